@@ -1,0 +1,190 @@
+"""The environment: every variable the project reads, typed, and refused where it makes no sense."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from everything_site import valkey
+
+INTEGRATED = "integrated"
+SEPARATE = "separate"
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off", ""})
+_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+_MIN_SECRET_KEY_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says, after defaults; `docs/configuration.md` explains each variable."""
+
+    port: int
+    base_uri: str
+    redis_url: str
+    database: dict[str, Any]
+    auth_mode: str
+    auth_server_url: str
+    auth_server_port: int
+    secret_key: str
+    secret_key_fallbacks: list[str]
+    debug: bool
+    allowed_hosts: list[str]
+    allowed_origins: list[str]
+    conformance_fixtures: bool
+
+
+def read(base_dir: Path) -> Environment:
+    """The environment of this process, completed by `.env` (or the file that ENV_FILE names).
+
+    A variable that is set in the process wins over the file; a secret may come from the file that
+    `NAME_FILE` names.
+
+    Raises:
+        ImproperlyConfigured: A value makes no sense; the message names the variable.
+    """
+    env = environ.FileAwareEnv()
+    env_file = base_dir / env.str("ENV_FILE", default=".env")
+    if env_file.exists():
+        env.read_env(env_file)
+    elif "ENV_FILE" in env.ENVIRON:
+        raise ImproperlyConfigured(f"ENV_FILE names {env_file}, which does not exist.")
+
+    port = _port(env, "PORT", 3232)
+    base_uri = _http_url(env, "BASE_URI", f"http://localhost:{port}")
+    local = is_loopback(base_uri.hostname)
+    debug = _boolean(env, "DEBUG", local)
+    auth_server_port = _port(env, "AUTH_SERVER_PORT", 3001)
+    auth_mode = _choice(env, "AUTH_MODE", (INTEGRATED, SEPARATE))
+    default_auth_server = base_uri if auth_mode == INTEGRATED else urlsplit(f"http://localhost:{auth_server_port}")
+    auth_server = _http_url(env, "AUTH_SERVER_URL", default_auth_server.geturl())
+    if auth_mode == INTEGRATED and auth_server != base_uri:
+        raise ImproperlyConfigured(
+            "AUTH_SERVER_URL names another server, which AUTH_MODE=integrated does not use: "
+            "set AUTH_MODE=separate, or leave AUTH_SERVER_URL out."
+        )
+    return Environment(
+        port=port,
+        base_uri=base_uri.geturl(),
+        redis_url=_redis_url(env, base_dir),
+        database=_database(env, base_dir),
+        auth_mode=auth_mode,
+        auth_server_url=auth_server.geturl(),
+        auth_server_port=auth_server_port,
+        secret_key=_secret_key(env, base_dir, debug),
+        secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),
+        debug=debug,
+        allowed_hosts=_list(env, "ALLOWED_HOSTS", _default_hosts(base_uri, local)),
+        allowed_origins=[
+            _origin(origin) for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
+        ],
+        conformance_fixtures=_boolean(env, "CONFORMANCE_FIXTURES", False),
+    )
+
+
+def is_loopback(hostname: str | None) -> bool:
+    """Whether a URL's host can only be this computer (RFC 8252 §7.3)."""
+    if hostname is None:
+        return False
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost" or hostname.endswith(".localhost")
+
+
+def _default_hosts(base_uri: SplitResult, local: bool) -> list[str]:
+    return ["localhost", "127.0.0.1", "[::1]"] if local else [base_uri.hostname or ""]
+
+
+def _port(env: environ.Env, name: str, default: int) -> int:
+    text = env.str(name, default=str(default))
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _boolean(env: environ.Env, name: str, default: bool) -> bool:
+    text = env.str(name, default=str(default)).strip().lower()
+    if text not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {text!r}.")
+    return text in _TRUE
+
+
+def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
+    text: str = env.str(name, default=choices[0])
+    if text not in choices:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {text!r}.")
+    return text
+
+
+def _list(env: environ.Env, name: str, default: list[str]) -> list[str]:
+    text: str = env.str(name, default="")
+    return [item.strip() for item in text.split(",") if item.strip()] or default
+
+
+def _http_url(env: environ.Env, name: str, default: str) -> SplitResult:
+    """An http(s) URL without a trailing slash: clients compare issuer and resource to the letter."""
+    text: str = env.str(name, default=default)
+    try:
+        url = urlsplit(text.rstrip("/"))
+        url.port  # noqa: B018 - raises ValueError for a port out of range
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is not a URL: {error}.") from error
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
+        raise ImproperlyConfigured(
+            f"{name} must be an http or https URL without query, fragment or user, not {text!r}."
+        )
+    return url
+
+
+def _origin(text: str) -> str:
+    url = urlsplit(text)
+    if not url.scheme or not url.netloc or url.path or url.query or url.fragment:
+        raise ImproperlyConfigured(
+            f"ALLOWED_ORIGINS holds origins such as https://app.example.com, not {text!r}."
+        )
+    return text
+
+
+def _redis_url(env: environ.Env, base_dir: Path) -> str:
+    text: str = env.str("REDIS_URL", default="") or valkey.default_url(base_dir)
+    if urlsplit(text).scheme not in _REDIS_SCHEMES:
+        raise ImproperlyConfigured(f"REDIS_URL must start with redis://, rediss:// or unix://, not {text!r}.")
+    return text
+
+
+def _database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
+    url: str = env.str("DATABASE_URL", default="") or f"sqlite:///{base_dir / 'db.sqlite3'}"
+    try:
+        database: dict[str, Any] = env.db_url_config(url)
+    except Exception as error:
+        raise ImproperlyConfigured("DATABASE_URL is not a database URL such as postgres://user@host/name.") from error
+    if not database.get("ENGINE"):
+        raise ImproperlyConfigured("DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path.")
+    return database
+
+
+def _secret_key(env: environ.Env, base_dir: Path, debug: bool) -> str:
+    """The given key; in development one that is made once and kept, so that restarts forget nothing."""
+    key: str = env.str("SECRET_KEY", default="")
+    if key:
+        if not debug and len(key) < _MIN_SECRET_KEY_LENGTH:
+            raise ImproperlyConfigured(f"SECRET_KEY must have at least {_MIN_SECRET_KEY_LENGTH} characters.")
+        return key
+    if not debug:
+        raise ImproperlyConfigured(
+            "SECRET_KEY must be set when DEBUG is off: sessions and sign-ins are protected by it."
+        )
+    kept = base_dir / ".dev-secret-key"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(get_random_secret_key())
+    return kept.read_text()

@@ -1,0 +1,152 @@
+"""Django's settings. What differs from one installation to the next comes from `env.py`."""
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from everything_site import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+ENV = env.read(BASE_DIR)
+
+# --- The installation ---------------------------------------------------------------------------
+
+DEBUG = ENV.debug
+SECRET_KEY = ENV.secret_key
+SECRET_KEY_FALLBACKS = ENV.secret_key_fallbacks
+BASE_URI = ENV.base_uri
+PORT = ENV.port
+REDIS_URL = ENV.redis_url
+AUTH_MODE = ENV.auth_mode
+AUTH_SERVER_URL = ENV.auth_server_url
+AUTH_SERVER_PORT = ENV.auth_server_port
+ALLOWED_HOSTS = ENV.allowed_hosts
+HTTPS = BASE_URI.startswith("https://")
+
+# --- Django -------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "everything_site.urls"
+ASGI_APPLICATION = "everything_site.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "everything_site",  # before daphne and staticfiles: its runserver is the one that runs
+    "daphne",
+    "channels",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "oauth2_provider",
+    "mcp_app",
+    "oauth_app",
+    "fakeupstream",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": {"CONN_MAX_AGE": 0, **ENV.database}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # Readers do not wait for the writer, and writers queue instead of failing.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+    }
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
+WHITENOISE_USE_FINDERS = DEBUG  # development needs no collectstatic
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- Security of the pages ----------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = False  # the proxy's business; the MCP endpoint never redirects
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 24 * 3600
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],  # the admin's own scripts; no inline script anywhere
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        # No form-action: Chromium applies it to the redirect that follows the consent form, too.
+    },
+}
+
+# --- Channels -----------------------------------------------------------------------------------
+
+CHANNEL_LAYERS = {
+    "default": {
+        # Pub/sub wakes faster than the list-based layer. What it loses is caught up from the event log.
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "mcp"},
+    },
+}
+
+# --- MCP: mcp_app/conf.py has the defaults of the rest --------------------------------------------
+
+MCP_RESOURCE_URL = f"{BASE_URI}/mcp"
+MCP_ALLOWED_ORIGINS = ENV.allowed_origins
+MCP_CONFORMANCE_FIXTURES = ENV.conformance_fixtures
+MCP_TOKEN_VERIFIER = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
+
+# --- OAuth: oauth_app/conf.py ----------------------------------------------------------------------
+
+# --- Logs -----------------------------------------------------------------------------------------
+
+LOGGING = logs.configuration(json=not DEBUG)

@@ -1,0 +1,18 @@
+"""The settings of the tests: the project's own, on a Redis and a database that no one else uses."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["ENV_FILE"] = os.devnull
+os.environ["DEBUG"] = "false"
+os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
+os.environ["BASE_URI"] = "http://localhost:3232"
+os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or (
+    f"unix://{Path(tempfile.mkdtemp(prefix='everything-tests-')) / 'valkey.sock'}"
+)
+os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
+
+from everything_site.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
