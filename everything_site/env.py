@@ -64,7 +64,9 @@ def read(base_dir: Path) -> Environment:
     debug = _boolean(env, "DEBUG", local)
     auth_server_port = _port(env, "AUTH_SERVER_PORT", 3001)
     auth_mode = _choice(env, "AUTH_MODE", (INTEGRATED, SEPARATE))
-    default_auth_server = base_uri if auth_mode == INTEGRATED else urlsplit(f"http://localhost:{auth_server_port}")
+    default_auth_server = (
+        base_uri if auth_mode == INTEGRATED else urlsplit(f"http://localhost:{auth_server_port}")
+    )
     auth_server = _http_url(env, "AUTH_SERVER_URL", default_auth_server.geturl())
     if auth_mode == INTEGRATED and auth_server != base_uri:
         raise ImproperlyConfigured(
@@ -84,7 +86,8 @@ def read(base_dir: Path) -> Environment:
         debug=debug,
         allowed_hosts=_list(env, "ALLOWED_HOSTS", _default_hosts(base_uri, local)),
         allowed_origins=[
-            _origin(origin) for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
+            _origin(origin)
+            for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
         ],
         conformance_fixtures=_boolean(env, "CONFORMANCE_FIXTURES", False),
     )
@@ -166,9 +169,13 @@ def _database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
     try:
         database: dict[str, Any] = env.db_url_config(url)
     except Exception as error:
-        raise ImproperlyConfigured("DATABASE_URL is not a database URL such as postgres://user@host/name.") from error
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a database URL such as postgres://user@host/name."
+        ) from error
     if not database.get("ENGINE"):
-        raise ImproperlyConfigured("DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path.")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path."
+        )
     return database
 
 

@@ -3,7 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from everything_site import views
+
 urlpatterns = [
+    path("", views.landing, name="landing"),
     path("", include("oauth_app.urls")),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
     path("admin/", admin.site.urls),

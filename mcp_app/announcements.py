@@ -1,0 +1,46 @@
+"""What the rest of a Django project tells the MCP processes: from views, commands and signal handlers.
+
+These functions are synchronous and need no running server; every process that serves MCP hears of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from mcp.server.subscriptions import ServerEvent
+from redis.exceptions import RedisError
+
+from mcp_app.sessions.bus import to_message
+from mcp_app.sessions.mailbox import EVERYONE
+from mcp_app.tokens import WITHDRAWN
+
+logger = logging.getLogger(__name__)
+
+
+def withdraw_tokens(checksums: list[str]) -> None:
+    """Make every process forget access tokens that have become invalid.
+
+    Args:
+        checksums: SHA-256 of the tokens, in hexadecimal.
+    """
+    _tell_everyone({"type": WITHDRAWN, "checksums": checksums})
+
+
+def publish(event: ServerEvent) -> None:
+    """Publish a change (a list, a resource) to its subscribers in all sessions and listen streams."""
+    _tell_everyone(to_message(event))
+
+
+def _tell_everyone(message: dict[str, Any]) -> None:
+    async def tell() -> None:
+        layer = get_channel_layer()
+        await layer.group_send(EVERYONE, message)
+
+    try:
+        async_to_sync(tell)()
+    except (RedisError, OSError) as error:
+        # What was remembered is forgotten after MCP_CACHE_SECONDS all the same.
+        logger.warning("an announcement was lost", extra={"reason": str(error)})

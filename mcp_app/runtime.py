@@ -1,0 +1,159 @@
+"""The runtime: everything that one process holds to serve MCP, put together.
+
+It is made without touching the network and starts with the first request, in the event loop that serves
+it: Daphne sends no lifespan events, and a process that never serves MCP never connects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.utils.module_loading import import_string
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import RequestStateSecurity
+from mcp_types import JSONRPCRequest
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from mcp_app.conf import conf
+from mcp_app.server import simulations
+from mcp_app.server.everything import build_server
+from mcp_app.sessions.bus import ChannelLayerBus
+from mcp_app.sessions.calls import Calls
+from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import SessionStore
+from mcp_app.sessions.streams import Streams
+from mcp_app.tokens import TokenCache
+
+logger = logging.getLogger(__name__)
+
+_REPEATABLE_METHODS = frozenset(
+    {
+        "completion/complete",
+        "logging/setLevel",
+        "ping",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "tools/list",
+    }
+)
+
+
+def connect(url: str) -> Redis:
+    """A Redis client whose every wait has a bound."""
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=conf.redis_connections,
+        timeout=conf.redis_timeout_seconds,
+        socket_timeout=conf.redis_timeout_seconds,
+        socket_connect_timeout=conf.redis_timeout_seconds,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+        decode_responses=True,
+    )
+    return Redis.from_pool(pool)
+
+
+def request_state_keys() -> list[bytes]:
+    """The keys that seal `requestState`, the same in every process: SECRET_KEY and its fallbacks."""
+    return [
+        f"mcp request state {key}".encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
+
+
+class Runtime:
+    """One process's part in the service. `start` it before use; starting it again changes nothing."""
+
+    def __init__(self) -> None:
+        self._starting: asyncio.Lock | None = None
+        self._started = False
+        self._stop: asyncio.Event | None = None
+        self._holder: asyncio.Task[None] | None = None
+
+        self.redis = connect(settings.REDIS_URL)
+        self.mailbox = Mailbox(get_channel_layer())
+        self.bus = ChannelLayerBus(self.mailbox)
+        self.server: MCPServer[Any] = build_server(
+            fixtures=conf.conformance_fixtures,
+            request_state_security=RequestStateSecurity(keys=request_state_keys()),
+            subscriptions=self.bus,
+            max_body_size=conf.max_body_bytes,
+        )
+        verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
+        self.tokens = TokenCache(verifier(), self.mailbox)
+        self.sessions = SessionStore(self.redis, self.mailbox)
+        self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
+        self.calls: Calls
+        self.bus.also = self.streams.publish
+
+    @property
+    def session_manager(self) -> Any:
+        """The SDK's own entry, which serves 2026-07-28."""
+        return self.server.session_manager
+
+    async def start(self) -> None:
+        """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
+
+        Raises:
+            RedisError: Redis cannot be reached; the next request tries again.
+        """
+        if self._started:
+            return
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._started:
+                return
+            await self.redis.ping()
+            await self.mailbox.start()
+            running = asyncio.get_running_loop().create_future()
+            self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
+            await running
+            self._started = True
+
+    async def stop(self) -> None:
+        """End what runs in the background and close the connections."""
+        if self._holder is not None:
+            assert self._stop is not None
+            self._stop.set()
+            await self._holder
+        await self.mailbox.stop()
+        await self.redis.aclose()
+
+    async def _hold(self, running: asyncio.Future[None]) -> None:
+        """Keep the SDK's contexts open: they must be entered and left by one and the same task."""
+        self._stop = asyncio.Event()
+        app = self.server.session_manager.app
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.server.session_manager.run())
+            lifespan_state = await stack.enter_async_context(app.lifespan(app))
+            self.calls = Calls(
+                self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat
+            )
+            leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
+            stack.callback(leases.cancel)
+            running.set_result(None)
+            await self._stop.wait()
+
+    async def _may_repeat(self, request: JSONRPCRequest) -> bool:
+        """Whether running a request twice does no harm: reads, and tools that say so of themselves."""
+        if request.method != "tools/call":
+            return request.method in _REPEATABLE_METHODS
+        name = (request.params or {}).get("name")
+        for tool in await self.server.list_tools():
+            if tool.name == name and tool.annotations is not None:
+                return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
+        return False

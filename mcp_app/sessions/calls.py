@@ -1,0 +1,237 @@
+"""Calls: the exchanges that run in this process, and what becomes of those whose process died.
+
+A call belongs to its process alone only while it is quick. Once its answer has become an event stream
+it is registered in Redis under a lease, which its process renews. When the process dies, whoever reads
+the stream finds the lease expired and settles the call: it runs it again where that does no harm, and
+answers with an error where it might.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from mcp.server.connection import Connection
+from mcp.server.lowlevel.server import Server
+from mcp.server.runner import ServerRunner
+from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, RequestId
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from mcp_app.conf import conf
+from mcp_app.sessions import keys
+from mcp_app.sessions.client_requests import ClientRequests
+from mcp_app.sessions.event_log import START, is_listener, new_reply_stream
+from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
+from mcp_app.sessions.streams import Streams
+
+logger = logging.getLogger(__name__)
+
+CANCEL = "call.cancel"
+WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
+
+_FINISH_SECONDS = 60.0
+"""How long a call tries to put its answer into the log while Redis does not answer."""
+
+MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
+"""Whether a request can be run a second time without harm."""
+
+
+class TooManyCalls(Exception):
+    """The session has as many calls running in this process as it may have."""
+
+
+class Calls:
+    """The running calls of this process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        mailbox: Mailbox,
+        sessions: SessionStore,
+        streams: Streams,
+        server: Server[Any],
+        lifespan_state: Any,
+        may_repeat: MayRepeat,
+    ) -> None:
+        self.sessions = sessions
+        self.streams = streams
+        self.client_requests = ClientRequests(redis, mailbox)
+        self.server = server
+        self.lifespan_state = lifespan_state
+        self._redis = redis
+        self._mailbox = mailbox
+        self._may_repeat = may_repeat
+        self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
+        self._registered: set[Exchange] = set()
+        mailbox.on(CANCEL, self._on_cancel)
+        mailbox.on(ENDED, self._on_ended)
+
+    def __len__(self) -> int:
+        return sum(len(exchanges) for exchanges in self._running.values())
+
+    def start(
+        self,
+        record: SessionRecord,
+        request: JSONRPCRequest,
+        headers: Mapping[str, str],
+        stream: str | None = None,
+    ) -> Exchange:
+        """Run a request in a task of this process.
+
+        Raises:
+            TooManyCalls: The session has `MCP_MAX_CALLS` running here.
+        """
+        exchanges = self._running[record.id]
+        if len(exchanges) >= conf.max_calls:
+            raise TooManyCalls
+        exchange = Exchange(self, record, request, headers, stream or new_reply_stream())
+        task = asyncio.create_task(exchange.run())
+        exchanges[exchange] = task
+        task.add_done_callback(lambda task: self._done(exchange, task))
+        return exchange
+
+    async def notified(
+        self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
+    ) -> None:
+        """Take a notification of the client."""
+        params = notification.params or {}
+        if notification.method == "notifications/cancelled":
+            await self._mailbox.broadcast(
+                {"type": CANCEL, "session": record.id, "request": params.get("requestId")}
+            )
+            return
+        # The runner's notification side is public; it has no driver like `serve_one` of its own.
+        live_session = LiveSession(self.sessions, record)
+        connection = Connection(
+            SessionChannel(self, live_session),
+            protocol_version=record.protocol_version,
+            session_id=record.id,
+            client_params=record.client_params,
+        )
+        context = Exchange(self, record, notification, headers, new_reply_stream())
+        await ServerRunner(self.server, connection, self.lifespan_state).on_notify(
+            context, notification.method, notification.params
+        )
+
+    async def register(self, exchange: Exchange) -> None:
+        """Put a call under a lease, before its stream begins."""
+        calls = keys.calls(exchange.session_id)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(calls, exchange.stream, exchange.request.model_dump_json(by_alias=True))
+            pipe.expire(calls, conf.session_idle_seconds)
+            pipe.set(keys.lease(exchange.session_id, exchange.stream), self._mailbox.address, ex=_lease())
+            await pipe.execute()
+        self._registered.add(exchange)
+
+    async def finish(self, exchange: Exchange, answer: Answer | None) -> None:
+        """Put the answer of a registered call into the log; without an answer its stream just ends."""
+        await exchange.become_stream()
+        self._registered.discard(exchange)
+        deadline = time.monotonic() + _FINISH_SECONDS
+        while True:
+            try:
+                await self._settle(exchange.session_id, exchange.stream, answer)
+                return
+            except (RedisError, OSError):
+                if time.monotonic() > deadline:
+                    logger.error("an answer was lost: Redis cannot be reached")
+                    return
+                await asyncio.sleep(1.0)
+
+    async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
+        """Whether what followed a place of a stream can still be told, all of it."""
+        log = self.streams.log
+        if place != START:
+            return await log.holds(record.id, stream, place)
+        # The place before the first event: the call must still be known, or what it left behind.
+        return (
+            is_listener(stream)
+            or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
+            or bool(await log.read(record.id, stream, START))
+        )
+
+    async def look_after(self, record: SessionRecord, stream: str) -> bool:
+        """Whether the call behind a stream still runs; one whose process died is settled here.
+
+        Called by whoever reads the stream, with the principal of the session as the current one.
+        """
+        request = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
+        if request is None:
+            return False
+        lease = keys.lease(record.id, stream)
+        if not await self._redis.set(lease, self._mailbox.address, nx=True, ex=_lease()):
+            return True
+        call = JSONRPCRequest.model_validate_json(request)
+        if await self._may_repeat(call):
+            logger.warning("a lost call runs again", extra={"session": record.id, "method": call.method})
+            await self.start(record, call, {}, stream).become_stream()
+        else:
+            logger.warning("a lost call is given up", extra={"session": record.id, "method": call.method})
+            error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
+            await self._settle(record.id, stream, {"jsonrpc": "2.0", "id": call.id, "error": error})
+        return True
+
+    async def renew_leases(self) -> None:
+        """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
+        while True:
+            await asyncio.sleep(conf.lease_seconds / 3)
+            registered = list(self._registered)
+            try:
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for exchange in registered:
+                        pipe.set(
+                            keys.lease(exchange.session_id, exchange.stream),
+                            self._mailbox.address,
+                            ex=_lease(),
+                        )
+                    await pipe.execute()
+                for session_id in {exchange.session_id for exchange in registered}:
+                    await self.sessions.get(session_id)
+            except (RedisError, OSError):
+                logger.warning("leases could not be renewed: Redis cannot be reached")
+
+    async def _settle(self, session_id: str, stream: str, answer: Answer | None) -> None:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            if answer is not None:
+                self.streams.log.add(pipe, session_id, stream, answer, final=True)
+            pipe.hdel(keys.calls(session_id), stream)
+            pipe.delete(keys.lease(session_id, stream))
+            await pipe.execute()
+        if answer is not None:
+            await self.streams.wake(session_id, stream)
+        else:
+            await self.streams.close(session_id, stream)
+
+    def _done(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        exchanges = self._running[exchange.session_id]
+        exchanges.pop(exchange, None)
+        if not exchanges:
+            self._running.pop(exchange.session_id, None)
+        self._registered.discard(exchange)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("an exchange failed", exc_info=error)
+
+    def _cancel(self, session_id: str, request_id: RequestId | None = None) -> None:
+        for exchange, task in list(self._running.get(session_id, {}).items()):
+            # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
+            if request_id is None or exchange.request_id == request_id:
+                exchange.cancel_requested.set()
+                task.cancel()
+
+    def _on_cancel(self, message: dict[str, Any]) -> None:
+        if message["request"] is not None:
+            self._cancel(message["session"], message["request"])
+
+    def _on_ended(self, message: dict[str, Any]) -> None:
+        self._cancel(message["session"])
+
+
+def _lease() -> int:
+    return max(1, round(conf.lease_seconds))

@@ -1,0 +1,212 @@
+"""An exchange: the run of one client request, from its arrival to its answer.
+
+It is a task of the process, not of the HTTP request that brought it, and so outlives the connection. A
+quick and silent one ends with a plain answer in memory. Once it emits something, or takes long, it
+becomes a stream: from then on everything, the answer included, goes through the event log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp.server.connection import Connection
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest
+from redis.exceptions import RedisError
+
+from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.record import LiveSession, SessionRecord
+
+if TYPE_CHECKING:
+    from mcp_app.sessions.calls import Calls
+
+logger = logging.getLogger(__name__)
+
+Answer = dict[str, Any]
+
+
+class ClientRequest:
+    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session."""
+
+    __slots__ = ("headers", "session")
+
+    def __init__(self, headers: Mapping[str, str], session: LiveSession) -> None:
+        self.headers = headers
+        self.session = session
+
+
+class Exchange:
+    """One request of one session. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
+
+    can_send_request = True
+
+    def __init__(
+        self,
+        calls: Calls,
+        record: SessionRecord,
+        request: JSONRPCRequest | JSONRPCNotification,
+        headers: Mapping[str, str],
+        stream: str,
+    ) -> None:
+        self.request = request
+        self.session_id = record.id
+        self.stream = stream
+        self.answer: Answer | None = None
+        self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
+        self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
+        self.live_session = LiveSession(calls.sessions, record)
+        self.message_metadata = ServerMessageMetadata(
+            request_context=ClientRequest(headers, self.live_session),
+            close_sse_stream=self._close_connection,
+        )
+        self.cancel_requested = anyio.Event()
+        self._calls = calls
+        self._progress_token = progress_token_from_params(request.params)
+        self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._registration: asyncio.Task[None] | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer goes through the event log."""
+        return self._registration is not None
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until the exchange has ended or become a stream, but not longer than this."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._decide)
+        try:
+            await asyncio.shield(self._outcome)
+        finally:
+            timer.cancel()
+
+    async def become_stream(self) -> None:
+        """From now on everything goes through the event log. Calling it again changes nothing.
+
+        Raises:
+            RedisError: The call could not be registered.
+        """
+        if self._registration is None:
+            self._registration = asyncio.create_task(self._calls.register(self))
+            self._decide()
+        await asyncio.shield(self._registration)
+
+    async def run(self) -> None:
+        """Run the request's handler and give its answer. A cancelled one gets none."""
+        try:
+            answer = await self._serve()
+        except asyncio.CancelledError:
+            if not self.cancel_requested.is_set():
+                raise  # the process ends; another settles the call when its lease has expired
+            answer = None
+        if self.is_stream:
+            await self._calls.finish(self, answer)
+        self.answer = answer
+        self._decide()
+
+    async def _serve(self) -> Answer:
+        record = self.live_session.record
+        connection = Connection(
+            SessionChannel(self._calls, self.live_session),
+            protocol_version=record.protocol_version,
+            session_id=record.id,
+            client_params=record.client_params,
+        )
+        connection.initialized.set()
+        answer: Answer = {"jsonrpc": "2.0", "id": self.request_id}
+        try:
+            answer["result"] = await serve_one(
+                self._calls.server,
+                self,
+                self.request.method,
+                self.request.params,
+                connection=connection,
+                lifespan_state=self._calls.lifespan_state,
+            )
+        except (RedisError, OSError) as error:
+            logger.error("a call failed for want of Redis", extra={"method": self.request.method})
+            data = ErrorData(code=INTERNAL_ERROR, message=f"The session store cannot be reached: {error}")
+            answer["error"] = data.model_dump(exclude_none=True)
+        except Exception as error:
+            answer["error"] = modern_error_data(error).model_dump(mode="json", exclude_none=True)
+        return answer
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Ask the client on this exchange's own stream."""
+        return await self._calls.client_requests.ask(
+            self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+        )
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification on this exchange's own stream."""
+        if self.live_session.record.admits((method, params or {})):
+            await self._emit(_notification(method, params))
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress, if the client gave a token for it."""
+        if self._progress_token is None:
+            return
+        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message is not None:
+            params["message"] = message
+        await self.notify("notifications/progress", params)
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        await self.become_stream()
+        await self._calls.streams.append(self.session_id, self.stream, message)
+
+    async def _close_connection(self) -> None:
+        await self.become_stream()
+        await self._calls.streams.close(self.session_id, self.stream)
+
+    def _decide(self) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(None)
+
+
+class SessionChannel:
+    """The session's own channel, beside all calls: what is sent here goes to a GET stream.
+
+    Satisfies the SDK's `mcp.shared.dispatcher.Outbound`, as the `outbound` of a `Connection`.
+    """
+
+    __slots__ = ("_calls", "_live_session")
+
+    def __init__(self, calls: Calls, live_session: LiveSession) -> None:
+        self._calls = calls
+        self._live_session = live_session
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        return await self._calls.client_requests.ask(
+            self._live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+        )
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        if self._live_session.record.admits((method, params or {})):
+            await self._emit(_notification(method, params))
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        await self._calls.streams.append(self._live_session.record.id, PENDING, message)
+
+
+def _notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    if params is not None:
+        message["params"] = dict(params)
+    return message

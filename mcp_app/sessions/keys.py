@@ -1,0 +1,53 @@
+"""The names of everything in Redis. The braces make one session live in one slot of a cluster."""
+
+from __future__ import annotations
+
+
+def record(session_id: str) -> str:
+    """Hash: the session record."""
+    return f"session:{{{session_id}}}"
+
+
+def owner(session_id: str) -> str:
+    """String: who owns the session, for a person with `redis-cli`."""
+    return f"session:{{{session_id}}}:owner"
+
+
+def events(session_id: str) -> str:
+    """Stream: every message that went onto an event stream of the session, in order."""
+    return f"mcp:events:{{{session_id}}}"
+
+
+def pending(session_id: str) -> str:
+    """Stream: the messages that belong to no call, until an open GET stream takes them."""
+    return f"mcp:pending:{{{session_id}}}"
+
+
+def calls(session_id: str) -> str:
+    """Hash: the running calls whose answer is an event stream, by the name of that stream."""
+    return f"mcp:calls:{{{session_id}}}"
+
+
+def lease(session_id: str, stream: str) -> str:
+    """String: the process that runs one of these calls; gone when that process has not renewed it."""
+    return f"mcp:lease:{{{session_id}}}:{stream}"
+
+
+def asked(session_id: str) -> str:
+    """Hash: the requests to the client that wait for an answer, by their id."""
+    return f"mcp:asked:{{{session_id}}}"
+
+
+def answer(session_id: str, request_id: str) -> str:
+    """String: the client's answer to one request, until the process that asked takes it."""
+    return f"mcp:answer:{{{session_id}}}:{request_id}"
+
+
+def listener(session_id: str) -> str:
+    """String: which of the session's GET streams gets the messages that belong to no call."""
+    return f"mcp:listener:{{{session_id}}}"
+
+
+def of_session(session_id: str) -> list[str]:
+    """Every key of fixed name that a session has; answers and leases expire by themselves."""
+    return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener)]

@@ -1,0 +1,115 @@
+"""The mailbox: how processes reach each other over the channel layer.
+
+One channel per process, in the group of all processes and in the group of every session for which the
+process has an open stream. The layer may drop a message; what must not be lost is in Redis, and a
+message here only says that it is time to look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+EVERYONE = "everyone"
+RETRY_SECONDS = 1.0
+
+Message = dict[str, Any]
+Handler = Callable[[Message], None]
+
+
+class Mailbox:
+    """The mailbox of this process. `start` opens it; handlers are registered before."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._handlers: dict[str, list[Handler]] = defaultdict(list)
+        self._joined: Counter[str] = Counter()
+        self._receiver: asyncio.Task[None] | None = None
+        self.address = ""
+
+    def on(self, message_type: str, handler: Handler) -> None:
+        """Call `handler` with every message of this type. It must not block."""
+        self._handlers[message_type].append(handler)
+
+    async def start(self) -> None:
+        """Open the mailbox; afterwards `address` is where other processes reach this one.
+
+        Raises:
+            RedisError: The channel layer cannot be reached.
+        """
+        self.address = await self._layer.new_channel("process.")
+        await self._layer.group_add(EVERYONE, self.address)
+        self._receiver = asyncio.create_task(self._receive(), name="mailbox")
+
+    async def stop(self) -> None:
+        if self._receiver is not None:
+            self._receiver.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._receiver
+
+    async def send(self, address: str, message: Message) -> None:
+        """Send to one process. A message for this very process is handled at once."""
+        if address == self.address:
+            self._handle(message)
+        else:
+            await self._attempt(self._layer.send(address, message))
+
+    async def broadcast(self, message: Message) -> None:
+        """Send to every process; this one handles the message before the call returns."""
+        self._handle(message)
+        await self._attempt(self._layer.group_send(EVERYONE, message | {"from": self.address}))
+
+    async def send_to_session(self, session_id: str, message: Message) -> None:
+        """Send to every process that has an open stream of the session, this one first."""
+        self._handle(message)
+        await self._attempt(self._layer.group_send(_group(session_id), message | {"from": self.address}))
+
+    async def join(self, session_id: str) -> None:
+        """Hear what is sent to the session. As many `leave`s are needed as there were `join`s."""
+        self._joined[session_id] += 1
+        if self._joined[session_id] == 1:
+            await self._layer.group_add(_group(session_id), self.address)
+
+    async def leave(self, session_id: str) -> None:
+        self._joined[session_id] -= 1
+        if self._joined[session_id] <= 0:
+            del self._joined[session_id]
+            await self._attempt(self._layer.group_discard(_group(session_id), self.address))
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                message = await self._layer.receive(self.address)
+            except (RedisError, OSError):
+                logger.warning("the channel layer cannot be reached; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if message.get("from") != self.address:
+                self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        for handler in self._handlers[message["type"]]:
+            try:
+                handler(message)
+            except Exception:
+                logger.exception("a message of type %s could not be handled", message["type"])
+
+    @staticmethod
+    async def _attempt(sending: Any) -> None:
+        """A wake-up that cannot be sent is no error: whoever waits looks into Redis before long."""
+        try:
+            await sending
+        except (RedisError, OSError) as error:
+            logger.warning("a message between processes was lost", extra={"reason": str(error)})
+
+
+def _group(session_id: str) -> str:
+    return f"session.{session_id}"

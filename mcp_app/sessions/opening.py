@@ -1,0 +1,79 @@
+"""Opening a session: the `initialize` request, and the record that it leaves behind."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mcp.server.connection import Connection
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.types import LATEST_PROTOCOL_VERSION
+from mcp_types import InitializeRequestParams, JSONRPCRequest
+from pydantic import ValidationError
+
+from mcp_app.sessions.calls import Calls
+from mcp_app.sessions.event_log import new_reply_stream
+from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
+from mcp_app.sessions.record import SessionRecord, SessionStore
+
+logger = logging.getLogger(__name__)
+
+
+async def initialize(
+    calls: Calls, request: JSONRPCRequest, headers: Mapping[str, str], *, owner: str, user: str, client: str
+) -> tuple[SessionRecord | None, Answer]:
+    """Run `initialize`; the new session's record (None when it failed), and the answer.
+
+    Args:
+        calls: Where the exchange belongs.
+        request: The `initialize` request.
+        headers: Of the HTTP request.
+        owner: The principal to whom the session will belong.
+        user: The person's name, for operators.
+        client: The OAuth client's id, for operators.
+
+    Raises:
+        RedisError: The record could not be stored.
+    """
+    answer: Answer = {"jsonrpc": "2.0", "id": request.id}
+    try:
+        params = InitializeRequestParams.model_validate(request.params or {}, by_name=False)
+    except ValidationError as error:
+        return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
+    record = SessionRecord(
+        id=SessionStore.new_id(),
+        owner=owner,
+        protocol_version=LATEST_PROTOCOL_VERSION,
+        client_params=params,
+        created_at=time.time(),
+        user=user,
+        client=client,
+    )
+    exchange = Exchange(calls, record, request, headers, new_reply_stream())
+    connection = Connection.for_loop(SessionChannel(calls, exchange.live_session), session_id=record.id)
+    try:
+        result = await serve_one(
+            calls.server,
+            exchange,
+            request.method,
+            request.params,
+            connection=connection,
+            lifespan_state=calls.lifespan_state,
+        )
+    except Exception as error:
+        return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
+    record = replace(record, protocol_version=connection.protocol_version)
+    await calls.sessions.create(record)
+    logger.info(
+        "session opened",
+        extra={
+            "session": record.id[:8],
+            "user": user,
+            "client": client,
+            "revision": record.protocol_version,
+            "software": f"{params.client_info.name} {params.client_info.version}",
+        },
+    )
+    return record, answer | {"result": result}

@@ -1,0 +1,212 @@
+"""The session record: what any process needs to serve the next request of a session."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast, get_args
+
+from mcp_types import InitializeRequestParams, LoggingLevel
+from redis.asyncio import Redis
+
+from mcp_app.conf import conf
+from mcp_app.sessions import keys
+from mcp_app.sessions.mailbox import Mailbox
+
+_SUBSCRIPTION = "subscription:"
+"""Prefix of the hash fields that hold subscriptions, one each, so that two processes can add at once."""
+
+_SEVERITY: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
+"""The levels of RFC 5424, the least severe first."""
+
+CHANGED = "session.changed"
+ENDED = "session.ended"
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """One session, as it was when it was read."""
+
+    id: str
+    owner: str
+    protocol_version: str
+    client_params: InitializeRequestParams
+    created_at: float
+    user: str = ""
+    client: str = ""
+    log_level: LoggingLevel | None = None
+    subscriptions: frozenset[str] = frozenset()
+
+    def lifetime(self, now: float) -> int:
+        """Seconds that the session may still live without another request."""
+        remaining = self.created_at + conf.session_max_seconds - now
+        return max(1, min(conf.session_idle_seconds, int(remaining)))
+
+    def admits(self, notification: tuple[str, Mapping[str, Any]]) -> bool:
+        """Whether a notification (method, params) may be sent: log messages only from the set level up."""
+        method, params = notification
+        if method != "notifications/message" or self.log_level is None:
+            return True
+        return _SEVERITY.index(params["level"]) >= _SEVERITY.index(self.log_level)
+
+    def to_fields(self) -> dict[str, str]:
+        return {
+            "owner": self.owner,
+            "protocol_version": self.protocol_version,
+            "client_params": self.client_params.model_dump_json(by_alias=True, exclude_none=True),
+            "created_at": repr(self.created_at),
+            "user": self.user,
+            "client": self.client,
+        }
+
+    @classmethod
+    def from_fields(cls, session_id: str, fields: dict[str, str]) -> SessionRecord:
+        return cls(
+            id=session_id,
+            owner=fields["owner"],
+            protocol_version=fields["protocol_version"],
+            client_params=InitializeRequestParams.model_validate_json(fields["client_params"]),
+            created_at=float(fields["created_at"]),
+            user=fields.get("user", ""),
+            client=fields.get("client", ""),
+            log_level=cast("LoggingLevel | None", fields.get("log_level")),
+            subscriptions=frozenset(
+                field.removeprefix(_SUBSCRIPTION) for field in fields if field.startswith(_SUBSCRIPTION)
+            ),
+        )
+
+
+class TooManySubscriptions(Exception):
+    """The session has as many subscriptions as it may have."""
+
+
+class SessionStore:
+    """Reads and writes session records; remembers the ones it read for a few seconds.
+
+    Every change is announced to all processes, which then forget their copy.
+    """
+
+    def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
+        self._redis = redis
+        self._mailbox = mailbox
+        self._copies: OrderedDict[str, tuple[SessionRecord, float]] = OrderedDict()
+        self._loading: dict[str, int] = {}
+        mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
+        mailbox.on(ENDED, lambda message: self.forget(message["session"]))
+
+    @staticmethod
+    def new_id() -> str:
+        """A session id that cannot be guessed, of visible ASCII (Streamable HTTP, Session Management)."""
+        return secrets.token_urlsafe(24)
+
+    async def create(self, record: SessionRecord) -> None:
+        """Store a new session. It is on record before the client hears of it."""
+        lifetime = record.lifetime(time.time())
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.record(record.id), mapping=record.to_fields())
+            pipe.expire(keys.record(record.id), lifetime)
+            pipe.set(keys.owner(record.id), record.owner, ex=lifetime)
+            await pipe.execute()
+        self._remember(record)
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """The session, from this process's copy if it is fresh; None when there is no such session.
+
+        Reading it from Redis counts as use and renews its lifetime.
+        """
+        copy = self._copies.get(session_id)
+        if copy is not None and time.monotonic() - copy[1] < conf.cache_seconds:
+            return copy[0]
+        return await self.renew(session_id)
+
+    async def renew(self, session_id: str) -> SessionRecord | None:
+        """The session as Redis has it, with its lifetime renewed; None when there is no such session."""
+        self._loading[session_id] = self._loading.get(session_id, 0) + 1
+        try:
+            fields = cast("dict[str, str]", await cast(Any, self._redis.hgetall(keys.record(session_id))))
+            if not fields:
+                self._copies.pop(session_id, None)
+                return None
+            record = SessionRecord.from_fields(session_id, fields)
+            await self._extend(record)
+            if session_id in self._loading:  # no change was announced in the meantime
+                self._remember(record)
+            return record
+        finally:
+            if self._loading.get(session_id, 0) <= 1:
+                self._loading.pop(session_id, None)
+            else:
+                self._loading[session_id] -= 1
+
+    async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
+        await self._change(session_id, {"log_level": level})
+
+    async def subscribe(self, record: SessionRecord, uri: str) -> None:
+        """Add a subscription.
+
+        Raises:
+            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+        """
+        if uri not in record.subscriptions and len(record.subscriptions) >= conf.max_subscriptions:
+            raise TooManySubscriptions
+        await self._change(record.id, {_SUBSCRIPTION + uri: "1"})
+
+    async def unsubscribe(self, session_id: str, uri: str) -> None:
+        await cast(Any, self._redis.hdel(keys.record(session_id), _SUBSCRIPTION + uri))
+        await self._announce(CHANGED, session_id)
+
+    async def end(self, session_id: str) -> None:
+        """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
+        await self._redis.delete(*keys.of_session(session_id))
+        await self._announce(ENDED, session_id)
+
+    def forget(self, session_id: str) -> None:
+        """Drop this process's copy, and any copy that is being read right now."""
+        self._copies.pop(session_id, None)
+        self._loading.pop(session_id, None)
+
+    async def _extend(self, record: SessionRecord) -> None:
+        lifetime = record.lifetime(time.time())
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_session(record.id):
+                pipe.expire(key, lifetime)
+            await pipe.execute()
+
+    async def _change(self, session_id: str, fields: dict[str, str]) -> None:
+        key = keys.record(session_id)
+        await cast(Any, self._redis.hset(key, mapping=cast(Any, fields)))
+        if not await cast(Any, self._redis.hexists(key, "owner")):
+            # The session ended while this change was under way: leave nothing behind.
+            await self._redis.delete(key)
+        await self._announce(CHANGED, session_id)
+
+    async def _announce(self, event: str, session_id: str) -> None:
+        self.forget(session_id)
+        await self._mailbox.broadcast({"type": event, "session": session_id})
+
+    def _remember(self, record: SessionRecord) -> None:
+        self._copies[record.id] = (record, time.monotonic())
+        self._copies.move_to_end(record.id)
+        while len(self._copies) > conf.cache_entries:
+            self._copies.popitem(last=False)
+
+
+class LiveSession:
+    """The session of one request, as the server's handlers see it: what they may change of it."""
+
+    def __init__(self, store: SessionStore, record: SessionRecord) -> None:
+        self._store = store
+        self.record = record
+
+    async def set_log_level(self, level: LoggingLevel) -> None:
+        await self._store.set_log_level(self.record.id, level)
+        self.record = replace(self.record, log_level=level)
+
+    async def subscribe(self, uri: str) -> None:
+        await self._store.subscribe(self.record, uri)
+
+    async def unsubscribe(self, uri: str) -> None:
+        await self._store.unsubscribe(self.record.id, uri)

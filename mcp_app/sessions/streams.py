@@ -1,0 +1,289 @@
+"""Event streams: reading the event log of a session onto one open connection.
+
+A stream reads the log from its place, sends what it finds, and waits to be woken. Whoever appends to the
+log wakes the streams of the session in all processes; should that message be lost, the stream looks by
+itself at every keep-alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from typing import Any
+
+from mcp.server.subscriptions import ServerEvent
+from mcp.shared.subscriptions import ResourceUpdated, event_to_notification
+from redis.exceptions import RedisError
+
+from mcp_app.conf import conf
+from mcp_app.sessions.event_log import PENDING, Event, EventLog
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import CHANGED, ENDED, SessionRecord, SessionStore
+
+APPENDED = "stream.appended"
+CLOSE = "stream.close"
+
+_OUTAGE_SECONDS = 30.0
+"""How long a stream outlives a Redis that does not answer; afterwards it ends, and its client resumes."""
+
+Notification = tuple[str, dict[str, Any]]
+Simulation = Callable[[float, float, Collection[str], random.Random], list[Notification]]
+"""Notifications that fall due between two moments of a stream: (previous, now, subscriptions, rng)."""
+
+
+class Streams:
+    """The event streams that are open in this process."""
+
+    def __init__(
+        self, log: EventLog, mailbox: Mailbox, sessions: SessionStore, simulation: Simulation
+    ) -> None:
+        self.log = log
+        self.sessions = sessions
+        self.simulation = simulation
+        self._mailbox = mailbox
+        self._open: dict[str, set[EventStream]] = defaultdict(set)
+        mailbox.on(APPENDED, self._on_appended)
+        mailbox.on(CLOSE, self._on_close)
+        mailbox.on(CHANGED, self._on_changed)
+        mailbox.on(ENDED, self._on_ended)
+
+    def __len__(self) -> int:
+        return sum(len(streams) for streams in self._open.values())
+
+    async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
+        """Append a message to a stream's log and wake whoever reads it."""
+        await self.log.append(session_id, stream, message)
+        await self.wake(session_id, stream)
+
+    async def wake(self, session_id: str, stream: str) -> None:
+        """Tell the readers of a stream, in all processes, that its log has grown."""
+        await self._mailbox.send_to_session(
+            session_id, {"type": APPENDED, "session": session_id, "stream": stream}
+        )
+
+    async def close(self, session_id: str, stream: str) -> None:
+        """End the connections that carry a stream, wherever they are; its log goes on."""
+        await self._mailbox.send_to_session(
+            session_id, {"type": CLOSE, "session": session_id, "stream": stream}
+        )
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Bring a change of the server to the sessions that listen in this process (older revisions)."""
+        notification = event_to_notification(event, {}).model_dump(
+            by_alias=True, mode="json", exclude_none=True
+        )
+        notification.get("params", {}).pop("_meta", None)
+        message = {"jsonrpc": "2.0", **notification}
+        for session_id, streams in list(self._open.items()):
+            listener = next(
+                (s for s in streams if isinstance(s, ListenerStream) and s.is_chosen and s.wants(event)), None
+            )
+            if listener is not None:
+                await self.append(session_id, PENDING, message)
+
+    async def opened(self, stream: EventStream) -> None:
+        self._open[stream.session_id].add(stream)
+        await self._mailbox.join(stream.session_id)
+
+    async def left(self, stream: EventStream) -> None:
+        streams = self._open[stream.session_id]
+        streams.discard(stream)
+        if not streams:
+            del self._open[stream.session_id]
+        await self._mailbox.leave(stream.session_id)
+
+    def _streams(self, message: dict[str, Any]) -> list[EventStream]:
+        return list(self._open.get(message["session"], ()))
+
+    def _on_appended(self, message: dict[str, Any]) -> None:
+        for stream in self._streams(message):
+            if stream.carries(message["stream"]):
+                stream.wake()
+
+    def _on_close(self, message: dict[str, Any]) -> None:
+        for stream in self._streams(message):
+            if stream.name == message["stream"]:
+                stream.close()
+
+    def _on_changed(self, message: dict[str, Any]) -> None:
+        for stream in self._streams(message):
+            stream.outdated = True
+
+    def _on_ended(self, message: dict[str, Any]) -> None:
+        for stream in self._streams(message):
+            stream.close()
+
+
+class EventStream:
+    """One open event stream of a session, from a place in its log onwards."""
+
+    def __init__(self, streams: Streams, record: SessionRecord, name: str, after: str) -> None:
+        self.session_id = record.id
+        self.name = name
+        self.record = record
+        self.outdated = False
+        """Whether the session record has changed since this stream read it."""
+        self.is_complete = False
+        """Whether the stream has ended with the answer, so that there is nothing to come back for."""
+        self._streams = streams
+        self._place = after
+        self._woken = asyncio.Event()
+        self._closed = False
+        self._answered_at = time.monotonic()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        """End the stream; a client that comes back gets the rest."""
+        self._closed = True
+        self._woken.set()
+
+    def carries(self, stream: str) -> bool:
+        """Whether messages logged under this name are for this stream."""
+        return stream == self.name
+
+    async def items(self) -> AsyncIterator[Event | None]:
+        """The events to send; None when there has been silence for so long that a keep-alive is due.
+
+        Ends when the stream is complete or closed. Use it in `contextlib.aclosing`.
+        """
+        await self._streams.opened(self)
+        try:
+            spoke_at = time.monotonic()
+            while not self._closed:
+                self._woken.clear()
+                events = await self._events()
+                for event in events:
+                    yield event
+                    self._place = event.place
+                    spoke_at = time.monotonic()
+                    if event.final:
+                        self.is_complete = True
+                        return
+                if events or self._closed:
+                    continue
+                await self._sleep(
+                    min(spoke_at + conf.keep_alive_seconds, time.monotonic() + conf.lease_seconds)
+                )
+                if time.monotonic() >= spoke_at + conf.keep_alive_seconds:
+                    yield None
+                    spoke_at = time.monotonic()
+        finally:
+            await self._streams.left(self)
+            await self._leave()
+
+    async def _events(self) -> list[Event]:
+        """What the log has after the stream's place, once the stream has been looked after."""
+        try:
+            await self._look()
+            events = await self._streams.log.read(self.session_id, self.name, self._place)
+        except (RedisError, OSError):
+            if time.monotonic() - self._answered_at > _OUTAGE_SECONDS:
+                self._closed = True
+            return []
+        self._answered_at = time.monotonic()
+        return events
+
+    async def _sleep(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _look(self) -> None:
+        """Keep alive what the stream depends on; close it when there is nothing more to wait for."""
+        raise NotImplementedError
+
+    async def _leave(self) -> None:
+        """Give up what the stream held."""
+
+
+class ReplyStream(EventStream):
+    """The stream that answers one call, in the response to its POST or to a GET that resumes it."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        record: SessionRecord,
+        name: str,
+        after: str,
+        look_after: Callable[[SessionRecord, str], Awaitable[bool]],
+        *,
+        resumed: bool,
+    ) -> None:
+        super().__init__(streams, record, name, after)
+        self._look_after = look_after
+        self._looked_at = -math.inf if resumed else time.monotonic()
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < conf.lease_seconds / 2:
+            return
+        self._looked_at = now
+        # What the call left in the log is read after this, so a call that has just ended loses nothing.
+        if not await self._look_after(self.record, self.name):
+            self._closed = True
+
+
+class ListenerStream(EventStream):
+    """A GET stream: it carries the messages of the session that belong to no call.
+
+    A session may have several. One of them is chosen to get what comes: the newest, or when that has
+    gone, another. The chosen one also ticks the session's simulations, of which there is thus one.
+    """
+
+    def __init__(self, streams: Streams, record: SessionRecord, name: str, after: str) -> None:
+        super().__init__(streams, record, name, after)
+        self.is_chosen = False
+        self._take_over = True
+        self._opened_at = self._ticked_at = time.monotonic()
+        self._renewed_at = time.monotonic()
+        self._rng = random.Random()  # noqa: S311 - picks a demonstration message
+
+    def carries(self, stream: str) -> bool:
+        return stream in (self.name, PENDING)
+
+    def wants(self, event: ServerEvent) -> bool:
+        """Whether the session should hear of a change: a resource's only if it subscribed."""
+        return not isinstance(event, ResourceUpdated) or event.uri in self.record.subscriptions
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        if self.outdated or now - self._renewed_at >= conf.keep_alive_seconds:
+            self.outdated = False
+            record = await self._streams.sessions.renew(self.session_id)
+            if record is None:
+                self._closed = True
+                return
+            self.record = record
+            self._renewed_at = now
+        due = self._due(now) if self.is_chosen else []
+        for method, params in due:
+            await self._streams.log.append(
+                self.session_id, PENDING, {"jsonrpc": "2.0", "method": method, "params": params}
+            )
+        self.is_chosen = await self._streams.log.take(self.session_id, self.name, take_over=self._take_over)
+        self._take_over = False
+
+    def _due(self, now: float) -> list[Notification]:
+        previous, self._ticked_at = self._ticked_at, now
+        return [
+            notification
+            for notification in self._streams.simulation(
+                previous - self._opened_at, now - self._opened_at, self.record.subscriptions, self._rng
+            )
+            if self.record.admits(notification)
+        ]
+
+    async def _leave(self) -> None:
+        try:
+            await self._streams.log.release(self.session_id, self.name)
+        except (RedisError, OSError):
+            return  # the claim expires by itself
+        await self._streams.wake(self.session_id, PENDING)

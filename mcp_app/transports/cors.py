@@ -1,0 +1,33 @@
+"""Cross-origin requests: what a browser client may send, and what it may read."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from mcp_app.transports import http
+
+_EXPOSED = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version", "Retry-After")
+_LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
+
+
+def open_to(origins: tuple[str, ...] | None, app: http.Asgi) -> http.Asgi:
+    """Let browser pages of these origins, and of this computer, use `app`; None lets any page.
+
+    Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
+    """
+    return cast(
+        http.Asgi,
+        CORSMiddleware(
+            cast(ASGIApp, app),
+            allow_origins=["*"] if origins is None else [],
+            allow_origin_regex=None if origins is None else "|".join([_LOOPBACK, *map(re.escape, origins)]),
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=_EXPOSED,
+            max_age=600,
+        ),
+    )

@@ -1,0 +1,91 @@
+"""Errors of the transport: each with its HTTP status and its JSON-RPC code, mapped here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RequestId
+from redis.exceptions import RedisError
+
+from mcp_app.sessions.calls import TooManyCalls
+
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+class HttpError(Exception):
+    """A request that is refused before it reaches the server.
+
+    Args:
+        status: HTTP status.
+        message: What is wrong, for a person.
+        code: JSON-RPC error code.
+        headers: Further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: int = INVALID_REQUEST,
+        headers: HeaderList = (),
+        data: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.code = code
+        self.data = data
+
+    def body(self, request_id: RequestId | None = None) -> dict[str, Any]:
+        """The JSON-RPC error response."""
+        error: dict[str, Any] = {"code": self.code, "message": str(self)}
+        if self.data is not None:
+            error["data"] = self.data
+        return {"jsonrpc": "2.0", "id": request_id, "error": error}
+
+
+SESSION_NOT_FOUND = -32001
+"""What clients know as "session not found", beside the status 404 (the TypeScript SDK's code)."""
+
+
+def parse_error() -> HttpError:
+    return HttpError(400, "Parse error: the body is not JSON.", PARSE_ERROR)
+
+
+def body_too_large(limit: int) -> HttpError:
+    return HttpError(413, f"The body is longer than {limit} bytes.")
+
+
+def not_a_message(detail: str) -> HttpError:
+    return HttpError(400, f"Invalid request: {detail}")
+
+
+def session_not_found() -> HttpError:
+    """The one answer for a session that is unknown, has ended, or belongs to somebody else."""
+    return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
+
+
+def unknown_event_id() -> HttpError:
+    """What follows this event cannot be told any more, or never could: the client must not wait for it."""
+    return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
+
+
+def method_not_allowed(allowed: str) -> HttpError:
+    return HttpError(405, "Method not allowed.", headers=[(b"allow", allowed.encode())])
+
+
+def from_exception(error: Exception) -> HttpError | None:
+    """What an exception of the layers below means to a client; None when it is a fault of ours."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, TooManyCalls):
+        return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+    if isinstance(error, RedisError | ConnectionError | TimeoutError):
+        return HttpError(
+            503,
+            "The session store cannot be reached; try again shortly.",
+            INTERNAL_ERROR,
+            headers=[(b"retry-after", b"2")],
+        )
+    return None

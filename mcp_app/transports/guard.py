@@ -1,0 +1,116 @@
+"""The guard of the MCP endpoints: host, origin and bearer token are checked before anything else.
+
+Django's middleware does not run for what Channels routes, so its checks are made here.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.routes import build_resource_metadata_url
+from pydantic import AnyHttpUrl
+
+from everything_site.env import is_loopback
+from mcp_app.conf import conf
+from mcp_app.runtime import Runtime
+from mcp_app.transports import errors, http
+from mcp_app.transports.errors import HttpError
+
+logger = logging.getLogger(__name__)
+
+
+class Guard:
+    """ASGI middleware: lets requests through that come to the right host with a valid token.
+
+    Behind it `scope["user"]` is the SDK's `AuthenticatedUser`, which tools reach by `get_access_token()`.
+    """
+
+    def __init__(self, app: http.Asgi, runtime: Runtime) -> None:
+        self._app = app
+        self._runtime = runtime
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        try:
+            headers = http.headers_of(scope)
+            self._check_host(headers.get("host", ""))
+            self._check_origin(headers.get("origin"))
+            await self._runtime.start()
+            user = await self._authenticate(scope, headers.get("authorization", ""))
+            scope["user"] = user
+            context = auth_context_var.set(user)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                auth_context_var.reset(context)
+        except http.ClientDisconnected:
+            return
+        except Exception as error:
+            refusal = errors.from_exception(error)
+            if refusal is None:
+                logger.exception("a request failed")
+                refusal = HttpError(500, "Internal server error.", errors.INTERNAL_ERROR)
+            await http.respond_error(send, refusal)
+
+    def _check_host(self, host: str) -> None:
+        domain, _ = split_domain_port(host)
+        if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+            raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
+
+    def _check_origin(self, origin: str | None) -> None:
+        """Streamable HTTP, Security Warning: a foreign Origin is refused, an absent one is fine."""
+        if origin is not None and not origin_is_allowed(origin):
+            raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
+
+    async def _authenticate(self, scope: http.Scope, authorization: str) -> AuthenticatedUser:
+        if b"access_token=" in scope["query_string"] and "access_token" in parse_qs(
+            scope["query_string"].decode("latin-1"), keep_blank_values=True
+        ):
+            raise self._challenge(
+                400, "invalid_request", "Send the token in the Authorization header, not in the URL."
+            )
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if not authorization:
+            raise self._challenge(401, None, "A bearer token is needed.")
+        if scheme.lower() != "bearer" or not token:
+            raise self._challenge(401, "invalid_token", "The Authorization header holds no bearer token.")
+        verified = await self._runtime.tokens.verify(token)
+        if verified is None:
+            raise self._challenge(
+                401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
+            )
+        if not set(conf.required_scopes) <= set(verified.scopes):
+            raise self._challenge(403, "insufficient_scope", "The token lacks a scope that is needed here.")
+        return AuthenticatedUser(verified)
+
+    def _challenge(self, status: int, error: str | None, description: str) -> HttpError:
+        """RFC 6750 §3, RFC 9728 §5.1."""
+        fields = {"resource_metadata": self._metadata_url, "scope": " ".join(conf.required_scopes)}
+        if error is not None:
+            fields = {"error": error, "error_description": description, **fields}
+        value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
+        return HttpError(status, description, headers=[(b"www-authenticate", value.encode())])
+
+    @cached_property
+    def _metadata_url(self) -> str:
+        return str(build_resource_metadata_url(AnyHttpUrl(conf.resource_url)))
+
+
+def origin_is_allowed(origin: str) -> bool:
+    """Whether a browser page of this origin may talk to the MCP endpoints.
+
+    A page on this computer may: MCP Inspector and other development tools are such pages.
+    """
+    if origin in conf.allowed_origins:
+        return True
+    try:
+        url = urlsplit(origin)
+        return url.scheme in ("http", "https") and is_loopback(url.hostname)
+    except ValueError:
+        return False

@@ -1,0 +1,88 @@
+"""Reading requests and writing responses: the little of HTTP that the transports need."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from mcp_app.transports import errors
+from mcp_app.transports.framing import to_json
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+HeaderList = Iterable[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json")
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The request's headers, by lower-case name; of a repeated one the first counts."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return headers
+
+
+def accepts(headers: dict[str, str], media_type: str) -> bool:
+    """Whether the Accept header admits a media type (RFC 9110 §12.5.1); quality values do not matter here."""
+    accept = headers.get("accept")
+    if accept is None:
+        return False
+    kind = media_type.split("/")[0]
+    offered = {part.split(";")[0].strip().lower() for part in accept.split(",")}
+    return not offered.isdisjoint({media_type, f"{kind}/*", "*/*"})
+
+
+async def read_body(scope: Scope, receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    """The request's body.
+
+    Raises:
+        HttpError: The body is longer than `limit` bytes.
+        ClientDisconnected: The client left before it was complete.
+    """
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise errors.body_too_large(limit)
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise errors.body_too_large(limit)
+        if not message.get("more_body", False):
+            return body
+
+
+class ClientDisconnected(Exception):
+    """The client left; there is nobody to answer."""
+
+
+async def until_disconnect(receive: Receive) -> None:
+    """Return when the client has closed the connection, or the response is complete."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderList = ()) -> None:
+    """Send a whole response."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
+    await respond(send, status, to_json(message), [_JSON, *headers])
+
+
+async def respond_error(send: Send, error: errors.HttpError, request_id: Any = None) -> None:
+    """Refuse a request: a JSON-RPC error with its HTTP status."""
+    await respond_json(send, error.status, error.body(request_id), error.headers)
