@@ -1,0 +1,1 @@
+"""MCP Apps: tools that come with a user interface (`io.modelcontextprotocol/ui`)."""

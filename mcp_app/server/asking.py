@@ -1,0 +1,160 @@
+"""One way to ask the client for something, whichever revision it speaks.
+
+Up to 2025-11-25 the server sends a request of its own, here always on the stream of the call that it
+serves. At 2026-07-28 there are no such requests: the call ends with an `InputRequiredResult`, and the
+client calls again with the answer (basic/utilities/mrtr). A tool that asks through `ask` has one body:
+
+    answer = await ask(ctx, "user_name", form("What is your name?", schema), ElicitResult)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+
+The SDK's `Resolve` does the same for pydantic models. It is not used here because it sets no deadline,
+reports a client's refusal as a protocol error, and cannot put a given schema or key on the wire.
+"""
+
+from typing import Any, TypeVar
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
+from mcp.types import (
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ClientCapabilities,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitationCapability,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    FormElicitationCapability,
+    InputRequest,
+    InputRequiredResult,
+    ListRootsRequest,
+    ListRootsResult,
+    MissingRequiredClientCapabilityErrorData,
+    RootsCapability,
+    SamplingCapability,
+    SamplingMessage,
+    TextContent,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+# Seconds that a client has to answer. A model may think for minutes; a person gets ten of them,
+# as with the reference server.
+MODEL_DEADLINE = 300.0
+PERSON_DEADLINE = 600.0
+
+Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult)
+
+
+def is_modern(ctx: Context) -> bool:
+    """Whether this request is of 2026-07-28 or later, where a server sends no requests."""
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def form(message: str, schema: dict[str, Any]) -> ElicitRequest:
+    """A question to the person, as a form."""
+    return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
+
+
+def question(text: str, *, max_tokens: int, **params: Any) -> CreateMessageRequest:
+    """A question to the client's model."""
+    message = SamplingMessage(role="user", content=TextContent(type="text", text=text))
+    return CreateMessageRequest(
+        params=CreateMessageRequestParams(messages=[message], max_tokens=max_tokens, **params)
+    )
+
+
+def required_capability(request: InputRequest) -> ClientCapabilities:
+    """The capability that a client must have declared to be sent `request`."""
+    match request:
+        case CreateMessageRequest():
+            return ClientCapabilities(sampling=SamplingCapability())
+        case ListRootsRequest():
+            return ClientCapabilities(roots=RootsCapability())
+        case _:
+            return ClientCapabilities(elicitation=ElicitationCapability(form=FormElicitationCapability()))
+
+
+def can_answer(ctx: Context, request: InputRequest) -> bool:
+    """Whether the client declared what `request` needs."""
+    declared = ctx.client_capabilities or ClientCapabilities()
+    match request:
+        case CreateMessageRequest():
+            return declared.sampling is not None
+        case ListRootsRequest():
+            return declared.roots is not None
+        case _:
+            # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two.
+            modes = declared.elicitation
+            return modes is not None and (modes.form is not None or modes.url is None)
+
+
+def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
+    """The error for a client that lacks `required`: -32021 at 2026-07-28, a tool's failure before it."""
+    wire = MissingRequiredClientCapabilityErrorData(required_capabilities=required).model_dump(
+        by_alias=True, mode="json", exclude_none=True
+    )
+    names = ", ".join(wire["requiredCapabilities"])
+    if is_modern(ctx):
+        return MCPError(
+            MISSING_REQUIRED_CLIENT_CAPABILITY, f"The client did not declare the capability: {names}", wire
+        )
+    return ToolError(f"the client did not declare the capability: {names}")
+
+
+async def ask(
+    ctx: Context,
+    key: str,
+    request: InputRequest,
+    result_type: type[Answer],
+    *,
+    deadline: float = PERSON_DEADLINE,
+) -> Answer | InputRequiredResult:
+    """The client's answer to `request`; at 2026-07-28 possibly the result that asks for it under `key`.
+
+    Raises:
+        ToolError: The client cannot be asked, refused, answered nonsense, or let the deadline pass.
+        MCPError: At 2026-07-28, when it cannot be asked (-32021).
+    """
+    if is_modern(ctx):
+        answer = answered(ctx, key, result_type)
+        if answer is not None:
+            return answer
+        if not can_answer(ctx, request):
+            raise missing_capability(ctx, required_capability(request))
+        return InputRequiredResult(input_requests={key: request})
+    if not can_answer(ctx, request):
+        raise missing_capability(ctx, required_capability(request))
+    try:
+        return await ctx.session.send_request(
+            request,
+            result_type,
+            request_read_timeout_seconds=deadline,
+            metadata=ServerMessageMetadata(related_request_id=ctx.request_id),
+        )
+    except MCPError as error:
+        raise ToolError(f"{request.method} failed: {error.message}") from error
+    except ValidationError as error:
+        raise ToolError(f"{request.method} was answered with something else") from error
+
+
+def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None:
+    """The answer that this retry carries under `key`, if it is of the kind that was asked for."""
+    answer = (ctx.input_responses or {}).get(key)
+    if isinstance(answer, CreateMessageResult):
+        # The narrower of the two shapes of a sampling answer: one block of content instead of a list.
+        answer = CreateMessageResultWithTools.model_validate(answer.model_dump(by_alias=True))
+    return answer if isinstance(answer, result_type) else None
+
+
+def text_of(result: CreateMessageResultWithTools) -> str:
+    """The words of the model's answer; an answer without words, as JSON."""
+    for block in result.content_as_list:
+        if isinstance(block, TextContent):
+            return block.text
+    return result.model_dump_json(include={"content"}, by_alias=True, exclude_none=True)

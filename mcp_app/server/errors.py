@@ -1,0 +1,67 @@
+"""A middleware that answers failures with the error codes of the specification.
+
+`MCPServer` reports an unknown tool as a tool's failure, an unknown prompt as an internal error, and a
+missing resource with the code of 2026-07-28 at every revision.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+# Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
+RESOURCE_NOT_FOUND = -32002
+
+
+class SpecifiedErrors:
+    """Error codes: unknown tool and bad prompt request -32602, missing resource by revision."""
+
+    def __init__(self, tool_exists: Callable[[str], bool]) -> None:
+        self.tool_exists = tool_exists
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        match ctx.method:
+            case "tools/call":
+                self._refuse_unknown_tool(ctx)
+                return await call_next(ctx)
+            case "prompts/get":
+                return await self._get_prompt(ctx, call_next)
+            case "resources/read":
+                return await self._read_resource(ctx, call_next)
+            case _:
+                return await call_next(ctx)
+
+    def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
+        name = (ctx.params or {}).get("name")
+        if isinstance(name, str) and not self.tool_exists(name):
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}")
+
+    async def _get_prompt(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        try:
+            return await call_next(ctx)
+        except ValidationError:
+            raise  # malformed params, which the SDK answers with -32602 itself
+        except ValueError as failure:
+            # The SDK raises ValueError for everything. What came from the caller is an unknown
+            # prompt or a missing argument (no cause below), or an argument of the wrong type.
+            reason = failure.__cause__.__cause__ if failure.__cause__ else None
+            if reason is None:
+                raise MCPError(INVALID_PARAMS, str(failure)) from failure
+            if isinstance(reason, ValidationError):
+                names = sorted({str(error["loc"][0]) for error in reason.errors() if error["loc"]})
+                raise MCPError(INVALID_PARAMS, f"Invalid prompt arguments: {', '.join(names)}") from failure
+            raise
+
+    async def _read_resource(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        try:
+            return await call_next(ctx)
+        except MCPError as error:
+            names_uri = isinstance(error.data, dict) and "uri" in error.data
+            older = ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            if older and names_uri and error.code == INVALID_PARAMS:
+                raise MCPError(RESOURCE_NOT_FOUND, error.message, error.data) from error
+            raise

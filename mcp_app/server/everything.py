@@ -1,0 +1,94 @@
+"""Builds the server: an SDK `MCPServer` with everything that is demonstrated, and nothing around it."""
+
+from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.mcpserver import MCPServer, RequestStateSecurity
+from mcp.server.subscriptions import SubscriptionBus
+from mcp.server.transport_security import TransportSecuritySettings
+
+from mcp_app import __version__
+
+from . import completions, pagination, prompts, resources, session_features, tools
+from . import fixtures as conformance
+from .apps import hello_world
+from .capabilities import announce_list_changes
+from .errors import SpecifiedErrors
+
+NAME = "everything-server"
+TITLE = "Everything Server"
+INSTRUCTIONS = (
+    "A server that shows every feature of the Model Context Protocol, for people who build clients. "
+    "Nothing here does real work: call any tool, read any resource, get any prompt and watch the wire. "
+    "echo and add answer at once, longRunningOperation reports progress, sampleLLM and elicitInputs ask "
+    "you something, and resources come in pages."
+)
+
+MAX_BODY_SIZE = 4 * 1024 * 1024
+
+# Freshness of 2026-07-28 (server/utilities/caching). The lists change rarely and changes are announced,
+# so five minutes is only the worst case for a client that does not listen. What everybody sees alike is
+# public; resources may come to differ from user to user, so they are private.
+_PUBLIC = CacheHint(ttl_ms=300_000, scope="public")
+_PRIVATE = CacheHint(ttl_ms=60_000, scope="private")
+CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+    "server/discover": _PUBLIC,
+    "tools/list": _PUBLIC,
+    "prompts/list": _PUBLIC,
+    "resources/templates/list": _PUBLIC,
+    "resources/list": _PRIVATE,
+    "resources/read": _PRIVATE,
+}
+
+
+def build_server(
+    *,
+    fixtures: bool = False,
+    request_state_security: RequestStateSecurity | None = None,
+    subscriptions: SubscriptionBus | None = None,
+    max_body_size: int = MAX_BODY_SIZE,
+) -> MCPServer:
+    """A server with its session manager ready; `fixtures` adds what the conformance suite calls.
+
+    Several processes that serve the same clients need one `request_state_security` (shared keys) and
+    one `subscriptions` bus between them. The defaults serve a single process.
+    """
+    server = MCPServer(
+        NAME,
+        title=TITLE,
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        # Tools with a schema of their own can only be given here: the decorators derive every schema.
+        tools=conformance.schema_tools() if fixtures else None,
+        extensions=[hello_world.extension()],
+        request_state_security=request_state_security,
+        cache_hints=CACHE_HINTS,
+        subscriptions=subscriptions,
+    )
+    tools.register(server)
+    resources.register(server)
+    prompts.register(server)
+    if fixtures:
+        conformance.register(server)
+        completions.register(
+            server,
+            prompts={**completions.PROMPTS, **conformance.PROMPT_SUGGESTIONS},
+            templates={**completions.TEMPLATES, **conformance.TEMPLATE_SUGGESTIONS},
+        )
+    else:
+        completions.register(server)
+
+    # Called for its side effect: the session manager, and through it the low-level server, by a public path.
+    # The SDK's own host and origin check is off because the transports in front of this server do it,
+    # for all revisions alike and with our settings.
+    server.streamable_http_app(
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=max_body_size,
+    )
+    app = server.session_manager.app
+    session_features.register(app)
+    pagination.register(server, app)
+
+    find_schema = app.get_tool_input_schema
+    assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
+    server.middleware.append(announce_list_changes)
+    server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))
+    return server

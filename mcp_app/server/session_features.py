@@ -1,0 +1,80 @@
+"""Handlers for what a session keeps: its log level and its resource subscriptions.
+
+These methods exist up to 2025-11-25 only; at 2026-07-28 a request carries its own log level and
+`subscriptions/listen` takes the place of subscriptions. What is kept is the session's business: the
+handlers find it at `ctx.request.session`, the `session` attribute of the transport's request object.
+`MCPServer` has no decorator for these methods, so they are registered on the low-level server.
+"""
+
+from typing import Any, Protocol
+
+from mcp.server import Server, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_REQUEST,
+    EmptyResult,
+    LoggingLevel,
+    LoggingMessageNotification,
+    LoggingMessageNotificationParams,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    UnsubscribeRequestParams,
+)
+from starlette.requests import HTTPConnection
+
+LOGGER = "test-server"
+
+Context = ServerRequestContext[Any, Any]
+
+
+class SessionState(Protocol):
+    """What the session layer offers to a handler."""
+
+    async def set_log_level(self, level: LoggingLevel) -> None: ...
+
+    async def subscribe(self, uri: str) -> None: ...
+
+    async def unsubscribe(self, uri: str) -> None: ...
+
+
+def session_state(ctx: Context) -> SessionState:
+    """The session of this request; where there is none, a clean error."""
+    request = ctx.request
+    # A request of the SDK's own HTTP transport is Starlette's, whose `session` means cookies.
+    state: SessionState | None = (
+        None if isinstance(request, HTTPConnection) else getattr(request, "session", None)
+    )
+    if state is None:
+        raise MCPError(INVALID_REQUEST, f"{ctx.method} needs a session, and this connection has none")
+    return state
+
+
+async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
+    """logging/setLevel: keep the level and, as the reference server does, say so in the log."""
+    await session_state(ctx).set_log_level(params.level)
+    await ctx.session.send_notification(
+        LoggingMessageNotification(
+            params=LoggingMessageNotificationParams(
+                level="debug", logger=LOGGER, data=f"Logging level set to: {params.level}"
+            )
+        )
+    )
+    return EmptyResult()
+
+
+async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+    """resources/subscribe. The reference also samples the client here and waits for it; this does not."""
+    await session_state(ctx).subscribe(params.uri)
+    return EmptyResult()
+
+
+async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+    """resources/unsubscribe."""
+    await session_state(ctx).unsubscribe(params.uri)
+    return EmptyResult()
+
+
+def register(app: Server[Any]) -> None:
+    app.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
+    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    app.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)

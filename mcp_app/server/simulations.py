@@ -1,0 +1,66 @@
+"""What a session hears without asking: simulated updates, log messages and stderr lines.
+
+Pure functions of time. Whoever owns the clock calls `due` with the seconds since the session's
+stream opened, so exactly one process can tick for a session and a test needs no sleep.
+"""
+
+import random
+from collections.abc import Collection, Iterator
+from typing import Any
+
+# The three intervals are those of the TypeScript reference server, in seconds. They are multiples
+# of one another on purpose: a watcher sees all three within half a minute.
+UPDATE_INTERVAL = 10
+LOG_INTERVAL = 20
+STDERR_INTERVAL = 30
+
+# One message for each of the eight RFC 5424 severities, from the least to the most severe.
+LOG_MESSAGES: tuple[tuple[str, str], ...] = (
+    ("debug", "Debug-level message"),
+    ("info", "Info-level message"),
+    ("notice", "Notice-level message"),
+    ("warning", "Warning-level message"),
+    ("error", "Error-level message"),
+    ("critical", "Critical-level message"),
+    ("alert", "Alert-level message"),
+    ("emergency", "Emergency-level message"),
+)
+
+Notification = tuple[str, dict[str, Any]]
+
+
+def due(
+    previous: float, now: float, subscriptions: Collection[str], rng: random.Random
+) -> list[Notification]:
+    """The notifications (method, params) that fall due in (previous, now], the earliest first.
+
+    Log messages of every level are among them: the session drops those below its level.
+    """
+    found: list[tuple[int, Notification]] = []
+    for moment in _ticks(previous, now, UPDATE_INTERVAL):
+        found += [
+            (moment, ("notifications/resources/updated", {"uri": uri})) for uri in sorted(subscriptions)
+        ]
+    for moment in _ticks(previous, now, LOG_INTERVAL):
+        level, text = rng.choice(LOG_MESSAGES)
+        found.append((moment, ("notifications/message", {"level": level, "data": text})))
+    for moment in _ticks(previous, now, STDERR_INTERVAL):
+        found.append((moment, ("notifications/stderr", {"content": f"{_clock(moment)}: A stderr message"})))
+    return [notification for _, notification in sorted(found, key=lambda entry: entry[0])]
+
+
+def next_due(now: float) -> float:
+    """The first moment after `now` at which something can fall due."""
+    return (now // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL
+
+
+def _ticks(previous: float, now: float, interval: int) -> Iterator[int]:
+    first = int(previous // interval) + 1
+    last = int(now // interval)
+    return iter(range(first * interval, last * interval + 1, interval))
+
+
+def _clock(seconds: int) -> str:
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour:02}:{minute:02}:{second:02}"

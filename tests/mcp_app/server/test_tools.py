@@ -1,0 +1,188 @@
+"""Every demonstration tool, with good and with bad arguments, in both eras."""
+
+import base64
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, EmbeddedResource, ImageContent
+
+from mcp_app.server.images import tiny_png
+from mcp_app.server.tools.basics import plain
+
+from .support import Exchange, connect, text, texts
+
+TOOLS = {
+    "echo",
+    "add",
+    "longRunningOperation",
+    "sampleLLM",
+    "getTinyImage",
+    "annotatedMessage",
+    "getResourceReference",
+    "elicitInputs",
+    "get-roots-list",
+    "mcp_apps_hello_world",
+}
+
+
+async def test_the_tools_are_those_of_the_list(server, era):
+    async with connect(server, era) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+
+
+async def test_every_tool_has_title_description_and_all_four_hints(server, fixture_server):
+    for tool in await server.list_tools():
+        assert tool.title, tool.name
+    for tool in await fixture_server.list_tools():
+        assert tool.description, tool.name
+        assert tool.annotations is not None, tool.name
+        hints = tool.annotations.model_dump(exclude={"title"})
+        assert None not in hints.values(), tool.name
+        for name, schema in tool.input_schema.get("properties", {}).items():
+            assert schema.get("description") or tool.name == "json_schema_2020_12_tool", (tool.name, name)
+
+
+async def test_echo_returns_the_message(server, era):
+    async with connect(server, era) as client:
+        result = await client.call_tool("echo", {"message": "hello, wörld"})
+        assert text(result) == "Echo: hello, wörld"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        (1, 2, "The sum of 1 and 2 is 3."),
+        (1.5, 2, "The sum of 1.5 and 2 is 3.5."),
+        (-1, 1.0, "The sum of -1 and 1 is 0."),
+    ],
+)
+async def test_add_writes_numbers_as_json_does(server, era, a, b, expected):
+    async with connect(server, era) as client:
+        assert text(await client.call_tool("add", {"a": a, "b": b})) == expected
+
+
+def test_a_huge_number_keeps_its_exponent():
+    assert plain(1e300) == "1e+300"
+    assert plain(-0.5) == "-0.5"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("echo", {}),
+        ("echo", {"message": 1}),
+        ("add", {"a": 1}),
+        ("add", {"a": "one", "b": 2}),
+        ("add", {"a": True, "b": 2}),
+        ("longRunningOperation", {"duration": -1}),
+        ("longRunningOperation", {"duration": 301}),
+        ("longRunningOperation", {"steps": 0}),
+        ("longRunningOperation", {"steps": 1001}),
+        ("annotatedMessage", {}),
+        ("annotatedMessage", {"messageType": "warning"}),
+        ("getResourceReference", {}),
+        ("getResourceReference", {"resourceId": 0}),
+        ("getResourceReference", {"resourceId": 101}),
+        ("sampleLLM", {}),
+        ("sampleLLM", {"prompt": "x", "maxTokens": 0}),
+    ],
+)
+async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, name, arguments):
+    async with connect(server, era) as client:
+        result = await client.call_tool(name, arguments)
+        assert result.is_error
+        assert name in texts(result)[0]
+
+
+async def test_an_unknown_tool_is_a_protocol_error(server, era):
+    # Specification, server/tools, "Error Handling".
+    async with connect(server, era) as client:
+        with pytest.raises(MCPError, match="Unknown tool: nope") as caught:
+            await client.call_tool("nope", {})
+        assert caught.value.code == INVALID_PARAMS
+
+
+async def test_a_long_running_operation_reports_each_step(server, era):
+    heard = []
+
+    async def on_progress(progress, total, message):
+        heard.append((progress, total))
+
+    async with connect(server, era) as client:
+        result = await client.call_tool(
+            "longRunningOperation", {"duration": 0, "steps": 3}, progress_callback=on_progress
+        )
+    assert text(result) == "Long running operation completed. Duration: 0 seconds, Steps: 3."
+    assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+async def test_a_long_running_operation_takes_ten_seconds_and_five_steps_by_default(server):
+    (tool,) = [tool for tool in await server.list_tools() if tool.name == "longRunningOperation"]
+    properties = tool.input_schema["properties"]
+    assert (properties["duration"]["default"], properties["steps"]["default"]) == (10, 5)
+
+
+async def test_the_tiny_image_stands_between_two_lines(server, era):
+    async with connect(server, era) as client:
+        first, image, last = (await client.call_tool("getTinyImage")).content
+    assert first.text == "This is a tiny image:"
+    assert last.text == "The image above is the MCP tiny image."
+    assert isinstance(image, ImageContent)
+    assert image.mime_type == "image/png"
+    assert base64.b64decode(image.data) == tiny_png()
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "priority", "audience"),
+    [
+        ("error", "Error: Operation failed", 1.0, ["user", "assistant"]),
+        ("success", "Operation completed successfully", 0.7, ["user"]),
+        ("debug", "Debug: Cache hit ratio 0.95, latency 150ms", 0.3, ["assistant"]),
+    ],
+)
+async def test_an_annotated_message_says_whom_it_is_for(server, era, kind, expected, priority, audience):
+    async with connect(server, era) as client:
+        (message,) = (await client.call_tool("annotatedMessage", {"messageType": kind})).content
+    assert message.text == expected
+    assert message.annotations.priority == priority
+    assert message.annotations.audience == audience
+
+
+async def test_an_annotated_message_carries_an_image_on_request(server, era):
+    async with connect(server, era) as client:
+        arguments = {"messageType": "debug", "includeImage": True}
+        _, image = (await client.call_tool("annotatedMessage", arguments)).content
+    assert isinstance(image, ImageContent)
+    assert (image.annotations.priority, image.annotations.audience) == (0.5, ["user"])
+
+
+@pytest.mark.parametrize("number", [1, 2, 100])
+async def test_a_resource_reference_embeds_what_resources_read_returns(server, era, number):
+    uri = f"test://static/resource/{number}"
+    async with connect(server, era) as client:
+        first, embedded, last = (
+            await client.call_tool("getResourceReference", {"resourceId": number})
+        ).content
+        (contents,) = (await client.read_resource(uri)).contents
+    assert first.text == f"Returning resource reference for Resource {number}:"
+    assert isinstance(embedded, EmbeddedResource)
+    assert embedded.resource == contents
+    assert last.text == f"You can access this resource using the URI: {uri}"
+
+
+async def test_the_hello_world_tool_names_its_page(server, era):
+    async with connect(server, era) as client:
+        (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == "mcp_apps_hello_world"]
+        assert tool.meta["ui"]["resourceUri"] == "ui://hello-world/app.html"
+        result = await client.call_tool("mcp_apps_hello_world")
+        (page,) = (await client.read_resource("ui://hello-world/app.html")).contents
+    assert result.structured_content["greeting"]
+    assert set(result.structured_content) == set(tool.output_schema["properties"])
+    assert text(result)  # the words for a client without apps
+    assert page.mime_type == "text/html;profile=mcp-app"
+    assert "ui/initialize" in page.text
+
+
+async def test_a_call_without_arguments_member_is_served(server):
+    result = await Exchange().run(server, "tools/call", {"name": "getTinyImage"})
+    assert len(result["content"]) == 3
