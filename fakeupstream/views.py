@@ -1,0 +1,73 @@
+"""The fake identity provider: a page on which anyone is whoever they say, as a demonstration needs."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlencode
+
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from fakeupstream import provider, sign_in
+from fakeupstream.forms import WhoForm
+
+log = logging.getLogger("oauth_app")
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def authorize(request: HttpRequest) -> HttpResponse:
+    """Ask who it is, and send the browser back with a code."""
+    state = request.GET.get("state", "")
+    if not state:
+        return sign_in.begin(request, "/")
+    if not sign_in.is_waiting(request, state):
+        return _gone(request)
+    form = WhoForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        answer = urlencode({"code": provider.code_for(form.who, state), "state": state})
+        return HttpResponseRedirect(f"{reverse('fakeupstream:callback')}?{answer}")
+    context = {"form": form, "people": provider.PEOPLE, "action": request.get_full_path()}
+    return render(request, "fakeupstream/authorize.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    """Sign in the person for whom the provider vouches, and go on to where they were going."""
+    state = request.GET.get("state", "")
+    username = provider.username_of(request.GET.get("code", ""), state)
+    going = sign_in.next_url(request, state)
+    if username is None or going is None:
+        log.warning("sign-in refused", extra={"reason": "unknown state or code"})
+        return _gone(request)
+    try:
+        user = provider.find_or_create(username)
+    except provider.NotOurs:
+        log.warning("sign-in refused", extra={"reason": "an account of this server", "username": username})
+        return _refused(request, "This name belongs to an account of this server. Choose another one.", 403)
+    if not user.is_active:
+        log.warning("sign-in refused", extra={"reason": "disabled", "username": username})
+        return _refused(request, "This account has been disabled.", 403)
+    login(request, user, backend=BACKEND)
+    log.info("signed in", extra={"user": user.pk, "username": username})
+    return HttpResponseRedirect(going)
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    return _refused(
+        request,
+        "This sign-in was not started in this browser, or it is already over. "
+        "Go back to the application and connect again.",
+        400,
+    )
+
+
+def _refused(request: HttpRequest, reason: str, status: int) -> HttpResponse:
+    return render(request, "fakeupstream/refused.html", {"reason": reason}, status=status)

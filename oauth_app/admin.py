@@ -1,0 +1,174 @@
+"""The admin of clients, consents and tokens: what there is, who uses it, and how to end it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families
+
+
+class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Made by the flows and never by hand; ended by revoking, which keeps the traces of misuse."""
+
+    list_select_related = ("user", "application")
+    search_fields = ("user__username", "application__name", "application__client_id")
+    date_hierarchy = "created"
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.action(
+        description="Revoke, with everything else that came from the same consent", permissions=["revoke"]
+    )
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        families: list[uuid.UUID | None] = [_family(row) for row in queryset]
+        end_families(families)
+        self.message_user(request, f"Access that came from {len(set(families))} consents has been withdrawn.")
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"oauth_app.delete_{self.opts.model_name}")
+
+    @admin.display(description="checksum")
+    def masked(self, row: AccessToken | RefreshToken) -> str:
+        return f"{row.token_checksum[:8]}…"
+
+
+class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = (
+        "display_name",
+        "registration_source",
+        "client_type",
+        "is_enabled",
+        "live_tokens",
+        "last_used",
+        "created",
+        "lapses",
+    )
+    list_filter = ("registration_source", "client_type", "is_enabled", "is_resource_server", "created")
+    search_fields = ("name", "client_id", "redirect_uris")
+    date_hierarchy = "created"
+    actions = ("withdraw_access", "disable")
+    fields = (
+        "name",
+        "client_id",
+        "is_enabled",
+        "redirect_uris",
+        "application_type",
+        "client_type",
+        "auth_method",
+        "is_resource_server",
+        "registration_source",
+        "cimd_expires_at",
+        "created",
+        "last_used",
+        "lapses",
+        "live_tokens",
+    )
+    readonly_fields = (
+        "registration_source",
+        "cimd_expires_at",
+        "created",
+        "last_used",
+        "lapses",
+        "live_tokens",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
+        live = Q(accesstoken__expires__gt=timezone.now())
+        return super().get_queryset(request).annotate(live_token_count=Count("accesstoken", filter=live))
+
+    def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
+        """A confidential client without a secret gets one, which is shown this one time."""
+        obj.authorization_grant_type = Client.GRANT_AUTHORIZATION_CODE
+        secret = None
+        if not obj.is_public and not obj.client_secret:
+            secret = obj.new_client_secret()
+        super().save_model(request, obj, form, change)
+        if secret:
+            self.message_user(request, f"The secret of {obj}, which is shown only now: {secret}")
+
+    @admin.display(description="live tokens", ordering="live_token_count")
+    def live_tokens(self, client: Any) -> int:
+        return getattr(client, "live_token_count", 0)
+
+    @admin.display(description="lapses")
+    def lapses(self, client: Client) -> datetime | None:
+        return client.expires if client.pk else None
+
+    @admin.action(description="Withdraw all access of the selected clients", permissions=["change"])
+    def withdraw_access(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        for client in queryset:
+            end_access(application=client)
+        self.message_user(request, "The access has been withdrawn.")
+
+    @admin.action(description="Disable the selected clients", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        for client in queryset:
+            client.is_enabled = False
+            client.save(update_fields=["is_enabled", "updated"])
+        self.message_user(request, "The clients are disabled, and their access has been withdrawn.")
+
+
+class GrantAdmin(_ReadOnlyAdmin):
+    list_display = ("__str__", "user", "application", "scope", "created", "expires", "used")
+    fields = (
+        "user",
+        "application",
+        "scope",
+        "resource",
+        "redirect_uri",
+        "created",
+        "expires",
+        "used",
+        "family",
+    )
+
+
+class AccessTokenAdmin(_ReadOnlyAdmin):
+    list_display = ("masked", "user", "application", "scope", "created", "expires")
+    list_filter = ("expires",)
+    fields = ("masked", "user", "application", "scope", "resource", "created", "expires", "family")
+    readonly_fields = ("masked",)
+
+
+class RefreshTokenAdmin(_ReadOnlyAdmin):
+    list_display = ("masked", "user", "application", "scope", "created", "expires", "superseded", "revoked")
+    list_filter = ("revoked", "expires")
+    fields = (
+        "masked",
+        "user",
+        "application",
+        "scope",
+        "resource",
+        "created",
+        "expires",
+        "superseded",
+        "revoked",
+        "token_family",
+    )
+    readonly_fields = ("masked",)
+
+
+class IDTokenAdmin(_ReadOnlyAdmin):
+    """Hidden: there are no ID tokens, since there is no OpenID Connect here."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
+def _family(row: Grant | AccessToken | RefreshToken) -> uuid.UUID | None:
+    return row.token_family if isinstance(row, RefreshToken) else row.family

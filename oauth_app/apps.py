@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class OAuthAppConfig(AppConfig):
+    name = "oauth_app"
+    verbose_name = "OAuth authorization server"
+
+    def ready(self) -> None:
+        from oauth_app import checks, withdrawal  # noqa: F401 - importing the checks registers them
+
+        withdrawal.connect()

@@ -1,0 +1,188 @@
+"""/authorize: who is there, what does the client want, and does the person agree?
+
+Nothing is granted by a GET. The consent form posts to the very URL that was shown, and the decision
+is all that it carries, so that what is granted is what was read.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
+from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
+from oauth2_provider.oauth2_backends import OAuthLibCore
+from oauth2_provider.views.base import BaseAuthorizationView
+from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, CustomOAuth2Error, OAuth2Error
+
+from oauth_app import redirects, resources
+from oauth_app.conf import conf
+from oauth_app.models import Client
+from oauth_app.names import inert
+from oauth_app.scopes import SCOPES
+
+log = logging.getLogger("oauth_app")
+
+S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+MAX_STATE_LENGTH = 4000
+
+FATAL_ERRORS = {
+    "Missing client_id parameter.": "The application did not say who it is.",
+    "Invalid client_id parameter value.": (
+        "This application is not registered here, or its registration has expired. "
+        "Disconnect it from this server and connect it again."
+    ),
+    "Mismatching redirect URI.": (
+        "The application wants to send you to an address that it did not register. "
+        "Nothing was granted, and you were not sent there."
+    ),
+}
+
+
+class QueryOnlyBackend(OAuthLibCore):
+    """The authorization request is the URL; the body holds the person's decision only."""
+
+    def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
+        return []
+
+
+@method_decorator(never_cache, name="dispatch")
+class AuthorizeView(BaseAuthorizationView):
+    oauthlib_backend_class = QueryOnlyBackend
+    http_method_names = ["get", "post"]
+
+    def handle_no_permission(self) -> HttpResponse:
+        """Nobody is signed in. No stranger's URL is fetched for nobody."""
+        if "none" not in self.request.GET.get("prompt", "").split():
+            return conf.sign_in(self.request, self.request.get_full_path())
+        return self.get(self.request)
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            scopes, credentials = self._authorization_request(request)
+            if "none" in request.GET.get("prompt", "").split():
+                raise _refusal(
+                    credentials, "consent_required" if _is_signed_in(request) else "login_required"
+                )
+        except OAuthToolkitError as error:
+            return self.error_response(error, self._client(request))
+        return render(request, "oauth_app/consent.html", self._consent(scopes, credentials))
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        decision = request.POST.get("decision")
+        if decision == "switch":
+            logout(request)
+            return conf.sign_in(request, request.get_full_path())
+        try:
+            scopes, credentials = self._authorization_request(request)
+            log.info(
+                "consent given" if decision == "allow" else "consent refused",
+                extra={
+                    "client": credentials["client_id"],
+                    "user": request.user.pk,
+                    "scope": " ".join(scopes),
+                    "redirect_uri": redirects.without_query(credentials["redirect_uri"]),
+                },
+            )
+            if decision != "allow":
+                denied = AccessDeniedError(state=credentials["state"])
+                raise OAuthToolkitError(error=denied, redirect_uri=credentials["redirect_uri"])
+            location, *_ = self.create_authorization_response(
+                request=request, scopes=" ".join(scopes), credentials=credentials, allow=True
+            )
+        except OAuthToolkitError as error:
+            return self.error_response(error, self._client(request))
+        return self.redirect(location, self._client(request))
+
+    def redirect(self, redirect_to: str, application: Client | None) -> HttpResponse:
+        """Say who answers (RFC 9207), on errors too."""
+        issuer = urlencode({"iss": conf.issuer})
+        if issuer not in re.split("[?&#]", redirect_to):
+            redirect_to += ("&" if "?" in redirect_to else "?") + issuer
+        return super().redirect(redirect_to, application)
+
+    def error_response(
+        self, error: OAuthToolkitError, application: Client | None, **kwargs: Any
+    ) -> HttpResponse:
+        oauth_error = error.oauthlib_error
+        log.info(
+            "authorization refused",
+            extra={"client": self.request.GET.get("client_id", "")[:255], "error": oauth_error.error},
+        )
+        if isinstance(error, FatalClientError) or application is None:
+            description = oauth_error.description or ""
+            context = {"reason": FATAL_ERRORS.get(description, description), "error": oauth_error.error}
+            return render(self.request, "oauth_app/error.html", context, status=400)
+        return super().error_response(error, application, **kwargs)
+
+    def _authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
+        """The scopes and credentials of a request that is all right.
+
+        Raises:
+            OAuthToolkitError: It is not.
+        """
+        client_id = request.GET.get("client_id", "")
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise FatalClientError(error=OAuth2Error("The request holds a null character."))
+        if _is_signed_in(request) and is_cimd_client_id(client_id):
+            _know_by_url(client_id, request)
+        try:
+            scopes, credentials = self.validate_authorization_request(request)
+        except ValueError as error:
+            raise FatalClientError(error=OAuth2Error("The request is not readable.")) from error
+        if credentials.get("code_challenge_method") != "S256" or not S256_CHALLENGE.fullmatch(
+            credentials["code_challenge"]
+        ):
+            raise _refusal(credentials, "invalid_request", "PKCE with the method S256 is required.")
+        if len(credentials["state"] or "") > MAX_STATE_LENGTH:
+            raise _refusal(credentials | {"state": None}, "invalid_request", "The state is too long.")
+        if resources.unknown(request.GET.getlist("resource"), conf.resource_url):
+            raise _refusal(credentials, "invalid_target", "This server issues tokens for no such resource.")
+        return scopes, credentials
+
+    def _client(self, request: HttpRequest) -> Client | None:
+        client_id = request.GET.get("client_id", "")
+        return None if "\0" in client_id else Client.objects.filter(client_id=client_id).first()
+
+    def _consent(self, scopes: list[str], credentials: dict[str, Any]) -> dict[str, Any]:
+        client: Client = credentials["request"].client
+        redirect_uri = credentials["redirect_uri"]
+        by_url = is_cimd_client_id(client.client_id)
+        return {
+            "client_name": inert(client.display_name),
+            "client_host": urlsplit(client.client_id).netloc if by_url else None,
+            "named_itself": client.registration_source != client.RegistrationSource.MANUAL,
+            "redirect_host": redirects.shown_host(redirect_uri),
+            "on_this_computer": redirects.is_on_this_computer(redirect_uri),
+            "resource": conf.resource_url,
+            "scopes": [(scope, SCOPES[scope]) for scope in scopes],
+            "action": self.request.get_full_path(),
+        }
+
+
+def _is_signed_in(request: HttpRequest) -> bool:
+    return request.user.is_authenticated
+
+
+def _know_by_url(client_id: str, request: HttpRequest) -> None:
+    """Fetch the metadata document of a client that is not known, or not known lately."""
+    from django.utils import timezone
+
+    client = Client.objects.filter(client_id=client_id).first()
+    if client is None or (client.cimd_expires_at is not None and client.cimd_expires_at < timezone.now()):
+        resolve_cimd_application(client_id, request)
+
+
+def _refusal(credentials: dict[str, Any], error: str, description: str | None = None) -> OAuthToolkitError:
+    """An error that the client is told by a redirect."""
+    return OAuthToolkitError(
+        error=CustomOAuth2Error(error, description, state=credentials["state"]),
+        redirect_uri=credentials["redirect_uri"],
+    )

@@ -1,0 +1,39 @@
+"""What a client presents of itself at /token, /revoke and /introspect (RFC 6749 §2.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+
+from oauthlib.common import Request
+
+
+class Presented(NamedTuple):
+    client_id: str | None
+    secret: str | None
+
+
+NOTHING = Presented(None, None)
+UNREADABLE = Presented(None, "")
+"""An attempt that is not understood must fail; it must not pass for a public client."""
+
+
+def presented(request: Request) -> Presented:
+    """The client id and secret of the Authorization header, else of the body."""
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        basic = _basic(credentials)
+        differs = request.client_id and basic.client_id != request.client_id
+        return UNREADABLE if differs or request.client_secret else basic
+    return Presented(request.client_id, request.client_secret or None)
+
+
+def _basic(credentials: str) -> Presented:
+    try:
+        text = base64.b64decode(credentials.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return UNREADABLE
+    client_id, colon, secret = text.partition(":")
+    return Presented(unquote_plus(client_id), unquote_plus(secret)) if colon else UNREADABLE

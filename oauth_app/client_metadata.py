@@ -1,0 +1,128 @@
+"""What a client says of itself, read with care: the same for RFC 7591 and metadata documents.
+
+Grant types, response types and scopes that are not served here are dropped rather than refused
+(RFC 7591 §2 allows it, and real clients rely on it). Everything else that is wrong is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from oauth_app import redirects
+from oauth_app.conf import conf
+from oauth_app.models import Client
+from oauth_app.names import inert
+from oauth_app.scopes import SCOPES
+
+GRANT_TYPES = ["authorization_code", "refresh_token"]
+RESPONSE_TYPES = ["code"]
+
+
+class MetadataError(Exception):
+    """Metadata that cannot be accepted; `code` is the error of RFC 7591 §3.2.2."""
+
+    def __init__(self, description: str, code: str = "invalid_client_metadata") -> None:
+        super().__init__(description)
+        self.code = code
+        self.description = description
+
+
+@dataclass(frozen=True)
+class ClientMetadata:
+    name: str
+    redirect_uris: list[str]
+    auth_method: str
+    application_type: str
+
+    def apply(self, client: Client) -> None:
+        """Make it the client's own; what is not said anew falls back to its default (RFC 7592 §2.2)."""
+        client.name = self.name
+        client.redirect_uris = " ".join(self.redirect_uris)
+        client.auth_method = self.auth_method
+        client.application_type = self.application_type
+        client.client_type = (
+            Client.CLIENT_PUBLIC if self.auth_method == Client.AuthMethod.NONE else Client.CLIENT_CONFIDENTIAL
+        )
+        client.authorization_grant_type = Client.GRANT_AUTHORIZATION_CODE
+
+
+def read(document: Any) -> ClientMetadata:
+    """The metadata of a registration request.
+
+    Raises:
+        MetadataError: It cannot be accepted.
+    """
+    if not isinstance(document, dict):
+        raise MetadataError("The request must be a JSON object.")
+    redirect_uris = _redirect_uris(document)
+    grant_types = _strings(document, "grant_types", ["authorization_code"])
+    if "authorization_code" not in grant_types:
+        raise MetadataError(
+            "grant_types must contain authorization_code: no other way to a token exists here."
+        )
+    response_types = _strings(document, "response_types", RESPONSE_TYPES)
+    if "code" not in response_types:
+        raise MetadataError("response_types must contain code.")
+    asked = _string(document, "scope", "").split()
+    if asked and not set(asked) & set(SCOPES):
+        raise MetadataError(f"scope must name some of: {' '.join(SCOPES)}.")
+    method = _string(document, "token_endpoint_auth_method", Client.AuthMethod.BASIC)
+    if method not in Client.AuthMethod.values:
+        raise MetadataError(
+            f"token_endpoint_auth_method must be one of: {', '.join(Client.AuthMethod.values)}."
+        )
+    return ClientMetadata(
+        name=inert(_string(document, "client_name", "")),
+        redirect_uris=redirect_uris,
+        auth_method=method,
+        application_type=_application_type(document, redirect_uris),
+    )
+
+
+def _redirect_uris(document: dict[str, Any]) -> list[str]:
+    uris = document.get("redirect_uris")
+    if not isinstance(uris, list) or not uris or not all(isinstance(uri, str) for uri in uris):
+        raise MetadataError("redirect_uris must be a list of at least one URI.", "invalid_redirect_uri")
+    unique = list(dict.fromkeys(uris))
+    if len(unique) > conf.max_redirect_uris:
+        raise MetadataError(
+            f"redirect_uris holds more than {conf.max_redirect_uris} URIs.", "invalid_redirect_uri"
+        )
+    for uri in unique:
+        if fault := redirects.fault(uri, conf.custom_schemes):
+            raise MetadataError(f"{_shortened(uri)} {fault}.", "invalid_redirect_uri")
+    return unique
+
+
+def _application_type(document: dict[str, Any], redirect_uris: list[str]) -> str:
+    """As said, else as the redirect URIs show: a program on a computer, or a site."""
+    native = any(urlsplit(uri).scheme != "https" for uri in redirect_uris)
+    said = _string(document, "application_type", Client.Kind.NATIVE if native else Client.Kind.WEB)
+    if said not in Client.Kind.values:
+        raise MetadataError("application_type must be web or native.")
+    return said
+
+
+def _string(document: dict[str, Any], name: str, default: str) -> str:
+    """A member that is a string; null counts as not said."""
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise MetadataError(f"{name} must be a string.")
+    return value
+
+
+def _strings(document: dict[str, Any], name: str, default: list[str]) -> list[str]:
+    value = document.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise MetadataError(f"{name} must be a list of strings.")
+    return value
+
+
+def _shortened(uri: str) -> str:
+    return inert(redirects.without_query(uri)) or "A redirect URI"

@@ -1,0 +1,70 @@
+"""The well-known documents: RFC 8414 for the authorization server, RFC 9728 for the resource.
+
+Every URL comes from the settings, so that no Host header can change what a client reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from oauth_app.conf import conf
+from oauth_app.models import Client
+from oauth_app.scopes import PROTOCOL_SCOPE, SCOPES
+
+AUTH_METHODS = Client.AuthMethod.values
+SECRET_METHODS = [method for method in AUTH_METHODS if method != Client.AuthMethod.NONE]
+
+
+def authorization_server_metadata() -> dict[str, Any]:
+    issuer = conf.issuer
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "registration_endpoint": f"{issuer}/register",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "code_challenge_methods_supported": ["S256"],
+        "client_id_metadata_document_supported": True,
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+def protected_resource_metadata() -> dict[str, Any]:
+    """The smallest scope only: what more a tool needs, its challenge says."""
+    return {
+        "resource": conf.resource_url,
+        "authorization_servers": [conf.issuer],
+        "scopes_supported": [PROTOCOL_SCOPE],
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Everything Server",
+    }
+
+
+@require_safe
+def authorization_server(request: HttpRequest) -> HttpResponse:
+    return _document(authorization_server_metadata())
+
+
+@require_safe
+def protected_resource(request: HttpRequest) -> HttpResponse:
+    return _document(protected_resource_metadata())
+
+
+def unknown(request: HttpRequest, name: str = "") -> HttpResponse:
+    """Clients probe well-known URLs; HTML would make them stumble."""
+    return JsonResponse({"error": "not_found"}, status=404)
+
+
+def _document(document: dict[str, Any]) -> HttpResponse:
+    return JsonResponse(document, headers={"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,203 @@
+"""What the authorization server keeps: clients, and what people granted them.
+
+All models of django-oauth-toolkit are swapped together, since they refer to one another. Codes,
+tokens and secrets are kept as checksums only. One consent starts a *family*: its code, and every
+access and refresh token that descends from it. A family ends as a whole.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+from oauth2_provider.models import (
+    AbstractAccessToken,
+    AbstractApplication,
+    AbstractGrant,
+    AbstractIDToken,
+    AbstractRefreshToken,
+)
+
+from oauth_app import redirects
+from oauth_app.conf import conf
+from oauth_app.secrets import checksum, is_secret, new_secret
+
+
+class Client(AbstractApplication):
+    """An OAuth client: registered by itself (RFC 7591), known by its URL (CIMD), or made by hand."""
+
+    class AuthMethod(models.TextChoices):
+        """How the client proves itself at the token endpoint."""
+
+        NONE = "none", "none (public)"
+        BASIC = "client_secret_basic"
+        POST = "client_secret_post"
+
+    class Kind(models.TextChoices):
+        """The `application_type` of a registration."""
+
+        WEB = "web"
+        NATIVE = "native"
+
+    # A checksum. The toolkit's own field would hash slowly, or keep the secret readable.
+    client_secret = models.CharField(max_length=64, blank=True, default="", editable=False)
+    hash_client_secret = models.BooleanField(default=False, editable=False)
+    registration_token = models.CharField(max_length=64, blank=True, default="", editable=False)
+    auth_method = models.CharField(
+        "authentication", max_length=32, choices=AuthMethod.choices, default=AuthMethod.NONE
+    )
+    application_type = models.CharField(max_length=16, choices=Kind.choices, default=Kind.WEB)
+    is_enabled = models.BooleanField(
+        "enabled", default=True, help_text="A client that is not enabled loses all access at once."
+    )
+    is_resource_server = models.BooleanField(
+        "resource server", default=False, help_text="May ask at /introspect what a token is worth."
+    )
+    last_used = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta(AbstractApplication.Meta):
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(skip_authorization=False), name="consent_is_never_skipped"
+            ),
+        ]
+
+    @property
+    def is_public(self) -> bool:
+        return self.client_type == self.CLIENT_PUBLIC
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the registration lapses, unless it is used; one made by hand never does."""
+        if self.registration_source == self.RegistrationSource.MANUAL:
+            return None
+        return (self.last_used or self.created) + conf.client_lifetime
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.client_id
+
+    def clean(self) -> None:
+        super().clean()
+        faults = {}
+        for uri in self.redirect_uris.split():
+            if fault := redirects.fault(uri, conf.custom_schemes):
+                faults["redirect_uris"] = ValidationError(f"{uri[:200]} {fault}.")
+        if self.authorization_grant_type != self.GRANT_AUTHORIZATION_CODE:
+            faults["authorization_grant_type"] = ValidationError("Only the authorization code grant exists.")
+        if self.is_public and self.is_resource_server:
+            faults["is_resource_server"] = ValidationError("A public client cannot prove who it is.")
+        if faults:
+            raise ValidationError(faults)
+
+    def get_allowed_schemes(self) -> list[str]:
+        return ["https", "http", *conf.custom_schemes]
+
+    def redirect_uri_allowed(self, uri: str) -> bool:
+        return redirects.matches(uri, self.redirect_uris.split())
+
+    def is_usable(self, request: Any) -> bool:
+        return self.is_enabled and (self.expires is None or timezone.now() < self.expires)
+
+    def new_client_secret(self) -> str:
+        """A new secret, which replaces the old one; shown to the client once."""
+        secret = new_secret()
+        self.client_secret = checksum(secret)
+        return secret
+
+    def has_secret(self, secret: str) -> bool:
+        return is_secret(secret, self.client_secret)
+
+    def new_registration_token(self) -> str:
+        """A new RFC 7592 registration access token, which replaces the old one."""
+        token = new_secret()
+        self.registration_token = checksum(token)
+        return token
+
+
+class Grant(AbstractGrant):
+    """A consent, and the code that was given for it. Kept after use, to notice a second use.
+
+    `code` holds the checksum of the code.
+    """
+
+    family = models.UUIDField(default=uuid.uuid4, editable=False, db_index=True)
+    used = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta(AbstractGrant.Meta):
+        pass
+
+
+class AccessTokens(models.QuerySet["AccessToken"]):
+    def working(self) -> AccessTokens:
+        """Those that open the door: not expired, of an active user and an enabled client."""
+        return self.select_related("user", "application").filter(
+            expires__gt=timezone.now(), user__is_active=True, application__is_enabled=True
+        )
+
+
+class AccessToken(AbstractAccessToken):
+    family = models.UUIDField(null=True, editable=False, db_index=True)
+
+    objects = AccessTokens.as_manager()
+
+    class Meta(AbstractAccessToken.Meta):
+        pass
+
+    def revoke(self) -> None:
+        """End the whole family: what remained of it could mint the next access token."""
+        end_families([self.family])
+        if self.pk:
+            AccessToken.objects.filter(pk=self.pk).delete()
+
+
+class RefreshToken(AbstractRefreshToken):
+    """A refresh token. `superseded` by the next one it works on for a grace period; `revoked` never."""
+
+    scope = models.TextField(blank=True)
+    expires = models.DateTimeField(default=timezone.now)
+    superseded = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["token_checksum"], name="one_refresh_token")]
+        indexes = [models.Index(fields=["token_family"])]
+
+    @classmethod
+    def revoke_family(cls, token_family: uuid.UUID | None) -> None:
+        end_families([token_family])
+
+    def revoke(self) -> None:
+        end_families([self.token_family])
+
+
+class IDToken(AbstractIDToken):
+    """Unused, as there is no OpenID Connect here; the toolkit wants it swapped with the others."""
+
+    class Meta(AbstractIDToken.Meta):
+        pass
+
+
+def end_families(families: list[uuid.UUID | None]) -> None:
+    """Withdraw all that these consents gave: unused codes, refresh tokens, access tokens."""
+    known = [family for family in families if family is not None]
+    now = timezone.now()
+    with transaction.atomic():
+        # Locked in one order everywhere, so that two withdrawals never wait for each other.
+        refresh_tokens = RefreshToken.objects.filter(token_family__in=known)
+        list(refresh_tokens.select_for_update().order_by("pk").values_list("pk"))
+        Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
+        refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
+        AccessToken.objects.filter(family__in=known).delete()
+
+
+def end_access(**of: Any) -> None:
+    """Withdraw everything `of` a user, of a client, or of a user from a client (`application=`)."""
+    families: set[uuid.UUID | None] = set()
+    families.update(Grant.objects.filter(used=None, **of).values_list("family", flat=True))
+    families.update(AccessToken.objects.filter(**of).values_list("family", flat=True))
+    families.update(RefreshToken.objects.filter(revoked=None, **of).values_list("token_family", flat=True))
+    end_families(list(families))

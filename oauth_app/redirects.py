@@ -1,0 +1,84 @@
+"""Redirect URIs: which may be registered, which match a registration, what a person is told of them.
+
+RFC 8252 §7 and RFC 9700 §2.1: https, or http on this computer at any port, or a scheme that is
+known here; compared to the letter otherwise. Pure functions, which know no Django.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_LENGTH = 1000
+RESPONSE_PARAMETERS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
+
+
+def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
+    """Why a redirect URI may not be registered, or None."""
+    if len(uri) > MAX_LENGTH:
+        return f"is longer than {MAX_LENGTH} characters"
+    if not uri.isascii() or not uri.isprintable() or any(sign in uri for sign in ' \\"<>^`{|}'):
+        return "holds characters that no URI may hold"
+    try:
+        url = urlsplit(uri)
+        port = url.port
+    except ValueError:
+        return "is not a URI"
+    if "#" in uri:
+        return "must not have a fragment"
+    if "@" in url.netloc:
+        return "must not have a user name or password"
+    if url.scheme not in custom_schemes and (not url.hostname or "*" in url.netloc):
+        return "must name a host"
+    if port == 0:
+        return "must not name port 0"
+    if RESPONSE_PARAMETERS & {name for name, _ in parse_qsl(url.query, keep_blank_values=True)}:
+        return "must not carry a parameter of the authorization response"
+    if url.scheme == "https" or url.scheme in custom_schemes or _is_loopback(url):
+        return None
+    if url.scheme == "http":
+        return "must use https, or http on localhost, 127.0.0.1 or [::1]"
+    return f"must use https, or http on this computer, or one of: {', '.join(sorted(custom_schemes))}"
+
+
+def matches(uri: str, registered: Iterable[str]) -> bool:
+    """Whether a requested URI is one of the registered ones; on this computer the port is free."""
+    candidates = list(registered)
+    if uri in candidates:
+        return True
+    without_port = _without_loopback_port(uri)
+    return without_port is not None and without_port in map(_without_loopback_port, candidates)
+
+
+def is_on_this_computer(uri: str) -> bool:
+    """Whether any program on the person's computer could be the one that receives the code."""
+    url = urlsplit(uri)
+    return url.scheme != "https" or url.hostname in LOOPBACK_HOSTS
+
+
+def shown_host(uri: str) -> str:
+    """Where the code goes, in the shortest form that a person can judge."""
+    url = urlsplit(uri)
+    return url.netloc if url.scheme in ("http", "https") else f"{url.scheme}://{url.netloc}"
+
+
+def without_query(uri: str) -> str:
+    """The URI as it may be logged."""
+    return uri.partition("?")[0].partition("#")[0][:200]
+
+
+def _is_loopback(url: SplitResult) -> bool:
+    return url.scheme == "http" and url.hostname in LOOPBACK_HOSTS
+
+
+def _without_loopback_port(uri: str) -> str | None:
+    try:
+        url = urlsplit(uri)
+        url.port  # noqa: B018 - raises ValueError for a port out of range
+    except ValueError:
+        return None
+    if not _is_loopback(url) or "@" in url.netloc or "#" in uri:
+        return None
+    host = url.netloc.rsplit("]", 1)[0] + "]" if url.netloc.startswith("[") else url.netloc.partition(":")[0]
+    return uri.replace(url.netloc, host, 1)

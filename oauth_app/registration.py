@@ -1,0 +1,149 @@
+"""/register: clients that register themselves (RFC 7591) and look after it (RFC 7592).
+
+The toolkit's views take any grant type, keep the registration token among the access tokens, and
+leave out half of the answer, by functions that are private to them; these views replace them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from oauth2_provider.utils import parse_bearer_token
+
+from oauth_app import client_metadata, redirects
+from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, ClientMetadata, MetadataError
+from oauth_app.conf import conf
+from oauth_app.models import Client, end_access
+from oauth_app.scopes import SCOPES
+from oauth_app.secrets import is_secret
+from oauth_app.tokens import refusal
+
+log = logging.getLogger("oauth_app")
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class _RegistrationView(View):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        except MetadataError as error:
+            log.warning("registration refused", extra={"error": error.code, "reason": error.description})
+            response = refusal(error.code, error.description)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class RegisterView(_RegistrationView):
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        metadata = _metadata(request)
+        client = Client(registration_source=Client.RegistrationSource.DCR)
+        metadata.apply(client)
+        secret = None if client.is_public else client.new_client_secret()
+        token = client.new_registration_token()
+        client.save()
+        _log("client registered", client)
+        return JsonResponse(_answer(client, token, secret), status=201)
+
+
+class ManageView(_RegistrationView):
+    http_method_names = ["get", "put", "delete"]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        token = parse_bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
+        client = Client.objects.filter(
+            client_id=kwargs["client_id"], registration_source=Client.RegistrationSource.DCR
+        ).first()
+        if token is None or client is None or not is_secret(token, client.registration_token):
+            response = refusal("invalid_token", "The registration access token is not valid here.", 401)
+            response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+            return response
+        self.client, self.token = client, token
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        return JsonResponse(_answer(self.client, self.token))
+
+    def put(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        """Replace the metadata. A new way to authenticate brings a new secret, and ends old access."""
+        metadata = _metadata(request)
+        was_public = self.client.is_public
+        metadata.apply(self.client)
+        secret = None
+        if self.client.is_public:
+            self.client.client_secret = ""
+        elif was_public:
+            secret = self.client.new_client_secret()
+        token = self.client.new_registration_token()
+        self.client.save()
+        if was_public != self.client.is_public:
+            end_access(application=self.client)
+        _log("client changed", self.client)
+        return JsonResponse(_answer(self.client, token, secret))
+
+    def delete(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        self.client.delete()
+        _log("client unregistered", self.client)
+        return HttpResponse(status=204)
+
+
+def _metadata(request: HttpRequest) -> ClientMetadata:
+    if request.content_type != "application/json":
+        raise MetadataError("The request must be application/json.")
+    if int(request.META.get("CONTENT_LENGTH") or 0) > conf.max_registration_bytes:
+        raise MetadataError("The request is too large.")
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise MetadataError("The request is too large.") from None
+    if len(body) > conf.max_registration_bytes:
+        raise MetadataError("The request is too large.")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise MetadataError("The request is not JSON.") from None
+    return client_metadata.read(document)
+
+
+def _answer(client: Client, token: str, secret: str | None = None) -> dict[str, Any]:
+    """The registration as it is kept (RFC 7591 §3.2.1): no null members, times as whole seconds."""
+    answer: dict[str, Any] = {
+        "client_id": client.client_id,
+        "client_id_issued_at": int(client.created.timestamp()),
+        "redirect_uris": client.redirect_uris.split(),
+        "grant_types": GRANT_TYPES,
+        "response_types": RESPONSE_TYPES,
+        "token_endpoint_auth_method": client.auth_method,
+        "application_type": client.application_type,
+        "scope": " ".join(SCOPES),
+        "registration_access_token": token,
+        "registration_client_uri": f"{conf.issuer}/register/{client.client_id}",
+    }
+    if client.name:
+        answer["client_name"] = client.name
+    if secret:
+        answer["client_secret"] = secret
+    if not client.is_public and client.expires:
+        answer["client_secret_expires_at"] = int(client.expires.timestamp())
+    return answer
+
+
+def _log(event: str, client: Client) -> None:
+    log.info(
+        event,
+        extra={
+            "client": client.client_id,
+            "client_name": client.name,
+            "auth_method": client.auth_method,
+            "redirect_uris": [redirects.without_query(uri) for uri in client.redirect_uris.split()],
+        },
+    )

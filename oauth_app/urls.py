@@ -1,0 +1,32 @@
+"""The paths of the authorization server: without a trailing slash, as clients build them."""
+
+from django.urls import path, re_path
+from django.views.decorators.csrf import csrf_exempt
+
+from oauth_app import metadata
+from oauth_app.authorize import AuthorizeView
+from oauth_app.registration import ManageView, RegisterView
+from oauth_app.tokens import IntrospectView, RevokeView, TokenView
+
+app_name = "oauth_app"
+
+urlpatterns = [
+    # RFC 8414 §3.1, and the path-inserted form that clients of a resource with a path try first
+    re_path(
+        r"^\.well-known/oauth-authorization-server(?:/mcp)?/?$",
+        metadata.authorization_server,
+        name="authorization-server",
+    ),
+    re_path(
+        r"^\.well-known/oauth-protected-resource(?:/mcp)?/?$",
+        metadata.protected_resource,
+        name="protected-resource",
+    ),
+    path(".well-known/<path:name>", csrf_exempt(metadata.unknown)),
+    path("register", RegisterView.as_view(), name="register"),
+    path("register/<path:client_id>", ManageView.as_view(), name="manage"),
+    path("authorize", AuthorizeView.as_view(), name="authorize"),
+    path("token", TokenView.as_view(), name="token"),
+    path("revoke", RevokeView.as_view(), name="revoke"),
+    path("introspect", IntrospectView.as_view(), name="introspect"),
+]

@@ -1,0 +1,230 @@
+"""What django-oauth-toolkit and oauthlib ask about clients, codes and tokens, answered for this server.
+
+Where the toolkit keeps codes readable, deletes used ones, leaves the tokens of a replayed code alive,
+or fails on refreshes that arrive together, its answer is replaced; the rest is inherited.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+from oauth2_provider.models import set_token_value
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauthlib.common import Request
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
+
+from oauth_app import client_authentication, redirects, resources
+from oauth_app.conf import conf
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families
+from oauth_app.secrets import checksum
+
+log = logging.getLogger("oauth_app")
+
+LAST_USE_RESOLUTION = timedelta(hours=1)
+
+
+class Validator(OAuth2Validator):
+    # --- Who is the client? ---------------------------------------------------------------------
+
+    def client_authentication_required(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+        """A public client need not prove itself; one that tries to must succeed."""
+        if client_authentication.presented(request).secret is not None:
+            return True
+        if request.client_id and self.validate_client_id(request.client_id, request):
+            return not request.client.is_public
+        return True
+
+    def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
+        """By HTTP Basic or by the body (RFC 6749 §2.3.1), against the kept checksum."""
+        presented = client_authentication.presented(request)
+        known = (
+            presented.secret is not None
+            and presented.client_id is not None
+            and self.validate_client_id(presented.client_id, request)
+            and request.client.has_secret(presented.secret)
+        )
+        if known:
+            request.client_id = presented.client_id
+        else:
+            log.info("client not authenticated", extra={"client": (presented.client_id or "")[:255]})
+        return known
+
+    def authenticate_client_id(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> bool:
+        return bool(client_id) and self.validate_client_id(client_id, request) and request.client.is_public
+
+    # --- The authorization request ----------------------------------------------------------------
+
+    def validate_redirect_uri(
+        self, client_id: str, redirect_uri: str, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        allowed = request.client.redirect_uri_allowed(redirect_uri)
+        if not allowed:
+            log.warning(
+                "redirect URI refused",
+                extra={"client": client_id, "redirect_uri": redirects.without_query(redirect_uri)},
+            )
+        return allowed
+
+    def save_authorization_code(
+        self, client_id: str, code: dict[str, str], request: Request, *args: Any, **kwargs: Any
+    ) -> None:
+        Grant.objects.create(
+            application=request.client,
+            user=request.user,
+            code=checksum(code["code"]),
+            expires=timezone.now() + conf.code_lifetime,
+            redirect_uri=request.redirect_uri,
+            scope=" ".join(request.scopes),
+            code_challenge=request.code_challenge,
+            code_challenge_method=request.code_challenge_method,
+            resource=[conf.resource_url],
+        )
+
+    # --- The code is redeemed ---------------------------------------------------------------------
+
+    def validate_code(
+        self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Whether the code is good. A second use withdraws what the first one gave (RFC 6749 §4.1.2)."""
+        grant = (
+            Grant.objects.select_for_update(of=("self",))
+            .select_related("user")
+            .filter(code=checksum(code), application=client)
+            .first()
+        )
+        if grant is None:
+            return False
+        if grant.used:
+            end_families([grant.family])
+            log.warning("code replayed", extra={"client": client_id, "user": grant.user_id})
+            return False
+        if grant.is_expired() or not grant.user.is_active:
+            return False
+        _refuse_unknown_resources(request)
+        request.grant = grant
+        request.user = grant.user
+        request.scopes = grant.scope.split()
+        return True
+
+    def get_code_challenge(self, code: str, request: Request) -> str:
+        return request.grant.code_challenge
+
+    def get_code_challenge_method(self, code: str, request: Request) -> str:
+        return request.grant.code_challenge_method
+
+    def confirm_redirect_uri(
+        self,
+        client_id: str,
+        code: str,
+        redirect_uri: str,
+        client: Client,
+        request: Request,
+        *args: Any,
+        **kw: Any,
+    ) -> bool:
+        return request.grant.redirect_uri == redirect_uri
+
+    def invalidate_authorization_code(
+        self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
+    ) -> None:
+        request.grant.used = timezone.now()
+        request.grant.save(update_fields=["used", "updated"])
+
+    # --- The refresh token is used ------------------------------------------------------------------
+
+    def validate_refresh_token(
+        self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Whether the token is good. One that was replaced long ago is stolen: its family ends."""
+        token = (
+            RefreshToken.objects.select_for_update(of=("self",))
+            .select_related("user")
+            .filter(token_checksum=checksum(refresh_token), application=client)
+            .first()
+        )
+        if token is None:
+            return False
+        now = timezone.now()
+        replaced = token.superseded is not None and token.superseded + conf.refresh_grace <= now
+        if token.revoked or replaced:
+            end_families([token.token_family])
+            log.warning("refresh token replayed", extra={"client": client.client_id, "user": token.user_id})
+            return False
+        if token.expires <= now or not token.user.is_active:
+            return False
+        _refuse_unknown_resources(request)
+        request.user = token.user
+        request.refresh_token_instance = token
+        return True
+
+    def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> str:
+        return request.refresh_token_instance.scope
+
+    # --- Tokens are given -----------------------------------------------------------------------------
+
+    def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
+        """Keep a new pair. Within the grace period a replaced refresh token gives a pair of its own.
+
+        The access token of the old pair is left to expire: requests that are under way still carry it.
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            if request.grant_type == "refresh_token":
+                previous: RefreshToken = request.refresh_token_instance
+                family, scope = previous.token_family, previous.scope
+                if previous.superseded is None:
+                    previous.superseded = now
+                    previous.save(update_fields=["superseded", "updated"])
+            else:
+                family, scope = request.grant.family, request.grant.scope
+            _keep_pair(token, request, family, scope)
+            Client.objects.filter(pk=request.client.pk).filter(
+                Q(last_used=None) | Q(last_used__lt=now - LAST_USE_RESOLUTION)
+            ).update(last_used=now)
+        log.info(
+            "tokens issued",
+            extra={
+                "client": request.client.client_id,
+                "user": request.user.pk,
+                "grant_type": request.grant_type,
+                "scope": token["scope"],
+            },
+        )
+
+
+def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None, scope: str) -> None:
+    now = timezone.now()
+    access = AccessToken(
+        user=request.user,
+        application=request.client,
+        scope=token["scope"],
+        expires=now + timedelta(seconds=token["expires_in"]),
+        resource=[conf.resource_url],
+        family=family,
+    )
+    set_token_value(access, token["access_token"])
+    access.save()
+    refresh = RefreshToken(
+        user=request.user,
+        application=request.client,
+        access_token=access,
+        scope=scope,
+        expires=now + conf.refresh_lifetime,
+        resource=[conf.resource_url],
+        token_family=family,
+    )
+    set_token_value(refresh, token["refresh_token"])
+    refresh.save()
+
+
+def _refuse_unknown_resources(request: Request) -> None:
+    asked = [value for name, value in request.decoded_body or [] if name == "resource" and value]
+    if resources.unknown(asked, conf.resource_url):
+        log.info("resource refused", extra={"client": request.client.client_id})
+        raise CustomOAuth2Error("invalid_target", "This server issues tokens for no such resource.")

@@ -1,0 +1,38 @@
+"""Notices that access tokens are gone, or must go, and tells whoever listens to `access_withdrawn`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.utils import timezone
+
+from oauth_app.models import AccessToken, Client, end_access
+from oauth_app.signals import access_withdrawn
+
+
+def connect() -> None:
+    """Listen to the models; called once, when the application is ready."""
+    post_delete.connect(_announce, sender=AccessToken, dispatch_uid="oauth_app.announce")
+    post_save.connect(_user_saved, sender=settings.AUTH_USER_MODEL, dispatch_uid="oauth_app.user")
+    post_save.connect(_client_saved, sender=Client, dispatch_uid="oauth_app.client")
+
+
+def _announce(instance: AccessToken, **kwargs: Any) -> None:
+    """Every way to lose an access token is a deletion: revocation, cascade, admin, replay."""
+    if instance.expires > timezone.now():
+        send = partial(access_withdrawn.send_robust, sender=AccessToken, checksums=[instance.token_checksum])
+        transaction.on_commit(send, robust=True)
+
+
+def _user_saved(instance: Any, created: bool, **kwargs: Any) -> None:
+    if not created and not instance.is_active:
+        end_access(user=instance)
+
+
+def _client_saved(instance: Client, created: bool, **kwargs: Any) -> None:
+    if not created and not instance.is_enabled:
+        end_access(application=instance)

@@ -1,0 +1,44 @@
+"""The whole way of a client: registration, sign-in, consent, token, use, refresh."""
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from oauth_app.verifier import DatabaseTokenVerifier
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+
+def verify(token):
+    return async_to_sync(DatabaseTokenVerifier().verify_token)(token)
+
+
+def test_it_works(client):
+    client_id = flow.register(client).json()["client_id"]
+
+    page = flow.sign_in(client, flow.authorize_url(client_id, scope="mcp offline_access"))
+    assert page.status_code == 200
+    answer = flow.allow(client, page)
+    assert answer["state"] == "xyz"
+    assert answer["iss"] == flow.ISSUER
+
+    tokens = flow.exchange(client, client_id, answer["code"])
+    assert tokens.status_code == 200
+    assert tokens["Cache-Control"] == "no-store"
+    body = tokens.json()
+    assert body["token_type"] == "Bearer"
+    assert body["expires_in"] == 3600
+    assert body["scope"] == "mcp offline_access"
+
+    verified = verify(body["access_token"])
+    assert verified.client_id == client_id
+    assert verified.scopes == ["mcp", "offline_access"]
+    assert verified.resource == flow.RESOURCE
+    assert verified.claims["iss"] == flow.ISSUER
+    assert verified.claims["username"] == "alice"
+    assert verified.claims["client_name"] == "Test Client"
+
+    renewed = flow.refresh(client, client_id, body["refresh_token"])
+    assert renewed.status_code == 200
+    assert renewed.json()["scope"] == "mcp offline_access"
+    assert verify(renewed.json()["access_token"]).subject == verified.subject
