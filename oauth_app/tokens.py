@@ -24,6 +24,7 @@ from oauth_app.secrets import checksum
 log = logging.getLogger("oauth_app")
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class _ReadableFormMixin(View):
     """Refuses what oauthlib and the database would stumble over, in the words of RFC 6749 §5.2."""
 
@@ -52,7 +53,7 @@ class RevokeView(_ReadableFormMixin, ToolkitRevokeView):
     pass
 
 
-@method_decorator([csrf_exempt, never_cache], name="dispatch")
+@method_decorator(never_cache, name="dispatch")
 class IntrospectView(_ReadableFormMixin, OAuthLibMixin, View):
     """Only for resource servers: a client must not learn what other clients' tokens are worth."""
 

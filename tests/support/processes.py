@@ -1,0 +1,145 @@
+"""Real server processes: Daphne as in production, with a Redis and a database of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from everything_site import valkey
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTUP_SECONDS = 30
+STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Installation:
+    """One installation of the project: the environment that its processes share.
+
+    `base_uri` is where clients find it: a proxy's address when there are several processes.
+    """
+
+    environment: dict[str, str]
+    folder: Path
+
+    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a management command and return what it printed."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=True,
+        )
+
+
+@dataclass
+class ServerProcess:
+    """One Daphne process, listening on 127.0.0.1."""
+
+    installation: Installation
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    application: str = "everything_site.asgi:application"
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text()
+
+    @property
+    def _log_path(self) -> Path:
+        return self.installation.folder / f"server-{self.port}.log"
+
+    def start(self) -> None:
+        """Start it and return when it is ready to serve."""
+        with self._log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), self.application],
+                cwd=ROOT,
+                env=self.installation.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + STARTUP_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"The server ended at its start:\n{self.log}")
+            with contextlib.suppress(OSError, urllib.error.URLError):
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{self.log}")
+
+    def kill(self) -> None:
+        """End it as a crash would: by SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as an operator would: by SIGTERM."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.process is None:
+            return
+        self.process.send_signal(number)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+            raise
+        finally:
+            self.process = None
+
+
+@contextlib.contextmanager
+def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
+    """An installation with an empty database; its embedded Redis runs while the context is open."""
+    with tempfile.TemporaryDirectory(prefix="everything-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        redis_url = os.environ.get("TEST_REDIS_URL") or f"unix://{folder / 'valkey.sock'}"
+        if redis_url.startswith("unix://"):
+            stack.enter_context(valkey.running(redis_url))
+        kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
+        made = Installation(
+            {
+                **kept,
+                "DJANGO_SETTINGS_MODULE": "everything_site.settings",
+                "ENV_FILE": os.devnull,
+                "BASE_URI": base_uri,
+                "REDIS_URL": redis_url,
+                "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+                "SECRET_KEY": secrets.token_hex(32),
+                "DEBUG": "false",
+                "PYTHONWARNINGS": "default",
+                **environment,
+            },
+            folder,
+        )
+        made.run("migrate", "--verbosity", "0")
+        yield made

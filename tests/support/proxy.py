@@ -1,0 +1,111 @@
+"""A round-robin HTTP proxy without any stickiness: each request goes to the next process.
+
+It can add a header to every request, for clients that cannot sign in, such as the conformance suite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+
+from tests.support.processes import free_port
+
+_HEAD_LIMIT = 256 * 1024
+
+
+class RoundRobinProxy:
+    """Forwards each request to the next backend that accepts a connection."""
+
+    def __init__(self, ports: Sequence[int], *, port: int | None = None, add_headers: dict[str, str] | None = None):
+        self.port = port or free_port()
+        self.ports = list(ports)
+        self.requests = 0
+        self._add_headers = add_headers or {}
+        self._turn = itertools.count()
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def serve(self, started: threading.Event | None = None) -> None:
+        """Serve until cancelled."""
+        servers = [
+            await asyncio.start_server(self._connection, host, self.port, limit=_HEAD_LIMIT)
+            for host in ("127.0.0.1",)
+        ]
+        if started is not None:
+            started.set()
+        async with contextlib.AsyncExitStack() as stack:
+            for server in servers:
+                await stack.enter_async_context(server)
+            await asyncio.Event().wait()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await self._forward(reader, writer)
+        writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        request_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        headers = [line for line in lines if line.split(":")[0].lower() not in ("connection", *self._replaced())]
+        length = next((int(line.split(":")[1]) for line in headers if line.lower().startswith("content-length")), 0)
+        headers += [f"{name}: {value}" for name, value in self._add_headers.items()]
+        headers.append("Connection: close")
+        body = await reader.readexactly(length)
+        backend_reader, backend_writer = await self._connect()
+        self.requests += 1
+        backend_writer.write("\r\n".join([request_line, *headers, "", ""]).encode("latin-1") + body)
+        client_left = asyncio.create_task(reader.read())
+        try:
+            while True:
+                answer = asyncio.create_task(backend_reader.read(65536))
+                await asyncio.wait({answer, client_left}, return_when=asyncio.FIRST_COMPLETED)
+                if not answer.done():
+                    answer.cancel()
+                    return
+                if not (chunk := answer.result()):
+                    return
+                writer.write(chunk)
+                await writer.drain()
+        finally:
+            client_left.cancel()
+            backend_writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The next backend that is there; a dead one is passed over, as a load balancer does."""
+        for _ in self.ports:
+            port = self.ports[next(self._turn) % len(self.ports)]
+            with contextlib.suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        raise ConnectionError("no backend is up")
+
+    def _replaced(self) -> list[str]:
+        return [name.lower() for name in self._add_headers]
+
+
+@contextlib.contextmanager
+def running(proxy: RoundRobinProxy) -> Iterator[RoundRobinProxy]:
+    """Serve from a thread of its own while the context is open."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+
+    def serve() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    task = loop.create_task(proxy.serve(started))
+    thread = threading.Thread(target=serve, name="proxy", daemon=True)
+    thread.start()
+    if not started.wait(10):
+        raise RuntimeError("The proxy did not start.")
+    try:
+        yield proxy
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(10)
