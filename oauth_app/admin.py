@@ -93,7 +93,6 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         """A confidential client without a secret gets one, which is shown this one time."""
-        obj.authorization_grant_type = Client.GRANT_AUTHORIZATION_CODE
         secret = None
         if not obj.is_public and not obj.client_secret:
             secret = obj.new_client_secret()

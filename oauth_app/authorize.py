@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
@@ -143,7 +144,8 @@ class AuthorizeView(BaseAuthorizationView):
             raise _refusal(credentials, "invalid_request", "PKCE with the method S256 is required.")
         if len(credentials["state"] or "") > MAX_STATE_LENGTH:
             raise _refusal(credentials | {"state": None}, "invalid_request", "The state is too long.")
-        if resources.unknown(request.GET.getlist("resource"), conf.resource_url):
+        asked = filter(None, request.GET.getlist("resource"))
+        if resources.unknown(asked, conf.resource_url):
             raise _refusal(credentials, "invalid_target", "This server issues tokens for no such resource.")
         return scopes, credentials
 
@@ -173,8 +175,6 @@ def _is_signed_in(request: HttpRequest) -> bool:
 
 def _know_by_url(client_id: str, request: HttpRequest) -> None:
     """Fetch the metadata document of a client that is not known, or not known lately."""
-    from django.utils import timezone
-
     client = Client.objects.filter(client_id=client_id).first()
     if client is None or (client.cimd_expires_at is not None and client.cimd_expires_at < timezone.now()):
         resolve_cimd_application(client_id, request)

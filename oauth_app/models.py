@@ -43,6 +43,12 @@ class Client(AbstractApplication):
         WEB = "web"
         NATIVE = "native"
 
+    authorization_grant_type = models.CharField(
+        max_length=44,
+        choices=[(AbstractApplication.GRANT_AUTHORIZATION_CODE, "Authorization code")],
+        default=AbstractApplication.GRANT_AUTHORIZATION_CODE,
+        editable=False,
+    )
     # A checksum. The toolkit's own field would hash slowly, or keep the secret readable.
     client_secret = models.CharField(max_length=64, blank=True, default="", editable=False)
     hash_client_secret = models.BooleanField(default=False, editable=False)
@@ -82,13 +88,12 @@ class Client(AbstractApplication):
         return self.name or self.client_id
 
     def clean(self) -> None:
-        super().clean()
+        if self.redirect_uris or not self.is_resource_server:  # which asks, and is never redirected to
+            super().clean()
         faults = {}
         for uri in self.redirect_uris.split():
             if fault := redirects.fault(uri, conf.custom_schemes):
                 faults["redirect_uris"] = ValidationError(f"{uri[:200]} {fault}.")
-        if self.authorization_grant_type != self.GRANT_AUTHORIZATION_CODE:
-            faults["authorization_grant_type"] = ValidationError("Only the authorization code grant exists.")
         if self.is_public and self.is_resource_server:
             faults["is_resource_server"] = ValidationError("A public client cannot prove who it is.")
         if faults:

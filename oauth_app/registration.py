@@ -13,9 +13,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.utils import parse_bearer_token
 
 from oauth_app import client_metadata, redirects
@@ -29,7 +27,6 @@ from oauth_app.tokens import refusal
 log = logging.getLogger("oauth_app")
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class _RegistrationView(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:

@@ -8,10 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.views.base import RevokeTokenView as ToolkitRevokeView
 from oauth2_provider.views.base import TokenView as ToolkitTokenView
 from oauth2_provider.views.mixins import OAuthLibMixin
@@ -24,7 +21,6 @@ from oauth_app.secrets import checksum
 log = logging.getLogger("oauth_app")
 
 
-@method_decorator(csrf_exempt, name="dispatch")
 class _ReadableFormMixin(View):
     """Refuses what oauthlib and the database would stumble over, in the words of RFC 6749 §5.2."""
 
@@ -53,7 +49,6 @@ class RevokeView(_ReadableFormMixin, ToolkitRevokeView):
     pass
 
 
-@method_decorator(never_cache, name="dispatch")
 class IntrospectView(_ReadableFormMixin, OAuthLibMixin, View):
     """Only for resource servers: a client must not learn what other clients' tokens are worth."""
 

@@ -23,10 +23,11 @@ urlpatterns = [
         name="protected-resource",
     ),
     path(".well-known/<path:name>", csrf_exempt(metadata.unknown)),
-    path("register", RegisterView.as_view(), name="register"),
-    path("register/<path:client_id>", ManageView.as_view(), name="manage"),
     path("authorize", AuthorizeView.as_view(), name="authorize"),
-    path("token", TokenView.as_view(), name="token"),
-    path("revoke", RevokeView.as_view(), name="revoke"),
-    path("introspect", IntrospectView.as_view(), name="introspect"),
+    # Called by programs that carry no cookie
+    path("register", csrf_exempt(RegisterView.as_view()), name="register"),
+    path("register/<path:client_id>", csrf_exempt(ManageView.as_view()), name="manage"),
+    path("token", csrf_exempt(TokenView.as_view()), name="token"),
+    path("revoke", csrf_exempt(RevokeView.as_view()), name="revoke"),
+    path("introspect", csrf_exempt(IntrospectView.as_view()), name="introspect"),
 ]

@@ -15,7 +15,8 @@ class DatabaseTokenVerifier:
     """A `mcp.server.auth.provider.TokenVerifier`: one indexed query for a token."""
 
     async def verify_token(self, token: str) -> VerifiedToken | None:
-        return await database_sync_to_async(find)(token)
+        # In any thread of the pool: one slow query must not hold up the others.
+        return await database_sync_to_async(find, thread_sensitive=False)(token)
 
 
 def find(raw: str) -> VerifiedToken | None:

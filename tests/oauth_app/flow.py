@@ -33,7 +33,7 @@ def register(http: Http, **metadata: Any) -> Any:
     return http.post("/register", document, content_type="application/json")
 
 
-def authorize_url(client_id: str, **parameters: Any) -> str:
+def authorize_url(client_id: str, /, **parameters: Any) -> str:
     query = {
         "response_type": "code",
         "client_id": client_id,
@@ -108,8 +108,11 @@ class Connected:
         return self.tokens["refresh_token"]
 
 
-def connect(name: str = "alice", client_id: str | None = None, **parameters: Any) -> Connected:
-    http = Http()
+def connect(
+    name: str = "alice", client_id: str | None = None, http: Http | None = None, **parameters: Any
+) -> Connected:
+    """Register (unless there is a client), sign in, consent, and redeem the code."""
+    http = http or Http()
     client_id = client_id or register(http).json()["client_id"]
     code = allow(http, sign_in(http, authorize_url(client_id, **parameters), name))["code"]
     answer = exchange(http, client_id, code)

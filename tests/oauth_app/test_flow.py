@@ -1,19 +1,14 @@
 """The whole way of a client: registration, sign-in, consent, token, use, refresh."""
 
 import pytest
-from asgiref.sync import async_to_sync
+from django.test import Client as Http
 
-from oauth_app.verifier import DatabaseTokenVerifier
 from tests.oauth_app import flow
 
 pytestmark = pytest.mark.django_db
 
 
-def verify(token):
-    return async_to_sync(DatabaseTokenVerifier().verify_token)(token)
-
-
-def test_it_works(client):
+def test_it_works(client, verify):
     client_id = flow.register(client).json()["client_id"]
 
     page = flow.sign_in(client, flow.authorize_url(client_id, scope="mcp offline_access"))
@@ -42,3 +37,18 @@ def test_it_works(client):
     assert renewed.status_code == 200
     assert renewed.json()["scope"] == "mcp offline_access"
     assert verify(renewed.json()["access_token"]).subject == verified.subject
+
+
+def test_programs_need_no_csrf_token():
+    http = Http(enforce_csrf_checks=True)
+    registered = flow.register(http).json()
+    headers = {"authorization": f"Bearer {registered['registration_access_token']}"}
+    path = f"/register/{registered['client_id']}"
+    body = {"redirect_uris": [flow.CALLBACK], "token_endpoint_auth_method": "none"}
+    changed = http.put(path, body, content_type="application/json", headers=headers)
+    assert changed.status_code == 200
+    headers = {"authorization": f"Bearer {changed.json()['registration_access_token']}"}
+    assert http.post("/token", {}).status_code in (400, 401)
+    assert http.post("/revoke", {}).status_code in (400, 401)
+    assert http.post("/introspect", {}).status_code == 401
+    assert http.delete(path, headers=headers).status_code == 204

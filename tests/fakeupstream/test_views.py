@@ -1,0 +1,161 @@
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import signing
+from django.test import Client as Http
+
+from fakeupstream import provider, sign_in
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+CALLBACK = "/fakeupstreamauth/callback"
+
+
+@pytest.fixture
+def provider_page(client):
+    """The provider's page, on the way to a client's consent."""
+    client_id = flow.register(client).json()["client_id"]
+    return client.get(client.get(flow.authorize_url(client_id))["Location"])
+
+
+def choose(http, page, **who):
+    return http.post(flow.form_action(page), who)
+
+
+def state_of(page):
+    return parse_qs(urlsplit(flow.form_action(page)).query)["state"][0]
+
+
+def test_it_works(client, provider_page):
+    assert provider_page.status_code == 200
+    answer = choose(client, provider_page, person="alice")
+    done = client.get(answer["Location"])
+    assert done["Location"].startswith("/authorize?")
+    assert client.get(done["Location"]).wsgi_request.user.username == "alice"
+    assert not User.objects.get().has_usable_password()
+
+
+def test_a_typed_name_is_a_person_too(client, provider_page):
+    answer = choose(client, provider_page, name="Zoe")
+    client.get(answer["Location"])
+    assert User.objects.get().username == "Zoe"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "<b>", "../x", "a\0b", "x" * 51, "\u0430lice"])
+def test_a_name_that_makes_no_sense_is_asked_again(client, provider_page, name):
+    answer = choose(client, provider_page, name=name)
+    assert answer.status_code == 400
+    assert b'id="name-error"' in answer.content
+    assert not User.objects.exists()
+
+
+def test_the_session_key_changes_at_sign_in(client, provider_page):
+    before = client.session.session_key
+    client.get(choose(client, provider_page, person="alice")["Location"])
+    assert client.session.session_key != before
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?state=unknown", "?code=x", "?state=a&code=b", "?state=%00", "?state="]
+)
+def test_an_answer_that_was_not_asked_for_is_a_clear_400(client, query):
+    answer = client.get(CALLBACK + query)
+    assert answer.status_code == 400
+    assert "not started in this browser" in answer.content.decode()
+    assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_the_page_needs_a_sign_in_of_this_browser(client, provider_page):
+    stranger = Http()
+    assert stranger.get(flow.form_action(provider_page)).status_code == 400
+    assert client.get("/fakeupstreamauth/authorize?state=unknown").status_code == 400
+
+
+def test_opened_by_hand_it_starts_a_sign_in(client):
+    page = client.get("/fakeupstreamauth/authorize", follow=True)
+    assert page.status_code == 200
+    assert client.get(choose(client, page, person="bob")["Location"])["Location"] == "/"
+
+
+def test_a_next_url_cannot_be_smuggled_in(client):
+    page = client.get("/fakeupstreamauth/authorize?next=https://evil.example/", follow=True)
+    answer = client.get(choose(client, page, person="bob")["Location"] + "&next=https://evil.example/")
+    assert answer["Location"] == "/"
+
+
+def test_a_code_works_in_its_own_browser_only(client, provider_page):
+    answer = choose(client, provider_page, person="alice")
+    assert Http().get(answer["Location"]).status_code == 400
+
+
+def test_a_code_of_another_sign_in_is_refused(client, provider_page):
+    foreign = provider.code_for("mallory", "another state")
+    answer = client.get(f"{CALLBACK}?state={state_of(provider_page)}&code={foreign}")
+    assert answer.status_code == 400
+    assert not User.objects.exists()
+
+
+def test_a_code_counts_once(client, provider_page):
+    location = choose(client, provider_page, person="alice")["Location"]
+    assert client.get(location).status_code == 302
+    assert client.get(location).status_code == 400
+
+
+def test_a_code_expires(client, provider_page, monkeypatch):
+    location = choose(client, provider_page, person="alice")["Location"]
+    monkeypatch.setattr(provider, "CODE_SECONDS", -1)
+    assert client.get(location).status_code == 400
+
+
+def test_a_forged_code_is_refused():
+    forged = signing.dumps({"username": "alice", "state": "s"}, key="other", salt=provider.SALT)
+    assert provider.username_of(forged, "s") is None
+
+
+def test_choosing_needs_the_csrf_token():
+    http = Http(enforce_csrf_checks=True)
+    page = http.get("/fakeupstreamauth/authorize", follow=True)
+    assert choose(http, page, person="alice").status_code == 403
+
+
+@pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}, {"password": "x"}])
+def test_an_account_with_rights_or_a_password_cannot_be_taken_by_its_name(client, provider_page, rights):
+    password = rights.pop("password", None)
+    User.objects.create_user("root", password=password, **rights)
+    answer = client.get(choose(client, provider_page, name="root")["Location"])
+    assert answer.status_code == 403
+    assert "belongs to an account of this server" in answer.content.decode()
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_disabled_person_stays_out(client, provider_page):
+    User.objects.create_user("alice", is_active=False)
+    answer = client.get(choose(client, provider_page, person="alice")["Location"])
+    assert answer.status_code == 403
+    assert "_auth_user_id" not in client.session
+
+
+def test_many_tabs_do_not_grow_the_session(client):
+    for _ in range(30):
+        client.get("/fakeupstreamauth/authorize")
+    assert len(client.session[sign_in.SESSION_KEY]) == sign_in.MAX_SIGN_INS
+
+
+def test_two_tabs_each_come_back_to_their_own(client):
+    client_id = flow.register(client).json()["client_id"]
+    first, second = (flow.authorize_url(client_id, state=state) for state in ("one", "two"))
+    pages = [client.get(client.get(url)["Location"]) for url in (first, second)]
+    for page, url in zip(pages, (first, second), strict=True):
+        answer = client.get(choose(client, page, person="alice")["Location"])
+        assert answer["Location"] == url
+
+
+def test_signing_in_as_someone_else_ends_the_other_session(client):
+    flow.sign_in(client, flow.authorize_url(flow.register(client).json()["client_id"]), "alice")
+    key = client.session.session_key
+    page = client.get("/fakeupstreamauth/authorize", follow=True)
+    client.get(choose(client, page, person="bob")["Location"])
+    assert client.session.session_key != key
+    assert client.get("/").wsgi_request.user.username == "bob"

@@ -1,0 +1,118 @@
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken
+from tests.oauth_app import flow
+
+MODELS = ["client", "grant", "accesstoken", "refreshtoken"]
+
+
+@pytest.fixture
+def admin(client, alice):
+    client.force_login(User.objects.create_superuser("root", password="x"))
+    return client
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lists_and_pages_show_no_secret(admin, alice, model):
+    row = apps.get_model("oauth_app", model)._default_manager.get()
+    pages = [
+        admin.get(reverse(f"admin:oauth_app_{model}_changelist")),
+        admin.get(reverse(f"admin:oauth_app_{model}_changelist"), {"q": "alice"}),
+        admin.get(reverse(f"admin:oauth_app_{model}_change", args=[row.pk])),
+    ]
+    kept = [
+        alice.access,
+        alice.refresh,
+        alice.code,
+        AccessToken.objects.get().token_checksum,
+        RefreshToken.objects.get().token_checksum,
+        Grant.objects.get().code,
+        Grant.objects.get().code_challenge,
+        Client.objects.get().registration_token,
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        for value in kept:
+            assert value not in page.content.decode()
+
+
+@pytest.mark.parametrize("model", ["grant", "accesstoken", "refreshtoken"])
+def test_rows_are_made_by_the_flows_only(admin, alice, model):
+    assert admin.get(reverse(f"admin:oauth_app_{model}_add")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("model", "stored"), [("accesstoken", AccessToken), ("refreshtoken", RefreshToken), ("grant", Grant)]
+)
+def test_revoking_ends_the_family(admin, alice, verify, model, stored):
+    answer = admin.post(
+        reverse(f"admin:oauth_app_{model}_changelist"),
+        {"action": "revoke", "_selected_action": [stored.objects.get().pk]},
+    )
+    assert answer.status_code == 302
+    assert verify(alice.access) is None
+    assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
+
+
+def test_the_client_list_tells_where_it_came_from_and_what_it_holds(admin, alice):
+    page = admin.get(reverse("admin:oauth_app_client_changelist")).content.decode()
+    assert "Dynamic Client Registration" in page
+    assert '<td class="field-live_tokens">1</td>' in page
+
+
+@pytest.mark.parametrize("action", ["withdraw_access", "disable"])
+def test_a_client_loses_its_access(admin, alice, verify, action):
+    answer = admin.post(
+        reverse("admin:oauth_app_client_changelist"),
+        {"action": action, "_selected_action": [Client.objects.get().pk]},
+    )
+    assert answer.status_code == 302
+    assert verify(alice.access) is None
+    assert Client.objects.get().is_enabled == (action != "disable")
+
+
+def test_a_resource_server_is_made_by_hand_and_shown_its_secret_once(admin):
+    body = {
+        "name": "MCP server",
+        "client_id": "mcp-server",
+        "is_enabled": "on",
+        "redirect_uris": "",
+        "application_type": "web",
+        "client_type": "confidential",
+        "auth_method": "client_secret_basic",
+        "is_resource_server": "on",
+    }
+    answer = admin.post(reverse("admin:oauth_app_client_add"), body, follow=True)
+    made = Client.objects.get(client_id="mcp-server")
+    assert made.registration_source == "manual"
+    text = answer.content.decode()
+    secret = text.partition("shown only now: ")[2].partition("<")[0].strip()
+    assert made.has_secret(secret)
+    page = admin.get(reverse("admin:oauth_app_client_change", args=[made.pk])).content.decode()
+    assert secret not in page
+
+
+def test_a_client_with_a_hostile_redirect_cannot_be_saved(admin, alice):
+    body = {
+        "name": "x",
+        "client_id": "x",
+        "redirect_uris": "http://evil.example/cb https://fine.example/cb",
+        "application_type": "web",
+        "client_type": "public",
+        "auth_method": "none",
+        "is_resource_server": "on",
+    }
+    answer = admin.post(reverse("admin:oauth_app_client_add"), body)
+    assert answer.status_code == 200
+    assert "must use https" in answer.content.decode()
+    assert "A public client cannot prove who it is" in answer.content.decode()
+
+
+def test_unused_kinds_are_hidden(admin, alice):
+    page = admin.get(reverse("admin:index")).content.decode()
+    assert "idtoken" not in page
+    for model in (*MODELS, "user"):
+        assert f"/{model}/" in page

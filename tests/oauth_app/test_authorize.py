@@ -1,0 +1,279 @@
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client as Http
+
+from oauth_app.models import AccessToken, Client, Grant
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client_id(client):
+    return flow.register(client).json()["client_id"]
+
+
+@pytest.fixture
+def signed_in(client):
+    client.force_login(User.objects.create_user("alice"))
+    return client
+
+
+def error(answer):
+    assert answer.status_code == 302, answer.content
+    assert answer["Location"].startswith(flow.CALLBACK)
+    given = flow.parameters(answer)
+    assert given["iss"] == flow.ISSUER
+    return given["error"]
+
+
+def test_consent_shows_who_asks_for_what_and_where_it_goes(signed_in, client_id):
+    page = signed_in.get(flow.authorize_url(client_id, scope="mcp mcp:admin")).content.decode()
+    assert "Test Client" in page
+    assert "127.0.0.1:6274" in page
+    assert "a program on this computer" in page
+    assert "alice" in page
+    assert flow.RESOURCE in page
+    assert "mcp:admin" in page
+    assert "Not you?" in page
+
+
+def test_no_warning_for_a_site(signed_in):
+    client_id = flow.register(signed_in, redirect_uris=["https://claude.ai/cb"]).json()["client_id"]
+    page = signed_in.get(flow.authorize_url(client_id, redirect_uri="https://claude.ai/cb"))
+    assert "claude.ai" in page.content.decode()
+    assert "on this computer" not in page.content.decode()
+
+
+def test_nothing_is_granted_before_consent(signed_in, client_id):
+    assert signed_in.get(flow.authorize_url(client_id)).status_code == 200
+    assert not Grant.objects.exists()
+
+
+def test_denying_tells_the_client_and_grants_nothing(signed_in, client_id):
+    page = signed_in.get(flow.authorize_url(client_id))
+    for decision in ({"decision": "deny"}, {}, {"decision": "maybe"}, {"allow": "true"}):
+        answer = signed_in.post(flow.form_action(page), decision)
+        assert error(answer) == "access_denied"
+        assert flow.parameters(answer)["state"] == "xyz"
+    assert not Grant.objects.exists()
+
+
+def test_consent_without_the_csrf_token_is_refused(client_id):
+    http = Http(enforce_csrf_checks=True)
+    http.force_login(User.objects.create_user("alice"))
+    answer = http.post(flow.authorize_url(client_id), {"decision": "allow"})
+    assert answer.status_code == 403
+    assert not Grant.objects.exists()
+
+
+def test_a_grant_needs_someone_signed_in(client, client_id):
+    answer = client.post(flow.authorize_url(client_id), {"decision": "allow"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/fakeupstreamauth/authorize?")
+    assert not Grant.objects.exists()
+
+
+def test_consent_is_asked_again_whatever_the_url_wishes(signed_in, client_id):
+    flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id)))
+    Client.objects.get().accesstoken_set.create(
+        user=User.objects.get(), scope="mcp", expires="2099-01-01T00:00Z", token_checksum="x"
+    )
+    for wish in ({"approval_prompt": "auto"}, {"prompt": "login"}, {"prompt": "create"}, {}):
+        page = signed_in.get(flow.authorize_url(client_id, **wish))
+        assert page.status_code == 200, wish
+        assert b'value="allow"' in page.content
+
+
+def test_a_client_cannot_be_made_to_skip_consent(client_id):
+    from django.db import IntegrityError, transaction
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Client.objects.update(skip_authorization=True)
+
+
+def test_the_body_cannot_change_what_was_shown(signed_in, client_id):
+    page = signed_in.get(flow.authorize_url(client_id))
+    signed_in.post(
+        flow.form_action(page),
+        {
+            "decision": "allow",
+            "scope": "mcp mcp:admin",
+            "redirect_uri": "https://evil.example",
+            "state": "other",
+        },
+    )
+    grant = Grant.objects.get()
+    assert grant.scope == "mcp"
+    assert grant.redirect_uri == flow.CALLBACK
+
+
+def test_switching_signs_out_and_comes_back(signed_in, client_id):
+    url = flow.authorize_url(client_id)
+    answer = signed_in.post(url, {"decision": "switch"})
+    page = signed_in.get(answer["Location"])
+    done = signed_in.get(signed_in.post(flow.form_action(page), {"name": "bob"})["Location"])
+    assert done["Location"] == url
+    assert "bob" in signed_in.get(url).content.decode()
+
+
+def test_prompt_none_never_shows_a_page(client, client_id):
+    url = flow.authorize_url(client_id, prompt="none")
+    assert error(client.get(url)) == "login_required"
+    client.force_login(User.objects.create_user("alice"))
+    assert error(client.get(url)) == "consent_required"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"code_challenge_method": "S512"}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge": "x" * 200}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code token"}, "unauthorized_client"),
+        ({"response_type": None}, "invalid_request"),
+        ({"scope": "introspection"}, "invalid_scope"),
+        ({"scope": "mcp unknown"}, "invalid_scope"),
+        ({"resource": "https://other.example/mcp"}, "invalid_target"),
+        ({"resource": "http://localhost:3232"}, "invalid_target"),
+        ({"resource": [flow.RESOURCE, "https://other.example/mcp"]}, "invalid_target"),
+        ({"state": "x" * 5000}, "invalid_request"),
+    ],
+)
+def test_a_wrong_request_is_told_to_the_client(signed_in, client_id, change, expected):
+    assert error(signed_in.get(flow.authorize_url(client_id, **change))) == expected
+    assert error(signed_in.post(flow.authorize_url(client_id, **change), {"decision": "allow"})) == expected
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"client_id": "nobody"},
+        {"client_id": None},
+        {"client_id": ""},
+        {"client_id": "a\0b"},
+        {"state": "a\0b"},
+        {"client_id": ["one", "two"]},
+        {"redirect_uri": "https://evil.example/cb"},
+        {"redirect_uri": flow.CALLBACK + "/more"},
+        {"redirect_uri": flow.CALLBACK + "?x=1"},
+        {"redirect_uri": flow.CALLBACK + "#x"},
+        {"redirect_uri": flow.CALLBACK.replace("//", "//evil@")},
+        {"redirect_uri": flow.CALLBACK.replace("127.0.0.1", "localhost")},
+        {"redirect_uri": flow.CALLBACK.replace("http:", "https:")},
+        {"redirect_uri": "javascript:alert(1)"},
+        {"redirect_uri": "http://["},
+        {"redirect_uri": "http://127.0.0.1:99999/oauth/callback"},
+        {"redirect_uri": "not a uri"},
+        {"redirect_uri": [flow.CALLBACK, "https://evil.example/cb"]},
+        {"redirect_uri": ""},
+    ],
+)
+def test_nobody_is_sent_to_an_address_that_is_not_registered(signed_in, client_id, change):
+    url = flow.authorize_url(client_id, **change)
+    for answer in (signed_in.get(url), signed_in.post(url, {"decision": "allow"})):
+        if answer.status_code == 302:  # an empty redirect_uri is an absent one
+            assert answer["Location"].startswith(flow.CALLBACK + "?")
+            assert change == {"redirect_uri": ""}
+        elif change != {"redirect_uri": ""}:
+            assert answer.status_code == 400
+            assert "could not be connected" in answer.content.decode()
+            assert "Location" not in answer
+            assert answer["X-Frame-Options"] == "DENY"
+    assert change == {"redirect_uri": ""} or not Grant.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["%", "%zz", "client_id=%zz", "client_id=%ff&scope=%fe", "=", "&&&", "a=b=c", "client_id=\\&x=\"'"],
+)
+def test_an_unreadable_query_is_a_400(signed_in, query):
+    assert signed_in.get(f"/authorize?{query}").status_code == 400
+    assert signed_in.post(f"/authorize?{query}", {"decision": "allow"}).status_code == 400
+
+
+def test_a_refused_redirect_is_logged_without_its_query(signed_in, client_id, caplog):
+    signed_in.get(flow.authorize_url(client_id, redirect_uri="https://evil.example/cb?token=hidden"))
+    record = next(record for record in caplog.records if record.message == "redirect URI refused")
+    assert record.redirect_uri == "https://evil.example/cb"
+    assert record.client == client_id
+
+
+def test_any_port_of_this_computer_gets_its_answer(signed_in, client_id):
+    uri = flow.CALLBACK.replace("6274", "50123")
+    answer = signed_in.post(flow.authorize_url(client_id, redirect_uri=uri), {"decision": "allow"})
+    assert answer["Location"].startswith(uri + "?")
+
+
+def test_a_desktop_scheme_gets_its_answer(signed_in):
+    uri = "cursor://anysphere.cursor-mcp/oauth/callback"
+    client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
+    url = flow.authorize_url(client_id, redirect_uri=uri)
+    assert "cursor://anysphere.cursor-mcp" in signed_in.get(url).content.decode()
+    assert signed_in.post(url, {"decision": "allow"})["Location"].startswith(uri + "?code=")
+
+
+def test_a_redirect_with_a_query_keeps_it(signed_in):
+    uri = "https://app.example.com/cb?tenant=a%20b&x"
+    client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
+    url = flow.authorize_url(client_id, redirect_uri=uri)
+    for decision in ("allow", "deny"):
+        answer = signed_in.post(url, {"decision": decision})
+        assert flow.parameters(answer)["tenant"] == "a b"
+        assert flow.parameters(answer)["iss"] == flow.ISSUER
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [None, "", flow.RESOURCE, flow.RESOURCE + "/", "HTTP://LOCALHOST:3232/mcp", [flow.RESOURCE] * 2],
+)
+def test_every_grant_is_bound_to_the_resource(signed_in, client_id, resource):
+    signed_in.post(flow.authorize_url(client_id, resource=resource), {"decision": "allow"})
+    assert Grant.objects.get().resource == [flow.RESOURCE]
+
+
+def test_markup_and_direction_marks_in_a_name_are_inert(signed_in):
+    name = "<script>alert(1)</script>\u202eevil\u2066"
+    client_id = flow.register(signed_in, client_name=name).json()["client_id"]
+    page = signed_in.get(flow.authorize_url(client_id)).content.decode()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "\u2066" not in page
+
+
+@pytest.mark.parametrize("change", [{}, {"client_id": "nobody"}])
+def test_pages_refuse_to_be_framed_cached_or_scripted(signed_in, client_id, change):
+    answer = signed_in.get(flow.authorize_url(client_id, **change))
+    assert answer["X-Frame-Options"] == "DENY"
+    policy = answer["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "form-action" not in policy
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    for inline in (b"<script", b"<style", b"style=", b"onclick"):
+        assert inline not in answer.content
+
+
+def test_a_lapsed_or_disabled_client_is_refused(signed_in, client_id):
+    Client.objects.update(created="2020-01-01T00:00Z")
+    assert signed_in.get(flow.authorize_url(client_id)).status_code == 400
+    Client.objects.update(last_used="2099-01-01T00:00Z")
+    assert signed_in.get(flow.authorize_url(client_id)).status_code == 200
+    Client.objects.update(is_enabled=False)
+    assert signed_in.get(flow.authorize_url(client_id)).status_code == 400
+
+
+def test_the_code_reaches_the_client_only(signed_in, client_id):
+    answer = signed_in.post(flow.authorize_url(client_id), {"decision": "allow"})
+    assert urlsplit(answer["Location"]).netloc == "127.0.0.1:6274"
+    assert answer.content == b""
+    assert not AccessToken.objects.exists()

@@ -1,0 +1,76 @@
+import pytest
+from django.conf import settings
+from django.core.checks import run_checks
+
+from oauth_app import checks
+
+
+def ids(function):
+    return [message.id for message in function(None)]
+
+
+def test_the_project_passes():
+    assert [message for message in run_checks() if (message.id or "").startswith("oauth")] == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://mcp.example.com", "https://mcp.example.com/", "https://mcp.example.com?x=1", "ftp://localhost"],
+)
+def test_a_url_that_clients_could_not_trust(settings, url):
+    settings.AUTH_SERVER_URL = url
+    settings.MCP_RESOURCE_URL = url + "/mcp/" if url.startswith("http:") else url
+    assert "oauth_app.E001" in ids(checks.check_urls) or url == "ftp://localhost"
+
+
+@pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor"])
+def test_a_scheme_that_could_harm(settings, scheme):
+    settings.OAUTH_CUSTOM_SCHEMES = ["cursor", scheme]
+    assert ids(checks.check_schemes) == ["oauth_app.E003"]
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("OAUTH_CODE_SECONDS", 601),
+        ("OAUTH_CODE_SECONDS", 0),
+        ("OAUTH_ACCESS_SECONDS", 0),
+        ("OAUTH_REFRESH_SECONDS", 8 * 24 * 3600),
+        ("OAUTH_REFRESH_SECONDS", 60),
+        ("OAUTH_REFRESH_GRACE_SECONDS", 3600),
+        ("OAUTH_CLIENT_SECONDS", 3600),
+    ],
+)
+def test_a_lifetime_that_makes_no_sense(settings, name, seconds):
+    setattr(settings, name, seconds)
+    assert set(ids(checks.check_lifetimes)) == {"oauth_app.E004"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": False},
+        {"COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": False},
+        {"PKCE_REQUIRED": False},
+        {"OIDC_ISS_ENDPOINT": "https://other.example"},
+        {"SCOPES": {"mcp": "", "introspection": ""}},
+        {"ACCESS_TOKEN_EXPIRE_SECONDS": 1},
+    ],
+)
+def test_settings_of_the_toolkit_that_undo_a_promise(settings, change):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | change
+    assert ids(checks.check_toolkit) == ["oauth_app.E005"]
+
+
+def test_the_fake_provider_is_pointed_out_in_production(settings):
+    assert ids(checks.check_identity_provider) == ["oauth_app.W001"]
+    settings.OAUTH_SIGN_IN = "example.sign_in"
+    assert ids(checks.check_identity_provider) == []
+
+
+def test_production_settings_raise_no_error_of_the_toolkit():
+    found = [
+        m for m in run_checks(include_deployment_checks=True) if (m.id or "").startswith("oauth2_provider")
+    ]
+    assert found == []
+    assert settings.OAUTH2_PROVIDER["PKCE_REQUIRED"] is True

@@ -1,0 +1,214 @@
+"""Clients known by a URL: whom a fetch is done for, and which documents pass."""
+
+import socket
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from oauth2_provider import cimd as toolkit
+from oauth2_provider.cimd import CIMDError
+
+from oauth_app import cimd
+from oauth_app.models import Client
+from tests.oauth_app import flow
+
+URL = "https://client.example/metadata.json"
+VS_CODE = {
+    "client_id": URL,
+    "client_name": "Visual Studio Code",
+    "grant_types": ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+    "response_types": ["code"],
+    "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
+    "token_endpoint_auth_method": "none",
+    "application_type": "native",
+}
+CHATGPT = {
+    "client_id": URL,
+    "client_name": "ChatGPT",
+    "client_uri": "https://chatgpt.com",
+    "redirect_uris": ["https://chatgpt.com/connector/oauth/AbC"],
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+    "token_endpoint_auth_method": "private_key_jwt",
+    "jwks_uri": "https://chatgpt.com/jwks.json",
+}
+PLAIN = {"client_id": URL, "client_name": "Plain", "redirect_uris": [flow.CALLBACK]}
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache():
+    cache.clear()
+
+
+@pytest.fixture
+def documents(monkeypatch):
+    """Documents that the network would serve, by URL; and a record of what was fetched."""
+
+    class Served(dict[str, Any]):
+        fetched: list[str] = []
+
+    served = Served()
+    served.fetched = []
+
+    def fetch(self, client_id):
+        served.fetched.append(client_id)
+        if client_id not in served:
+            raise CIMDError("not there")
+        return dict(served[client_id]), 300
+
+    monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
+    return served
+
+
+@pytest.fixture
+def signed_in(client, db):
+    client.force_login(User.objects.create_user("alice"))
+    return client
+
+
+@pytest.mark.parametrize("document", [VS_CODE, CHATGPT, PLAIN], ids=["vs code", "chatgpt", "plain"])
+def test_the_documents_of_real_clients_pass(signed_in, documents, document):
+    documents[URL] = document
+    uri = document["redirect_uris"][-1]
+    page = signed_in.get(flow.authorize_url(URL, redirect_uri=uri))
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert document["client_name"] in text
+    assert "client.example" in text
+    kept = Client.objects.get()
+    assert kept.client_id == URL
+    assert kept.registration_source == "cimd"
+    assert kept.is_public
+
+
+def test_such_a_client_is_given_tokens(signed_in, documents, verify):
+    documents[URL] = PLAIN
+    code = flow.allow(signed_in, signed_in.get(flow.authorize_url(URL)))["code"]
+    tokens = flow.exchange(signed_in, URL, code).json()
+    assert verify(tokens["access_token"]).client_id == URL
+    assert flow.refresh(signed_in, URL, tokens["refresh_token"]).status_code == 200
+    assert documents.fetched == [URL]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"client_id": "https://other.example/metadata.json"},
+        {"client_id": None},
+        {"client_name": None},
+        {"client_name": ""},
+        {"client_name": "\u202e"},
+        {"client_name": 1},
+        {"redirect_uris": None},
+        {"redirect_uris": []},
+        {"redirect_uris": ["javascript:alert(1)"]},
+        {"redirect_uris": ["data:,x"]},
+        {"redirect_uris": ["http://evil.example/cb"]},
+        {"redirect_uris": ["https://u:p@evil.example/cb"]},
+        {"redirect_uris": "https://a.example/"},
+        {"grant_types": ["client_credentials"]},
+        {"grant_types": ["implicit"]},
+        {"response_types": ["token"]},
+        {"client_secret": "x"},
+        {"client_secret_expires_at": 0},
+        {"token_endpoint_auth_method": "client_secret_basic"},
+        {"token_endpoint_auth_method": ["none"]},
+        {"scope": "introspection"},
+    ],
+)
+def test_hostile_documents_do_not(signed_in, documents, change):
+    documents[URL] = PLAIN | change
+    assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    assert not Client.objects.exists()
+
+
+def test_a_strangers_request_causes_no_fetch_and_no_row(client, db, documents):
+    documents[URL] = PLAIN
+    assert client.get(flow.authorize_url(URL)).status_code == 302  # to the sign-in
+    assert client.get(flow.authorize_url(URL, prompt="none")).status_code == 400
+    assert client.post(flow.authorize_url(URL), {"decision": "allow"}).status_code == 302
+    assert flow.exchange(client, URL, "code").status_code == 401
+    assert flow.refresh(client, URL, "token").status_code == 401
+    assert client.post("/revoke", {"client_id": URL, "token": "x"}).status_code == 401
+    assert (
+        client.post("/introspect", {"client_id": URL, "client_secret": "x", "token": "x"}).status_code == 401
+    )
+    assert client.get(f"/register/{URL}").status_code == 401
+    assert documents.fetched == []
+    assert not Client.objects.exists()
+
+
+def test_a_failed_fetch_is_not_repeated_at_once(signed_in, documents):
+    for _ in range(3):
+        assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    assert documents.fetched == [URL]
+
+
+def test_a_document_is_read_again_when_it_is_stale_and_kept_when_that_fails(signed_in, documents):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    documents[URL] = PLAIN | {"client_name": "Renamed"}
+    assert "Plain" in signed_in.get(flow.authorize_url(URL)).content.decode()
+    Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")
+    assert "Renamed" in signed_in.get(flow.authorize_url(URL)).content.decode()
+    Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")
+    del documents[URL]
+    assert "Renamed" in signed_in.get(flow.authorize_url(URL)).content.decode()
+
+
+def test_a_document_cannot_take_over_a_client_made_by_hand(signed_in, documents):
+    Client.objects.create(
+        client_id=URL,
+        name="Ours",
+        redirect_uris=flow.CALLBACK,
+        client_type="public",
+        authorization_grant_type="authorization-code",
+        cimd_expires_at="2020-01-01T00:00Z",
+    )
+    documents[URL] = PLAIN | {"client_name": "Taken over"}
+    assert "Ours" in signed_in.get(flow.authorize_url(URL)).content.decode()
+    assert Client.objects.get().name == "Ours"
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["10.0.0.1"],
+        ["169.254.169.254"],
+        ["93.184.216.34", "192.168.0.1"],
+        ["::1"],
+        ["::ffff:127.0.0.1"],
+        ["64:ff9b::7f00:1"],
+        ["0.0.0.0"],
+    ],
+)
+def test_no_private_address_is_ever_connected_to(monkeypatch, addresses):
+    connected = []
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, port, *a, **k: [(2, 1, 6, "", (ip, port)) for ip in addresses]
+    )
+    monkeypatch.setattr(socket.socket, "connect", lambda self, address: connected.append(address))
+    with pytest.raises(CIMDError):
+        cimd.NormalisingFetcher().fetch(URL)
+    assert connected == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://client.example",
+        "https://user@client.example/x",
+        "https://client.example/x#y",
+        "https://client.example/../x",
+        "https://client.example:99999/x",
+        "https:///x",
+    ],
+)
+def test_a_url_that_is_no_client_id_is_not_fetched(url):
+    start = time.monotonic()
+    with pytest.raises(CIMDError):
+        cimd.NormalisingFetcher().fetch(url)
+    assert time.monotonic() - start < 1

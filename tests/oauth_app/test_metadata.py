@@ -1,0 +1,58 @@
+import pytest
+from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
+
+from tests.oauth_app import flow
+
+AS_PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/mcp"]
+RESOURCE_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"]
+
+
+@pytest.mark.parametrize("path", AS_PATHS)
+def test_the_authorization_server_describes_itself(client, path):
+    document = client.get(path).json()
+
+    OAuthMetadata.model_validate(document)
+    assert document["issuer"] == flow.ISSUER
+    assert document["code_challenge_methods_supported"] == ["S256"]
+    assert document["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert document["response_types_supported"] == ["code"]
+    assert "none" in document["token_endpoint_auth_methods_supported"]
+    assert document["client_id_metadata_document_supported"] is True
+    assert document["authorization_response_iss_parameter_supported"] is True
+    assert "introspection" not in document["scopes_supported"]
+    assert None not in document.values()
+
+
+@pytest.mark.parametrize("path", RESOURCE_PATHS)
+def test_the_resource_names_its_server_and_the_smallest_scope(client, path):
+    document = client.get(path).json()
+
+    ProtectedResourceMetadata.model_validate(document)
+    assert document["resource"] == flow.RESOURCE
+    assert document["authorization_servers"] == [flow.ISSUER]
+    assert document["scopes_supported"] == ["mcp"]
+    assert document["bearer_methods_supported"] == ["header"]
+
+
+@pytest.mark.parametrize("path", AS_PATHS + RESOURCE_PATHS)
+def test_another_allowed_host_gets_the_same_document(client, path):
+    expected = client.get(path, headers={"host": "localhost:3232"}).content
+    assert client.get(path, headers={"host": "127.0.0.1:9999"}).content == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/mcp",
+        "/.well-known/oauth-protected-resource/other",
+        "/.well-known/oauth-protected-resource/mcp/tools",
+        "/.well-known/oauth-authorization-server/other",
+        "/.well-known/anything",
+    ],
+)
+def test_an_unknown_document_is_a_404_in_json(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/json"
+    assert client.post(path).status_code == 404

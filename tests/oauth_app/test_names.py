@@ -1,0 +1,21 @@
+import pytest
+
+from oauth_app.names import inert
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Claude Code", "Claude Code"),
+        ("  two\n\tlines  ", "two lines"),
+        ("evil\u202egnp.exe", "evilgnp.exe"),
+        ("\u2066a\u2069\u200b\ufeff", "a"),
+        ("a\x00b\x1b[31m", "ab[31m"),
+        ("\ud800", ""),
+        ("<b>bold</b>", "<b>bold</b>"),
+        ("Ünïcode 日本語", "Ünïcode 日本語"),
+        ("x" * 500, "x" * 100),
+    ],
+)
+def test_invisible_characters_are_dropped(name, shown):
+    assert inert(name) == shown

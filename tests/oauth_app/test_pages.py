@@ -1,0 +1,69 @@
+"""Every page: says what it must, is framed by nobody, runs no script, holds no inline style."""
+
+import re
+
+import pytest
+
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/nowhere", 404),
+        ("/authorize?client_id=nobody&prompt=none", 400),
+        ("/fakeupstreamauth/callback", 400),
+        ("/fakeupstreamauth/authorize", 200),
+    ],
+)
+def test_pages_are_safe_and_accessible(client, path, status):
+    page = client.get(path, follow=True)
+    assert page.status_code == status
+    text = page.content.decode()
+    assert '<html lang="en">' in text
+    assert "width=device-width" in text
+    assert len(re.findall("<h1", text)) == 1
+    assert "<script" not in text
+    assert "style=" not in text
+    assert "<style" not in text
+    for control in re.findall(r'<input[^>]*type="text"[^>]*id="([^"]+)"', text):
+        assert f'<label for="{control}"' in text
+    assert page["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
+    assert page["X-Content-Type-Options"] == "nosniff"
+    assert page["Referrer-Policy"] == "same-origin"
+
+
+def test_the_landing_page_says_how_to_connect(client):
+    text = client.get("/").content.decode()
+    assert flow.RESOURCE in text
+    assert "npx @modelcontextprotocol/inspector" in text
+    assert "/admin/" in text
+
+
+def test_an_expired_form_is_explained(client):
+    from django.test import Client as Http
+
+    http = Http(enforce_csrf_checks=True)
+    page = http.get("/fakeupstreamauth/authorize", follow=True)
+    answer = http.post(flow.form_action(page), {"person": "alice"})
+    assert answer.status_code == 403
+    assert "The form has expired" in answer.content.decode()
+    assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_an_error_of_ours_is_a_plain_page(client, monkeypatch):
+    from everything_site import views
+
+    def fail(*args, **kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr(views, "render", fail)
+    client.raise_request_exception = False
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.content.decode()
+    assert answer["X-Frame-Options"] == "DENY"

@@ -1,0 +1,172 @@
+"""Refresh tokens: rotation, the grace period of real clients, and the end of a stolen family."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.test import Client as Http
+from django.utils import timezone
+
+from oauth_app.models import AccessToken, RefreshToken
+from tests.oauth_app import flow
+
+
+def refresh(connected, token, **parameters):
+    return flow.refresh(connected.http, connected.client_id, token, **parameters)
+
+
+def age_superseded(seconds):
+    RefreshToken.objects.exclude(superseded=None).update(
+        superseded=timezone.now() - timedelta(seconds=seconds)
+    )
+
+
+def threads_share_one_connection():
+    return connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"])
+
+
+def test_a_refresh_gives_a_new_pair(alice, verify):
+    answer = refresh(alice, alice.refresh)
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    assert answer.json()["refresh_token"] != alice.refresh
+    assert verify(answer.json()["access_token"])
+    assert verify(alice.access), "requests under way still carry the old one"
+
+
+def test_a_chain_of_refreshes_goes_on(alice):
+    token = alice.refresh
+    for _ in range(5):
+        age_superseded(3600)
+        token = refresh(alice, token).json()["refresh_token"]
+
+
+def test_within_the_grace_period_the_old_token_gives_a_pair_of_its_own(alice, verify):
+    first = refresh(alice, alice.refresh).json()
+    age_superseded(100)
+    second = refresh(alice, alice.refresh)
+    assert second.status_code == 200
+    assert verify(first["access_token"])
+    assert verify(second.json()["access_token"])
+    assert refresh(alice, first["refresh_token"]).status_code == 200
+    assert refresh(alice, second.json()["refresh_token"]).status_code == 200
+
+
+def test_reuse_after_the_grace_period_ends_the_family(alice, verify):
+    renewed = refresh(alice, alice.refresh).json()
+    age_superseded(121)
+    answer = refresh(alice, alice.refresh)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert verify(alice.access) is None
+    assert verify(renewed["access_token"]) is None
+    assert refresh(alice, renewed["refresh_token"]).status_code == 400
+
+
+def test_another_family_is_left_alone(alice, verify):
+    other = flow.connect("alice", client_id=alice.client_id)
+    refresh(alice, alice.refresh)
+    age_superseded(121)
+    refresh(alice, alice.refresh)
+    assert verify(other.access)
+
+
+def test_a_revoked_token_is_not_covered_by_grace(alice):
+    alice.http.post("/revoke", {"client_id": alice.client_id, "token": alice.refresh})
+    assert refresh(alice, alice.refresh).status_code == 400
+
+
+def test_another_client_cannot_use_it_nor_harm_it(alice):
+    other = flow.register(alice.http).json()["client_id"]
+    assert flow.refresh(alice.http, other, alice.refresh).json()["error"] == "invalid_grant"
+    assert refresh(alice, alice.refresh).status_code == 200
+
+
+def test_it_expires_after_seven_days(alice):
+    token = RefreshToken.objects.get()
+    assert token.expires - token.created == pytest.approx(timedelta(days=7), abs=timedelta(seconds=2))
+    RefreshToken.objects.update(expires=timezone.now())
+    assert refresh(alice, alice.refresh).json()["error"] == "invalid_grant"
+
+
+def test_scopes_can_be_narrowed_and_come_back_but_never_grow(db):
+    connected = flow.connect("alice", scope="mcp mcp:admin")
+    narrowed = refresh(connected, connected.refresh, scope="mcp").json()
+    assert narrowed["scope"] == "mcp"
+    assert refresh(connected, narrowed["refresh_token"]).json()["scope"] == "mcp mcp:admin"
+    answer = refresh(connected, connected.refresh, scope="mcp offline_access")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"refresh_token": ""}, "invalid_grant"),
+        ({"refresh_token": "unknown"}, "invalid_grant"),
+        ({"resource": "https://other.example/"}, "invalid_target"),
+    ],
+)
+def test_a_wrong_refresh_is_refused(alice, change, error):
+    answer = alice.http.post(
+        "/token",
+        {"grant_type": "refresh_token", "client_id": alice.client_id, "refresh_token": alice.refresh}
+        | change,
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+
+
+def test_an_access_token_does_not_refresh(alice):
+    assert refresh(alice, alice.access).status_code == 400
+
+
+def test_a_disabled_person_loses_access_refresh_and_code(alice, verify):
+    code = flow.allow(alice.http, alice.http.get(flow.authorize_url(alice.client_id)))["code"]
+    user = User.objects.get(username="alice")
+    User.objects.update(is_active=False)  # without signals: the checks must hold by themselves
+    assert verify(alice.access) is None
+    assert refresh(alice, alice.refresh).status_code == 400
+    assert flow.exchange(alice.http, alice.client_id, code).status_code == 400
+    user.refresh_from_db()
+    user.save()
+    assert not AccessToken.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refreshes_that_arrive_together_all_succeed():
+    connected = flow.connect("alice")
+
+    def one(_):
+        try:
+            return flow.refresh(Http(), connected.client_id, connected.refresh)
+        finally:
+            connections.close_all()
+
+    if threads_share_one_connection():
+        answers = [one(number) for number in range(4)]
+    else:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(one, range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == len(answers)
+    assert len(set(RefreshToken.objects.values_list("token_family", flat=True))) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_redeeming_a_code_twice_at_once_never_gives_two_families():
+    http = Http()
+    client_id = flow.register(http).json()["client_id"]
+    code = flow.allow(http, flow.sign_in(http, flow.authorize_url(client_id)))["code"]
+    if threads_share_one_connection():
+        pytest.skip("threads would share one connection")
+
+    def one(_):
+        try:
+            return flow.exchange(Http(), client_id, code).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        statuses = sorted(pool.map(one, range(4)))
+    assert statuses == [200, 400, 400, 400]
+    assert not AccessToken.objects.exists(), "the second use withdrew what the first one gave"
