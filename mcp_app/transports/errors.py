@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, RequestId
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_PROTOCOL_VERSION, RequestId
+from mcp_types.version import SUPPORTED_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.sessions.calls import TooManyCalls
@@ -69,6 +70,11 @@ def session_not_found() -> HttpError:
 def unknown_event_id() -> HttpError:
     """What follows this event cannot be told any more, or never could: the client must not wait for it."""
     return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
+
+
+def unsupported_revision(requested: str) -> HttpError:
+    data = {"supported": list(SUPPORTED_PROTOCOL_VERSIONS), "requested": requested}
+    return HttpError(400, "This protocol version is not supported.", UNSUPPORTED_PROTOCOL_VERSION, data=data)
 
 
 def method_not_allowed(allowed: str) -> HttpError:

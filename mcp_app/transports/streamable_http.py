@@ -13,7 +13,7 @@ from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcp_app import tokens
@@ -63,8 +63,12 @@ class StreamableHttp:
     ) -> None:
         """2026-07-28: one request, one response, no session. The SDK serves it."""
         if scope["method"] != "POST":
+            revision = headers["mcp-protocol-version"]
+            if revision not in MODERN_PROTOCOL_VERSIONS:
+                raise errors.unsupported_revision(revision)
             raise errors.method_not_allowed("POST")
         body = await _read_post(scope, receive, headers)
+        _decode(body)  # the SDK takes for JSON what is none, such as NaN
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Any:
@@ -214,16 +218,20 @@ async def _read_post(scope: http.Scope, receive: http.Receive, headers: dict[str
     return await http.read_body(scope, receive, headers, conf.max_body_bytes)
 
 
+def _decode(body: bytes) -> Any:
+    try:
+        return framing.from_json(body)
+    except ValueError:
+        raise errors.parse_error() from None
+
+
 def _parse(body: bytes) -> JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError:
     """The one JSON-RPC message of a body.
 
     Raises:
         HttpError: It is not JSON, a batch, or not a JSON-RPC message.
     """
-    try:
-        decoded = framing.from_json(body)
-    except ValueError:
-        raise errors.parse_error() from None
+    decoded = _decode(body)
     if isinstance(decoded, list):
         raise errors.not_a_message("batches are not supported; send one message at a time.")
     if not isinstance(decoded, dict):

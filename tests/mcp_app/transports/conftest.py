@@ -1,0 +1,55 @@
+"""Two processes that share a Redis, and sessions on them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+
+from tests.mcp_app.transports.support import Process, Session
+
+
+@pytest.fixture(autouse=True)
+def mcp_settings(settings: Any) -> Any:
+    """Tokens that need no database, and the tools of the conformance suite."""
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    settings.MCP_CONFORMANCE_FIXTURES = True
+    settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
+    settings.CHANNEL_LAYERS = {
+        "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}
+    }
+    return settings
+
+
+@pytest.fixture
+async def start_process(mcp_settings: Any) -> AsyncIterator[Callable[[], Process]]:
+    """Makes processes; they are stopped after the test."""
+    processes: list[Process] = []
+
+    def start() -> Process:
+        processes.append(Process())
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        await process.stop()
+    await get_channel_layer().flush()
+
+
+@pytest.fixture
+def one(start_process: Callable[[], Process]) -> Process:
+    return start_process()
+
+
+@pytest.fixture
+def other(start_process: Callable[[], Process]) -> Process:
+    """A second process, which shares nothing with the first but Redis."""
+    return start_process()
+
+
+@pytest.fixture
+async def session(one: Process) -> Session:
+    """A session of alice, opened at the first process."""
+    return await Session.open(one)

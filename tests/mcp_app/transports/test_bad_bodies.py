@@ -1,0 +1,177 @@
+"""Bodies that are no JSON-RPC message: each with its status and its error code, in both eras."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.mcp_app.transports.support import (
+    LATEST,
+    MODERN,
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    tool_call,
+)
+from tests.support.asgi import Response
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+
+NOT_JSON = {
+    "empty": b"",
+    "white space": b"  ",
+    "broken": b'{"jsonrpc": "2.0", "id": 1, "method": ',
+    "two values": b"{} {}",
+    "single quotes": b"{'jsonrpc': '2.0'}",
+    "not UTF-8": b'{"jsonrpc": "2.0", "id": 1, "method": "\xff"}',
+    "an integer of 5000 digits": b'{"jsonrpc": "2.0", "method": "ping", "id": 1' + b"0" * 5000 + b"}",
+    "nested 100,000 deep": b"[" * 100_000 + b"]" * 100_000,
+    "an object nested 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+}
+NOT_JSON_BUT_NAN = {
+    "not a number": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"a": NaN}}',
+    "infinity": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"a": Infinity}}',
+}
+
+
+def _message(**fields: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"} | fields).encode()
+
+
+def _without(*names: str) -> bytes:
+    return json.dumps({k: v for k, v in json.loads(_message()).items() if k not in names}).encode()
+
+
+NO_MESSAGE = {
+    "a string": b'"ping"',
+    "a number": b"1",
+    "null": b"null",
+    "an empty object": b"{}",
+    "a batch": b"[" + _message() + b"]",
+    "an empty batch": b"[]",
+    "id null": _message(id=None),
+    "id true": _message(id=True),
+    "id 1.5": _message(id=1.5),
+    "id 1.0": _message(id=1.0),
+    "id an object": _message(id={}),
+    "id a list": _message(id=[1]),
+    "no method": _without("method"),
+    "method a number": _message(method=1),
+    "method null": _message(method=None),
+    "params a list": _message(params=[1]),
+    "params a string": _message(params="a"),
+    "jsonrpc 1.0": _message(jsonrpc="1.0"),
+    "jsonrpc a number": _message(jsonrpc=2.0),
+    "no jsonrpc": _without("jsonrpc"),
+    "a notification with params a list": b'{"jsonrpc": "2.0", "method": "notifications/x", "params": []}',
+    "a response without a result": b'{"jsonrpc": "2.0", "id": "a"}',
+    "an error that is a string": b'{"jsonrpc": "2.0", "id": "a", "error": "no"}',
+}
+
+
+def _cases(*tables: tuple[dict[str, bytes], int]) -> list[Any]:
+    return [pytest.param(body, code, id=name) for table, code in tables for name, body in table.items()]
+
+
+async def _assert_refused(response: Response, status: int, code: int) -> None:
+    assert (response.status, response.content_type) == (status, "application/json")
+    refusal = await response.json()
+    assert refusal["jsonrpc"] == "2.0"
+    assert refusal["id"] is None
+    assert refusal["error"]["code"] == code
+    assert refusal["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    _cases((NOT_JSON, PARSE_ERROR), (NOT_JSON_BUT_NAN, PARSE_ERROR), (NO_MESSAGE, INVALID_REQUEST)),
+)
+async def test_a_bad_body_is_refused_in_a_session(
+    one: Process, session: Session, body: bytes, code: int
+) -> None:
+    response = await one.http.request("POST", headers=session.headers(), body=body)
+    await _assert_refused(response, 400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    _cases((NOT_JSON, PARSE_ERROR), (NOT_JSON_BUT_NAN, PARSE_ERROR), (NO_MESSAGE, INVALID_REQUEST)),
+)
+async def test_a_bad_body_is_refused_without_sessions(one: Process, body: bytes, code: int) -> None:
+    headers = headers_for(mcp_protocol_version=MODERN, mcp_method="ping")
+    await _assert_refused(await one.http.request("POST", headers=headers, body=body), 400, code)
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+async def test_a_body_that_declares_too_many_bytes_is_not_read(
+    one: Process, mcp_settings: Any, revision: str
+) -> None:
+    mcp_settings.MCP_MAX_BODY_BYTES = 100
+    headers = headers_for(mcp_protocol_version=revision, content_length="101")
+    await _assert_refused(await one.http.request("POST", headers=headers, body=b"{}"), 413, INVALID_REQUEST)
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+@pytest.mark.parametrize("declared", [None, "10", "nonsense", "-1"])
+async def test_a_body_that_is_too_long_is_refused_whatever_it_declared(
+    one: Process, mcp_settings: Any, revision: str, declared: str | None
+) -> None:
+    mcp_settings.MCP_MAX_BODY_BYTES = 100
+    headers = headers_for(mcp_protocol_version=revision, content_length=declared)
+    response = await one.http.request("POST", headers=headers, body=[b" " * 60, b" " * 60])
+    await _assert_refused(response, 413, INVALID_REQUEST)
+
+
+async def test_a_body_in_pieces_is_read_to_its_end(one: Process, session: Session) -> None:
+    whole = json.dumps(tool_call("echo", {"message": "in pieces"})).encode()
+    response = await one.http.request(
+        "POST", headers=session.headers(), body=[whole[:20], whole[20:40], whole[40:]]
+    )
+    assert (await response.json())["result"]["content"][0]["text"] == "Echo: in pieces"
+
+
+async def test_a_client_that_leaves_before_its_body_is_complete_gets_nothing_and_harms_nobody(
+    one: Process, session: Session
+) -> None:
+    incomplete = [b'{"jsonrpc"']
+
+    async def receive() -> dict[str, Any]:
+        if incomplete:
+            return {"type": "http.request", "body": incomplete.pop(), "more_body": True}
+        return {"type": "http.disconnect"}
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.encode(), value.encode()) for name, value in session.headers().items()]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
+    await one.http.app(scope, receive, send)
+    assert sent == []
+
+
+@pytest.mark.parametrize("id", [2**70, -1, 0, "", "ü", "a" * 1000])
+async def test_an_unusual_id_is_an_id(one: Process, session: Session, id: Any) -> None:
+    assert (await session.call(one, "echo", {"message": "x"}, id=id))["id"] == id
+
+
+@pytest.mark.parametrize("params", [None, {}, {"protocolVersion": 1}, {"protocolVersion": "2025-11-25"}])
+async def test_an_initialize_without_what_it_needs_opens_no_session(one: Process, params: Any) -> None:
+    body = initialize() | {"params": params}
+    if params is None:
+        del body["params"]
+    response = await one.http.request("POST", headers=headers_for(), body=json.dumps(body).encode())
+    assert response.status == 200
+    assert "mcp-session-id" not in response.headers
+    assert (await response.json())["error"]["code"] == -32602
+
+
+async def test_an_initialize_of_an_unknown_revision_is_offered_the_latest_of_its_era(one: Process) -> None:
+    body = json.dumps(initialize("1999-01-01")).encode()
+    answer = await (await one.http.request("POST", headers=headers_for(), body=body)).json()
+    assert answer["result"]["protocolVersion"] == LATEST

@@ -1,0 +1,36 @@
+"""Bearer tokens that say who they are for: what a test needs of an authorization server."""
+
+from __future__ import annotations
+
+import time
+
+from mcp.server.auth.provider import AccessToken
+
+ISSUER = "https://auth.example"
+DEFAULT_CLIENT = "client"
+INVALID = frozenset({"revoked", "unknown"})
+
+
+class NamedTokens:
+    """A `TokenVerifier`: "alice" is alice's token, "alice@other" is hers with another client.
+
+    "expired", "wrong-scope", "revoked" and "unknown" are what they say.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.withdrawn: set[str] = set()
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        self.asked.append(token)
+        if token in INVALID or token in self.withdrawn:
+            return None
+        user, _, client = token.partition("@")
+        return AccessToken(
+            token=token,
+            client_id=client or DEFAULT_CLIENT,
+            scopes=["profile"] if token == "wrong-scope" else ["mcp", "profile"],
+            expires_at=int(time.time()) + (-60 if token == "expired" else 3600),
+            subject=user,
+            claims={"iss": ISSUER, "username": user},
+        )

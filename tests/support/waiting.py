@@ -1,0 +1,27 @@
+"""Waiting for something to become true, with a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(probe: Callable[[], T | Awaitable[T]], *, within: float = 10.0) -> T:
+    """The first true value of `probe`, which is asked again and again.
+
+    Raises:
+        AssertionError: It has not become true in time.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        value = probe()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{probe} has not become true within {within} s"
+        await asyncio.sleep(0.005)
