@@ -33,6 +33,8 @@ log = logging.getLogger("oauth_app")
 
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
+MAX_URL_LENGTH = 16_000
+"""The URL is kept in the session of someone who has yet to sign in, and anyone can be that someone."""
 
 FATAL_ERRORS = {
     "Missing client_id parameter.": "The application did not say who it is.",
@@ -61,9 +63,10 @@ class AuthorizeView(BaseAuthorizationView):
 
     def handle_no_permission(self) -> HttpResponse:
         """Nobody is signed in. No stranger's URL is fetched for nobody."""
-        if "none" not in self.request.GET.get("prompt", "").split():
-            return conf.sign_in(self.request, self.request.get_full_path())
-        return self.get(self.request)
+        url = self.request.get_full_path()
+        if "none" in self.request.GET.get("prompt", "").split() or len(url) > MAX_URL_LENGTH:
+            return self.get(self.request)
+        return conf.sign_in(self.request, url)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -132,6 +135,8 @@ class AuthorizeView(BaseAuthorizationView):
         client_id = request.GET.get("client_id", "")
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise FatalClientError(error=OAuth2Error("The request holds a null character."))
+        if len(request.get_full_path()) > MAX_URL_LENGTH:
+            raise FatalClientError(error=OAuth2Error("The request is too long."))
         if _is_signed_in(request) and is_cimd_client_id(client_id):
             _know_by_url(client_id, request)
         try:

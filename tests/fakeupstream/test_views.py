@@ -47,7 +47,8 @@ def test_a_typed_name_is_a_person_too(client, provider_page):
 def test_a_name_that_makes_no_sense_is_asked_again(client, provider_page, name):
     answer = choose(client, provider_page, name=name)
     assert answer.status_code == 400
-    assert b'id="name-error"' in answer.content
+    assert b'id="id_name_error"' in answer.content
+    assert b'aria-describedby="id_name_error"' in answer.content
     assert not User.objects.exists()
 
 

@@ -2,6 +2,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client as Http
 
 from oauth_app.models import AccessToken, Client, Grant
@@ -199,6 +200,11 @@ def test_an_unreadable_query_is_a_400(signed_in, query):
     assert signed_in.post(f"/authorize?{query}", {"decision": "allow"}).status_code == 400
 
 
+def test_a_long_url_is_not_kept_for_a_stranger(client, client_id):
+    assert client.get(flow.authorize_url(client_id, x="x" * 20_000)).status_code == 400
+    assert not Session.objects.exists()
+
+
 def test_a_refused_redirect_is_logged_without_its_query(signed_in, client_id, caplog):
     signed_in.get(flow.authorize_url(client_id, redirect_uri="https://evil.example/cb?token=hidden"))
     record = next(record for record in caplog.records if record.message == "redirect URI refused")
@@ -206,8 +212,10 @@ def test_a_refused_redirect_is_logged_without_its_query(signed_in, client_id, ca
     assert record.client == client_id
 
 
-def test_any_port_of_this_computer_gets_its_answer(signed_in, client_id):
-    uri = flow.CALLBACK.replace("6274", "50123")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_any_port_of_this_computer_gets_its_answer(signed_in, host):
+    client_id = flow.register(signed_in, redirect_uris=[f"http://{host}:6274/cb"]).json()["client_id"]
+    uri = f"http://{host}:50123/cb"
     answer = signed_in.post(flow.authorize_url(client_id, redirect_uri=uri), {"decision": "allow"})
     assert answer["Location"].startswith(uri + "?")
 
