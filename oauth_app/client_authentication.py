@@ -35,5 +35,5 @@ def _basic(credentials: str) -> Presented:
         text = base64.b64decode(credentials.strip(), validate=True).decode()
     except (binascii.Error, ValueError):
         return UNREADABLE
-    client_id, colon, secret = text.partition(":")
-    return Presented(unquote_plus(client_id), unquote_plus(secret)) if colon else UNREADABLE
+    client_id, colon, secret = (unquote_plus(part) for part in text.partition(":"))
+    return Presented(client_id, secret) if colon and "\0" not in client_id else UNREADABLE

@@ -58,7 +58,8 @@ class ManageView(_RegistrationView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         token = parse_bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
         client = Client.objects.filter(
-            client_id=kwargs["client_id"], registration_source=Client.RegistrationSource.DCR
+            client_id=kwargs["client_id"].replace("\0", ""),  # which no database can look for
+            registration_source=Client.RegistrationSource.DCR,
         ).first()
         if token is None or client is None or not is_secret(token, client.registration_token):
             response = refusal("invalid_token", "The registration access token is not valid here.", 401)

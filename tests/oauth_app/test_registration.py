@@ -248,6 +248,10 @@ class TestManagement:
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"].startswith("Bearer")
 
+    @pytest.mark.parametrize("path", ["%00", "nobody", "a/b", "x" * 5000, "%ff"])
+    def test_nobody_has_no_registration(self, client, path):
+        assert client.get(f"/register/{path}", headers={"authorization": "Bearer x"}).status_code == 401
+
     def test_a_client_made_by_hand_is_not_managed_here(self, client, registered):
         Client.objects.update(registration_source="manual")
         assert self.call(client, "delete", registered).status_code == 401

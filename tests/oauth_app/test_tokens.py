@@ -150,7 +150,17 @@ class TestClientAuthentication:
         assert answer.status_code == 401
 
     @pytest.mark.parametrize(
-        "header", ["Basic", "Basic !!!", "Basic eA==", "Basic /w==", "Bearer x", "Digest x"]
+        "header",
+        [
+            "Basic",
+            "Basic !!!",
+            "Basic eA==",
+            "Basic /w==",
+            "Basic JTAwOng=",
+            "Basic ADp4",
+            "Bearer x",
+            "Digest x",
+        ],
     )
     def test_an_unreadable_header_is_no_proof(self, client, confidential, code, header):
         body = {"grant_type": "authorization_code", "code": code, "client_id": confidential["client_id"]}
