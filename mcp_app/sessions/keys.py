@@ -51,3 +51,8 @@ def listener(session_id: str) -> str:
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
     return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener)]
+
+
+def renewed_by_use(session_id: str) -> list[str]:
+    """Those that live as long as the session does. A listener renews its claim itself, while it lives."""
+    return [key(session_id) for key in (record, owner, events, pending, calls, asked)]

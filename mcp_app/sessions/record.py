@@ -22,6 +22,12 @@ _SUBSCRIPTION = "subscription:"
 _SEVERITY: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 """The levels of RFC 5424, the least severe first."""
 
+# Changes a record that is still there: one that has ended must not come back, without an expiry.
+# KEYS: record. ARGV: field, value, ...
+_SET = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
+"""
+
 CHANGED = "session.changed"
 ENDED = "session.ended"
 
@@ -41,9 +47,9 @@ class SessionRecord:
     subscriptions: frozenset[str] = frozenset()
 
     def lifetime(self, now: float) -> int:
-        """Seconds that the session may still live without another request."""
+        """Seconds that the session may still live without another request; none are left at its full age."""
         remaining = self.created_at + conf.session_max_seconds - now
-        return max(1, min(conf.session_idle_seconds, int(remaining)))
+        return max(0, min(conf.session_idle_seconds, int(remaining)))
 
     def admits(self, notification: tuple[str, Mapping[str, Any]]) -> bool:
         """Whether a notification (method, params) may be sent: log messages only from the set level up."""
@@ -93,7 +99,8 @@ class SessionStore:
         self._redis = redis
         self._mailbox = mailbox
         self._copies: OrderedDict[str, tuple[SessionRecord, float]] = OrderedDict()
-        self._loading: dict[str, int] = {}
+        self._set = redis.register_script(_SET)
+        self._loading: dict[str, set[object]] = {}
         mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
         mailbox.on(ENDED, lambda message: self.forget(message["session"]))
 
@@ -104,9 +111,9 @@ class SessionStore:
 
     async def create(self, record: SessionRecord) -> None:
         """Store a new session. It is on record before the client hears of it."""
-        lifetime = record.lifetime(time.time())
+        lifetime = max(1, record.lifetime(time.time()))
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.record(record.id), mapping=record.to_fields())
+            pipe.hset(keys.record(record.id), mapping=cast(Any, record.to_fields()))
             pipe.expire(keys.record(record.id), lifetime)
             pipe.set(keys.owner(record.id), record.owner, ex=lifetime)
             await pipe.execute()
@@ -124,22 +131,26 @@ class SessionStore:
 
     async def renew(self, session_id: str) -> SessionRecord | None:
         """The session as Redis has it, with its lifetime renewed; None when there is no such session."""
-        self._loading[session_id] = self._loading.get(session_id, 0) + 1
+        reading = object()
+        self._loading.setdefault(session_id, set()).add(reading)
         try:
             fields = cast("dict[str, str]", await cast(Any, self._redis.hgetall(keys.record(session_id))))
             if not fields:
                 self._copies.pop(session_id, None)
                 return None
             record = SessionRecord.from_fields(session_id, fields)
+            if not record.lifetime(time.time()):
+                await self.end(session_id)
+                return None
             await self._extend(record)
-            if session_id in self._loading:  # no change was announced in the meantime
+            if reading in self._loading.get(session_id, ()):  # no change was announced in the meantime
                 self._remember(record)
             return record
         finally:
-            if self._loading.get(session_id, 0) <= 1:
-                self._loading.pop(session_id, None)
-            else:
-                self._loading[session_id] -= 1
+            if readings := self._loading.get(session_id):
+                readings.discard(reading)
+                if not readings:
+                    del self._loading[session_id]
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
         await self._change(session_id, {"log_level": level})
@@ -169,18 +180,15 @@ class SessionStore:
         self._loading.pop(session_id, None)
 
     async def _extend(self, record: SessionRecord) -> None:
-        lifetime = record.lifetime(time.time())
+        lifetime = max(1, record.lifetime(time.time()))
         async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.of_session(record.id):
+            for key in keys.renewed_by_use(record.id):
                 pipe.expire(key, lifetime)
             await pipe.execute()
 
     async def _change(self, session_id: str, fields: dict[str, str]) -> None:
-        key = keys.record(session_id)
-        await cast(Any, self._redis.hset(key, mapping=cast(Any, fields)))
-        if not await cast(Any, self._redis.hexists(key, "owner")):
-            # The session ended while this change was under way: leave nothing behind.
-            await self._redis.delete(key)
+        given = [part for field in fields.items() for part in field]
+        await self._set(keys=[keys.record(session_id)], args=given)
         await self._announce(CHANGED, session_id)
 
     async def _announce(self, event: str, session_id: str) -> None:

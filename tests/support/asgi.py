@@ -30,12 +30,10 @@ PATIENCE = 10.0
 
 def application(runtime: Runtime) -> Any:
     """The MCP side of `everything_site.asgi`, for a runtime of the test's own."""
-    endpoint = open_to(tuple(conf.allowed_origins), Guard(StreamableHttp(runtime), runtime))
-    routes = [
-        re_path(r"^mcp/?$", endpoint),
-        re_path(r"^healthz$", Healthz()),
-        re_path(r"^readyz$", Readyz(runtime)),
-    ]
+    endpoint: Any = open_to(tuple(conf.allowed_origins), Guard(StreamableHttp(runtime), runtime))
+    healthz: Any = Healthz()
+    readyz: Any = Readyz(runtime)
+    routes = [re_path(r"^mcp/?$", endpoint), re_path(r"^healthz$", healthz), re_path(r"^readyz$", readyz)]
     return RequestLog(URLRouter(routes))
 
 

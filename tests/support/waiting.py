@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
-async def eventually(probe: Callable[[], T | Awaitable[T]], *, within: float = 10.0) -> T:
-    """The first true value of `probe`, which is asked again and again.
+async def eventually(probe: Callable[[], Any], *, within: float = 10.0) -> Any:
+    """The first true value of `probe`, a function or a coroutine function, which is asked again and again.
 
     Raises:
         AssertionError: It has not become true in time.

@@ -15,7 +15,7 @@ BOTH = "application/json, text/event-stream"
 OLDER = ("2025-03-26", "2025-06-18", "2025-11-25")
 LATEST = "2025-11-25"
 MODERN = "2026-07-28"
-EVERYTHING = {"sampling": {}, "elicitation": {}, "roots": {}}
+EVERYTHING: dict[str, Any] = {"sampling": {}, "elicitation": {}, "roots": {}}
 
 
 class Process:

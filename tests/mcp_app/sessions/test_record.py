@@ -1,0 +1,259 @@
+"""The session record, its lifetimes, and the copies that processes keep of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mcp_app.sessions import keys
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore, TooManySubscriptions
+from tests.mcp_app.sessions.conftest import make_record
+from tests.support.waiting import eventually
+
+
+class SlowRedis:
+    """A Redis whose next HGETALL reads at once, and answers when it is let go."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.has_read: list[asyncio.Event] = []
+        self.let_go: list[asyncio.Event] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._redis, name)
+
+    async def hgetall(self, key: str) -> Any:
+        fields = await self._redis.hgetall(key)
+        read, go = asyncio.Event(), asyncio.Event()
+        self.has_read.append(read)
+        self.let_go.append(go)
+        read.set()
+        await go.wait()
+        return fields
+
+
+def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
+    ids = {SessionStore.new_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(len(id) >= 32 and all("!" <= letter <= "~" for letter in id) for id in ids)
+
+
+async def test_another_process_reads_what_was_stored(
+    redis: Redis, mailbox: Mailbox, record: SessionRecord
+) -> None:
+    assert await SessionStore(redis, mailbox).get(record.id) == record
+
+
+async def test_an_unknown_session_is_none(store: SessionStore) -> None:
+    assert await store.get("unknown") is None
+
+
+async def test_a_record_and_its_owner_live_for_the_idle_time(
+    store: SessionStore, redis: Redis, settings: Any
+) -> None:
+    settings.MCP_SESSION_IDLE_SECONDS = 77
+    record = make_record()
+    await store.create(record)
+    for key in (keys.record(record.id), keys.owner(record.id)):
+        assert 75 <= await redis.ttl(key) <= 77
+    assert await redis.get(keys.owner(record.id)) == record.owner
+
+
+async def test_no_session_outlives_its_absolute_age(store: SessionStore, redis: Redis, settings: Any) -> None:
+    settings.MCP_SESSION_MAX_SECONDS = 100
+    record = make_record(created_at=time.time() - 60)
+    await store.create(record)
+    assert await store.renew(record.id) is not None
+    assert await redis.ttl(keys.record(record.id)) <= 40
+
+
+async def test_a_session_past_its_absolute_age_is_gone_and_leaves_nothing(
+    store: SessionStore, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_SESSION_MAX_SECONDS = 0
+    assert await store.renew(record.id) is None
+    assert not await redis.exists(*keys.of_session(record.id))
+    settings.MCP_SESSION_MAX_SECONDS = 100
+    assert await store.get(record.id) is None
+
+
+async def test_reading_a_session_renews_all_that_belongs_to_it(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    renewed = [keys.record, keys.owner, keys.events, keys.pending, keys.calls, keys.asked]
+    for key in renewed[2:]:
+        await redis.set(key(record.id), "something")
+    for key in renewed:
+        await redis.expire(key(record.id), 5)
+    await store.renew(record.id)
+    assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 6
+
+
+async def test_reading_a_session_does_not_renew_the_claim_of_a_listener(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    # Its holder renews it. If it died, another one must succeed it, however busy the session is.
+    await redis.set(keys.listener(record.id), "g1", ex=5)
+    await store.renew(record.id)
+    assert await redis.ttl(keys.listener(record.id)) <= 5
+
+
+async def test_a_fresh_copy_needs_no_redis(store: SessionStore, redis: Redis, record: SessionRecord) -> None:
+    await redis.delete(keys.record(record.id))
+    assert await store.get(record.id) == record
+
+
+async def test_a_stale_copy_is_read_again(
+    store: SessionStore, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_CACHE_SECONDS = 0.0
+    await redis.delete(keys.record(record.id))
+    assert await store.get(record.id) is None
+
+
+async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, settings: Any) -> None:
+    settings.MCP_CACHE_ENTRIES = 3
+    records = [make_record() for _ in range(5)]
+    for record in records:
+        await store.create(record)
+        await redis.delete(keys.record(record.id))
+    assert [await store.get(record.id) is not None for record in records] == [False] * 2 + [True] * 3
+
+
+async def test_a_change_is_seen_by_the_other_process_at_once(
+    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+) -> None:
+    elsewhere = SessionStore(redis, await open_mailbox())
+    assert await elsewhere.get(record.id) == record
+    await store.set_log_level(record.id, "error")
+    await store.subscribe(record, "test://a")
+    await store.subscribe(record, "test://b")
+    await store.unsubscribe(record.id, "test://a")
+
+    async def has_changed() -> bool:
+        seen = await elsewhere.get(record.id)
+        return seen is not None and seen.log_level == "error" and seen.subscriptions == {"test://b"}
+
+    await eventually(has_changed, within=2)
+
+
+async def test_the_process_that_ends_a_session_knows_it_at_once(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    await store.end(record.id)
+    assert await store.get(record.id) is None
+    assert not await redis.exists(*keys.of_session(record.id))
+
+
+async def test_the_other_process_hears_that_a_session_has_ended(
+    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+) -> None:
+    mailbox = await open_mailbox()
+    heard: list[str] = []
+    mailbox.on(ENDED, lambda message: heard.append(message["session"]))
+    elsewhere = SessionStore(redis, mailbox)
+    await elsewhere.get(record.id)
+    await store.end(record.id)
+    await eventually(lambda: heard == [record.id], within=2)
+    assert await elsewhere.get(record.id) is None
+
+
+async def test_a_change_of_an_ended_session_leaves_nothing_behind(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    await store.end(record.id)
+    await store.set_log_level(record.id, "error")
+    await store.subscribe(record, "test://a")
+    assert not await redis.exists(*keys.of_session(record.id))
+
+
+async def test_two_processes_can_subscribe_at_once(
+    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+) -> None:
+    elsewhere = SessionStore(redis, await open_mailbox())
+    await asyncio.gather(store.subscribe(record, "test://a"), elsewhere.subscribe(record, "test://b"))
+    seen = await store.renew(record.id)
+    assert seen is not None
+    assert seen.subscriptions == {"test://a", "test://b"}
+
+
+async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_once(
+    store: SessionStore, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_MAX_SUBSCRIPTIONS = 1
+    await store.subscribe(record, "test://a")
+    full = await store.get(record.id)
+    assert full is not None
+    await store.subscribe(full, "test://a")
+    with pytest.raises(TooManySubscriptions):
+        await store.subscribe(full, "test://b")
+
+
+async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
+    redis: Redis, mailbox: Mailbox, record: SessionRecord
+) -> None:
+    slow = SlowRedis(redis)
+    store = SessionStore(slow, mailbox)  # type: ignore[arg-type]
+    reading = asyncio.create_task(store.renew(record.id))
+    await eventually(lambda: slow.has_read)
+    await store.set_log_level(record.id, "error")
+    slow.let_go[0].set()
+    await reading
+    again = asyncio.create_task(store.get(record.id))
+    await eventually(lambda: len(slow.let_go) == 2)
+    slow.let_go[1].set()
+    seen = await again
+    assert seen is not None
+    assert seen.log_level == "error"
+
+
+async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
+    redis: Redis, mailbox: Mailbox, record: SessionRecord
+) -> None:
+    slow = SlowRedis(redis)
+    store = SessionStore(slow, mailbox)  # type: ignore[arg-type]
+    old = asyncio.create_task(store.renew(record.id))
+    await eventually(lambda: slow.has_read)
+    await store.set_log_level(record.id, "error")
+    new = asyncio.create_task(store.renew(record.id))
+    await eventually(lambda: len(slow.has_read) == 2)
+    slow.let_go[0].set()
+    await old
+    slow.let_go[1].set()
+    await new
+    async with asyncio.timeout(1):
+        seen = await store.get(record.id)  # a copy: this Redis would not answer
+    assert seen is not None
+    assert seen.log_level == "error"
+
+
+async def test_a_live_session_shows_its_handler_the_level_that_it_set(
+    store: SessionStore, record: SessionRecord
+) -> None:
+    live = LiveSession(store, record)
+    await live.set_log_level("critical")
+    assert live.record.log_level == "critical"
+    assert (await store.get(record.id)) == live.record
+
+
+@pytest.mark.parametrize(
+    ("level", "severity", "admitted"),
+    [
+        (None, "debug", True),
+        ("debug", "debug", True),
+        ("warning", "notice", False),
+        ("warning", "warning", True),
+        ("warning", "emergency", True),
+        ("emergency", "alert", False),
+    ],
+)
+def test_log_messages_below_the_level_are_not_admitted(level: Any, severity: str, admitted: bool) -> None:
+    record = make_record(log_level=level)
+    assert record.admits(("notifications/message", {"level": severity, "data": "x"})) is admitted
+    assert record.admits(("notifications/progress", {}))
