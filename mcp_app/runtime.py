@@ -24,8 +24,11 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from mcp_app.conf import conf
+from mcp_app.extensions.tasks.extension import Tasks
+from mcp_app.extensions.tasks.listen import TaskListener
+from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.server import simulations
-from mcp_app.server.everything import build_server
+from mcp_app.server.everything import build_server, task_tools
 from mcp_app.sessions.bus import ChannelLayerBus
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.event_log import EventLog
@@ -86,12 +89,19 @@ class Runtime:
         self.redis = connect(settings.REDIS_URL)
         self.mailbox = Mailbox(get_channel_layer())
         self.bus = ChannelLayerBus(self.mailbox)
+        self.tasks = Tasks(
+            TaskStore(self.redis, self.mailbox, lease_seconds=conf.lease_seconds),
+            task_tools(fixtures=conf.conformance_fixtures),
+        )
         self.server: MCPServer[Any] = build_server(
             fixtures=conf.conformance_fixtures,
             request_state_security=RequestStateSecurity(keys=request_state_keys()),
             subscriptions=self.bus,
             max_body_size=conf.max_body_bytes,
+            extensions=[self.tasks],
         )
+        self.tasks.install(self.server)
+        self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.mailbox)
         self.sessions = SessionStore(self.redis, self.mailbox)
@@ -128,6 +138,7 @@ class Runtime:
         """End what runs in the background and close the connections."""
         if self._holder is not None:
             assert self._stop is not None
+            await self.tasks.runs.aclose()
             self._stop.set()
             await self._holder
         await self.mailbox.stop()

@@ -1,17 +1,22 @@
 """Builds the server: an SDK `MCPServer` with everything that is demonstrated, and nothing around it."""
 
+from collections.abc import Sequence
+
 from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer, RequestStateSecurity
 from mcp.server.subscriptions import SubscriptionBus
 from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_app import __version__
+from mcp_app.extensions.tasks.support import TaskSupport
 
 from . import completions, pagination, prompts, resources, session_features, tools
 from . import fixtures as conformance
 from .apps import hello_world
 from .capabilities import announce_list_changes
 from .errors import SpecifiedErrors
+from .tools import tasks
 
 NAME = "everything-server"
 TITLE = "Everything Server"
@@ -39,17 +44,24 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
 }
 
 
+def task_tools(*, fixtures: bool = False) -> dict[str, TaskSupport]:
+    """The tools that become tasks where the tasks extension is served (SEP-2663)."""
+    return {**tasks.SUPPORT, **(conformance.TASK_SUPPORT if fixtures else {})}
+
+
 def build_server(
     *,
     fixtures: bool = False,
     request_state_security: RequestStateSecurity | None = None,
     subscriptions: SubscriptionBus | None = None,
     max_body_size: int = MAX_BODY_SIZE,
+    extensions: Sequence[Extension] = (),
 ) -> MCPServer:
     """A server with its session manager ready; `fixtures` adds what the conformance suite calls.
 
     Several processes that serve the same clients need one `request_state_security` (shared keys) and
-    one `subscriptions` bus between them. The defaults serve a single process.
+    one `subscriptions` bus between them. The defaults serve a single process. `extensions` are those that
+    need more than this folder has.
     """
     server = MCPServer(
         NAME,
@@ -58,7 +70,7 @@ def build_server(
         version=__version__,
         # Tools with a schema of their own can only be given here: the decorators derive every schema.
         tools=conformance.schema_tools() if fixtures else None,
-        extensions=[hello_world.extension()],
+        extensions=[hello_world.extension(), *extensions],
         request_state_security=request_state_security,
         cache_hints=CACHE_HINTS,
         subscriptions=subscriptions,

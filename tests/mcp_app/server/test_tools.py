@@ -21,6 +21,9 @@ TOOLS = {
     "getResourceReference",
     "elicitInputs",
     "get-roots-list",
+    "slow_compute",
+    "confirm_delete",
+    "simulate-research-query",
     "mcp_apps_hello_world",
 }
 

@@ -1,0 +1,222 @@
+"""The extension: its methods, and the tool calls that it turns into tasks (SEP-2663).
+
+It is defined for 2026-07-28 and later. Under the revisions before, its methods do not exist and tools that
+can be tasks run synchronously, whatever the client declares (SEP-2663, "Backward Compatibility").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import principal_components
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    PROTOCOL_VERSION_META_KEY,
+    CallToolRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
+    ListRootsResult,
+    RequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from .runs import TaskRun, TaskRuns
+from .store import TaskStore, TooManyTasks
+from .support import TaskSupport
+from .task import Task
+
+IDENTIFIER = "io.modelcontextprotocol/tasks"
+
+Context = ServerRequestContext[Any, Any]
+
+_KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
+"""What of a call's `_meta` its task needs. A progress token or a log level means nothing to a task."""
+
+_ANSWERS: dict[str, TypeAdapter[Any]] = {
+    "elicitation/create": TypeAdapter(ElicitResult),
+    "roots/list": TypeAdapter(ListRootsResult),
+    "sampling/createMessage": TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
+}
+
+
+class TaskParams(RequestParams):
+    """Parameters of `tasks/get` and `tasks/cancel`."""
+
+    task_id: str = Field(max_length=128)
+
+
+class UpdateTaskParams(TaskParams):
+    """Parameters of `tasks/update`. A key that is not outstanding is ignored, whatever it maps to."""
+
+    input_responses: dict[str, Any]
+
+
+def is_declared(ctx: Context) -> bool:
+    """Whether this request's client declared the extension, at a revision that has it."""
+    declared = ctx.session.client_capabilities
+    extensions = declared.extensions if declared is not None else None
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and IDENTIFIER in (extensions or {})
+
+
+def not_declared() -> MCPError:
+    """The error for a request that needs the extension (SEP-2663, "Capability Negotiation")."""
+    return MCPError(
+        MISSING_REQUIRED_CLIENT_CAPABILITY,
+        f"The client did not declare the extension {IDENTIFIER}",
+        {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}},
+    )
+
+
+def principal() -> str:
+    """Who makes the current request: client, issuer and subject. Empty where nobody signs in."""
+    token = get_access_token()
+    return "" if token is None else json.dumps(principal_components(token), separators=(",", ":"))
+
+
+class Tasks(Extension):
+    """The tasks extension. Pass it to the server's constructor, then `install` it there.
+
+    Args:
+        store: Where the tasks are.
+        tools: The tools that become tasks, by name.
+    """
+
+    identifier = IDENTIFIER
+
+    def __init__(self, store: TaskStore, tools: Mapping[str, TaskSupport]) -> None:
+        self.store = store
+        self._tools = tools
+        self._server: MCPServer[Any]
+        self.runs: TaskRuns
+
+    def install(self, server: MCPServer[Any]) -> None:
+        """Run tasks by this server. Needed once its session manager is there."""
+        self._server = server
+        self.runs = TaskRuns(self.store, server.session_manager.app, self._may_repeat)
+
+    def methods(self) -> Sequence[MethodBinding]:
+        versions = frozenset(MODERN_PROTOCOL_VERSIONS)
+        return (
+            MethodBinding("tasks/get", TaskParams, self._get, versions),
+            MethodBinding("tasks/update", UpdateTaskParams, self._update, versions),
+            MethodBinding("tasks/cancel", TaskParams, self._cancel, versions),
+        )
+
+    async def intercept_tool_call(
+        self, params: CallToolRequestParams, ctx: Context, call_next: CallNext
+    ) -> HandlerResult:
+        """Answer a call with a task where the tool becomes one and the client knows tasks."""
+        support = self._tools.get(params.name)
+        if support is None or isinstance(ctx.request, TaskRun):
+            return await call_next(ctx)
+        if not is_declared(ctx):
+            if support.required:
+                raise not_declared()
+            return await call_next(ctx)
+        if support.first is not None:
+            question = await support.first(params, ctx)
+            if question is not None:
+                return question
+        try:
+            task = await self.store.create(
+                principal(), params.name, _kept(params, ctx), ttl_seconds=support.ttl_seconds
+            )
+        except TooManyTasks:
+            raise MCPError(INTERNAL_ERROR, "Too many tasks: wait until earlier ones expire") from None
+        self.runs.start(task, task.run, ctx.lifespan_context)
+        return {"resultType": "task", **task.summary()}
+
+    async def find(self, task_id: str, lifespan_state: Any) -> Task | None:
+        """A task of the current principal, settled if need be; None when there is none of that id."""
+        task = await self.store.get(task_id)
+        if task is None or task.owner != principal():
+            return None
+        return await self.runs.look_after(task, lifespan_state)
+
+    async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+        """tasks/get."""
+        task = await self._named(ctx, params)
+        return {"resultType": "complete", **task.details()}
+
+    async def _update(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+        """tasks/update: take the answers that are outstanding; after the last one the task goes on here."""
+        assert isinstance(params, UpdateTaskParams)
+        task = await self._named(ctx, params)
+        answers: dict[str, Any] = {}
+        for key, question in task.questions.items():
+            if key in params.input_responses:
+                answers[key] = _checked(key, question.request["method"], params.input_responses[key])
+        run = await self.store.answer(task, answers)
+        if run is not None and (answered := await self.store.get(task.id)) is not None:
+            self.runs.start(answered, run, ctx.lifespan_context)
+        return {"resultType": "complete"}
+
+    async def _cancel(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+        """tasks/cancel: of a task that has ended it changes nothing, and is answered alike."""
+        task = await self._named(ctx, params)
+        await self.store.cancel(task.id)
+        return {"resultType": "complete"}
+
+    async def _named(self, ctx: Context, params: BaseModel) -> Task:
+        """The task that a request names. Somebody else's is answered like one that never was."""
+        assert isinstance(params, TaskParams)
+        _check_name(ctx, params.task_id)
+        if not is_declared(ctx):
+            raise not_declared()
+        task = await self.find(params.task_id, ctx.lifespan_context)
+        if task is None:
+            raise MCPError(INVALID_PARAMS, "Unknown task", {"taskId": params.task_id})
+        return task
+
+    async def _may_repeat(self, tool_name: str) -> bool:
+        for tool in await self._server.list_tools():
+            if tool.name == tool_name and tool.annotations is not None:
+                return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
+        return False
+
+
+def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
+    """The parameters as the task keeps them: without the state of the rounds that went before it."""
+    kept = params.model_dump(
+        by_alias=True,
+        mode="json",
+        exclude_none=True,
+        include={"name", "arguments", "input_responses"},
+    )
+    meta: Mapping[str, Any] = ctx.meta or {}
+    return {**kept, "_meta": {key: meta[key] for key in _KEPT_META if key in meta}}
+
+
+def _check_name(ctx: Context, task_id: str) -> None:
+    """`Mcp-Name` is the task's id (SEP-2663, "Routing Headers"); the SDK checks only its own methods."""
+    headers = getattr(ctx.request, "headers", None)
+    if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != task_id:
+        raise MCPError(HEADER_MISMATCH, f"{MCP_NAME_HEADER} header does not match the parameter 'taskId'")
+
+
+def _checked(key: str, method: str, answer: Any) -> Any:
+    """An answer of the kind that was asked for.
+
+    Raises:
+        MCPError: It is of another kind; the question stays open.
+    """
+    try:
+        _ANSWERS[method].validate_python(answer, by_name=False)
+    except ValidationError:
+        raise MCPError(INVALID_PARAMS, f"inputResponses.{key} does not answer {method}") from None
+    return answer

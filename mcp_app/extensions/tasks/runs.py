@@ -1,0 +1,233 @@
+"""The runs of this process: rounds of tasks, each under a lease, and what becomes of lost ones.
+
+A run calls the tool through the SDK's own driver, with the parameters of the original call and every
+answer so far. It ends with a result, an error, or questions; between two rounds no process is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import anyio
+from mcp.server.connection import Connection
+from mcp.server.lowlevel.server import Server
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    INTERNAL_ERROR,
+    PROTOCOL_VERSION_META_KEY,
+)
+from redis.exceptions import RedisError
+
+from .store import TaskStore
+from .task import TERMINAL, Status, Task
+
+logger = logging.getLogger(__name__)
+
+LOST = {
+    "code": INTERNAL_ERROR,
+    "message": "The process that ran this task was lost before it ended; the tool was not run again.",
+    "data": {"reason": "worker_lost"},
+}
+EXPIRED = {
+    "code": INTERNAL_ERROR,
+    "message": "The task did not end within its time to live.",
+    "data": {"reason": "expired"},
+}
+
+_MESSAGE_SECONDS = 0.5
+"""The least time between two status messages of a run: faster than people read serves nobody."""
+
+_FINISH_SECONDS = 60.0
+"""How long a run tries to put its outcome on record while Redis does not answer."""
+
+MayRepeat = Callable[[str], Awaitable[bool]]
+"""Whether a tool can be run a second time without harm."""
+
+
+class TaskRun:
+    """One run, as the SDK sees it: its `DispatchContext`, and the `request` of the handlers' context.
+
+    A task has no channel to the client: requests are refused, notifications dropped (SEP-2663, "Task
+    Status Notifications"), and progress becomes the status message.
+    """
+
+    can_send_request = False
+
+    def __init__(self, store: TaskStore, task: Task, run: str) -> None:
+        self.task = task
+        self.run = run
+        self.request_id = task.id
+        self.transport = TransportContext(kind="task", can_send_request=False)
+        self.message_metadata = ServerMessageMetadata(request_context=self)
+        self.cancel_requested = anyio.Event()
+        self._store = store
+        self._said_at = 0.0
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        raise NoBackChannelError(method)
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        return
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        now = time.monotonic()
+        if now - self._said_at < _MESSAGE_SECONDS:
+            return
+        self._said_at = now
+        text = message or f"{progress:g}" + ("" if total is None else f" of {total:g}")
+        with suppress(RedisError, OSError):
+            await self._store.say(self.task.id, self.run, text)
+
+
+class TaskRuns:
+    """Starts runs, keeps their leases, and settles tasks whose run was lost."""
+
+    def __init__(self, store: TaskStore, server: Server[Any], may_repeat: MayRepeat) -> None:
+        self._store = store
+        self._server = server
+        self._may_repeat = may_repeat
+        self._running: dict[TaskRun, asyncio.Task[None]] = {}
+        store.on_change(self._on_change)
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, task: Task, run: str, lifespan_state: Any) -> None:
+        """Run the next round of a task that is leased to `run`, as the current principal."""
+        context = TaskRun(self._store, task, run)
+        running = asyncio.create_task(self._run(context, lifespan_state), name=f"task {task.id}")
+        self._running[context] = running
+        running.add_done_callback(lambda done: self._done(context, done))
+
+    async def look_after(self, task: Task, lifespan_state: Any) -> Task:
+        """The task, settled if its time is up or its run was lost.
+
+        Called by whoever looks at a task, with the task's principal as the current one.
+        """
+        if task.has_ended:
+            return task
+        if time.time() >= task.expires_at:
+            await self._store.expire(task.id, EXPIRED)
+        elif task.status == "working" and not task.is_leased:
+            run = await self._store.claim(task.id)
+            if run is not None:
+                await self._take_over(replace(task, run=run), run, lifespan_state)
+        else:
+            return task
+        return await self._store.get(task.id) or task
+
+    async def aclose(self) -> None:
+        """Abandon the runs of this process; another one settles their tasks."""
+        running = dict(self._running)
+        for task in running.values():
+            task.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)
+        for context in running:
+            with suppress(RedisError, OSError):
+                await self._store.release(context.task.id, context.run)
+
+    async def _take_over(self, task: Task, run: str, lifespan_state: Any) -> None:
+        if await self._may_repeat(task.tool):
+            logger.warning("a lost task runs again", extra={"task": task.id[:8], "tool": task.tool})
+            self.start(task, run, lifespan_state)
+        else:
+            logger.warning("a lost task is given up", extra={"task": task.id[:8], "tool": task.tool})
+            await self._store.fail(task.id, run, LOST)
+
+    async def _run(self, context: TaskRun, lifespan_state: Any) -> None:
+        keeper = asyncio.create_task(self._keep_lease(context))
+        try:
+            finish = await self._serve(context, lifespan_state)
+            await self._finish(finish)
+        finally:
+            keeper.cancel()
+
+    async def _serve(self, context: TaskRun, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
+        """Run the tool; what is to be put on record then."""
+        task, run, store = context.task, context.run, self._store
+        params = {**task.params, "inputResponses": {**task.params.get("inputResponses", {}), **task.answers}}
+        if not params["inputResponses"]:
+            del params["inputResponses"]
+        if task.state is not None:
+            params["requestState"] = task.state
+        meta = params["_meta"]
+        connection = Connection.from_envelope(
+            meta[PROTOCOL_VERSION_META_KEY],
+            meta.get(CLIENT_INFO_META_KEY),
+            meta[CLIENT_CAPABILITIES_META_KEY],
+        )
+        try:
+            async with asyncio.timeout(max(0.0, task.expires_at - time.time())) as limit:
+                result = await serve_one(
+                    self._server,
+                    context,
+                    "tools/call",
+                    params,
+                    connection=connection,
+                    lifespan_state=lifespan_state,
+                )
+        except Exception as failure:
+            if limit.expired():
+                return lambda: store.fail(task.id, run, EXPIRED)
+            error = modern_error_data(failure).model_dump(mode="json", exclude_none=True)
+            return lambda: store.fail(task.id, run, error)
+        if result.get("resultType") == "input_required":
+            questions = result.get("inputRequests") or {}
+            return lambda: store.ask(task, run, questions, result.get("requestState"))
+        return lambda: store.complete(task.id, run, result)
+
+    async def _finish(self, finish: Callable[[], Awaitable[bool]]) -> None:
+        deadline = time.monotonic() + _FINISH_SECONDS
+        while True:
+            try:
+                await finish()
+                return
+            except (RedisError, OSError):
+                if time.monotonic() > deadline:
+                    logger.error("the outcome of a task was lost: Redis cannot be reached")
+                    return
+                await asyncio.sleep(1.0)
+
+    async def _keep_lease(self, context: TaskRun) -> None:
+        """Renew the lease until cancelled; end the run when it no longer counts."""
+        while True:
+            await asyncio.sleep(self._store.lease_seconds / 3)
+            try:
+                if not await self._store.renew(context.task.id, context.run):
+                    self._cancel(context)
+                    return
+            except (RedisError, OSError):
+                logger.warning("a task's lease could not be renewed: Redis cannot be reached")
+
+    def _on_change(self, task_id: str, status: Status) -> None:
+        if status in TERMINAL:
+            for context in list(self._running):
+                if context.task.id == task_id:
+                    self._cancel(context)
+
+    def _cancel(self, context: TaskRun) -> None:
+        running = self._running.get(context)
+        if running is not None and running is not asyncio.current_task():
+            context.cancel_requested.set()
+            running.cancel()
+
+    def _done(self, context: TaskRun, running: asyncio.Task[None]) -> None:
+        self._running.pop(context, None)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            logger.error("the run of a task failed", exc_info=error)

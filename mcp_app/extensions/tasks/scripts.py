@@ -1,0 +1,91 @@
+"""The changes of a task's record that must be whole or not at all, in Lua.
+
+KEYS[1] is the record, KEYS[2] the lease; both carry the task's hash tag. A run is fenced by its name: what
+it does counts only as long as the record names it.
+"""
+
+RENEW = """
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
+  return 0
+end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+"""ARGV: run, lease in ms. Returns 0 when the run no longer counts."""
+
+CLAIM = """
+if redis.call('HGET', KEYS[1], 'status') ~= 'working' or redis.call('EXISTS', KEYS[2]) == 1 then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'run', ARGV[1])
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+"""ARGV: the new run, lease in ms. Takes over a task whose process stopped renewing."""
+
+SAY = """
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'message', ARGV[3])
+return 1
+"""
+"""ARGV: run, now, message."""
+
+LEAVE = """
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
+  return 0
+end
+redis.call('HDEL', KEYS[1], 'message')
+redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'status', ARGV[3])
+for i = 4, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('DEL', KEYS[2])
+return 1
+"""
+"""ARGV: run, now, status, then fields and values. The end of a run: by a result, an error or questions."""
+
+END = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status ~= 'working' and status ~= 'input_required' then
+  return 0
+end
+redis.call('HDEL', KEYS[1], 'message')
+redis.call('HSET', KEYS[1], 'updated', ARGV[1], 'status', ARGV[2], 'run', '')
+for i = 3, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+redis.call('DEL', KEYS[2])
+return 1
+"""
+"""ARGV: now, status, then fields and values. The end of a task from outside: cancelled or out of time."""
+
+ANSWER = """
+if redis.call('HGET', KEYS[1], 'status') ~= 'input_required' then
+  return 0
+end
+local taken = 0
+for i = 4, #ARGV, 3 do
+  if redis.call('HDEL', KEYS[1], 'ask:' .. ARGV[i]) == 1 then
+    redis.call('HSET', KEYS[1], 'answer:' .. ARGV[i + 1], ARGV[i + 2])
+    taken = 1
+  end
+end
+if taken == 0 then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'updated', ARGV[1])
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if string.sub(name, 1, 4) == 'ask:' then
+    return 1
+  end
+end
+redis.call('HSET', KEYS[1], 'status', 'working', 'run', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 2
+"""
+"""ARGV: now, the next run, lease in ms, then (wire key, tool's key, answer) for each.
+
+Returns 0 when nothing was outstanding, 1 when something still is, 2 when the next run may begin.
+"""

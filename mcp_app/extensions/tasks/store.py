@@ -1,0 +1,257 @@
+"""The tasks of all processes, in Redis. It knows neither the protocol's methods nor any tool."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+
+from . import scripts
+from .task import QUESTION, Question, Status, Task
+
+logger = logging.getLogger(__name__)
+
+CHANGED = "task.changed"
+
+GRACE_SECONDS = 60
+"""How long a task can still be read after its time has run out, as `failed` if it had not ended."""
+
+
+class Mailbox(Protocol):
+    """How processes wake each other. It may lose a message: whoever waits also looks by itself."""
+
+    def on(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None: ...
+
+    async def broadcast(self, message: dict[str, Any]) -> None: ...
+
+
+class TooManyTasks(Exception):
+    """The principal has as many tasks as it may have."""
+
+
+def record_key(task_id: str) -> str:
+    """Hash: the task. The braces keep it and its lease in one slot of a cluster."""
+    return f"mcp:task:{{{task_id}}}"
+
+
+def lease_key(task_id: str) -> str:
+    """String: the run in progress; gone when its process has not renewed it."""
+    return f"mcp:task:{{{task_id}}}:lease"
+
+
+def index_key(owner: str) -> str:
+    """Sorted set: a principal's tasks by when they expire, only to count them."""
+    return f"mcp:tasks:{{{hashlib.sha256(owner.encode()).hexdigest()}}}"
+
+
+class TaskStore:
+    """Creates, reads and changes tasks.
+
+    Args:
+        redis: A client that decodes responses.
+        mailbox: Wakes the other processes.
+        ttl_seconds: How long a task lives from its creation.
+        poll_ms: How often clients should look.
+        lease_seconds: How long a run is believed alive after its process last said so.
+        max_tasks: How many tasks a principal may have, those that ended and are still readable included.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        mailbox: Mailbox,
+        *,
+        ttl_seconds: int = 15 * 60,
+        poll_ms: int = 1000,
+        lease_seconds: float = 10.0,
+        max_tasks: int = 1000,
+    ) -> None:
+        self.lease_seconds = lease_seconds
+        self._redis = redis
+        self._mailbox = mailbox
+        self._ttl_seconds = ttl_seconds
+        self._poll_ms = poll_ms
+        self._max_tasks = max_tasks
+        self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listeners: list[Callable[[str, Status], None]] = []
+        self._renew = redis.register_script(scripts.RENEW)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._say = redis.register_script(scripts.SAY)
+        self._leave = redis.register_script(scripts.LEAVE)
+        self._end = redis.register_script(scripts.END)
+        self._answer = redis.register_script(scripts.ANSWER)
+        mailbox.on(CHANGED, self._on_changed)
+
+    async def create(
+        self, owner: str, tool: str, params: dict[str, Any], *, ttl_seconds: int | None = None
+    ) -> Task:
+        """A new task, already leased to its first run. It is on record when this returns.
+
+        Raises:
+            TooManyTasks: The principal may have no more.
+        """
+        now = time.time()
+        ttl = ttl_seconds or self._ttl_seconds
+        index, expires = index_key(owner), now + ttl + GRACE_SECONDS
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zremrangebyscore(index, "-inf", now)
+            pipe.zcard(index)
+            _, count = await pipe.execute()
+        if count >= self._max_tasks:
+            raise TooManyTasks
+        task = Task(
+            id=secrets.token_urlsafe(24),
+            owner=owner,
+            tool=tool,
+            params=params,
+            status="working",
+            created_at=now,
+            updated_at=now,
+            ttl_ms=ttl * 1000,
+            poll_ms=self._poll_ms,
+            run=new_run(),
+        )
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(index, {task.id: expires})
+            pipe.expire(index, ttl + GRACE_SECONDS, gt=True)
+            pipe.expire(index, ttl + GRACE_SECONDS, nx=True)
+            await pipe.execute()
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(record_key(task.id), mapping=cast(Any, task.to_fields()))
+            pipe.expire(record_key(task.id), ttl + GRACE_SECONDS)
+            pipe.set(lease_key(task.id), task.run, px=self._lease_ms)
+            await pipe.execute()
+        return task
+
+    async def get(self, task_id: str) -> Task | None:
+        """The task as Redis has it; None when there is none."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(record_key(task_id))
+            pipe.exists(lease_key(task_id))
+            fields, leased = await pipe.execute()
+        return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
+
+    async def renew(self, task_id: str, run: str) -> bool:
+        """Say that a run is alive. False when it no longer counts."""
+        return bool(await self._call(self._renew, task_id, run, self._lease_ms))
+
+    async def claim(self, task_id: str) -> str | None:
+        """Take over a task whose run was lost: the name of the new run, or None if it is not lost."""
+        run = new_run()
+        return run if await self._call(self._claim, task_id, run, self._lease_ms) else None
+
+    async def say(self, task_id: str, run: str, message: str) -> None:
+        """Set the status message of a task at work."""
+        if await self._call(self._say, task_id, run, time.time(), message):
+            await self._announce(task_id, "working")
+
+    async def complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
+        """End a run with its result. False when the run no longer counted: the result is dropped."""
+        return await self._finish(task_id, run, "completed", "result", json.dumps(result))
+
+    async def fail(self, task_id: str, run: str, error: Mapping[str, Any]) -> bool:
+        """End a run with the JSON-RPC error that it met."""
+        return await self._finish(task_id, run, "failed", "error", json.dumps(error))
+
+    async def ask(self, task: Task, run: str, requests: Mapping[str, Any], state: str | None) -> bool:
+        """End a run with questions. No process is needed until they are answered.
+
+        A key that the tool gives again is another request: on the wire it gets a number, for a key must
+        be unique in the life of a task (SEP-2663, "Task Update Requests").
+        """
+        asked = list(task.asked)
+        fields: list[str] = []
+        for key, request in requests.items():
+            wire, number = key, 1
+            while wire in asked:
+                number += 1
+                wire = f"{key}-{number}"
+            asked.append(wire)
+            fields += [QUESTION + wire, json.dumps({"key": key, "request": request})]
+        fields += ["asked", json.dumps(asked), "state", state or ""]
+        return await self._finish(task.id, run, "input_required", *fields)
+
+    async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
+        """Take answers, by wire key. When they were the last, the name of the run that may now begin."""
+        arguments: list[Any] = []
+        for wire, value in answers.items():
+            question: Question | None = task.questions.get(wire)
+            if question is not None:
+                arguments += [wire, question.key, json.dumps(value)]
+        if not arguments:
+            return None
+        run = new_run()
+        outcome = await self._call(self._answer, task.id, time.time(), run, self._lease_ms, *arguments)
+        if outcome:
+            await self._announce(task.id, "working" if outcome == 2 else "input_required")
+        return run if outcome == 2 else None
+
+    async def cancel(self, task_id: str) -> None:
+        """End a task that has not ended as `cancelled`."""
+        await self._stop(task_id, "cancelled")
+
+    async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
+        """End a task that has not ended, because its time has run out."""
+        await self._stop(task_id, "failed", "error", json.dumps(error))
+
+    async def release(self, task_id: str, run: str) -> None:
+        """Give up the lease of a run that its process abandons, so that nobody waits for it to expire."""
+        if await self._redis.get(lease_key(task_id)) == run:
+            await self._redis.delete(lease_key(task_id))
+
+    def on_change(self, listener: Callable[[str, Status], None]) -> None:
+        """Call `listener` with the id and status of each task that changes, in whichever process."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def watch(self, task_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the task changes."""
+        event = asyncio.Event()
+        self._watchers[task_id].add(event)
+        try:
+            yield event
+        finally:
+            self._watchers[task_id].discard(event)
+            if not self._watchers[task_id]:
+                del self._watchers[task_id]
+
+    @property
+    def _lease_ms(self) -> int:
+        return max(1, round(self.lease_seconds * 1000))
+
+    async def _finish(self, task_id: str, run: str, status: Status, *fields: str) -> bool:
+        if not await self._call(self._leave, task_id, run, time.time(), status, *fields):
+            return False
+        await self._announce(task_id, status)
+        return True
+
+    async def _stop(self, task_id: str, status: Status, *fields: str) -> None:
+        if await self._call(self._end, task_id, time.time(), status, *fields):
+            await self._announce(task_id, status)
+
+    async def _call(self, script: AsyncScript, task_id: str, *arguments: Any) -> int:
+        return int(await script(keys=[record_key(task_id), lease_key(task_id)], args=list(arguments)))
+
+    async def _announce(self, task_id: str, status: Status) -> None:
+        await self._mailbox.broadcast({"type": CHANGED, "task": task_id, "status": status})
+
+    def _on_changed(self, message: dict[str, Any]) -> None:
+        for event in self._watchers.get(message["task"], ()):
+            event.set()
+        for listener in self._listeners:
+            listener(message["task"], message["status"])
+
+
+def new_run() -> str:
+    """A name for a run: it tells a run that still counts from one that was given up."""
+    return secrets.token_hex(8)

@@ -1,0 +1,140 @@
+"""A task as it was when it was read, and its shapes on the wire (SEP-2663, "Tasks")."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+Status = Literal["working", "input_required", "completed", "failed", "cancelled"]
+TERMINAL: frozenset[Status] = frozenset({"completed", "failed", "cancelled"})
+
+QUESTION = "ask:"
+"""Prefix of the record's fields that hold an outstanding question, by its key on the wire."""
+
+ANSWER = "answer:"
+"""Prefix of the record's fields that hold an answer, by the key that the tool gave the question."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that waits for its answer: the tool's key for it, and the request to the client."""
+
+    key: str
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task. `params` are those of the `tools/call` that it stands for."""
+
+    id: str
+    owner: str
+    tool: str
+    params: dict[str, Any]
+    status: Status
+    created_at: float
+    updated_at: float
+    ttl_ms: int
+    poll_ms: int
+    run: str = ""
+    message: str | None = None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    state: str | None = None
+    asked: tuple[str, ...] = ()
+    questions: dict[str, Question] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+    is_leased: bool = True
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def expires_at(self) -> float:
+        return self.created_at + self.ttl_ms / 1000
+
+    def summary(self) -> dict[str, Any]:
+        """The metadata that every shape has; what `CreateTaskResult` carries, besides its discriminator."""
+        wire: dict[str, Any] = {
+            "taskId": self.id,
+            "status": self.status,
+            "createdAt": _iso(self.created_at),
+            "lastUpdatedAt": _iso(self.updated_at),
+            "ttlMs": self.ttl_ms,
+            "pollIntervalMs": self.poll_ms,
+        }
+        if self.message is not None:
+            wire["statusMessage"] = self.message
+        return wire
+
+    def details(self) -> dict[str, Any]:
+        """`DetailedTask`: what `tasks/get` returns and `notifications/tasks` carries."""
+        wire = self.summary()
+        match self.status:
+            case "input_required":
+                wire["inputRequests"] = {key: question.request for key, question in self.questions.items()}
+            case "completed":
+                wire["result"] = self.result or {}
+            case "failed":
+                wire["error"] = self.error or {}
+        return wire
+
+    def to_fields(self) -> dict[str, str]:
+        """The record of a new task."""
+        return {
+            "owner": self.owner,
+            "tool": self.tool,
+            "params": json.dumps(self.params),
+            "status": self.status,
+            "created": repr(self.created_at),
+            "updated": repr(self.updated_at),
+            "ttl": str(self.ttl_ms),
+            "poll": str(self.poll_ms),
+            "run": self.run,
+        }
+
+    @classmethod
+    def from_fields(cls, task_id: str, fields: dict[str, str], *, is_leased: bool) -> Task:
+        status = fields["status"]
+        assert status in STATUSES
+        return cls(
+            id=task_id,
+            owner=fields["owner"],
+            tool=fields["tool"],
+            params=json.loads(fields["params"]),
+            status=status,
+            created_at=float(fields["created"]),
+            updated_at=float(fields["updated"]),
+            ttl_ms=int(fields["ttl"]),
+            poll_ms=int(fields["poll"]),
+            run=fields["run"],
+            message=fields.get("message"),
+            result=_json(fields.get("result")),
+            error=_json(fields.get("error")),
+            state=fields.get("state") or None,
+            asked=tuple(_json(fields.get("asked")) or ()),
+            questions={
+                name.removeprefix(QUESTION): Question(**json.loads(value))
+                for name, value in sorted(fields.items())
+                if name.startswith(QUESTION)
+            },
+            answers={
+                name.removeprefix(ANSWER): json.loads(value)
+                for name, value in fields.items()
+                if name.startswith(ANSWER)
+            },
+            is_leased=is_leased,
+        )
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,162 @@
+"""Two processes with a few tools, on one Redis."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    ElicitRequest,
+    ElicitRequestFormParams,
+    InputRequiredResult,
+    ToolAnnotations,
+)
+from redis.asyncio import Redis
+
+from mcp_app.extensions.tasks.support import TaskSupport
+
+from .support import Hub, Process
+
+
+def question(text):
+    return ElicitRequest(
+        params=ElicitRequestFormParams(message=text, requested_schema={"type": "object", "properties": {}})
+    )
+
+
+class Toolbox:
+    """The tools of the tests. A gate holds those that wait; the counts say how often each began and ended."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.began = []
+        self.ended = []
+        self.cancelled = asyncio.Event()
+        self.has_begun = asyncio.Event()
+
+    async def _work(self, name):
+        self.began.append(name)
+        self.has_begun.set()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        self.ended.append(name)
+        return f"{name} is done"
+
+    async def careful(self) -> str:
+        """Can be repeated"""
+        return await self._work("careful")
+
+    async def once(self) -> str:
+        """Must not be repeated"""
+        return await self._work("once")
+
+    async def at_once(self) -> str:
+        """Does not wait"""
+        return "at once"
+
+    async def fails(self) -> str:
+        """Fails as a tool"""
+        raise ToolError("it failed")
+
+    async def breaks(self) -> str:
+        """Fails as a request"""
+        raise MCPError(-32000, "it broke", {"why": "because"})
+
+    async def only_task(self) -> str:
+        """Runs only as a task"""
+        return "a task"
+
+    async def reports(self, ctx: Context) -> str:
+        """Says how far it is"""
+        await ctx.report_progress(1, 2, "half way")
+        return await self._work("reports")
+
+    async def asks_two(self, ctx: Context) -> str | InputRequiredResult:
+        """Asks two questions at once"""
+        given = ctx.input_responses or {}
+        missing = {key: question(key) for key in ("first", "second") if key not in given}
+        if missing:
+            return InputRequiredResult(input_requests=missing)
+        return " and ".join(given[key].content["text"] for key in ("first", "second"))
+
+    async def asks_again(self, ctx: Context) -> str | InputRequiredResult:
+        """Asks until the answer is yes; carries a state"""
+        answer = (ctx.input_responses or {}).get("sure")
+        if answer is not None and answer.content == {"text": "yes"}:
+            return f"state {ctx.request_state}"
+        return InputRequiredResult(input_requests={"sure": question("Sure?")}, request_state="kept")
+
+    async def asks_before(self, ctx: Context) -> str:
+        """Asks before it is a task"""
+        return f"hello {ctx.input_responses['name'].content['text']}"
+
+    def register(self, server):
+        for function in (
+            self.careful,
+            self.at_once,
+            self.fails,
+            self.breaks,
+            self.only_task,
+            self.reports,
+            self.asks_two,
+            self.asks_again,
+            self.asks_before,
+        ):
+            server.add_tool(
+                function, annotations=ToolAnnotations(idempotent_hint=True), structured_output=False
+            )
+        server.add_tool(self.once, structured_output=False)
+
+
+async def ask_name(params, ctx):
+    if "name" in (params.input_responses or {}):
+        return None
+    return InputRequiredResult(input_requests={"name": question("Who?")})
+
+
+SUPPORT = {
+    name: TaskSupport()
+    for name in ("careful", "once", "fails", "breaks", "reports", "asks_two", "asks_again")
+} | {"only_task": TaskSupport(required=True), "asks_before": TaskSupport(first=ask_name)}
+
+
+@pytest.fixture
+async def redis(redis_server):
+    async with Redis.from_url(redis_server, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def toolbox():
+    return Toolbox()
+
+
+@pytest.fixture
+async def make_process(redis, toolbox):
+    """Makes processes that see each other; they are stopped in the end."""
+    hub, made = Hub(), []
+
+    def make(**store):
+        process = Process(redis, hub, toolbox.register, SUPPORT, **store)
+        made.append(process)
+        return process
+
+    yield make
+    for process in made:
+        with suppress(Exception):
+            await process.tasks.runs.aclose()
+
+
+@pytest.fixture
+def here(make_process):
+    return make_process()
+
+
+@pytest.fixture
+def there(make_process):
+    return make_process()

@@ -1,0 +1,183 @@
+"""Servers with the tasks extension, several on one Redis as if each were a process, and requests to them."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.connection import Connection
+from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import RequestStateSecurity
+from mcp.server.runner import serve_one
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
+from redis.asyncio import Redis
+
+from mcp_app.extensions.tasks.extension import IDENTIFIER, Tasks
+from mcp_app.extensions.tasks.listen import TaskListener
+from mcp_app.extensions.tasks.store import TaskStore, lease_key
+
+WAIT = 10  # seconds that anything here may take before it counts as hung
+MODERN = "2026-07-28"
+DECLARED = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}
+
+
+class Hub:
+    """The mailboxes of all processes; a deaf one loses what the others send."""
+
+    def __init__(self):
+        self.mailboxes = []
+
+    def mailbox(self):
+        mailbox = HubMailbox(self)
+        self.mailboxes.append(mailbox)
+        return mailbox
+
+
+class HubMailbox:
+    def __init__(self, hub):
+        self.hub = hub
+        self.handlers = {}
+        self.is_deaf = False
+
+    def on(self, message_type, handler):
+        self.handlers.setdefault(message_type, []).append(handler)
+
+    async def broadcast(self, message):
+        for mailbox in self.hub.mailboxes:
+            if mailbox is self or not mailbox.is_deaf:
+                for handler in mailbox.handlers.get(message["type"], ()):
+                    handler(message)
+
+
+@dataclass
+class Request:
+    """The dispatch context of one request; keeps what was sent on its stream."""
+
+    request_id: int = 1
+    headers: dict[str, str] | None = None
+    can_send_request: bool = False
+    sent: list[tuple[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.transport = TransportContext(kind="test", can_send_request=False)
+        self.message_metadata = ServerMessageMetadata(request_context=self if self.headers else None)
+        self.cancel_requested = anyio.Event()
+        self.news = asyncio.Event()
+
+    async def notify(self, method, params, opts=None):
+        self.sent.append((method, params))
+        self.news.set()
+
+    async def progress(self, progress, total=None, message=None):
+        self.sent.append(("notifications/progress", {"progress": progress, "message": message}))
+
+    async def send_raw_request(self, method, params, opts=None):
+        raise AssertionError("no request may be sent to the client")
+
+    async def until_sent(self, count):
+        """What was sent, once it is so many messages."""
+        async with asyncio.timeout(WAIT):
+            while len(self.sent) < count:
+                self.news.clear()
+                await self.news.wait()
+        return self.sent
+
+
+class Process:
+    """One process: a server with the extension, on the Redis that all share."""
+
+    def __init__(self, redis: Redis, hub: Hub, tools, support, **store: Any):
+        self.redis = redis
+        self.mailbox = hub.mailbox()
+        self.store = TaskStore(redis, self.mailbox, **store)
+        self.tasks = Tasks(self.store, support)
+        self.server = MCPServer(
+            "test",
+            extensions=[self.tasks],
+            request_state_security=RequestStateSecurity(keys=[b"k" * 32]),
+            middleware=[TaskListener(self.tasks)],
+        )
+        tools(self.server)
+        self.server.streamable_http_app()
+        self.tasks.install(self.server)
+
+    async def request(
+        self, method, params=None, *, person="alice", capabilities=None, version=MODERN, request=None
+    ):
+        """Send one request, as somebody."""
+        declared = DECLARED if capabilities is None else capabilities
+        meta = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: declared}
+        connection = Connection.from_envelope(version, None, declared)
+        token = AccessToken(token="t", client_id="client", scopes=[], subject=person)
+        context = auth_context_var.set(AuthenticatedUser(token))
+        try:
+            return await serve_one(
+                self.server.session_manager.app,
+                request or Request(),
+                method,
+                {**(params or {}), "_meta": meta},
+                connection=connection,
+                lifespan_state={},
+            )
+        finally:
+            auth_context_var.reset(context)
+
+    async def call(self, tool, arguments=None, **options):
+        return await self.request("tools/call", {"name": tool, "arguments": arguments or {}}, **options)
+
+    async def get(self, task_id, **options):
+        return await self.request("tasks/get", {"taskId": task_id}, **options)
+
+    async def cancel(self, task_id, **options):
+        return await self.request("tasks/cancel", {"taskId": task_id}, **options)
+
+    async def update(self, task_id, answers, **options):
+        return await self.request("tasks/update", {"taskId": task_id, "inputResponses": answers}, **options)
+
+    async def until(self, task_id, *statuses):
+        """The task, once it has one of these statuses."""
+        async with asyncio.timeout(WAIT):
+            with self.store.watch(task_id) as changed:
+                while (task := await self.get(task_id))["status"] not in statuses:
+                    changed.clear()
+                    try:
+                        async with asyncio.timeout(0.2):
+                            await changed.wait()
+                    except TimeoutError:
+                        continue
+        return task
+
+    async def crash(self):
+        """End as by SIGKILL: the runs stop and nothing is given back."""
+
+        async def nothing(task_id, run):
+            return
+
+        self.store.release = nothing
+        self.mailbox.is_deaf = True
+        await self.tasks.runs.aclose()
+
+    async def expire_lease(self, task_id):
+        """What the passing of time does to a lease that nobody renews."""
+        await self.redis.delete(lease_key(task_id))
+
+    @asynccontextmanager
+    async def listening(self, task_ids, **options):
+        """An open listen stream; yields its request."""
+        request = Request(request_id=7)
+        notifications = {"taskIds": task_ids}
+        listening = asyncio.create_task(
+            self.request("subscriptions/listen", {"notifications": notifications}, request=request, **options)
+        )
+        try:
+            await request.until_sent(1)
+            yield request
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)

@@ -1,0 +1,80 @@
+"""Questions of a task: asked, answered one by one, in whichever process, and only once."""
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
+
+
+def said(text):
+    return {"action": "accept", "content": {"text": text}}
+
+
+async def test_questions_are_answered_one_by_one(here, there):
+    task_id = (await here.call("asks_two"))["taskId"]
+    task = await there.until(task_id, "input_required")
+    assert set(task["inputRequests"]) == {"first", "second"}
+    assert task["inputRequests"]["first"]["method"] == "elicitation/create"
+    acknowledged = await there.update(task_id, {"first": said("one")})
+    assert set(acknowledged) - {"_meta"} == {"resultType"}
+    task = await here.get(task_id)
+    assert (task["status"], set(task["inputRequests"])) == ("input_required", {"second"})
+    await here.update(task_id, {"second": said("two")})
+    task = await there.until(task_id, "completed")
+    assert task["result"]["content"][0]["text"] == "one and two"
+
+
+async def test_a_task_that_waits_for_answers_needs_no_process(here, there):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    await here.crash()
+    await there.update(task_id, {"first": said("one"), "second": said("two")})
+    assert (await there.until(task_id, "completed"))["result"]["content"][0]["text"] == "one and two"
+
+
+async def test_answers_that_nobody_asked_for_are_ignored(here):
+    task_id = (await here.call("asks_two"))["taskId"]
+    before = await here.until(task_id, "input_required")
+    assert (await here.update(task_id, {"third": {"ignored": True}}))["resultType"] == "complete"
+    assert await here.get(task_id) == before
+
+
+async def test_an_answer_counts_once(here):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    await here.update(task_id, {"first": said("one")})
+    await here.update(task_id, {"first": said("another"), "second": said("two")})
+    assert (await here.until(task_id, "completed"))["result"]["content"][0]["text"] == "one and two"
+
+
+async def test_an_answer_of_another_kind_is_refused_and_the_question_stays(here):
+    task_id = (await here.call("asks_two"))["taskId"]
+    before = await here.until(task_id, "input_required")
+    with pytest.raises(MCPError) as caught:
+        await here.update(task_id, {"first": {"roots": []}})
+    assert caught.value.code == INVALID_PARAMS
+    assert await here.get(task_id) == before
+
+
+async def test_a_question_asked_again_has_another_key(here, there):
+    task_id = (await here.call("asks_again"))["taskId"]
+    assert set((await here.until(task_id, "input_required"))["inputRequests"]) == {"sure"}
+    await there.update(task_id, {"sure": said("no")})
+    assert set((await here.until(task_id, "input_required"))["inputRequests"]) == {"sure-2"}
+    await here.update(task_id, {"sure-2": said("yes")})
+    assert (await there.until(task_id, "completed"))["result"]["content"][0]["text"] == "state kept"
+
+
+async def test_a_task_never_shows_the_state_of_its_rounds(here):
+    task_id = (await here.call("asks_again"))["taskId"]
+    assert "requestState" not in await here.until(task_id, "input_required")
+
+
+async def test_a_task_that_waits_can_be_cancelled(here, there):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    await there.cancel(task_id)
+    task = await here.get(task_id)
+    assert task["status"] == "cancelled"
+    assert "inputRequests" not in task
+    await here.update(task_id, {"first": said("one"), "second": said("two")})
+    assert (await here.get(task_id))["status"] == "cancelled"

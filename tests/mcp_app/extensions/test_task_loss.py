@@ -1,0 +1,130 @@
+"""Tasks whose process died, whose time is up, or whose principal has too many."""
+
+import asyncio
+
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from mcp_app.extensions.tasks.store import GRACE_SECONDS, index_key, lease_key, record_key
+
+from .support import WAIT
+
+
+async def test_a_task_of_a_lost_process_runs_again_where_that_does_no_harm(here, there, toolbox):
+    task_id = (await here.call("careful"))["taskId"]
+    await toolbox.has_begun.wait()
+    await here.crash()
+    assert (await there.get(task_id))["status"] == "working"
+    assert toolbox.began == ["careful"]  # its lease has not run out yet
+    await there.expire_lease(task_id)
+    toolbox.gate.set()
+    task = await there.until(task_id, "completed")
+    assert task["result"]["content"][0]["text"] == "careful is done"
+    assert toolbox.began == ["careful", "careful"]
+    assert toolbox.ended == ["careful"]
+
+
+async def test_a_lost_task_that_must_not_be_repeated_fails_with_the_reason(here, there, toolbox):
+    task_id = (await here.call("once"))["taskId"]
+    await toolbox.has_begun.wait()
+    await here.crash()
+    await there.expire_lease(task_id)
+    task = await there.get(task_id)
+    assert task["status"] == "failed"
+    assert task["error"]["data"] == {"reason": "worker_lost"}
+    assert toolbox.began == ["once"]
+
+
+async def test_of_two_who_find_a_task_lost_one_runs_it(here, there, make_process, toolbox):
+    third = make_process()
+    task_id = (await here.call("careful"))["taskId"]
+    await toolbox.has_begun.wait()
+    await here.crash()
+    await there.expire_lease(task_id)
+    await there.get(task_id)
+    await third.get(task_id)
+    toolbox.gate.set()
+    await there.until(task_id, "completed")
+    assert toolbox.began == ["careful", "careful"]
+
+
+async def test_a_process_that_was_only_slow_cannot_change_the_outcome(here, there, toolbox):
+    task_id = (await here.call("once"))["taskId"]
+    await toolbox.has_begun.wait()
+    here.mailbox.is_deaf = True  # it does not hear that it was given up
+    await there.expire_lease(task_id)
+    failed = await there.get(task_id)
+    assert failed["status"] == "failed"
+    task = await here.store.get(task_id)
+    assert not await here.store.complete(task_id, "its run", {"content": []})
+    assert not await here.store.renew(task_id, task.run)
+    toolbox.gate.set()
+    await here.tasks.runs.aclose()
+    assert await there.get(task_id) == failed
+
+
+async def test_a_run_that_lost_its_lease_stops_by_itself(make_process, toolbox):
+    here, there = make_process(lease_seconds=0.1), make_process()
+    task_id = (await here.call("once"))["taskId"]
+    await toolbox.has_begun.wait()
+    here.mailbox.is_deaf = True
+    await there.cancel(task_id)
+    await toolbox.cancelled.wait()
+    assert toolbox.ended == []
+
+
+async def test_a_run_renews_its_lease(make_process, toolbox):
+    here, there = make_process(lease_seconds=0.2), make_process()
+    task_id = (await here.call("once"))["taskId"]
+    await toolbox.has_begun.wait()
+    await here.expire_lease(task_id)
+    for _ in range(WAIT * 50):
+        if (await here.store.get(task_id)).is_leased:
+            break
+        await asyncio.sleep(0.02)
+    toolbox.gate.set()
+    assert (await there.until(task_id, "completed", "failed"))["status"] == "completed"
+
+
+async def test_a_process_that_stops_hands_its_tasks_over_at_once(here, there, toolbox):
+    task_id = (await here.call("careful"))["taskId"]
+    await toolbox.has_begun.wait()
+    await here.tasks.runs.aclose()
+    assert len(here.tasks.runs) == 0
+    toolbox.gate.set()
+    assert (await there.until(task_id, "completed"))["status"] == "completed"
+
+
+async def test_a_task_fails_when_its_time_is_up(make_process, there, toolbox):
+    here = make_process(ttl_seconds=1)
+    task_id = (await here.call("once"))["taskId"]
+    task = await there.until(task_id, "failed")
+    assert task["error"]["data"] == {"reason": "expired"}
+    await toolbox.cancelled.wait()
+
+
+async def test_a_task_that_waits_for_answers_fails_when_its_time_is_up(make_process):
+    here = make_process(ttl_seconds=1)
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    assert (await here.until(task_id, "failed"))["error"]["data"] == {"reason": "expired"}
+
+
+async def test_every_key_expires_and_those_of_a_task_share_a_slot(make_process, redis):
+    here = make_process(ttl_seconds=100)
+    task_id = (await here.call("careful"))["taskId"]
+    assert f"{{{task_id}}}" in record_key(task_id)
+    assert f"{{{task_id}}}" in lease_key(task_id)
+    owner = (await here.store.get(task_id)).owner
+    assert 100 < await redis.ttl(record_key(task_id)) <= 100 + GRACE_SECONDS
+    assert 0 < await redis.ttl(index_key(owner)) <= 15 * 60 + GRACE_SECONDS
+    assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
+
+
+async def test_a_principal_may_have_only_so_many_tasks(make_process):
+    here = make_process(max_tasks=2)
+    for _ in range(2):
+        await here.call("careful", person="carol")
+    with pytest.raises(MCPError, match="Too many tasks"):
+        await here.call("careful", person="carol")
+    assert (await here.call("careful", person="dave"))["resultType"] == "task"

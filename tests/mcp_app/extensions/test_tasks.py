@@ -1,0 +1,164 @@
+"""Tasks as a client sees them: how they begin, what they end with, and who may see them."""
+
+import json
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
+
+from mcp_app.extensions.tasks.extension import IDENTIFIER
+
+from .support import Request
+
+NEEDED = {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}}
+
+
+async def test_the_extension_is_advertised_without_settings(here):
+    found = await here.request("server/discover")
+    assert found["capabilities"]["extensions"] == {IDENTIFIER: {}}
+    assert "tasks" not in found["capabilities"]
+
+
+async def test_a_task_is_flat_and_can_be_read_in_another_process_at_once(here, there):
+    created = await here.call("careful")
+    assert created.pop("resultType") == "task"
+    assert set(created) - {"_meta"} == {
+        "taskId",
+        "status",
+        "createdAt",
+        "lastUpdatedAt",
+        "ttlMs",
+        "pollIntervalMs",
+    }
+    assert created["status"] == "working"
+    assert isinstance(created["ttlMs"], int)
+    read = await there.get(created["taskId"])
+    assert read.pop("resultType") == "complete"
+    assert read == created
+
+
+async def test_a_task_ends_with_what_the_call_would_have_returned(here, there, toolbox):
+    task_id = (await here.call("careful"))["taskId"]
+    toolbox.gate.set()
+    task = await there.until(task_id, "completed")
+    assert task["result"]["content"] == [{"type": "text", "text": "careful is done"}]
+    assert not task["result"]["isError"]
+
+
+async def test_a_tools_failure_is_a_completed_task(here):
+    task = await here.until((await here.call("fails"))["taskId"], "completed", "failed")
+    assert task["status"] == "completed"
+    assert task["result"]["isError"] is True
+
+
+async def test_a_protocol_error_is_a_failed_task_with_that_error(here):
+    task = await here.until((await here.call("breaks"))["taskId"], "completed", "failed")
+    assert task["status"] == "failed"
+    assert task["error"] == {"code": -32000, "message": "it broke", "data": {"why": "because"}}
+    assert "result" not in task
+
+
+async def test_a_tool_without_support_never_becomes_a_task(here):
+    result = await here.request("tools/call", {"name": "at_once", "arguments": {}, "task": {"ttl": 60_000}})
+    assert result["resultType"] == "complete"
+    assert result["content"][0]["text"] == "at once"
+
+
+async def test_a_client_without_the_extension_gets_the_result_itself(here, toolbox):
+    toolbox.gate.set()
+    result = await here.call("careful", capabilities={})
+    assert result["resultType"] == "complete"
+    assert result["content"][0]["text"] == "careful is done"
+
+
+async def test_the_extension_does_not_exist_at_older_revisions(here, toolbox):
+    toolbox.gate.set()
+    result = await here.call("careful", version="2025-11-25")
+    assert result["content"][0]["text"] == "careful is done"
+    with pytest.raises(MCPError) as caught:
+        await here.get("any", version="2025-11-25")
+    assert caught.value.code == METHOD_NOT_FOUND
+
+
+async def test_a_tool_that_needs_a_task_says_so_to_a_client_that_knows_none(here):
+    with pytest.raises(MCPError) as caught:
+        await here.call("only_task", capabilities={})
+    assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+async def test_the_methods_need_the_extension_in_each_request(here, method):
+    task_id = (await here.call("careful"))["taskId"]
+    with pytest.raises(MCPError) as caught:
+        await here.request(method, {"taskId": task_id, "inputResponses": {}}, capabilities={})
+    assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
+
+
+@pytest.mark.parametrize("method", ["tasks/result", "tasks/list"])
+async def test_the_methods_of_the_earlier_design_are_gone(here, method):
+    with pytest.raises(MCPError) as caught:
+        await here.request(method, {"taskId": "x"})
+    assert caught.value.code == METHOD_NOT_FOUND
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+async def test_somebody_elses_task_is_answered_like_an_unknown_one(here, there, method):
+    task_id = (await here.call("careful"))["taskId"]
+    answers = []
+    for name in (task_id, "no-such-task-" + task_id[:8]):
+        with pytest.raises(MCPError) as caught:
+            await there.request(method, {"taskId": name, "inputResponses": {}}, person="mallory")
+        answers.append((caught.value.code, caught.value.message, json.dumps(caught.value.data)))
+    assert answers[0][0] == INVALID_PARAMS
+    assert answers[0][:2] == answers[1][:2]
+    assert (await here.get(task_id))["status"] == "working"
+
+
+@pytest.mark.parametrize("headers", [{"mcp-name": "another"}, {"other": "header"}])
+async def test_over_http_the_name_header_must_be_the_tasks_id(here, headers):
+    task_id = (await here.call("careful"))["taskId"]
+    with pytest.raises(MCPError) as caught:
+        await here.get(task_id, request=Request(headers=headers))
+    assert caught.value.code == HEADER_MISMATCH
+    assert (await here.get(task_id, request=Request(headers={"mcp-name": task_id})))["taskId"] == task_id
+
+
+async def test_a_task_can_be_cancelled_from_another_process(here, there, toolbox):
+    task_id = (await here.call("once"))["taskId"]
+    await toolbox.has_begun.wait()
+    acknowledged = await there.cancel(task_id)
+    assert set(acknowledged) - {"_meta"} == {"resultType"}
+    assert acknowledged["resultType"] == "complete"
+    assert (await here.get(task_id))["status"] == "cancelled"
+    await toolbox.cancelled.wait()
+    assert toolbox.ended == []
+
+
+async def test_cancelling_a_task_that_ended_changes_nothing(here, toolbox):
+    toolbox.gate.set()
+    task_id = (await here.call("careful"))["taskId"]
+    before = await here.until(task_id, "completed")
+    assert (await here.cancel(task_id))["resultType"] == "complete"
+    assert await here.get(task_id) == before
+
+
+async def test_progress_becomes_the_status_message(here, there, toolbox):
+    task_id = (await here.call("reports"))["taskId"]
+    await toolbox.has_begun.wait()
+    assert (await there.get(task_id))["statusMessage"] == "half way"
+    toolbox.gate.set()
+    assert "statusMessage" not in await there.until(task_id, "completed")
+
+
+async def test_what_must_be_known_beforehand_is_asked_before_there_is_a_task(here):
+    asked = await here.call("asks_before")
+    assert asked["resultType"] == "input_required"
+    assert "taskId" not in asked
+    answers = {"name": {"action": "accept", "content": {"text": "Ada"}}}
+    created = await here.request(
+        "tools/call", {"name": "asks_before", "arguments": {}, "inputResponses": answers}
+    )
+    assert created["resultType"] == "task"
+    assert not {"inputRequests", "requestState"} & set(created)
+    task = await here.until(created["taskId"], "completed")
+    assert task["result"]["content"][0]["text"] == "hello Ada"

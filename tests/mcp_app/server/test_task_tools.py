@@ -1,0 +1,113 @@
+"""The tools that become tasks, run without tasks: one body for every client."""
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.types import ElicitResult
+
+from mcp_app.server import task_tools
+from mcp_app.server.tools import tasks
+
+from .support import LEGACY, MODERN, Answers, connect, text, texts
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(tasks, "STAGE_SECONDS", 0)
+    monkeypatch.setattr("mcp_app.server.fixtures.tasks.JOB_SECONDS", 0)
+
+
+async def test_every_task_tool_is_served(server, fixture_server):
+    assert set(task_tools()) <= {tool.name for tool in await server.list_tools()}
+    assert set(task_tools(fixtures=True)) <= {tool.name for tool in await fixture_server.list_tools()}
+
+
+async def test_a_slow_computation_says_how_far_it_is(server, era):
+    heard = []
+
+    async def on_progress(progress, total, message):
+        heard.append((progress, message))
+
+    async with connect(server, era) as client:
+        result = await client.call_tool(
+            "slow_compute", {"seconds": 0.01, "label": "x"}, progress_callback=on_progress
+        )
+    assert text(result) == "x: computed for 0.01 seconds."
+    assert heard == [(0.01, "Computing x: 0.01 of 0.01 seconds")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (ElicitResult(action="accept", content={"confirm": True}), "a.txt was deleted (not really)."),
+        (ElicitResult(action="accept", content={"confirm": False}), "a.txt was kept."),
+        (ElicitResult(action="decline"), "a.txt was kept."),
+    ],
+)
+async def test_a_deletion_is_confirmed(server, era, answer, expected):
+    async with connect(server, era, Answers(form=answer)) as client:
+        assert text(await client.call_tool("confirm_delete", {"filename": "a.txt"})) == expected
+
+
+async def test_research_goes_through_four_stages(server, era):
+    heard = []
+
+    async def on_progress(progress, total, message):
+        heard.append(message)
+
+    async with connect(server, era) as client:
+        result = await client.call_tool(
+            "simulate-research-query", {"topic": "tea"}, progress_callback=on_progress
+        )
+    assert text(result).startswith("Research report: tea\n")
+    assert heard == [*(f"{stage}: tea" for stage in tasks.STAGES), "Done: tea"]
+
+
+async def test_an_ambiguous_topic_is_asked_about_and_no_stage_is_done_twice(server, era):
+    heard = []
+
+    async def on_progress(progress, total, message):
+        heard.append(message)
+
+    answers = Answers(form=ElicitResult(action="accept", content={"interpretation": "historical"}))
+    async with connect(server, era, answers) as client:
+        result = await client.call_tool(
+            "simulate-research-query", {"topic": "tea", "ambiguous": True}, progress_callback=on_progress
+        )
+    assert text(result).startswith("Research report: tea (historical)\n")
+    assert heard == [*(f"{stage}: tea" for stage in tasks.STAGES), "Done: tea"]
+    assert len(answers.forms) == 1
+
+
+async def test_research_that_was_not_clarified_ends_all_the_same(server, era):
+    async with connect(server, era, Answers(form=ElicitResult(action="cancel"))) as client:
+        result = await client.call_tool("simulate-research-query", {"topic": "tea", "ambiguous": True})
+    assert text(result).startswith("Research report: tea (no interpretation chosen)\n")
+
+
+async def test_a_greeting_is_never_a_task(fixture_server, era):
+    async with connect(fixture_server, era) as client:
+        assert text(await client.call_tool("greet", {"name": "World"})) == "Hello, World!"
+
+
+async def test_jobs_fail_as_they_say(fixture_server, era):
+    async with connect(fixture_server, era) as client:
+        failed = await client.call_tool("failing_job")
+        assert failed.is_error
+        assert "always" in texts(failed)[0]
+        with pytest.raises(MCPError, match="protocol error"):
+            await client.call_tool("protocol_error_job")
+
+
+async def test_two_questions_are_asked_at_once(fixture_server):
+    answers = Answers(form=ElicitResult(action="accept", content={"name": "Ada", "ok": True}))
+    async with connect(fixture_server, MODERN, answers) as client:
+        assert "Ada" in text(await client.call_tool("multi_input"))
+    assert len(answers.forms) == 2
+    async with connect(fixture_server, LEGACY, answers) as client:
+        assert (await client.call_tool("multi_input")).is_error
+
+
+async def test_a_name_is_asked_for_before_the_task(fixture_server, era):
+    answers = Answers(form=ElicitResult(action="accept", content={"name": "Ada"}))
+    async with connect(fixture_server, era, answers) as client:
+        assert text(await client.call_tool("test_tool_with_task")) == "Hello from a task, Ada!"
