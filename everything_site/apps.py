@@ -1,4 +1,4 @@
-"""The project as an app: its runserver command, and the wiring between apps that know nothing of each other."""
+"""The project as an app: its runserver, and the wiring between apps that know nothing of each other."""
 
 from typing import Any
 

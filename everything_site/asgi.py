@@ -6,14 +6,15 @@ everything else         sign-in, consent, admin, pages      Django
 """
 
 import os
+from typing import Any, cast
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
-django_application = get_asgi_application()  # before anything that needs the apps to be loaded
+django_application = cast(Any, get_asgi_application())  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from django.urls import re_path  # noqa: E402
+from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site.request_log import RequestLog  # noqa: E402
 from mcp_app.conf import conf  # noqa: E402
@@ -21,25 +22,31 @@ from mcp_app.runtime import Runtime  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
 from mcp_app.transports.guard import Guard  # noqa: E402
 from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
+from mcp_app.transports.http_sse import Message, Sse  # noqa: E402
 from mcp_app.transports.streamable_http import StreamableHttp  # noqa: E402
 
 runtime = Runtime()
 browsers = tuple(conf.allowed_origins)
+
+
+def route(pattern: str, app: Any) -> URLPattern:
+    """Channels routes ASGI applications by Django's patterns, which are typed for views."""
+    return re_path(pattern, app)
+
 
 application = RequestLog(
     ProtocolTypeRouter(
         {
             "http": URLRouter(
                 [
-                    re_path(r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
-                    re_path(r"^healthz$", Healthz()),
-                    re_path(r"^readyz$", Readyz(runtime)),
-                    # Metadata, registration and tokens are for pages of any origin; sign-in and consent are not.
-                    re_path(
-                        r"^(\.well-known/|register|token$|revoke$)",
-                        open_to(None, django_application),
-                    ),
-                    re_path(r"", django_application),
+                    route(r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
+                    route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime))),
+                    route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime))),
+                    route(r"^healthz$", Healthz()),
+                    route(r"^readyz$", Readyz(runtime)),
+                    # Metadata, registration and tokens are for pages of any origin; sign-in is not.
+                    route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
+                    route(r"", django_application),
                 ]
             ),
         }

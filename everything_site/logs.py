@@ -15,7 +15,7 @@ from typing import Any
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # What every LogRecord has; anything else came in by `extra=` and is a field of the line.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request"}
 
 
 def configuration(*, json: bool) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "request"}
+    fields = {key: record.__dict__[key] for key in record.__dict__.keys() - _STANDARD}
     if current := request_id.get():
         fields["request_id"] = current
     return fields

@@ -9,10 +9,12 @@ answers with an error where it might.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from mcp.server.connection import Connection
@@ -25,7 +27,7 @@ from redis.exceptions import RedisError
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.event_log import START, is_listener, new_reply_stream
+from mcp_app.sessions.event_log import START, is_listener
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
@@ -41,6 +43,27 @@ _FINISH_SECONDS = 60.0
 
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
+
+
+@dataclass(frozen=True)
+class _Registration:
+    """What is known in Redis of a running call: enough to run it again."""
+
+    request: JSONRPCRequest
+    destination: str
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> _Registration:
+        assert isinstance(exchange.request, JSONRPCRequest)
+        return cls(exchange.request, exchange.destination)
+
+    def to_json(self) -> str:
+        return json.dumps({"request": self.request.model_dump(mode="json"), "to": self.destination})
+
+    @classmethod
+    def from_json(cls, text: str) -> _Registration:
+        fields = json.loads(text)
+        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["to"])
 
 
 class TooManyCalls(Exception):
@@ -81,9 +104,18 @@ class Calls:
         record: SessionRecord,
         request: JSONRPCRequest,
         headers: Mapping[str, str],
+        *,
         stream: str | None = None,
+        destination: str | None = None,
     ) -> Exchange:
         """Run a request in a task of this process.
+
+        Args:
+            record: The session.
+            request: What to run.
+            headers: Of the HTTP request.
+            stream: The name of the stream that a lost call has already.
+            destination: Where messages go if not onto the call's own stream.
 
         Raises:
             TooManyCalls: The session has `MCP_MAX_CALLS` running here.
@@ -91,7 +123,7 @@ class Calls:
         exchanges = self._running[record.id]
         if len(exchanges) >= conf.max_calls:
             raise TooManyCalls
-        exchange = Exchange(self, record, request, headers, stream or new_reply_stream())
+        exchange = Exchange(self, record, request, headers, stream, destination)
         task = asyncio.create_task(exchange.run())
         exchanges[exchange] = task
         task.add_done_callback(lambda task: self._done(exchange, task))
@@ -115,7 +147,7 @@ class Calls:
             session_id=record.id,
             client_params=record.client_params,
         )
-        context = Exchange(self, record, notification, headers, new_reply_stream())
+        context = Exchange(self, record, notification, headers)
         await ServerRunner(self.server, connection, self.lifespan_state).on_notify(
             context, notification.method, notification.params
         )
@@ -124,7 +156,7 @@ class Calls:
         """Put a call under a lease, before its stream begins."""
         calls = keys.calls(exchange.session_id)
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(calls, exchange.stream, exchange.request.model_dump_json(by_alias=True))
+            pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
             pipe.expire(calls, conf.session_idle_seconds)
             pipe.set(keys.lease(exchange.session_id, exchange.stream), self._mailbox.address, ex=_lease())
             await pipe.execute()
@@ -137,7 +169,7 @@ class Calls:
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:
-                await self._settle(exchange.session_id, exchange.stream, answer)
+                await self._settle(exchange.session_id, exchange.stream, exchange.destination, answer)
                 return
             except (RedisError, OSError):
                 if time.monotonic() > deadline:
@@ -162,21 +194,29 @@ class Calls:
 
         Called by whoever reads the stream, with the principal of the session as the current one.
         """
-        request = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
-        if request is None:
+        registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
+        if registered is None:
             return False
         lease = keys.lease(record.id, stream)
         if not await self._redis.set(lease, self._mailbox.address, nx=True, ex=_lease()):
             return True
-        call = JSONRPCRequest.model_validate_json(request)
+        registration = _Registration.from_json(registered)
+        call = registration.request
         if await self._may_repeat(call):
             logger.warning("a lost call runs again", extra={"session": record.id, "method": call.method})
-            await self.start(record, call, {}, stream).become_stream()
+            exchange = self.start(record, call, {}, stream=stream, destination=registration.destination)
+            await exchange.become_stream()
         else:
             logger.warning("a lost call is given up", extra={"session": record.id, "method": call.method})
             error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
-            await self._settle(record.id, stream, {"jsonrpc": "2.0", "id": call.id, "error": error})
+            answer: Answer = {"jsonrpc": "2.0", "id": call.id, "error": error}
+            await self._settle(record.id, stream, registration.destination, answer)
         return True
+
+    async def look_after_all(self, record: SessionRecord) -> None:
+        """Settle every call of a session whose process died, where all of them share one stream."""
+        for stream in await cast(Any, self._redis.hkeys(keys.calls(record.id))):
+            await self.look_after(record, stream)
 
     async def renew_leases(self) -> None:
         """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
@@ -197,15 +237,15 @@ class Calls:
             except (RedisError, OSError):
                 logger.warning("leases could not be renewed: Redis cannot be reached")
 
-    async def _settle(self, session_id: str, stream: str, answer: Answer | None) -> None:
+    async def _settle(self, session_id: str, stream: str, destination: str, answer: Answer | None) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
             if answer is not None:
-                self.streams.log.add(pipe, session_id, stream, answer, final=True)
+                self.streams.log.add(pipe, session_id, destination, answer, final=destination == stream)
             pipe.hdel(keys.calls(session_id), stream)
             pipe.delete(keys.lease(session_id, stream))
             await pipe.execute()
         if answer is not None:
-            await self.streams.wake(session_id, stream)
+            await self.streams.wake(session_id, destination)
         else:
             await self.streams.close(session_id, stream)
 
@@ -222,7 +262,7 @@ class Calls:
         for exchange, task in list(self._running.get(session_id, {}).items()):
             # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
             if request_id is None or exchange.request_id == request_id:
-                exchange.cancel_requested.set()
+                exchange.cancel()
                 task.cancel()
 
     def _on_cancel(self, message: dict[str, Any]) -> None:

@@ -14,7 +14,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_REQUEST, REQUEST_TIMEOUT, ClientCapabilities, ErrorData
+from mcp_types import (
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+    ClientCapabilities,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCResponse,
+)
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
@@ -59,7 +66,10 @@ class ClientRequests:
             MCPError: The client lacks the capability, answered with an error, or did not answer in time.
         """
         capability = _CAPABILITIES.get(method)
-        if capability is not None and capability(record.client_params.capabilities) is None:
+        params_of_client = record.client_params
+        if capability is not None and (
+            params_of_client is None or capability(params_of_client.capabilities) is None
+        ):
             raise MCPError(
                 INVALID_REQUEST, f"The client has not declared the capability that {method} needs."
             )
@@ -98,18 +108,20 @@ class ClientRequests:
             raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
         return cast("dict[str, Any]", answer["result"])
 
-    async def deliver(self, session_id: str, response: dict[str, Any]) -> None:
+    async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:
         """Bring a client's response to the process that waits for it.
 
         A response that nobody of this session waits for, or the second one to a request, is ignored.
         """
-        request_id = response.get("id")
+        request_id = response.id
         if not isinstance(request_id, str):
             return
         if not await cast(Any, self._redis.hdel(keys.asked(session_id), request_id)):
             return
         await self._redis.set(
-            keys.answer(session_id, request_id), json.dumps(response), ex=conf.session_idle_seconds
+            keys.answer(session_id, request_id),
+            response.model_dump_json(by_alias=True, exclude_none=True),
+            ex=conf.session_idle_seconds,
         )
         address = request_id.rpartition("/")[0]
         await self._mailbox.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,7 +23,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest
 from redis.exceptions import RedisError
 
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.event_log import PENDING, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class Exchange:
         record: SessionRecord,
         request: JSONRPCRequest | JSONRPCNotification,
         headers: Mapping[str, str],
-        stream: str,
+        stream: str | None = None,
+        destination: str | None = None,
     ) -> None:
         self.request = request
         self.session_id = record.id
-        self.stream = stream
         self.answer: Answer | None = None
         self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
         self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
@@ -67,11 +68,33 @@ class Exchange:
             request_context=ClientRequest(headers, self.live_session),
             close_sse_stream=self._close_connection,
         )
-        self.cancel_requested = anyio.Event()
+        self.is_cancelled = False
         self._calls = calls
+        self._stream = stream
+        self._destination = destination
         self._progress_token = progress_token_from_params(request.params)
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._registration: asyncio.Task[None] | None = None
+
+    @cached_property
+    def stream(self) -> str:
+        """The name of the stream that this exchange is, or would become."""
+        return self._stream or new_reply_stream()
+
+    @property
+    def destination(self) -> str:
+        """The stream on which its messages and its answer go: its own, or the session's (HTTP+SSE)."""
+        return self._destination or self.stream
+
+    @cached_property
+    def cancel_requested(self) -> anyio.Event:
+        """The SDK's way to tell a handler that it is cancelled; the task itself is cancelled, too."""
+        return anyio.Event()
+
+    def cancel(self) -> None:
+        """Note that the client wants no answer any more."""
+        self.is_cancelled = True
+        self.cancel_requested.set()
 
     @property
     def is_stream(self) -> bool:
@@ -102,7 +125,7 @@ class Exchange:
         try:
             answer = await self._serve()
         except asyncio.CancelledError:
-            if not self.cancel_requested.is_set():
+            if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired
             answer = None
         if self.is_stream:
@@ -118,7 +141,8 @@ class Exchange:
             session_id=record.id,
             client_params=record.client_params,
         )
-        connection.initialized.set()
+        if record.client_params is not None:
+            connection.initialized.set()
         answer: Answer = {"jsonrpc": "2.0", "id": self.request_id}
         try:
             answer["result"] = await serve_one(
@@ -165,7 +189,7 @@ class Exchange:
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
-        await self._calls.streams.append(self.session_id, self.stream, message)
+        await self._calls.streams.append(self.session_id, self.destination, message)
 
     async def _close_connection(self) -> None:
         await self.become_stream()

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from mcp.server.connection import Connection
 from mcp.server.runner import modern_error_data, serve_one
-from mcp.types import LATEST_PROTOCOL_VERSION
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
 from mcp_app.sessions.calls import Calls
-from mcp_app.sessions.event_log import new_reply_stream
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
-from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
 
 
 async def initialize(
-    calls: Calls, request: JSONRPCRequest, headers: Mapping[str, str], *, owner: str, user: str, client: str
+    calls: Calls, record: SessionRecord, request: JSONRPCRequest, headers: Mapping[str, str]
 ) -> tuple[SessionRecord | None, Answer]:
-    """Run `initialize`; the new session's record (None when it failed), and the answer.
+    """Run `initialize`; the session's completed record (None when it failed), and the answer.
 
     Args:
         calls: Where the exchange belongs.
+        record: The session as far as it is known; it is stored only when the request succeeds.
         request: The `initialize` request.
         headers: Of the HTTP request.
-        owner: The principal to whom the session will belong.
-        user: The person's name, for operators.
-        client: The OAuth client's id, for operators.
 
     Raises:
         RedisError: The record could not be stored.
@@ -42,16 +37,8 @@ async def initialize(
         params = InitializeRequestParams.model_validate(request.params or {}, by_name=False)
     except ValidationError as error:
         return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
-    record = SessionRecord(
-        id=SessionStore.new_id(),
-        owner=owner,
-        protocol_version=LATEST_PROTOCOL_VERSION,
-        client_params=params,
-        created_at=time.time(),
-        user=user,
-        client=client,
-    )
-    exchange = Exchange(calls, record, request, headers, new_reply_stream())
+    record = replace(record, client_params=params)
+    exchange = Exchange(calls, record, request, headers)
     connection = Connection.for_loop(SessionChannel(calls, exchange.live_session), session_id=record.id)
     try:
         result = await serve_one(
@@ -70,8 +57,8 @@ async def initialize(
         "session opened",
         extra={
             "session": record.id[:8],
-            "user": user,
-            "client": client,
+            "user": record.user,
+            "client": record.client,
             "revision": record.protocol_version,
             "software": f"{params.client_info.name} {params.client_info.version}",
         },

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
 from mcp_types import InitializeRequestParams, LoggingLevel
+from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
@@ -38,9 +39,10 @@ class SessionRecord:
 
     id: str
     owner: str
-    protocol_version: str
-    client_params: InitializeRequestParams
     created_at: float
+    protocol_version: str = LATEST_HANDSHAKE_VERSION
+    client_params: InitializeRequestParams | None = None
+    """What the client said in `initialize`; None in an HTTP+SSE session that still waits for it."""
     user: str = ""
     client: str = ""
     log_level: LoggingLevel | None = None
@@ -59,23 +61,29 @@ class SessionRecord:
         return _SEVERITY.index(params["level"]) >= _SEVERITY.index(self.log_level)
 
     def to_fields(self) -> dict[str, str]:
-        return {
+        fields = {
             "owner": self.owner,
-            "protocol_version": self.protocol_version,
-            "client_params": self.client_params.model_dump_json(by_alias=True, exclude_none=True),
             "created_at": repr(self.created_at),
+            "protocol_version": self.protocol_version,
             "user": self.user,
             "client": self.client,
         }
+        if self.client_params is not None:
+            fields["client_params"] = self.client_params.model_dump_json(by_alias=True, exclude_none=True)
+        return fields
 
     @classmethod
     def from_fields(cls, session_id: str, fields: dict[str, str]) -> SessionRecord:
         return cls(
             id=session_id,
             owner=fields["owner"],
-            protocol_version=fields["protocol_version"],
-            client_params=InitializeRequestParams.model_validate_json(fields["client_params"]),
             created_at=float(fields["created_at"]),
+            protocol_version=fields["protocol_version"],
+            client_params=(
+                InitializeRequestParams.model_validate_json(fields["client_params"])
+                if "client_params" in fields
+                else None
+            ),
             user=fields.get("user", ""),
             client=fields.get("client", ""),
             log_level=cast("LoggingLevel | None", fields.get("log_level")),
@@ -110,7 +118,7 @@ class SessionStore:
         return secrets.token_urlsafe(24)
 
     async def create(self, record: SessionRecord) -> None:
-        """Store a new session. It is on record before the client hears of it."""
+        """Store a session as it begins. It is on record before the client hears of it."""
         lifetime = max(1, record.lifetime(time.time()))
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(keys.record(record.id), mapping=cast(Any, record.to_fields()))
@@ -167,12 +175,12 @@ class SessionStore:
 
     async def unsubscribe(self, session_id: str, uri: str) -> None:
         await cast(Any, self._redis.hdel(keys.record(session_id), _SUBSCRIPTION + uri))
-        await self._announce(CHANGED, session_id)
+        await self.announce(CHANGED, session_id)
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
         await self._redis.delete(*keys.of_session(session_id))
-        await self._announce(ENDED, session_id)
+        await self.announce(ENDED, session_id)
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any copy that is being read right now."""
@@ -189,9 +197,10 @@ class SessionStore:
     async def _change(self, session_id: str, fields: dict[str, str]) -> None:
         given = [part for field in fields.items() for part in field]
         await self._set(keys=[keys.record(session_id)], args=given)
-        await self._announce(CHANGED, session_id)
+        await self.announce(CHANGED, session_id)
 
-    async def _announce(self, event: str, session_id: str) -> None:
+    async def announce(self, event: str, session_id: str) -> None:
+        """Make every process forget its copy of a session that has changed or ended."""
         self.forget(session_id)
         await self._mailbox.broadcast({"type": event, "session": session_id})
 

@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import Any
 
 from mcp.server.subscriptions import ServerEvent
@@ -147,7 +147,7 @@ class EventStream:
         """Whether messages logged under this name are for this stream."""
         return stream == self.name
 
-    async def items(self) -> AsyncIterator[Event | None]:
+    async def items(self) -> AsyncGenerator[Event | None, None]:
         """The events to send; None when there has been silence for so long that a keep-alive is due.
 
         Ends when the stream is complete or closed. Use it in `contextlib.aclosing`.
@@ -236,14 +236,24 @@ class ListenerStream(EventStream):
 
     A session may have several. One of them is chosen to get what comes: the newest, or when that has
     gone, another. The chosen one also ticks the session's simulations, of which there is thus one.
+
+    With `look_after_all` it carries the answers to calls as well (HTTP+SSE), and looks after them.
     """
 
-    def __init__(self, streams: Streams, record: SessionRecord, name: str, after: str) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        record: SessionRecord,
+        name: str,
+        after: str,
+        look_after_all: Callable[[SessionRecord], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__(streams, record, name, after)
         self.is_chosen = False
+        self._look_after_all = look_after_all
         self._take_over = True
         self._opened_at = self._ticked_at = time.monotonic()
-        self._renewed_at = time.monotonic()
+        self._renewed_at = self._looked_at = time.monotonic()
         self._rng = random.Random()  # noqa: S311 - picks a demonstration message
 
     def carries(self, stream: str) -> bool:
@@ -263,6 +273,9 @@ class ListenerStream(EventStream):
                 return
             self.record = record
             self._renewed_at = now
+        if self._look_after_all is not None and now - self._looked_at >= conf.lease_seconds:
+            self._looked_at = now
+            await self._look_after_all(self.record)
         due = self._due(now) if self.is_chosen else []
         for method, params in due:
             await self._streams.log.append(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import cast
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from mcp_app.transports import http
 
@@ -19,15 +17,18 @@ def open_to(origins: tuple[str, ...] | None, app: http.Asgi) -> http.Asgi:
 
     Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
     """
-    return cast(
-        http.Asgi,
-        CORSMiddleware(
-            cast(ASGIApp, app),
-            allow_origins=["*"] if origins is None else [],
-            allow_origin_regex=None if origins is None else "|".join([_LOOPBACK, *map(re.escape, origins)]),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["*"],
-            expose_headers=_EXPOSED,
-            max_age=600,
-        ),
+    middleware = CORSMiddleware(
+        app,
+        allow_origins=["*"] if origins is None else [],
+        allow_origin_regex=None if origins is None else "|".join([_LOOPBACK, *map(re.escape, origins)]),
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=_EXPOSED,
+        max_age=600,
     )
+
+    async def application(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        # Only browsers send an Origin; everyone else is spared the middleware's bookkeeping.
+        await (middleware if "origin" in http.headers_of(scope) else app)(scope, receive, send)
+
+    return application

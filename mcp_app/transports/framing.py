@@ -32,7 +32,12 @@ def from_json(body: bytes) -> Any:
 
 def event(event_id: str, data: str) -> bytes:
     """One message event. `data` is JSON on one line, so it needs no splitting."""
-    return f"event: message\nid: {event_id}\ndata: {data}\n\n".encode()
+    return named_event("message", event_id, data)
+
+
+def named_event(name: str, event_id: str, data: str) -> bytes:
+    """One event of any name; `data` has no line break."""
+    return f"event: {name}\nid: {event_id}\ndata: {data}\n\n".encode()
 
 
 def priming(event_id: str, retry_milliseconds: int) -> bytes:

@@ -6,19 +6,19 @@ Django's middleware does not run for what Channels routes, so its checks are mad
 from __future__ import annotations
 
 import logging
-from functools import cached_property
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qs, urlsplit
 
-from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.routes import build_resource_metadata_url
+from mcp_types import INTERNAL_ERROR
 from pydantic import AnyHttpUrl
 
 from everything_site.env import is_loopback
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.tokens import Principal
 from mcp_app.transports import errors, http
 from mcp_app.transports.errors import HttpError
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 class Guard:
     """ASGI middleware: lets requests through that come to the right host with a valid token.
 
-    Behind it `scope["user"]` is the SDK's `AuthenticatedUser`, which tools reach by `get_access_token()`.
+    Behind it `scope["user"]` is the `Principal`, whose token tools reach by the SDK's `get_access_token()`.
     """
 
     def __init__(self, app: http.Asgi, runtime: Runtime) -> None:
@@ -41,9 +41,9 @@ class Guard:
             self._check_host(headers.get("host", ""))
             self._check_origin(headers.get("origin"))
             await self._runtime.start()
-            user = await self._authenticate(scope, headers.get("authorization", ""))
-            scope["user"] = user
-            context = auth_context_var.set(user)
+            principal = await self._authenticate(scope, headers.get("authorization", ""))
+            scope["user"] = principal
+            context = auth_context_var.set(principal)
             try:
                 await self._app(scope, receive, send)
             finally:
@@ -54,12 +54,11 @@ class Guard:
             refusal = errors.from_exception(error)
             if refusal is None:
                 logger.exception("a request failed")
-                refusal = HttpError(500, "Internal server error.", errors.INTERNAL_ERROR)
+                refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             await http.respond_error(send, refusal)
 
     def _check_host(self, host: str) -> None:
-        domain, _ = split_domain_port(host)
-        if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
+        if not _host_is_allowed(host, conf.allowed_hosts):
             raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
 
     def _check_origin(self, origin: str | None) -> None:
@@ -67,7 +66,7 @@ class Guard:
         if origin is not None and not origin_is_allowed(origin):
             raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
 
-    async def _authenticate(self, scope: http.Scope, authorization: str) -> AuthenticatedUser:
+    async def _authenticate(self, scope: http.Scope, authorization: str) -> Principal:
         if b"access_token=" in scope["query_string"] and "access_token" in parse_qs(
             scope["query_string"].decode("latin-1"), keep_blank_values=True
         ):
@@ -80,14 +79,14 @@ class Guard:
             raise self._challenge(401, None, "A bearer token is needed.")
         if scheme.lower() != "bearer" or not token:
             raise self._challenge(401, "invalid_token", "The Authorization header holds no bearer token.")
-        verified = await self._runtime.tokens.verify(token)
-        if verified is None:
+        principal = await self._runtime.tokens.verify(token)
+        if principal is None:
             raise self._challenge(
                 401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
             )
-        if not set(conf.required_scopes) <= set(verified.scopes):
+        if not principal.allows(conf.required_scopes):
             raise self._challenge(403, "insufficient_scope", "The token lacks a scope that is needed here.")
-        return AuthenticatedUser(verified)
+        return principal
 
     def _challenge(self, status: int, error: str | None, description: str) -> HttpError:
         """RFC 6750 §3, RFC 9728 §5.1."""
@@ -100,6 +99,12 @@ class Guard:
     @cached_property
     def _metadata_url(self) -> str:
         return str(build_resource_metadata_url(AnyHttpUrl(conf.resource_url)))
+
+
+@lru_cache(maxsize=256)
+def _host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 def origin_is_allowed(origin: str) -> bool:

@@ -14,14 +14,21 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderList = Iterable[tuple[bytes, bytes]]
 
+COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every response of an MCP endpoint says of itself."""
+
+_HEADERS = "mcp.headers"
 _JSON = (b"content-type", b"application/json")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """The request's headers, by lower-case name; of a repeated one the first counts."""
-    headers: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    """The request's headers, by lower-case name; of a repeated one the first counts. Read once a request."""
+    headers: dict[str, str] | None = scope.get(_HEADERS)
+    if headers is None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
+        }
+        scope[_HEADERS] = headers
     return headers
 
 

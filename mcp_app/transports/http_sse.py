@@ -1,0 +1,112 @@
+"""HTTP+SSE: the transport of 2024-11-05, on the same sessions as Streamable HTTP.
+
+GET /sse opens a session and its one event stream, whose first event names where to POST. Everything that
+the server says comes on that stream; a POST to /message is only acknowledged, by any process.
+
+The revision knows no resumption. Its clients reconnect like any `EventSource`, though, with the id of
+the last event; since that id names session and place here, they go on where they were.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from mcp_types import JSONRPCNotification, JSONRPCRequest
+
+from mcp_app.runtime import Runtime
+from mcp_app.sessions.event_log import (
+    PENDING,
+    START,
+    Event,
+    event_id,
+    is_listener,
+    new_listener_stream,
+    parse_event_id,
+)
+from mcp_app.sessions.opening import initialize
+from mcp_app.sessions.record import CHANGED, SessionRecord
+from mcp_app.sessions.streams import ListenerStream
+from mcp_app.tokens import Principal
+from mcp_app.transports import errors, framing, http
+from mcp_app.transports.messages import new_session, own_session, parse, read_post, send_stream
+
+MESSAGE_PATH = "/message"
+
+
+class Sse:
+    """The ASGI application of `/sse`, behind the guard."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        if scope["method"] != "GET":
+            raise errors.method_not_allowed("GET")
+        headers = http.headers_of(scope)
+        if not http.accepts(headers, "text/event-stream"):
+            raise errors.HttpError(406, "A GET must accept text/event-stream.")
+        record, name, place = await self._open_or_resume(headers.get("last-event-id"), scope["user"])
+        stream = ListenerStream(
+            self._runtime.streams, record, name, place, self._runtime.calls.look_after_all
+        )
+
+        def name_event(event: Event) -> str:
+            return f"{record.id}.{event.id}"
+
+        opening = framing.named_event(
+            "endpoint",
+            f"{record.id}.{event_id(name, place)}",
+            f"{scope.get('root_path', '')}{MESSAGE_PATH}?sessionId={record.id}",
+        )
+        await send_stream(receive, send, stream, opening, name_event)
+
+    async def _open_or_resume(
+        self, last_event_id: str | None, principal: Principal
+    ) -> tuple[SessionRecord, str, str]:
+        if last_event_id:
+            session_id, _, rest = last_event_id.partition(".")
+            resumed = parse_event_id(rest)
+            record = await self._runtime.sessions.get(session_id) if resumed else None
+            if (
+                resumed is not None
+                and record is not None
+                and record.owner == principal.owner
+                and is_listener(resumed[0])
+                and await self._runtime.calls.can_resume(record, *resumed)
+            ):
+                return record, *resumed
+        # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
+        record = new_session(principal)
+        await self._runtime.sessions.create(record)
+        return record, new_listener_stream(), START
+
+
+class Message:
+    """The ASGI application of `/message`, behind the guard."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        if scope["method"] != "POST":
+            raise errors.method_not_allowed("POST")
+        headers = http.headers_of(scope)
+        session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
+        if not session_ids:
+            raise errors.HttpError(400, "The query parameter sessionId is needed.")
+        record = await own_session(self._runtime, session_ids[0], scope["user"])
+        message = parse(await read_post(scope, receive, headers, check_accept=False))
+        calls = self._runtime.calls
+        match message:
+            case JSONRPCRequest(method="initialize"):
+                _, answer = await initialize(calls, record, message, headers)
+                await self._runtime.sessions.announce(CHANGED, record.id)  # others know it without its client
+                await self._runtime.streams.append(record.id, PENDING, answer)
+            case JSONRPCRequest():
+                # Registered before it is acknowledged: from here on the answer is owed.
+                await calls.start(record, message, headers, destination=PENDING).become_stream()
+            case JSONRPCNotification():
+                await calls.notified(record, message, headers)
+            case _:
+                await calls.client_requests.deliver(record.id, message)
+        await http.respond(send, 202, b"Accepted", [(b"content-type", b"text/plain"), *http.COMMON_HEADERS])

@@ -1,0 +1,136 @@
+"""What the transports with sessions have in common: messages in, event streams out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from pydantic import ValidationError
+
+from mcp_app.conf import conf
+from mcp_app.runtime import Runtime
+from mcp_app.sessions.event_log import Event
+from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions.streams import EventStream
+from mcp_app.tokens import Principal
+from mcp_app.transports import errors, framing, http
+
+_LONGEST_SESSION_ID = 128
+
+Message = JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError
+
+
+async def read_post(
+    scope: http.Scope, receive: http.Receive, headers: dict[str, str], *, check_accept: bool = True
+) -> bytes:
+    """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
+
+    Raises:
+        HttpError: Wrong Content-Type or Accept, or a body that is too long.
+    """
+    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise errors.HttpError(415, "The Content-Type must be application/json.")
+    if check_accept and not (
+        http.accepts(headers, "application/json") and http.accepts(headers, "text/event-stream")
+    ):
+        raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
+    return await http.read_body(scope, receive, headers, conf.max_body_bytes)
+
+
+def decode(body: bytes) -> Any:
+    """The JSON value of a body.
+
+    Raises:
+        HttpError: It is not JSON.
+    """
+    try:
+        return framing.from_json(body)
+    except ValueError:
+        raise errors.parse_error() from None
+
+
+def parse(body: bytes) -> Message:
+    """The one JSON-RPC message of a body.
+
+    Raises:
+        HttpError: It is not JSON, a batch, or not a JSON-RPC message.
+    """
+    decoded = decode(body)
+    if isinstance(decoded, list):
+        raise errors.not_a_message("batches are not supported; send one message at a time.")
+    if not isinstance(decoded, dict):
+        raise errors.not_a_message("the body must be a JSON object.")
+    kind: type[Message]
+    if "method" in decoded:
+        kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
+    else:
+        kind = JSONRPCError if "error" in decoded else JSONRPCResponse
+    try:
+        return kind.model_validate(decoded)
+    except ValidationError:
+        raise errors.not_a_message("the body is no JSON-RPC 2.0 message.") from None
+
+
+def new_session(principal: Principal) -> SessionRecord:
+    """A session that begins now and belongs to the requester; nothing is stored yet."""
+    return SessionRecord(
+        id=SessionStore.new_id(),
+        owner=principal.owner,
+        created_at=time.time(),
+        user=principal.person,
+        client=principal.client_id,
+    )
+
+
+async def own_session(runtime: Runtime, session_id: str, principal: Principal) -> SessionRecord:
+    """The session of this id, if it is the requester's own.
+
+    Raises:
+        HttpError: There is no such session, or it is somebody else's: the answer is the same.
+    """
+    if len(session_id) > _LONGEST_SESSION_ID:
+        raise errors.session_not_found()
+    record = await runtime.sessions.get(session_id)
+    if record is None or record.owner != principal.owner:
+        raise errors.session_not_found()
+    return record
+
+
+async def send_stream(
+    receive: http.Receive,
+    send: http.Send,
+    stream: EventStream,
+    opening: bytes,
+    name_event: Callable[[Event], str] = lambda event: event.id,
+) -> None:
+    """Send an event stream until it is complete or closed, or the client has gone.
+
+    Args:
+        receive: Tells when the client has gone.
+        send: Where the response goes.
+        stream: What to send.
+        opening: The first bytes; the response head goes out with them.
+        name_event: The SSE id of an event.
+    """
+    head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+
+    async def write(chunk: bytes, *, last: bool = False) -> None:
+        await send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    await write(opening)
+    watcher = asyncio.create_task(http.until_disconnect(receive))
+    watcher.add_done_callback(lambda _: stream.close())
+    try:
+        async with aclosing(stream.items()) as items:
+            async for event in items:
+                await write(
+                    framing.KEEP_ALIVE if event is None else framing.event(name_event(event), event.data)
+                )
+        await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
+    finally:
+        watcher.cancel()
