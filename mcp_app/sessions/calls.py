@@ -136,7 +136,8 @@ class Calls:
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
             await self._mailbox.broadcast(
-                {"type": CANCEL, "session": record.id, "request": params.get("requestId")}
+                # As JSON: it may be of any kind or size, which the channel layer's format may not.
+                {"type": CANCEL, "session": record.id, "request": json.dumps(params.get("requestId"))}
             )
             return
         # The runner's notification side is public; it has no driver like `serve_one` of its own.
@@ -180,13 +181,13 @@ class Calls:
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
         """Whether what followed a place of a stream can still be told, all of it."""
         log = self.streams.log
-        if place != START:
-            return await log.holds(record.id, stream, place)
-        # The place before the first event: the call must still be known, or what it left behind.
+        if place != START and not await log.holds(record.id, stream, place):
+            return False
+        # A call that has ended is worth coming back for only if it left something behind that place.
         return (
             is_listener(stream)
             or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
-            or bool(await log.read(record.id, stream, START))
+            or bool(await log.read(record.id, stream, place))
         )
 
     async def look_after(self, record: SessionRecord, stream: str) -> bool:
@@ -266,8 +267,9 @@ class Calls:
                 task.cancel()
 
     def _on_cancel(self, message: dict[str, Any]) -> None:
-        if message["request"] is not None:
-            self._cancel(message["session"], message["request"])
+        request_id = json.loads(message["request"])
+        if isinstance(request_id, int | str) and not isinstance(request_id, bool):
+            self._cancel(message["session"], request_id)
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])

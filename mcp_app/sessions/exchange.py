@@ -28,6 +28,7 @@ from mcp_app.sessions.record import LiveSession, SessionRecord
 
 if TYPE_CHECKING:
     from mcp_app.sessions.calls import Calls
+    from mcp_app.sessions.streams import EventStream
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Exchange:
             close_sse_stream=self._close_connection,
         )
         self.is_cancelled = False
+        self.connection: EventStream | None = None
+        self._is_closing = False
         self._calls = calls
         self._stream = stream
         self._destination = destination
@@ -191,7 +194,16 @@ class Exchange:
         await self.become_stream()
         await self._calls.streams.append(self.session_id, self.destination, message)
 
+    def answered_by(self, connection: EventStream) -> None:
+        """Note the stream on which the request's own response goes out, before it begins."""
+        self.connection = connection
+        if self._is_closing:
+            connection.close()
+
     async def _close_connection(self) -> None:
+        self._is_closing = True  # the response may be about to begin, where no message reaches it yet
+        if self.connection is not None:
+            self.connection.close()
         await self.become_stream()
         await self._calls.streams.close(self.session_id, self.stream)
 

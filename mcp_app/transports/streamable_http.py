@@ -119,6 +119,7 @@ class StreamableHttp:
             self._runtime.calls.look_after,
             resumed=False,
         )
+        exchange.answered_by(stream)
         await send_stream(receive, send, stream, _opening(record, stream, START))
 
     async def _get(

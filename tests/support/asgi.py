@@ -84,7 +84,9 @@ class Response:
         if message["type"] == "http.response.start":
             assert not self.started.is_set(), "a response starts once"
             self.status = message["status"]
-            self.headers = {name.decode().lower(): value.decode() for name, value in message["headers"]}
+            for name, value in message["headers"]:
+                earlier = self.headers.get(key := name.decode().lower())
+                self.headers[key] = value.decode() if earlier is None else f"{earlier}, {value.decode()}"
             self.started.set()
         elif not self._left.is_set():
             assert self.started.is_set(), "a response starts with its head"
@@ -138,9 +140,13 @@ class Response:
         """The last message, however it is sent: as JSON or at the end of a stream."""
         return await self.json() if self.content_type == "application/json" else (await self.messages())[-1]
 
-    async def drop(self) -> None:
-        """Close the connection, as a client does that goes away."""
+    def leave(self) -> None:
+        """Close the connection."""
         self._left.set()
+
+    async def drop(self) -> None:
+        """Close the connection, as a client does that goes away, and wait until the server has seen it."""
+        self.leave()
         assert self.task is not None
         async with asyncio.timeout(PATIENCE):
             await self.task
@@ -162,7 +168,8 @@ class Http:
 
     def __init__(self, app: Any) -> None:
         self.app = app
-        self._responses: list[Response] = []
+        self.responses: list[Response] = []
+        """All there have been."""
 
     async def request(
         self,
@@ -191,7 +198,7 @@ class Http:
             "server": ("localhost", 3232),
         }
         response = Response()
-        self._responses.append(response)
+        self.responses.append(response)
         unread = list(body) if isinstance(body, list) else [body]
         task = asyncio.create_task(self.app(scope, lambda: response.receive(unread), response.send))
         response.task = task
@@ -207,6 +214,6 @@ class Http:
 
     async def close(self) -> None:
         """Drop every connection that is still open."""
-        for response in self._responses:
+        for response in self.responses:
             with suppress(TimeoutError):
                 await response.drop()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable
 from typing import Any
 
+from mcp.server.mcpserver import Context
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from mcp_app.runtime import Runtime
-from tests.support.asgi import Http, Response, application
+from tests.support.asgi import PATIENCE, Http, Response, application
 
 HOST = "localhost:3232"
 BOTH = "application/json, text/event-stream"
@@ -149,3 +152,44 @@ async def modern(
     headers = {"mcp_protocol_version": revision, "mcp_method": method, "mcp_name": name} | more
     body = json.dumps(request(method, params, id=id)).encode()
     return await at.http.request("POST", headers=headers_for(token, **headers), body=body)
+
+
+class Held:
+    """A tool that waits until the test lets it go: it says `first`, then waits, then says `second`."""
+
+    def __init__(self, at: Process, name: str = "held") -> None:
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.was_cancelled = False
+        self.runs = 0
+
+        async def held(ctx: Context, label: str = "result", quiet: bool = False) -> str:
+            self.runs += 1
+            try:
+                if not quiet:
+                    await ctx.report_progress(1, 2, "first")
+                self.started.set()
+                await self.go.wait()
+                if not quiet:
+                    await ctx.report_progress(2, 2, "second")
+                return label
+            except asyncio.CancelledError:
+                self.was_cancelled = True
+                raise
+            finally:
+                self.ended.set()
+
+        at.runtime.server.add_tool(held, name=name, structured_output=False)
+
+
+def call_held(
+    label: str = "result", *, id: Any = 1, quiet: bool = False, name: str = "held"
+) -> dict[str, Any]:
+    return tool_call(name, {"label": label, "quiet": quiet}, id=id, progress=f"token-{id}")
+
+
+async def within(awaitable: Awaitable[Any], seconds: float = PATIENCE) -> Any:
+    """The result of what must not take long."""
+    async with asyncio.timeout(seconds):
+        return await awaitable

@@ -1,0 +1,303 @@
+"""Calls whose answer is an event stream: dropped, resumed elsewhere, polled, and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.mcp_app.transports.support import (
+    OLDER,
+    Held,
+    Process,
+    Session,
+    call_held,
+    notification,
+    text_of,
+    tool_call,
+    within,
+)
+from tests.support.waiting import eventually
+
+NO_ID_IN_FLIGHT: list[Any] = [None, True, [1], {}, 2**70, -(2**70), "1", 2, 1.5, "\n"]
+
+
+def _cancelled(id: Any) -> dict[str, Any]:
+    return notification("notifications/cancelled", {"requestId": id, "reason": "no more"})
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_a_stream_begins_with_a_priming_event_since_2025_11_25(one: Process, revision: str) -> None:
+    session = await Session.open(one, revision=revision)
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    first = await stream.next_block()
+    assert first is not None
+    if revision == "2025-11-25":
+        assert first.id
+        assert (first.data, first.retry) == ("", 500)
+    else:
+        assert (first.id, first.data, first.comment) == (None, None, "keep-alive")
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_streams_carry_headers_against_buffering(one: Process, session: Session, method: str) -> None:
+    stream = await (
+        session.post(one, tool_call("test_tool_with_progress", progress=1))
+        if method == "POST"
+        else session.get(one)
+    )
+    assert stream.content_type == "text/event-stream"
+    assert stream.headers["x-accel-buffering"] == "no"
+    assert {"no-cache", "no-transform"} <= set(stream.headers["cache-control"].split(", "))
+    assert "content-encoding" not in stream.headers
+    assert stream.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_ids_of_a_stream_are_unique_and_name_it(one: Process, session: Session) -> None:
+    streams = [
+        await session.post(one, tool_call("test_tool_with_progress", id=i, progress=i)) for i in (1, 2)
+    ]
+    ids = [[event.id or "" async for event in stream.events()] for stream in streams]
+    assert [len(set(some)) for some in ids] == [4, 4]
+    names = [{id.partition("_")[0] for id in some} for some in ids]
+    assert [len(some) for some in names] == [1, 1]
+    assert names[0] != names[1]
+
+
+async def test_a_silent_call_becomes_a_stream_that_is_kept_alive(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    held = Held(one)
+    stream = await session.post(one, call_held(quiet=True))
+    assert stream.content_type == "text/event-stream"
+    blocks = [await stream.next_block() for _ in range(3)]
+    assert [block.comment for block in blocks[1:] if block] == ["keep-alive", "keep-alive"]
+    held.go.set()
+    assert text_of(await stream.next_message()) == "result"
+    assert await stream.next_block() is None
+
+
+async def test_a_call_outlives_its_connection_and_is_resumed_at_another_process_exactly_once_in_order(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    first = await stream.next_event()
+    assert first.message["params"]["message"] == "first"
+    await stream.drop()
+    assert not held.was_cancelled
+    resumed = await session.get(other, first.id)
+    assert resumed.status == 200
+    held.go.set()
+    second, answer = await resumed.messages()
+    assert second["params"]["message"] == "second"
+    assert text_of(answer) == "result"
+    assert held.runs == 1
+
+
+async def test_what_was_missed_is_replayed_from_any_place_after_the_call_has_ended(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    primed = await stream.next_block()
+    assert primed is not None
+    events = [event async for event in stream.events()]
+    ids = [primed.id, *(event.id for event in events)]
+    for process in (other, one):
+        for place, last_seen in enumerate(ids[:-1]):
+            resumed = await session.get(process, last_seen)
+            assert [event.id async for event in resumed.events()] == ids[place + 1 :]
+
+
+async def test_a_resumed_stream_replays_no_other_stream(
+    one: Process, other: Process, session: Session
+) -> None:
+    mine = await session.post(one, tool_call("test_tool_with_progress", id="mine", progress="mine"))
+    first = await mine.next_event()
+    theirs = await session.post(one, tool_call("test_tool_with_progress", id="theirs", progress="theirs"))
+    await theirs.messages()
+    *notified, answer = await (await session.get(other, first.id)).messages()
+    assert answer["id"] == "mine"
+    assert {message["params"]["progressToken"] for message in notified} == {"mine"}
+
+
+async def test_a_call_that_a_client_left_before_its_answer_became_a_stream_goes_on(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 30
+    held = Held(one)
+    posting = asyncio.create_task(session.post(one, call_held(quiet=True)))
+    await within(held.started.wait())
+    response = one.http.responses[-1]
+    response.leave()
+    held.go.set()
+    await within(held.ended.wait())
+    assert not held.was_cancelled
+    await within(posting)
+
+
+@pytest.mark.parametrize(
+    "id", ["1", "unknown", "r0_0-0", "r0000000000000000_0-0", "x" * 5000, "g_0-0", "é", "r*_0-0"]
+)
+async def test_an_unknown_or_malformed_last_event_id_replays_nothing(
+    one: Process, session: Session, id: str
+) -> None:
+    response = await session.get(one, id)
+    assert (response.status, response.content_type) == (400, "application/json")
+    refusal = await response.json()
+    assert (refusal["id"], refusal["error"]["code"]) == (None, -32600)
+    assert "Last-Event-ID" in refusal["error"]["message"]
+
+
+async def test_an_id_that_has_fallen_out_of_the_log_is_refused(one: Process, session: Session) -> None:
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    first, *_ = [event async for event in stream.events()]
+    await one.runtime.redis.xtrim(f"mcp:events:{{{session.id}}}", maxlen=1, approximate=False)
+    assert (await session.get(one, first.id)).status == 400
+
+
+async def test_after_the_answer_there_is_nothing_to_come_back_for(one: Process, session: Session) -> None:
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    *_, last = [event async for event in stream.events()]
+    assert "result" in last.message
+    assert (await session.get(one, last.id)).status == 400
+
+
+async def test_a_tool_can_close_its_stream_and_its_client_polls_for_the_result(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, tool_call("test_reconnection"))
+    primed = await stream.next_block()
+    assert primed is not None
+    assert primed.id
+    farewell = await stream.next_block()
+    assert farewell is not None
+    assert farewell.retry == 500
+    assert await stream.next_block() is None
+    resumed = await session.get(other, primed.id)
+    assert text_of((await resumed.messages())[-1]) == "Reconnection test completed successfully"
+
+
+async def test_ids_1_and_the_string_1_in_flight_at_once_are_two_requests(
+    one: Process, session: Session
+) -> None:
+    number, string = Held(one, "number"), Held(one, "string")
+    streams = [
+        await session.post(one, call_held("a number", id=1, name="number")),
+        await session.post(one, call_held("a string", id="1", name="string")),
+    ]
+    await within(asyncio.gather(number.started.wait(), string.started.wait()))
+    string.go.set()
+    number.go.set()
+    answers = [(await stream.messages())[-1] for stream in streams]
+    assert [(answer["id"], text_of(answer)) for answer in answers] == [(1, "a number"), ("1", "a string")]
+
+
+@pytest.mark.parametrize(("id", "spared"), [(1, "1"), ("1", 1), (1, 2), (2**70, 1)])
+async def test_a_cancellation_at_any_process_ends_its_call_and_no_other(
+    one: Process, other: Process, session: Session, id: Any, spared: Any
+) -> None:
+    doomed, safe = Held(one, "doomed"), Held(one, "safe")
+    stream = await session.post(one, call_held(id=id, name="doomed"))
+    spared_stream = await session.post(one, call_held(id=spared, name="safe"))
+    await within(asyncio.gather(doomed.started.wait(), safe.started.wait()))
+    assert (await session.post(other, _cancelled(id))).status == 202
+    await within(doomed.ended.wait())
+    assert doomed.was_cancelled
+    assert [message for message in await stream.messages() if "id" in message] == []
+    assert not safe.ended.is_set()
+    safe.go.set()
+    assert text_of((await spared_stream.messages())[-1]) == "result"
+    await eventually(lambda: len(one.runtime.calls) == 0)
+
+
+async def test_a_silent_call_that_is_cancelled_gets_no_answer(one: Process, session: Session) -> None:
+    held = Held(one)
+    posting = asyncio.create_task(session.post(one, call_held(quiet=True)))
+    await within(held.started.wait())
+    await session.post(one, _cancelled(1))
+    response = await within(posting)
+    assert held.was_cancelled
+    assert response.status == 200
+    assert await response.body() == b""
+
+
+async def test_a_cancelled_stream_cannot_be_resumed_for_ever(one: Process, session: Session) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    first = await stream.next_event()
+    await within(held.started.wait())
+    await session.post(one, _cancelled(1))
+    await within(held.ended.wait())
+    assert await stream.messages() == []
+    assert (await session.get(one, first.id)).status == 400
+
+
+@pytest.mark.parametrize(
+    "params",
+    [None, {}, *({"requestId": id} for id in NO_ID_IN_FLIGHT)],
+    ids=repr,
+)
+async def test_a_cancellation_of_nothing_cancels_nothing(one: Process, session: Session, params: Any) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held(id=1))
+    await within(held.started.wait())
+    response = await session.post(one, notification("notifications/cancelled", params))
+    assert response.status == 202
+    assert await response.body() == b""
+    held.go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
+
+
+async def test_another_session_of_the_same_person_cannot_cancel(one: Process, session: Session) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    await within(held.started.wait())
+    neighbour = await Session.open(one)
+    await neighbour.post(one, _cancelled(1))
+    held.go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
+
+
+async def test_a_session_has_no_more_calls_running_than_it_may(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 1
+    held = Held(one)
+    stream = await session.post(one, call_held(id=1))
+    refused = await session.post(one, call_held(id=2))
+    assert (refused.status, refused.content_type) == (429, "application/json")
+    assert refused.headers["retry-after"]
+    assert (await refused.json())["error"]["code"] == -32600
+    held.go.set()
+    await stream.messages()
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    assert (await session.post(one, tool_call("echo", {"message": "x"}))).status == 200
+
+
+async def test_delete_at_one_process_ends_the_calls_and_streams_of_the_other(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    listening = await session.listen(one)
+    await listening.next_block()
+    await within(held.started.wait())
+    assert (await session.delete(other)).status == 204
+    await within(held.ended.wait())
+    assert held.was_cancelled
+    assert [message for message in await stream.messages() if "id" in message] == []
+    assert await listening.messages() == []
+    await eventually(lambda: len(one.runtime.streams) == 0)
+    await eventually(lambda: len(one.runtime.calls) == 0)
+
+
+async def test_nothing_is_left_in_the_process_when_all_is_done(one: Process, session: Session) -> None:
+    await (await session.post(one, tool_call("test_tool_with_progress", progress=1))).messages()
+    listening = await session.listen(one)
+    await listening.next_block()
+    await listening.drop()
+    await eventually(lambda: len(one.runtime.streams) == 0 and len(one.runtime.calls) == 0)
