@@ -13,6 +13,6 @@ os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or (
 )
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
-from everything_site.settings import *  # noqa: E402, F403
+from everything_site.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,6 +13,9 @@ from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCRequest
+from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from tests.support.browser import Browser
 
@@ -52,7 +56,11 @@ def oauth_provider(url: str, browser: Browser, storage: Storage) -> OAuthClientP
     return OAuthClientProvider(
         server_url=url,
         client_metadata=OAuthClientMetadata.model_validate(
-            {"client_name": "Test client", "redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
+            {
+                "client_name": "Test client",
+                "redirect_uris": [REDIRECT_URI],
+                "token_endpoint_auth_method": "none",
+            }
         ),
         storage=storage,
         redirect_handler=open_browser,
@@ -61,31 +69,77 @@ def oauth_provider(url: str, browser: Browser, storage: Storage) -> OAuthClientP
 
 
 @asynccontextmanager
-async def connect(url: str, mode: str, *, person: str = "alice", **options: Any) -> AsyncIterator[Client]:
+async def connect(
+    url: str,
+    mode: str,
+    *,
+    person: str = "alice",
+    browser: Browser | None = None,
+    storage: Storage | None = None,
+    **options: Any,
+) -> AsyncIterator[Client]:
     """A connected client, after everything that a first connection takes.
 
     Args:
         url: The MCP endpoint.
-        mode: The client's `mode`: "legacy" for the handshake revisions, or "2026-07-28".
+        mode: The client's `mode`, or one of the handshake revisions: "legacy" asks for the newest of them.
         person: Who signs in.
+        browser: Where it signs in, for a test that looks at the pages afterwards.
+        storage: Where the client keeps its registration and tokens.
         options: Further arguments of `mcp.Client`.
     """
     async with AsyncExitStack() as stack:
-        browser = await stack.enter_async_context(Browser(person))
-        provider = oauth_provider(url, browser, Storage())
+        played = browser or await stack.enter_async_context(Browser(person))
+        provider = oauth_provider(url, played, storage or Storage())
         http = await stack.enter_async_context(
             httpx2.AsyncClient(auth=provider, timeout=httpx2.Timeout(30, read=120), follow_redirects=True)
         )
         transport = streamable_http_client(url, http_client=http)
+        if mode in HANDSHAKE_PROTOCOL_VERSIONS:
+            transport, mode = _asking_for(mode, transport), "legacy"
         yield await stack.enter_async_context(Client(transport, mode=mode, **options))
+
+
+@asynccontextmanager
+async def _asking_for(
+    revision: str, transport: AbstractAsyncContextManager[tuple[Any, Any]]
+) -> AsyncIterator[tuple[Any, Any]]:
+    """A transport whose `initialize` asks for an older revision; the SDK's own asks for the newest."""
+    async with transport as (read_stream, write_stream):
+        yield read_stream, _Asking(write_stream, revision)
+
+
+class _Asking:
+    """A write stream that puts a revision into `initialize` and passes everything else on."""
+
+    def __init__(self, stream: Any, revision: str) -> None:
+        self._stream = stream
+        self._revision = revision
+
+    async def send(self, item: SessionMessage) -> None:
+        message = item.message
+        if isinstance(message, JSONRPCRequest) and message.method == "initialize":
+            params = {**(message.params or {}), "protocolVersion": self._revision}
+            item = replace(item, message=message.model_copy(update={"params": params}))
+        await self._stream.send(item)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def __aenter__(self) -> _Asking:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
 
 
 async def sign_in(url: str, person: str = "alice") -> str:
     """An access token for an MCP endpoint, by the whole of the OAuth flow."""
     storage = Storage()
-    async with Browser(person) as browser, httpx2.AsyncClient(
-        auth=oauth_provider(url, browser, storage), timeout=30
-    ) as http:
+    async with (
+        Browser(person) as browser,
+        httpx2.AsyncClient(auth=oauth_provider(url, browser, storage), timeout=30) as http,
+    ):
         await http.post(url, json={})
     assert storage.tokens is not None
     return storage.tokens.access_token

@@ -16,6 +16,10 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
 
 from everything_site import valkey
 
@@ -125,7 +129,10 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
         redis_url = os.environ.get("TEST_REDIS_URL") or f"unix://{folder / 'valkey.sock'}"
         if redis_url.startswith("unix://"):
             stack.enter_context(valkey.running(redis_url))
-        kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
+        kept = {
+            key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+        }
+        database_url = stack.enter_context(_database(folder))
         made = Installation(
             {
                 **kept,
@@ -133,7 +140,7 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
                 "ENV_FILE": os.devnull,
                 "BASE_URI": base_uri,
                 "REDIS_URL": redis_url,
-                "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+                "DATABASE_URL": database_url,
                 "SECRET_KEY": secrets.token_hex(32),
                 "DEBUG": "false",
                 "PYTHONWARNINGS": "default",
@@ -143,3 +150,23 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
         )
         made.run("migrate", "--verbosity", "0")
         yield made
+
+
+@contextlib.contextmanager
+def _database(folder: Path) -> Iterator[str]:
+    """The URL of an empty database: a file, or one made for this on the server of TEST_DATABASE_URL."""
+    server = os.environ.get("TEST_DATABASE_URL", "")
+    if not server.startswith("postgres"):
+        yield f"sqlite:///{folder / 'db.sqlite3'}"
+        return
+    name = f"everything_{secrets.token_hex(6)}"
+    with psycopg.connect(_in_database(server, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield _in_database(server, name)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _in_database(server: str, name: str) -> str:
+    return urlsplit(server)._replace(path=f"/{name}").geturl()

@@ -19,7 +19,9 @@ _HEAD_LIMIT = 256 * 1024
 class RoundRobinProxy:
     """Forwards each request to the next backend that accepts a connection."""
 
-    def __init__(self, ports: Sequence[int], *, port: int | None = None, add_headers: dict[str, str] | None = None):
+    def __init__(
+        self, ports: Sequence[int], *, port: int | None = None, add_headers: dict[str, str] | None = None
+    ):
         self.port = port or free_port()
         self.ports = list(ports)
         self.requests = 0
@@ -51,8 +53,12 @@ class RoundRobinProxy:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         request_line, *lines = head.decode("latin-1").split("\r\n")[:-2]
-        headers = [line for line in lines if line.split(":")[0].lower() not in ("connection", *self._replaced())]
-        length = next((int(line.split(":")[1]) for line in headers if line.lower().startswith("content-length")), 0)
+        headers = [
+            line for line in lines if line.split(":")[0].lower() not in ("connection", *self._replaced())
+        ]
+        length = next(
+            (int(line.split(":")[1]) for line in headers if line.lower().startswith("content-length")), 0
+        )
         headers += [f"{name}: {value}" for name, value in self._add_headers.items()]
         headers.append("Connection: close")
         body = await reader.readexactly(length)

@@ -1,0 +1,135 @@
+"""Arguments for every tool that the server offers, so that a new tool cannot go uncalled.
+
+A call is bounded: what waits or computes is asked for little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.types import CallToolResult, CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
+
+
+@dataclass(frozen=True)
+class Call:
+    """How to call a tool once, and what to find in the text of its answer."""
+
+    text: str = ""
+    arguments: dict[str, Any] | None = None
+    interactive: bool = False
+    """It asks the client for something."""
+    since: str = ""
+    """The revision that brought what it needs; a client of an earlier one is told that the call failed."""
+    fails: bool = False
+    """Its answer is an error by design."""
+
+
+ELICITATION = "2025-06-18"
+ROUNDS = "test_input_required_result_"
+
+CALLS: dict[str, Call] = {
+    "echo": Call("Echo: hello", {"message": "hello"}),
+    "add": Call("The sum of 2 and 40 is 42.", {"a": 2, "b": 40}),
+    "longRunningOperation": Call("Duration: 0.2 seconds, Steps: 2.", {"duration": 0.2, "steps": 2}),
+    "getTinyImage": Call("The image above is the MCP tiny image."),
+    "annotatedMessage": Call(
+        "Operation completed successfully", {"messageType": "success", "includeImage": True}
+    ),
+    "getResourceReference": Call("test://static/resource/7", {"resourceId": 7}),
+    "sampleLLM": Call("LLM sampling result: Paris", {"prompt": "Capital of France?"}, interactive=True),
+    "elicitInputs": Call('"action": "accept"', interactive=True, since=ELICITATION),
+    "get-roots-list": Call("file:///home/alice/project", interactive=True),
+    "mcp_apps_hello_world": Call("If this client supports MCP Apps"),
+    # Fixtures of the conformance suite.
+    "json_schema_2020_12_tool": Call(
+        "Arguments accepted: email, name", {"name": "a", "email": "a@b.example"}
+    ),
+    "test_simple_text": Call("This is a simple text response for testing."),
+    "test_image_content": Call(),
+    "test_audio_content": Call(),
+    "test_embedded_resource": Call(),
+    "test_multiple_content_types": Call("Multiple content types test:"),
+    "test_error_handling": Call("This tool intentionally returns an error for testing", fails=True),
+    "test_tool_with_logging": Call("Tool with logging executed successfully"),
+    "test_tool_with_progress": Call("Tool with progress executed successfully"),
+    "test_reconnection": Call("Reconnection test completed successfully"),
+    "test_missing_capability": Call("The client declared sampling.", interactive=True),
+    "test_logging_tool": Call("Logging tool executed successfully"),
+    "test_sampling": Call("LLM response: Paris", {"prompt": "Capital of France?"}, interactive=True),
+    "test_streaming_elicitation": Call("Confirmation: accept", interactive=True, since=ELICITATION),
+    "test_elicitation": Call(
+        "User response: action=accept", {"message": "Who?"}, interactive=True, since=ELICITATION
+    ),
+    "test_elicitation_sep1034_defaults": Call("action=accept", interactive=True, since=ELICITATION),
+    "test_elicitation_sep1330_enums": Call("action=accept", interactive=True, since=ELICITATION),
+    "test_x_mcp_header": Call("Region: north", {"region": "north"}),
+    "test_trigger_tool_change": Call("The change of the tool list was announced."),
+    "test_trigger_prompt_change": Call("The change of the prompt list was announced."),
+    f"{ROUNDS}elicitation": Call("Hello, alice!", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}sampling": Call("The model said: Paris", interactive=True),
+    f"{ROUNDS}list_roots": Call("Roots: file:///home/alice/project", interactive=True),
+    f"{ROUNDS}request_state": Call("state-ok", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}multiple_inputs": Call("alice: Paris (1 roots)", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}multi_round": Call("alice likes alice.", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}tampered_state": Call("not tampered with", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}capabilities": Call("user_name, greeting, client_roots", interactive=True, since="2026-07-28"),
+}
+
+
+class Person:
+    """The other side of a client: its user, its model and its roots; counts how often each was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    @property
+    def callbacks(self) -> dict[str, Any]:
+        return {
+            "sampling_callback": self.sample,
+            "elicitation_callback": self.elicit,
+            "list_roots_callback": self.list_roots,
+        }
+
+    async def sample(self, context: Any, params: Any) -> CreateMessageResult:
+        self.asked.append("sampling")
+        content = TextContent(type="text", text="Paris")
+        return CreateMessageResult(role="assistant", content=content, model="played-model")
+
+    async def elicit(self, context: Any, params: Any) -> ElicitResult:
+        self.asked.append("elicitation")
+        fields = params.requested_schema["properties"]
+        return ElicitResult(action="accept", content={name: filled(fields[name]) for name in fields})
+
+    async def list_roots(self, context: Any) -> ListRootsResult:
+        self.asked.append("roots")
+        return ListRootsResult(roots=[Root(uri="file:///home/alice/project", name="project")])
+
+
+def filled(schema: dict[str, Any]) -> Any:
+    """What a person who hurries enters into a field of a form."""
+    if "default" in schema:
+        return schema["default"]
+    options = schema.get("enum") or [option["const"] for option in schema.get("oneOf", [])]
+    if options:
+        return options[0]
+    match schema["type"]:
+        case "boolean":
+            return True
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "array":
+            items = schema["items"]
+            return [(items.get("enum") or [option["const"] for option in items["anyOf"]])[0]]
+        case _:
+            formats = {
+                "email": "alice@example.com",
+                "uri": "https://example.com/",
+                "date": "2000-01-01",
+                "date-time": "2000-01-01T00:00:00Z",
+            }
+            return formats.get(schema.get("format", ""), "alice")
+
+
+def text_of(result: CallToolResult) -> str:
+    return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
