@@ -24,6 +24,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from mcp_app.conf import conf
+from mcp_app.extensions.session_files import RedisSessionFiles
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
@@ -99,6 +100,7 @@ class Runtime:
             subscriptions=self.bus,
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],
+            session_files=RedisSessionFiles(self.redis),
         )
         self.tasks.install(self.server)
         self.server.middleware.append(TaskListener(self.tasks))
@@ -138,6 +140,7 @@ class Runtime:
         """End what runs in the background and close the connections."""
         if self._holder is not None:
             assert self._stop is not None
+            await self.calls.stop()
             await self.tasks.runs.aclose()
             self._stop.set()
             await self._holder

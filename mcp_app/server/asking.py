@@ -28,6 +28,7 @@ from mcp.types import (
     ElicitationCapability,
     ElicitRequest,
     ElicitRequestFormParams,
+    ElicitRequestURLParams,
     ElicitResult,
     FormElicitationCapability,
     InputRequest,
@@ -38,7 +39,9 @@ from mcp.types import (
     RootsCapability,
     SamplingCapability,
     SamplingMessage,
+    SamplingToolsCapability,
     TextContent,
+    UrlElicitationCapability,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
@@ -69,13 +72,23 @@ def question(text: str, *, max_tokens: int, **params: Any) -> CreateMessageReque
     )
 
 
+def page(message: str, url: str, elicitation_id: str | None = None) -> ElicitRequest:
+    """A question to the person that is answered on a web page; 2026-07-28 has no elicitation ids."""
+    return ElicitRequest(
+        params=ElicitRequestURLParams(message=message, url=url, elicitation_id=elicitation_id)
+    )
+
+
 def required_capability(request: InputRequest) -> ClientCapabilities:
     """The capability that a client must have declared to be sent `request`."""
     match request:
         case CreateMessageRequest():
-            return ClientCapabilities(sampling=SamplingCapability())
+            tools = SamplingToolsCapability() if request.params.tools else None
+            return ClientCapabilities(sampling=SamplingCapability(tools=tools))
         case ListRootsRequest():
             return ClientCapabilities(roots=RootsCapability())
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            return ClientCapabilities(elicitation=ElicitationCapability(url=UrlElicitationCapability()))
         case _:
             return ClientCapabilities(elicitation=ElicitationCapability(form=FormElicitationCapability()))
 
@@ -85,9 +98,12 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
     declared = ctx.client_capabilities or ClientCapabilities()
     match request:
         case CreateMessageRequest():
-            return declared.sampling is not None
+            sampling = declared.sampling
+            return sampling is not None and (not request.params.tools or sampling.tools is not None)
         case ListRootsRequest():
             return declared.roots is not None
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            return declared.elicitation is not None and declared.elicitation.url is not None
         case _:
             # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two.
             modes = declared.elicitation

@@ -16,7 +16,9 @@ from . import fixtures as conformance
 from .apps import hello_world
 from .capabilities import announce_list_changes
 from .errors import SpecifiedErrors
-from .tools import tasks
+from .images import icon
+from .tools import gzipping, tasks
+from .tools.gzipping import SessionFiles
 
 NAME = "everything-server"
 TITLE = "Everything Server"
@@ -56,16 +58,18 @@ def build_server(
     subscriptions: SubscriptionBus | None = None,
     max_body_size: int = MAX_BODY_SIZE,
     extensions: Sequence[Extension] = (),
+    session_files: SessionFiles | None = None,
 ) -> MCPServer:
     """A server with its session manager ready; `fixtures` adds what the conformance suite calls.
 
     Several processes that serve the same clients need one `request_state_security` (shared keys) and
     one `subscriptions` bus between them. The defaults serve a single process. `extensions` are those that
-    need more than this folder has.
+    need more than this folder has; `session_files` keeps what a session's own resources hold.
     """
     server = MCPServer(
         NAME,
         title=TITLE,
+        icons=[icon()],
         instructions=INSTRUCTIONS,
         version=__version__,
         # Tools with a schema of their own can only be given here: the decorators derive every schema.
@@ -76,6 +80,7 @@ def build_server(
         subscriptions=subscriptions,
     )
     tools.register(server)
+    gzipped = gzipping.register(server, session_files)
     resources.register(server)
     prompts.register(server)
     if fixtures:
@@ -97,7 +102,7 @@ def build_server(
     )
     app = server.session_manager.app
     session_features.register(app)
-    pagination.register(server, app)
+    pagination.register(server, app, [gzipped.listed])
 
     find_schema = app.get_tool_input_schema
     assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"

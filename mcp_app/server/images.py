@@ -8,7 +8,7 @@ import wave
 import zlib
 from functools import cache
 
-from mcp.types import Annotations, AudioContent, ImageContent
+from mcp.types import Annotations, AudioContent, Icon, ImageContent
 
 SIDE = 16  # pixels: small enough to read in a trace, large enough to see
 SAMPLE_RATE = 8000  # Hz, the lowest that every player knows
@@ -61,6 +61,12 @@ def image_content(annotations: Annotations | None = None) -> ImageContent:
     """The tiny picture as a content block."""
     data = base64.b64encode(tiny_png()).decode()
     return ImageContent(type="image", data=data, mime_type="image/png", annotations=annotations)
+
+
+def icon() -> Icon:
+    """The tiny picture as an icon."""
+    data = base64.b64encode(tiny_png()).decode()
+    return Icon(src=f"data:image/png;base64,{data}", mime_type="image/png", sizes=[f"{SIDE}x{SIDE}"])
 
 
 def audio_content() -> AudioContent:

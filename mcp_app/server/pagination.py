@@ -22,6 +22,7 @@ from mcp.types import (
     PaginatedRequestParams,
 )
 
+from .dynamic import Source
 from .resources import list_templates
 
 # Resources are the list that shows pages. The others fit one page, for clients that read no second one.
@@ -41,8 +42,12 @@ def page(items: Sequence[Item], cursor: str | None, size: int, name: str) -> tup
     return list(items[start:end]), _encode(end, name) if end < len(items) else None
 
 
-def register(server: MCPServer, app: Server[Any]) -> None:
-    """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages."""
+def register(server: MCPServer, app: Server[Any], sources: Sequence[Source] = ()) -> None:
+    """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
+
+    `sources` add resources of the requester's own to the list. They come last, so that their coming and
+    going shifts no page that was read before them.
+    """
 
     async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
         items, cursor = page(await server.list_tools(), params.cursor, OTHERS_PER_PAGE, "tools")
@@ -53,7 +58,10 @@ def register(server: MCPServer, app: Server[Any]) -> None:
         return ListPromptsResult(prompts=items, next_cursor=cursor)
 
     async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
-        items, cursor = page(await server.list_resources(), params.cursor, RESOURCES_PER_PAGE, "resources")
+        found = list(await server.list_resources())
+        for source in sources:
+            found += await source(ctx)
+        items, cursor = page(found, params.cursor, RESOURCES_PER_PAGE, "resources")
         return ListResourcesResult(resources=items, next_cursor=cursor)
 
     async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:

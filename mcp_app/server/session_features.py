@@ -6,6 +6,7 @@ handlers find it at `ctx.request.session`, the `session` attribute of the transp
 `MCPServer` has no decorator for these methods, so they are registered on the low-level server.
 """
 
+from collections.abc import Collection
 from typing import Any, Protocol
 
 from mcp.server import Server, ServerRequestContext
@@ -27,8 +28,21 @@ LOGGER = "test-server"
 Context = ServerRequestContext[Any, Any]
 
 
+class SessionFacts(Protocol):
+    """What is known of a session."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def subscriptions(self) -> Collection[str]: ...
+
+
 class SessionState(Protocol):
     """What the session layer offers to a handler."""
+
+    @property
+    def record(self) -> SessionFacts: ...
 
     async def set_log_level(self, level: LoggingLevel) -> None: ...
 
@@ -37,13 +51,15 @@ class SessionState(Protocol):
     async def unsubscribe(self, uri: str) -> None: ...
 
 
+def find_session(ctx: Context) -> SessionState | None:
+    """The session of this request, if there is one: at 2026-07-28 there never is."""
+    # A request of the SDK's own HTTP transport is Starlette's, whose `session` means cookies.
+    return None if isinstance(ctx.request, HTTPConnection) else getattr(ctx.request, "session", None)
+
+
 def session_state(ctx: Context) -> SessionState:
     """The session of this request; where there is none, a clean error."""
-    request = ctx.request
-    # A request of the SDK's own HTTP transport is Starlette's, whose `session` means cookies.
-    state: SessionState | None = (
-        None if isinstance(request, HTTPConnection) else getattr(request, "session", None)
-    )
+    state = find_session(ctx)
     if state is None:
         raise MCPError(INVALID_REQUEST, f"{ctx.method} needs a session, and this connection has none")
     return state

@@ -26,6 +26,12 @@ LOG_MESSAGES: tuple[tuple[str, str], ...] = (
     ("emergency", "Emergency-level message"),
 )
 
+# A session's switches, kept among its subscriptions: they are then known in every process, and end with
+# the session. Each turns a simulation off that is on by default.
+UPDATES_OFF = "simulation:updates-off"
+LOGGING_OFF = "simulation:logging-off"
+SWITCHES = frozenset({UPDATES_OFF, LOGGING_OFF})
+
 Notification = tuple[str, dict[str, Any]]
 
 
@@ -37,11 +43,12 @@ def due(
     Log messages of every level are among them: the session drops those below its level.
     """
     found: list[tuple[int, Notification]] = []
-    for moment in _ticks(previous, now, UPDATE_INTERVAL):
+    for moment in _ticks(previous, now, UPDATE_INTERVAL) if UPDATES_OFF not in subscriptions else ():
         found += [
-            (moment, ("notifications/resources/updated", {"uri": uri})) for uri in sorted(subscriptions)
+            (moment, ("notifications/resources/updated", {"uri": uri}))
+            for uri in sorted(set(subscriptions) - SWITCHES)
         ]
-    for moment in _ticks(previous, now, LOG_INTERVAL):
+    for moment in _ticks(previous, now, LOG_INTERVAL) if LOGGING_OFF not in subscriptions else ():
         level, text = rng.choice(LOG_MESSAGES)
         found.append((moment, ("notifications/message", {"level": level, "data": text})))
     for moment in _ticks(previous, now, STDERR_INTERVAL):

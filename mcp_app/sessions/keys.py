@@ -48,9 +48,14 @@ def listener(session_id: str) -> str:
     return f"mcp:listener:{{{session_id}}}"
 
 
+def files(session_id: str) -> str:
+    """Hash: the files that tools made for the session, by name."""
+    return f"mcp:files:{{{session_id}}}"
+
+
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
-    return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener)]
+    return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener, files)]
 
 
 def renewed_by_use(session_id: str) -> list[str]:

@@ -2,10 +2,30 @@
 
 from mcp.server.mcpserver import MCPServer
 
-from . import basics, content, interactive, long_running, tasks
+from . import (
+    basics,
+    content,
+    interactive,
+    long_running,
+    sampling,
+    simulation_switches,
+    structured,
+    tasks,
+    url_elicitation,
+)
 
 
 def register(server: MCPServer) -> None:
     """Add every tool, in the order in which a newcomer would try them."""
-    for theme in (basics, long_running, content, interactive, tasks):
+    for theme in (
+        basics,
+        long_running,
+        content,
+        structured,
+        interactive,
+        sampling,
+        url_elicitation,
+        simulation_switches,
+        tasks,
+    ):
         theme.register(server)

@@ -87,7 +87,7 @@ def _text(text: str) -> list[TextContent]:
     return [TextContent(type="text", text=text)]
 
 
-def _context_is_supported(ctx: Context) -> bool:
+def context_is_supported(ctx: Context) -> bool:
     """Whether `includeContext` may be sent (client/sampling: only with `sampling.context`)."""
     declared = ctx.client_capabilities
     return bool(declared and declared.sampling and declared.sampling.context is not None)
@@ -103,7 +103,7 @@ async def sample_llm(
         max_tokens=maxTokens,
         system_prompt="You are a helpful test server.",
         temperature=0.7,
-        include_context="thisServer" if _context_is_supported(ctx) else None,
+        include_context="thisServer" if context_is_supported(ctx) else None,
     )
     answer = await ask(ctx, "completion", request, CreateMessageResultWithTools, deadline=MODEL_DEADLINE)
     if isinstance(answer, InputRequiredResult):

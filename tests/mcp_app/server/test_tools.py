@@ -21,6 +21,14 @@ TOOLS = {
     "getResourceReference",
     "elicitInputs",
     "get-roots-list",
+    "get-structured-content",
+    "get-resource-links",
+    "getTinyAudio",
+    "gzip-file-as-resource",
+    "sample-with-tools",
+    "toggle-simulated-logging",
+    "toggle-subscriber-updates",
+    "trigger-url-elicitation",
     "slow_compute",
     "confirm_delete",
     "simulate-research-query",
@@ -31,6 +39,10 @@ TOOLS = {
 async def test_the_tools_are_those_of_the_list(server, era):
     async with connect(server, era) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+
+
+async def test_no_tool_shows_the_environment(server):
+    assert not [tool.name for tool in await server.list_tools() if "env" in tool.name.lower()]
 
 
 async def test_every_tool_has_title_description_and_all_four_hints(server, fixture_server):
@@ -86,6 +98,15 @@ def test_a_huge_number_keeps_its_exponent():
         ("getResourceReference", {}),
         ("getResourceReference", {"resourceId": 0}),
         ("getResourceReference", {"resourceId": 101}),
+        ("get-structured-content", {"location": "Boston"}),
+        ("get-resource-links", {"count": 0}),
+        ("get-resource-links", {"count": 11}),
+        ("gzip-file-as-resource", {}),
+        ("gzip-file-as-resource", {"data": "data:,x", "name": "../x"}),
+        ("gzip-file-as-resource", {"data": "data:,x", "outputType": "file"}),
+        ("trigger-url-elicitation", {"url": "javascript:alert(1)"}),
+        ("trigger-url-elicitation", {"url": "file:///etc/passwd"}),
+        ("slow_compute", {"seconds": 301}),
         ("sampleLLM", {}),
         ("sampleLLM", {"prompt": "x", "maxTokens": 0}),
     ],

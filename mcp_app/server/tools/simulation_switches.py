@@ -1,0 +1,55 @@
+"""Tools that stop and start what a session hears without asking (see `simulations`).
+
+The simulations are on by default, as in the reference with sessions, so the first call stops one. A session
+of 2026-07-28 does not exist; there a call is answered with a failure that says so.
+"""
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+
+from ..session_features import find_session
+from ..simulations import LOG_INTERVAL, LOGGING_OFF, UPDATE_INTERVAL, UPDATES_OFF
+
+# Each call turns the switch of this session over.
+TOGGLING = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+
+
+async def _turn(ctx: Context, switch: str, what: str, interval: int) -> str:
+    session = find_session(ctx.request_context)
+    if session is None:
+        raise ToolError("there is no session whose simulation could be stopped or started")
+    if switch in session.record.subscriptions:
+        await session.unsubscribe(switch)
+        return f"Started simulated {what} for this session, one every {interval} seconds."
+    await session.subscribe(switch)
+    return f"Stopped simulated {what} for this session."
+
+
+async def toggle_simulated_logging(ctx: Context) -> str:
+    return await _turn(ctx, LOGGING_OFF, "log messages", LOG_INTERVAL)
+
+
+async def toggle_subscriber_updates(ctx: Context) -> str:
+    return await _turn(ctx, UPDATES_OFF, "updates of subscribed resources", UPDATE_INTERVAL)
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        toggle_simulated_logging,
+        name="toggle-simulated-logging",
+        title="Toggle simulated logging",
+        description="Stops or starts the simulated log messages of this session (up to 2025-11-25)",
+        annotations=TOGGLING,
+        structured_output=False,
+    )
+    server.add_tool(
+        toggle_subscriber_updates,
+        name="toggle-subscriber-updates",
+        title="Toggle subscriber updates",
+        description="Stops or starts the simulated resource updates of this session (up to 2025-11-25)",
+        annotations=TOGGLING,
+        structured_output=False,
+    )

@@ -1,0 +1,83 @@
+"""Elicitation in URL mode: asked for, demanded by an error, and what each revision has of it."""
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    URL_ELICITATION_REQUIRED,
+    ClientCapabilities,
+    ElicitationCapability,
+    ElicitResult,
+    InputRequiredResult,
+)
+
+from .support import MODERN, Answers, Exchange, connect, text
+
+NAME = "trigger-url-elicitation"
+URL = "https://example.com/consent"
+URL_MODE = ClientCapabilities(elicitation=ElicitationCapability.model_validate({"url": {}}))
+
+
+def asking(answer=None, **options):
+    return Exchange(capabilities=URL_MODE, answer=answer or {"action": "accept"}, **options)
+
+
+async def test_the_person_is_sent_to_the_page_and_the_client_told_when_that_is_done(server):
+    exchange = asking()
+    assert URL in await exchange.call(server, NAME, {"url": URL, "elicitationId": "e1", "message": "Go"})
+    method, params, _ = exchange.asked[0]
+    assert method == "elicitation/create"
+    assert params == {"mode": "url", "url": URL, "message": "Go", "elicitationId": "e1"}
+    assert exchange.own == [("notifications/elicitation/complete", {"elicitationId": "e1"})]
+
+
+async def test_an_elicitation_without_an_id_gets_one_of_its_own(server):
+    ids = []
+    for _ in range(2):
+        exchange = asking()
+        await exchange.call(server, NAME, {"url": URL})
+        ids.append(exchange.asked[0][1]["elicitationId"])
+    assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_a_refusal_is_a_result_and_completes_nothing(server, action):
+    exchange = asking({"action": action})
+    assert "The person" in await exchange.call(server, NAME, {"url": URL})
+    assert exchange.own == []
+
+
+async def test_the_error_path_demands_the_visit(server):
+    with pytest.raises(MCPError) as caught:
+        await asking().call(server, NAME, {"url": URL, "elicitationId": "e1", "errorPath": True})
+    assert caught.value.code == URL_ELICITATION_REQUIRED
+    (demanded,) = caught.value.data["elicitations"]
+    assert (demanded["mode"], demanded["url"], demanded["elicitationId"]) == ("url", URL, "e1")
+
+
+@pytest.mark.parametrize("error_path", [True, False])
+async def test_a_client_with_forms_alone_is_not_sent_anywhere(server, error_path):
+    exchange = Exchange(capabilities=ClientCapabilities(elicitation=ElicitationCapability()))
+    arguments = {"url": URL, "errorPath": error_path}
+    assert "elicitation" in await exchange.call(server, NAME, arguments)
+    assert exchange.asked == []
+
+
+async def test_at_2026_07_28_it_is_a_round_without_an_id_whatever_the_error_path(server):
+    answers = Answers(form=ElicitResult(action="accept"))
+    async with connect(server, MODERN, answers) as client:
+        arguments = {"url": URL, "errorPath": True, "elicitationId": "e1"}
+        first = await client.session.call_tool(NAME, arguments, allow_input_required=True)
+        assert isinstance(first, InputRequiredResult)
+        (request,) = first.input_requests.values()
+        assert (request.params.mode, request.params.url) == ("url", URL)
+        assert request.params.elicitation_id is None
+        assert URL in text(await client.call_tool(NAME, arguments))
+
+
+async def test_at_2026_07_28_url_mode_must_be_declared(server):
+    async with connect(server, MODERN) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(NAME, {"url": URL})
+    assert caught.value.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+    assert caught.value.data == {"requiredCapabilities": {"elicitation": {"url": {}}}}
