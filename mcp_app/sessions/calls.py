@@ -99,6 +99,13 @@ class Calls:
     def __len__(self) -> int:
         return sum(len(exchanges) for exchanges in self._running.values())
 
+    async def stop(self) -> None:
+        """Break off what runs here. Those that have become streams are settled by another process."""
+        tasks = [task for exchanges in self._running.values() for task in exchanges.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def start(
         self,
         record: SessionRecord,
