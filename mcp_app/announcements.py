@@ -13,8 +13,11 @@ from channels.layers import get_channel_layer
 from mcp.server.subscriptions import ServerEvent
 from redis.exceptions import RedisError
 
+from mcp_app.sessions import keys
 from mcp_app.sessions.bus import to_message
 from mcp_app.sessions.mailbox import EVERYONE
+from mcp_app.sessions.overview import connected, shown
+from mcp_app.sessions.record import ENDED
 from mcp_app.tokens import WITHDRAWN
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,23 @@ def withdraw_tokens(checksums: list[str]) -> None:
 def publish(event: ServerEvent) -> None:
     """Publish a change (a list, a resource) to its subscribers in all sessions and listen streams."""
     _tell_everyone(to_message(event))
+
+
+def end_session(session_id: str, by: str) -> bool:
+    """End a session as its client's DELETE would. False when there was none any more.
+
+    Args:
+        session_id: The whole of it.
+        by: Who ends it, for the log.
+
+    Raises:
+        RedisError: The session may still live.
+    """
+    with connected() as redis:
+        existed = bool(redis.delete(*keys.of_session(session_id)))
+    _tell_everyone({"type": ENDED, "session": session_id})
+    logger.info("session ended by an operator", extra={"session": shown(session_id), "by": by})
+    return existed
 
 
 def _tell_everyone(message: dict[str, Any]) -> None:

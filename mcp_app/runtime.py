@@ -32,6 +32,7 @@ from mcp_app.server import simulations
 from mcp_app.server.everything import build_server, task_tools
 from mcp_app.sessions.bus import ChannelLayerBus
 from mcp_app.sessions.calls import Calls
+from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionStore
@@ -159,6 +160,10 @@ class Runtime:
             )
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)
+            census = asyncio.create_task(
+                Census(self.redis, self.mailbox, self.streams).run(), name="stream census"
+            )
+            stack.callback(census.cancel)
             running.set_result(None)
             await self._stop.wait()
 

@@ -53,6 +53,11 @@ def files(session_id: str) -> str:
     return f"mcp:files:{{{session_id}}}"
 
 
+def open_streams(process: str) -> str:
+    """Hash: how many streams a process has open, by session; for operators. No session's own."""
+    return f"mcp:streams:{{{process}}}"
+
+
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
     return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener, files)]
@@ -60,4 +65,4 @@ def of_session(session_id: str) -> list[str]:
 
 def renewed_by_use(session_id: str) -> list[str]:
     """Those that live as long as the session does. A listener renews its claim itself, while it lives."""
-    return [key(session_id) for key in (record, owner, events, pending, calls, asked)]
+    return [key for key in of_session(session_id) if key != listener(session_id)]

@@ -54,6 +54,10 @@ class Streams:
     def __len__(self) -> int:
         return sum(len(streams) for streams in self._open.values())
 
+    def counts(self) -> dict[str, int]:
+        """How many streams are open in this process, by session."""
+        return {session_id: len(streams) for session_id, streams in self._open.items() if streams}
+
     async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
         """Append a message to a stream's log and wake whoever reads it."""
         await self.log.append(session_id, stream, message)
@@ -78,12 +82,15 @@ class Streams:
         )
         notification.get("params", {}).pop("_meta", None)
         message = {"jsonrpc": "2.0", **notification}
-        for session_id, streams in list(self._open.items()):
-            listener = next(
-                (s for s in streams if isinstance(s, ListenerStream) and s.is_chosen and s.wants(event)), None
-            )
-            if listener is not None:
-                await self.append(session_id, PENDING, message)
+        for stream in [stream for streams in self._open.values() for stream in streams]:
+            # Every process does this. The session hears it once: from the stream that holds the claim.
+            if (
+                isinstance(stream, ListenerStream)
+                and await stream.wants(event)
+                and await self.log.tell(stream.session_id, stream.name, message)
+            ):
+                stream.wake()
+                await self.wake(stream.session_id, stream.name)
 
     async def opened(self, stream: EventStream) -> None:
         self._open[stream.session_id].add(stream)
@@ -112,6 +119,7 @@ class Streams:
     def _on_changed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
             stream.outdated = True
+            stream.wake()
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
@@ -259,30 +267,36 @@ class ListenerStream(EventStream):
     def carries(self, stream: str) -> bool:
         return stream in (self.name, PENDING)
 
-    def wants(self, event: ServerEvent) -> bool:
+    async def wants(self, event: ServerEvent) -> bool:
         """Whether the session should hear of a change: a resource's only if it subscribed."""
-        return not isinstance(event, ResourceUpdated) or event.uri in self.record.subscriptions
+        if not isinstance(event, ResourceUpdated):
+            return True
+        return (not self.outdated or await self._renew()) and event.uri in self.record.subscriptions
+
+    async def _renew(self) -> bool:
+        """Read the record anew; the stream closes when there is none any more."""
+        self.outdated = False
+        record = await self._streams.sessions.renew(self.session_id)
+        if record is None:
+            self.close()
+            return False
+        self.record = record
+        self._renewed_at = time.monotonic()
+        return True
 
     async def _look(self) -> None:
         now = time.monotonic()
-        if self.outdated or now - self._renewed_at >= conf.keep_alive_seconds:
-            self.outdated = False
-            record = await self._streams.sessions.renew(self.session_id)
-            if record is None:
-                self._closed = True
-                return
-            self.record = record
-            self._renewed_at = now
+        if (self.outdated or now - self._renewed_at >= conf.keep_alive_seconds) and not await self._renew():
+            return
         if self._look_after_all is not None and now - self._looked_at >= conf.lease_seconds:
             self._looked_at = now
             await self._look_after_all(self.record)
-        due = self._due(now) if self.is_chosen else []
-        for method, params in due:
-            await self._streams.log.append(
-                self.session_id, PENDING, {"jsonrpc": "2.0", "method": method, "params": params}
-            )
         self.is_chosen = await self._streams.log.take(self.session_id, self.name, take_over=self._take_over)
         self._take_over = False
+        due = self._due(now)
+        for method, params in due if self.is_chosen else ():
+            message = {"jsonrpc": "2.0", "method": method, "params": params}
+            await self._streams.log.append(self.session_id, self.name, message)
 
     def _due(self, now: float) -> list[Notification]:
         previous, self._ticked_at = self._ticked_at, now

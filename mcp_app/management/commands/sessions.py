@@ -1,0 +1,111 @@
+"""`manage.py sessions`: the live sessions, as a table or as JSON, and a way to end some of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from redis import Redis
+from redis.exceptions import RedisError
+
+from mcp_app import announcements
+from mcp_app.sessions import overview
+
+_HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
+_WIDEST = 40
+
+
+class Command(BaseCommand):
+    help = (
+        "List the live MCP sessions, the newest first, or end some of them. Ids are shortened, as in the "
+        "logs. AGE and IDLE are in seconds; IDLE and STREAMS are as of a few seconds ago; CALLS are those "
+        "that take long or have said something. No server needs to run, but Redis must."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
+        parser.add_argument("--user", metavar="NAME", help="only the sessions of this user")
+        parser.add_argument("--client", metavar="ID", help="only the sessions of this OAuth client")
+        parser.add_argument(
+            "--limit", type=int, default=1000, help="list this many at the most (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--end",
+            nargs="+",
+            action="extend",
+            metavar="ID",
+            help="end these sessions, in all processes, and list nothing; the beginning of an id is "
+            "enough if no other begins so; write --end=-abc for one that begins with a dash",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["limit"] < 1:
+            raise CommandError("--limit must be at least 1.")
+        if options["end"] and (options["user"] or options["client"]):
+            raise CommandError("--end takes ids; it does not go with --user or --client.")
+        try:
+            with overview.connected() as redis:
+                if options["end"]:
+                    self._end(redis, options["end"])
+                else:
+                    self._list(redis, options)
+        except RedisError as error:
+            raise CommandError(f"Redis cannot be reached: {error}") from error
+
+    def _list(self, redis: Redis, options: dict[str, Any]) -> None:
+        listing = overview.live_sessions(
+            redis, limit=options["limit"], user=options["user"], client=options["client"]
+        )
+        if options["json"]:
+            self.stdout.write(json.dumps([session.to_json() for session in listing.sessions], indent=2))
+        else:
+            for line in _table([_row(session) for session in listing.sessions]):
+                self.stdout.write(line)
+        if not listing.is_complete:
+            self.stderr.write(f"There are more than {options['limit']} sessions; see --limit.")
+
+    def _end(self, redis: Redis, beginnings: list[str]) -> None:
+        """End the sessions, if every beginning stands for one of them."""
+        session_ids = dict.fromkeys(self._the_one(redis, beginning) for beginning in beginnings)
+        for session_id in session_ids:
+            announcements.end_session(session_id, by="manage.py sessions")
+            self.stdout.write(f"{overview.shown(session_id)} has been ended.")
+
+    @staticmethod
+    def _the_one(redis: Redis, beginning: str) -> str:
+        match overview.matching(redis, beginning):
+            case [session_id]:
+                return session_id
+            case []:
+                raise CommandError(f"No live session begins with {beginning!r}; nothing was ended.")
+        raise CommandError(f"Several sessions begin with {beginning!r}; nothing was ended.")
+
+
+def _row(session: overview.Session) -> tuple[str, ...]:
+    idle = "?" if session.idle_seconds is None else str(session.idle_seconds)
+    return (
+        session.shown,
+        _plain(session.user),
+        _plain(session.client),
+        session.revision,
+        str(session.age_seconds),
+        idle,
+        str(session.streams),
+        str(session.subscriptions),
+        str(session.calls),
+    )
+
+
+def _plain(text: str) -> str:
+    """A name that others chose, as it may go to a terminal: no control characters, not too long."""
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable if len(printable) <= _WIDEST else printable[: _WIDEST - 1] + "…"
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (_HEADINGS, *rows)
+    ]
