@@ -1,6 +1,7 @@
 """Builds the server: an SDK `MCPServer` with everything that is demonstrated, and nothing around it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.extension import Extension
@@ -9,6 +10,8 @@ from mcp.server.subscriptions import SubscriptionBus
 from mcp.server.transport_security import TransportSecuritySettings
 
 from mcp_app import __version__
+from mcp_app.extensions.skills.extension import Skills
+from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
 
 from . import completions, pagination, prompts, resources, session_features, tools
@@ -29,6 +32,8 @@ INSTRUCTIONS = (
     "you something, and resources come in pages."
 )
 
+SKILLS = Path(__file__).with_name("skills")
+
 MAX_BODY_SIZE = 4 * 1024 * 1024
 
 # Freshness of 2026-07-28 (server/utilities/caching). The lists change rarely and changes are announced,
@@ -44,6 +49,11 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
     "resources/list": _PRIVATE,
     "resources/read": _PRIVATE,
 }
+
+
+def skills() -> Skills:
+    """The skills extension with the skills of this folder (SEP-2640), in pages of two to show pages."""
+    return Skills(load_skills(SKILLS), pagination.page, page_size=2)
 
 
 def task_tools(*, fixtures: bool = False) -> dict[str, TaskSupport]:
@@ -74,7 +84,7 @@ def build_server(
         version=__version__,
         # Tools with a schema of their own can only be given here: the decorators derive every schema.
         tools=conformance.schema_tools() if fixtures else None,
-        extensions=[hello_world.extension(), *extensions],
+        extensions=[hello_world.extension(), skills(), *extensions],
         request_state_security=request_state_security,
         cache_hints=CACHE_HINTS,
         subscriptions=subscriptions,
