@@ -67,7 +67,8 @@ class Exchange:
         self.live_session = LiveSession(calls.sessions, record)
         self.message_metadata = ServerMessageMetadata(
             request_context=ClientRequest(headers, self.live_session),
-            close_sse_stream=self._close_connection,
+            # A client that was given no place to resume from would never see the answer.
+            close_sse_stream=self._close_connection if record.has_priming else None,
         )
         self.is_cancelled = False
         self.connection: EventStream | None = None

@@ -29,6 +29,9 @@ _SET = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
 """
 
+_PRIMING_SINCE = "2025-11-25"
+"""The first revision whose streams begin with an event id (SEP-1699). Revisions compare as dates."""
+
 CHANGED = "session.changed"
 ENDED = "session.ended"
 
@@ -47,6 +50,11 @@ class SessionRecord:
     client: str = ""
     log_level: LoggingLevel | None = None
     subscriptions: frozenset[str] = frozenset()
+
+    @property
+    def has_priming(self) -> bool:
+        """Whether its streams begin with an event id, a place to resume from (SEP-1699)."""
+        return self.protocol_version >= _PRIMING_SINCE
 
     def lifetime(self, now: float) -> int:
         """Seconds that the session may still live without another request; none are left at its full age."""

@@ -25,9 +25,6 @@ from mcp_app.transports.messages import decode, new_session, own_session, parse,
 
 logger = logging.getLogger(__name__)
 
-_PRIMING_SINCE = "2025-11-25"
-"""The first revision whose streams begin with an event id (SEP-1699). Revisions compare as dates."""
-
 _SESSION_ID = "mcp-session-id"
 
 
@@ -159,6 +156,6 @@ class StreamableHttp:
 
 def _opening(record: SessionRecord, stream: EventStream, place: str) -> bytes:
     """The first bytes of a stream; without any, the response head would not be sent."""
-    if record.protocol_version >= _PRIMING_SINCE:
+    if record.has_priming:
         return framing.priming(event_id(stream.name, place), conf.retry_milliseconds)
     return framing.KEEP_ALIVE

@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.types import CallToolResult, CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
+from mcp.types import (
+    CallToolResult,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitRequestURLParams,
+    ElicitResult,
+    ListRootsResult,
+    Root,
+    SamplingCapability,
+    SamplingToolsCapability,
+    TextContent,
+    ToolUseContent,
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +32,17 @@ class Call:
     interactive: bool = False
     """It asks the client for something."""
     since: str = ""
-    """The revision that brought what it needs; a client of an earlier one is told that the call failed."""
+    """The revision that brought what it needs; before that any answer will do."""
+    until: str = "9999"
+    """The last revision that has what it needs."""
     fails: bool = False
     """Its answer is an error by design."""
+    refused: bool = False
+    """It runs as a task only, which the client does not know."""
 
 
 ELICITATION = "2025-06-18"
+URL_ELICITATION = SAMPLING_TOOLS = SESSIONS = "2025-11-25"
 ROUNDS = "test_input_required_result_"
 
 CALLS: dict[str, Call] = {
@@ -41,6 +58,28 @@ CALLS: dict[str, Call] = {
     "elicitInputs": Call('"action": "accept"', interactive=True, since=ELICITATION),
     "get-roots-list": Call("file:///home/alice/project", interactive=True),
     "mcp_apps_hello_world": Call("If this client supports MCP Apps"),
+    "get-structured-content": Call('"humidity":82', {"location": "Chicago"}),
+    "get-resource-links": Call("Here are 2 resource links", {"count": 2}),
+    "getTinyAudio": Call("This is a tiny sound:"),
+    "gzip-file-as-resource": Call(
+        arguments={"data": "data:text/plain,hello", "name": "hello.gz", "outputType": "resource"}
+    ),
+    "toggle-simulated-logging": Call("simulated log messages", until=SESSIONS),
+    "toggle-subscriber-updates": Call("simulated updates", until=SESSIONS),
+    "trigger-url-elicitation": Call(
+        "The person agreed to open https://example.com/",
+        {"url": "https://example.com/"},
+        interactive=True,
+        since=URL_ELICITATION,
+    ),
+    "sample-with-tools": Call(
+        "After 2 turns the model said: Paris", {"prompt": "6 x 7?"}, interactive=True, since=SAMPLING_TOOLS
+    ),
+    "slow_compute": Call("quick: computed for 0.1 seconds.", {"seconds": 0.1, "label": "quick"}),
+    "confirm_delete": Call(
+        "notes.txt was deleted (not really).", {"filename": "notes.txt"}, interactive=True, since=ELICITATION
+    ),
+    "simulate-research-query": Call("Research report: tea", {"topic": "tea"}),
     # Fixtures of the conformance suite.
     "json_schema_2020_12_tool": Call(
         "Arguments accepted: email, name", {"name": "a", "email": "a@b.example"}
@@ -63,6 +102,11 @@ CALLS: dict[str, Call] = {
     ),
     "test_elicitation_sep1034_defaults": Call("action=accept", interactive=True, since=ELICITATION),
     "test_elicitation_sep1330_enums": Call("action=accept", interactive=True, since=ELICITATION),
+    "greet": Call("Hello, alice!", {"name": "alice"}),
+    "failing_job": Call(refused=True),
+    "protocol_error_job": Call("The job met a protocol error", refused=True),
+    "multi_input": Call("the first by alice", interactive=True, since="2026-07-28"),
+    "test_tool_with_task": Call(interactive=True, refused=True),
     "test_x_mcp_header": Call("Region: north", {"region": "north"}),
     "test_trigger_tool_change": Call("The change of the tool list was announced."),
     "test_trigger_prompt_change": Call("The change of the prompt list was announced."),
@@ -87,17 +131,25 @@ class Person:
     def callbacks(self) -> dict[str, Any]:
         return {
             "sampling_callback": self.sample,
+            "sampling_capabilities": SamplingCapability(tools=SamplingToolsCapability()),
             "elicitation_callback": self.elicit,
             "list_roots_callback": self.list_roots,
         }
 
-    async def sample(self, context: Any, params: Any) -> CreateMessageResult:
+    async def sample(self, context: Any, params: Any) -> CreateMessageResult | CreateMessageResultWithTools:
         self.asked.append("sampling")
+        if params.tools and len(params.messages) == 1:
+            use = ToolUseContent(type="tool_use", id="use-1", name="multiply", input={"a": 6, "b": 7})
+            return CreateMessageResultWithTools(
+                role="assistant", content=[use], model="played-model", stop_reason="toolUse"
+            )
         content = TextContent(type="text", text="Paris")
         return CreateMessageResult(role="assistant", content=content, model="played-model")
 
     async def elicit(self, context: Any, params: Any) -> ElicitResult:
         self.asked.append("elicitation")
+        if isinstance(params, ElicitRequestURLParams):
+            return ElicitResult(action="accept")
         fields = params.requested_schema["properties"]
         return ElicitResult(action="accept", content={name: filled(fields[name]) for name in fields})
 

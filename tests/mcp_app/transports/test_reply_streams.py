@@ -181,6 +181,15 @@ async def test_a_tool_can_close_its_stream_and_its_client_polls_for_the_result(
     assert text_of((await resumed.messages())[-1]) == "Reconnection test completed successfully"
 
 
+@pytest.mark.parametrize("revision", ["2025-03-26", "2025-06-18"])
+async def test_no_tool_closes_the_stream_of_a_client_that_has_no_place_to_come_back_to(
+    one: Process, revision: str
+) -> None:
+    session = await Session.open(one, revision=revision)
+    answer = await session.call(one, "test_reconnection")
+    assert text_of(answer) == "Reconnection test completed successfully"
+
+
 async def test_ids_1_and_the_string_1_in_flight_at_once_are_two_requests(
     one: Process, session: Session
 ) -> None:
