@@ -108,6 +108,11 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
     return Listing(_newest_first(found), is_complete=True)
 
 
+def read(redis: Redis, session_ids: list[str]) -> list[Session]:
+    """These sessions, those of them that live. Their streams are not counted."""
+    return list(_read(redis, [keys.record(session_id) for session_id in session_ids], Counter()))
+
+
 def matching(redis: Redis, beginning: str) -> list[str]:
     """The ids of the live sessions that begin like this."""
     if not _BEGINNING.fullmatch(beginning):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from io import StringIO
 from types import SimpleNamespace
@@ -65,7 +66,7 @@ async def test_a_session_is_shown_as_it_is(
     record = await open_session(created_at=time.time() - 60, protocol_version="2025-06-18")
     await store.subscribe(record, "test://a")
     await store.subscribe(record, "test://b")
-    await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})  # type: ignore[misc]
+    await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})
     await redis.expire(keys.record(record.id), 200)
     session = the_only(reader, person)
     assert session == overview.Session(
@@ -121,17 +122,17 @@ async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
     census, key = Census(redis, mailbox, streams), keys.open_streams(mailbox.address)
     for _ in range(2):
         await census.tell()
-        assert await redis.hgetall(key) == {"a": "1", "b": "2"}  # type: ignore[misc]
+        assert await redis.hgetall(key) == {"a": "1", "b": "2"}
         assert 5 <= await redis.ttl(key) <= 7
         await redis.expire(key, 1)
     await census.tell()
     assert await redis.ttl(key) >= 5
     await redis.delete(key)  # as an outage may do
     await census.tell()
-    assert await redis.hlen(key) == 2  # type: ignore[misc]
+    assert await redis.hlen(key) == 2
     del counts["a"]
     await census.tell()
-    assert await redis.hgetall(key) == {"b": "2"}  # type: ignore[misc]
+    assert await redis.hgetall(key) == {"b": "2"}
     counts.clear()
     await census.tell()
     assert not await redis.exists(key)
@@ -241,4 +242,4 @@ async def test_without_redis_the_command_says_so(settings: Any) -> None:
 
 
 def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.Redis) -> None:
-    assert list(overview._read(reader, [keys.record("gone")], overview.Counter())) == []
+    assert list(overview._read(reader, [keys.record("gone")], Counter())) == []

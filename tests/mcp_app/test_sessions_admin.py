@@ -1,0 +1,210 @@
+"""The admin's page of live sessions."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from mcp_app.sessions import keys, overview
+from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions_admin import digest
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page() -> str:
+    return reverse("admin:mcp_app_livesession_changelist")
+
+
+@pytest.fixture
+def sign_in(client: Client) -> Callable[..., Client]:
+    """Signs in somebody who works here and has these permissions."""
+
+    def sign_in(*permissions: str) -> Client:
+        person = User.objects.create_user("olga", is_staff=True)
+        person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+        client.force_login(person)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def operator(sign_in: Callable[..., Client]) -> Client:
+    return sign_in("view_livesession", "delete_livesession")
+
+
+@pytest.fixture
+def make_session() -> Iterator[Callable[..., str]]:
+    """Puts sessions into Redis and returns their ids."""
+    with overview.connected() as redis:
+
+        def make(user: str, client: str = "editor") -> str:
+            record = SessionRecord(
+                id=SessionStore.new_id(), owner="x", created_at=time.time() - 75, user=user, client=client
+            )
+            redis.hset(keys.record(record.id), mapping=record.to_fields())  # type: ignore[arg-type]
+            redis.expire(keys.record(record.id), 290)
+            return record.id
+
+        yield make
+
+
+@pytest.fixture
+def person() -> str:
+    return f"person-{secrets.token_hex(4)}"
+
+
+def is_live(session_id: str) -> bool:
+    with overview.connected() as redis:
+        return bool(redis.exists(keys.record(session_id)))
+
+
+def test_the_page_shows_who_is_connected(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    text = operator.get(page).content.decode()
+    row = text[text.index(f"{session_id[:8]}…") :]
+    cells = re.findall(r"<td>(.*?)</td>", row[: row.index("</tr>")])
+    assert cells == [person, "editor", "2025-11-25", "0:01:15", "0:00:10", "0", "0", "0"]
+
+
+def test_the_page_shows_no_session_id_and_loads_nothing_inline(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    text = operator.get(page).content.decode()
+    assert session_id not in text
+    assert session_id[8:] not in text
+    assert "<script>" not in text
+    assert "style=" not in text
+
+
+def test_what_clients_call_themselves_is_escaped(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    make_session(person, client="<img src=x>")
+    text = operator.get(page).content.decode()
+    assert "<img" not in text
+    assert "&lt;img" in text
+
+
+def test_the_page_can_be_asked_for_one_user_or_client(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    one, two = make_session(person, "one"), make_session(person, "two")
+    text = operator.get(page, {"user": person}).content.decode()
+    assert one[:8] in text
+    assert two[:8] in text
+    text = operator.get(page, {"user": person, "client": "two"}).content.decode()
+    assert one[:8] not in text
+    assert two[:8] in text
+    assert "There is no live session." in operator.get(page, {"user": "nobody"}).content.decode()
+
+
+def test_the_chosen_sessions_end_and_the_others_go_on(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    chosen, other = make_session(person), make_session(person)
+    answer = operator.post(page, {"session": [digest(chosen), "unknown", chosen]}, follow=True)
+    assert "Sessions ended: 1." in answer.content.decode()
+    assert not is_live(chosen)
+    assert is_live(other)
+
+
+def test_ending_is_noted_in_the_log_of_the_admin(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    operator.post(page, {"session": [digest(session_id)]})
+    entry = LogEntry.objects.get()
+    assert entry.object_repr == f"{session_id[:8]}, {person} with editor"
+    assert entry.user.get_username() == "olga"
+    assert session_id not in json.dumps(LogEntry.objects.values_list().get(), default=str)
+    assert "editor" in operator.get(reverse("admin:index")).content.decode()
+
+
+def test_a_session_id_does_not_end_a_session_by_itself(
+    operator: Client, page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    operator.post(page, {"session": [session_id]})
+    assert is_live(session_id)
+
+
+def test_ending_needs_its_own_permission(
+    sign_in: Callable[..., Client], page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    viewer = sign_in("view_livesession")
+    text = viewer.get(page).content.decode()
+    assert session_id[:8] in text
+    assert digest(session_id) not in text
+    assert viewer.post(page, {"session": [digest(session_id)]}).status_code == 403
+    assert is_live(session_id)
+
+
+def test_seeing_needs_a_permission(sign_in: Callable[..., Client], page: str) -> None:
+    assert sign_in().get(page).status_code == 403
+
+
+def test_strangers_are_sent_to_sign_in(client: Client, page: str) -> None:
+    answer = client.get(page)
+    assert answer.status_code == 302
+    assert reverse("admin:login") in answer["location"]
+
+
+def test_ending_is_protected_against_forged_requests(
+    page: str, person: str, make_session: Callable[..., str]
+) -> None:
+    session_id = make_session(person)
+    forged = Client(enforce_csrf_checks=True)
+    forged.force_login(User.objects.create_superuser("root"))
+    assert forged.post(page, {"session": [digest(session_id)]}).status_code == 403
+    assert is_live(session_id)
+
+
+def test_a_list_that_is_too_long_says_so(
+    operator: Client,
+    page: str,
+    person: str,
+    make_session: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mcp_app.sessions_admin._LISTED", 1)
+    make_session(person)
+    assert "there are more" not in operator.get(page, {"user": person}).content.decode()
+    make_session(person)
+    assert "there are more" in operator.get(page, {"user": person}).content.decode()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_without_redis_the_page_says_so(operator: Client, page: str, settings: Any, method: str) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    answer = getattr(operator, method)(page)
+    assert answer.status_code == 503
+    assert "Redis cannot be reached." in answer.content.decode()
+
+
+def test_there_is_no_other_page_of_a_session(operator: Client, page: str) -> None:
+    assert operator.get(f"{page}add/").status_code == 404
+    assert operator.get(f"{page}x/change/").status_code == 404
+
+
+def test_what_asks_all_models_meets_no_missing_table(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("dumpdata", "mcp_app.livesession")
+    call_command("dumpdata", "--all", "mcp_app.livesession")
+    assert json.loads(capsys.readouterr().out.replace("][", "")) == []
