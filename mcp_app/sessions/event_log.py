@@ -46,6 +46,15 @@ end
 return 1
 """
 
+# Tells a listener something, if it is the one to hear it.
+# KEYS: listener, events. ARGV: stream, message, length of the log, seconds of the log.
+_TELL = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'stream', ARGV[1], 'data', ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[4])
+return 1
+"""
+
 # Gives the claim up. KEYS: listener. ARGV: stream.
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -98,6 +107,7 @@ class EventLog:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._take = redis.register_script(_TAKE)
+        self._tell = redis.register_script(_TELL)
         self._release = redis.register_script(_RELEASE)
 
     def add(
@@ -142,6 +152,20 @@ class EventLog:
                     stream,
                     int(conf.keep_alive_seconds * 3) + 1,
                     int(take_over),
+                    conf.session_idle_seconds,
+                ],
+            )
+        )
+
+    async def tell(self, session_id: str, stream: str, message: dict[str, Any]) -> bool:
+        """Append a message to a listener's stream; False when another listener is the one to hear it."""
+        return bool(
+            await self._tell(
+                keys=[keys.listener(session_id), keys.events(session_id)],
+                args=[
+                    stream,
+                    pydantic_core.to_json(message).decode(),
+                    conf.event_log_length,
                     conf.session_idle_seconds,
                 ],
             )
