@@ -6,7 +6,7 @@ Session ids stay here: the page knows sessions by a keyed digest of their id, an
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
@@ -91,7 +91,7 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for session in overview.read(redis, session_ids):
             announcements.end_session(session.id, by=request.user.get_username())
             LogEntry.objects.create(
-                user_id=request.user.pk,
+                user=cast(Any, request.user),
                 content_type=ContentType.objects.get_for_model(LiveSession),
                 object_id=digest(session.id),
                 object_repr=f"{session.shown}, {session.user} with {session.client}"[:200],
