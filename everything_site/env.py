@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,37 @@ from everything_site import valkey
 
 INTEGRATED = "integrated"
 SEPARATE = "separate"
+INTROSPECTION = "introspection"
+JWT = "jwt"
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
 _REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
 _MIN_SECRET_KEY_LENGTH = 32
+_SEPARATE_ONLY = (
+    "AUTH_SERVER_ISSUER",
+    "TOKEN_VERIFICATION",
+    "TOKEN_AUDIENCE",
+    "INTROSPECTION_URL",
+    "INTROSPECTION_CLIENT_ID",
+    "INTROSPECTION_CLIENT_SECRET",
+    "JWKS_URL",
+    "JWT_TYPES",
+)
+
+
+@dataclass(frozen=True)
+class TokenVerification:
+    """How the MCP server of separate mode checks the tokens of the other server."""
+
+    kind: str
+    issuer: str
+    audience: str | None
+    introspection_url: str
+    client_id: str
+    client_secret: str
+    jwks_url: str
+    jwt_types: list[str]
 
 
 @dataclass(frozen=True)
@@ -34,6 +62,9 @@ class Environment:
     auth_mode: str
     auth_server_url: str
     auth_server_port: int
+    token_verification: TokenVerification | None
+    rate_limits: bool
+    trusted_proxies: int
     secret_key: str
     secret_key_fallbacks: list[str]
     debug: bool
@@ -73,6 +104,7 @@ def read(base_dir: Path) -> Environment:
             "AUTH_SERVER_URL names another server, which AUTH_MODE=integrated does not use: "
             "set AUTH_MODE=separate, or leave AUTH_SERVER_URL out."
         )
+    secret_key = _secret_key(env, base_dir, debug)
     return Environment(
         port=port,
         base_uri=base_uri.geturl(),
@@ -81,10 +113,13 @@ def read(base_dir: Path) -> Environment:
         auth_mode=auth_mode,
         auth_server_url=auth_server.geturl(),
         auth_server_port=auth_server_port,
-        secret_key=_secret_key(env, base_dir, debug),
+        token_verification=_token_verification(env, auth_mode, base_uri, auth_server, debug, secret_key),
+        rate_limits=_boolean(env, "RATE_LIMITS", True),
+        trusted_proxies=_count(env, "TRUSTED_PROXIES", 0),
+        secret_key=secret_key,
         secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),
         debug=debug,
-        allowed_hosts=_list(env, "ALLOWED_HOSTS", _default_hosts(base_uri, local)),
+        allowed_hosts=_list(env, "ALLOWED_HOSTS", _default_hosts(base_uri, auth_server)),
         allowed_origins=[
             _origin(origin)
             for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
@@ -103,14 +138,98 @@ def is_loopback(hostname: str | None) -> bool:
         return hostname == "localhost" or hostname.endswith(".localhost")
 
 
-def _default_hosts(base_uri: SplitResult, local: bool) -> list[str]:
-    return ["localhost", "127.0.0.1", "[::1]"] if local else [base_uri.hostname or ""]
+def auth_server_fault(environment: Environment) -> str | None:
+    """Why this project cannot be the authorization server that the environment describes, or None."""
+    tokens = environment.token_verification
+    if tokens is None:
+        return "AUTH_MODE=integrated: the MCP server is its own authorization server. Set AUTH_MODE=separate."
+    if tokens.kind != INTROSPECTION:
+        return "This authorization server gives no JWTs: set TOKEN_VERIFICATION=introspection."
+    if urlsplit(environment.auth_server_url).path:
+        return "This authorization server needs an origin of its own: AUTH_SERVER_URL must have no path."
+    if tokens.issuer != environment.auth_server_url:
+        return "AUTH_SERVER_ISSUER is for the server of another maker; leave it out."
+    return None
+
+
+def _token_verification(
+    env: environ.Env,
+    auth_mode: str,
+    base_uri: SplitResult,
+    auth_server: SplitResult,
+    debug: bool,
+    secret_key: str,
+) -> TokenVerification | None:
+    if auth_mode == INTEGRATED:
+        for name in _SEPARATE_ONLY:
+            if env.str(name, default=""):
+                raise ImproperlyConfigured(f"{name} is for AUTH_MODE=separate; leave it out.")
+        return None
+    if auth_server == base_uri:
+        raise ImproperlyConfigured(
+            "AUTH_SERVER_URL names this very server: set AUTH_MODE=integrated, or the URL of the other one."
+        )
+    if base_uri.scheme == "https" and auth_server.scheme != "https":
+        raise ImproperlyConfigured("AUTH_SERVER_URL must be https, since BASE_URI is.")
+    kind = _choice(env, "TOKEN_VERIFICATION", (INTROSPECTION, JWT))
+    other = ("JWKS_URL", "JWT_TYPES") if kind == INTROSPECTION else _SEPARATE_ONLY[3:6]
+    for name in other:
+        if env.str(name, default=""):
+            raise ImproperlyConfigured(f"{name} has no use with TOKEN_VERIFICATION={kind}; leave it out.")
+    if kind == JWT and not env.str("JWKS_URL", default=""):
+        raise ImproperlyConfigured("TOKEN_VERIFICATION=jwt needs JWKS_URL, where the keys are published.")
+    client_id, client_secret = ("", "") if kind == JWT else _introspection_client(env, debug, secret_key)
+    for name in ("INTROSPECTION_URL", "JWKS_URL"):
+        if _http_url(env, name, auth_server.geturl()).scheme != "https" and base_uri.scheme == "https":
+            raise ImproperlyConfigured(f"{name} must be https, since BASE_URI is.")
+    issuer: str = env.str("AUTH_SERVER_ISSUER", default=auth_server.geturl())
+    if _http_url(env, "AUTH_SERVER_ISSUER", auth_server.geturl()) != auth_server:
+        raise ImproperlyConfigured("AUTH_SERVER_ISSUER may differ from AUTH_SERVER_URL in a last slash only.")
+    return TokenVerification(
+        kind=kind,
+        issuer=issuer,
+        audience=env.str("TOKEN_AUDIENCE", default="") or None,
+        introspection_url=env.str("INTROSPECTION_URL", default=f"{auth_server.geturl()}/introspect"),
+        client_id=client_id,
+        client_secret=client_secret,
+        jwks_url=env.str("JWKS_URL", default=""),
+        jwt_types=_list(env, "JWT_TYPES", ["at+jwt"]),
+    )
+
+
+def _introspection_client(env: environ.Env, debug: bool, secret_key: str) -> tuple[str, str]:
+    """As whom the MCP server asks. In development both servers derive the same secret from SECRET_KEY."""
+    client_id: str = env.str("INTROSPECTION_CLIENT_ID", default="")
+    secret: str = env.str("INTROSPECTION_CLIENT_SECRET", default="")
+    if debug:
+        derived = hmac.digest(secret_key.encode(), b"introspection client", hashlib.sha256).hex()
+        return client_id or "mcp-server", secret or derived
+    if not client_id or not secret:
+        raise ImproperlyConfigured(
+            "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET must be set when DEBUG is off: "
+            "with them the MCP server asks the authorization server what a token is worth."
+        )
+    return client_id, secret
+
+
+def _default_hosts(*urls: SplitResult) -> list[str]:
+    hosts: list[str] = []
+    for url in urls:
+        hosts += ["localhost", "127.0.0.1", "[::1]"] if is_loopback(url.hostname) else [url.hostname or ""]
+    return list(dict.fromkeys(hosts))
 
 
 def _port(env: environ.Env, name: str, default: int) -> int:
     text = env.str(name, default=str(default))
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _count(env: environ.Env, name: str, default: int) -> int:
+    text = env.str(name, default=str(default))
+    if not text.isdecimal() or int(text) > 10:
+        raise ImproperlyConfigured(f"{name} must be a whole number from 0 to 10, not {text!r}.")
     return int(text)
 
 

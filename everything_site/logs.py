@@ -42,6 +42,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
             "django.channels.server": {"level": "ERROR"},
             "daphne": {"level": "WARNING"},
             "mcp": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
         },
     }
 

@@ -22,11 +22,13 @@ AUTH_MODE = ENV.auth_mode
 AUTH_SERVER_URL = ENV.auth_server_url
 AUTH_SERVER_PORT = ENV.auth_server_port
 ALLOWED_HOSTS = ENV.allowed_hosts
+IS_SEPARATE = ENV.token_verification is not None
 HTTPS = BASE_URI.startswith("https://")
 
 # --- Django -------------------------------------------------------------------------------------
 
-ROOT_URLCONF = "everything_site.urls"
+# The authorization server of separate mode has auth_urls: see auth_asgi.py.
+ROOT_URLCONF = "everything_site.resource_urls" if IS_SEPARATE else "everything_site.urls"
 ASGI_APPLICATION = "everything_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -145,6 +147,19 @@ MCP_RESOURCE_URL = f"{BASE_URI}/mcp"
 MCP_ALLOWED_ORIGINS = ENV.allowed_origins
 MCP_CONFORMANCE_FIXTURES = ENV.conformance_fixtures
 MCP_TOKEN_VERIFIER = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
+MCP_ISSUER = AUTH_SERVER_URL
+if ENV.token_verification is not None:
+    MCP_TOKEN_VERIFIER = {
+        env.INTROSPECTION: "mcp_app.auth.introspection.IntrospectionTokenVerifier",
+        env.JWT: "mcp_app.auth.jwt.JWTTokenVerifier",
+    }[ENV.token_verification.kind]
+    MCP_ISSUER = ENV.token_verification.issuer
+    MCP_TOKEN_AUDIENCE = ENV.token_verification.audience
+    MCP_INTROSPECTION_URL = ENV.token_verification.introspection_url
+    MCP_INTROSPECTION_CLIENT_ID = ENV.token_verification.client_id
+    MCP_INTROSPECTION_CLIENT_SECRET = ENV.token_verification.client_secret
+    MCP_JWKS_URL = ENV.token_verification.jwks_url
+    MCP_JWT_TYPES = ENV.token_verification.jwt_types
 
 # --- OAuth: oauth_app/conf.py ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Where Django answers: everything but the MCP endpoints, which `asgi.py` routes."""
+"""Where Django answers in integrated mode: everything but the MCP endpoints, which `asgi.py` routes."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -7,7 +7,9 @@ from everything_site import views
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("", include("mcp_app.auth.urls")),
     path("", include("oauth_app.urls")),
+    path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -39,6 +39,44 @@ class Conf:
         return path
 
     @cached_property
+    def issuer(self) -> str:
+        """Who issues the tokens: the authorization server that this resource names (RFC 9728)."""
+        issuer: str = settings.MCP_ISSUER
+        return issuer
+
+    @cached_property
+    def token_audience(self) -> str:
+        """What a token of another server names as its audience, if that is not `resource_url`."""
+        return getattr(settings, "MCP_TOKEN_AUDIENCE", None) or self.resource_url
+
+    @cached_property
+    def introspection_url(self) -> str:
+        """Where the authorization server says what a token is worth (RFC 7662)."""
+        url: str = settings.MCP_INTROSPECTION_URL
+        return url
+
+    @cached_property
+    def introspection_credentials(self) -> tuple[str, str]:
+        """The client id and secret with which this server asks there."""
+        return settings.MCP_INTROSPECTION_CLIENT_ID, settings.MCP_INTROSPECTION_CLIENT_SECRET
+
+    @cached_property
+    def jwks_url(self) -> str:
+        """Where the authorization server publishes the keys of its JWT access tokens."""
+        url: str = settings.MCP_JWKS_URL
+        return url
+
+    @cached_property
+    def jwt_types(self) -> Sequence[str]:
+        """Which `typ` a JWT may have. RFC 9068 knows one; some servers write plain `JWT`."""
+        return [name.lower() for name in getattr(settings, "MCP_JWT_TYPES", ["at+jwt"])]
+
+    @cached_property
+    def auth_server_timeout_seconds(self) -> float:
+        """How long another authorization server may take before the request is answered with 503."""
+        return getattr(settings, "MCP_AUTH_SERVER_TIMEOUT_SECONDS", 5.0)
+
+    @cached_property
     def required_scopes(self) -> Sequence[str]:
         """The scopes that every request needs."""
         return getattr(settings, "MCP_REQUIRED_SCOPES", ("mcp",))

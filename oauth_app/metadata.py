@@ -1,4 +1,4 @@
-"""The well-known documents: RFC 8414 for the authorization server, RFC 9728 for the resource.
+"""The well-known document of the authorization server (RFC 8414).
 
 Every URL comes from the settings, so that no Host header can change what a client reads.
 """
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from oauth_app.conf import conf
 from oauth_app.models import Client
-from oauth_app.scopes import PROTOCOL_SCOPE, SCOPES
+from oauth_app.scopes import SCOPES
 
 AUTH_METHODS = Client.AuthMethod.values
 SECRET_METHODS = [method for method in AUTH_METHODS if method != Client.AuthMethod.NONE]
@@ -40,30 +40,9 @@ def authorization_server_metadata() -> dict[str, Any]:
     }
 
 
-def protected_resource_metadata() -> dict[str, Any]:
-    """The smallest scope only: what more a tool needs, its challenge says."""
-    return {
-        "resource": conf.resource_url,
-        "authorization_servers": [conf.issuer],
-        "scopes_supported": [PROTOCOL_SCOPE],
-        "bearer_methods_supported": ["header"],
-        "resource_name": "Everything Server",
-    }
-
-
 @require_safe
 def authorization_server(request: HttpRequest) -> HttpResponse:
     return _document(authorization_server_metadata())
-
-
-@require_safe
-def protected_resource(request: HttpRequest) -> HttpResponse:
-    return _document(protected_resource_metadata())
-
-
-def unknown(request: HttpRequest, name: str = "") -> HttpResponse:
-    """Clients probe well-known URLs; HTML would make them stumble."""
-    return JsonResponse({"error": "not_found"}, status=404)
 
 
 def _document(document: dict[str, Any]) -> HttpResponse:

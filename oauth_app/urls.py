@@ -17,12 +17,6 @@ urlpatterns = [
         metadata.authorization_server,
         name="authorization-server",
     ),
-    re_path(
-        r"^\.well-known/oauth-protected-resource(?:/mcp)?/?$",
-        metadata.protected_resource,
-        name="protected-resource",
-    ),
-    path(".well-known/<path:name>", csrf_exempt(metadata.unknown)),
     path("authorize", AuthorizeView.as_view(), name="authorize"),
     # Called by programs that carry no cookie
     path("register", csrf_exempt(RegisterView.as_view()), name="register"),

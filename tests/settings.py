@@ -11,6 +11,7 @@ os.environ["BASE_URI"] = "http://localhost:3232"
 os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or (
     f"unix://{Path(tempfile.mkdtemp(prefix='everything-tests-')) / 'valkey.sock'}"
 )
+os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one address
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from everything_site.settings import *  # noqa: F403

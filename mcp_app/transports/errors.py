@@ -9,6 +9,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_
 from mcp_types.version import SUPPORTED_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
+from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.sessions.calls import TooManyCalls
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -87,6 +88,13 @@ def from_exception(error: Exception) -> HttpError | None:
         return error
     if isinstance(error, TooManyCalls):
         return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+    if isinstance(error, AuthorizationServerUnavailable):
+        return HttpError(
+            503,
+            "The authorization server cannot be asked about the token; try again shortly.",
+            INTERNAL_ERROR,
+            headers=[(b"retry-after", b"5")],
+        )
     if isinstance(error, RedisError | ConnectionError | TimeoutError):
         return HttpError(
             503,

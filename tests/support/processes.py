@@ -144,6 +144,7 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
                 "SECRET_KEY": secrets.token_hex(32),
                 "DEBUG": "false",
                 "PYTHONWARNINGS": "default",
+                "RATE_LIMITS": "false",  # all the clients of a test have one address
                 **environment,
             },
             folder,

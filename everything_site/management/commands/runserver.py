@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import subprocess
+import sys
 import threading
-from contextlib import nullcontext
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from daphne.management.commands.runserver import Command as DaphneRunserver
@@ -15,10 +19,12 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from everything_site import valkey
+from everything_site import env, valkey
 
 ADMIN = "admin"
 _PARENT_CHECK_SECONDS = 1.0
+_STOP_SECONDS = 10
+WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
 
 
 class Command(DaphneRunserver):
@@ -27,42 +33,89 @@ class Command(DaphneRunserver):
         "migrations, makes a first admin account, and starts anew when the code changes."
     )
     default_port = str(settings.PORT)
+    has_auth_server = True
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        if self.has_auth_server:
+            parser.add_argument(
+                "--with-auth-server",
+                action="store_true",
+                help="With AUTH_MODE=separate: start `runauthserver` as well, and end it with this command.",
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if os.environ.get(DJANGO_AUTORELOAD_ENV) == "true":
             _end_with_parent()
             super().handle(*args, **options)
             return
-        embedded = valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR)
+        with_auth_server = options.get("with_auth_server")
+        if with_auth_server and (fault := env.auth_server_fault(settings.ENV)):
+            raise CommandError(fault)
+        if os.environ.get(WITH_PARENT):
+            _end_with_parent()
         try:
-            with valkey.running(settings.REDIS_URL) if embedded else nullcontext():
+            with ExitStack() as stack:
+                if valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
+                    stack.enter_context(valkey.running(settings.REDIS_URL))
+                if with_auth_server:
+                    call_command("migrate", interactive=False, verbosity=0)  # once, before both start
+                    stack.enter_context(_auth_server(reload=options["use_reloader"]))
                 super().handle(*args, **options)
         except RuntimeError as error:
             raise CommandError(str(error)) from error
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        self._say_what_to_open(_first_admin_password())
+        self.prepare()
+        # In separate mode only the authorization server has an admin.
+        has_admin = not (settings.IS_SEPARATE and self.has_auth_server)
+        self._say_what_to_open(_first_admin_password() if has_admin else None)
         super().inner_run(*args, **options)
 
-    def _say_what_to_open(self, password: str | None) -> None:
+    def prepare(self) -> None:
+        """What else must be there before the server starts."""
+
+    def places(self, password: str | None) -> list[tuple[str, str]]:
+        """What to open, with a label each."""
         base = settings.BASE_URI
-        credentials = f"user {ADMIN}, password {password}" if password else "sign in as before"
         inspector = "npx @modelcontextprotocol/inspector"
-        lines = [
+        admin = ("Admin", f"{base}/admin/   ({self.credentials(password)})")
+        authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server: runauthserver)")
+        return [
             ("MCP endpoint", f"{base}/mcp"),
             ("Landing page", f"{base}/"),
-            ("Admin", f"{base}/admin/   ({credentials})"),
+            authorization if settings.IS_SEPARATE else admin,
             ("MCP Inspector", f"{inspector}   (transport Streamable HTTP, URL {base}/mcp)"),
         ]
+
+    def credentials(self, password: str | None) -> str:
+        return f"user {ADMIN}, password {password}" if password else "sign in as before"
+
+    def _say_what_to_open(self, password: str | None) -> None:
         self.stdout.write("\n")
-        for label, text in lines:
+        for label, text in self.places(password):
             self.stdout.write(f"  {label:<15}{self.style.SUCCESS(text)}\n")
         if password:
             self.stdout.write(
                 "  This password is shown once; `manage.py changepassword admin` sets another.\n"
             )
         self.stdout.write("\n")
+
+
+@contextmanager
+def _auth_server(*, reload: bool) -> Iterator[None]:
+    """Keep `runauthserver` running in a process of its own while the context is open."""
+    command = [sys.executable, sys.argv[0], "runauthserver", *([] if reload else ["--noreload"])]
+    process = subprocess.Popen(command, env={**os.environ, WITH_PARENT: "1"})  # noqa: S603 - this very program
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _first_admin_password() -> str | None:
@@ -76,7 +129,7 @@ def _first_admin_password() -> str | None:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that reloads it has gone, even by SIGKILL."""
+    """End this process when the one that started it has gone, even by SIGKILL."""
     parent = os.getppid()
 
     def watch() -> None:

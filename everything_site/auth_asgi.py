@@ -1,0 +1,62 @@
+"""The authorization server of separate mode. `daphne -p 3001 everything_site.auth_asgi:application`.
+
+/healthz  /readyz       probes
+everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
+"""
+
+import os
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
+django.setup(set_prefix=False)
+
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
+from django.urls import URLPattern, re_path  # noqa: E402
+
+from everything_site import env  # noqa: E402
+from everything_site.readiness import DatabaseReady  # noqa: E402
+from everything_site.request_log import RequestLog  # noqa: E402
+from mcp_app.transports.cors import open_to  # noqa: E402
+from mcp_app.transports.health import Healthz  # noqa: E402
+
+if fault := env.auth_server_fault(settings.ENV):
+    raise ImproperlyConfigured(fault)
+
+
+class AuthServerHandler(ASGIHandler):
+    """Django with the authorization server's URLs; ROOT_URLCONF is the MCP server's."""
+
+    def create_request(self, scope: Any, body_file: Any) -> Any:
+        request, error = super().create_request(scope, body_file)
+        if request is not None:
+            request.urlconf = "everything_site.auth_urls"
+        return request, error
+
+
+def route(pattern: str, app: Any) -> URLPattern:
+    """Channels routes ASGI applications by Django's patterns, which are typed for views."""
+    return re_path(pattern, app)
+
+
+django_application: Any = AuthServerHandler()
+
+application = RequestLog(
+    ProtocolTypeRouter(
+        {
+            "http": URLRouter(
+                [
+                    route(r"^healthz$", Healthz()),
+                    route(r"^readyz$", DatabaseReady()),
+                    # Metadata, registration and tokens are for pages of any origin; sign-in is not.
+                    route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
+                    route(r"", django_application),
+                ]
+            ),
+        }
+    )
+)

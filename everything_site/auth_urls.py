@@ -1,0 +1,14 @@
+"""Where the authorization server of separate mode answers: OAuth, sign-in and admin, and no MCP."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from everything_site import views
+
+urlpatterns = [
+    path("", views.auth_landing, name="landing"),
+    path("", include("oauth_app.urls")),
+    path(".well-known/<path:name>", views.unknown_document),
+    path("fakeupstreamauth/", include("fakeupstream.urls")),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,16 @@
+"""Where Django answers at the MCP server of separate mode: what it is, and whose tokens it takes.
+
+Nothing here signs anybody in, gives a token, or needs a database.
+"""
+
+from django.urls import include, path, re_path
+
+from everything_site import views
+from mcp_app.auth import metadata
+
+urlpatterns = [
+    path("", views.landing, name="landing"),
+    path("", include("mcp_app.auth.urls")),
+    re_path(r"^\.well-known/oauth-authorization-server/?$", metadata.other_authorization_server),
+    path(".well-known/<path:name>", views.unknown_document),
+]

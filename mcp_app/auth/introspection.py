@@ -1,0 +1,41 @@
+"""Tokens checked by asking the server that issued them (RFC 7662), as separate mode does."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import httpx2
+from mcp.server.auth.provider import AccessToken
+
+from mcp_app.auth.claims import access_token
+from mcp_app.auth.server import AuthorizationServer
+from mcp_app.conf import conf
+
+
+class IntrospectionTokenVerifier:
+    """A `mcp.server.auth.provider.TokenVerifier`. What it learns is remembered by `TokenCache`."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._server = AuthorizationServer(transport)
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """The token's rights, if the server says that it is active, and it was issued for this resource.
+
+        Raises:
+            AuthorizationServerUnavailable: The server cannot be asked, or refuses these credentials.
+        """
+        client_id, secret = conf.introspection_credentials
+        answer = await self._server.json(
+            "POST",
+            conf.introspection_url,
+            data={"token": token, "token_type_hint": "access_token"},
+            auth=(quote(client_id, safe=""), quote(secret, safe="")),  # RFC 6749 §2.3.1 encodes both
+        )
+        if answer.get("active") is not True:
+            return None
+        return access_token(
+            token, answer, issuer=conf.issuer, audience=conf.token_audience, resource=conf.resource_url
+        )
+
+    async def aclose(self) -> None:
+        await self._server.aclose()

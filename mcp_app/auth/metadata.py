@@ -1,0 +1,91 @@
+"""The well-known documents of the resource server (RFC 9728), and where its authorization server is.
+
+Every URL comes from the settings, so that no Host header can change what a client reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+from mcp_app.auth.server import AuthorizationServer, AuthorizationServerUnavailable
+from mcp_app.conf import conf
+
+CACHE_SECONDS = 300
+_CACHE_KEY = "mcp_app.authorization_server_metadata"
+
+
+def protected_resource_metadata() -> dict[str, Any]:
+    """The smallest scope only: what more a tool needs, its challenge says."""
+    return {
+        "resource": conf.resource_url,
+        "authorization_servers": [conf.issuer],
+        "scopes_supported": list(conf.required_scopes),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Everything Server",
+    }
+
+
+@require_safe
+def protected_resource(request: HttpRequest) -> HttpResponse:
+    return document_response(protected_resource_metadata())
+
+
+@require_safe
+async def other_authorization_server(request: HttpRequest) -> HttpResponse:
+    """The metadata of the other server, published here too, for clients of 2025-03-26.
+
+    They know no RFC 9728: they look for the authorization server at the MCP server's own origin, and
+    of an answer that is not "200 OK + Metadata Document" they conclude that `/authorize`, `/token`
+    and `/register` are here (2025-03-26, Server Metadata Discovery and Fallbacks). A redirect is no such
+    answer, and clients of that time do not follow one. So the document itself is served; issuer and
+    endpoints in it are the other server's. Later revisions name that server in `protected_resource`,
+    and their clients never come here.
+    """
+    document = cache.get(_CACHE_KEY)
+    if document is None:
+        server = AuthorizationServer()
+        try:
+            document = await _read(server)
+        except AuthorizationServerUnavailable:
+            response = JsonResponse({"error": "temporarily_unavailable"}, status=503)
+            response["Retry-After"] = "5"
+            response["Cache-Control"] = "no-store"
+            return response
+        finally:
+            await server.aclose()
+        cache.set(_CACHE_KEY, document, CACHE_SECONDS)
+    return document_response(document)
+
+
+def document_response(document: dict[str, Any]) -> HttpResponse:
+    return JsonResponse(document, headers={"Cache-Control": f"public, max-age={CACHE_SECONDS}"})
+
+
+def metadata_urls(issuer: str) -> list[str]:
+    """Where an issuer's metadata may be, in the order in which clients look (2025-11-25)."""
+    url = urlsplit(issuer)
+    path = url.path.rstrip("/")
+    origin = f"{url.scheme}://{url.netloc}"
+    found = [
+        f"{origin}/.well-known/oauth-authorization-server{path}",
+        f"{origin}/.well-known/openid-configuration{path}",
+    ]
+    return [*found, f"{origin}{path}/.well-known/openid-configuration"] if path else found
+
+
+async def _read(server: AuthorizationServer) -> dict[str, Any]:
+    unavailable: AuthorizationServerUnavailable | None = None
+    for url in metadata_urls(conf.issuer):
+        try:
+            document = await server.json("GET", url)
+        except AuthorizationServerUnavailable as error:
+            unavailable = error
+            continue
+        if document.get("issuer") == conf.issuer:  # RFC 8414 §3.3: else it is somebody else's
+            return document
+    raise AuthorizationServerUnavailable from unavailable

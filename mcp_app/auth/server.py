@@ -1,0 +1,74 @@
+"""The other authorization server, as this process reaches it: over HTTP, with an end to every wait."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx2
+
+from mcp_app.conf import conf
+
+logger = logging.getLogger(__name__)
+
+_CONNECTIONS = 20
+
+
+class AuthorizationServerUnavailable(Exception):
+    """The authorization server cannot be asked now. That says nothing about the token: 503, never 401."""
+
+
+class AuthorizationServer:
+    """Requests to the authorization server, on connections that are kept between them.
+
+    Args:
+        transport: What carries the requests; a test's own, or the network.
+    """
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._transport = transport
+        self._client: httpx2.AsyncClient | None = None
+
+    async def json(self, method: str, url: str, **request: Any) -> dict[str, Any]:
+        """The JSON object with which it answers.
+
+        Raises:
+            AuthorizationServerUnavailable: It does not answer in time, or with something else.
+        """
+        try:
+            response = await self._open().request(method, url, **request)
+            response.raise_for_status()
+            if response.is_redirect:
+                raise ValueError("it redirects")
+            document = response.json()
+            if not isinstance(document, dict):
+                raise ValueError("it does not answer with a JSON object")
+        except (httpx2.HTTPError, ValueError) as error:
+            # Neither the URL's query nor the body is logged: a token may be in it.
+            logger.error(
+                "the authorization server cannot be asked",
+                extra={"url": url.partition("?")[0], "reason": _reason(error)},
+            )
+            raise AuthorizationServerUnavailable from error
+        return document
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    def _open(self) -> httpx2.AsyncClient:
+        """The client, made in the event loop that uses it."""
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                transport=self._transport,
+                timeout=conf.auth_server_timeout_seconds,
+                limits=httpx2.Limits(max_connections=_CONNECTIONS),
+                headers={"Accept": "application/json"},
+            )
+        return self._client
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx2.HTTPStatusError):
+        return f"status {error.response.status_code}"
+    return f"{type(error).__name__}: {error}"

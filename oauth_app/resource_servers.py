@@ -1,0 +1,35 @@
+"""Resource servers: the clients that may ask at /introspect what a token is worth."""
+
+from __future__ import annotations
+
+from oauth_app.models import Client
+from oauth_app.secrets import checksum
+
+MIN_SECRET_LENGTH = 32
+
+
+class Refused(Exception):
+    """The client cannot be made a resource server; the message says why."""
+
+
+def ensure(client_id: str, secret: str) -> Client:
+    """The resource server of this name, with this secret, made unless it is there.
+
+    Raises:
+        Refused: The secret can be guessed, or the name belongs to a client that registered itself.
+    """
+    if len(secret) < MIN_SECRET_LENGTH:
+        raise Refused(f"The secret of a resource server needs at least {MIN_SECRET_LENGTH} characters.")
+    client = Client.objects.filter(client_id=client_id).first()
+    if client is None:
+        client = Client(client_id=client_id, name="MCP server")
+    elif client.registration_source != Client.RegistrationSource.MANUAL or client.redirect_uris:
+        raise Refused(f"{client_id} is a client of another kind; choose another INTROSPECTION_CLIENT_ID.")
+    kept = (client.is_resource_server, client.client_secret, client.is_enabled)
+    client.client_type = Client.CLIENT_CONFIDENTIAL
+    client.auth_method = Client.AuthMethod.BASIC
+    client.client_secret = checksum(secret)
+    client.is_resource_server = client.is_enabled = True
+    if kept != (True, client.client_secret, True):
+        client.save()
+    return client

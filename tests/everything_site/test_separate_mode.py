@@ -1,0 +1,117 @@
+"""The variables of separate mode: what they come to, and which combinations make no sense."""
+
+from dataclasses import replace
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from everything_site import env
+
+PRODUCTION = {
+    "AUTH_MODE": "separate",
+    "BASE_URI": "https://mcp.example.com",
+    "AUTH_SERVER_URL": "https://auth.example.com",
+    "SECRET_KEY": "x" * 50,
+    "DEBUG": "false",
+}
+CLIENT = {"INTROSPECTION_CLIENT_ID": "mcp-server", "INTROSPECTION_CLIENT_SECRET": "y" * 40}
+JWT = {"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "https://auth.example.com/jwks"}
+
+
+@pytest.fixture
+def read(monkeypatch, tmp_path):
+    """The environment that these variables, and no others, come to."""
+
+    def read(**variables):
+        environ = {"ENV_FILE": "/dev/null", **variables}
+        monkeypatch.setattr("environ.FileAwareEnv.ENVIRON", environ)
+        return env.read(tmp_path)
+
+    return read
+
+
+def test_development_needs_the_mode_alone(read):
+    found = read(AUTH_MODE="separate")
+    assert found.auth_server_url == "http://localhost:3001"
+    assert found.auth_server_port == 3001
+    tokens = found.token_verification
+    assert tokens.kind == "introspection"
+    assert tokens.issuer == "http://localhost:3001"
+    assert tokens.introspection_url == "http://localhost:3001/introspect"
+    assert tokens.client_id == "mcp-server"
+    assert len(tokens.client_secret) == 64
+    assert read(AUTH_MODE="separate").token_verification.client_secret == tokens.client_secret
+    assert env.auth_server_fault(found) is None
+
+
+def test_integrated_mode_verifies_its_own_tokens(read):
+    found = read()
+    assert found.token_verification is None
+    assert "AUTH_MODE=integrated" in (env.auth_server_fault(found) or "")
+
+
+def test_production_serves_both_hosts(read):
+    found = read(**PRODUCTION, **CLIENT)
+    assert found.allowed_hosts == ["mcp.example.com", "auth.example.com"]
+    assert found.token_verification.client_secret == "y" * 40
+
+
+def test_tokens_of_another_maker_are_verified_by_keys(read):
+    issuer = {
+        "AUTH_SERVER_ISSUER": "https://auth.example.com/",
+        "TOKEN_AUDIENCE": "api",
+        "JWT_TYPES": "at+jwt,JWT",
+    }
+    tokens = read(**PRODUCTION, **JWT, **issuer).token_verification
+    assert tokens.kind == "jwt"
+    assert tokens.issuer == "https://auth.example.com/"
+    assert tokens.audience == "api"
+    assert tokens.jwt_types == ["at+jwt", "JWT"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        (
+            {"AUTH_MODE": "integrated", "JWKS_URL": "https://a.example/jwks"},
+            "JWKS_URL is for AUTH_MODE=separate",
+        ),
+        ({"AUTH_MODE": "integrated", "INTROSPECTION_CLIENT_SECRET": "x"}, "is for AUTH_MODE=separate"),
+        ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3232"}, "names this very server"),
+        (PRODUCTION, "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET must be set"),
+        (PRODUCTION | CLIENT | {"AUTH_SERVER_URL": "http://localhost:3001"}, "AUTH_SERVER_URL must be https"),
+        (
+            PRODUCTION | CLIENT | {"INTROSPECTION_URL": "http://a.example/i"},
+            "INTROSPECTION_URL must be https",
+        ),
+        (PRODUCTION | CLIENT | {"INTROSPECTION_URL": "no"}, "INTROSPECTION_URL must be an http or https URL"),
+        (PRODUCTION | CLIENT | {"JWKS_URL": "https://a.example/jwks"}, "JWKS_URL has no use"),
+        (PRODUCTION | {"TOKEN_VERIFICATION": "jwt"}, "needs JWKS_URL"),
+        (PRODUCTION | JWT | CLIENT, "has no use with TOKEN_VERIFICATION=jwt"),
+        (PRODUCTION | JWT | {"TOKEN_VERIFICATION": "guess"}, "must be introspection or jwt"),
+        (PRODUCTION | JWT | {"AUTH_SERVER_ISSUER": "https://b.example"}, "in a last slash only"),
+        ({"TRUSTED_PROXIES": "-1"}, "TRUSTED_PROXIES must be a whole number"),
+        ({"TRUSTED_PROXIES": "all"}, "TRUSTED_PROXIES must be a whole number"),
+    ],
+)
+def test_nonsense_is_refused_with_a_sentence(read, variables, sentence):
+    with pytest.raises(ImproperlyConfigured, match=sentence):
+        read(**variables)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"kind": "jwt"}, "gives no JWTs"),
+        ({"issuer": "http://localhost:3001/"}, "another maker"),
+    ],
+)
+def test_this_authorization_server_is_not_every_one(read, changes, sentence):
+    found = read(AUTH_MODE="separate")
+    changed = replace(found, token_verification=replace(found.token_verification, **changes))
+    assert sentence in (env.auth_server_fault(changed) or "")
+
+
+def test_it_needs_an_origin_of_its_own(read):
+    found = read(AUTH_MODE="separate", AUTH_SERVER_URL="http://localhost:3001/auth")
+    assert "no path" in (env.auth_server_fault(found) or "")

@@ -1,0 +1,138 @@
+import json
+import time
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from mcp_app.auth.jwt import JWTTokenVerifier
+from mcp_app.auth.server import AuthorizationServerUnavailable
+
+ISSUER = "https://auth.example"
+RESOURCE = "http://localhost:3232/mcp"
+
+
+@pytest.fixture(autouse=True)
+def separate(settings):
+    settings.MCP_ISSUER = ISSUER
+    settings.MCP_JWKS_URL = f"{ISSUER}/jwks"
+
+
+def published(key_id, key, **members):
+    public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
+    return public | {"kid": key_id, "use": "sig"} | members
+
+
+class Issuer:
+    """An issuer of JWTs with its keys, which it serves while it is up."""
+
+    def __init__(self):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.keys = [published("one", self.key)]
+        self.is_up = True
+        self.served = 0
+
+    def serve(self, request):
+        self.served += 1
+        return httpx2.Response(200, json={"keys": self.keys}) if self.is_up else httpx2.Response(503)
+
+    def token(self, *, key=None, headers=None, algorithm="ES256", **changes):
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": RESOURCE,
+            "sub": "alice",
+            "client_id": "client",
+            "scope": "mcp",
+            "iat": now,
+            "exp": now + 60,
+        } | changes
+        claims = {name: value for name, value in claims.items() if value is not ...}
+        header = {"typ": "at+jwt", "kid": "one"} | (headers or {})
+        return jwt.encode(claims, self.key if key is None else key, algorithm, headers=header)
+
+
+@pytest.fixture
+def issuer():
+    return Issuer()
+
+
+@pytest.fixture
+async def verifier(issuer):
+    verifier = JWTTokenVerifier(httpx2.MockTransport(issuer.serve))
+    yield verifier
+    await verifier.aclose()
+
+
+async def test_a_good_token_is_accepted_and_the_keys_are_read_once(issuer, verifier):
+    for _ in range(3):
+        token = await verifier.verify_token(issuer.token())
+        assert token.subject == "alice"
+        assert token.scopes == ["mcp"]
+    assert issuer.served == 1
+    assert await verifier.verify_token(issuer.token(headers={"typ": "application/at+JWT"}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"iss": "https://other.example"},
+        {"iss": ...},
+        {"aud": "https://other.example/mcp"},
+        {"aud": "http://localhost:3232"},
+        {"aud": ...},
+        {"sub": ...},
+        {"exp": 1},
+        {"exp": ...},
+        {"nbf": time.time() + 3600},
+        {"headers": {"typ": "JWT"}},
+        {"headers": {"typ": "id_token+jwt"}},
+        {"headers": {"kid": "unknown"}},
+        {"key": ec.generate_private_key(ec.SECP256R1())},
+        {"algorithm": "none", "key": ""},
+        {"algorithm": "HS256", "key": "x" * 32},
+    ],
+    ids=str,
+)
+async def test_any_other_token_is_refused(issuer, verifier, changes):
+    assert await verifier.verify_token(issuer.token(**changes)) is None
+
+
+@pytest.mark.parametrize("token", ["", "a.b.c", "x" * 20_000, "é.é.é", "e30.e30.e30", "opaque"])
+async def test_nonsense_is_refused(verifier, token):
+    assert await verifier.verify_token(token) is None
+
+
+async def test_plain_types_pass_where_they_are_configured(issuer, verifier, settings):
+    settings.MCP_JWT_TYPES = ["at+jwt", "JWT"]
+    assert await verifier.verify_token(issuer.token(headers={"typ": "JWT"}))
+
+
+async def test_a_new_key_is_found_and_the_search_is_not_repeated_at_once(issuer, verifier, monkeypatch):
+    assert await verifier.verify_token(issuer.token())
+    new = ec.generate_private_key(ec.SECP256R1())
+    issuer.keys.append(published("two", new))
+    signed = issuer.token(key=new, headers={"kid": "two"})
+    assert await verifier.verify_token(signed) is None, "it looked a moment ago"
+    monkeypatch.setattr("mcp_app.auth.jwt._AGAIN_SECONDS", 0.0)
+    assert await verifier.verify_token(signed)
+    assert issuer.served == 2
+
+
+async def test_a_key_for_encryption_signs_nothing(issuer, verifier):
+    issuer.keys = [published("one", issuer.key, use="enc")]
+    assert await verifier.verify_token(issuer.token()) is None
+
+
+async def test_without_keys_nothing_is_said_of_the_token(issuer, verifier):
+    issuer.is_up = False
+    with pytest.raises(AuthorizationServerUnavailable):
+        await verifier.verify_token(issuer.token())
+
+
+async def test_known_keys_outlive_their_server(issuer, verifier, monkeypatch):
+    assert await verifier.verify_token(issuer.token())
+    issuer.is_up = False
+    monkeypatch.setattr("mcp_app.auth.jwt._KEYS_SECONDS", 0.0)
+    assert await verifier.verify_token(issuer.token())

@@ -1,0 +1,113 @@
+"""The MCP server of separate mode: what it says of itself, and what it does not serve."""
+
+import httpx2
+import pytest
+from django.core.cache import cache
+
+from mcp_app.auth import metadata, server
+
+ISSUER = "https://auth.example"
+DOCUMENT = {
+    "issuer": ISSUER,
+    "authorization_endpoint": f"{ISSUER}/authorize",
+    "token_endpoint": f"{ISSUER}/token",
+}
+
+pytestmark = pytest.mark.urls("everything_site.resource_urls")
+
+
+@pytest.fixture(autouse=True)
+def separate(settings):
+    settings.MCP_ISSUER = settings.AUTH_SERVER_URL = ISSUER
+    settings.AUTH_MODE = "separate"
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Let the other server answer by URL; what is not given is not found."""
+
+    def serve(documents):
+        asked = []
+
+        def answer(request):
+            asked.append(str(request.url))
+            document = documents.get(str(request.url))
+            return httpx2.Response(404 if document is None else 200, json=document)
+
+        initialize = server.AuthorizationServer.__init__
+        monkeypatch.setattr(
+            server.AuthorizationServer,
+            "__init__",
+            lambda self: initialize(self, httpx2.MockTransport(answer)),
+        )
+        return asked
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    "path", ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"]
+)
+def test_the_resource_names_the_other_server(client, path):
+    document = client.get(path).json()
+    assert document["resource"] == "http://localhost:3232/mcp"
+    assert document["authorization_servers"] == [ISSUER]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/authorize", "/token", "/register", "/revoke", "/introspect", "/admin/", "/fakeupstreamauth/authorize"],
+)
+def test_it_serves_no_oauth_endpoint(client, path):
+    assert client.get(path).status_code == 404
+    assert client.post(path).status_code == 404
+
+
+def test_clients_of_2025_03_26_find_the_other_servers_metadata(client, serve):
+    asked = serve({f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT})
+    for _ in range(2):
+        answer = client.get("/.well-known/oauth-authorization-server")
+        assert answer.status_code == 200
+        assert answer.json() == DOCUMENT
+    assert len(asked) == 1
+
+
+def test_an_openid_provider_with_a_path_is_found(client, serve, settings):
+    settings.MCP_ISSUER = "https://kc.example/realms/mcp"
+    document = DOCUMENT | {"issuer": settings.MCP_ISSUER}
+    serve({"https://kc.example/realms/mcp/.well-known/openid-configuration": document})
+    assert client.get("/.well-known/oauth-authorization-server").json() == document
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [{}, {f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT | {"issuer": "https://evil.example"}}],
+    ids=["away", "another issuer"],
+)
+def test_without_it_clients_are_told_to_come_back(client, serve, documents):
+    serve(documents)
+    answer = client.get("/.well-known/oauth-authorization-server")
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "5"
+
+
+def test_unknown_documents_are_a_404_in_json(client):
+    answer = client.get("/.well-known/openid-configuration")
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_the_landing_page_leads_to_the_other_server(client):
+    text = client.get("/").content.decode()
+    assert ISSUER in text
+    assert "/admin/" not in text
+
+
+def test_the_places_of_metadata():
+    assert metadata.metadata_urls("https://a.example/") == [
+        "https://a.example/.well-known/oauth-authorization-server",
+        "https://a.example/.well-known/openid-configuration",
+    ]
