@@ -89,7 +89,6 @@ class Streams:
                 and await stream.wants(event)
                 and await self.log.tell(stream.session_id, stream.name, message)
             ):
-                stream.wake()
                 await self.wake(stream.session_id, stream.name)
 
     async def opened(self, stream: EventStream) -> None:
@@ -271,7 +270,8 @@ class ListenerStream(EventStream):
         """Whether the session should hear of a change: a resource's only if it subscribed."""
         if not isinstance(event, ResourceUpdated):
             return True
-        return (not self.outdated or await self._renew()) and event.uri in self.record.subscriptions
+        record = await self._streams.sessions.get(self.session_id)  # a change of it is known there first
+        return record is not None and event.uri in record.subscriptions
 
     async def _renew(self) -> bool:
         """Read the record anew; the stream closes when there is none any more."""

@@ -1,0 +1,155 @@
+"""Requests of the server to its client, and the client's responses: sent to any process, taken once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mcp.server.mcpserver import Context
+from mcp.shared.message import ServerMessageMetadata
+from mcp.types import ListRootsRequest, ListRootsResult
+
+from mcp_app.sessions import client_requests
+from tests.mcp_app.transports.support import Process, Session, notification, text_of, tool_call
+from tests.support.layers import LossyLayer
+from tests.support.waiting import eventually
+
+SAMPLED = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "Paris"}}
+
+
+def _response(id: Any, result: Any = SAMPLED) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id, "result": result}
+
+
+SAMPLE = tool_call("test_sampling", {"prompt": "What is the capital of France?"})
+
+
+async def test_the_answer_may_be_posted_to_another_process(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    assert asked["method"] == "sampling/createMessage"
+    response = await session.post(other, _response(asked["id"]))
+    assert (response.status, await response.body()) == (202, b"")
+    assert text_of(await stream.next_message()) == "LLM response: Paris"
+
+
+async def test_an_error_of_the_client_reaches_the_tool(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    error = {"code": -1, "message": "User rejected sampling"}
+    await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "error": error})
+    answer = await stream.next_message()
+    assert answer["result"]["isError"] is True
+    assert "User rejected sampling" in text_of(answer)
+
+
+@pytest.mark.parametrize("result", [{}, {"role": "nobody"}])
+async def test_an_answer_that_makes_no_sense_is_the_tools_failure(
+    one: Process, session: Session, result: Any
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    await session.post(one, _response((await stream.next_message())["id"], result))
+    assert (await stream.next_message())["result"]["isError"] is True
+
+
+async def test_a_second_answer_is_ignored(one: Process, other: Process, session: Session) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    assert (await session.post(other, _response(asked["id"]))).status == 202
+    second = SAMPLED | {"content": {"type": "text", "text": "London"}}
+    assert (await session.post(one, _response(asked["id"], second))).status == 202
+    assert [text_of(message) for message in await stream.messages()] == ["LLM response: Paris"]
+    assert [key async for key in one.runtime.redis.scan_iter(f"mcp:answer:{{{session.id}}}:*")] == []
+
+
+@pytest.mark.parametrize("token", ["alice", "mallory"])
+async def test_an_answer_from_another_session_is_ignored(
+    one: Process, other: Process, session: Session, token: str
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    intruder = await Session.open(other, token)
+    forged = SAMPLED | {"content": {"type": "text", "text": "forged"}}
+    assert (await intruder.post(other, _response(asked["id"], forged))).status == 202
+    assert (await intruder.post(one, _response(asked["id"], forged))).status == 202
+    await session.post(other, _response(asked["id"]))
+    assert text_of(await stream.next_message()) == "LLM response: Paris"
+
+
+@pytest.mark.parametrize("id", ["", "nobody/1", "/", 1, 2**70, "mcpprocess.x/" + "0" * 16, "x" * 5000])
+async def test_an_answer_to_nothing_is_acknowledged_and_ignored(
+    one: Process, session: Session, id: Any
+) -> None:
+    response = await session.post(one, _response(id))
+    assert (response.status, await response.body()) == (202, b"")
+    error = {"jsonrpc": "2.0", "id": id, "error": {"code": -1, "message": "no"}}
+    assert (await session.post(one, error)).status == 202
+
+
+@pytest.mark.parametrize("tool", ["test_sampling", "test_elicitation", "get-roots-list"])
+async def test_a_client_without_the_capability_is_not_asked(one: Process, tool: str) -> None:
+    session = await Session.open(one, capabilities={})
+    answer = await session.call(one, tool, {"prompt": "x", "message": "x"})
+    assert answer["result"]["isError"] is True
+    assert "capability" in text_of(answer)
+
+
+async def test_an_answer_that_comes_too_late_finds_an_error_and_a_cancellation(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CLIENT_REQUEST_SECONDS = 0.05
+
+    async def ask_roots(ctx: Context) -> str:
+        related = ServerMessageMetadata(related_request_id=ctx.request_id)
+        await ctx.session.send_request(ListRootsRequest(), ListRootsResult, metadata=related)
+        return "answered"
+
+    one.runtime.server.add_tool(ask_roots, structured_output=False)
+    stream = await session.post(one, tool_call("ask_roots"))
+    asked, cancelled, answer = await stream.messages()
+    assert asked["method"] == "roots/list"
+    assert cancelled["method"] == "notifications/cancelled"
+    assert cancelled["params"]["requestId"] == asked["id"]
+    assert "did not answer" in str(answer)
+    assert (await session.post(one, _response(asked["id"], {"roots": []}))).status == 202
+    assert not await one.runtime.redis.exists(f"mcp:asked:{{{session.id}}}")
+
+
+async def test_an_answer_whose_message_between_processes_is_lost_is_found_all_the_same(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_requests, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(LossyLayer, "loses", client_requests.ANSWERED)
+    stream = await session.post(one, SAMPLE)
+    await session.post(other, _response((await stream.next_message())["id"]))
+    assert text_of(await stream.next_message()) == "LLM response: Paris"
+
+
+async def test_a_client_that_left_while_it_was_asked_can_answer_and_resume_elsewhere(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_event()
+    await stream.drop()
+    await session.post(other, _response(asked.message["id"]))
+    resumed = await session.get(other, asked.id)
+    assert [text_of(message) for message in await resumed.messages()] == ["LLM response: Paris"]
+
+
+async def test_a_call_cancelled_while_it_asks_leaves_no_question_behind(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    await session.post(other, notification("notifications/cancelled", {"requestId": 1}))
+    assert [message for message in await stream.messages() if "id" in message] == []
+
+    async def nothing_is_asked() -> bool:
+        return not await one.runtime.redis.exists(f"mcp:asked:{{{session.id}}}")
+
+    await eventually(nothing_is_asked)
+    assert (await session.post(one, _response(asked["id"]))).status == 202

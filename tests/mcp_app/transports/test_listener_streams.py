@@ -1,0 +1,269 @@
+"""GET streams: several a session, each message on one of them, and nothing lost while there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
+
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.streams import APPENDED
+from tests.mcp_app.transports.support import OLDER, Process, Session, notification, request, tool_call
+from tests.support.asgi import Response
+from tests.support.layers import LossyLayer
+from tests.support.waiting import eventually
+
+URI = "test://watched-resource"
+
+
+async def _say(at: Process, session: Session, number: int) -> None:
+    """Send the session a message that belongs to no call."""
+    await at.runtime.streams.append(session.id, PENDING, notification("notifications/n", {"n": number}))
+
+
+async def _listen(at: Process, session: Session, last_event_id: str | None = None) -> Response:
+    """Open a GET stream, and return when it is the one that messages go to."""
+    stream = await session.listen(at, last_event_id)
+    opening = await stream.next_block()
+    assert opening is not None
+    if last_event_id is None:
+        name = (opening.id or "").partition("_")[0]
+
+        async def is_chosen() -> bool:
+            holder = await at.runtime.redis.get(keys.listener(session.id))
+            return bool(holder) and (holder == name or not name)
+
+        await eventually(is_chosen)
+    return stream
+
+
+def _has_grown(items: Sized, before: int) -> bool:
+    return len(items) > before
+
+
+async def _numbers(stream: Response, count: int) -> list[int]:
+    return [(await stream.next_message())["params"]["n"] for _ in range(count)]
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_a_message_of_another_process_arrives(one: Process, other: Process, revision: str) -> None:
+    session = await Session.open(one, revision=revision)
+    stream = await _listen(one, session)
+    await other.runtime.start()
+    await _say(other, session, 1)
+    assert await _numbers(stream, 1) == [1]
+
+
+async def test_a_silent_stream_is_kept_alive_and_its_session_with_it(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    stream = await _listen(one, session)
+    await one.runtime.redis.expire(keys.record(session.id), 10)
+    for _ in range(3):
+        block = await stream.next_block()
+        assert block is not None
+        assert block.comment == "keep-alive"
+    assert await one.runtime.redis.ttl(keys.record(session.id)) > 10
+
+
+async def test_what_is_said_while_nobody_listens_comes_with_the_next_stream(
+    one: Process, other: Process, session: Session
+) -> None:
+    for number in range(3):
+        await _say(one, session, number)
+    stream = await session.listen(other)
+    assert await _numbers(stream, 3) == [0, 1, 2]
+    await _say(one, session, 3)
+    assert await _numbers(stream, 1) == [3]
+
+
+async def test_a_message_goes_to_one_stream_the_newest(
+    one: Process, other: Process, session: Session
+) -> None:
+    older = await _listen(one, session)
+    newer = await _listen(other, session)
+    for number in range(3):
+        await _say(one, session, number)
+    assert await _numbers(newer, 3) == [0, 1, 2]
+    await session.delete(one)
+    assert await older.messages() == []
+
+
+async def test_when_the_newest_goes_another_takes_over(
+    one: Process, other: Process, session: Session
+) -> None:
+    older = await _listen(one, session)
+    newer = await _listen(other, session)
+    await _say(one, session, 1)
+    assert await _numbers(newer, 1) == [1]
+    await newer.drop()
+    await _say(other, session, 2)
+    assert await _numbers(older, 1) == [2]
+
+
+async def test_when_the_process_of_the_newest_dies_another_takes_over(
+    one: Process, other: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    older = await _listen(one, session)
+    # What a process that was killed leaves behind: the claim, which it renews no more.
+    await one.runtime.redis.set(keys.listener(session.id), "g" + "0" * 16, px=200)
+    await _say(one, session, 1)
+    mcp_settings.MCP_CACHE_SECONDS = 0.0
+    await session.post(one, request("ping"))  # a busy session does not keep the claim alive
+    assert await _numbers(older, 1) == [1]
+
+
+async def test_a_resumed_stream_goes_on_where_it_was_and_then_live(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await _listen(one, session)
+    for number in range(3):
+        await _say(one, session, number)
+    events = [await stream.next_event() for _ in range(3)]
+    await stream.drop()
+    await _say(other, session, 3)
+    resumed = await session.listen(other, events[0].id)
+    assert await _numbers(resumed, 3) == [1, 2, 3]
+    await _say(one, session, 4)
+    assert await _numbers(resumed, 1) == [4]
+
+
+async def test_a_stream_can_be_resumed_from_its_priming_event(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.listen(one)
+    primed = await stream.next_block()
+    assert primed is not None
+    await _say(one, session, 1)
+    assert await _numbers(stream, 1) == [1]
+    await stream.drop()
+    assert await _numbers(await session.listen(other, primed.id), 1) == [1]
+
+
+async def test_a_wake_up_that_is_lost_is_caught_up_from_the_log(
+    one: Process, other: Process, session: Session, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.1
+    stream = await _listen(one, session)
+    await other.runtime.start()
+    monkeypatch.setattr(LossyLayer, "loses", APPENDED)
+    await _say(other, session, 1)
+    assert await _numbers(stream, 1) == [1]
+
+
+async def test_log_messages_below_the_level_do_not_arrive(
+    one: Process, other: Process, session: Session
+) -> None:
+    answer = await (await session.post(other, request("logging/setLevel", {"level": "error"}))).answer()
+    assert answer["result"] == {}
+
+    async def is_known() -> bool:
+        record = await one.runtime.sessions.get(session.id)
+        return record is not None and record.log_level == "error"
+
+    await eventually(is_known)
+    response = await session.post(one, tool_call("test_tool_with_logging"))
+    assert response.content_type == "application/json"
+    assert (await response.json())["result"]
+
+
+@pytest.mark.parametrize("level", [None, "loud", 1, ""])
+async def test_a_level_that_does_not_exist_is_refused(one: Process, session: Session, level: Any) -> None:
+    answer = await (await session.post(one, request("logging/setLevel", {"level": level}))).answer()
+    assert answer["error"]["code"] == -32602
+
+
+async def test_a_change_reaches_subscribers_on_every_process_once(
+    one: Process, other: Process, session: Session
+) -> None:
+    neighbour = await Session.open(other, "bob")
+    await session.post(other, request("resources/subscribe", {"uri": URI}))
+    mine, theirs = await _listen(one, session), await _listen(other, neighbour)
+    await other.runtime.bus.publish(ResourceUpdated(uri=URI))
+    await other.runtime.bus.publish(ToolsListChanged())
+    heard = {(message := await mine.next_message())["method"]: message["params"] for _ in range(2)}
+    assert heard == {"notifications/resources/updated": {"uri": URI}, "notifications/tools/list_changed": {}}
+    assert (await theirs.next_message())["method"] == "notifications/tools/list_changed"
+
+
+async def test_after_unsubscribing_no_update_comes(one: Process, session: Session) -> None:
+    stream = await _listen(one, session)
+    await session.post(one, request("resources/subscribe", {"uri": URI}))
+    await session.post(one, request("resources/unsubscribe", {"uri": URI}))
+
+    async def has_read_the_change() -> bool:
+        listeners = [stream for streams in one.runtime.streams._open.values() for stream in streams]
+        await _say(one, session, 0)
+        return all(not listener.outdated for listener in listeners)
+
+    await eventually(has_read_the_change)
+    await one.runtime.bus.publish(ResourceUpdated(uri=URI))
+    await one.runtime.bus.publish(ToolsListChanged())
+    methods: list[str] = []
+    while not methods or methods[-1] != "notifications/tools/list_changed":
+        methods.append((await stream.next_message())["method"])
+    assert set(methods[:-1]) == {"notifications/n"}
+
+
+async def test_a_change_arrives_once_while_an_older_stream_of_another_process_is_open_too(
+    one: Process, other: Process, session: Session
+) -> None:
+    older = await _listen(one, session)
+    newer = await _listen(other, session)
+    await one.runtime.bus.publish(ToolsListChanged())
+    assert (await newer.next_message())["method"] == "notifications/tools/list_changed"
+    await one.runtime.bus.publish(ResourceUpdated(uri=URI))  # not subscribed: nobody hears it
+    await _say(one, session, 1)
+    assert (await newer.next_message())["method"] == "notifications/n"
+    await session.delete(one)
+    assert await older.messages() == []
+
+
+async def test_a_stream_that_is_chosen_late_does_not_make_up_for_what_it_did_not_tick(
+    one: Process, other: Process, session: Session
+) -> None:
+    ticks: list[tuple[float, float]] = []
+
+    def simulation(previous: float, now: float, *_: Any) -> list[Any]:
+        ticks.append((previous, now))
+        return [("notifications/tick", {"n": len(ticks)})]
+
+    waiting = await _listen(one, session)
+    newer = await _listen(other, session)
+    one.runtime.streams.simulation = simulation
+    for number in range(2):  # each wakes both streams, of which one gets it
+        before = len(ticks)
+        await _say(one, session, number)
+        assert await _numbers(newer, 1) == [number]
+        await eventually(partial(_has_grown, ticks, before))
+    unheard = len(ticks)
+    await newer.drop()
+    first = await waiting.next_message()
+    assert (first["method"], first["params"]["n"] > unheard) == ("notifications/tick", True)
+    # Each tick begins where the one before it ended, whether or not it was heard.
+    assert all(earlier[1] == later[0] for earlier, later in pairwise(ticks))
+
+
+async def test_the_stream_of_a_session_that_has_expired_ends(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    stream = await _listen(one, session)
+    await one.runtime.redis.delete(keys.record(session.id))
+    assert await stream.messages() == []
+
+
+async def test_streams_of_one_session_hear_nothing_of_another(one: Process, session: Session) -> None:
+    neighbour = await Session.open(one, "bob")
+    mine, theirs = await _listen(one, session), await _listen(one, neighbour)
+    await _say(one, neighbour, 1)
+    await _say(one, session, 2)
+    assert await _numbers(mine, 1) == [2]
+    assert await _numbers(theirs, 1) == [1]
