@@ -28,6 +28,7 @@ from mcp_app.extensions.session_files import RedisSessionFiles
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
+from mcp_app.extensions.user_notes import UserNotes
 from mcp_app.server import simulations
 from mcp_app.server.everything import build_server, task_tools
 from mcp_app.sessions.bus import ChannelLayerBus
@@ -91,6 +92,8 @@ class Runtime:
         self.redis = connect(settings.REDIS_URL)
         self.mailbox = Mailbox(get_channel_layer())
         self.bus = ChannelLayerBus(self.mailbox)
+        self.sessions = SessionStore(self.redis, self.mailbox)
+        self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
         self.tasks = Tasks(
             TaskStore(self.redis, self.mailbox, lease_seconds=conf.lease_seconds),
             task_tools(fixtures=conf.conformance_fixtures),
@@ -102,13 +105,12 @@ class Runtime:
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],
             session_files=RedisSessionFiles(self.redis),
+            note_store=UserNotes(self.redis, self.mailbox, self.sessions, self.streams.append),
         )
         self.tasks.install(self.server)
         self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.mailbox)
-        self.sessions = SessionStore(self.redis, self.mailbox)
-        self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
         self.calls: Calls
         self.bus.also = self.streams.publish
 

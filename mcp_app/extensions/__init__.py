@@ -1,1 +1,1 @@
-"""Extensions of the protocol (SEP-2133), each of which could serve another server."""
+"""Extensions of the protocol (SEP-2133), and the stores behind what the server demonstrates."""

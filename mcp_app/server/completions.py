@@ -3,20 +3,22 @@
 Specification 2025-11-25 and 2026-07-28, server/utilities/completion.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
+from mcp.server import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
+    CompleteRequestParams,
+    CompleteResult,
     Completion,
-    CompletionArgument,
-    CompletionContext,
     PromptReference,
-    ResourceTemplateReference,
 )
 
 from . import resources
+from .dynamic import RequestContext
 
 MAX_VALUES = 100  # the most that one answer may carry, by the specification
 
@@ -25,14 +27,14 @@ Suggestions = Mapping[str, Mapping[str, Iterable[str]]]
 
 RESOURCE_NUMBERS = tuple(str(number) for number in range(1, resources.COUNT + 1))
 
-PROMPTS: Suggestions = {
+PROMPTS: dict[str, Mapping[str, Iterable[str]]] = {
     "complex_prompt": {
         "style": ("casual", "formal", "technical", "friendly"),
         "temperature": ("0", "0.5", "0.7", "1.0"),
     },
     "resource_prompt": {"resourceId": RESOURCE_NUMBERS},
 }
-TEMPLATES: Suggestions = {resources.TEMPLATE: {"id": RESOURCE_NUMBERS}}
+TEMPLATES: dict[str, Mapping[str, Iterable[str]]] = {resources.TEMPLATE: {"id": RESOURCE_NUMBERS}}
 
 
 def matching(values: Iterable[str], start: str) -> Completion:
@@ -41,16 +43,27 @@ def matching(values: Iterable[str], start: str) -> Completion:
     return Completion(values=found[:MAX_VALUES], total=len(found), has_more=len(found) > MAX_VALUES)
 
 
-def register(
-    server: MCPServer, *, prompts: Suggestions = PROMPTS, templates: Suggestions = TEMPLATES
-) -> None:
-    """Serve `completion/complete`. An argument without suggestions has none; an unknown owner is an error."""
+# Suggestions that depend on the requester: for a variable, given the request and the other variables so far.
+Suggest = Callable[[RequestContext, str, Mapping[str, str]], Awaitable[Iterable[str]]]
 
-    async def complete(
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        context: CompletionContext | None,
-    ) -> Completion:
+
+def register(
+    server: MCPServer,
+    app: Server[Any],
+    *,
+    prompts: Suggestions = PROMPTS,
+    templates: Suggestions = TEMPLATES,
+    live: Mapping[str, Suggest] | None = None,
+) -> None:
+    """Serve `completion/complete`. An argument without suggestions has none; an unknown owner is an error.
+
+    `live` names templates whose suggestions are found when they are asked for. They need the context of
+    the request, which the SDK's own decorator does not hand on.
+    """
+
+    async def complete(ctx: RequestContext, params: CompleteRequestParams) -> CompleteResult:
+        ref, argument = params.ref, params.argument
+        values: Iterable[str]
         if isinstance(ref, PromptReference):
             if ref.name not in {prompt.name for prompt in await server.list_prompts()}:
                 raise MCPError(INVALID_PARAMS, f"Unknown prompt: {ref.name}")
@@ -59,6 +72,9 @@ def register(
             if ref.uri not in {template.uri_template for template in await server.list_resource_templates()}:
                 raise MCPError(INVALID_PARAMS, f"Unknown resource template: {ref.uri}")
             values = templates.get(ref.uri, {}).get(argument.name, ())
-        return matching(values, argument.value)
+            if (suggest := (live or {}).get(ref.uri)) is not None:
+                known = (params.context.arguments if params.context else None) or {}
+                values = await suggest(ctx, argument.name, known)
+        return CompleteResult(completion=matching(values, argument.value))
 
-    server.completion()(complete)  # type: ignore[no-untyped-call]  # the SDK's decorator has no annotation
+    app.add_request_handler("completion/complete", CompleteRequestParams, complete)

@@ -4,9 +4,27 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.types import Resource
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 RequestContext = ServerRequestContext[Any, Any]
 
 # What the current request may see, besides what everybody sees.
 Source = Callable[[RequestContext], Awaitable[list[Resource]]]
+
+SCHEMES = ("note:", "session:")
+
+
+async def never_fresh(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
+    """A middleware: what changes at any time is stale at once (2026-07-28, server/utilities/caching).
+
+    The hints of the SDK are by method; these resources differ from the others that the method reads.
+    """
+    result = await call_next(ctx)
+    if ctx.method != "resources/read" or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return result
+    uri = (ctx.params or {}).get("uri")
+    if not isinstance(result, dict) or not isinstance(uri, str) or not uri.startswith(SCHEMES):
+        return result
+    return {**result, "ttlMs": 0}

@@ -14,13 +14,16 @@ from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
 
-from . import completions, pagination, prompts, resources, session_features, tools
+from . import completions, notes, pagination, prompts, resources, session_features, tools
 from . import fixtures as conformance
 from .apps import hello_world
 from .capabilities import announce_list_changes
+from .dynamic import Source, never_fresh
 from .errors import SpecifiedErrors
 from .images import icon
+from .notes import NoteStore
 from .tools import gzipping, tasks
+from .tools import notes as note_tools
 from .tools.gzipping import SessionFiles
 
 NAME = "everything-server"
@@ -69,12 +72,14 @@ def build_server(
     max_body_size: int = MAX_BODY_SIZE,
     extensions: Sequence[Extension] = (),
     session_files: SessionFiles | None = None,
+    note_store: NoteStore | None = None,
 ) -> MCPServer:
     """A server with its session manager ready; `fixtures` adds what the conformance suite calls.
 
     Several processes that serve the same clients need one `request_state_security` (shared keys) and
     one `subscriptions` bus between them. The defaults serve a single process. `extensions` are those that
-    need more than this folder has; `session_files` keeps what a session's own resources hold.
+    need more than this folder has; `session_files` keeps what a session's own resources hold, and
+    `note_store` what a user's notes hold: without it there are no notes.
     """
     server = MCPServer(
         NAME,
@@ -89,20 +94,6 @@ def build_server(
         cache_hints=CACHE_HINTS,
         subscriptions=subscriptions,
     )
-    tools.register(server)
-    gzipped = gzipping.register(server, session_files)
-    resources.register(server)
-    prompts.register(server)
-    if fixtures:
-        conformance.register(server)
-        completions.register(
-            server,
-            prompts={**completions.PROMPTS, **conformance.PROMPT_SUGGESTIONS},
-            templates={**completions.TEMPLATES, **conformance.TEMPLATE_SUGGESTIONS},
-        )
-    else:
-        completions.register(server)
-
     # Called for its side effect: the session manager, and through it the low-level server, by a public path.
     # The SDK's own host and origin check is off because the transports in front of this server do it,
     # for all revisions alike and with our settings.
@@ -111,11 +102,37 @@ def build_server(
         max_request_body_size=max_body_size,
     )
     app = server.session_manager.app
-    session_features.register(app)
-    pagination.register(server, app, [gzipped.listed])
+
+    tools.register(server)
+    resources.register(server)
+    prompts.register(server)
+    if fixtures:
+        conformance.register(server)
+
+    # Resources that differ from one requester to the next: a session's files, a user's notes.
+    gzipped = gzipping.register(server, session_files)
+    sources: list[Source] = [gzipped.listed]
+    live: dict[str, completions.Suggest] = {gzipping.TEMPLATE: gzipped.suggest}
+    if note_store is not None:
+        own = notes.register(server, note_store)
+        note_tools.register(server, own)
+        sources.append(own.listed)
+        live[notes.TEMPLATE] = own.suggest
+        session_features.register(app, own.is_anothers)
+    else:
+        session_features.register(app)
+    pagination.register(server, app, sources, is_live=note_store is not None)
+    completions.register(
+        server,
+        app,
+        prompts=completions.PROMPTS | (conformance.PROMPT_SUGGESTIONS if fixtures else {}),
+        templates=completions.TEMPLATES | (conformance.TEMPLATE_SUGGESTIONS if fixtures else {}),
+        live=live,
+    )
 
     find_schema = app.get_tool_input_schema
     assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
     server.middleware.append(announce_list_changes)
+    server.middleware.append(never_fresh)
     server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))
     return server

@@ -42,11 +42,13 @@ def page(items: Sequence[Item], cursor: str | None, size: int, name: str) -> tup
     return list(items[start:end]), _encode(end, name) if end < len(items) else None
 
 
-def register(server: MCPServer, app: Server[Any], sources: Sequence[Source] = ()) -> None:
+def register(
+    server: MCPServer, app: Server[Any], sources: Sequence[Source] = (), *, is_live: bool = False
+) -> None:
     """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
 
     `sources` add resources of the requester's own to the list. They come last, so that their coming and
-    going shifts no page that was read before them.
+    going shifts no page that was read before them. A list that is live is not to be cached.
     """
 
     async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
@@ -62,7 +64,8 @@ def register(server: MCPServer, app: Server[Any], sources: Sequence[Source] = ()
         for source in sources:
             found += await source(ctx)
         items, cursor = page(found, params.cursor, RESOURCES_PER_PAGE, "resources")
-        return ListResourcesResult(resources=items, next_cursor=cursor)
+        freshness = {"ttl_ms": 0} if is_live else {}  # what is not set here is set by the cache hints
+        return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
 
     async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
         items, cursor = page(await list_templates(server), params.cursor, OTHERS_PER_PAGE, "templates")

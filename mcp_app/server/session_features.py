@@ -6,7 +6,7 @@ handlers find it at `ctx.request.session`, the `session` attribute of the transp
 `MCPServer` has no decorator for these methods, so they are registered on the low-level server.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 from mcp.server import Server, ServerRequestContext
@@ -23,9 +23,12 @@ from mcp.types import (
 )
 from starlette.requests import HTTPConnection
 
+from .errors import RESOURCE_NOT_FOUND
+
 LOGGER = "test-server"
 
 Context = ServerRequestContext[Any, Any]
+Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
 
 
 class SessionFacts(Protocol):
@@ -78,10 +81,19 @@ async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
     return EmptyResult()
 
 
-async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
-    """resources/subscribe. The reference also samples the client here and waits for it; this does not."""
-    await session_state(ctx).subscribe(params.uri)
-    return EmptyResult()
+def subscriber(is_hidden: Callable[[str], bool]) -> Handler:
+    """resources/subscribe. The reference also samples the client here and waits for it; this does not.
+
+    A resource that is hidden from the requester is answered as one that does not exist.
+    """
+
+    async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+        if is_hidden(params.uri):
+            raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})
+        await session_state(ctx).subscribe(params.uri)
+        return EmptyResult()
+
+    return subscribe
 
 
 async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
@@ -90,7 +102,8 @@ async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyRe
     return EmptyResult()
 
 
-def register(app: Server[Any]) -> None:
+def register(app: Server[Any], is_hidden: Callable[[str], bool] = lambda uri: False) -> None:
+    """Serve the three methods. `is_hidden` says of a URI whether the requester may not know of it."""
     app.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
-    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscriber(is_hidden))
     app.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)

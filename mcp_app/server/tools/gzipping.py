@@ -7,6 +7,7 @@ the data come with the call, as a `data:` URI (RFC 2397), and nothing is fetched
 import base64
 import binascii
 import gzip
+from collections.abc import Mapping
 from typing import Annotated, Literal, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -138,6 +139,13 @@ class Gzip:
         if data is None:
             raise ResourceNotFoundError(f"Unknown resource: {uri_of(name)}")
         return data
+
+    async def suggest(self, ctx: RequestContext, argument: str, known: Mapping[str, str]) -> list[str]:
+        """Names for the template: the session's files."""
+        session = find_session(ctx)
+        if session is None or self._files is None or argument != "name":
+            return []
+        return sorted(await self._files.names(session.record.id))
 
     async def listed(self, ctx: RequestContext) -> list[Resource]:
         """The session's files, for `resources/list`."""

@@ -1,0 +1,86 @@
+"""Adding to a `subscriptions/listen` stream that the SDK serves.
+
+The SDK's listen handler knows four kinds of events and takes no more (its `ServerEvent` is a closed union).
+A server middleware can stand around it: it hands the handler this view of the session, through which it sees
+the acknowledgement go out, which must be the stream's first message, and may amend it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+
+from mcp.server.context import ServerRequestContext
+from mcp.server.session import ServerSession
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp_types import (
+    Notification,
+    RequestId,
+    ServerNotification,
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedNotification,
+)
+
+Context = ServerRequestContext[Any, Any]
+Send = Callable[[str, dict[str, Any]], Awaitable[None]]
+"""Puts a notification (method, params) onto the stream, stamped as the stream's own."""
+
+
+@asynccontextmanager
+async def beside(
+    ctx: Context, acknowledge: dict[str, Any], work: Callable[[Send], Awaitable[None]]
+) -> AsyncIterator[Context]:
+    """Do something beside a listen handler, from its acknowledgement to its end.
+
+    Args:
+        ctx: The context of the listen request.
+        acknowledge: What the acknowledgement gains.
+        work: What is done, given how to send.
+
+    Yields:
+        The context for the rest of the chain.
+    """
+    session = _Session(ctx.session, acknowledge)
+
+    async def send(method: str, params: dict[str, Any]) -> None:
+        meta = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
+        notification = Notification[dict[str, Any], str](method=method, params={**params, "_meta": meta})
+        await ctx.session.send_notification(cast(ServerNotification, notification), ctx.request_id)
+
+    async def work_when_acknowledged() -> None:
+        await session.acknowledged.wait()
+        await work(send)
+
+    working = asyncio.create_task(work_when_acknowledged())
+    try:
+        yield replace(ctx, session=cast(ServerSession, session))
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+class _Session:
+    """A session that sees the acknowledgement go out; all else is the session's own."""
+
+    def __init__(self, session: ServerSession, acknowledge: dict[str, Any]) -> None:
+        self.acknowledged = asyncio.Event()
+        self._session = session
+        self._acknowledge = acknowledge
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def send_notification(
+        self, notification: ServerNotification, related_request_id: RequestId | None = None
+    ) -> None:
+        if self._acknowledge and isinstance(notification, SubscriptionsAcknowledgedNotification):
+            honored = SubscriptionFilter.model_validate(
+                {**notification.params.notifications.model_dump(by_alias=True), **self._acknowledge}
+            )
+            params = notification.params.model_copy(update={"notifications": honored})
+            notification = notification.model_copy(update={"params": params})
+        await self._session.send_notification(notification, related_request_id)
+        self.acknowledged.set()

@@ -1,0 +1,137 @@
+"""The notes of users: kept in the database, their changes announced through Redis to their users alone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from redis.asyncio import Redis
+
+from mcp_app.models import Note as Row
+from mcp_app.server.notes import Note, TooManyNotes, User
+from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import SessionStore
+
+LIST_CHANGED = "notes.changed"
+NOTIFICATION = {"jsonrpc": "2.0", "method": "notifications/resources/list_changed"}
+
+MAX_NOTES = 100
+"""How many notes a user may have."""
+
+MAX_READERS = 100
+"""How many of a user's sessions hear of changes: the last ones that read the list."""
+
+READERS_SECONDS = 24 * 60 * 60
+
+Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
+"""Appends a message to a stream of a session: (session id, stream, message)."""
+
+
+class UserNotes:
+    """The implementation of `mcp_app.server.notes.NoteStore`."""
+
+    def __init__(self, redis: Redis, mailbox: Mailbox, sessions: SessionStore, append: Append) -> None:
+        self._redis = redis
+        self._mailbox = mailbox
+        self._sessions = sessions
+        self._append = append
+        self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
+        mailbox.on(LIST_CHANGED, self._on_list_changed)
+
+    def space(self, user: User) -> str:
+        """It follows from SECRET_KEY: after a new one the same notes have new URIs."""
+        text = f"{user.issuer}\0{user.subject}".encode()
+        key = b"mcp note space " + settings.SECRET_KEY.encode()
+        return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
+
+    async def list(self, user: User) -> Sequence[Note]:
+        return await _in_database(lambda: [_note(row) for row in _rows(user)[:MAX_NOTES]])
+
+    async def get(self, user: User, note_id: str) -> Note | None:
+        def get() -> Note | None:
+            row = _rows(user).filter(note_id=note_id).first()
+            return None if row is None else _note(row)
+
+        return await _in_database(get)
+
+    async def create(self, user: User, title: str, text: str) -> Note:
+        def create() -> Note:
+            if _rows(user).count() >= MAX_NOTES:
+                raise TooManyNotes(f"{MAX_NOTES} are allowed")
+            return _note(Row.objects.create(issuer=user.issuer, subject=user.subject, title=title, text=text))
+
+        return await _in_database(create)
+
+    async def edit(self, user: User, note_id: str, title: str | None, text: str | None) -> Note | None:
+        def edit() -> Note | None:
+            row = _rows(user).filter(note_id=note_id).first()
+            if row is None:
+                return None
+            row.title = row.title if title is None else title
+            row.text = row.text if text is None else text
+            row.save(update_fields=["title", "text", "updated"])
+            return _note(row)
+
+        return await _in_database(edit)
+
+    async def delete(self, user: User, note_id: str) -> bool:
+        return await _in_database(lambda: bool(_rows(user).filter(note_id=note_id).delete()[0]))
+
+    async def announce(self, user: User) -> None:
+        await self._mailbox.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
+        key = readers_key(self.space(user))
+        for session_id in cast("list[str]", await self._redis.zrange(key, 0, -1)):
+            if await self._sessions.get(session_id) is None:
+                await self._redis.zrem(key, session_id)
+            else:
+                await self._append(session_id, PENDING, NOTIFICATION)
+
+    async def remember(self, user: User, session_id: str) -> None:
+        key = readers_key(self.space(user))
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(key, {session_id: time.time()})
+            pipe.zremrangebyrank(key, 0, -MAX_READERS - 1)
+            pipe.expire(key, READERS_SECONDS)
+            await pipe.execute()
+
+    @contextmanager
+    def watch(self, user: User) -> Iterator[asyncio.Event]:
+        space, event = self.space(user), asyncio.Event()
+        self._watchers[space].add(event)
+        try:
+            yield event
+        finally:
+            self._watchers[space].discard(event)
+            if not self._watchers[space]:
+                del self._watchers[space]
+
+    def _on_list_changed(self, message: dict[str, Any]) -> None:
+        for event in self._watchers.get(message["user"], ()):
+            event.set()
+
+
+def readers_key(space: str) -> str:
+    """Sorted set: the sessions (up to 2025-11-25) that read a user's list, by when they last did."""
+    return f"mcp:readers:{{{space}}}"
+
+
+def _rows(user: User) -> Any:
+    return Row.objects.of(user.issuer, user.subject)
+
+
+def _note(row: Row) -> Note:
+    return Note(id=row.note_id, title=row.title, text=row.text, updated=row.updated)
+
+
+async def _in_database(work: Callable[[], Any]) -> Any:
+    # In any thread of the pool: one slow query must not hold up the others.
+    return await database_sync_to_async(work, thread_sensitive=False)()

@@ -1,0 +1,115 @@
+"""Tools that create, edit and delete the notes of the person who is signed in (see `..notes`)."""
+
+from typing import Annotated
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ResourceLink, TextContent, ToolAnnotations
+from pydantic import Field
+
+from ..notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
+
+MAX_TITLE = 200
+MAX_TEXT = 20_000
+
+Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, description="Title of the note")]
+Text = Annotated[str, Field(max_length=MAX_TEXT, description="Text of the note, in Markdown")]
+NoteId = Annotated[str, Field(max_length=64, description="Id of the note: the last part of its URI")]
+
+Content = list[TextContent | ResourceLink]
+
+
+def _user() -> User:
+    user = current_user()
+    if user is None:
+        raise ToolError("notes belong to a person, and nobody is signed in")
+    return user
+
+
+class NoteTools:
+    """The three tools."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._store = notes.store
+
+    async def create_note(self, title: Title, text: Text) -> Content:
+        user = _user()
+        try:
+            note = await self._store.create(user, title, text)
+        except TooManyNotes as error:
+            raise ToolError(f"there are too many notes; delete some first ({error})") from error
+        await self._store.announce(user)
+        return [TextContent(type="text", text=f"Created note {note.id}."), self._link(user, note)]
+
+    async def edit_note(
+        self,
+        ctx: Context,
+        noteId: NoteId,
+        text: Annotated[
+            str | None, Field(max_length=MAX_TEXT, description="The new text; absent to keep the old")
+        ] = None,
+        title: Annotated[
+            str | None,
+            Field(min_length=1, max_length=MAX_TITLE, description="The new title; absent to keep the old"),
+        ] = None,
+    ) -> Content:
+        user = _user()
+        note = await self._store.edit(user, noteId, title, text)
+        if note is None:
+            raise ToolError(f"you have no note {noteId}")
+        # The bus matches by URI, which only this user's subscriptions can name.
+        await ctx.notify_resource_updated(self._notes.uri_of(user, note.id))
+        if title is not None:
+            await self._store.announce(user)  # the list shows titles
+        return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(user, note)]
+
+    async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
+        user = _user()
+        if not await self._store.delete(user, noteId):
+            raise ToolError(f"you have no note {noteId}")
+        await self._store.announce(user)
+        # Who follows the note alone learns by reading it that it has gone.
+        await ctx.notify_resource_updated(self._notes.uri_of(user, noteId))
+        return [TextContent(type="text", text=f"Deleted note {noteId}.")]
+
+    def _link(self, user: User, note: Note) -> ResourceLink:
+        return ResourceLink(
+            type="resource_link",
+            uri=self._notes.uri_of(user, note.id),
+            name=f"note-{note.id}",
+            title=note.title,
+            mime_type=MIME_TYPE,
+        )
+
+
+def _hints(*, destructive: bool, idempotent: bool) -> ToolAnnotations:
+    return ToolAnnotations(
+        read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
+    )
+
+
+def register(server: MCPServer, notes: Notes) -> None:
+    tools = NoteTools(notes)
+    server.add_tool(
+        tools.create_note,
+        name="create-note",
+        title="Create a note",
+        description="Keeps a note for the person who is signed in, as a resource that only they can read",
+        annotations=_hints(destructive=False, idempotent=False),
+    )
+    server.add_tool(
+        tools.edit_note,
+        name="edit-note",
+        title="Edit a note",
+        description="Changes the text or the title of a note; who subscribed to it hears of that",
+        annotations=_hints(destructive=True, idempotent=True),
+    )
+    server.add_tool(
+        tools.delete_note,
+        name="delete-note",
+        title="Delete a note",
+        description="Deletes a note for good",
+        # A second call deletes nothing more; it only fails.
+        annotations=_hints(destructive=True, idempotent=True),
+    )

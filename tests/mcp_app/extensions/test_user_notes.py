@@ -1,0 +1,129 @@
+"""The notes' store: in the database, with changes that reach the user's sessions in every process."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from mcp_app.extensions.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
+from mcp_app.models import Note as Row
+from mcp_app.server.notes import TooManyNotes, User
+from mcp_app.sessions.event_log import PENDING
+
+from .support import WAIT, Hub
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALICE = User("https://as", "1")
+ELSEWHERE = User("https://another", "1")
+
+
+class Sessions:
+    """Sessions that live until they are ended."""
+
+    def __init__(self):
+        self.ended = set()
+
+    async def get(self, session_id):
+        return None if session_id in self.ended else SimpleNamespace(id=session_id)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def sessions():
+    return Sessions()
+
+
+@pytest.fixture
+async def processes(redis, sessions, told):
+    hub = Hub()
+
+    async def append(session_id, stream, message):
+        told.append((session_id, stream, message["method"]))
+
+    made = [UserNotes(redis, hub.mailbox(), sessions, append) for _ in range(2)]
+    yield made
+    await redis.delete(readers_key(made[0].space(ALICE)), readers_key(made[0].space(ELSEWHERE)))
+
+
+async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
+    here, there = processes
+    note = await here.create(ALICE, "Tea", "Buy tea")
+    assert await there.list(ALICE) == [note]
+    changed = await there.edit(ALICE, note.id, None, "Bought")
+    assert (changed.title, changed.text) == ("Tea", "Bought")
+    assert changed.updated > note.updated
+    assert await here.get(ALICE, note.id) == changed
+    assert await here.delete(ALICE, note.id)
+    assert not await there.delete(ALICE, note.id)
+    assert await there.get(ALICE, note.id) is None
+    assert await there.edit(ALICE, note.id, "x", None) is None
+
+
+async def test_a_subject_of_another_issuer_is_another_user(processes):
+    here, _ = processes
+    note = await here.create(ALICE, "Tea", "")
+    assert await here.list(ELSEWHERE) == []
+    assert await here.get(ELSEWHERE, note.id) is None
+    assert await here.edit(ELSEWHERE, note.id, "x", None) is None
+    assert not await here.delete(ELSEWHERE, note.id)
+    assert here.space(ALICE) != here.space(ELSEWHERE)
+
+
+async def test_the_space_is_the_same_in_every_process_and_cannot_be_guessed(processes, settings):
+    here, there = processes
+    space = here.space(ALICE)
+    assert space == there.space(ALICE) == space.lower()
+    assert len(space) == 32
+    settings.SECRET_KEY = "another"
+    assert here.space(ALICE) != space
+
+
+async def test_a_user_has_only_so_many_notes(processes):
+    here, _ = processes
+    row = {"issuer": ALICE.issuer, "subject": ALICE.subject, "title": "x"}
+    await Row.objects.abulk_create([Row(**row) for _ in range(MAX_NOTES)])
+    with pytest.raises(TooManyNotes):
+        await here.create(ALICE, "more", "")
+    assert await here.create(ELSEWHERE, "fine", "")
+
+
+async def test_a_change_of_the_list_reaches_the_users_sessions_wherever_they_read_it(processes, told):
+    here, there = processes
+    await here.remember(ALICE, "s1")
+    await there.remember(ALICE, "s2")
+    await there.remember(ELSEWHERE, "s3")
+    await here.announce(ALICE)
+    method = "notifications/resources/list_changed"
+    assert sorted(told) == [("s1", PENDING, method), ("s2", PENDING, method)]
+
+
+async def test_a_session_that_ended_is_forgotten(processes, sessions, told, redis):
+    here, _ = processes
+    await here.remember(ALICE, "s1")
+    sessions.ended.add("s1")
+    await here.announce(ALICE)
+    assert told == []
+    assert not await redis.exists(readers_key(here.space(ALICE)))
+
+
+async def test_readers_are_few_and_expire(processes, redis):
+    here, _ = processes
+    for number in range(MAX_READERS + 5):
+        await here.remember(ALICE, f"s{number}")
+    key = readers_key(here.space(ALICE))
+    assert await redis.zcard(key) == MAX_READERS
+    assert await redis.ttl(key) > 0
+
+
+async def test_a_watcher_in_another_process_is_woken_for_its_user_alone(processes):
+    here, there = processes
+    with there.watch(ALICE) as alice, there.watch(ELSEWHERE) as elsewhere:
+        await here.announce(ALICE)
+        async with asyncio.timeout(WAIT):
+            await alice.wait()
+        assert not elsewhere.is_set()
