@@ -123,7 +123,7 @@ class Conf:
     @cached_property
     def stream_after_seconds(self) -> float:
         """How long a silent call may take before its answer becomes an event stream, which can be resumed."""
-        return getattr(settings, "MCP_STREAM_AFTER_SECONDS", 2.0)
+        return getattr(settings, "MCP_STREAM_AFTER_SECONDS", 0.25)
 
     @cached_property
     def keep_alive_seconds(self) -> float:
@@ -159,6 +159,19 @@ class Conf:
     def max_calls(self) -> int:
         """How many calls one session may have running in one process."""
         return getattr(settings, "MCP_MAX_CALLS", 100)
+
+    @cached_property
+    def shutdown_grace_seconds(self) -> float:
+        """How long running calls may take to finish after SIGTERM, before they are handed over."""
+        return getattr(settings, "MCP_SHUTDOWN_GRACE_SECONDS", 10.0)
+
+    @cached_property
+    def max_stream_bytes(self) -> int:
+        """How much one connection is sent before its stream ends, to be resumed on a new connection.
+
+        Daphne knows no back-pressure: what a slow reader has not taken waits in memory.
+        """
+        return getattr(settings, "MCP_MAX_STREAM_BYTES", 32 * 1024 * 1024)
 
     @cached_property
     def redis_timeout_seconds(self) -> float:

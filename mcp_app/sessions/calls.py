@@ -41,6 +41,9 @@ WORKER_LOST = "The process that ran this call was lost before it could answer; t
 _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
 
+_HAND_OVER_SECONDS = 2.0
+"""How long a call may take to clean up when its process ends."""
+
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
 
@@ -225,6 +228,22 @@ class Calls:
         """Settle every call of a session whose process died, where all of them share one stream."""
         for stream in await cast(Any, self._redis.hkeys(keys.calls(record.id))):
             await self.look_after(record, stream)
+
+    async def hand_over(self) -> None:
+        """Stop running calls and give up their leases: whoever reads their streams next settles them."""
+        running = {exchange: task for calls in self._running.values() for exchange, task in calls.items()}
+        try:
+            await asyncio.gather(*(exchange.become_stream() for exchange in running))
+            for task in running.values():
+                task.cancel()
+            if running:
+                await asyncio.wait(running.values(), timeout=_HAND_OVER_SECONDS)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for exchange in running:
+                    pipe.delete(keys.lease(exchange.session_id, exchange.stream))
+                await pipe.execute()
+        except (RedisError, OSError):
+            logger.warning("calls were not handed over: Redis cannot be reached")
 
     async def renew_leases(self) -> None:
         """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""

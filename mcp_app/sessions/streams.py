@@ -46,6 +46,7 @@ class Streams:
         self.simulation = simulation
         self._mailbox = mailbox
         self._open: dict[str, set[EventStream]] = defaultdict(set)
+        self._ending = False
         mailbox.on(APPENDED, self._on_appended)
         mailbox.on(CLOSE, self._on_close)
         mailbox.on(CHANGED, self._on_changed)
@@ -91,8 +92,22 @@ class Streams:
             ):
                 await self.wake(stream.session_id, stream.name)
 
+    def end_listeners(self) -> None:
+        """End the GET streams of this process; their clients come back elsewhere."""
+        for stream in self._all():
+            if isinstance(stream, ListenerStream):
+                stream.close()
+
+    def end_all(self) -> None:
+        """End every stream of this process, those that are about to open included."""
+        self._ending = True
+        for stream in self._all():
+            stream.close()
+
     async def opened(self, stream: EventStream) -> None:
         self._open[stream.session_id].add(stream)
+        if self._ending:
+            stream.close()
         await self._mailbox.join(stream.session_id)
 
     async def left(self, stream: EventStream) -> None:
@@ -101,6 +116,9 @@ class Streams:
         if not streams:
             del self._open[stream.session_id]
         await self._mailbox.leave(stream.session_id)
+
+    def _all(self) -> list[EventStream]:
+        return [stream for streams in self._open.values() for stream in streams]
 
     def _streams(self, message: dict[str, Any]) -> list[EventStream]:
         return list(self._open.get(message["session"], ()))

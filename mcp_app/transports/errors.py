@@ -68,6 +68,12 @@ def session_not_found() -> HttpError:
     return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
 
 
+def shutting_down() -> HttpError:
+    return HttpError(
+        503, "This process is shutting down; come back.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
+    )
+
+
 def unknown_event_id() -> HttpError:
     """What follows this event cannot be told any more, or never could: the client must not wait for it."""
     return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")

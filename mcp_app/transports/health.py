@@ -23,12 +23,15 @@ class Healthz:
 
 
 class Readyz:
-    """Answers 200 when Redis answers, else 503."""
+    """Answers 200 when Redis answers and the process is not about to end, else 503."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+        if self._runtime.is_draining:
+            await http.respond_json(send, 503, {"status": "not ready", "reason": "shutting down"})
+            return
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self._runtime.redis.ping()

@@ -45,6 +45,8 @@ class Sse:
         headers = http.headers_of(scope)
         if not http.accepts(headers, "text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
+        if self._runtime.is_draining:
+            raise errors.shutting_down()
         record, name, place = await self._open_or_resume(headers.get("last-event-id"), scope["user"])
         stream = ListenerStream(
             self._runtime.streams, record, name, place, self._runtime.calls.look_after_all

@@ -116,10 +116,15 @@ async def send_stream(
         opening: The first bytes; the response head goes out with them.
         name_event: The SSE id of an event.
     """
+    sent = 0
     head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def write(chunk: bytes, *, last: bool = False) -> None:
+        nonlocal sent
+        sent += len(chunk)
+        if sent > conf.max_stream_bytes:
+            stream.close()
         await send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
     await write(opening)

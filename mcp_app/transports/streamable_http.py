@@ -124,6 +124,8 @@ class StreamableHttp:
     ) -> None:
         if not http.accepts(headers, "text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
+        if self._runtime.is_draining:
+            raise errors.shutting_down()
         record = await self._session(headers, scope["user"])
         name, place = new_listener_stream(), START
         last_event_id = headers.get("last-event-id")

@@ -1,0 +1,85 @@
+"""Shutdown: what a process does between SIGTERM and its end, so that clients notice only a short pause.
+
+`/readyz` turns 503, GET streams end at once with `retry:`, running calls get a grace period, and then
+their streams end as well. Clients resume at another process; calls that did not finish are settled there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from mcp_app.conf import conf
+from mcp_app.sessions.calls import Calls
+from mcp_app.sessions.streams import Streams
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.05
+_LEAVE_SECONDS = 2.0
+"""How long streams may take to say goodbye after they were told to."""
+
+
+class Drain:
+    """The orderly end of this process's part in the service."""
+
+    def __init__(self, calls: Calls, streams: Streams) -> None:
+        self.is_draining = False
+        self._calls = calls
+        self._streams = streams
+        self._server_handler: Any = None
+        self._task: asyncio.Task[None] | None = None
+
+    def watch_for_sigterm(self) -> None:
+        """Go before the server's own SIGTERM handler, which is called when the process is drained.
+
+        ASGI has no event for this: `lifespan.shutdown` comes after the connections have ended, and
+        Daphne sends none at all.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return  # under the autoreloader; its process is simply ended
+        self._server_handler = signal.getsignal(signal.SIGTERM)
+        if not callable(self._server_handler):
+            return
+        loop = asyncio.get_running_loop()
+
+        def on_sigterm(number: int, frame: FrameType | None) -> None:
+            if self.is_draining:  # a second one: somebody is in a hurry
+                self._server_handler(number, frame)
+                return
+            self.is_draining = True
+            loop.call_soon_threadsafe(self._begin)
+
+        signal.signal(signal.SIGTERM, on_sigterm)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._drain_and_end(), name="drain")
+
+    async def _drain_and_end(self) -> None:
+        try:
+            await self.drain()
+        finally:
+            self._server_handler(signal.SIGTERM, None)
+
+    async def drain(self) -> None:
+        """End GET streams, wait for running calls, then end what is left."""
+        self.is_draining = True
+        logger.info("draining", extra={"calls": len(self._calls), "streams": len(self._streams)})
+        self._streams.end_listeners()
+        await self._until(lambda: not len(self._calls), conf.shutdown_grace_seconds)
+        await self._calls.hand_over()
+        self._streams.end_all()
+        await self._until(lambda: not len(self._streams), _LEAVE_SECONDS)
+        logger.info("drained")
+
+    @staticmethod
+    async def _until(done: Callable[[], bool], seconds: float) -> None:
+        deadline = asyncio.get_running_loop().time() + seconds
+        # Once in the life of a process: an event in every place that ends something would cost more.
+        while not done() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_SECONDS)
