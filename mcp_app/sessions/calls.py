@@ -213,12 +213,13 @@ class Calls:
             return True
         registration = _Registration.from_json(registered)
         call = registration.request
+        facts = {"session": record.id[:8], "method": call.method, "call": call.id}
         if await self._may_repeat(call):
-            logger.warning("a lost call runs again", extra={"session": record.id, "method": call.method})
+            logger.warning("a lost call runs again", extra=facts)
             exchange = self.start(record, call, {}, stream=stream, destination=registration.destination)
             await exchange.become_stream()
         else:
-            logger.warning("a lost call is given up", extra={"session": record.id, "method": call.method})
+            logger.warning("a lost call is given up", extra=facts)
             error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
             answer: Answer = {"jsonrpc": "2.0", "id": call.id, "error": error}
             await self._settle(record.id, stream, registration.destination, answer)

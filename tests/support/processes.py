@@ -83,7 +83,18 @@ class ServerProcess:
         """Start it and return when it is ready to serve."""
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), self.application],
+                [
+                    sys.executable,
+                    "-m",
+                    "daphne",
+                    "-v",
+                    "0",
+                    "-b",
+                    "127.0.0.1",
+                    "-p",
+                    str(self.port),
+                    self.application,
+                ],
                 cwd=ROOT,
                 env=self.installation.environment,
                 stdout=log,

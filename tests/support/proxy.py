@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from tests.support.processes import free_port
 
 _HEAD_LIMIT = 256 * 1024
+_BAD_GATEWAY = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class RoundRobinProxy:
@@ -62,9 +63,14 @@ class RoundRobinProxy:
         headers += [f"{name}: {value}" for name, value in self._add_headers.items()]
         headers.append("Connection: close")
         body = await reader.readexactly(length)
-        backend_reader, backend_writer = await self._connect()
+        try:
+            backend_reader, backend_writer = await self._connect()
+        except ConnectionError:
+            writer.write(_BAD_GATEWAY)
+            return
         self.requests += 1
         backend_writer.write("\r\n".join([request_line, *headers, "", ""]).encode("latin-1") + body)
+        answered = False
         client_left = asyncio.create_task(reader.read())
         try:
             while True:
@@ -73,8 +79,11 @@ class RoundRobinProxy:
                 if not answer.done():
                     answer.cancel()
                     return
-                if not (chunk := answer.result()):
+                if not (chunk := _received(answer)):
+                    if not answered:  # the backend died over this request; say so, as a load balancer does
+                        writer.write(_BAD_GATEWAY)
                     return
+                answered = True
                 writer.write(chunk)
                 await writer.drain()
         finally:
@@ -93,6 +102,13 @@ class RoundRobinProxy:
         return [name.lower() for name in self._add_headers]
 
 
+def _received(answer: asyncio.Task[bytes]) -> bytes:
+    try:
+        return answer.result()
+    except ConnectionError:
+        return b""
+
+
 @contextlib.contextmanager
 def running(proxy: RoundRobinProxy) -> Iterator[RoundRobinProxy]:
     """Serve from a thread of its own while the context is open."""
@@ -102,7 +118,10 @@ def running(proxy: RoundRobinProxy) -> Iterator[RoundRobinProxy]:
     def serve() -> None:
         with contextlib.suppress(asyncio.CancelledError):
             loop.run_until_complete(task)
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        connections = asyncio.all_tasks(loop)
+        for connection in connections:
+            connection.cancel()
+        loop.run_until_complete(asyncio.gather(*connections, return_exceptions=True))
         loop.close()
 
     task = loop.create_task(proxy.serve(started))

@@ -1,0 +1,122 @@
+"""`python -m tests.chaos`: several processes, many clients, a killer, and a count of what was lost."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import sys
+import time
+from typing import Any
+
+import redis
+
+from tests.chaos.clients import ChaosClient
+from tests.chaos.ledger import Ledger
+from tests.support import processes, proxy
+from tests.support.client import sign_in
+
+PERSONS = ("alice", "bob", "carol", "dave")
+
+
+async def kill_now_and_then(
+    servers: list[processes.ServerProcess], rng: random.Random, every: float, ledger: Ledger
+) -> None:
+    """End a process by SIGKILL and start it again, every few seconds, never all at once."""
+    while True:
+        await asyncio.sleep(rng.uniform(0.5, 1.5) * every)
+        victim = rng.choice(servers)
+        await asyncio.to_thread(victim.kill)
+        ledger.kills += 1
+        await asyncio.sleep(rng.uniform(0.1, 1.0))
+        await asyncio.to_thread(victim.start)
+
+
+async def cut_now_and_then(url: str, rng: random.Random, every: float, ledger: Ledger) -> None:
+    """Close every connection to Redis, as a failing network does."""
+    with redis.Redis.from_url(url) as connection:
+        while True:
+            await asyncio.sleep(rng.uniform(0.5, 1.5) * every)
+            for kind in ("normal", "pubsub"):
+                await asyncio.to_thread(connection.client_kill_filter, _type=kind, skipme=True)
+            ledger.cuts += 1
+
+
+async def run(options: argparse.Namespace) -> Ledger:
+    ledger = Ledger()
+    rng = random.Random(options.seed)
+    port = processes.free_port()
+    with contextlib.ExitStack() as stack:
+        base_uri = f"http://localhost:{port}"
+        installation = stack.enter_context(processes.installation(base_uri, CONFORMANCE_FIXTURES="1"))
+        servers = [processes.ServerProcess(installation) for _ in range(options.processes)]
+        for server in servers:
+            server.start()
+            stack.callback(server.kill)
+        balancer = stack.enter_context(
+            proxy.running(proxy.RoundRobinProxy([server.port for server in servers], port=port))
+        )
+        url = f"{balancer.url}/mcp"
+        tokens = [await sign_in(url, person) for person in PERSONS]
+        clients = [
+            ChaosClient(url, tokens[number % len(tokens)], ledger, random.Random(rng.random()))
+            for number in range(options.clients)
+        ]
+        until = time.monotonic() + options.seconds
+        redis_url = installation.environment["REDIS_URL"]
+        disasters = [
+            asyncio.create_task(kill_now_and_then(servers, rng, options.kill_every, ledger)),
+            asyncio.create_task(cut_now_and_then(redis_url, rng, options.cut_every, ledger)),
+        ]
+        working = asyncio.gather(*(client.run(lambda: time.monotonic() > until) for client in clients))
+        try:
+            while not working.done():
+                await asyncio.wait({working}, timeout=5)
+                print(
+                    f"  {max(0, until - time.monotonic()):4.0f} s left, {ledger.answered} answered",
+                    file=sys.stderr,
+                )
+                if time.monotonic() > until:
+                    for disaster in disasters:
+                        disaster.cancel()
+            await working
+        finally:
+            for disaster in disasters:
+                disaster.cancel()
+            await asyncio.gather(*disasters, return_exceptions=True)
+        ledger.settle(line for server in servers for line in server.log.splitlines())
+        if options.keep_logs:
+            for server in servers:
+                print(server.log, file=sys.stderr)
+    return ledger
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="how long the clients work (default 60)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random choices (default 1)")
+    parser.add_argument("--processes", type=int, default=3, help="server processes (default 3)")
+    parser.add_argument("--clients", type=int, default=50, help="clients (default 50)")
+    parser.add_argument("--kill-every", type=float, default=4, help="seconds between SIGKILLs (default 4)")
+    parser.add_argument(
+        "--cut-every", type=float, default=9, help="seconds between cuts of Redis (default 9)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--keep-logs", action="store_true", help="print what the servers logged")
+    options = parser.parse_args()
+    ledger = asyncio.run(run(options))
+    report: dict[str, Any] = ledger.report()
+    if options.json:
+        print(json.dumps(report | {"details": ledger.details}, indent=2))
+    else:
+        for name, value in report.items():
+            print(f"{name:<32}{value}")
+        for detail in ledger.details[:20]:
+            print(f"  {detail}")
+    return 0 if ledger.is_clean else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

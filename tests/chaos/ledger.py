@@ -1,0 +1,62 @@
+"""The ledger of a chaos run: what was asked, what came of it, and what must never come of anything."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Ledger:
+    """Counts of one run. `lost`, `duplicated` and `misdelivered` must stay 0."""
+
+    calls: int = 0
+    answered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
+    duplicated: int = 0
+    misdelivered: int = 0
+    sessions: int = 0
+    kills: int = 0
+    cuts: int = 0
+    repeated: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """Progress that was not strictly rising, by (session, request): each must be of a call that ran again."""
+    rerun: set[tuple[str, str]] = field(default_factory=set)
+    details: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the promises were kept, and the run was worth the name."""
+        return self.lost == self.duplicated == self.misdelivered == 0 and self.answered > 0 and self.kills > 0
+
+    def note(self, kind: str, detail: str) -> None:
+        """Count a broken promise, with what is needed to look into it."""
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.details.append(f"{kind}: {detail}")
+
+    def settle(self, logs: Iterable[str]) -> None:
+        """Read from the servers' logs which calls ran again; only those may have repeated themselves."""
+        for line in logs:
+            if '"a lost call runs again"' in line:
+                fields = json.loads(line)
+                self.rerun.add((fields["session"], str(fields["call"])))
+        for call, progress in self.repeated.items():
+            if call not in self.rerun:
+                self.note("duplicated", f"progress {progress} of {call}")
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "sessions opened": self.sessions,
+            "processes killed": self.kills,
+            "Redis connections cut": self.cuts,
+            "calls made": self.calls,
+            "answered": self.answered,
+            "run again after a loss": len(self.rerun),
+            "failed with a defined error": dict(self.failed),
+            "lost": self.lost,
+            "duplicated": self.duplicated,
+            "delivered to the wrong session": self.misdelivered,
+        }
