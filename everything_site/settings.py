@@ -163,6 +163,10 @@ if ENV.token_verification is not None:
 
 # --- OAuth: oauth_app/conf.py ----------------------------------------------------------------------
 
+OAUTH_TRUSTED_PROXIES = ENV.trusted_proxies
+if not ENV.rate_limits:
+    OAUTH_RATE_LIMITS: dict[str, str] = {}
+
 LOGIN_URL = "fakeupstream:authorize"
 LOGIN_REDIRECT_URL = "/"
 

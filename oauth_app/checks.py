@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from limits import parse
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import redirects
-from oauth_app.conf import conf
+from oauth_app.conf import RATE_LIMITS, conf
 from oauth_app.scopes import SCOPES
 
 FORBIDDEN_SCHEMES = frozenset({"http", "https", "javascript", "data", "vbscript", "file", "blob", "about"})
@@ -70,6 +71,40 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if conf.client_lifetime < conf.refresh_lifetime:
         wrong.append("OAUTH_CLIENT_SECONDS must not be shorter than OAUTH_REFRESH_SECONDS")
     return [Error(f"{sentence}.", id="oauth_app.E004") for sentence in wrong]
+
+
+@register(Tags.security)
+def check_rate_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for endpoint, limit in conf.rate_limits.items():
+        if endpoint not in RATE_LIMITS:
+            known = ", ".join(RATE_LIMITS)
+            found.append(
+                Error(f"OAUTH_RATE_LIMITS names {endpoint!r}; it knows {known}.", id="oauth_app.E006")
+            )
+        try:
+            parse(limit)
+        except ValueError:
+            found.append(
+                Error(
+                    f"OAUTH_RATE_LIMITS: {limit!r} is no limit.", hint="Write 20/minute.", id="oauth_app.E006"
+                )
+            )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Daphne is hardly ever what ends TLS; without the setting all clients have the proxy's address."""
+    if conf.issuer.startswith("https:") and conf.rate_limits and not conf.trusted_proxies:
+        return [
+            Warning(
+                "Rate limits count by the address of the connection, which is the proxy's if there is one.",
+                hint="Set TRUSTED_PROXIES to the number of your proxies that write X-Forwarded-For.",
+                id="oauth_app.W002",
+            )
+        ]
+    return []
 
 
 @register(Tags.security)

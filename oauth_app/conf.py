@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
+
+RATE_LIMITS = {"register": "20/minute", "authorize": "60/minute", "token": "300/minute"}
 
 
 class Conf:
@@ -66,6 +68,25 @@ class Conf:
     def max_registration_bytes(self) -> int:
         """OAUTH_MAX_REGISTRATION_BYTES: how large a registration request may be."""
         return int(_setting("OAUTH_MAX_REGISTRATION_BYTES", 32 * 1024))
+
+    @property
+    def rate_limits(self) -> Mapping[str, str]:
+        """OAUTH_RATE_LIMITS: how often one address may call `register`, `authorize` and `token`.
+
+        An endpoint that is not named has no limit. A company's people may share one address.
+        """
+        limits: Mapping[str, str] = _setting("OAUTH_RATE_LIMITS", RATE_LIMITS)
+        return limits
+
+    @property
+    def trusted_proxies(self) -> int:
+        """OAUTH_TRUSTED_PROXIES: how many proxies of ours append to `X-Forwarded-For`."""
+        return int(_setting("OAUTH_TRUSTED_PROXIES", 0))
+
+    @property
+    def redis_url(self) -> str:
+        """REDIS_URL: where all processes count requests together."""
+        return settings.REDIS_URL
 
     @property
     def sign_in(self) -> Callable[[HttpRequest, str], HttpResponse]:

@@ -5,6 +5,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from oauth_app import metadata
 from oauth_app.authorize import AuthorizeView
+from oauth_app.limits import limited
 from oauth_app.registration import ManageView, RegisterView
 from oauth_app.tokens import IntrospectView, RevokeView, TokenView
 
@@ -17,11 +18,12 @@ urlpatterns = [
         metadata.authorization_server,
         name="authorization-server",
     ),
-    path("authorize", AuthorizeView.as_view(), name="authorize"),
+    path("authorize", limited("authorize", AuthorizeView.as_view()), name="authorize"),
     # Called by programs that carry no cookie
-    path("register", csrf_exempt(RegisterView.as_view()), name="register"),
-    path("register/<path:client_id>", csrf_exempt(ManageView.as_view()), name="manage"),
-    path("token", csrf_exempt(TokenView.as_view()), name="token"),
-    path("revoke", csrf_exempt(RevokeView.as_view()), name="revoke"),
+    path("register", csrf_exempt(limited("register", RegisterView.as_view())), name="register"),
+    path("register/<path:client_id>", csrf_exempt(limited("token", ManageView.as_view())), name="manage"),
+    path("token", csrf_exempt(limited("token", TokenView.as_view())), name="token"),
+    path("revoke", csrf_exempt(limited("token", RevokeView.as_view())), name="revoke"),
+    # Not limited: a resource server asks for all of its users
     path("introspect", csrf_exempt(IntrospectView.as_view()), name="introspect"),
 ]

@@ -1,0 +1,106 @@
+"""Rate limits of the endpoints that anyone may call, counted in Redis for all processes together.
+
+They protect the server from floods, and nobody's secrets: those cannot be guessed. So when Redis cannot
+be reached everybody is let through.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from oauth_app.addresses import client_address
+from oauth_app.conf import conf
+from oauth_app.tokens import refusal
+
+log = logging.getLogger("oauth_app")
+
+REDIS_SECONDS = 0.5
+"""How long Redis may take to answer."""
+OUTAGE_SECONDS = 5.0
+"""How long Redis is left alone after it did not answer, so that an outage slows nobody down."""
+
+View = Callable[..., HttpResponseBase]
+
+
+class Limiter:
+    """Counts requests by endpoint and address in a moving window."""
+
+    def __init__(self, redis_url: str) -> None:
+        options: dict[str, Any] = {
+            "socket_timeout": REDIS_SECONDS,
+            "socket_connect_timeout": REDIS_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        scheme, _, rest = redis_url.partition("://")
+        url = f"redis+unix://{rest}" if scheme == "unix" else redis_url
+        storage = RedisStorage(url, key_prefix="oauth:limits", wrap_exceptions=True, **options)
+        self._window = MovingWindowRateLimiter(storage)
+        self._away_until = float("-inf")
+
+    def seconds_to_wait(self, limit: RateLimitItem, endpoint: str, address: str) -> int:
+        """Count a request; 0 when it may pass, else after how many seconds the next one may."""
+        if time.monotonic() < self._away_until:
+            return 0
+        try:
+            if self._window.hit(limit, endpoint, address):
+                return 0
+            reset = self._window.get_window_stats(limit, endpoint, address).reset_time
+        except StorageError as error:
+            self._away_until = time.monotonic() + OUTAGE_SECONDS
+            log.error("rate limits are off: Redis cannot be reached", extra={"reason": str(error)})
+            return 0
+        return max(1, math.ceil(reset - time.time()))
+
+
+@lru_cache(maxsize=4)
+def limiter(redis_url: str) -> Limiter:
+    """This process's limiter; connected at its first use."""
+    return Limiter(redis_url)
+
+
+def limited(endpoint: str, view: View) -> View:
+    """The view, for as many requests from one address as OAUTH_RATE_LIMITS allows."""
+
+    @wraps(view)
+    def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        limit = conf.rate_limits.get(endpoint)
+        if limit is None:
+            return view(request, *args, **kwargs)
+        address = client_address(
+            request.META.get("REMOTE_ADDR") or "",
+            request.META.get("HTTP_X_FORWARDED_FOR", ""),
+            conf.trusted_proxies,
+        )
+        wait = limiter(conf.redis_url).seconds_to_wait(parse(limit), endpoint, address)
+        if not wait:
+            return view(request, *args, **kwargs)
+        log.warning("too many requests", extra={"endpoint": endpoint, "address": address, "wait": wait})
+        response = _too_many(request, endpoint, wait)
+        response["Retry-After"] = str(wait)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return limited_view
+
+
+def _too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
+    sentence = f"Too many requests come from your address. Try again in {wait} seconds."
+    if endpoint == "authorize":  # a person reads it
+        context = {"reason": sentence, "error": "too_many_requests"}
+        return render(request, "oauth_app/error.html", context, status=429)
+    return refusal("too_many_requests", sentence, status=429)
