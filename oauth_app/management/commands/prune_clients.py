@@ -1,0 +1,52 @@
+"""`python manage.py prune_clients`: forget registrations that nobody uses. To be run once a day."""
+
+from __future__ import annotations
+
+import json
+import logging
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from oauth_app import pruning
+
+log = logging.getLogger("oauth_app")
+
+
+class Command(BaseCommand):
+    help = (
+        "Forget clients that registered themselves, or are known by a URL, when they hold no access and have "
+        "lapsed (OAUTH_CLIENT_SECONDS without use) or were never used. A forgotten client is told what an unknown "
+        "one is told, and registers anew. Old tokens are the business of `cleartokens`."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--never-used-days",
+            type=int,
+            default=7,
+            metavar="N",
+            help="after how many days a registration that never led to a token goes (default: 7)",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="only say which ones would go")
+        parser.add_argument("--json", action="store_true", help="write the answer as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["never_used_days"] < 1:
+            raise CommandError("--never-used-days must be at least 1: a person may be about to sign in.")
+        dry_run: bool = options["dry_run"]
+        clients = pruning.prunable(timedelta(days=options["never_used_days"]))
+        found = list(pruning.described(clients))
+        if not dry_run:
+            clients.delete()
+            log.info("clients pruned", extra={"count": len(found)})
+        if options["json"]:
+            answer = {"dry_run": dry_run, "pruned": len(found), "clients": found}
+            self.stdout.write(json.dumps(answer, indent=2))
+            return
+        if options["verbosity"] > 1 or dry_run:
+            for client in found:
+                self.stdout.write(f"{client['client_id']}  {client['name']!r}  {client['reason']}")
+        self.stdout.write(f"{'Would be forgotten' if dry_run else 'Forgotten'}: {len(found)}")

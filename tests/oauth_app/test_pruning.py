@@ -1,0 +1,89 @@
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+
+def prune(*options):
+    out = StringIO()
+    call_command("prune_clients", "--json", *options, stdout=out)
+    return json.loads(out.getvalue())
+
+
+def aged(days, **fields):
+    client_id = flow.register(flow.Http()).json()["client_id"]
+    Client.objects.filter(client_id=client_id).update(created=timezone.now() - timedelta(days=days), **fields)
+    return client_id
+
+
+def expire_all():
+    for model in (AccessToken, RefreshToken, Grant):
+        model.objects.update(expires=timezone.now() - timedelta(days=1))
+
+
+def test_it_works():
+    old, young = aged(8), aged(6)
+    answer = prune()
+    assert answer["dry_run"] is False
+    assert answer["pruned"] == 1
+    [client] = answer["clients"]
+    assert client["client_id"] == old
+    assert client["reason"] == "never used"
+    assert client["source"] == "dcr"
+    assert Client.objects.get().client_id == young
+
+
+def test_a_used_client_goes_when_it_has_lapsed(alice):
+    expire_all()
+    Client.objects.update(last_used=timezone.now() - timedelta(days=29))
+    assert prune()["pruned"] == 0
+    Client.objects.update(last_used=timezone.now() - timedelta(days=31))
+    assert prune()["clients"][0]["reason"] == "lapsed"
+    assert not Client.objects.exists()
+
+
+def test_a_client_that_holds_access_stays(alice):
+    Client.objects.update(last_used=None, created=timezone.now() - timedelta(days=400))
+    assert prune()["pruned"] == 0
+    expire_all()
+    assert prune()["pruned"] == 1
+
+
+def test_a_client_made_by_hand_stays():
+    aged(400, registration_source="manual")
+    assert prune()["pruned"] == 0
+
+
+def test_a_client_known_by_its_url_goes_too():
+    aged(400, registration_source="cimd")
+    assert prune()["pruned"] == 1
+
+
+def test_a_dry_run_changes_nothing():
+    aged(8)
+    answer = prune("--dry-run")
+    assert (answer["dry_run"], answer["pruned"]) == (True, 1)
+    assert Client.objects.exists()
+
+
+def test_it_says_in_words_what_it_did():
+    client_id = aged(8)
+    out = StringIO()
+    call_command("prune_clients", "--dry-run", stdout=out)
+    assert client_id in out.getvalue()
+    assert "Would be forgotten: 1" in out.getvalue()
+
+
+def test_the_patience_can_be_set_but_not_to_nothing():
+    aged(3)
+    assert prune("--never-used-days", "2")["pruned"] == 1
+    with pytest.raises(CommandError):
+        prune("--never-used-days", "0")
