@@ -38,7 +38,7 @@ from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionStore
 from mcp_app.sessions.streams import Streams
-from mcp_app.shutdown import Drain
+from mcp_app.shutdown import Drain, TaskSet
 from mcp_app.tokens import TokenCache
 
 logger = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ class Runtime:
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.mailbox)
         self.calls: Calls
+        self.stateless_calls = TaskSet()
         self.drain: Drain | None = None
         self.bus.also = self.streams.publish
 
@@ -167,7 +168,7 @@ class Runtime:
             self.calls = Calls(
                 self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat
             )
-            self.drain = Drain(self.calls, self.streams)
+            self.drain = Drain(self.calls, self.streams, self.stateless_calls)
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
@@ -25,13 +25,31 @@ _LEAVE_SECONDS = 2.0
 """How long streams may take to say goodbye after they were told to."""
 
 
+class TaskSet:
+    """Tasks that belong to the process, and end with it at the latest."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cancel(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+
+
 class Drain:
     """The orderly end of this process's part in the service."""
 
-    def __init__(self, calls: Calls, streams: Streams) -> None:
+    def __init__(self, calls: Calls, streams: Streams, stateless_calls: TaskSet) -> None:
         self.is_draining = False
         self._calls = calls
         self._streams = streams
+        self._stateless_calls = stateless_calls
         self._server_handler: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -73,6 +91,7 @@ class Drain:
         self._streams.end_listeners()
         await self._until(lambda: not len(self._calls), conf.shutdown_grace_seconds)
         await self._calls.hand_over()
+        self._stateless_calls.cancel()
         self._streams.end_all()
         await self._until(lambda: not len(self._streams), _LEAVE_SECONDS)
         logger.info("drained")

@@ -36,11 +36,11 @@ Answer = dict[str, Any]
 
 
 class ClientRequest:
-    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session."""
+    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session if any."""
 
     __slots__ = ("headers", "session")
 
-    def __init__(self, headers: Mapping[str, str], session: LiveSession) -> None:
+    def __init__(self, headers: Mapping[str, str], session: LiveSession | None) -> None:
         self.headers = headers
         self.session = session
 

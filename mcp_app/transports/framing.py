@@ -48,3 +48,8 @@ def priming(event_id: str, retry_milliseconds: int) -> bytes:
 def retry(milliseconds: int) -> bytes:
     """When to come back after the stream has ended."""
     return f"retry: {milliseconds}\n\n".encode()
+
+
+def event_without_id(message: Any) -> bytes:
+    """One message event of a stream that cannot be resumed."""
+    return b"event: message\ndata: " + to_json(message) + b"\n\n"

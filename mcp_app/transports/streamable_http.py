@@ -1,13 +1,12 @@
 """Streamable HTTP: the endpoint `/mcp`, for every protocol revision that has it.
 
 2025-03-26 to 2025-11-25 have sessions: GET, POST and DELETE are served here, on sessions that no process
-owns. 2026-07-28 has none, and unknown revisions are answered as that one says: both go to the SDK.
+owns. 2026-07-28 has none, and unknown revisions are answered as that one says: both are for `stateless`.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
@@ -21,7 +20,8 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import decode, new_session, own_session, parse, read_post, send_stream
+from mcp_app.transports.messages import new_session, own_session, parse, read_post, send_stream
+from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class StreamableHttp:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._stateless_entry = Stateless(runtime)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         headers = http.headers_of(scope)
@@ -53,20 +54,13 @@ class StreamableHttp:
     async def _stateless(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
     ) -> None:
-        """2026-07-28: one request, one response, no session. The SDK serves it."""
+        """2026-07-28: one request, one response, no session."""
         if scope["method"] != "POST":
             revision = headers["mcp-protocol-version"]
             if revision not in MODERN_PROTOCOL_VERSIONS:
                 raise errors.unsupported_revision(revision)
             raise errors.method_not_allowed("POST")
-        body = await read_post(scope, receive, headers)
-        decode(body)  # the SDK takes for JSON what is none, such as NaN
-        unread = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def replay() -> Any:
-            return unread.pop() if unread else await receive()
-
-        await self._runtime.session_manager.handle_request(scope, replay, send)
+        await self._stateless_entry(scope, receive, send, headers, await read_post(scope, receive, headers))
 
     async def _post(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]

@@ -1,0 +1,228 @@
+"""Streamable HTTP of 2026-07-28: one request, one response, no session.
+
+The SDK has an entry of its own for this revision (`session_manager.handle_request`). This one is made of
+the same public parts (the inbound ladder, `serve_one`, the error table) and differs in three things:
+every refusal is a JSON-RPC error, a quick call costs one task instead of a task group of three, and
+streams end when the process shuts down or a reader has fallen far behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import anyio
+from mcp.server.connection import Connection
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import NoBackChannelError
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+)
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
+
+from mcp_app.conf import conf
+from mcp_app.runtime import Runtime
+from mcp_app.sessions.exchange import ClientRequest
+from mcp_app.transports import errors, framing, http
+from mcp_app.transports.messages import parse
+
+_BACKLOG = 256
+"""How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
+
+_QUICK_SECONDS = 0.05
+"""A call that takes longer is watched for the client's leaving, which cancels it (Cancellation)."""
+
+
+class Stateless:
+    """Answers the requests of this revision, and tells unknown revisions which ones there are."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(
+        self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str], body: bytes
+    ) -> None:
+        message = parse(body)
+        if isinstance(message, JSONRPCNotification):
+            # The revision defines none; they are acknowledged, and nothing waits for them.
+            _refuse(unsupported_protocol_version_rejection(headers["mcp-protocol-version"]))
+            await http.respond(send, 202, headers=http.COMMON_HEADERS)
+            return
+        if not isinstance(message, JSONRPCRequest):
+            raise errors.not_a_message("this revision has no responses of clients.")
+        try:
+            route = self._route(scope, headers, message)
+        except errors.HttpError as refusal:
+            await http.respond_error(send, refusal, message.id)
+            return
+        await self._serve(receive, send, StatelessExchange(self._runtime, message, route, headers))
+
+    def _route(
+        self, scope: http.Scope, headers: dict[str, str], request: JSONRPCRequest
+    ) -> InboundModernRoute:
+        """The rules of this revision for headers and `_meta`; they are the SDK's."""
+        raw = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        if duplicated := find_duplicated_routing_header(raw):
+            raise _refusal(HEADER_MISMATCH, f"{duplicated} header appears more than once")
+        verdict = classify_inbound_request(
+            {"method": request.method, "params": request.params}, headers=headers
+        )
+        if isinstance(verdict, InboundLadderRejection):
+            raise _refusal(verdict.code, verdict.message, verdict.data)
+        if request.method == "tools/call":
+            params = request.params or {}
+            lookup = self._runtime.server.session_manager.app.get_tool_input_schema
+            schema = lookup(params["name"]) if lookup and isinstance(params.get("name"), str) else None
+            arguments = params.get("arguments")
+            if schema is not None and isinstance(arguments, dict | None):
+                _refuse(validate_mcp_param_headers(schema, arguments or {}, dict(raw)))
+        return verdict
+
+    async def _serve(self, receive: http.Receive, send: http.Send, exchange: StatelessExchange) -> None:
+        """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
+        task = self._runtime.stateless_calls.start(exchange.run())
+        watcher: asyncio.Task[None] | None = None
+        try:
+            item = await exchange.next(_QUICK_SECONDS)
+            if item is not None:
+                watcher = asyncio.create_task(http.until_disconnect(receive))
+                watcher.add_done_callback(lambda _: task.cancel())  # leaving cancels the request
+            if item == framing.KEEP_ALIVE:
+                item = await exchange.next(conf.keep_alive_seconds)
+            if item is None and exchange.answer is not None:
+                await http.respond_json(send, exchange.status, exchange.answer, http.COMMON_HEADERS)
+            else:
+                await _send_stream(send, exchange, item)
+        finally:
+            task.cancel()
+            if watcher is not None:
+                watcher.cancel()
+
+
+async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes | None) -> None:
+    head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
+    await send({"type": "http.response.start", "status": 200, "headers": head})
+    sent = 0
+    while item is not None and sent <= conf.max_stream_bytes:
+        await send({"type": "http.response.body", "body": item, "more_body": True})
+        sent += len(item)
+        item = await exchange.next(conf.keep_alive_seconds)
+    last = framing.event_without_id(exchange.answer) if exchange.answer is not None else b""
+    await send({"type": "http.response.body", "body": last})
+
+
+class StatelessExchange:
+    """The run of one request. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
+
+    can_send_request = False  # the revision has no requests to the client, only `input_required` results
+
+    def __init__(
+        self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
+    ) -> None:
+        self._runtime = runtime
+        self._request = request
+        self._route = route
+        self.request_id = request.id
+        self.transport = TransportContext(kind="streamable-http", can_send_request=False, headers=headers)
+        self.message_metadata = ServerMessageMetadata(request_context=ClientRequest(headers, None))
+        self.answer: dict[str, Any] | None = None
+        self.status = 200
+        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
+        self._progress_token = progress_token_from_params(request.params)
+
+    @cached_property
+    def cancel_requested(self) -> anyio.Event:
+        """Never set: a cancelled request's task is cancelled itself."""
+        return anyio.Event()
+
+    async def next(self, seconds: float) -> bytes | None:
+        """What to send next: an event; a keep-alive after so much silence; None when there is no more."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._outbox.get()
+        except TimeoutError:
+            return framing.KEEP_ALIVE
+
+    async def run(self) -> None:
+        """Run the handler and keep its answer; a cancelled one has none."""
+        try:
+            self.answer = await self._serve()
+            await self._outbox.put(None)
+        except asyncio.CancelledError:
+            with contextlib.suppress(asyncio.QueueFull):  # then nobody is waiting for the end
+                self._outbox.put_nowait(None)
+            raise
+
+    async def _serve(self) -> dict[str, Any]:
+        request, route = self._request, self._route
+        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request.id}
+        connection = Connection.from_envelope(
+            route.protocol_version, route.client_info, route.client_capabilities
+        )
+        calls = self._runtime.calls
+        try:
+            answer["result"] = await serve_one(
+                calls.server,
+                self,
+                request.method,
+                request.params,
+                connection=connection,
+                lifespan_state=calls.lifespan_state,
+            )
+        except Exception as error:
+            refusal = errors.from_exception(error)
+            if refusal is not None:
+                self.status = refusal.status
+                return refusal.body(request.id)
+            data = modern_error_data(error)
+            self.status = ERROR_CODE_HTTP_STATUS.get(data.code, 200)
+            answer["error"] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return answer
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        raise NoBackChannelError(method)
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification on the response, which thereby becomes a stream."""
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+        if params is not None:
+            message["params"] = dict(params)
+        await self._outbox.put(framing.event_without_id(message))
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress, if the client gave a token for it."""
+        if self._progress_token is None:
+            return
+        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message is not None:
+            params["message"] = message
+        await self.notify("notifications/progress", params)
+
+
+def _refusal(code: int, message: str, data: Any = None) -> errors.HttpError:
+    return errors.HttpError(ERROR_CODE_HTTP_STATUS.get(code, 400), message, code, data=data)
+
+
+def _refuse(rejection: InboundLadderRejection | None) -> None:
+    """Raise what the SDK's ladder has found, if it has found anything."""
+    if rejection is not None:
+        raise _refusal(rejection.code, rejection.message, rejection.data)
