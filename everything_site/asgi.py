@@ -5,6 +5,7 @@
 everything else         sign-in, consent, admin, pages      Django
 """
 
+import gc
 import os
 from typing import Any, cast
 
@@ -33,6 +34,9 @@ def route(pattern: str, app: Any) -> URLPattern:
     """Channels routes ASGI applications by Django's patterns, which are typed for views."""
     return re_path(pattern, app)
 
+
+gc.collect()
+gc.freeze()  # what is loaded by now stays for good; no later collection needs to look at it
 
 application = RequestLog(
     ProtocolTypeRouter(

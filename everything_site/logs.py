@@ -6,16 +6,21 @@ ever logged: paths are logged without their query, and headers and bodies not at
 
 from __future__ import annotations
 
-import json
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+import pydantic_core
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # What every LogRecord has; anything else came in by `extra=` and is a field of the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request"}
+
+
+# What no line here shows is not gathered for each of them (logging HOWTO, "Optimization").
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
 
 
 def configuration(*, json: bool) -> dict[str, Any]:
@@ -67,7 +72,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return pydantic_core.to_json(line, fallback=str).decode()
 
 
 class ReadableFormatter(logging.Formatter):
