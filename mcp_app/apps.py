@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class McpAppConfig(AppConfig):
     name = "mcp_app"
     verbose_name = "MCP"
+
+    def ready(self) -> None:
+        from mcp_app import checks  # noqa: F401 - importing the checks registers them

@@ -26,6 +26,14 @@ from tests.mcp_app.sessions.conftest import make_record
 from tests.support.waiting import eventually
 
 
+@pytest.fixture(autouse=True)
+def empty(redis_server: str) -> None:
+    """What other tests left behind is not looked at."""
+    with overview.connected() as client:
+        for session_id in overview.all_ids(client):
+            client.delete(*keys.of_session(session_id))
+
+
 @pytest.fixture
 def reader(redis_server: str) -> Iterator[sync_redis.Redis]:
     with overview.connected() as client:
@@ -69,13 +77,15 @@ async def test_a_session_is_shown_as_it_is(
     await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})
     await redis.expire(keys.record(record.id), 200)
     session = the_only(reader, person)
+    assert session.age_seconds in range(60, 75)
+    assert session.idle_seconds in range(100, 115)
     assert session == overview.Session(
         id=record.id,
         user=person,
         client="editor",
         revision="2025-06-18",
-        age_seconds=60,
-        idle_seconds=100,
+        age_seconds=session.age_seconds,
+        idle_seconds=session.idle_seconds,
         streams=0,
         subscriptions=2,
         calls=1,
@@ -100,7 +110,8 @@ async def test_near_its_absolute_age_nobody_can_tell_how_long_a_session_is_idle(
     settings.MCP_SESSION_MAX_SECONDS = 100
     await open_session(created_at=time.time() - 60)
     assert the_only(reader, person).idle_seconds is None
-    assert f"{person}  editor  2025-11-25  60" in await manage("--user", person)
+    row = (await manage("--user", person)).splitlines()[1]
+    assert row.split()[5] == "?"
 
 
 async def test_the_streams_of_all_processes_are_counted(
@@ -141,11 +152,11 @@ async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
 async def test_the_list_is_bounded_and_says_so(
     reader: sync_redis.Redis, person: str, open_session: Any
 ) -> None:
-    for age in (30, 10, 20):
+    for age in (34, 14, 24):
         await open_session(created_at=time.time() - age)
     whole = overview.live_sessions(reader, limit=3, user=person)
     assert whole.is_complete
-    assert [session.age_seconds for session in whole.sessions] == [10, 20, 30]
+    assert [session.age_seconds // 10 for session in whole.sessions] == [1, 2, 3]
     part = overview.live_sessions(reader, limit=2, user=person)
     assert not part.is_complete
     assert len(part.sessions) == 2

@@ -1,0 +1,179 @@
+"""Each mistake in the settings is met by its check, and by no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, run_checks
+
+from everything_site import valkey
+from mcp_app import checks
+from mcp_app.conf import Conf, conf
+
+Check = Callable[[Any], list[CheckMessage]]
+
+
+def ids(check: Check) -> list[str | None]:
+    return [message.id for message in check(None)]
+
+
+def own(*, deploy: bool) -> list[str | None]:
+    found = run_checks(include_deployment_checks=deploy)
+    return [message.id for message in found if (message.id or "").startswith("mcp_app")]
+
+
+def test_the_project_passes() -> None:
+    assert own(deploy=False) == []
+
+
+def test_the_project_passes_in_production(settings: Any) -> None:
+    settings.BASE_URI = "https://mcp.example.com"
+    settings.MCP_RESOURCE_URL = "https://mcp.example.com/mcp"
+    assert own(deploy=True) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:3232/mcp/",
+        "http://localhost:3232/mcp?x=1",
+        "http://localhost:3232/mcp#x",
+    ],
+)
+def test_a_resource_url_that_clients_would_not_recognise(settings: Any, url: str) -> None:
+    settings.MCP_RESOURCE_URL = url
+    assert ids(checks.check_resource_url) == ["mcp_app.E001"]
+
+
+def test_a_resource_url_of_another_scheme(settings: Any) -> None:
+    settings.BASE_URI = "ftp://localhost"
+    settings.MCP_RESOURCE_URL = "ftp://localhost/mcp"
+    assert ids(checks.check_resource_url) == ["mcp_app.E001"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://elsewhere:3232/mcp", "http://localhost:32320/mcp", "http://localhost:3232"]
+)
+def test_a_resource_url_that_is_served_elsewhere(settings: Any, url: str) -> None:
+    settings.MCP_RESOURCE_URL = url
+    assert ids(checks.check_resource_url) == ["mcp_app.E002"]
+
+
+@pytest.mark.parametrize("name", [*checks.WHOLE_NUMBERS, *checks.NUMBERS])
+@pytest.mark.parametrize("value", [-1, "5", None, True, float("nan")])
+def test_a_number_that_is_none_or_negative(settings: Any, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    [message] = checks.check_numbers(None)
+    assert message.id == "mcp_app.E003"
+    assert name in message.msg
+    assert checks.check_lifetimes(None) == []
+
+
+@pytest.mark.parametrize("name", checks.WHOLE_NUMBERS)
+def test_a_number_that_must_be_whole(settings: Any, name: str) -> None:
+    setattr(settings, name, 90.5)
+    assert ids(checks.check_numbers) == ["mcp_app.E003"]
+
+
+@pytest.mark.parametrize(("name", "least"), [*checks.WHOLE_NUMBERS.items(), *checks.NUMBERS.items()])
+def test_the_least_number_is_fine(settings: Any, name: str, least: float) -> None:
+    setattr(settings, name, least)
+    assert ids(checks.check_numbers) == []
+
+
+def test_every_number_among_the_settings_is_checked() -> None:
+    numbers = {
+        f"MCP_{name.upper()}"
+        for name, member in vars(Conf).items()
+        if getattr(getattr(member, "func", None), "__annotations__", {}).get("return") in ("int", "float")
+    }
+    assert numbers == set(checks.WHOLE_NUMBERS) | set(checks.NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["MCP_LEASE_SECONDS", "MCP_KEEP_ALIVE_SECONDS", "MCP_CACHE_SECONDS"])
+def test_what_must_be_shorter_than_the_idle_time(settings: Any, name: str) -> None:
+    settings.MCP_SESSION_IDLE_SECONDS = 20
+    assert ids(checks.check_lifetimes) == []
+    setattr(settings, name, 20)
+    [message] = checks.check_lifetimes(None)
+    assert message.id == "mcp_app.E004"
+    assert name in message.msg
+
+
+def test_an_absolute_age_below_the_idle_time(settings: Any) -> None:
+    settings.MCP_SESSION_MAX_SECONDS = conf.session_idle_seconds - 1
+    assert ids(checks.check_lifetimes) == ["mcp_app.E004"]
+
+
+def test_a_keep_alive_that_comes_after_a_proxy_has_lost_patience(settings: Any) -> None:
+    settings.MCP_KEEP_ALIVE_SECONDS = 29.9
+    assert ids(checks.check_lifetimes) == []
+    settings.MCP_KEEP_ALIVE_SECONDS = 30
+    assert ids(checks.check_lifetimes) == ["mcp_app.W001"]
+
+
+@pytest.mark.parametrize(
+    "path", ["nowhere.Verifier", "mcp_app.tokens.Nothing", "nodots", "mcp_app.conf.Conf"]
+)
+def test_a_token_verifier_that_is_none(settings: Any, path: str) -> None:
+    settings.MCP_TOKEN_VERIFIER = path
+    assert ids(checks.check_token_verifier) == ["mcp_app.E005"]
+
+
+@pytest.mark.parametrize(
+    "layers", [{}, {"default": {}}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}]
+)
+def test_a_channel_layer_that_joins_no_processes(settings: Any, layers: Any) -> None:
+    settings.CHANNEL_LAYERS = layers
+    assert ids(checks.check_channel_layer) == ["mcp_app.E006"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MCP_REQUIRED_SCOPES", "mcp"),
+        ("MCP_REQUIRED_SCOPES", ["mcp profile"]),
+        ("MCP_REQUIRED_SCOPES", [""]),
+        ("MCP_ALLOWED_ORIGINS", "https://app.example"),
+        ("MCP_ALLOWED_ORIGINS", ["app.example"]),
+        ("MCP_ALLOWED_ORIGINS", ["https://app.example/"]),
+        ("MCP_ALLOWED_ORIGINS", [None]),
+    ],
+)
+def test_a_list_that_is_none(settings: Any, name: str, value: Any) -> None:
+    setattr(settings, name, value)
+    [message] = checks.check_lists(None)
+    assert message.id == "mcp_app.E007"
+    assert name in message.msg
+
+
+def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
+    assert ids(checks.check_https) == []
+    settings.MCP_RESOURCE_URL = "http://mcp.example.com/mcp"
+    assert ids(checks.check_https) == ["mcp_app.E008"]
+
+
+def test_the_embedded_redis_is_for_development_only(settings: Any) -> None:
+    settings.REDIS_URL = valkey.default_url(settings.BASE_DIR)
+    assert ids(checks.check_redis) == ["mcp_app.E009"]
+    settings.DEBUG = True
+    assert ids(checks.check_redis) == []
+
+
+def test_a_host_that_stands_for_all(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    assert ids(checks.check_hosts) == ["mcp_app.W002"]
+
+
+def test_fixtures_in_production(settings: Any) -> None:
+    settings.MCP_CONFORMANCE_FIXTURES = True
+    assert ids(checks.check_fixtures) == ["mcp_app.W003"]
+
+
+def test_what_concerns_production_is_not_asked_in_development(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.MCP_CONFORMANCE_FIXTURES = True
+    assert own(deploy=False) == []
+    assert set(own(deploy=True)) == {"mcp_app.W002", "mcp_app.W003"}
