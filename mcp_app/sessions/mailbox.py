@@ -16,6 +16,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from mcp_app.conf import conf
+
 logger = logging.getLogger(__name__)
 
 EVERYONE = "everyone"
@@ -73,16 +75,31 @@ class Mailbox:
         await self._attempt(self._layer.group_send(_group(session_id), message | {"from": self.address}))
 
     async def join(self, session_id: str) -> None:
-        """Hear what is sent to the session. As many `leave`s are needed as there were `join`s."""
+        """Hear what is sent to the session. As many `leave`s are needed as there were `join`s.
+
+        Raises:
+            RedisError, OSError: The channel layer cannot be reached.
+        """
         self._joined[session_id] += 1
         if self._joined[session_id] == 1:
-            await self._layer.group_add(_group(session_id), self.address)
+            try:
+                async with asyncio.timeout(conf.redis_timeout_seconds):
+                    await self._layer.group_add(_group(session_id), self.address)
+            except BaseException:
+                self._release(session_id)
+                raise
 
     async def leave(self, session_id: str) -> None:
-        self._joined[session_id] -= 1
-        if self._joined[session_id] <= 0:
-            del self._joined[session_id]
+        if self._release(session_id):
             await self._attempt(self._layer.group_discard(_group(session_id), self.address))
+
+    def _release(self, session_id: str) -> bool:
+        """Take one `join` back; whether it was the last."""
+        self._joined[session_id] -= 1
+        if self._joined[session_id] > 0:
+            return False
+        del self._joined[session_id]
+        return True
 
     async def _receive(self) -> None:
         while True:
@@ -106,7 +123,8 @@ class Mailbox:
     async def _attempt(sending: Any) -> None:
         """A wake-up that cannot be sent is no error: whoever waits looks into Redis before long."""
         try:
-            await sending
+            async with asyncio.timeout(conf.redis_timeout_seconds):
+                await sending
         except (RedisError, OSError) as error:
             logger.warning("a message between processes was lost", extra={"reason": str(error)})
 

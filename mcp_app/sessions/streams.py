@@ -105,17 +105,29 @@ class Streams:
             stream.close()
 
     async def opened(self, stream: EventStream) -> None:
+        """Let a stream hear what happens to its session.
+
+        Raises:
+            RedisError, OSError: The channel layer cannot be reached.
+        """
         self._open[stream.session_id].add(stream)
         if self._ending:
             stream.close()
-        await self._mailbox.join(stream.session_id)
+        try:
+            await self._mailbox.join(stream.session_id)
+        except BaseException:
+            self._forget(stream)
+            raise
 
     async def left(self, stream: EventStream) -> None:
+        self._forget(stream)
+        await self._mailbox.leave(stream.session_id)
+
+    def _forget(self, stream: EventStream) -> None:
         streams = self._open[stream.session_id]
         streams.discard(stream)
         if not streams:
             del self._open[stream.session_id]
-        await self._mailbox.leave(stream.session_id)
 
     def _all(self) -> list[EventStream]:
         return [stream for streams in self._open.values() for stream in streams]
@@ -177,7 +189,10 @@ class EventStream:
 
         Ends when the stream is complete or closed. Use it in `contextlib.aclosing`.
         """
-        await self._streams.opened(self)
+        try:
+            await self._streams.opened(self)
+        except (RedisError, OSError):
+            return  # the client is told to come back
         try:
             spoke_at = time.monotonic()
             while not self._closed:

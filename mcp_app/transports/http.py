@@ -92,4 +92,4 @@ async def respond_json(send: Send, status: int, message: Any, headers: HeaderLis
 
 async def respond_error(send: Send, error: errors.HttpError, request_id: Any = None) -> None:
     """Refuse a request: a JSON-RPC error with its HTTP status."""
-    await respond_json(send, error.status, error.body(request_id), error.headers)
+    await respond_json(send, error.status, error.body(request_id), [*error.headers, *COMMON_HEADERS])

@@ -22,6 +22,7 @@ from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import open_to
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.health import Healthz, Readyz
+from mcp_app.transports.http_sse import Message, Sse
 from mcp_app.transports.streamable_http import StreamableHttp
 
 PATIENCE = 10.0
@@ -30,11 +31,15 @@ PATIENCE = 10.0
 
 def application(runtime: Runtime) -> Any:
     """The MCP side of `everything_site.asgi`, for a runtime of the test's own."""
-    endpoint: Any = open_to(tuple(conf.allowed_origins), Guard(StreamableHttp(runtime), runtime))
-    healthz: Any = Healthz()
-    readyz: Any = Readyz(runtime)
-    routes = [re_path(r"^mcp/?$", endpoint), re_path(r"^healthz$", healthz), re_path(r"^readyz$", readyz)]
-    return RequestLog(URLRouter(routes))
+    browsers = tuple(conf.allowed_origins)
+    routes: list[tuple[str, Any]] = [
+        (r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
+        (r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime))),
+        (r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime))),
+        (r"^healthz$", Healthz()),
+        (r"^readyz$", Readyz(runtime)),
+    ]
+    return RequestLog(URLRouter([re_path(pattern, app) for pattern, app in routes]))
 
 
 @dataclass(frozen=True)

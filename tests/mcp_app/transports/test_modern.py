@@ -1,0 +1,174 @@
+"""2026-07-28: the header rules, and errors as JSON-RPC errors with their HTTP status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.mcp_app.transports.support import (
+    MODERN,
+    Held,
+    Process,
+    headers_for,
+    modern,
+    request,
+    text_of,
+    within,
+)
+from tests.support.asgi import Response
+
+META = "io.modelcontextprotocol/"
+HEADER_MISMATCH = -32020
+
+
+async def _error(response: Response, status: int, code: int) -> Any:
+    assert (response.status, response.content_type) == (status, "application/json"), await response.body()
+    refusal = await response.json()
+    assert refusal["jsonrpc"] == "2.0"
+    assert refusal["error"]["code"] == code
+    return refusal
+
+
+async def test_a_call_needs_no_session_at_any_process(one: Process, other: Process) -> None:
+    for process in (one, other):
+        params = {"name": "echo", "arguments": {"message": "x"}}
+        response = await modern(process, "tools/call", params, mcp_session_id="ignored")
+        assert (response.status, response.content_type) == (200, "application/json")
+        assert text_of(await response.json()) == "Echo: x"
+        assert "mcp-session-id" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"mcp_method": None},
+        {"mcp_method": "tools/list"},
+        {"mcp_method": "TOOLS/CALL"},
+        {"mcp_name": None},
+        {"mcp_name": "add"},
+        {"mcp_name": "=?base64?!!!?="},
+    ],
+)
+async def test_headers_that_do_not_match_the_body_are_refused(one: Process, headers: Any) -> None:
+    response = await modern(one, "tools/call", {"name": "echo", "arguments": {"message": "x"}}, **headers)
+    assert (await _error(response, 400, HEADER_MISMATCH))["id"] == 1
+
+
+async def test_a_version_in_the_body_that_differs_from_the_header_is_refused(one: Process) -> None:
+    params = {"_meta": {META + "protocolVersion": "2025-11-25"}}
+    await _error(await modern(one, "tools/list", params), 400, HEADER_MISMATCH)
+
+
+async def test_a_repeated_header_is_refused(one: Process) -> None:
+    good = headers_for(mcp_protocol_version=MODERN, mcp_method="tools/list")
+    meta = {"_meta": {META + "protocolVersion": MODERN, META + "clientCapabilities": {}}}
+    body = json.dumps(request("tools/list", meta)).encode()
+    headers = [*good.items(), ("mcp-method", "tools/list")]
+    await _error(await one.http.request("POST", headers=headers, body=body), 400, HEADER_MISMATCH)
+
+
+@pytest.mark.parametrize("header", [None, "us-west2", "=?base64?!?="])
+async def test_a_parameter_header_that_does_not_match_is_refused(one: Process, header: str | None) -> None:
+    params = {"name": "test_x_mcp_header", "arguments": {"region": "us-west1"}}
+    response = await modern(one, "tools/call", params, mcp_param_region=header)
+    await _error(response, 400, HEADER_MISMATCH)
+
+
+async def test_a_parameter_header_that_matches_is_served(one: Process) -> None:
+    params = {"name": "test_x_mcp_header", "arguments": {"region": "us-west1"}}
+    response = await modern(one, "tools/call", params, mcp_param_region="us-west1")
+    assert (await response.json())["result"].get("isError", False) is False
+
+
+@pytest.mark.parametrize("missing", ["protocolVersion", "clientCapabilities", "everything"])
+async def test_a_request_without_its_meta_is_refused(one: Process, missing: str) -> None:
+    meta = {META + "protocolVersion": MODERN, META + "clientCapabilities": {}}
+    meta.pop(META + missing, None)
+    params = {} if missing == "everything" else {"_meta": meta}
+    headers = headers_for(mcp_protocol_version=MODERN, mcp_method="tools/list")
+    body = json.dumps(request("tools/list", params)).encode()
+    await _error(await one.http.request("POST", headers=headers, body=body), 400, -32602)
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "no/such"],
+)
+async def test_a_method_that_is_gone_is_404(one: Process, method: str) -> None:
+    await _error(await modern(one, method), 404, -32601)
+
+
+async def test_a_missing_capability_is_400_and_named(one: Process) -> None:
+    response = await modern(one, "tools/call", {"name": "test_missing_capability"}, capabilities={})
+    refusal = await _error(response, 400, -32021)
+    assert refusal["error"]["data"] == {"requiredCapabilities": {"sampling": {}}}
+
+
+@pytest.mark.parametrize("name", ["no-such-tool", ""])
+async def test_an_unknown_tool_is_an_error(one: Process, name: str) -> None:
+    await _error(await modern(one, "tools/call", {"name": name}, mcp_name=name), 400, -32602)
+
+
+async def test_a_notification_is_acknowledged(one: Process) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {}}).encode()
+    headers = headers_for(mcp_protocol_version=MODERN)
+    response = await one.http.request("POST", headers=headers, body=body)
+    assert (response.status, await response.body()) == (202, b"")
+
+
+async def test_a_posted_response_is_refused(one: Process) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": "a", "result": {}}).encode()
+    response = await one.http.request("POST", headers=headers_for(mcp_protocol_version=MODERN), body=body)
+    await _error(response, 400, -32600)
+
+
+async def test_a_call_that_notifies_streams_without_event_ids(one: Process) -> None:
+    params = {"name": "test_tool_with_progress", "arguments": {}, "_meta": {"progressToken": "p"}}
+    stream = await modern(one, "tools/call", params)
+    assert (stream.status, stream.content_type) == (200, "text/event-stream")
+    assert stream.headers["x-accel-buffering"] == "no"
+    events = [event async for event in stream.events()]
+    assert [event.id for event in events] == [None] * 4
+    assert text_of(events[-1].message) == "Tool with progress executed successfully"
+
+
+async def test_a_change_at_another_process_reaches_an_open_listen_stream(
+    one: Process, other: Process
+) -> None:
+    stream = await modern(one, "subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    assert stream.content_type == "text/event-stream"
+    acknowledged = await stream.next_message()
+    assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+    await (await modern(other, "tools/call", {"name": "test_trigger_tool_change"})).answer()
+    assert (await stream.next_message())["method"] == "notifications/tools/list_changed"
+
+
+async def test_closing_the_stream_cancels_the_call(one: Process) -> None:
+    held = Held(one)
+    params = {"name": "held", "arguments": {}, "_meta": {"progressToken": "p"}}
+    stream = await modern(one, "tools/call", params)
+    await stream.next_message()
+    await within(held.started.wait())
+    await stream.drop()
+    await within(held.ended.wait())
+    assert held.was_cancelled
+
+
+async def test_the_state_of_one_process_is_taken_by_the_other_and_by_nobody_elses_token(
+    one: Process, other: Process
+) -> None:
+    name = "test_input_required_result_request_state"
+    asked = await (await modern(one, "tools/call", {"name": name})).answer()
+    state = asked["result"]["requestState"]
+    key = next(iter(asked["result"]["inputRequests"]))
+    params = {
+        "name": name,
+        "requestState": state,
+        "inputResponses": {key: {"action": "accept", "content": {"ok": True}}},
+    }
+    answer = await (await modern(other, "tools/call", params)).answer()
+    assert "state-ok" in text_of(answer)
+    stolen = await (await modern(other, "tools/call", params, token="mallory")).answer()
+    assert "error" in stolen

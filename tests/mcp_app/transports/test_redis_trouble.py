@@ -1,0 +1,251 @@
+"""A Redis that is down, stalled, restarted; and what is left in it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+
+from everything_site import valkey
+from tests.mcp_app.transports.support import (
+    Held,
+    Process,
+    Session,
+    call_held,
+    modern,
+    notification,
+    request,
+    text_of,
+    tool_call,
+)
+from tests.support.asgi import Response
+from tests.support.waiting import eventually
+
+BOUND = 5.0
+"""Seconds within which a request must be answered with 503, with the short timeouts of these tests."""
+
+
+class OwnRedis:
+    """A Redis server of one test, which it may stop, start, freeze and thaw."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"unix://{folder / 'valkey.sock'}"
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        self._running.enter_context(valkey.running(self.url))
+
+    def stop(self) -> None:
+        self._running.close()
+
+    async def pid(self, at: Process) -> int:
+        return int((await at.runtime.redis.info("server"))["process_id"])
+
+
+@pytest.fixture
+def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
+    with tempfile.TemporaryDirectory(prefix="everything-redis-") as folder:
+        redis = OwnRedis(Path(folder))
+        mcp_settings.REDIS_URL = redis.url
+        layer = mcp_settings.CHANNEL_LAYERS["default"]
+        mcp_settings.CHANNEL_LAYERS = {
+            "default": layer | {"CONFIG": layer["CONFIG"] | {"hosts": [redis.url]}},
+        }
+        mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 0.2
+        mcp_settings.MCP_CACHE_SECONDS = 0.0
+        redis.start()
+        yield redis
+        redis.stop()
+
+
+@pytest.fixture
+async def process(own_redis: OwnRedis) -> AsyncIterator[Process]:
+    made = Process()
+    yield made
+    await made.stop()
+    await get_channel_layer().flush()
+
+
+async def _assert_unavailable(response: Response) -> None:
+    assert (response.status, response.content_type) == (503, "application/json")
+    assert int(response.headers["retry-after"]) > 0
+    refusal = await response.json()
+    assert (refusal["id"], refusal["error"]["code"]) == (None, -32603)
+
+
+async def _every_kind_of_request(at: Process, session: Session) -> list[Response]:
+    started = time.monotonic()
+    responses = [
+        await session.post(at, request("ping")),
+        await session.post(at, notification("notifications/initialized")),
+        await session.post(at, {"jsonrpc": "2.0", "id": "a/b", "result": {}}),
+        await session.get(at),
+        await session.delete(at),
+    ]
+    assert time.monotonic() - started < len(responses) * BOUND
+    return responses
+
+
+async def test_while_redis_is_down_requests_are_503_and_afterwards_all_is_well(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    session = await Session.open(process)
+    assert (await session.post(process, request("ping"))).status == 200
+    own_redis.stop()
+    for response in await _every_kind_of_request(process, session):
+        await _assert_unavailable(response)
+    assert (await process.http.request("GET", "/healthz")).status == 200
+    assert (await process.http.request("GET", "/readyz")).status == 503
+    own_redis.start()
+
+    async def serves_again() -> bool:
+        return (await process.http.request("GET", "/readyz")).status == 200
+
+    await eventually(serves_again)
+    again = await Session.open(process)
+    assert text_of(await again.call(process, "echo", {"message": "back"})) == "Echo: back"
+    stream = await again.post(process, tool_call("test_tool_with_progress", progress=1))
+    assert text_of((await stream.messages())[-1]) == "Tool with progress executed successfully"
+
+
+async def test_a_process_that_starts_while_redis_is_down_serves_when_it_is_back(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    own_redis.stop()
+    session = Session("unknown")
+    for response in await _every_kind_of_request(process, session):
+        await _assert_unavailable(response)
+    own_redis.start()
+    again = await Session.open(process)
+    assert text_of(await again.call(process, "echo", {"message": "back"})) == "Echo: back"
+
+
+async def test_messages_between_processes_arrive_again_when_redis_is_back(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    second = Process()
+    try:
+        await second.runtime.start()
+        await Session.open(process)
+        own_redis.stop()
+        own_redis.start()
+        heard: list[Any] = []
+        second.runtime.mailbox.on("test", heard.append)
+
+        async def is_heard() -> bool:
+            await process.runtime.mailbox.broadcast({"type": "test"})
+            return bool(heard)
+
+        await eventually(is_heard)
+    finally:
+        await second.stop()
+
+
+async def test_a_stalled_redis_is_503_and_hangs_nothing(process: Process, own_redis: OwnRedis) -> None:
+    session = await Session.open(process)
+    pid = await own_redis.pid(process)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for response in await _every_kind_of_request(process, session):
+            await _assert_unavailable(response)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (await session.post(process, request("ping"))).status == 200
+
+
+async def test_a_stream_that_cannot_be_followed_ends_and_its_client_is_told_to_come_back(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0
+    session = await Session.open(process)
+    own_redis.stop()
+    stream = await session.get(process)
+    blocks = [await stream.next_block() for _ in range(3)]
+    assert [block.retry if block else None for block in blocks] == [500, 500, None]
+    assert len(process.runtime.streams) == 0
+    own_redis.start()
+    again = await Session.open(process)
+    listening = await again.listen(process)
+    await process.runtime.streams.append(again.id, "pending", notification("notifications/n"))
+    assert (await listening.next_message())["method"] == "notifications/n"
+
+
+async def test_a_cancellation_hangs_not_on_a_stalled_redis(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0  # the session is known without Redis, so only the message needs it
+    session = await Session.open(process)
+    held = Held(process)
+    stream = await session.post(process, call_held())
+    await stream.next_message()
+    pid = await own_redis.pid(process)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        cancelled = notification("notifications/cancelled", {"requestId": 1})
+        assert (await session.post(process, cancelled)).status == 202
+        await eventually(lambda: held.was_cancelled)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    session = await Session.open(process)
+    held = Held(process)
+    stream = await session.post(process, call_held(quiet=False))
+    await stream.next_message()
+    pid = await own_redis.pid(process)
+    os.kill(pid, signal.SIGSTOP)
+    held.go.set()
+    try:
+        await eventually(lambda: held.runs == 1)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (await stream.messages())[-1]["id"] == 1
+
+
+async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    session = await Session.open(process)
+    redis = process.runtime.redis
+    listening = await session.listen(process)
+    await listening.next_block()
+    await session.post(process, request("logging/setLevel", {"level": "debug"}))
+    await session.post(process, request("resources/subscribe", {"uri": "test://watched-resource"}))
+    await (await session.post(process, tool_call("test_tool_with_progress", progress=1, id=2))).messages()
+    sampled = await session.post(process, tool_call("test_sampling", {"prompt": "x"}, id=3))
+    asked = await sampled.next_message()
+    answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "a"}}
+    await session.post(process, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+    await sampled.messages()
+    asking = await session.post(process, tool_call("test_elicitation", {"message": "x"}, id=4))
+    await asking.next_message()
+    held = Held(process)
+    running = await session.post(process, call_held(id=5))
+    await running.next_message()
+    await (await modern(process, "tools/list")).body()
+    await listening.drop()
+    await session.post(process, tool_call("test_trigger_tool_change", id=6))
+    await process.runtime.streams.append(session.id, "pending", notification("notifications/n"))
+
+    async def keys_without_expiry() -> list[str]:
+        return [key async for key in redis.scan_iter() if await redis.ttl(key) == -1]
+
+    kinds = {key.partition("{")[0] async for key in redis.scan_iter()}
+    assert {"session:", "mcp:events:", "mcp:calls:", "mcp:lease:", "mcp:asked:", "mcp:pending:"} <= kinds
+    assert await keys_without_expiry() == []
+    await session.delete(process)
+    await eventually(lambda: held.was_cancelled and len(process.runtime.calls) == 0)
+    left = [key async for key in redis.scan_iter() if session.id in key]
+    assert all(key.startswith(("mcp:lease:", "mcp:answer:")) for key in left), left
+    assert await keys_without_expiry() == []
