@@ -18,8 +18,8 @@ log = logging.getLogger("oauth_app")
 class Command(BaseCommand):
     help = (
         "Forget clients that registered themselves, or are known by a URL, when they hold no access and have "
-        "lapsed (OAUTH_CLIENT_SECONDS without use) or were never used. A forgotten client is told what an unknown "
-        "one is told, and registers anew. Old tokens are the business of `cleartokens`."
+        "lapsed (OAUTH_CLIENT_SECONDS without use) or were never used. One that comes back registers "
+        "anew. Old tokens are the business of `cleartokens`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

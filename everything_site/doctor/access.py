@@ -1,0 +1,168 @@
+"""Checks of how a client gets a token, and of what the endpoint does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from everything_site.doctor.discovery import challenge_of
+from everything_site.doctor.findings import Finding, Findings, Reply
+
+REGISTRATION = "registration"
+AUTHORIZATION = "authorization"
+TOKEN = "token"  # noqa: S105 - the name of a step
+ENDPOINT = "endpoint"
+INITIALIZE = "initialize"
+TOOLS = "tools/list"
+
+
+def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
+    """The answer to a registration (RFC 7591 §3.2.1) of a public client."""
+    found = Findings(REGISTRATION)
+    client = reply.object
+    if reply.status not in (200, 201) or client is None or not isinstance(client.get("client_id"), str):
+        said = (client or {}).get("error_description") or (client or {}).get("error") or reply.text[:200]
+        found.fault(
+            f"A public client with a redirect to this computer is refused ({reply.status}): {said}",
+            "RFC 7591 §3.2.1; RFC 8252 §7.3",
+        )
+        return found.all
+    if reply.status != 201:
+        found.warning("The status should be 201.", "RFC 7591 §3.2.1")
+    if nulls := sorted(name for name, value in client.items() if value is None):
+        found.warning(f"{', '.join(nulls)} is null; clients expect a missing member.", "RFC 7591 §3.2.1")
+    if client.get("client_secret") and not isinstance(client.get("client_secret_expires_at"), int):
+        found.fault("A secret without client_secret_expires_at.", "RFC 7591 §3.2.1 (REQUIRED)")
+    if client.get("client_secret") and client.get("token_endpoint_auth_method") == "none":
+        found.warning("A public client is given a secret, and told not to use it.", "RFC 7591 §2")
+    if redirect_uri not in (client.get("redirect_uris") or [redirect_uri]):
+        found.fault("The registered redirect_uris are not those that were asked for.", "RFC 7591 §3.2.1")
+    issued = client.get("client_id_issued_at", 0)
+    if not isinstance(issued, int):
+        found.warning("client_id_issued_at is no whole number of seconds.", "RFC 7591 §3.2.1")
+    _no_store(found, reply, "RFC 7591 §3.2.1")
+    return found.ok("A public client can register.")
+
+
+def authorization_page(reply: Reply) -> list[Finding]:
+    """The answer to a good authorization request of somebody who is not signed in."""
+    found = Findings(AUTHORIZATION)
+    location = reply.headers.get("location", "")
+    if reply.status in (302, 303, 307):
+        if "error=" in location:
+            found.fault(f"A good request is refused: {location}", "RFC 6749 §4.1.1; RFC 8707 §2")
+    elif reply.status == 200:
+        policy = reply.headers.get("content-security-policy", "")
+        if "x-frame-options" not in reply.headers and "frame-ancestors" not in policy:
+            found.warning("The page can be framed, and its buttons be clicked unseen.", "RFC 9700 §4.16")
+    else:
+        found.fault(
+            f"A good request is answered with {reply.status}.",
+            "RFC 6749 §4.1.1; clients send resource (RFC 8707 §2) and PKCE (RFC 7636 §4.3)",
+        )
+    return found.ok("A person is asked to sign in.")
+
+
+def foreign_redirect(reply: Reply, foreign: str) -> list[Finding]:
+    """The answer to a request whose redirect URI was never registered."""
+    found = Findings(AUTHORIZATION)
+    if reply.headers.get("location", "").startswith(foreign):
+        found.fault(
+            "People are sent to an address that the client never registered: codes can be stolen.",
+            "MCP 2025-11-25 Authorization, Open Redirection; RFC 9700 §2.1 (MUST)",
+        )
+    return found.ok("Nobody is sent to an address that was not registered.")
+
+
+def authorization_response(
+    parameters: Mapping[str, str], state: str, issuer: str, metadata: Mapping[str, Any]
+) -> list[Finding]:
+    """What the client's callback is reached with."""
+    found = Findings(AUTHORIZATION)
+    if "error" in parameters:
+        said = parameters.get("error_description", "")
+        found.fault(
+            f"The person agreed, and the answer is {parameters['error']}: {said}", "RFC 6749 §4.1.2.1"
+        )
+        return found.all
+    if "code" not in parameters:
+        found.fault("The answer holds no code.", "RFC 6749 §4.1.2")
+    if parameters.get("state") != state:
+        found.fault("The answer does not hold the state of the request.", "RFC 6749 §4.1.2")
+    promised = metadata.get("authorization_response_iss_parameter_supported")
+    if "iss" in parameters and parameters["iss"] != issuer:
+        found.fault(f"iss is {parameters['iss']}, and the issuer is {issuer}.", "RFC 9207 §2.4")
+    elif promised and "iss" not in parameters:
+        found.fault("The metadata promises iss, and the answer holds none.", "RFC 9207 §2.3")
+    return found.ok("The client is given a code.")
+
+
+def token(reply: Reply) -> list[Finding]:
+    """The answer of the token endpoint to a good code."""
+    found = Findings(TOKEN)
+    answer = reply.object
+    if reply.status != 200 or answer is None or not isinstance(answer.get("access_token"), str):
+        said = (answer or {}).get("error_description") or (answer or {}).get("error") or reply.text[:200]
+        found.fault(f"A good code is refused ({reply.status}): {said}", "RFC 6749 §4.1.3, §5.1")
+        return found.all
+    if str(answer.get("token_type")).lower() != "bearer":
+        found.fault(f"token_type is {answer.get('token_type')!r}, not Bearer.", "RFC 6749 §5.1 (REQUIRED)")
+    if not isinstance(answer.get("expires_in"), int):
+        found.warning("expires_in is missing, so a client cannot refresh in time.", "RFC 6749 §5.1")
+    if not answer.get("refresh_token"):
+        found.warning("There is no refresh token: people must sign in again and again.", "RFC 6749 §1.5")
+    _no_store(found, reply, "RFC 6749 §5.1")
+    return found.ok("The code becomes a token.")
+
+
+def bad_token(reply: Reply) -> list[Finding]:
+    """A request with a token that nobody issued."""
+    found = Findings(ENDPOINT)
+    if reply.status != 401:
+        found.fault(
+            f"An invented token is answered with {reply.status}; only 401 makes a client renew its own.",
+            "MCP 2025-11-25 Authorization, Token Handling; RFC 6750 §3.1 (MUST)",
+        )
+    elif (challenge_of(reply) or {}).get("error") != "invalid_token":
+        found.warning('The challenge lacks error="invalid_token".', "RFC 6750 §3.1")
+    return found.ok("An invented token is refused.")
+
+
+def initialized(reply: Reply) -> list[Finding]:
+    """The answer to `initialize`."""
+    found = Findings(INITIALIZE)
+    result = reply.result
+    if reply.status == 401:
+        found.fault(
+            "The endpoint refuses the token that its own authorization server gave: look at the audience "
+            "(resource), and at the clock.",
+            "MCP 2025-11-25 Authorization, Access Token Privilege Restriction",
+        )
+    elif reply.status != 200 or not isinstance(result, dict):
+        found.fault(f"initialize is answered with {reply.status}: {reply.text[:200]}", "MCP Lifecycle")
+    else:
+        for name in ("protocolVersion", "capabilities", "serverInfo"):
+            if name not in result:
+                found.fault(f"The result lacks {name}.", "MCP 2025-11-25 Lifecycle, Initialization")
+    return found.ok("The session opens.")
+
+
+def tools(reply: Reply) -> list[Finding]:
+    """The answer to `tools/list`."""
+    found = Findings(TOOLS)
+    result = reply.result
+    listed = result.get("tools") if isinstance(result, dict) else None
+    if reply.status != 200 or not isinstance(listed, list):
+        found.fault(f"tools/list is answered with {reply.status}: {reply.text[:200]}", "MCP Tools, Listing")
+        return found.all
+    for tool in listed:
+        schema = tool.get("inputSchema") if isinstance(tool, dict) else None
+        if not isinstance(schema, dict) or schema.get("type") != "object":
+            name = tool.get("name") if isinstance(tool, dict) else tool
+            found.fault(f"The tool {name!r} has no inputSchema of type object.", "MCP Tools, Tool")
+    return found.ok(f"{len(listed)} tools on the first page.")
+
+
+def _no_store(found: Findings, reply: Reply, spec: str) -> None:
+    if "no-store" not in reply.headers.get("cache-control", ""):
+        found.warning("The answer may be cached (Cache-Control lacks no-store).", spec)

@@ -1,0 +1,200 @@
+"""Checks of what a client reads before it has a token: the challenge and the two metadata documents."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from everything_site.doctor.findings import Finding, Findings, Reply
+from everything_site.env import is_loopback
+
+CHALLENGE = "challenge"
+RESOURCE = "resource metadata"
+SERVER = "server metadata"
+
+_DISCOVERY = "MCP 2025-11-25 Authorization, Protected Resource Metadata Discovery Requirements; RFC 9728 §5.1"
+_PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+
+
+def challenge_of(reply: Reply) -> dict[str, str] | None:
+    """The parameters of the Bearer challenge; None when there is none."""
+    header = reply.headers.get("www-authenticate", "")
+    match = re.search(r"(?:^|[\s,])bearer(?:\s|$)", header, re.IGNORECASE)
+    if match is None:
+        return None
+    pairs = _PARAMETER.findall(header[match.end() :])
+    return {name.lower(): quoted or plain for name, quoted, plain in pairs}
+
+
+def metadata_places(mcp_url: str) -> list[str]:
+    """Where the resource's metadata may be: with its path, and at the root (RFC 9728 §3.1)."""
+    url = urlsplit(mcp_url)
+    root = f"{url.scheme}://{url.netloc}/.well-known/oauth-protected-resource"
+    path = url.path.rstrip("/")
+    return [f"{root}{path}", root] if path else [root]
+
+
+def challenge(reply: Reply) -> list[Finding]:
+    """A POST without a token: does the answer lead a client on?"""
+    found = Findings(CHALLENGE)
+    if reply.status in (301, 302, 303, 307, 308):
+        found.fault(
+            f"The endpoint redirects to {reply.headers.get('location', 'nowhere')}. Clients lose the body, "
+            "or the token, on the way; serve both spellings, with and without the slash.",
+            "MCP 2025-11-25 Transports, Sending Messages to the Server",
+        )
+    elif 200 <= reply.status < 300:
+        found.warning(
+            "The server answers without a token. That is allowed; if it is meant to be protected, it is not.",
+            "MCP 2025-11-25 Authorization, Protocol Requirements: authorization is OPTIONAL",
+        )
+    elif reply.status != 401:
+        found.fault(
+            f"Without a token the answer is {reply.status}; only 401 makes a client sign in.",
+            "MCP 2025-11-25 Authorization, Error Handling; RFC 6750 §3.1",
+        )
+    else:
+        _challenge_header(found, challenge_of(reply))
+    return found.ok("401 with a Bearer challenge that names the metadata and the scope.")
+
+
+def _challenge_header(found: Findings, parameters: dict[str, str] | None) -> None:
+    if parameters is None:
+        found.fault(
+            "The 401 has no WWW-Authenticate: Bearer header, so a client must guess what to do.",
+            "RFC 6750 §3; " + _DISCOVERY,
+        )
+        return
+    metadata = parameters.get("resource_metadata")
+    if not metadata:
+        found.warning(
+            "The challenge does not say where the metadata is (resource_metadata); clients try two places.",
+            _DISCOVERY,
+        )
+    elif not is_secure(metadata):
+        found.fault(f"resource_metadata is {metadata}, which is no https URL.", "RFC 9728 §3")
+    if "scope" not in parameters:
+        found.warning(
+            "The challenge names no scope; clients ask for all that the metadata lists.",
+            "MCP 2025-11-25 Authorization, Protected Resource Metadata Discovery Requirements (SHOULD)",
+        )
+    elif "offline_access" in parameters["scope"].split():
+        found.warning(
+            "The challenge asks for offline_access, which is between client and authorization server.",
+            "MCP 2026-07-28 Authorization, Refresh Tokens",
+        )
+
+
+def resource_metadata(reply: Reply, mcp_url: str) -> list[Finding]:
+    """One copy of the resource's metadata."""
+    found = Findings(RESOURCE)
+    document = _document(found, reply, "RFC 9728 §3.2")
+    if document is None:
+        return found.all
+    resource = document.get("resource")
+    if resource == mcp_url:
+        pass
+    elif isinstance(resource, str) and resource.rstrip("/").lower() == mcp_url.rstrip("/").lower():
+        found.warning(
+            f"resource is {resource}, and the endpoint is {mcp_url}: strict clients compare to the letter.",
+            "RFC 9728 §3.3",
+        )
+    else:
+        found.fault(
+            f"resource is {resource!r}, but the endpoint is {mcp_url}. Clients refuse such metadata, and "
+            "tokens would be issued for another address. Behind a proxy, set the public URL (BASE_URI).",
+            "RFC 9728 §3.3; RFC 8707 §2",
+        )
+    servers = document.get("authorization_servers")
+    if not isinstance(servers, list) or not servers or not all(isinstance(one, str) for one in servers):
+        found.fault(
+            "authorization_servers names no server to get a token from.",
+            "MCP 2025-11-25 Authorization, Authorization Server Location (MUST)",
+        )
+    elif insecure := [one for one in servers if not is_secure(one)]:
+        found.fault(f"authorization_servers holds {insecure[0]}, which is no https URL.", "RFC 8414 §2")
+    methods = document.get("bearer_methods_supported", ["header"])
+    if not isinstance(methods, list) or "header" not in methods:
+        found.fault(
+            "bearer_methods_supported leaves out header, the only way MCP has.",
+            "MCP 2025-11-25 Authorization, Token Requirements",
+        )
+    if "offline_access" in (document.get("scopes_supported") or []):
+        found.warning(
+            "scopes_supported lists offline_access, which a resource should not ask for.",
+            "MCP 2026-07-28 Authorization, Refresh Tokens",
+        )
+    return found.ok(f"Good at {reply.url}.")
+
+
+def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
+    """The metadata of the authorization server."""
+    found = Findings(SERVER)
+    document = _document(found, reply, "RFC 8414 §3.2")
+    if document is None:
+        return found.all
+    if document.get("issuer") != issuer:
+        found.fault(
+            f"issuer is {document.get('issuer')!r}, and the resource names {issuer!r}: clients stop here.",
+            "RFC 8414 §3.3; MCP 2026-07-28 Authorization, Authorization Server Metadata Discovery",
+        )
+    for name in ("authorization_endpoint", "token_endpoint"):
+        if not is_secure(document.get(name)):
+            found.fault(f"{name} is {document.get(name)!r}, which is no https URL.", "RFC 8414 §2")
+    if "code" not in _list(document, "response_types_supported"):
+        found.fault("response_types_supported lacks code.", "RFC 8414 §2; OAuth 2.1 §4.1")
+    if "S256" not in _list(document, "code_challenge_methods_supported"):
+        found.fault(
+            "code_challenge_methods_supported lacks S256; clients MUST then refuse to go on.",
+            "MCP 2025-11-25 Authorization, Authorization Code Protection",
+        )
+    if "none" not in document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+        found.warning(
+            "token_endpoint_auth_methods_supported lacks none: desktop clients cannot keep a secret.",
+            "OAuth 2.1 §2.1",
+        )
+    if not document.get("registration_endpoint") and not document.get(
+        "client_id_metadata_document_supported"
+    ):
+        found.warning(
+            "Clients can neither register nor name their metadata document; people must enter a client id.",
+            "MCP 2025-11-25 Authorization, Client Registration Approaches (SHOULD)",
+        )
+    if not document.get("authorization_response_iss_parameter_supported"):
+        found.warning(
+            "Authorization responses do not say who answers (iss), so mix-up attacks go unnoticed.",
+            "MCP 2026-07-28 Authorization; RFC 9207",
+        )
+    return found.ok("Complete, and its issuer is the one that the resource names.")
+
+
+def is_secure(url: Any) -> bool:
+    """Whether a URL is https, or http on this computer."""
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (
+            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+        )
+    except ValueError:
+        return False
+
+
+def _document(found: Findings, reply: Reply, spec: str) -> dict[str, Any] | None:
+    """The document of a 200; the reason why there is none becomes a fault."""
+    if reply.status != 200:
+        found.fault(f"{reply.url} answers {reply.status} instead of 200.", spec)
+        return None
+    if reply.object is None:
+        found.fault(f"{reply.url} answers with something that is no JSON object ({reply.media_type}).", spec)
+        return None
+    if reply.media_type != "application/json":
+        found.warning(f"{reply.url} says that it is {reply.media_type!r}, not application/json.", spec)
+    return reply.object
+
+
+def _list(document: dict[str, Any], name: str) -> list[Any]:
+    value = document.get(name)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,101 @@
+"""What the doctor finds, and what a server said, as the checks see it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    """Some clients stumble, or a SHOULD is not met."""
+    FAULT = "fault"
+    """Clients fail, or a MUST is not met."""
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        step: Where on the way of a client.
+        says: What was found, in plain words.
+        spec: The line that asks for it.
+    """
+
+    step: str
+    level: Level
+    says: str
+    spec: str = ""
+
+
+class Findings:
+    """Collects what one step finds."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.all: list[Finding] = []
+
+    def fault(self, says: str, spec: str = "") -> None:
+        self.all.append(Finding(self.step, Level.FAULT, says, spec))
+
+    def warning(self, says: str, spec: str = "") -> None:
+        self.all.append(Finding(self.step, Level.WARNING, says, spec))
+
+    def ok(self, says: str) -> list[Finding]:
+        """All that was found; with nothing wrong, that it is well."""
+        return self.all or [Finding(self.step, Level.OK, says)]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An HTTP response, read to its end."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+    text: str = ""
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def json(self) -> Any:
+        """The JSON value of the body; None when it is none."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return None
+
+    @property
+    def object(self) -> dict[str, Any] | None:
+        """The JSON object of the body; None when it is none."""
+        value = self.json
+        return value if isinstance(value, dict) else None
+
+    @property
+    def result(self) -> Any:
+        """The `result` of the JSON-RPC response that the body holds, be it JSON or an event stream."""
+        for message in self._messages():
+            if isinstance(message, dict) and "result" in message:
+                return message["result"]
+        return None
+
+    def _messages(self) -> list[Any]:
+        if self.media_type != "text/event-stream":
+            return [self.json]
+        messages = []
+        for block in self.text.replace("\r\n", "\n").split("\n\n"):
+            lines = [line[5:].lstrip() for line in block.split("\n") if line.startswith("data:")]
+            try:
+                messages.append(json.loads("\n".join(lines)))
+            except ValueError:
+                continue
+        return messages

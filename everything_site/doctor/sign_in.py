@@ -1,0 +1,117 @@
+"""Two ways for a person to agree: in their own browser, or played, where a page believes everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx2
+
+CALLBACK_PATH = "/callback"
+PLAYED_REDIRECT_URI = f"http://127.0.0.1:33418{CALLBACK_PATH}"
+MAX_STEPS = 12
+PERSON_SECONDS = 300.0
+_HEAD_LIMIT = 64 * 1024
+
+SignIn = Callable[[str], Awaitable[dict[str, str]]]
+"""Takes an authorization URL and returns the parameters with which the client's callback is reached."""
+
+
+class NotSignedIn(Exception):
+    """The way through the pages did not lead back to the client."""
+
+
+@dataclass
+class _Form:
+    action: str
+    fields: dict[str, str] = field(default_factory=dict)
+    buttons: list[tuple[str, str]] = field(default_factory=list)
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[_Form] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(_Form(attributes.get("action", "")))
+        elif self.forms and tag == "input" and "name" in attributes:
+            self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif self.forms and tag == "button":
+            self.forms[-1].buttons.append((attributes.get("name", ""), attributes.get("value", "")))
+
+
+def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
+    """A person who signs in on this project's fake identity provider, and allows everything."""
+
+    async def sign_in(url: str) -> dict[str, str]:
+        page = await http.get(url)
+        for _ in range(MAX_STEPS):
+            location = page.headers.get("location")
+            if location is not None:
+                target = urljoin(str(page.url), location)
+                if target.startswith(PLAYED_REDIRECT_URI):
+                    return parameters(target)
+                page = await http.get(target)
+                continue
+            form, data = _decision(page.text, person)
+            # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
+            action = urljoin(str(page.url), form.action)
+            page = await http.post(action, data=data, headers={"Referer": str(page.url)})
+        raise NotSignedIn(f"no way back to the client within {MAX_STEPS} steps")
+
+    return sign_in
+
+
+def _decision(page: str, person: str) -> tuple[_Form, dict[str, str]]:
+    """The form to send, filled in: Allow on the consent page, else a name on the sign-in page."""
+    parser = _Forms()
+    parser.feed(page)
+    for form in parser.forms:
+        if ("decision", "allow") in form.buttons:
+            return form, form.fields | {"decision": "allow"}
+    for form in parser.forms:
+        if "name" in form.fields:
+            return form, form.fields | {"name": person}
+    raise NotSignedIn("the sign-in page is not that of this project's fake identity provider")
+
+
+@asynccontextmanager
+async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, SignIn]]:
+    """A person at their own browser: a redirect URI on this computer, and the way to wait for it."""
+    reached: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+
+    async def callback(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            target = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split(" ")[1]
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
+            target = ""
+        text = b"Thank you. The doctor goes on in the terminal.\n"
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode() + text)
+        await writer.drain()
+        writer.close()
+        if urlsplit(target).path == CALLBACK_PATH and not reached.done():
+            reached.set_result(parameters(target))
+
+    async def sign_in(url: str) -> dict[str, str]:
+        say(f"Open this in your browser, sign in, and allow the access:\n\n  {url}\n")
+        try:
+            return await asyncio.wait_for(reached, PERSON_SECONDS)
+        except TimeoutError:
+            raise NotSignedIn(f"nobody came back within {PERSON_SECONDS:g} seconds") from None
+
+    async with await asyncio.start_server(callback, "127.0.0.1", 0, limit=_HEAD_LIMIT) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}{CALLBACK_PATH}", sign_in
+
+
+def parameters(url: str) -> dict[str, str]:
+    query = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    return {name: values[0] for name, values in query.items()}

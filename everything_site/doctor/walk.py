@@ -1,0 +1,251 @@
+"""The walk: every step of an MCP client, one after the other, and what the checks find on it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+
+from everything_site.doctor import access, discovery
+from everything_site.doctor.findings import Finding, Level, Reply
+from everything_site.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn
+from mcp_app.auth.metadata import metadata_urls
+
+REVISION = "2025-11-25"
+FOREIGN = "https://not-registered.example/callback"
+_LONGEST_BODY = 2_000_000
+_ACCEPT = "application/json, text/event-stream"
+
+
+class Stopped(Exception):
+    """The way ends here; what was found says why."""
+
+
+@dataclass
+class Walk:
+    """One walk to one MCP server.
+
+    Attributes:
+        http: Follows no redirects.
+        url: The MCP endpoint.
+        token: A token to use in place of a sign-in.
+        sign_in: How a person agrees; without it the walk ends at the sign-in page.
+        redirect_uri: Where `sign_in` is reached.
+        client_id: A client that is known there; else one is registered, and unregistered in the end.
+    """
+
+    http: httpx2.AsyncClient
+    url: str
+    token: str | None = None
+    sign_in: SignIn | None = None
+    redirect_uri: str = PLAYED_REDIRECT_URI
+    client_id: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    async def run(self) -> list[Finding]:
+        """Everything that was found, to where the way ended."""
+        try:
+            await self._walk()
+        except Stopped:
+            pass
+        except httpx2.HTTPError as error:
+            url = error.request.url.copy_with(query=None)
+            says = f"{url} cannot be reached: {type(error).__name__} {error}".rstrip()
+            self.findings.append(Finding("connection", Level.FAULT, says))
+        return self.findings
+
+    async def _walk(self) -> None:
+        challenged = await self._post(_initialize())
+        self._note(discovery.challenge(challenged))
+        if 200 <= challenged.status < 300:
+            await self._use(None)
+            return
+        resource = await self._resource_metadata(challenged)
+        servers = resource.get("authorization_servers")
+        if not isinstance(servers, list) or not servers or not isinstance(servers[0], str):
+            raise Stopped
+        self._note(access.bad_token(await self._post(_initialize(), token="invented-by-the-doctor")))  # noqa: S106
+        metadata = await self._server_metadata(servers[0])
+        if self.token is not None:
+            await self._use(self.token)
+        else:
+            await self._sign_in_and_use(servers[0], metadata, challenged, resource)
+
+    async def _resource_metadata(self, challenged: Reply) -> dict[str, Any]:
+        """Found at the place that the challenge names and at both well-known ones; one is enough."""
+        named = (discovery.challenge_of(challenged) or {}).get("resource_metadata")
+        places = list(dict.fromkeys([*([named] if named else []), *discovery.metadata_places(self.url)]))
+        replies = [await self._get(place) for place in places if discovery.is_secure(place)]
+        good = [reply for reply in replies if reply.status == 200 and reply.object is not None]
+        for reply in replies:
+            if reply in good or reply.url == named or not good:
+                self._note(discovery.resource_metadata(reply, self.url))
+            else:
+                says = f"{reply.url} answers {reply.status}. Clients that look only there find nothing."
+                self.findings.append(Finding(discovery.RESOURCE, Level.WARNING, says, "RFC 9728 §3.1"))
+        if not good:
+            raise Stopped
+        return good[0].object or {}
+
+    async def _server_metadata(self, issuer: str) -> dict[str, Any]:
+        replies = []
+        for url in metadata_urls(issuer):
+            reply = await self._get(url)
+            replies.append(reply)
+            if reply.status == 200 and reply.object is not None:
+                break
+        self._note(
+            discovery.server_metadata(replies[-1] if replies[-1].status == 200 else replies[0], issuer)
+        )
+        document = replies[-1].object
+        endpoints = ("authorization_endpoint", "token_endpoint")
+        if replies[-1].status != 200 or document is None or not all(map(document.get, endpoints)):
+            raise Stopped
+        return document
+
+    async def _sign_in_and_use(
+        self, issuer: str, metadata: dict[str, Any], challenged: Reply, resource: dict[str, Any]
+    ) -> None:
+        client = await self._client(metadata)
+        try:
+            verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
+            scope = (discovery.challenge_of(challenged) or {}).get("scope")
+            request = {
+                "response_type": "code",
+                "client_id": client["client_id"],
+                "redirect_uri": self.redirect_uri,
+                "code_challenge": _challenge(verifier),
+                "code_challenge_method": "S256",
+                "state": state,
+                "resource": resource.get("resource") or self.url,
+                **({"scope": scope} if scope else {}),
+            }
+            endpoint: str = metadata["authorization_endpoint"]
+            self._note(access.authorization_page(await self._get(_with(endpoint, request))))
+            foreign = await self._get(_with(endpoint, request | {"redirect_uri": FOREIGN}))
+            self._note(access.foreign_redirect(foreign, FOREIGN))
+            if self.sign_in is None:
+                for step in (access.TOKEN, access.INITIALIZE, access.TOOLS):
+                    says = "Nobody signed in; see --as, --sign-in and --token."
+                    self.findings.append(Finding(step, Level.SKIPPED, says))
+                return
+            answer = await self._agreement(_with(endpoint, request))
+            self._note(access.authorization_response(answer, state, issuer, metadata))
+            body = {
+                "grant_type": "authorization_code",
+                "client_id": client["client_id"],
+                "code": answer.get("code", ""),
+                "code_verifier": verifier,
+                "redirect_uri": self.redirect_uri,
+                "resource": request["resource"],
+            }
+            reply = await self._read("POST", metadata["token_endpoint"], data=body)
+            self._note(access.token(reply))
+            token = (reply.object or {}).get("access_token")
+            if isinstance(token, str):
+                await self._use(token)
+        finally:
+            await self._unregister(client)
+
+    async def _agreement(self, url: str) -> dict[str, str]:
+        assert self.sign_in is not None
+        try:
+            return await self.sign_in(url)
+        except NotSignedIn as error:
+            self.findings.append(
+                Finding(access.AUTHORIZATION, Level.FAULT, f"Nobody could sign in: {error}.")
+            )
+            raise Stopped from error
+
+    async def _client(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """The given client, or a new one."""
+        if self.client_id:
+            return {"client_id": self.client_id}
+        endpoint = metadata.get("registration_endpoint")
+        if not endpoint:
+            says = "Clients cannot register here; say --client-id to go on."
+            self.findings.append(Finding(access.REGISTRATION, Level.SKIPPED, says))
+            raise Stopped
+        document = {
+            "client_name": "MCP doctor",
+            "redirect_uris": [self.redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+            "application_type": "native",
+        }
+        reply = await self._read("POST", endpoint, json=document)
+        self._note(access.registration(reply, self.redirect_uri))
+        client = reply.object
+        if client is None or not isinstance(client.get("client_id"), str):
+            raise Stopped
+        return client
+
+    async def _unregister(self, client: dict[str, Any]) -> None:
+        """Leave nothing behind, where the server has RFC 7592; what was found does not depend on it."""
+        url, token = client.get("registration_client_uri"), client.get("registration_access_token")
+        if isinstance(token, str) and discovery.is_secure(url):
+            await self._read("DELETE", str(url), headers={"Authorization": f"Bearer {token}"})
+
+    async def _use(self, token: str | None) -> None:
+        reply = await self._post(_initialize(), token=token)
+        self._note(access.initialized(reply))
+        if not isinstance(reply.result, dict):
+            raise Stopped
+        headers = {"MCP-Protocol-Version": str(reply.result.get("protocolVersion", REVISION))}
+        if session := reply.headers.get("mcp-session-id"):
+            headers["Mcp-Session-Id"] = session
+        try:
+            await self._post({"jsonrpc": "2.0", "method": "notifications/initialized"}, token, headers)
+            listed = await self._post({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, token, headers)
+            self._note(access.tools(listed))
+        finally:
+            if session:
+                authorization = {"Authorization": f"Bearer {token}"} if token else {}
+                await self._read("DELETE", self.url, headers=headers | authorization)
+
+    def _note(self, found: list[Finding]) -> None:
+        self.findings += found
+
+    async def _get(self, url: str) -> Reply:
+        return await self._read("GET", url, headers={"MCP-Protocol-Version": REVISION})
+
+    async def _post(
+        self, message: dict[str, Any], token: str | None = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        sent = {"Accept": _ACCEPT, **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        return await self._read("POST", self.url, json=message, headers=sent)
+
+    async def _read(self, method: str, url: str, **request: Any) -> Reply:
+        async with self.http.stream(method, url, **request) as response:
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_BODY:
+                    break
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            return Reply(url, response.status_code, headers, body.decode(errors="replace"))
+
+
+def _initialize() -> dict[str, Any]:
+    params = {
+        "protocolVersion": REVISION,
+        "capabilities": {},
+        "clientInfo": {"name": "doctor", "title": "MCP doctor", "version": "1"},
+    }
+    return {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def _with(url: str, query: dict[str, Any]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"

@@ -1,0 +1,125 @@
+"""`python manage.py doctor URL`: what is wrong with an MCP server, in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import httpx2
+from django.core.management import BaseCommand, CommandError
+
+from everything_site.doctor.discovery import is_secure
+from everything_site.doctor.findings import Finding, Level
+from everything_site.doctor.sign_in import in_a_browser, played_by
+from everything_site.doctor.walk import Walk
+
+TIMEOUT_SECONDS = 20.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Walk the way of a client to an MCP server, this one or any other: challenge, metadata, "
+        "registration, sign-in, token, initialize, tools/list. Says what is wrong, and which line of a "
+        "specification asks for it. Exit code 1 when a client would fail."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("url", help="the MCP endpoint, such as https://mcp.example.com/mcp")
+        way = parser.add_mutually_exclusive_group()
+        way.add_argument(
+            "--as",
+            dest="person",
+            metavar="NAME",
+            help="sign in as NAME, where this project's fake identity provider believes everybody",
+        )
+        way.add_argument("--sign-in", action="store_true", help="wait for a person to sign in with a browser")
+        way.add_argument(
+            "--token",
+            metavar="TOKEN",
+            help="use this token; - takes it from the environment variable MCP_TOKEN",
+        )
+        parser.add_argument(
+            "--client-id", help="a client that is registered there, for a server without /register"
+        )
+        parser.add_argument("--json", action="store_true", help="write the answer as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not is_secure(options["url"]):
+            raise CommandError("The URL must be https, or http on this computer.")
+        findings = asyncio.run(examine(say=self.stderr.write, **_chosen(options)))
+        faults = sum(finding.level == Level.FAULT for finding in findings)
+        if options["json"]:
+            answer = {"url": options["url"], "faults": faults, "findings": [asdict(one) for one in findings]}
+            self.stdout.write(json.dumps(answer, indent=2))
+        else:
+            self._tell(findings, faults)
+        if faults:
+            raise SystemExit(1)
+
+    def _tell(self, findings: list[Finding], faults: int) -> None:
+        colours = {
+            Level.OK: self.style.SUCCESS,
+            Level.WARNING: self.style.WARNING,
+            Level.FAULT: self.style.ERROR,
+            Level.SKIPPED: self.style.NOTICE,
+        }
+        for finding in findings:
+            self.stdout.write(
+                f"{colours[finding.level](f'{finding.level:<8}')} {finding.step}: {finding.says}"
+            )
+            if finding.spec:
+                self.stdout.write(f"         asked for by {finding.spec}")
+        self.stdout.write(f"\nFaults: {faults}" if faults else "\nA client gets in.")
+
+
+def _chosen(options: dict[str, Any]) -> dict[str, Any]:
+    token = options["token"]
+    if token == "-":  # noqa: S105 - not a token
+        token = os.environ.get("MCP_TOKEN")
+        if not token:
+            raise CommandError("--token - needs the environment variable MCP_TOKEN.")
+    return {
+        "url": options["url"],
+        "token": token,
+        "person": options["person"],
+        "by_hand": options["sign_in"],
+        "client_id": options["client_id"],
+    }
+
+
+async def examine(
+    *,
+    url: str,
+    say: Callable[[str], Any],
+    token: str | None = None,
+    person: str | None = None,
+    by_hand: bool = False,
+    client_id: str | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> list[Finding]:
+    """What is found on the way to `url`.
+
+    Args:
+        url: The MCP endpoint.
+        say: Tells the person at the terminal what to do.
+        token: A token to use.
+        person: Whom to play on the fake identity provider.
+        by_hand: Whether to wait for a person with a browser.
+        client_id: A client that is registered there.
+        transport: What carries the requests; a test's own, or the network.
+    """
+    async with httpx2.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS) as http:
+        walk = Walk(http, url, token=token, client_id=client_id)
+        if by_hand:
+            async with in_a_browser(say) as (redirect_uri, sign_in):
+                walk.redirect_uri, walk.sign_in = redirect_uri, sign_in
+                return await walk.run()
+        if person is not None:
+            walk.sign_in = played_by(person, http)
+        return await walk.run()

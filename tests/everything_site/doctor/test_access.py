@@ -1,0 +1,134 @@
+"""The checks of registration, authorization, token and endpoint, on good answers and on broken ones."""
+
+import json
+
+import pytest
+
+from everything_site.doctor import access
+from everything_site.doctor.findings import Level, Reply
+
+CALLBACK = "http://127.0.0.1:33418/callback"
+ISSUER = "https://auth.example"
+CLIENT = {"client_id": "c", "redirect_uris": [CALLBACK], "client_id_issued_at": 1}
+TOKEN = {"access_token": "t", "token_type": "Bearer", "expires_in": 60, "refresh_token": "r"}
+SESSION = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
+
+
+def reply(value=None, status=200, **headers):
+    text = value if isinstance(value, str) else json.dumps(value)
+    known = {"content-type": "application/json", "cache-control": "no-store"}
+    return Reply(
+        "https://x.example", status, known | {k.replace("_", "-"): v for k, v in headers.items()}, text
+    )
+
+
+def result(value):
+    return {"jsonrpc": "2.0", "id": 1, "result": value}
+
+
+def stream(value):
+    text = f": hello\n\ndata: not json\n\nid: 1\nevent: message\ndata: {json.dumps(value)}\n\n"
+    return reply(text, content_type="text/event-stream; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        access.registration(reply(CLIENT, 201), CALLBACK),
+        access.authorization_page(reply("<form>", x_frame_options="DENY")),
+        access.authorization_page(reply("<form>", content_security_policy="frame-ancestors 'none'")),
+        access.authorization_page(reply(status=302, location="/login?next=/authorize")),
+        access.foreign_redirect(reply(status=400), "https://evil.example"),
+        access.foreign_redirect(reply(status=302, location="/login"), "https://evil.example"),
+        access.authorization_response({"code": "c", "state": "s", "iss": ISSUER}, "s", ISSUER, {}),
+        access.token(reply(TOKEN)),
+        access.bad_token(reply(status=401, www_authenticate='Bearer error="invalid_token"')),
+        access.initialized(reply(result(SESSION))),
+        access.initialized(stream(result(SESSION))),
+        access.tools(reply(result({"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}))),
+    ],
+)
+def test_good_answers_are_well(findings):
+    assert [finding.level for finding in findings] == [Level.OK]
+
+
+@pytest.mark.parametrize(
+    ("findings", "level", "words"),
+    [
+        (
+            access.registration(reply({"error": "invalid_redirect_uri"}, 400), CALLBACK),
+            Level.FAULT,
+            "refused (400)",
+        ),
+        (access.registration(reply("<html>", 201), CALLBACK), Level.FAULT, "refused"),
+        (access.registration(reply(CLIENT), CALLBACK), Level.WARNING, "201"),
+        (access.registration(reply(CLIENT | {"client_uri": None}, 201), CALLBACK), Level.WARNING, "null"),
+        (access.registration(reply(CLIENT | {"client_secret": "s"}, 201), CALLBACK), Level.FAULT, "secret"),
+        (
+            access.registration(reply(CLIENT | {"redirect_uris": ["x:y"]}, 201), CALLBACK),
+            Level.FAULT,
+            "redirect",
+        ),
+        (
+            access.registration(reply(CLIENT | {"client_id_issued_at": "1"}, 201), CALLBACK),
+            Level.WARNING,
+            "whole",
+        ),
+        (access.registration(reply(CLIENT, 201, cache_control=""), CALLBACK), Level.WARNING, "cached"),
+        (access.authorization_page(reply("<form>")), Level.WARNING, "framed"),
+        (access.authorization_page(reply(status=400)), Level.FAULT, "400"),
+        (
+            access.authorization_page(reply(status=302, location=CALLBACK + "?error=x")),
+            Level.FAULT,
+            "refused",
+        ),
+        (
+            access.foreign_redirect(
+                reply(status=302, location="https://evil.example?code=1"), "https://evil.example"
+            ),
+            Level.FAULT,
+            "stolen",
+        ),
+        (
+            access.authorization_response({"error": "server_error"}, "s", ISSUER, {}),
+            Level.FAULT,
+            "server_error",
+        ),
+        (access.authorization_response({"state": "s"}, "s", ISSUER, {}), Level.FAULT, "no code"),
+        (access.authorization_response({"code": "c"}, "s", ISSUER, {}), Level.FAULT, "state"),
+        (
+            access.authorization_response({"code": "c", "state": "s", "iss": "x"}, "s", ISSUER, {}),
+            Level.FAULT,
+            "iss",
+        ),
+        (
+            access.authorization_response(
+                {"code": "c", "state": "s"},
+                "s",
+                ISSUER,
+                {"authorization_response_iss_parameter_supported": True},
+            ),
+            Level.FAULT,
+            "promises iss",
+        ),
+        (access.token(reply({"error": "invalid_target"}, 400)), Level.FAULT, "invalid_target"),
+        (access.token(reply(TOKEN | {"token_type": "mac"})), Level.FAULT, "Bearer"),
+        (access.token(reply(TOKEN | {"expires_in": None})), Level.WARNING, "expires_in"),
+        (access.token(reply(TOKEN | {"refresh_token": None})), Level.WARNING, "refresh token"),
+        (access.token(reply(TOKEN, cache_control="")), Level.WARNING, "cached"),
+        (access.bad_token(reply(status=403)), Level.FAULT, "403"),
+        (access.bad_token(reply(status=401)), Level.WARNING, "invalid_token"),
+        (access.initialized(reply(status=401)), Level.FAULT, "audience"),
+        (access.initialized(reply("<html>")), Level.FAULT, "200"),
+        (access.initialized(reply(result({"capabilities": {}}))), Level.FAULT, "protocolVersion"),
+        (access.tools(reply(status=404)), Level.FAULT, "404"),
+        (
+            access.tools(reply(result({"tools": [{"name": "x", "inputSchema": {}}]}))),
+            Level.FAULT,
+            "inputSchema",
+        ),
+        (access.tools(reply(result({"tools": ["x"]}))), Level.FAULT, "inputSchema"),
+    ],
+)
+def test_broken_answers_are_named(findings, level, words):
+    assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
