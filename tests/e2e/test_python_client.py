@@ -19,6 +19,7 @@ from mcp.types import (
     CallToolResult,
     LoggingMessageNotificationParams,
     PromptReference,
+    ResourceLink,
     ResourceTemplateReference,
     ResourceUpdatedNotification,
     TextResourceContents,
@@ -123,6 +124,21 @@ async def test_every_tool_can_be_called_all_of_them_at_once(connected: Connected
             assert expected.text in text_of(result), name
     assert {"sampling", "roots"} <= set(person.asked)
     assert "elicitation" in person.asked or revision < ELICITATION
+
+
+@every_revision
+async def test_a_note_is_created_read_edited_and_deleted(connected: Connected) -> None:
+    async with connected() as client:
+        created = await client.call_tool("create-note", {"title": "Milk", "text": "Two bottles."})
+        (link,) = (block for block in created.content if isinstance(block, ResourceLink))
+        note = {"noteId": str(link.uri).rpartition("/")[2]}
+        await client.call_tool("edit-note", {**note, "text": "Three bottles."})
+        (contents,) = (await client.read_resource(str(link.uri))).contents
+        assert isinstance(contents, TextResourceContents)
+        assert "Three bottles." in contents.text
+        assert "Deleted" in text_of(await client.call_tool("delete-note", note))
+        with pytest.raises(MCPError):
+            await client.read_resource(str(link.uri), cache_mode="bypass")
 
 
 @every_revision

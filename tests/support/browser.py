@@ -74,6 +74,10 @@ class Browser:
             response = await self._press(response, decision)
         raise AssertionError(f"no way back to the client after {MAX_STEPS} steps")
 
+    async def visit(self, url: str) -> httpx2.Response:
+        """Open a URL, such as the callback of a client that listens on this computer."""
+        return await self._http.get(url)
+
     async def _press(self, page: httpx2.Response, decision: str) -> httpx2.Response:
         parser = _Forms()
         parser.feed(page.text)

@@ -118,10 +118,10 @@ def running(proxy: RoundRobinProxy) -> Iterator[RoundRobinProxy]:
     def serve() -> None:
         with contextlib.suppress(asyncio.CancelledError):
             loop.run_until_complete(task)
-        connections = asyncio.all_tasks(loop)
-        for connection in connections:
-            connection.cancel()
-        loop.run_until_complete(asyncio.gather(*connections, return_exceptions=True))
+        if connections := asyncio.all_tasks(loop):
+            for connection in connections:
+                connection.cancel()
+            loop.run_until_complete(asyncio.wait(connections))
         loop.close()
 
     task = loop.create_task(proxy.serve(started))

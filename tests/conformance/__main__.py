@@ -1,0 +1,104 @@
+"""The official conformance suite against two real processes with real OAuth in front.
+
+The suite cannot sign in, so a played browser does, and a proxy adds the token to every request of the suite;
+the processes behind it take turns. Exits with 1 on any unexpected failure, on a stale expected one, and on a
+scenario that ran no check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conformance import authorization, suite
+from tests.conformance.suite import Scenario
+from tests.support import node
+from tests.support.client import sign_in
+from tests.support.deployment import deployment
+
+REVISIONS = ("2025-11-25", "2026-07-28")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--requirements",
+        nargs="+",
+        metavar="REV",
+        choices=REVISIONS,
+        help=f"run what these revisions require of a server: {', '.join(REVISIONS)}",
+    )
+    parser.add_argument(
+        "--authorization", action="store_true", help="run the authorization server's scenarios"
+    )
+    parser.add_argument("--all", action="store_true", help="run everything; the default")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of the tables")
+    parser.add_argument("--install", action="store_true", help="install the npm packages and end")
+    options = parser.parse_args(arguments)
+    if node.missing() is not None:
+        node.install()
+    if options.install:
+        return 0
+    everything = options.all or not (options.requirements or options.authorization)
+    revisions = REVISIONS if everything else tuple(options.requirements or ())
+    found = run(revisions, everything or options.authorization)
+    print(as_json(found) if options.json else as_text(found))
+    return 0 if all(scenario.is_good for scenarios in found.values() for scenario in scenarios) else 1
+
+
+def run(revisions: tuple[str, ...], with_authorization: bool) -> dict[str, list[Scenario]]:
+    """Start the servers and run what is wanted."""
+    found: dict[str, list[Scenario]] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
+        deployment(CONFORMANCE_FIXTURES="1") as site,
+        site.signed_in_as(asyncio.run(sign_in(site.mcp_url))) as url,
+    ):
+        for revision in revisions:
+            found[revision] = suite.run(revision, url, Path(folder) / revision)
+        if with_authorization:
+            found["authorization"] = asyncio.run(authorization.run(site.url, Path(folder) / "authorization"))
+    return found
+
+
+def as_text(found: dict[str, list[Scenario]]) -> str:
+    scenarios = [scenario for run in found.values() for scenario in run]
+    failed = sum(not scenario.is_good for scenario in scenarios)
+    tables = [suite.table(title, run) for title, run in found.items()]
+    checks = sum(scenario.passed for scenario in scenarios)
+    unscored = sum(not scenario.scored for scenario in scenarios)
+    summary = f"{len(scenarios)} scenarios, {unscored} of them not scored; {checks} checks passed"
+    # The last line is one that CI reads: scenarios, of which an expected failure counts as passed.
+    return "\n\n".join([*tables, summary, f"{len(scenarios) - failed} passed, {failed} failed"])
+
+
+def as_json(found: dict[str, list[Scenario]]) -> str:
+    return json.dumps(
+        {
+            title: [
+                {
+                    "scenario": scenario.name,
+                    "scored": scenario.scored,
+                    "passed": scenario.passed,
+                    "failed": scenario.failed,
+                    "verdict": scenario.verdict,
+                    "reasons": scenario.reasons,
+                }
+                for scenario in run
+            ]
+            for title, run in found.items()
+        },
+        indent=2,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

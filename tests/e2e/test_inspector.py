@@ -1,0 +1,66 @@
+"""The official Inspector in CLI mode: it signs in by itself, with a browser that is played."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.inspector import Inspector
+from tests.e2e.tools import CALLS
+from tests.support import node
+from tests.support.deployment import Deployment
+
+if (MISSING := node.missing()) and os.environ.get("CI"):
+    raise RuntimeError(MISSING)
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.node,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+    pytest.mark.timeout(240),
+]
+
+QUIET = {
+    name: call
+    for name, call in CALLS.items()
+    if not (call.interactive or call.refused or call.fails or name.startswith("test_"))
+}
+"""The tools that ask the client for nothing; the Inspector's CLI could not answer."""
+
+
+@pytest.fixture(params=["legacy", "modern"])
+def inspector(request: pytest.FixtureRequest, site: Deployment, tmp_path: Path) -> Inspector:
+    return Inspector(site.mcp_url, tmp_path, request.param)
+
+
+async def test_the_inspector_signs_in_once_and_uses_every_feature(inspector: Inspector) -> None:
+    tools = await inspector("tools/list")
+    assert set(CALLS) == {tool["name"] for tool in tools["tools"]}
+    for name, call in QUIET.items():
+        arguments = ["--tool-args-json", json.dumps(call.arguments)] if call.arguments else []
+        if inspector.era == "modern" and call.until < "2026-07-28":
+            continue
+        result = await inspector("tools/call", "--tool-name", name, *arguments)
+        assert not result.get("isError"), name
+        assert call.text in "\n".join(block.get("text", "") for block in result["content"]), name
+
+    resources = (await inspector("resources/list"))["resources"]
+    assert {f"test://static/resource/{number}" for number in range(1, 101)} < {
+        resource["uri"] for resource in resources
+    }
+    (contents,) = (await inspector("resources/read", "--uri", "test://static/resource/1"))["contents"]
+    assert contents["text"] == "Resource 1: This is a plaintext resource"
+
+    prompts = (await inspector("prompts/list"))["prompts"]
+    for name, argument in (
+        ("simple_prompt", None),
+        ("complex_prompt", "temperature=0.5"),
+        ("resource_prompt", "resourceId=2"),
+    ):
+        assert name in {prompt["name"] for prompt in prompts}
+        given = ["--prompt-args", argument] if argument else []
+        assert (await inspector("prompts/get", "--prompt-name", name, *given))["messages"]
+    assert inspector.sign_ins == 1
