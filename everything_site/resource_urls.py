@@ -1,6 +1,6 @@
 """Where Django answers at the MCP server of separate mode: what it is, and whose tokens it takes.
 
-Nothing here signs anybody in, gives a token, or needs a database.
+Nothing here signs anybody in or gives a token. The admin is at the authorization server.
 """
 
 from django.urls import include, path, re_path

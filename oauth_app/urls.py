@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from oauth_app import metadata
+from oauth_app import connections, metadata
 from oauth_app.authorize import AuthorizeView
 from oauth_app.limits import limited
 from oauth_app.registration import ManageView, RegisterView
@@ -19,6 +19,7 @@ urlpatterns = [
         name="authorization-server",
     ),
     path("authorize", limited("authorize", AuthorizeView.as_view()), name="authorize"),
+    path("connections", connections.page, name="connections"),
     # Called by programs that carry no cookie
     path("register", csrf_exempt(limited("register", RegisterView.as_view())), name="register"),
     path("register/<path:client_id>", csrf_exempt(limited("token", ManageView.as_view())), name="manage"),

@@ -4,6 +4,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client as Http
 from django.utils import timezone
 
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -19,7 +20,7 @@ def prune(*options):
 
 
 def aged(days, **fields):
-    client_id = flow.register(flow.Http()).json()["client_id"]
+    client_id = flow.register(Http()).json()["client_id"]
     Client.objects.filter(client_id=client_id).update(created=timezone.now() - timedelta(days=days), **fields)
     return client_id
 

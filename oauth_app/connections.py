@@ -1,0 +1,90 @@
+"""/connections: which applications a person has let in, and the way to put them out again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.contrib.auth import logout
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from oauth2_provider.cimd import is_cimd_client_id
+
+from oauth_app import redirects
+from oauth_app.conf import conf
+from oauth_app.models import AccessToken, Client, RefreshToken, end_access
+from oauth_app.names import inert
+from oauth_app.scopes import SCOPES
+
+log = logging.getLogger("oauth_app")
+
+
+@dataclass
+class Connection:
+    """One application that holds access in a person's name."""
+
+    client: Client
+    last_renewed: datetime
+    scopes: set[str] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return inert(self.client.display_name)
+
+    @property
+    def places(self) -> list[str]:
+        """Where it is published, or else where it sends people back to: what tells namesakes apart."""
+        if is_cimd_client_id(self.client.client_id):
+            return [urlsplit(self.client.client_id).netloc]
+        return sorted({redirects.shown_host(uri) for uri in self.client.redirect_uris.split()})
+
+    @property
+    def may(self) -> list[str]:
+        """Its scopes in words, in the order of the consent page."""
+        return [words for scope, words in SCOPES.items() if scope in self.scopes]
+
+
+def connections(user: AbstractBaseUser) -> list[Connection]:
+    """Who holds access in the name of this person, the latest first."""
+    now = timezone.now()
+    live: list[Iterable[AccessToken | RefreshToken]] = [
+        AccessToken.objects.filter(user=user, expires__gt=now).select_related("application"),
+        RefreshToken.objects.filter(user=user, expires__gt=now, revoked=None, superseded=None).select_related(
+            "application"
+        ),
+    ]
+    found: dict[int, Connection] = {}
+    for tokens in live:
+        for token in tokens:
+            client = token.application
+            connection = found.setdefault(client.pk, Connection(client, token.created))
+            connection.last_renewed = max(connection.last_renewed, token.created)
+            connection.scopes.update(token.scope.split())
+    return sorted(found.values(), key=lambda connection: connection.last_renewed, reverse=True)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def page(request: HttpRequest) -> HttpResponse:
+    """The list, and the two decisions that it offers."""
+    here = reverse("oauth_app:connections")
+    if not request.user.is_authenticated:
+        return conf.sign_in(request, here)
+    if request.method == "GET":
+        return render(request, "oauth_app/connections.html", {"connections": connections(request.user)})
+    if request.POST.get("decision") == "sign-out":
+        logout(request)
+        return HttpResponseRedirect("/")
+    client = request.POST.get("client", "")
+    if client.isdecimal() and len(client) < 19:  # more digits than any key has
+        end_access(user=request.user, application=int(client))
+        log.info("access withdrawn by its owner", extra={"user": request.user.pk, "client_pk": client})
+    return HttpResponseRedirect(here)

@@ -1,0 +1,105 @@
+"""A person sees which applications hold access, and withdraws it."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client as Http
+
+from oauth_app.models import AccessToken, Client, RefreshToken
+from tests.oauth_app import flow
+
+PATH = "/connections"
+PAST = "2020-01-01T00:00Z"
+
+
+def names(http):
+    page = http.get(PATH)
+    assert page.status_code == 200
+    return [connection.name for connection in page.context["connections"]]
+
+
+def withdraw(http, client_id):
+    return http.post(PATH, {"client": Client.objects.get(client_id=client_id).pk})
+
+
+def test_it_works(alice, verify):
+    text = alice.http.get(PATH).content.decode()
+    assert "Test Client" in text
+    assert "127.0.0.1:6274" in text
+    assert "Use the tools, resources and prompts" in text
+
+    assert withdraw(alice.http, alice.client_id)["Location"] == PATH
+    assert names(alice.http) == []
+    assert "No application" in alice.http.get(PATH).content.decode()
+    assert verify(alice.access) is None
+    assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
+
+
+def test_a_stranger_signs_in_first_and_comes_back(client, db):
+    assert client.get(PATH).status_code == 302
+    assert "Connected applications" in flow.sign_in(client, PATH).content.decode()
+
+
+def test_nobody_sees_or_ends_the_access_of_others(alice, verify):
+    bob = flow.connect("bob", alice.client_id)
+    carol = Http()
+    carol.force_login(User.objects.create_user("carol"))
+    assert names(carol) == []
+    withdraw(carol, alice.client_id)
+    withdraw(bob.http, alice.client_id)
+    assert verify(alice.access)
+    assert verify(bob.access) is None
+
+
+def test_other_applications_keep_theirs(alice, verify):
+    other = flow.connect("alice", http=Http())
+    withdraw(alice.http, other.client_id)
+    assert verify(other.access) is None
+    assert verify(alice.access)
+
+
+def test_one_application_is_listed_once_with_all_that_it_may(alice):
+    flow.connect("alice", alice.client_id, Http(), scope="mcp mcp:admin")
+    [connection] = alice.http.get(PATH).context["connections"]
+    assert connection.scopes == {"mcp", "mcp:admin"}
+    assert len(connection.may) == 2
+
+
+def test_what_can_be_refreshed_counts_and_what_has_expired_does_not(alice):
+    AccessToken.objects.update(expires=PAST)
+    assert names(alice.http) == ["Test Client"]
+    RefreshToken.objects.update(expires=PAST)
+    assert names(alice.http) == []
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "0", "9" * 30, "1 or 1=1", "²"])
+def test_nonsense_withdraws_nothing(alice, verify, value):
+    assert alice.http.post(PATH, {"client": value}).status_code == 302
+    assert verify(alice.access)
+
+
+def test_it_is_safe_from_other_sites(alice, verify):
+    http = Http(enforce_csrf_checks=True)
+    http.cookies = alice.http.cookies
+    assert withdraw(http, alice.client_id).status_code == 403
+    assert verify(alice.access)
+    page = alice.http.get(PATH)
+    assert page["X-Frame-Options"] == "DENY"
+    assert "no-store" in page["Cache-Control"]
+
+
+def test_hostile_names_are_shown_inert(alice):
+    Client.objects.update(name="\u202e<script>alert(1)</script>")
+    text = alice.http.get(PATH).content.decode()
+    assert "<script" not in text
+    assert "\u202e" not in text
+
+
+def test_a_client_known_by_its_url_is_shown_by_its_host(alice):
+    Client.objects.update(client_id="https://client.example/metadata.json")
+    assert "client.example" in alice.http.get(PATH).content.decode()
+
+
+def test_signing_out_ends_the_browser_session_and_no_access(alice, verify):
+    assert alice.http.post(PATH, {"decision": "sign-out"})["Location"] == "/"
+    assert alice.http.get(PATH).status_code == 302
+    assert verify(alice.access)
