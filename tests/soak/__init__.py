@@ -1,0 +1,7 @@
+"""The soak run: what many sessions and streams leave behind, which must be nothing."""
+
+COUNTS = "/soak/counts"
+"""The path at which a soaked process counts its tasks."""
+
+IDLE_SECONDS = 20
+"""How long an abandoned session lives here."""

@@ -1,0 +1,142 @@
+"""`python -m tests.soak`: many sessions are abandoned, many streams stay open; the counts must come back."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import time
+from typing import Any
+
+import httpx2
+import redis
+
+from tests.bench.servers import resident_kib
+from tests.soak import COUNTS, IDLE_SECONDS
+from tests.support import processes
+from tests.support.client import sign_in
+from tests.support.wire import ECHO, INITIALIZE, JSON_OR_STREAM
+
+AT_ONCE = 50
+TASKS_MARGIN = 3
+"""Tasks may differ by those of the request that counts them."""
+
+
+async def open_session(http: httpx2.AsyncClient) -> str:
+    answer = await http.post("/mcp", json=INITIALIZE, headers=JSON_OR_STREAM)
+    answer.raise_for_status()
+    return answer.headers["mcp-session-id"]
+
+
+async def abandon_sessions(http: httpx2.AsyncClient, number: int) -> None:
+    """Open sessions and forget them: each with a call, none with a DELETE."""
+
+    async def one(room: asyncio.Semaphore) -> None:
+        async with room:
+            session = {"Mcp-Session-Id": await open_session(http), "MCP-Protocol-Version": "2025-11-25"}
+            (await http.post("/mcp", json=ECHO, headers=JSON_OR_STREAM | session)).raise_for_status()
+
+    room = asyncio.Semaphore(AT_ONCE)
+    await asyncio.gather(*(one(room) for _ in range(number)))
+
+
+async def hold_streams(http: httpx2.AsyncClient, number: int, look: Any) -> Any:
+    """Open idle GET streams, look at the process while they are open, and close them."""
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(number):
+            headers = {"Accept": "text/event-stream", "Mcp-Session-Id": await open_session(http)}
+            stream = await stack.enter_async_context(http.stream("GET", "/mcp", headers=headers))
+            stream.raise_for_status()
+        return await look()
+
+
+async def run(options: argparse.Namespace) -> dict[str, Any]:
+    port = processes.free_port()
+    with contextlib.ExitStack() as stack:
+        installation = stack.enter_context(
+            processes.installation(f"http://localhost:{port}", DJANGO_SETTINGS_MODULE="tests.soak.settings")
+        )
+        server = processes.ServerProcess(installation, port, application="tests.soak.application:application")
+        server.start()
+        stack.callback(server.stop)
+        assert server.process
+        pid = server.process.pid
+        store = stack.enter_context(redis.Redis.from_url(installation.environment["REDIS_URL"]))
+        token = await sign_in(f"http://localhost:{port}/mcp")
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=AT_ONCE)
+        async with httpx2.AsyncClient(
+            base_url=f"http://localhost:{port}",
+            headers={"Authorization": f"Bearer {token}"},
+            limits=limits,
+            timeout=30,
+        ) as http:
+
+            async def look() -> dict[str, int]:
+                counts = (await http.get(COUNTS)).json()
+                connections = sum(1 for each in store.client_list() if each["name"] != "soak")
+                return {
+                    "redis keys": store.dbsize(),
+                    "redis connections": connections,
+                    "tasks": counts["tasks"],
+                    "resident KiB": resident_kib(pid),
+                }
+
+            async def look_when_gone() -> dict[str, int]:
+                deadline = time.monotonic() + IDLE_SECONDS * 2
+                while time.monotonic() < deadline:
+                    now = await look()
+                    if now["redis keys"] <= before["redis keys"]:
+                        break
+                    await asyncio.sleep(1)
+                return now
+
+            # The first round loads what is loaded once; what comes after it must leave nothing.
+            await abandon_sessions(http, AT_ONCE)
+            before = {"redis keys": 0}
+            before = await look_when_gone()
+            await abandon_sessions(http, options.sessions)
+            busy = await look()
+            after_sessions = await look_when_gone()
+            idle = await hold_streams(http, options.streams, look)
+            after_streams = await look_when_gone()
+        per_stream = (idle["resident KiB"] - after_sessions["resident KiB"]) / max(1, options.streams)
+        return {
+            "before": before,
+            f"{options.sessions} sessions": busy,
+            "after their lifetime": after_sessions,
+            f"{options.streams} idle streams": idle,
+            "after they closed": after_streams,
+            "KiB a stream": round(per_stream, 1),
+            "Redis connections of the streams": idle["redis connections"]
+            - after_sessions["redis connections"],
+            "clean": all(
+                later["redis keys"] <= before["redis keys"]
+                and later["tasks"] <= before["tasks"] + TASKS_MARGIN
+                for later in (after_sessions, after_streams)
+            ),
+        }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=2000, help="to open and abandon (default 2000)")
+    parser.add_argument(
+        "--streams", type=int, default=1000, help="idle streams on one process (default 1000)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # both ends of every stream are files
+    result = asyncio.run(run(options))
+    if options.json:
+        print(json.dumps(result, indent=2))
+    else:
+        for name, value in result.items():
+            print(f"{name:<34}{value}")
+    return 0 if result["clean"] else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,7 @@
+"""The project's settings with a lifetime short enough to see the end of."""
+
+from everything_site.settings import *  # noqa: F403
+from tests.soak import IDLE_SECONDS
+
+MCP_SESSION_IDLE_SECONDS = IDLE_SECONDS
+MCP_CACHE_SECONDS = 2.0
