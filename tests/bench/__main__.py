@@ -139,7 +139,7 @@ def calls(bench: Bench, server: str) -> None:
             everything(server, installation, port) as (pid, bearer),
         ):
             sessions = [open_session(port, bearer) for _ in range(clients)]
-            held = {name: found[name] for name in ("echo", "sdk") if name in found}
+            held: dict[str, float] = {name: found[name] for name in ("echo", "sdk") if name in found}
             bench.measure("Everything Server, 2025-11-25", server, port, pid, ECHO, sessions, held)
             held = {"echo": found["echo"], **({"sdk": found["sdk 2026"]} if "sdk 2026" in found else {})}
             headers = [bearer | STATELESS_HEADERS] * clients

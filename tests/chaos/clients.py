@@ -185,7 +185,7 @@ class ChaosClient:
                     method="notifications/progress", params={"progressToken": token, **rest}
                 ):
                     progress = self._progress.setdefault(token, [])
-                    progress.append(rest["progress"])
+                    progress.append(float(str(rest["progress"])))
                     if progress != sorted(set(progress)):
                         self._ledger.repeated[self._session_id[:8], str(token)] = progress
 
