@@ -1,0 +1,142 @@
+"""Chromium walks from a client's authorization URL to the client's redirect, by keyboard alone.
+
+With SCREENSHOTS=FOLDER in the environment the pages are kept there as pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx2
+import pytest
+
+from tests.oauth_app.flow import challenge
+from tests.support import chromium
+from tests.support.chromium import ENTER, Chromium
+from tests.support.deployment import Deployment
+
+if (MISSING := chromium.missing()) and os.environ.get("CI"):
+    raise RuntimeError(MISSING)
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+
+LOOKS = [(width, scheme) for width in (1200, 390, 320) for scheme in ("light", "dark")]
+
+
+@pytest.fixture
+def browser() -> Iterator[Chromium]:
+    with chromium.chromium() as window:
+        yield window
+
+
+@pytest.fixture
+def callback() -> Iterator[str]:
+    """Where a client on this computer waits for its person to come back."""
+
+    class Client(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<title>Back at the client</title>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Client)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/callback"
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+
+
+@pytest.fixture
+def authorization_url(site: Deployment, callback: str) -> str:
+    metadata = {
+        "client_name": "Ada's MCP client",
+        "redirect_uris": [callback],
+        "token_endpoint_auth_method": "none",
+    }
+    answer = httpx2.post(f"{site.url}/register", json=metadata, timeout=20)
+    parameters = {
+        "response_type": "code",
+        "client_id": answer.json()["client_id"],
+        "redirect_uri": callback,
+        "code_challenge": challenge(),
+        "code_challenge_method": "S256",
+        "state": "a-state-of-the-client",
+        "resource": site.mcp_url,
+    }
+    return f"{site.url}/authorize?{urlencode(parameters)}"
+
+
+@pytest.mark.parametrize("javascript", ["with JavaScript", "without JavaScript"])
+def test_a_person_signs_in_and_consents_with_the_keyboard_alone(
+    browser: Chromium, authorization_url: str, callback: str, javascript: str
+) -> None:
+    if javascript == "without JavaScript":
+        browser.devtools("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open("data:text/html,<title>off</title><script>document.title = 'on'</script>")
+    assert browser.title == ("on" if javascript == "with JavaScript" else "off")
+
+    browser.open(authorization_url)
+    browser.wait_for_title("Sign in")
+    browser.tab_to("alice")
+    browser.press(ENTER)
+    browser.wait_for_title("Allow access?")
+    assert browser.names("heading")[0] == "Allow Ada's MCP client to use your account?"
+    browser.tab_to("Allow")
+    browser.press(ENTER)
+    came_back = parse_qs(urlsplit(browser.wait_for_url(callback)).query)
+    assert came_back["code"]
+    assert came_back["state"] == ["a-state-of-the-client"]
+    assert browser.title == "Back at the client"
+
+
+def test_a_person_types_a_name_and_denies(browser: Chromium, authorization_url: str, callback: str) -> None:
+    browser.open(authorization_url)
+    browser.wait_for_title("Sign in")
+    browser.tab_to("Another name")
+    browser.press(*"grace", ENTER)
+    browser.wait_for_title("Allow access?")
+    browser.tab_to("Deny")
+    browser.press(ENTER)
+    came_back = parse_qs(urlsplit(browser.wait_for_url(callback)).query)
+    assert came_back["error"] == ["access_denied"]
+    assert "code" not in came_back
+
+
+def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
+    browser: Chromium, site: Deployment, authorization_url: str
+) -> None:
+    def look(name: str) -> None:
+        for width, scheme in LOOKS:
+            browser.show_as(width, scheme)
+            assert browser.overflow <= 0, f"{name} is too wide at {width} pixels"
+            if folder := os.environ.get("SCREENSHOTS"):
+                (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
+
+    browser.open(f"{site.url}/")
+    look("landing")
+    browser.open(authorization_url)
+    browser.wait_for_title("Sign in")
+    look("sign-in")
+    browser.tab_to("alice")
+    browser.press(ENTER)
+    browser.wait_for_title("Allow access?")
+    look("consent")
+    browser.open(authorization_url.replace("client_id=", "client_id=unknown-"))
+    look("error")

@@ -1,0 +1,188 @@
+"""Debian's Chromium, driven over the WebDriver protocol: keys, pictures, and what a screen reader would hear.
+
+No element is ever looked up and no script is run, so that it works in the same way without JavaScript.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import httpx2
+
+from tests.support.processes import free_port
+
+PATIENCE = 20.0
+HOW = "apt-get install chromium chromium-driver"
+
+# WebDriver §17.4.2: keys that are no characters.
+TAB, ENTER = "\ue004", "\ue007"
+
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def missing() -> str | None:
+    """Why Chromium cannot be driven; None if it can."""
+    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(absent)} not found: {HOW}" if absent else None
+
+
+class Chromium:
+    """One window."""
+
+    def __init__(self, http: httpx2.Client, session: str) -> None:
+        self._http = http
+        self._session = session
+
+    def open(self, url: str) -> None:
+        self._post("url", {"url": url})
+
+    @property
+    def url(self) -> str:
+        return self._value(self._http.get(f"/session/{self._session}/url"))
+
+    @property
+    def title(self) -> str:
+        return self._value(self._http.get(f"/session/{self._session}/title"))
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, as a person does who has no mouse."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._post("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def tab_to(self, name: str) -> None:
+        """Press Tab until the focus is on the control of that name, as a screen reader would call it."""
+        seen: list[str] = []
+        for _ in range(20):
+            self.press(TAB)
+            seen.append(self.focused)
+            if seen[-1] == name:
+                return
+        raise AssertionError(f"no Tab led to {name!r}, only to {seen}")
+
+    @property
+    def focused(self) -> str:
+        """The accessible name of what has the focus; empty when nothing has."""
+        for node in self.accessibility_tree:
+            is_focused = any(
+                property_["name"] == "focused" and property_["value"]["value"]
+                for property_ in node.get("properties", ())
+            )
+            if is_focused and node["role"]["value"] != "RootWebArea":
+                return node["name"]["value"]
+        return ""
+
+    @property
+    def accessibility_tree(self) -> list[dict[str, Any]]:
+        return self.devtools("Accessibility.getFullAXTree")["nodes"]
+
+    def names(self, role: str) -> list[str]:
+        """The accessible names of all controls of a role."""
+        return [
+            node["name"]["value"]
+            for node in self.accessibility_tree
+            if not node["ignored"] and node["role"]["value"] == role
+        ]
+
+    def wait_for_title(self, part: str) -> None:
+        self._wait(lambda: part in self.title, f"a page titled {part!r}")
+
+    def wait_for_url(self, start: str) -> str:
+        self._wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
+        return self.url
+
+    def show_as(self, width: int, scheme: Literal["light", "dark"]) -> None:
+        """Lay pages out for a width in CSS pixels and for a preference of the person."""
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.devtools("Emulation.setDeviceMetricsOverride", **size)
+        self.devtools(
+            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
+
+    def picture(self) -> bytes:
+        """The whole page as a PNG."""
+        shot = self.devtools("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        return base64.b64decode(shot["data"])
+
+    @property
+    def overflow(self) -> float:
+        """By how many pixels the page is wider than the window."""
+        metrics = self.devtools("Page.getLayoutMetrics")
+        return metrics["cssContentSize"]["width"] - metrics["cssLayoutViewport"]["clientWidth"]
+
+    def devtools(self, method: str, **parameters: Any) -> Any:
+        """One command of the DevTools protocol."""
+        return self._post("goog/cdp/execute", {"cmd": method, "params": parameters})
+
+    def _post(self, path: str, body: Any) -> Any:
+        return self._value(self._http.post(f"/session/{self._session}/{path}", json=body))
+
+    @staticmethod
+    def _value(response: httpx2.Response) -> Any:
+        value = response.json()["value"]
+        assert response.is_success, value
+        return value
+
+    def _wait(self, condition: Any, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not come; at {self.url}, {self.title!r}"
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Chromium]:
+    """A window of a new browser with a profile of its own."""
+    port = free_port()
+    driver = subprocess.Popen(
+        ["chromedriver", f"--port={port}", "--silent"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile,
+            httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http,
+        ):
+            _wait_until_ready(http)
+            options = {
+                "binary": shutil.which("chromium"),
+                "args": [*_ARGUMENTS, f"--user-data-dir={profile}"],
+            }
+            capabilities = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+            answer = http.post("/session", json=capabilities).json()["value"]
+            assert "sessionId" in answer, answer
+            try:
+                yield Chromium(http, answer["sessionId"])
+            finally:
+                http.delete(f"/session/{answer['sessionId']}")
+    finally:
+        driver.terminate()
+        driver.wait(PATIENCE)
+
+
+def _wait_until_ready(http: httpx2.Client) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(httpx2.TransportError):
+            if http.get("/status").json()["value"]["ready"]:
+                return
+        assert time.monotonic() < deadline, "chromedriver did not start"
+        time.sleep(0.05)
