@@ -98,9 +98,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_USE_FINDERS = DEBUG  # development needs no collectstatic
+WHITENOISE_USE_FINDERS = True  # production serves them from where they are, too: no collectstatic
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Security of the pages ----------------------------------------------------------------------

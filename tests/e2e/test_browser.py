@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import get_args
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
@@ -17,7 +18,7 @@ import pytest
 
 from tests.oauth_app.flow import challenge
 from tests.support import chromium
-from tests.support.chromium import ENTER, Chromium
+from tests.support.chromium import ENTER, Chromium, Scheme
 from tests.support.deployment import Deployment
 
 if (MISSING := chromium.missing()) and os.environ.get("CI"):
@@ -29,7 +30,9 @@ pytestmark = [
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
 
-LOOKS = [(width, scheme) for width in (1200, 390, 320) for scheme in ("light", "dark")]
+LOOKS: list[tuple[int, Scheme]] = [
+    (width, scheme) for width in (1200, 390, 320) for scheme in get_args(Scheme)
+]
 
 
 @pytest.fixture
@@ -129,6 +132,7 @@ def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
             if folder := os.environ.get("SCREENSHOTS"):
                 (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
 
+    assert httpx2.get(f"{site.url}/static/style.css").is_success, "or there would be little to look at"
     browser.open(f"{site.url}/")
     look("landing")
     browser.open(authorization_url)

@@ -18,6 +18,8 @@ import httpx2
 
 from tests.support.processes import free_port
 
+Scheme = Literal["light", "dark"]
+
 PATIENCE = 20.0
 HOW = "apt-get install chromium chromium-driver"
 
@@ -107,7 +109,7 @@ class Chromium:
         self._wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
         return self.url
 
-    def show_as(self, width: int, scheme: Literal["light", "dark"]) -> None:
+    def show_as(self, width: int, scheme: Scheme) -> None:
         """Lay pages out for a width in CSS pixels and for a preference of the person."""
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
