@@ -22,19 +22,30 @@ from .dynamic import RequestContext
 
 MAX_VALUES = 100  # the most that one answer may carry, by the specification
 
-# What can be suggested: by prompt name or URI template, then by argument name.
-Suggestions = Mapping[str, Mapping[str, Iterable[str]]]
+# What can be suggested: by prompt name or URI template, then by argument name. What depends on the other
+# arguments is a function of those that are known so far.
+Values = Iterable[str] | Callable[[Mapping[str, str]], Iterable[str]]
+Suggestions = Mapping[str, Mapping[str, Values]]
 
 RESOURCE_NUMBERS = tuple(str(number) for number in range(1, resources.COUNT + 1))
 
-PROMPTS: dict[str, Mapping[str, Iterable[str]]] = {
+TEMPERATURES = ("0", "0.5", "0.7", "1.0")
+FITTING_TEMPERATURES = {"formal": ("0", "0.5"), "technical": ("0", "0.5"), "casual": ("0.7", "1.0")}
+
+
+def temperatures(known: Mapping[str, str]) -> Iterable[str]:
+    """All of them, or those that fit the style that was chosen before."""
+    return FITTING_TEMPERATURES.get(known.get("style", ""), TEMPERATURES)
+
+
+PROMPTS: dict[str, Mapping[str, Values]] = {
     "complex_prompt": {
         "style": ("casual", "formal", "technical", "friendly"),
-        "temperature": ("0", "0.5", "0.7", "1.0"),
+        "temperature": temperatures,
     },
     "resource_prompt": {"resourceId": RESOURCE_NUMBERS},
 }
-TEMPLATES: dict[str, Mapping[str, Iterable[str]]] = {resources.TEMPLATE: {"id": RESOURCE_NUMBERS}}
+TEMPLATES: dict[str, Mapping[str, Values]] = {resources.TEMPLATE: {"id": RESOURCE_NUMBERS}}
 
 
 def matching(values: Iterable[str], start: str) -> Completion:
@@ -63,7 +74,8 @@ def register(
 
     async def complete(ctx: RequestContext, params: CompleteRequestParams) -> CompleteResult:
         ref, argument = params.ref, params.argument
-        values: Iterable[str]
+        known = (params.context.arguments if params.context else None) or {}
+        values: Values
         if isinstance(ref, PromptReference):
             if ref.name not in {prompt.name for prompt in await server.list_prompts()}:
                 raise MCPError(INVALID_PARAMS, f"Unknown prompt: {ref.name}")
@@ -73,8 +85,8 @@ def register(
                 raise MCPError(INVALID_PARAMS, f"Unknown resource template: {ref.uri}")
             values = templates.get(ref.uri, {}).get(argument.name, ())
             if (suggest := (live or {}).get(ref.uri)) is not None:
-                known = (params.context.arguments if params.context else None) or {}
                 values = await suggest(ctx, argument.name, known)
-        return CompleteResult(completion=matching(values, argument.value))
+        found = values(known) if callable(values) else values
+        return CompleteResult(completion=matching(found, argument.value))
 
     app.add_request_handler("completion/complete", CompleteRequestParams, complete)

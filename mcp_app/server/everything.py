@@ -126,8 +126,8 @@ def build_server(
     completions.register(
         server,
         app,
-        prompts=completions.PROMPTS | (conformance.PROMPT_SUGGESTIONS if fixtures else {}),
-        templates=completions.TEMPLATES | (conformance.TEMPLATE_SUGGESTIONS if fixtures else {}),
+        prompts={**completions.PROMPTS, **(conformance.PROMPT_SUGGESTIONS if fixtures else {})},
+        templates={**completions.TEMPLATES, **(conformance.TEMPLATE_SUGGESTIONS if fixtures else {})},
         live=live,
     )
 

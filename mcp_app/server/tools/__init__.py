@@ -5,6 +5,7 @@ from mcp.server.mcpserver import MCPServer
 from . import (
     basics,
     content,
+    inspection,
     interactive,
     long_running,
     sampling,
@@ -27,5 +28,6 @@ def register(server: MCPServer) -> None:
         url_elicitation,
         simulation_switches,
         tasks,
+        inspection,
     ):
         theme.register(server)

@@ -147,7 +147,8 @@ async def test_a_change_of_notes_reaches_a_users_other_session_and_nobody_elses(
             await alice.until("ResourceListChangedNotification")
             (uri,) = await notes_of(listening)
             assert await notes_of(other) == []
-            await listening.call_tool("toggle-subscriber-updates")  # so that no update is a simulated one
+            toggled = await listening.call_tool("toggle-subscriber-updates")
+            assert not toggled.is_error  # no update that comes now is a simulated one
             await listening.subscribe_resource(uri)
             with pytest.raises(MCPError):
                 await other.subscribe_resource(uri)

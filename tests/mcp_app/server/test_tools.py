@@ -13,6 +13,7 @@ from .support import Exchange, connect, text, texts
 
 TOOLS = {
     "echo",
+    "describe-server",
     "add",
     "longRunningOperation",
     "sampleLLM",

@@ -1,0 +1,48 @@
+"""A tool for administrators: it looks into the server itself, and so needs a scope of its own."""
+
+import platform
+from importlib.metadata import version
+
+from mcp.server.mcpserver import MCPServer
+from mcp.types import ToolAnnotations
+from pydantic import BaseModel, Field
+
+from mcp_app import __version__
+from mcp_app.auth.scopes import needing
+
+READING = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+PACKAGES = ("mcp", "django", "channels", "daphne", "django-oauth-toolkit")
+
+
+class ServerDescription(BaseModel):
+    """What this server is made of."""
+
+    name: str = Field(description="Its name")
+    version: str = Field(description="Its version")
+    python: str = Field(description="The version of Python that runs it")
+    system: str = Field(description="The operating system it runs on")
+    packages: dict[str, str] = Field(description="The versions of the packages it stands on")
+
+
+async def describe_server() -> ServerDescription:
+    """No environment variable and no setting: a tool that anyone can be granted must not tell secrets."""
+    return ServerDescription(
+        name="everything-server",
+        version=__version__,
+        python=platform.python_version(),
+        system=platform.system(),
+        packages={name: version(name) for name in PACKAGES},
+    )
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        describe_server,
+        name="describe-server",
+        title="Describe the server",
+        description="Tells what the server is made of; needs the scope mcp:admin, to show step-up authorization",
+        annotations=READING,
+        meta=needing("mcp:admin"),
+    )
