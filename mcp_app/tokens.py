@@ -74,7 +74,7 @@ class TokenCache:
         verifying = self._verifying.get(key)
         if verifying is None:  # however many requests come with it, a token is looked up once
             verifying = self._verifying[key] = asyncio.create_task(self._look_up(key, token))
-            verifying.add_done_callback(lambda _: self._verifying.pop(key, None))
+            verifying.add_done_callback(lambda done: self._looked_up(key, done))
         return await asyncio.shield(verifying)
 
     async def _look_up(self, key: str, token: str) -> Principal | None:
@@ -91,7 +91,12 @@ class TokenCache:
                 self._known.popitem(last=False)
         return principal
 
+    def _looked_up(self, key: str, done: asyncio.Task[Principal | None]) -> None:
+        if self._verifying.get(key) is done:
+            del self._verifying[key]
+
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         self._withdrawals += 1
         for key in message["checksums"]:
             self._known.pop(key, None)
+            self._verifying.pop(key, None)  # who comes now must not be told what was true before

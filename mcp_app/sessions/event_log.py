@@ -26,7 +26,8 @@ START = "0-0"
 
 _REPLY = "r"
 _LISTENER = "g"
-_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>\d{1,20}-\d{1,20})")
+_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
+"""More digits than any place has would be an error to Redis."""
 
 # Moves what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events. ARGV: stream, seconds of the claim, "1" to take over, seconds of the log.

@@ -106,8 +106,9 @@ class Response:
 
     async def body(self) -> bytes:
         """The rest of the body, to its end."""
-        while await self._read_more():
-            pass
+        async with asyncio.timeout(PATIENCE):
+            while await self._read_more():
+                pass
         unread, self._unread = self._unread, b""
         return unread
 
@@ -124,9 +125,10 @@ class Response:
 
     async def next_event(self) -> ServerSentEvent:
         """The next event that carries a message."""
-        while (block := await self.next_block()) is not None:
-            if block.data:
-                return block
+        async with asyncio.timeout(PATIENCE):
+            while (block := await self.next_block()) is not None:
+                if block.data:
+                    return block
         raise AssertionError("the stream ended before the next event")
 
     async def next_message(self) -> Any:
@@ -139,7 +141,8 @@ class Response:
                 yield block
 
     async def messages(self) -> list[Any]:
-        return [event.message async for event in self.events()]
+        async with asyncio.timeout(PATIENCE):
+            return [event.message async for event in self.events()]
 
     async def answer(self) -> Any:
         """The last message, however it is sent: as JSON or at the end of a stream."""

@@ -20,6 +20,18 @@ from tests.mcp_app.transports.support import (
 )
 from tests.support.waiting import eventually
 
+FOREIGN_EVENT_IDS = (
+    "1",
+    "unknown",
+    "r0_0-0",
+    "r0000000000000000_0-0",
+    "r0000000000000000_99999999999999999999-0",
+    "g0000000000000000_1-0",
+    "x" * 5000,
+    "g_0-0",
+    "é",
+    "r*_0-0",
+)
 NO_ID_IN_FLIGHT: list[Any] = [None, True, [1], {}, 2**70, -(2**70), "1", 2, 1.5, "\n"]
 
 
@@ -139,9 +151,7 @@ async def test_a_call_that_a_client_left_before_its_answer_became_a_stream_goes_
     await within(posting)
 
 
-@pytest.mark.parametrize(
-    "id", ["1", "unknown", "r0_0-0", "r0000000000000000_0-0", "x" * 5000, "g_0-0", "é", "r*_0-0"]
-)
+@pytest.mark.parametrize("id", FOREIGN_EVENT_IDS)
 async def test_an_unknown_or_malformed_last_event_id_replays_nothing(
     one: Process, session: Session, id: str
 ) -> None:

@@ -1,0 +1,62 @@
+"""The bus: a change published in one process reaches the subscribers in all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from mcp.server.subscriptions import ServerEvent
+from mcp.shared.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
+
+from mcp_app.sessions.bus import ChannelLayerBus
+from mcp_app.sessions.mailbox import Mailbox
+from tests.support.waiting import eventually
+
+Open = Callable[[], Awaitable[Mailbox]]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [ToolsListChanged(), PromptsListChanged(), ResourcesListChanged(), ResourceUpdated(uri="test://ü")],
+    ids=repr,
+)
+async def test_every_kind_of_change_reaches_every_process(open_mailbox: Open, event: ServerEvent) -> None:
+    here, there = ChannelLayerBus(await open_mailbox()), ChannelLayerBus(await open_mailbox())
+    heard: dict[str, list[ServerEvent]] = {"here": [], "there": []}
+    here.subscribe(heard["here"].append)
+    there.subscribe(heard["there"].append)
+    await here.publish(event)
+    await eventually(lambda: heard == {"here": [event], "there": [event]})
+
+
+async def test_who_has_unsubscribed_hears_nothing(mailbox: Mailbox) -> None:
+    bus = ChannelLayerBus(mailbox)
+    gone: list[ServerEvent] = []
+    stays: list[ServerEvent] = []
+    unsubscribe = bus.subscribe(gone.append)
+    bus.subscribe(stays.append)
+    unsubscribe()
+    await bus.publish(ToolsListChanged())
+    await eventually(lambda: stays)
+    assert gone == []
+
+
+async def test_sessions_that_cannot_be_told_keep_nobody_from_hearing(
+    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = ChannelLayerBus(mailbox)
+    heard: list[ServerEvent] = []
+    bus.subscribe(heard.append)
+
+    async def fail(event: ServerEvent) -> None:
+        raise ConnectionError("Redis is down")
+
+    bus.also = fail
+    await bus.publish(ToolsListChanged())
+    await eventually(lambda: "could not be brought" in caplog.text)
+    assert heard == [ToolsListChanged()]

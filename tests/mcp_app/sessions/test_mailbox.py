@@ -1,0 +1,116 @@
+"""The mailbox: who hears what, once, and what is done about a channel layer that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from mcp_app.sessions import mailbox as module
+from mcp_app.sessions.mailbox import Mailbox
+from tests.support.waiting import eventually
+
+Open = Callable[[], Awaitable[Mailbox]]
+
+
+class BrokenLayer:
+    """A channel layer that never works."""
+
+    async def group_add(self, *args: Any) -> None:
+        raise RedisConnectionError("down")
+
+    group_send = send = group_discard = group_add
+
+
+class HangingLayer:
+    """A channel layer that never answers."""
+
+    async def group_add(self, *args: Any) -> None:
+        await asyncio.Event().wait()
+
+    group_send = send = group_discard = group_add
+
+
+def _heard_by(mailbox: Mailbox, kind: str = "test") -> list[Any]:
+    heard: list[Any] = []
+    mailbox.on(kind, lambda message: heard.append(message["n"]))
+    return heard
+
+
+async def test_every_process_has_an_address_of_its_own(open_mailbox: Open) -> None:
+    assert (await open_mailbox()).address != (await open_mailbox()).address
+
+
+async def test_a_broadcast_is_heard_by_everyone_once_and_here_at_once(open_mailbox: Open) -> None:
+    here, there = await open_mailbox(), await open_mailbox()
+    heard_here, heard_there = _heard_by(here), _heard_by(there)
+    for n in range(3):
+        await here.broadcast({"type": "test", "n": n})
+        assert heard_here == list(range(n + 1))
+    await eventually(lambda: heard_there == [0, 1, 2])
+    await there.broadcast({"type": "test", "n": 3})
+    await eventually(lambda: heard_here == [0, 1, 2, 3])
+    assert heard_there == [0, 1, 2, 3]
+
+
+async def test_a_message_to_one_process_is_heard_there_alone(open_mailbox: Open) -> None:
+    here, there = await open_mailbox(), await open_mailbox()
+    heard_here, heard_there = _heard_by(here), _heard_by(there)
+    await here.send(there.address, {"type": "test", "n": 1})
+    await here.send(here.address, {"type": "test", "n": 2})
+    assert heard_here == [2]
+    await eventually(lambda: heard_there == [1])
+
+
+async def test_a_message_to_a_session_is_heard_where_it_has_streams(open_mailbox: Open) -> None:
+    here, there, elsewhere = [await open_mailbox() for _ in range(3)]
+    heard_there, heard_elsewhere = _heard_by(there), _heard_by(elsewhere)
+    for _ in range(2):
+        await there.join("s")
+    await there.leave("s")  # one stream of two
+    await elsewhere.join("another")
+    await here.send_to_session("s", {"type": "test", "n": 1})
+    await eventually(lambda: heard_there == [1])
+    await there.leave("s")
+    await there.join("another")
+    await here.send_to_session("s", {"type": "test", "n": 2})
+    await here.send_to_session("another", {"type": "test", "n": 3})
+    await eventually(lambda: heard_there == [1, 3] and heard_elsewhere == [3])
+
+
+async def test_a_handler_that_fails_keeps_nobody_from_hearing(
+    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox.on("test", lambda message: message["missing"])
+    heard = _heard_by(mailbox)
+    await mailbox.broadcast({"type": "test", "n": 1})
+    assert heard == [1]
+    assert "could not be handled" in caplog.text
+
+
+@pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
+async def test_a_message_that_cannot_be_sent_is_no_error(
+    layer: Any, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
+    caplog.set_level(logging.WARNING, logger=module.__name__)
+    mailbox = Mailbox(layer)
+    heard = _heard_by(mailbox)
+    await mailbox.broadcast({"type": "test", "n": 1})
+    await mailbox.send_to_session("s", {"type": "test", "n": 2})
+    await mailbox.send("another", {"type": "test", "n": 3})
+    assert heard == [1, 2]
+    assert caplog.text.count("was lost") == 3
+
+
+@pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
+async def test_joining_fails_in_time_and_can_be_tried_again(layer: Any, settings: Any) -> None:
+    settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
+    mailbox = Mailbox(layer)
+    for _ in range(2):  # had the first one counted, the second would not try
+        with pytest.raises((RedisConnectionError, TimeoutError)):
+            await mailbox.join("s")
