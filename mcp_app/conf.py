@@ -12,6 +12,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from mcp.server.auth.routes import build_resource_metadata_url
+from pydantic import AnyHttpUrl
 
 
 class Conf:
@@ -31,6 +33,11 @@ class Conf:
         """The public URL of the MCP endpoint: the audience of its tokens (RFC 8707)."""
         url: str = settings.MCP_RESOURCE_URL
         return url
+
+    @cached_property
+    def resource_metadata_url(self) -> str:
+        """Where the metadata of the MCP endpoint is (RFC 9728 §3.1)."""
+        return str(build_resource_metadata_url(AnyHttpUrl(self.resource_url)))
 
     @cached_property
     def token_verifier(self) -> str:

@@ -23,6 +23,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from mcp_app.auth.scopes import ToolScopes
 from mcp_app.conf import conf
 from mcp_app.extensions.session_files import RedisSessionFiles
 from mcp_app.extensions.tasks.extension import Tasks
@@ -109,6 +110,7 @@ class Runtime:
             note_store=UserNotes(self.redis, self.mailbox, self.sessions, self.streams.append),
         )
         self.tasks.install(self.server)
+        self.scopes = ToolScopes(self.server)
         self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.mailbox)

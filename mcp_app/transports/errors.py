@@ -10,6 +10,7 @@ from mcp_types.version import SUPPORTED_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.auth.server import AuthorizationServerUnavailable
+from mcp_app.conf import conf
 from mcp_app.sessions.calls import TooManyCalls
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -49,6 +50,27 @@ class HttpError(Exception):
 
 SESSION_NOT_FOUND = -32001
 """What clients know as "session not found", beside the status 404 (the TypeScript SDK's code)."""
+
+
+def challenge(
+    status: int, error: str | None, description: str, scopes: Sequence[str] | None = None
+) -> HttpError:
+    """A refusal that tells the client what token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
+
+    Args:
+        status: HTTP status.
+        error: The error code; none for a request that brought no token.
+        description: What is wrong, for a person.
+        scopes: All scopes that the request needs, if those of every request are not enough.
+    """
+    fields = {
+        "resource_metadata": conf.resource_metadata_url,
+        "scope": " ".join(conf.required_scopes if scopes is None else scopes),
+    }
+    if error is not None:
+        fields = {"error": error, "error_description": description, **fields}
+    value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
+    return HttpError(status, description, headers=[(b"www-authenticate", value.encode())])
 
 
 def parse_error() -> HttpError:

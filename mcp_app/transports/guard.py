@@ -6,16 +6,15 @@ Django's middleware does not run for what Channels routes, so its checks are mad
 from __future__ import annotations
 
 import logging
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
-from mcp.server.auth.routes import build_resource_metadata_url
 from mcp_types import INTERNAL_ERROR
-from pydantic import AnyHttpUrl
 
 from everything_site.env import is_loopback
+from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.tokens import Principal
@@ -70,35 +69,23 @@ class Guard:
         if b"access_token=" in scope["query_string"] and "access_token" in parse_qs(
             scope["query_string"].decode("latin-1"), keep_blank_values=True
         ):
-            raise self._challenge(
+            raise errors.challenge(
                 400, "invalid_request", "Send the token in the Authorization header, not in the URL."
             )
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if not authorization:
-            raise self._challenge(401, None, "A bearer token is needed.")
+            raise errors.challenge(401, None, "A bearer token is needed.")
         if scheme.lower() != "bearer" or not token:
-            raise self._challenge(401, "invalid_token", "The Authorization header holds no bearer token.")
+            raise errors.challenge(401, "invalid_token", "The Authorization header holds no bearer token.")
         principal = await self._runtime.tokens.verify(token)
         if principal is None:
-            raise self._challenge(
+            raise errors.challenge(
                 401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
             )
-        if not principal.allows(conf.required_scopes):
-            raise self._challenge(403, "insufficient_scope", "The token lacks a scope that is needed here.")
+        if not suffice(principal.scopes, conf.required_scopes):
+            raise errors.challenge(403, "insufficient_scope", "The token lacks a scope that is needed here.")
         return principal
-
-    def _challenge(self, status: int, error: str | None, description: str) -> HttpError:
-        """RFC 6750 §3, RFC 9728 §5.1."""
-        fields = {"resource_metadata": self._metadata_url, "scope": " ".join(conf.required_scopes)}
-        if error is not None:
-            fields = {"error": error, "error_description": description, **fields}
-        value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
-        return HttpError(status, description, headers=[(b"www-authenticate", value.encode())])
-
-    @cached_property
-    def _metadata_url(self) -> str:
-        return str(build_resource_metadata_url(AnyHttpUrl(conf.resource_url)))
 
 
 @lru_cache(maxsize=256)

@@ -28,7 +28,14 @@ from mcp_app.sessions.record import CHANGED, SessionRecord
 from mcp_app.sessions.streams import ListenerStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import new_session, own_session, parse, read_post, send_stream
+from mcp_app.transports.messages import (
+    check_scopes,
+    new_session,
+    own_session,
+    parse,
+    read_post,
+    send_stream,
+)
 
 MESSAGE_PATH = "/message"
 
@@ -98,6 +105,7 @@ class Message:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
         record = await own_session(self._runtime, session_ids[0], scope["user"])
         message = parse(await read_post(scope, receive, headers, check_accept=False))
+        await check_scopes(self._runtime, scope["user"], message)
         calls = self._runtime.calls
         match message:
             case JSONRPCRequest(method="initialize"):

@@ -11,6 +11,7 @@ from typing import Any
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 from pydantic import ValidationError
 
+from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_log import Event
@@ -73,6 +74,21 @@ def parse(body: bytes) -> Message:
         return kind.model_validate(decoded)
     except ValidationError:
         raise errors.not_a_message("the body is no JSON-RPC 2.0 message.") from None
+
+
+async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:
+    """See to it that the token may do what the message asks for; called before anything runs.
+
+    Raises:
+        HttpError: 403 with a challenge that names all scopes that the operation needs.
+    """
+    if isinstance(message, JSONRPCRequest):
+        more = await runtime.scopes.needed(message.method, message.params)
+        if more and not suffice(principal.scopes, more):
+            needed = (*conf.required_scopes, *more)
+            raise errors.challenge(
+                403, "insufficient_scope", "The token lacks a scope that is needed here.", needed
+            )
 
 
 def new_session(principal: Principal) -> SessionRecord:

@@ -37,7 +37,7 @@ from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.exchange import ClientRequest
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import parse
+from mcp_app.transports.messages import check_scopes, parse
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
@@ -68,6 +68,7 @@ class Stateless:
         except errors.HttpError as refusal:
             await http.respond_error(send, refusal, message.id)
             return
+        await check_scopes(self._runtime, scope["user"], message)
         await self._serve(receive, send, StatelessExchange(self._runtime, message, route, headers))
 
     def _route(

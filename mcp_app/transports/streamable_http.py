@@ -20,7 +20,14 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import new_session, own_session, parse, read_post, send_stream
+from mcp_app.transports.messages import (
+    check_scopes,
+    new_session,
+    own_session,
+    parse,
+    read_post,
+    send_stream,
+)
 from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
@@ -70,6 +77,7 @@ class StreamableHttp:
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
             await self._initialize(send, message, headers, principal)
             return
+        await check_scopes(self._runtime, principal, message)
         record = await self._session(headers, principal)
         match message:
             case JSONRPCRequest():

@@ -26,9 +26,9 @@ pytestmark = [
 QUIET = {
     name: call
     for name, call in CALLS.items()
-    if not (call.interactive or call.refused or call.fails or name.startswith("test_"))
+    if not (call.interactive or call.refused or call.fails or call.scope or name.startswith("test_"))
 }
-"""The tools that ask the client for nothing; the Inspector's CLI could not answer."""
+"""The tools that ask the client for nothing and need no further scope: the Inspector's CLI can do neither."""
 
 
 @pytest.fixture(params=["legacy", "modern"])

@@ -37,6 +37,8 @@ class Call:
     """The last revision that has what it needs."""
     fails: bool = False
     """Its answer is an error by design."""
+    scope: str = ""
+    """It needs this scope besides; clients step up to it."""
     refused: bool = False
     """It runs as a task only, which the client does not know."""
 
@@ -46,6 +48,7 @@ URL_ELICITATION = SAMPLING_TOOLS = SESSIONS = "2025-11-25"
 ROUNDS = "test_input_required_result_"
 
 CALLS: dict[str, Call] = {
+    "describe-server": Call('"everything-server"', scope="mcp:admin"),
     "echo": Call("Echo: hello", {"message": "hello"}),
     "add": Call("The sum of 2 and 40 is 42.", {"a": 2, "b": 40}),
     "longRunningOperation": Call("Duration: 0.2 seconds, Steps: 2.", {"duration": 0.2, "steps": 2}),

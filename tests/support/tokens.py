@@ -8,13 +8,14 @@ from mcp.server.auth.provider import AccessToken
 
 ISSUER = "https://auth.example"
 DEFAULT_CLIENT = "client"
+SCOPES = {"wrong-scope": ["profile"], "admin": ["mcp:admin"]}
 INVALID = frozenset({"revoked", "unknown"})
 
 
 class NamedTokens:
     """A `TokenVerifier`: "alice" is alice's token, "alice@other" is hers with another client.
 
-    "expired", "wrong-scope", "revoked" and "unknown" are what they say.
+    "expired", "wrong-scope", "revoked" and "unknown" are what they say; "admin" has the scope mcp:admin.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class NamedTokens:
         return AccessToken(
             token=token,
             client_id=client or DEFAULT_CLIENT,
-            scopes=["profile"] if token == "wrong-scope" else ["mcp", "profile"],
+            scopes=SCOPES.get(user, ["mcp", "profile"]),
             expires_at=int(time.time()) + (-60 if token == "expired" else 3600),
             subject=user,
             claims={"iss": ISSUER, "username": user},

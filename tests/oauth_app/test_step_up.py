@@ -1,0 +1,43 @@
+"""Step-up authorization, end to end: the official client asks for more when it is told to, by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.browser import Browser
+from tests.support.client import Storage, connect
+from tests.support.deployment import Deployment, deployment
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Deployment]:
+    with deployment() as made:
+        yield made
+
+
+@pytest.mark.parametrize("mode", ["2025-11-25", "2026-07-28"])
+async def test_the_official_client_steps_up_by_itself(site: Deployment, mode: str) -> None:
+    storage = Storage()
+    async with (
+        Browser("alice") as browser,
+        connect(site.mcp_url, mode, browser=browser, storage=storage) as client,
+    ):
+        await client.call_tool("echo", {"message": "hello"})
+        assert storage.tokens is not None
+        first, asked = storage.tokens, sum("Allow" in page for page in browser.pages)
+        assert "mcp:admin" not in (first.scope or "").split()
+
+        answer = await client.call_tool("describe-server", {})
+        assert answer.structured_content is not None
+        assert answer.structured_content["name"] == "everything-server"
+        assert storage.tokens.access_token != first.access_token
+        assert {"mcp", "mcp:admin"} <= set((storage.tokens.scope or "").split())
+        assert sum("Allow" in page for page in browser.pages) == asked + 1
+        assert "versions it is made of" in browser.pages[-1], "the person read what more they grant"
+
+        await client.call_tool("echo", {"message": "still connected"})
+        assert sum("Allow" in page for page in browser.pages) == asked + 1
