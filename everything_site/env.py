@@ -291,7 +291,7 @@ def _database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL is not a database URL such as postgres://user@host/name."
         ) from error
-    if not database.get("ENGINE"):
+    if database.get("ENGINE") not in env.DB_SCHEMES.values():
         raise ImproperlyConfigured(
             "DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path."
         )

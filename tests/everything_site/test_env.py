@@ -1,0 +1,157 @@
+"""Settings from the environment: what makes no sense is refused with a sentence that names the variable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import environ
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
+
+from everything_site import env
+
+OF_THE_MACHINE = ("PATH", "HOME", "TMPDIR", "LANG")
+
+
+class Given:
+    """An environment with nothing in it but what a test says, and a folder for its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, **variables: str) -> env.Environment:
+        os.environ.update(variables)
+        return env.read(self.folder)
+
+    def refusal(self, **variables: str) -> str:
+        with pytest.raises(ImproperlyConfigured) as refused:
+            self.read(**variables)
+        return str(refused.value)
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
+    monkeypatch.setattr(environ.FileAwareEnv, "ENVIRON", FileAwareMapping())  # it remembers files
+    kept = {name: value for name, value in os.environ.items() if name in OF_THE_MACHINE}
+    with mock.patch.dict(os.environ, kept, clear=True):  # reading an env file adds to it
+        yield Given(tmp_path)
+
+
+def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
+    found = given.read()
+    assert (found.port, found.base_uri, found.auth_mode) == (3232, "http://localhost:3232", "integrated")
+    assert found.debug
+    assert found.redis_url.startswith("unix://")
+    assert found.database["ENGINE"] == "django.db.backends.sqlite3"
+    assert found.allowed_hosts == ["localhost", "127.0.0.1", "[::1]"]
+    assert not found.conformance_fixtures
+    assert len(found.secret_key) >= 50
+    assert given.read().secret_key == found.secret_key, "a restart forgets nothing"
+    assert (given.folder / ".dev-secret-key").stat().st_mode & 0o077 == 0
+
+
+REFUSED = [
+    ("PORT", {"PORT": "0"}),
+    ("PORT", {"PORT": "65536"}),
+    ("PORT", {"PORT": "http"}),
+    ("PORT", {"PORT": "-1"}),
+    ("PORT", {"PORT": "3232 "}),
+    ("AUTH_SERVER_PORT", {"AUTH_SERVER_PORT": "many"}),
+    ("BASE_URI", {"BASE_URI": "localhost:3232"}),
+    ("BASE_URI", {"BASE_URI": "ftp://example.com"}),
+    ("BASE_URI", {"BASE_URI": "http://"}),
+    ("BASE_URI", {"BASE_URI": "http://example.com:99999"}),
+    ("BASE_URI", {"BASE_URI": "http://user:secret@example.com"}),
+    ("BASE_URI", {"BASE_URI": "http://example.com/?a=b"}),
+    ("BASE_URI", {"BASE_URI": "http://example.com/#part"}),
+    ("AUTH_MODE", {"AUTH_MODE": "seperate"}),
+    ("AUTH_SERVER_URL", {"AUTH_SERVER_URL": "http://localhost:3001"}),
+    ("AUTH_SERVER_URL", {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "nonsense"}),
+    ("AUTH_SERVER_URL", {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3232"}),
+    ("REDIS_URL", {"REDIS_URL": "localhost:6379"}),
+    ("REDIS_URL", {"REDIS_URL": "http://localhost:6379"}),
+    ("DATABASE_URL", {"DATABASE_URL": "everything.db"}),
+    ("DATABASE_URL", {"DATABASE_URL": "oraclish://localhost/name"}),
+    ("DEBUG", {"DEBUG": "maybe"}),
+    ("RATE_LIMITS", {"RATE_LIMITS": "2"}),
+    ("TRUSTED_PROXIES", {"TRUSTED_PROXIES": "some"}),
+    ("CONFORMANCE_FIXTURES", {"CONFORMANCE_FIXTURES": "all"}),
+    ("ALLOWED_ORIGINS", {"ALLOWED_ORIGINS": "app.example.com"}),
+    ("ALLOWED_ORIGINS", {"ALLOWED_ORIGINS": "https://app.example.com/path"}),
+    ("SECRET_KEY", {"DEBUG": "false"}),
+    ("SECRET_KEY", {"DEBUG": "false", "SECRET_KEY": "short"}),
+    ("ENV_FILE", {"ENV_FILE": ".env.missing"}),
+]
+
+
+@pytest.mark.parametrize(("name", "variables"), REFUSED, ids=lambda value: str(value))
+def test_a_value_that_makes_no_sense_is_refused_by_name(
+    given: Given, name: str, variables: dict[str, str]
+) -> None:
+    sentence = given.refusal(**variables)
+    assert sentence.startswith(name) or name in sentence.split(".")[0]
+    assert sentence.endswith(".")
+
+
+def test_a_refusal_does_not_repeat_a_secret(given: Given) -> None:
+    assert "hunter2" not in given.refusal(DEBUG="false", SECRET_KEY="hunter2")
+    assert "hunter2" not in given.refusal(DATABASE_URL="postgress://me:hunter2@localhost/name")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False)]
+)
+def test_truth_is_said_in_the_usual_words(given: Given, text: str, value: bool) -> None:
+    assert given.read(CONFORMANCE_FIXTURES=text).conformance_fixtures is value
+
+
+def test_a_public_address_is_production_with_its_own_host_and_origin(given: Given) -> None:
+    found = given.read(BASE_URI="https://mcp.example.com/", SECRET_KEY="x" * 50)
+    assert found.base_uri == "https://mcp.example.com"
+    assert not found.debug
+    assert found.allowed_hosts == ["mcp.example.com"]
+    assert found.allowed_origins == ["https://mcp.example.com"]
+
+
+def test_a_variable_wins_over_the_env_file_and_lists_have_commas(given: Given) -> None:
+    (given.folder / ".env").write_text("PORT=4000\nALLOWED_HOSTS=a.example, b.example\n")
+    found = given.read(PORT="5000")
+    assert found.port == 5000
+    assert found.allowed_hosts == ["a.example", "b.example"]
+
+
+def test_env_file_names_another_file(given: Given) -> None:
+    (given.folder / ".env.mine").write_text("PORT=4001\n")
+    assert given.read(ENV_FILE=".env.mine").port == 4001
+
+
+def test_a_secret_may_come_from_a_file(given: Given) -> None:
+    (given.folder / "secret").write_text("from a file " * 5)
+    found = given.read(SECRET_KEY_FILE=str(given.folder / "secret"))
+    assert found.secret_key.startswith("from a file")
+
+
+@pytest.mark.parametrize("name", [".env.integrated", ".env.separate"])
+def test_the_env_files_of_the_project_are_understood(given: Given, name: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    found = given.read(ENV_FILE=str(root / name))
+    assert found.auth_mode == name.removeprefix(".env.")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("localhost", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("app.localhost", True),
+        ("example.com", False),
+    ],
+)
+def test_this_computer_is_told_from_others(host: str, is_local: bool) -> None:
+    assert env.is_loopback(host) is is_local
+    assert not env.is_loopback(None)

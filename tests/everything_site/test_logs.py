@@ -1,0 +1,71 @@
+"""Log lines: JSON for machines, words for people, and nothing in them that grants access."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from everything_site.logs import JsonFormatter, ReadableFormatter, configuration, request_id
+
+
+def record(message: str = "session opened", /, **extra: Any) -> logging.LogRecord:
+    return logging.getLogger("mcp_app.sessions").makeRecord(
+        "mcp_app.sessions", logging.INFO, __file__, 1, message, (), None, extra=extra
+    )
+
+
+def test_a_line_is_one_json_object_with_its_fields() -> None:
+    line = JsonFormatter().format(record(user="alice", milliseconds=1.5))
+    assert "\n" not in line
+    found = json.loads(line)
+    assert found.pop("time").endswith("+00:00")
+    assert found == {
+        "level": "info",
+        "logger": "mcp_app.sessions",
+        "message": "session opened",
+        "user": "alice",
+        "milliseconds": 1.5,
+    }
+
+
+def test_a_message_cannot_forge_a_second_line() -> None:
+    assert "\n" not in JsonFormatter().format(record('one\n{"level": "error"}'))
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
+def test_lines_of_a_request_carry_its_id(formatter: logging.Formatter) -> None:
+    token = request_id.set("0123456789abcdef")
+    try:
+        assert "0123456789abcdef" in formatter.format(record())
+    finally:
+        request_id.reset(token)
+    assert "0123456789abcdef" not in formatter.format(record())
+
+
+def test_an_error_brings_its_traceback() -> None:
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        failed = record()
+        failed.exc_info = sys.exc_info()
+    assert "ValueError: broken" in json.loads(JsonFormatter().format(failed))["exception"]
+    assert "ValueError: broken" in ReadableFormatter().format(failed)
+
+
+def test_a_person_reads_words() -> None:
+    line = ReadableFormatter().format(record(user="alice"))
+    assert line.endswith("INFO    mcp_app.sessions session opened user=alice")
+
+
+def test_what_cannot_be_json_is_written_as_text() -> None:
+    assert json.loads(JsonFormatter().format(record(place=sys)))["place"].startswith("<module 'sys'")
+
+
+@pytest.mark.parametrize("name", ["django.channels.server", "daphne", "httpx2"])
+def test_loggers_that_write_whole_urls_are_not_heard(name: str) -> None:
+    level = configuration(json=True)["loggers"][name]["level"]
+    assert logging.getLevelNamesMapping()[level] > logging.INFO
