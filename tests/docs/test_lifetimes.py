@@ -1,0 +1,69 @@
+"""docs/lifetimes.md: the numbers are those of the code."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from inspect import signature
+
+import pytest
+from django.conf import settings
+
+from mcp_app.conf import conf as mcp
+from mcp_app.extensions import user_notes
+from mcp_app.extensions.tasks import store
+from oauth_app.conf import conf as oauth
+from tests.docs.markdown import code, rows
+
+UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
+
+OAUTH = {
+    "OAUTH_CODE_SECONDS": "code_lifetime",
+    "OAUTH_ACCESS_SECONDS": "access_lifetime",
+    "OAUTH_REFRESH_SECONDS": "refresh_lifetime",
+    "OAUTH_REFRESH_GRACE_SECONDS": "refresh_grace",
+    "OAUTH_CLIENT_SECONDS": "client_lifetime",
+}
+
+FIXED = {
+    "Task": signature(store.TaskStore).parameters["ttl_seconds"].default,
+    "List of a user's sessions that hear of note changes": user_notes.READERS_SECONDS,
+}
+
+ROWS = rows("lifetimes.md", "What", "Lives for")
+
+
+def documented(text: str) -> float:
+    parts = re.fullmatch(r"(?:(\d+) \u00d7 )?(\d+) (second|minute|hour|day)s?", text)
+    assert parts, text
+    return int(parts[1] or 1) * int(parts[2]) * UNITS[parts[3]]
+
+
+def actual(what: str, setting: str) -> float:
+    """The seconds that the code has; the claim of a stream lasts for three keep-alives."""
+    if not code(setting):
+        return FIXED[what]
+    [name] = code(setting)
+    if name in OAUTH:
+        lifetime: timedelta = getattr(oauth, OAUTH[name])
+        return lifetime.total_seconds()
+    if name == "SESSION_COOKIE_AGE":
+        return settings.SESSION_COOKIE_AGE
+    factor = 3 if name == "MCP_KEEP_ALIVE_SECONDS" else 1
+    return factor * getattr(mcp, name.removeprefix("MCP_").lower())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["What"])
+def test_a_lifetime_is_as_documented(row: dict[str, str]) -> None:
+    assert documented(row["Lives for"]) == actual(row["What"], row["Setting"])
+
+
+def test_every_lifetime_of_the_authorization_server_is_documented() -> None:
+    named = {name for row in ROWS for name in code(row["Setting"])}
+    assert set(OAUTH) <= named
+    assert {"MCP_SESSION_IDLE_SECONDS", "MCP_SESSION_MAX_SECONDS", "MCP_LEASE_SECONDS"} <= named
+    assert set(FIXED) <= {row["What"] for row in ROWS}
+
+
+def test_a_task_can_be_read_for_another_minute() -> None:
+    assert store.GRACE_SECONDS == 60

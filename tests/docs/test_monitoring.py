@@ -1,0 +1,102 @@
+"""docs/monitoring.md: its commands run, and its log lines are those that the code writes."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import shlex
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from mcp_app.sessions import overview
+from tests.docs.conftest import Busy
+from tests.docs.markdown import DOCS, code, commands, rows
+
+APPS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app")
+LEVELS = {"info": "info", "warning": "warning", "error": "error", "exception": "error"}
+STATE_THE_METHOD = "METHOD /path"
+
+
+@pytest.mark.parametrize("own_redis", ["alone"], indirect=True)
+async def test_every_command_runs(busy: Busy) -> None:
+    for command in commands("monitoring.md"):
+        for name, value in (("$SESSION", busy.session.id), ("$BEGINNING", overview.shown(busy.session.id))):
+            command = command.replace(name, value)
+        if command.endswith(" --end " + overview.shown(busy.session.id)):
+            continue  # the last, below
+        assert await _run(busy, shlex.split(command)), command
+    assert "has been ended" in await _manage("sessions", f"--end={overview.shown(busy.session.id)}")
+    assert not busy.redis.keys(f"*{busy.session.id}*owner")
+
+
+async def _run(busy: Busy, words: list[str]) -> Any:
+    """What a command of the documentation gives; redis-cli is played by redis-py."""
+    match words:
+        case ["redis-cli", "--scan", "--pattern", pattern]:
+            return list(busy.redis.scan_iter(pattern))
+        case ["redis-cli", "SLOWLOG", *arguments]:
+            return [await asyncio.to_thread(busy.redis.execute_command, "SLOWLOG", *arguments)]
+        case ["redis-cli", *arguments]:
+            return await asyncio.to_thread(busy.redis.execute_command, *arguments)
+        case ["python", "manage.py", *arguments]:
+            return await _manage(*arguments)
+        case ["curl", "-s", url]:
+            path = url.removeprefix("http://localhost:3232")
+            response = await busy.process.http.request("GET", path, headers={})
+            return response.status == 200
+    raise AssertionError(f"The test does not know how to run {words}.")
+
+
+async def _manage(*arguments: str) -> str:
+    out = StringIO()
+    await asyncio.to_thread(call_command, *arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def test_every_log_line_is_documented_with_its_level() -> None:
+    documented = {row["Message"]: row["Level"] for row in rows("monitoring.md", "Message", "Level")}
+    expected = {code(message)[0]: level for message, level in documented.items()}
+    written = _log_lines()
+    assert {line: level for line, level in written.items() if expected.get(line) != level} == {}
+    assert set(expected) - set(written) == set(), "documented, and not written"
+
+
+def _log_lines() -> dict[str, str]:
+    """The messages that the code logs, with their levels; what is filled in shows as an ellipsis."""
+    found: dict[str, str] = {}
+    for app in APPS:
+        for path in (DOCS.parent / app).rglob("*.py"):
+            found |= _log_lines_of(path)
+    return found
+
+
+def _log_lines_of(path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call) or not node.args:
+            continue
+        match node.func:
+            case ast.Attribute(value=ast.Name(id="logger" | "log"), attr=method) if method in LEVELS:
+                level = LEVELS[method]
+            case ast.Name(id="_log"):
+                level = "info"
+            case _:
+                continue
+        for text in _texts(node.args[0]):
+            line = STATE_THE_METHOD if text == "%s %s" else re.sub("%s", "…", text)
+            found[line] = level
+    return found
+
+
+def _texts(node: ast.expr) -> list[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=body, orelse=orelse):
+            return _texts(body) + _texts(orelse)
+    return []
