@@ -7,6 +7,7 @@ it: Daphne sends no lifespan events, and a process that never serves MCP never c
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -124,11 +125,6 @@ class Runtime:
         """Whether this process is about to end and should get no new work."""
         return self.drain is not None and self.drain.is_draining
 
-    @property
-    def session_manager(self) -> Any:
-        """The SDK's own entry, which serves 2026-07-28."""
-        return self.server.session_manager
-
     async def start(self) -> None:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
 
@@ -142,12 +138,16 @@ class Runtime:
         async with self._starting:
             if self._started:
                 return
-            await self.redis.ping()
-            await self.mailbox.start()
-            running = asyncio.get_running_loop().create_future()
-            self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
-            await running
+            # What runs in the background belongs to no request and no user: a context of its own.
+            await asyncio.create_task(self._begin(), context=contextvars.Context())
             self._started = True
+
+    async def _begin(self) -> None:
+        await self.redis.ping()
+        await self.mailbox.start()
+        running = asyncio.get_running_loop().create_future()
+        self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
+        await running
 
     async def stop(self) -> None:
         """End what runs in the background and close the connections."""
@@ -161,11 +161,10 @@ class Runtime:
         await self.redis.aclose()
 
     async def _hold(self, running: asyncio.Future[None]) -> None:
-        """Keep the SDK's contexts open: they must be entered and left by one and the same task."""
+        """Keep the server's lifespan open: it must be entered and left by one and the same task."""
         self._stop = asyncio.Event()
         app = self.server.session_manager.app
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.server.session_manager.run())
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             self.calls = Calls(
                 self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat

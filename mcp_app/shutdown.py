@@ -7,6 +7,7 @@ their streams end as well. Clients resume at another process; calls that did not
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import signal
 import threading
@@ -71,7 +72,7 @@ class Drain:
                 self._server_handler(number, frame)
                 return
             self.is_draining = True
-            loop.call_soon_threadsafe(self._begin)
+            loop.call_soon_threadsafe(self._begin, context=contextvars.Context())
 
         signal.signal(signal.SIGTERM, on_sigterm)
 

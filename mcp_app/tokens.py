@@ -6,18 +6,16 @@ database in integrated mode, and by introspection in separate mode.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
 
-from mcp_app.conf import conf
+from mcp_app.recent import Recent
 from mcp_app.sessions.mailbox import Mailbox
 
 WITHDRAWN = "tokens.withdrawn"
@@ -60,43 +58,25 @@ class TokenCache:
 
     def __init__(self, verifier: TokenVerifier, mailbox: Mailbox) -> None:
         self._verifier = verifier
-        self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
-        self._verifying: dict[str, asyncio.Task[Principal | None]] = {}
-        self._withdrawals = 0
+        self._recent: Recent[Principal] = Recent()
         mailbox.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
         """Whom the token stands for, or None when it is not valid here and now."""
         key = checksum(token)
-        known = self._known.get(key)
-        if known is not None and time.monotonic() < known[1]:
-            return known[0] if known[0].is_current else None
-        verifying = self._verifying.get(key)
-        if verifying is None:  # however many requests come with it, a token is looked up once
-            verifying = self._verifying[key] = asyncio.create_task(self._look_up(key, token))
-            verifying.add_done_callback(lambda done: self._looked_up(key, done))
-        return await asyncio.shield(verifying)
+        principal = self._recent.get(key)
+        if principal is None:
+            principal = await self._recent.read(key, lambda: self._look_up(token))
+        return principal if principal is not None and principal.is_current else None
 
-    async def _look_up(self, key: str, token: str) -> Principal | None:
-        withdrawals = self._withdrawals
+    async def _look_up(self, token: str) -> Principal | None:
         verified = await self._verifier.verify_token(token)
-        principal = None if verified is None else Principal(verified)
-        if principal is None or not principal.is_current:
-            self._known.pop(key, None)
-            return None
-        if withdrawals == self._withdrawals:  # nothing was withdrawn while this one was looked up
-            self._known[key] = (principal, time.monotonic() + conf.cache_seconds)
-            self._known.move_to_end(key)
-            while len(self._known) > conf.cache_entries:
-                self._known.popitem(last=False)
-        return principal
+        return None if verified is None else Principal(verified)
 
-    def _looked_up(self, key: str, done: asyncio.Task[Principal | None]) -> None:
-        if self._verifying.get(key) is done:
-            del self._verifying[key]
+    def forget(self, checksums: Iterable[str]) -> None:
+        """Ask anew about these tokens."""
+        for key in checksums:
+            self._recent.forget(key)
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
-        self._withdrawals += 1
-        for key in message["checksums"]:
-            self._known.pop(key, None)
-            self._verifying.pop(key, None)  # who comes now must not be told what was true before
+        self.forget(message["checksums"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
@@ -14,6 +13,7 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
+from mcp_app.recent import Recent
 from mcp_app.sessions import keys
 from mcp_app.sessions.mailbox import Mailbox
 
@@ -114,9 +114,8 @@ class SessionStore:
     def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
         self._redis = redis
         self._mailbox = mailbox
-        self._copies: OrderedDict[str, tuple[SessionRecord, float]] = OrderedDict()
+        self._copies: Recent[SessionRecord] = Recent()
         self._set = redis.register_script(_SET)
-        self._loading: dict[str, set[object]] = {}
         mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
         mailbox.on(ENDED, lambda message: self.forget(message["session"]))
 
@@ -133,40 +132,29 @@ class SessionStore:
             pipe.expire(keys.record(record.id), lifetime)
             pipe.set(keys.owner(record.id), record.owner, ex=lifetime)
             await pipe.execute()
-        self._remember(record)
+        self._copies.put(record.id, record)
 
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, from this process's copy if it is fresh; None when there is no such session.
 
         Reading it from Redis counts as use and renews its lifetime.
         """
-        copy = self._copies.get(session_id)
-        if copy is not None and time.monotonic() - copy[1] < conf.cache_seconds:
-            return copy[0]
-        return await self.renew(session_id)
+        return self._copies.get(session_id) or await self.renew(session_id)
 
     async def renew(self, session_id: str) -> SessionRecord | None:
         """The session as Redis has it, with its lifetime renewed; None when there is no such session."""
-        reading = object()
-        self._loading.setdefault(session_id, set()).add(reading)
-        try:
-            fields = cast("dict[str, str]", await cast(Any, self._redis.hgetall(keys.record(session_id))))
-            if not fields:
-                self._copies.pop(session_id, None)
-                return None
-            record = SessionRecord.from_fields(session_id, fields)
-            if not record.lifetime(time.time()):
-                await self.end(session_id)
-                return None
-            await self._extend(record)
-            if reading in self._loading.get(session_id, ()):  # no change was announced in the meantime
-                self._remember(record)
-            return record
-        finally:
-            if readings := self._loading.get(session_id):
-                readings.discard(reading)
-                if not readings:
-                    del self._loading[session_id]
+        return await self._copies.read(session_id, lambda: self._read(session_id))
+
+    async def _read(self, session_id: str) -> SessionRecord | None:
+        fields = cast("dict[str, str]", await cast(Any, self._redis.hgetall(keys.record(session_id))))
+        if not fields:
+            return None
+        record = SessionRecord.from_fields(session_id, fields)
+        if not record.lifetime(time.time()):
+            await self.end(session_id)
+            return None
+        await self._extend(record)
+        return record
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
         await self._change(session_id, {"log_level": level})
@@ -192,8 +180,7 @@ class SessionStore:
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any copy that is being read right now."""
-        self._copies.pop(session_id, None)
-        self._loading.pop(session_id, None)
+        self._copies.forget(session_id)
 
     async def _extend(self, record: SessionRecord) -> None:
         lifetime = max(1, record.lifetime(time.time()))
@@ -211,12 +198,6 @@ class SessionStore:
         """Make every process forget its copy of a session that has changed or ended."""
         self.forget(session_id)
         await self._mailbox.broadcast({"type": event, "session": session_id})
-
-    def _remember(self, record: SessionRecord) -> None:
-        self._copies[record.id] = (record, time.monotonic())
-        self._copies.move_to_end(record.id)
-        while len(self._copies) > conf.cache_entries:
-            self._copies.popitem(last=False)
 
 
 class LiveSession:

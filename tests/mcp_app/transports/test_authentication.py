@@ -109,7 +109,7 @@ async def test_a_withdrawal_that_is_lost_takes_effect_when_the_copy_is_stale(
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 0.0
     await session.post(one, request("ping"))  # remembered for no time at all
-    one.runtime.tokens._known.clear()
+    one.runtime.tokens.forget([checksum("alice")])
     await session.post(one, request("ping"))
     one.tokens.withdrawn.add("alice")
     assert (await session.post(one, request("ping"))).status == 401
