@@ -71,7 +71,8 @@ class TokenCache:
 
     async def _look_up(self, token: str) -> Principal | None:
         verified = await self._verifier.verify_token(token)
-        return None if verified is None else Principal(verified)
+        principal = None if verified is None else Principal(verified)
+        return principal if principal is not None and principal.is_current else None
 
     def forget(self, checksums: Iterable[str]) -> None:
         """Ask anew about these tokens."""
