@@ -1,5 +1,6 @@
 """Tasks and notes on real processes: what one process was doing when it was killed, another one settles."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -63,6 +64,27 @@ class Caller:
             text = [line[6:] for line in text.splitlines() if line.startswith("data: {")][-1]
         return json.loads(text)["result"]
 
+    async def listen(self, url: str, task_id: str) -> list[dict[str, Any]]:
+        """The messages of a listen stream, until the task has ended."""
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientCapabilities": DECLARED,
+        }
+        params = {"notifications": {"taskIds": [task_id]}, "_meta": meta}
+        message = {"jsonrpc": "2.0", "id": "listen", "method": "subscriptions/listen", "params": params}
+        headers = {**self.headers, "Mcp-Method": "subscriptions/listen"}
+        heard: list[dict[str, Any]] = []
+        async with (
+            httpx2.AsyncClient(timeout=WAIT) as http,
+            http.stream("POST", f"{url}/mcp", json=message, headers=headers) as response,
+        ):
+            async for line in response.aiter_lines():
+                if line.startswith("data: {"):
+                    heard.append(json.loads(line[6:]))
+                    if heard[-1]["params"].get("status") == "completed":
+                        break
+        return heard
+
     async def get(self, url: str, task_id: str) -> dict[str, Any]:
         return await self.request(url, "tasks/get", {"taskId": task_id}, task_id)
 
@@ -107,6 +129,7 @@ async def test_a_task_outlives_the_process_that_ran_it(servers: tuple[ServerProc
     asking = {"name": "confirm_delete", "arguments": {"filename": "a.txt"}}
     waiting = (await caller.request(first.url, "tools/call", asking, "confirm_delete"))["taskId"]
     await until(caller, second.url, waiting, "input_required")
+    listening = asyncio.create_task(caller.listen(second.url, waiting))
     first.kill()
     (key,) = (await caller.get(second.url, waiting))["inputRequests"]
     answers = {key: {"action": "accept", "content": {"confirm": True}}}
@@ -117,6 +140,11 @@ async def test_a_task_outlives_the_process_that_ran_it(servers: tuple[ServerProc
     ):
         task = await until(caller, second.url, one, "completed", "failed")
         assert task["result"]["content"][0]["text"] == expected
+    async with asyncio.timeout(WAIT):
+        acknowledged, *heard = await listening
+    assert acknowledged["params"]["notifications"] == {"taskIds": [waiting]}
+    assert {message["method"] for message in heard} == {"notifications/tasks"}
+    assert heard[-1]["params"]["result"] == (await caller.get(second.url, waiting))["result"]
 
 
 async def test_a_change_of_notes_reaches_a_users_other_session_and_nobody_elses(
