@@ -10,9 +10,13 @@ from typing import Any
 
 from django.http import HttpRequest
 from oauth2_provider.cimd import CIMDError, SafeMetadataFetcher
+from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import client_metadata
 from oauth_app.client_metadata import MetadataError
+from oauth_app.deadlines import Busy, Deadline
+
+MAX_FETCHES = 16
 
 # Methods of keys and certificates. PKCE and the redirect URI bind such a client like any public one.
 KEY_METHODS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"})
@@ -30,10 +34,24 @@ class SignedInPermission:
 
 
 class NormalisingFetcher(SafeMetadataFetcher):
-    """Accepts the documents of VS Code (many grants) and ChatGPT (private_key_jwt)."""
+    """Accepts the documents of VS Code (many grants) and ChatGPT (private_key_jwt).
+
+    The toolkit's time-out is for each read: a server that sends a byte now and then would hold a worker
+    for as long as it likes. Here the whole fetch has an end.
+    """
+
+    _deadline = Deadline(places=MAX_FETCHES)
 
     def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
-        document, max_age = super().fetch(client_id)
+        seconds = oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS
+        try:
+            document, max_age = self._deadline.run(super().fetch, client_id, seconds=seconds)
+        except TimeoutError:
+            raise CIMDError("the client_id document did not arrive in time") from None
+        except Busy:
+            raise CIMDError("too many client_id documents are being fetched") from None
+        except RecursionError:
+            raise CIMDError("the client_id document is nested too deeply") from None
         return normalised(document), max_age
 
 

@@ -42,7 +42,7 @@ def register(server: MCPServer) -> None:
         describe_server,
         name="describe-server",
         title="Describe the server",
-        description="Tells what the server is made of; needs the scope mcp:admin, to show how a client steps up",
+        description="Tells what the server is made of; needs the scope mcp:admin: shows step-up",
         annotations=READING,
         meta=needing("mcp:admin"),
     )
