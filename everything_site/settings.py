@@ -105,6 +105,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 # --- Security of the pages ----------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = False  # the proxy's business; the MCP endpoint never redirects
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # which wants that redirect
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -1,0 +1,117 @@
+"""A checkout as a stranger has it after `git clone`: its own folder, no `.env`, no database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from everything_site import valkey
+from tests.support.processes import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "templates", "manage.py")
+PATIENCE = 45.0
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something has come to pass, but not for ever."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.05)
+
+
+def processes_of(folder: Path) -> set[int]:
+    """Every process that works in a folder or was started with its path."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                words = (entry / "cmdline").read_bytes().decode(errors="replace")
+                is_here = (entry / "cwd").readlink() == folder or str(folder) in words
+                if state != "Z" and is_here:
+                    found.add(int(entry.name))
+    return found
+
+
+@dataclass
+class Checkout:
+    """The folder, and the command that runs in it."""
+
+    folder: Path
+    port: int
+    command: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output.txt").read_text()
+
+    @property
+    def socket_folder(self) -> Path:
+        return Path(valkey.default_url(self.folder).removeprefix("unix://")).parent
+
+    @property
+    def processes(self) -> set[int]:
+        return processes_of(self.folder) | processes_of(self.socket_folder)
+
+    @property
+    def is_ready(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def runserver(self, *arguments: str) -> None:
+        with (self.folder / "output.txt").open("wb") as output:
+            self.command = subprocess.Popen(
+                [sys.executable, "manage.py", "runserver", *arguments],
+                cwd=self.folder,
+                env={"PATH": os.environ["PATH"], "PORT": str(self.port), "PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        eventually(lambda: self.is_ready or self.has_ended, "the server is ready")
+        assert self.is_ready, self.output
+
+    @property
+    def has_ended(self) -> bool:
+        return self.command is not None and self.command.poll() is not None
+
+    def send(self, number: signal.Signals, *, to_all: bool = False) -> None:
+        """Send a signal to the command, or to its whole process group as a terminal does at Ctrl-C."""
+        assert self.command is not None
+        (os.killpg if to_all else os.kill)(self.command.pid, number)
+
+
+@contextlib.contextmanager
+def checkout(folder: Path) -> Iterator[Checkout]:
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    made = Checkout(folder, free_port())
+    try:
+        yield made
+    finally:
+        for process in made.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        if made.command is not None:
+            made.command.wait(PATIENCE)
+        shutil.rmtree(made.socket_folder, ignore_errors=True)
