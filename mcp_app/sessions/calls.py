@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+import pydantic_core
 from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
@@ -26,8 +27,9 @@ from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.event_log import START, is_listener
+from mcp_app.sessions.event_log import PENDING, START, is_listener
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
@@ -43,6 +45,20 @@ _FINISH_SECONDS = 60.0
 
 _HAND_OVER_SECONDS = 2.0
 """How long a call may take to clean up when its process ends."""
+
+# Logs the answer to a call that nobody has settled yet: a process that was thought dead may come back.
+# KEYS: calls, lease, log. ARGV: stream, destination, answer or nothing, length of the log, seconds of it.
+_SETTLE = """
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('DEL', KEYS[2])
+if ARGV[3] ~= '' then
+  local entry = {'stream', ARGV[2], 'data', ARGV[3]}
+  if ARGV[1] == ARGV[2] then entry = {'stream', ARGV[2], 'data', ARGV[3], 'final', '1'} end
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(entry))
+  redis.call('EXPIRE', KEYS[3], ARGV[5])
+end
+return 1
+"""
 
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
@@ -94,6 +110,7 @@ class Calls:
         self._redis = redis
         self._mailbox = mailbox
         self._may_repeat = may_repeat
+        self._settle_once = redis.register_script(_SETTLE)
         self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
         self._registered: set[Exchange] = set()
         mailbox.on(CANCEL, self._on_cancel)
@@ -211,6 +228,9 @@ class Calls:
         lease = keys.lease(record.id, stream)
         if not await self._redis.set(lease, self._mailbox.address, nx=True, ex=_lease()):
             return True
+        if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
+            await self._redis.delete(lease)  # it has just ended, and its process gave the lease up
+            return False
         registration = _Registration.from_json(registered)
         call = registration.request
         facts = {"session": record.id[:8], "method": call.method, "call": call.id}
@@ -249,6 +269,7 @@ class Calls:
     async def renew_leases(self) -> None:
         """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
         while True:
+            heed_cancellation()
             await asyncio.sleep(conf.lease_seconds / 3)
             registered = list(self._registered)
             try:
@@ -266,12 +287,17 @@ class Calls:
                 logger.warning("leases could not be renewed: Redis cannot be reached")
 
     async def _settle(self, session_id: str, stream: str, destination: str, answer: Answer | None) -> None:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            if answer is not None:
-                self.streams.log.add(pipe, session_id, destination, answer, final=destination == stream)
-            pipe.hdel(keys.calls(session_id), stream)
-            pipe.delete(keys.lease(session_id, stream))
-            await pipe.execute()
+        log = keys.pending(session_id) if destination == PENDING else keys.events(session_id)
+        await self._settle_once(
+            keys=[keys.calls(session_id), keys.lease(session_id, stream), log],
+            args=[
+                stream,
+                destination,
+                "" if answer is None else pydantic_core.to_json(answer).decode(),
+                conf.event_log_length,
+                conf.session_idle_seconds,
+            ],
+        )
         if answer is not None:
             await self.streams.wake(session_id, destination)
         else:

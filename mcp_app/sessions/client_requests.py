@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
 
@@ -132,6 +133,7 @@ class ClientRequests:
             answer = await self._redis.getdel(keys.answer(*key))
             if answer is not None:
                 return cast("dict[str, Any]", json.loads(answer))
+            heed_cancellation()
             try:
                 async with asyncio.timeout(_POLL_SECONDS):
                     await woken.wait()

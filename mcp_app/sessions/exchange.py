@@ -23,6 +23,7 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest
 from redis.exceptions import RedisError
 
+from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.event_log import PENDING, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord
 
@@ -194,6 +195,7 @@ class Exchange:
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
         await self._calls.streams.append(self.session_id, self.destination, message)
+        heed_cancellation()
 
     def answered_by(self, connection: EventStream) -> None:
         """Note the stream on which the request's own response goes out, before it begins."""

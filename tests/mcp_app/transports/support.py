@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from mcp.server.mcpserver import Context
+from mcp.types import ToolAnnotations
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
 from mcp_app.runtime import Runtime
@@ -157,7 +158,7 @@ async def modern(
 class Held:
     """A tool that waits until the test lets it go: it says `first`, then waits, then says `second`."""
 
-    def __init__(self, at: Process, name: str = "held") -> None:
+    def __init__(self, at: Process, name: str = "held", annotations: ToolAnnotations | None = None) -> None:
         self.started = asyncio.Event()
         self.go = asyncio.Event()
         self.ended = asyncio.Event()
@@ -180,7 +181,7 @@ class Held:
             finally:
                 self.ended.set()
 
-        at.runtime.server.add_tool(held, name=name, structured_output=False)
+        at.runtime.server.add_tool(held, name=name, annotations=annotations, structured_output=False)
 
 
 def call_held(

@@ -1,0 +1,149 @@
+"""Calls whose process died: whoever reads the stream settles them, once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from mcp.types import ToolAnnotations
+
+from mcp_app.sessions import keys
+from mcp_app.sessions.record import SessionRecord
+from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of
+from tests.support.asgi import ServerSentEvent
+from tests.support.waiting import eventually
+
+IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
+
+
+@pytest.fixture(autouse=True)
+def short_leases(mcp_settings: Any) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 1.0
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.2
+
+
+async def _call_and_die(at: Process, session: Session) -> ServerSentEvent:
+    """Make a call, and let its process die in the midst of it; the last event that came of it."""
+    stream = await session.post(at, call_held())
+    last = await stream.next_event()
+    await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
+    await stream.drop()
+    return last
+
+
+async def _record(at: Process, session: Session) -> SessionRecord:
+    record = await at.runtime.sessions.get(session.id)
+    assert record is not None
+    return record
+
+
+async def _stream_of_the_call(at: Process, session: Session) -> str:
+    [name] = await at.runtime.redis.hkeys(keys.calls(session.id))
+    return str(name)
+
+
+async def test_a_lost_call_that_may_not_be_repeated_is_answered_with_an_error(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one)
+    repeated = Held(other)
+    last = await _call_and_die(one, session)
+    answer = (await (await session.get(other, last.id)).messages())[-1]
+    assert answer["id"] == 1
+    assert answer["error"]["code"] == -32603
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
+    assert repeated.runs == 0
+
+
+async def test_a_lost_call_that_does_no_harm_runs_again_elsewhere(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    repeated.go.set()
+    last = await _call_and_die(one, session)
+    answer = (await (await session.get(other, last.id)).messages())[-1]
+    assert text_of(answer) == "result"
+    assert repeated.runs == 1
+
+
+async def test_several_readers_settle_a_lost_call_once(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    repeated.go.set()
+    last = await _call_and_die(one, session)
+    readers = [await session.get(other, last.id) for _ in range(3)]
+    answers = await asyncio.gather(*(reader.messages() for reader in readers))
+    assert [text_of(messages[-1]) for messages in answers] == ["result"] * 3
+    assert [len([m for m in messages if "id" in m]) for messages in answers] == [1] * 3
+    assert repeated.runs == 1
+
+
+async def test_a_living_call_is_not_settled_by_others(one: Process, other: Process, session: Session) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    resumed = await session.get(other, last.id)
+    for _ in range(8):  # longer than a lease
+        block = await resumed.next_block()
+        assert block is not None
+        assert not block.data
+    held.go.set()
+    assert text_of((await resumed.messages())[-1]) == "result"
+    assert held.runs == 1
+
+
+async def test_a_call_that_ends_while_somebody_looks_after_it_is_not_settled_twice(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(one)
+    repeated = Held(other)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    await other.runtime.start()
+    record = await _record(other, session)
+    name = await _stream_of_the_call(other, session)
+    hget = other.runtime.redis.hget
+
+    async def ends_after_this(*args: Any) -> Any:
+        registered = await hget(*args)
+        held.go.set()
+        await stream.messages()
+
+        async def is_settled() -> bool:
+            return not await other.runtime.redis.exists(keys.lease(session.id, name))
+
+        await eventually(is_settled)
+        return registered
+
+    monkeypatch.setattr(other.runtime.redis, "hget", ends_after_this)
+    assert not await other.runtime.calls.look_after(record, name)
+    monkeypatch.undo()
+    answers = [
+        event for event in await other.runtime.streams.log.read(session.id, name, "0-0") if event.final
+    ]
+    assert len(answers) == 1
+    assert repeated.runs == 0
+    assert not await other.runtime.redis.exists(keys.lease(session.id, name))
+
+
+async def test_a_process_that_was_thought_dead_answers_in_vain(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    name = await _stream_of_the_call(one, session)
+    await other.runtime.start()
+    record = await _record(other, session)
+    await one.runtime.redis.delete(keys.lease(session.id, name))  # it stood still for longer than its lease
+    assert await other.runtime.calls.look_after(record, name)
+    held.go.set()
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    answers = [
+        event for event in await other.runtime.streams.log.read(session.id, name, "0-0") if event.final
+    ]
+    assert ["worker_lost" in event.data for event in answers] == [True]
