@@ -117,6 +117,7 @@ class Runtime:
         self.tokens = TokenCache(verifier(), self.mailbox)
         self.calls: Calls
         self.stateless_calls = TaskSet()
+        self.listening = TaskSet()
         self.drain: Drain | None = None
         self.bus.also = self.streams.publish
 
@@ -169,7 +170,9 @@ class Runtime:
             self.calls = Calls(
                 self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat
             )
-            self.drain = Drain(self.calls, self.streams, self.stateless_calls)
+            self.drain = Drain(
+                self.calls, self.streams, self.stateless_calls, self.listening, self.tasks.runs.aclose
+            )
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)

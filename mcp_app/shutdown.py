@@ -11,7 +11,7 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from types import FrameType
 from typing import Any
 
@@ -32,6 +32,9 @@ class TaskSet:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -46,11 +49,20 @@ class TaskSet:
 class Drain:
     """The orderly end of this process's part in the service."""
 
-    def __init__(self, calls: Calls, streams: Streams, stateless_calls: TaskSet) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        streams: Streams,
+        stateless_calls: TaskSet,
+        listening: TaskSet,
+        hand_over_tasks: Callable[[], Awaitable[None]],
+    ) -> None:
         self.is_draining = False
         self._calls = calls
         self._streams = streams
         self._stateless_calls = stateless_calls
+        self._listening = listening
+        self._hand_over_tasks = hand_over_tasks
         self._server_handler: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -90,8 +102,12 @@ class Drain:
         self.is_draining = True
         logger.info("draining", extra={"calls": len(self._calls), "streams": len(self._streams)})
         self._streams.end_listeners()
-        await self._until(lambda: not len(self._calls), conf.shutdown_grace_seconds)
+        self._listening.cancel()
+        await self._until(
+            lambda: not len(self._calls) and not len(self._stateless_calls), conf.shutdown_grace_seconds
+        )
         await self._calls.hand_over()
+        await self._hand_over_tasks()
         self._stateless_calls.cancel()
         self._streams.end_all()
         await self._until(lambda: not len(self._streams), _LEAVE_SECONDS)

@@ -94,7 +94,9 @@ class Stateless:
 
     async def _serve(self, receive: http.Receive, send: http.Send, exchange: StatelessExchange) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
-        task = self._runtime.stateless_calls.start(exchange.run())
+        listens = exchange.method == "subscriptions/listen"
+        tasks = self._runtime.listening if listens else self._runtime.stateless_calls
+        task = tasks.start(exchange.run())
         watcher: asyncio.Task[None] | None = None
         try:
             item = await exchange.next(_QUICK_SECONDS)
@@ -143,6 +145,10 @@ class StatelessExchange:
         self.status = 200
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
         self._progress_token = progress_token_from_params(request.params)
+
+    @property
+    def method(self) -> str:
+        return self._request.method
 
     @cached_property
     def cancel_requested(self) -> anyio.Event:
