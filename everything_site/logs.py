@@ -48,6 +48,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
             "daphne": {"level": "WARNING"},
             "mcp": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
+            "oauthlib": {"level": "INFO"},  # its DEBUG lines hold codes and tokens
         },
     }
 

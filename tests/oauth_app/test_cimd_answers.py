@@ -21,7 +21,6 @@ from oauth2_provider.cimd import CIMDError
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import cimd
-from oauth_app.deadlines import Deadline
 from tests.oauth_app import flow
 
 HOST = "client.example"
@@ -203,17 +202,6 @@ def test_a_slow_answer_holds_nobody_up(serve, monkeypatch, answer):
     with pytest.raises(CIMDError):
         cimd.NormalisingFetcher().fetch(site.url)
     assert time.monotonic() - started < 3
-
-
-def test_many_slow_servers_hold_up_each_other_only(serve, monkeypatch):
-    monkeypatch.setattr(oauth2_settings, "CIMD_FETCH_TIMEOUT_SECONDS", 0.05)
-    monkeypatch.setattr(cimd.NormalisingFetcher, "_deadline", Deadline(places=1))
-    site = serve(dripping(b"HTTP/1.1 ", b" "))
-    with pytest.raises(CIMDError, match="in time"):
-        cimd.NormalisingFetcher().fetch(site.url)
-    with pytest.raises(CIMDError, match="too many"):
-        cimd.NormalisingFetcher().fetch(site.url)
-    assert site.connections == 1
 
 
 def test_a_name_that_resolves_anew_changes_nothing(serve, monkeypatch):

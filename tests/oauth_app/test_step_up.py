@@ -41,3 +41,11 @@ async def test_the_official_client_steps_up_by_itself(site: Deployment, mode: st
 
         await client.call_tool("echo", {"message": "still connected"})
         assert sum("Allow" in page for page in browser.pages) == asked + 1
+
+    last = storage.tokens
+    secrets = [first.access_token, first.refresh_token, last.access_token, last.refresh_token]
+    for server in site.servers:
+        assert "tokens issued" in server.log
+        for trace in (*secrets, "code=", "state=", "code_challenge", "Bearer"):
+            assert trace
+            assert trace not in server.log
