@@ -42,7 +42,7 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     They know no RFC 9728: they look for the authorization server at the MCP server's own origin, and
     of an answer that is not "200 OK + Metadata Document" they conclude that `/authorize`, `/token`
     and `/register` are here (2025-03-26, Server Metadata Discovery and Fallbacks). A redirect is no such
-    answer, and clients of that time do not follow one. So the document itself is served; issuer and
+    answer, and not every client follows one. So the document itself is served; issuer and
     endpoints in it are the other server's. Later revisions name that server in `protected_resource`,
     and their clients never come here.
     """
