@@ -23,6 +23,7 @@ from mcp_types import JSONRPCRequest
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError
 
 from mcp_app.auth.scopes import ToolScopes
 from mcp_app.conf import conf
@@ -70,7 +71,8 @@ def connect(url: str) -> Redis:
         timeout=conf.redis_timeout_seconds,
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+        # A lost connection is opened again; a time-out is not waited for once more.
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2, supported_errors=(ConnectionError,)),
         decode_responses=True,
     )
     return Redis.from_pool(pool)

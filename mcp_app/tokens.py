@@ -6,10 +6,12 @@ database in integrated mode, and by introspection in separate mode.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -32,11 +34,13 @@ class Principal(AuthenticatedUser):
     Attributes:
         owner: Client, issuer and user as one string: who owns a session.
         person: What operators know the user by.
+        checksum: What stands for the token.
     """
 
     def __init__(self, token: AccessToken) -> None:
         super().__init__(token)
         self.owner = json.dumps(principal_components(token), separators=(",", ":"))
+        self.checksum = checksum(token.token)
         self.person = str((token.claims or {}).get("username", token.subject))
 
     @property
@@ -59,6 +63,7 @@ class TokenCache:
     def __init__(self, verifier: TokenVerifier, mailbox: Mailbox) -> None:
         self._verifier = verifier
         self._recent: Recent[Principal] = Recent()
+        self._in_use: dict[str, set[asyncio.Future[None]]] = {}
         mailbox.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
@@ -79,5 +84,30 @@ class TokenCache:
         for key in checksums:
             self._recent.forget(key)
 
+    @contextmanager
+    def in_use(self, principal: Principal) -> Iterator[asyncio.Future[None]]:
+        """A future that is done as soon as the token is withdrawn, or has expired."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        expires_at = principal.access_token.expires_at
+        timer = None if expires_at is None else loop.call_later(expires_at - time.time(), _settle, ended)
+        self._in_use.setdefault(principal.checksum, set()).add(ended)
+        try:
+            yield ended
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._in_use[principal.checksum].discard(ended)
+            if not self._in_use[principal.checksum]:
+                del self._in_use[principal.checksum]
+
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         self.forget(message["checksums"])
+        for key in message["checksums"]:
+            for ended in self._in_use.get(key, ()):
+                _settle(ended)
+
+
+def _settle(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)

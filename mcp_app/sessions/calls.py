@@ -301,7 +301,7 @@ class Calls:
         if answer is not None:
             await self.streams.wake(session_id, destination)
         else:
-            await self.streams.close(session_id, stream)
+            await self.streams.close(session_id, stream, complete=True)
 
     def _done(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
         exchanges = self._running[exchange.session_id]

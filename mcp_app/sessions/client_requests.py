@@ -11,6 +11,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from mcp.shared.exceptions import MCPError
@@ -23,6 +24,7 @@ from mcp_types import (
     JSONRPCResponse,
 )
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
@@ -104,7 +106,8 @@ class ClientRequests:
                 ) from None
         finally:
             del self._waiting[key]
-            await cast(Any, self._redis.hdel(asked, request_id))
+            with suppress(RedisError, OSError):  # what is left behind expires
+                await cast(Any, self._redis.hdel(asked, request_id))
         if "error" in answer:
             raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
         return cast("dict[str, Any]", answer["result"])
@@ -117,22 +120,25 @@ class ClientRequests:
         request_id = response.id
         if not isinstance(request_id, str):
             return
-        if not await cast(Any, self._redis.hdel(keys.asked(session_id), request_id)):
+        asked = keys.asked(session_id)
+        if not await cast(Any, self._redis.hexists(asked, request_id)):
             return
-        await self._redis.set(
-            keys.answer(session_id, request_id),
-            response.model_dump_json(by_alias=True, exclude_none=True),
-            ex=conf.session_idle_seconds,
-        )
+        answer = response.model_dump_json(by_alias=True, exclude_none=True)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(asked, request_id)
+            pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
+            await pipe.execute()
         address = request_id.rpartition("/")[0]
         await self._mailbox.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def _answer(self, key: tuple[str, str]) -> dict[str, Any]:
         woken = self._waiting[key]
         while True:
-            answer = await self._redis.getdel(keys.answer(*key))
-            if answer is not None:
-                return cast("dict[str, Any]", json.loads(answer))
+            # The client's time does not run out because Redis is away for a while.
+            with suppress(RedisError, OSError):
+                answer = await self._redis.getdel(keys.answer(*key))
+                if answer is not None:
+                    return cast("dict[str, Any]", json.loads(answer))
             heed_cancellation()
             try:
                 async with asyncio.timeout(_POLL_SECONDS):

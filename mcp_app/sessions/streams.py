@@ -70,11 +70,13 @@ class Streams:
             session_id, {"type": APPENDED, "session": session_id, "stream": stream}
         )
 
-    async def close(self, session_id: str, stream: str) -> None:
-        """End the connections that carry a stream, wherever they are; its log goes on."""
-        await self._mailbox.send_to_session(
-            session_id, {"type": CLOSE, "session": session_id, "stream": stream}
-        )
+    async def close(self, session_id: str, stream: str, *, complete: bool = False) -> None:
+        """End the connections that carry a stream, wherever they are.
+
+        Its log goes on, and a client may come back for the rest, unless the stream is `complete`.
+        """
+        message = {"type": CLOSE, "session": session_id, "stream": stream, "complete": complete}
+        await self._mailbox.send_to_session(session_id, message)
 
     async def publish(self, event: ServerEvent) -> None:
         """Bring a change of the server to the sessions that listen in this process (older revisions)."""
@@ -143,6 +145,7 @@ class Streams:
     def _on_close(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
             if stream.name == message["stream"]:
+                stream.is_complete = stream.is_complete or message["complete"]
                 stream.close()
 
     def _on_changed(self, message: dict[str, Any]) -> None:

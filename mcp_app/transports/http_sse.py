@@ -35,6 +35,7 @@ from mcp_app.transports.messages import (
     parse,
     read_post,
     send_stream,
+    until_left,
 )
 
 MESSAGE_PATH = "/message"
@@ -67,7 +68,8 @@ class Sse:
             f"{record.id}.{event_id(name, place)}",
             f"{scope.get('root_path', '')}{MESSAGE_PATH}?sessionId={record.id}",
         )
-        await send_stream(receive, send, stream, opening, name_event)
+        leaving = until_left(self._runtime, scope["user"], receive)
+        await send_stream(send, leaving, stream, opening, name_event)
 
     async def _open_or_resume(
         self, last_event_id: str | None, principal: Principal

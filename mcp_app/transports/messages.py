@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -116,25 +116,35 @@ async def own_session(runtime: Runtime, session_id: str, principal: Principal) -
     return record
 
 
+async def until_left(runtime: Runtime, principal: Principal, receive: http.Receive) -> None:
+    """Return when the client has gone, or may not go on: its token was withdrawn or has expired."""
+    with runtime.tokens.in_use(principal) as unwelcome:
+        gone = asyncio.ensure_future(http.until_disconnect(receive))
+        try:
+            await asyncio.wait({gone, unwelcome}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+
+
 async def send_stream(
-    receive: http.Receive,
     send: http.Send,
+    leaving: Coroutine[Any, Any, None],
     stream: EventStream,
     opening: bytes,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:
-    """Send an event stream until it is complete or closed, or the client has gone.
+    """Send an event stream until it is complete or closed, or the client has left.
 
     Args:
-        receive: Tells when the client has gone.
         send: Where the response goes.
+        leaving: Returns when the client has left (`until_left`).
         stream: What to send.
         opening: The first bytes; the response head goes out with them.
         name_event: The SSE id of an event.
     """
+    watcher = asyncio.create_task(leaving)
+    watcher.add_done_callback(lambda _: stream.close())
     sent = 0
-    head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def write(chunk: bytes, *, last: bool = False) -> None:
         nonlocal sent
@@ -143,10 +153,10 @@ async def send_stream(
             stream.close()
         await send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
-    await write(opening)
-    watcher = asyncio.create_task(http.until_disconnect(receive))
-    watcher.add_done_callback(lambda _: stream.close())
     try:
+        head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await write(opening)
         async with aclosing(stream.items()) as items:
             async for event in items:
                 await write(

@@ -37,7 +37,7 @@ from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.exchange import ClientRequest
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import check_scopes, parse
+from mcp_app.transports.messages import check_scopes, parse, until_left
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
@@ -69,7 +69,8 @@ class Stateless:
             await http.respond_error(send, refusal, message.id)
             return
         await check_scopes(self._runtime, scope["user"], message)
-        await self._serve(receive, send, StatelessExchange(self._runtime, message, route, headers))
+        exchange = StatelessExchange(self._runtime, message, route, headers)
+        await self._serve(scope, receive, send, exchange)
 
     def _route(
         self, scope: http.Scope, headers: dict[str, str], request: JSONRPCRequest
@@ -92,7 +93,9 @@ class Stateless:
                 _refuse(validate_mcp_param_headers(schema, arguments or {}, dict(raw)))
         return verdict
 
-    async def _serve(self, receive: http.Receive, send: http.Send, exchange: StatelessExchange) -> None:
+    async def _serve(
+        self, scope: http.Scope, receive: http.Receive, send: http.Send, exchange: StatelessExchange
+    ) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
         listens = exchange.method == "subscriptions/listen"
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
@@ -101,7 +104,7 @@ class Stateless:
         try:
             item = await exchange.next(_QUICK_SECONDS)
             if item is not None:
-                watcher = asyncio.create_task(http.until_disconnect(receive))
+                watcher = asyncio.create_task(until_left(self._runtime, scope["user"], receive))
                 watcher.add_done_callback(lambda _: task.cancel())  # leaving cancels the request
             if item == framing.KEEP_ALIVE:
                 item = await exchange.next(conf.keep_alive_seconds)

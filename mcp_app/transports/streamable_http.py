@@ -27,6 +27,7 @@ from mcp_app.transports.messages import (
     parse,
     read_post,
     send_stream,
+    until_left,
 )
 from mcp_app.transports.stateless import Stateless
 
@@ -83,7 +84,7 @@ class StreamableHttp:
             case JSONRPCRequest():
                 exchange = self._runtime.calls.start(record, message, headers)
                 await exchange.wait(conf.stream_after_seconds)
-                await self._answer(receive, send, record, exchange)
+                await self._answer(scope, receive, send, record, exchange)
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, headers)
                 await http.respond(send, 202, headers=http.COMMON_HEADERS)
@@ -99,7 +100,12 @@ class StreamableHttp:
         await http.respond_json(send, 200, answer, [*session, *http.COMMON_HEADERS])
 
     async def _answer(
-        self, receive: http.Receive, send: http.Send, record: SessionRecord, exchange: Exchange
+        self,
+        scope: http.Scope,
+        receive: http.Receive,
+        send: http.Send,
+        record: SessionRecord,
+        exchange: Exchange,
     ) -> None:
         """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
         if exchange.answer is not None and not exchange.is_stream:
@@ -119,7 +125,8 @@ class StreamableHttp:
             resumed=False,
         )
         exchange.answered_by(stream)
-        await send_stream(receive, send, stream, _opening(record, stream, START))
+        leaving = until_left(self._runtime, scope["user"], receive)
+        await send_stream(send, leaving, stream, _opening(record, stream, START))
 
     async def _get(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
@@ -142,7 +149,8 @@ class StreamableHttp:
             stream = ListenerStream(streams, record, name, place)
         else:
             stream = ReplyStream(streams, record, name, place, self._runtime.calls.look_after, resumed=True)
-        await send_stream(receive, send, stream, _opening(record, stream, place))
+        leaving = until_left(self._runtime, scope["user"], receive)
+        await send_stream(send, leaving, stream, _opening(record, stream, place))
 
     async def _delete(self, scope: http.Scope, send: http.Send, headers: dict[str, str]) -> None:
         record = await self._session(headers, scope["user"])

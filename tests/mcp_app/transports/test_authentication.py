@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from mcp_app.tokens import WITHDRAWN, checksum
-from tests.mcp_app.transports.support import LATEST, MODERN, Process, Session, headers_for, modern, request
+from tests.mcp_app.transports.support import (
+    LATEST,
+    MODERN,
+    Process,
+    Session,
+    headers_for,
+    modern,
+    request,
+    within,
+)
 from tests.support.asgi import Response
 from tests.support.waiting import eventually
 
@@ -128,3 +137,11 @@ async def test_a_tool_can_tell_whose_token_it_serves_in_both_eras(one: Process) 
     assert answer["result"]["content"][0]["text"] == "alice by other"
     answer = await (await modern(one, "tools/call", {"name": "whoami"}, token="bob")).answer()
     assert answer["result"]["content"][0]["text"] == "bob by client"
+
+
+async def test_open_streams_end_when_their_token_is_withdrawn(
+    one: Process, other: Process, session: Session
+) -> None:
+    listening = await session.listen(one)
+    await other.runtime.mailbox.broadcast({"type": WITHDRAWN, "checksums": [checksum("alice")]})
+    await within(listening.body())
