@@ -1,0 +1,4 @@
+"""The promises of the design, kept by real server processes: each invariant has its test here."""
+
+COUNTS = "/processes/counts"
+"""The path at which a process of these tests tells how many queries it has made."""

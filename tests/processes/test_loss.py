@@ -1,0 +1,150 @@
+"""Processes are killed with -9 while clients are at work: the official client notices a pause, no more."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import mcp.types as types
+import pytest
+from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
+
+from tests.mcp_app.transports.support import tool_call
+from tests.processes.support import (
+    LEASE_SECONDS,
+    PATIENCE,
+    Diary,
+    Person,
+    Site,
+    pid_of,
+    sdk_client,
+)
+from tests.support.processes import ServerProcess
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.filterwarnings(
+    f"ignore::{MCPDeprecationWarning.__module__}.{MCPDeprecationWarning.__name__}"
+)
+
+
+def text(result: types.CallToolResult) -> str:
+    (block,) = result.content
+    assert isinstance(block, types.TextContent)
+    return block.text
+
+
+async def test_a_lost_call_that_does_no_harm_runs_again_and_the_official_client_gets_its_answer(
+    fleet: Site, diary: Diary
+) -> None:
+    heard: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+
+    async with sdk_client(fleet.url, fleet.people["alice"]) as client:
+        arguments = {"diary": str(diary.path), "seconds": 1.0, "steps": 4}
+        call = asyncio.create_task(client.call_tool("harmless", arguments, progress_callback=on_progress))
+        await diary.until_written()
+        await eventually(lambda: heard)
+        fleet.process_of(diary).kill()
+        async with asyncio.timeout(PATIENCE):
+            assert text(await call) == "done"
+        assert text(await client.call_tool("echo", {"message": "on"})) == "Echo: on"
+    assert len(set(diary.runs)) == 2, "it ran in two processes, once in each"
+    assert heard[-1] == 4
+    assert sorted(set(heard)) == [1, 2, 3, 4]
+
+
+async def test_a_lost_call_that_might_do_harm_is_not_repeated_and_says_why(fleet: Site, diary: Diary) -> None:
+    async with sdk_client(fleet.url, fleet.people["alice"]) as client:
+        arguments = {"diary": str(diary.path), "seconds": 60}
+        call = asyncio.create_task(client.call_tool("harmful", arguments))
+        await diary.until_written()
+        await asyncio.wait({call}, timeout=0.5)  # by now it has become a stream, which can be resumed
+        fleet.process_of(diary).kill()
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(MCPError, match="was lost") as caught:
+                await call
+        assert caught.value.error.data == {"reason": "worker_lost"}
+        assert text(await client.call_tool("echo", {"message": "on"})) == "Echo: on"
+    assert len(diary.runs) == 1
+
+
+async def test_no_stream_hangs_when_its_process_is_killed(fleet: Site, client_of: Any, diary: Diary) -> None:
+    alice: Person = client_of(fleet.people["alice"])
+    victim, survivor = fleet.servers
+    session = await alice.open(victim.url)
+    listening = await session.listen(victim.url)
+    call = tool_call("harmful", {"diary": str(diary.path), "seconds": 60}, id="lost", progress=1)
+    running = await session.post(victim.url, call)
+    await running.next_message()
+    victim.kill()
+    for stream in (listening, running):
+        await stream.blocks()
+        assert stream.was_cut
+    listening = await session.listen(survivor.url, listening.last_id)
+    resumed = await session.get(survivor.url, running.last_id)
+    async with asyncio.timeout(LEASE_SECONDS * 3):
+        (answer,) = await resumed.messages()
+    assert answer["id"] == "lost"
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
+    await session.call(survivor.url, "test_trigger_tool_change")
+    assert (await listening.next_message())["method"] == "notifications/tools/list_changed"
+    with fleet.redis() as store:
+        assert store.hlen(f"mcp:calls:{{{session.id}}}") == 0
+
+
+async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site, diary: Diary) -> None:
+    """A rolling restart, one half of it orderly and the other not."""
+
+    async def replace(server: ServerProcess, how: Any) -> None:
+        before = pid_of(server)
+        await asyncio.to_thread(how)
+        await asyncio.to_thread(server.start)
+        assert pid_of(server) != before
+
+    async with sdk_client(fleet.url, fleet.people["alice"]) as client:
+        changes: list[str] = []
+        answers: list[str] = []
+        done = False
+
+        async def work() -> None:
+            while not done:
+                arguments = {"duration": 0.6, "steps": 3}
+                answers.append(text(await client.call_tool("longRunningOperation", arguments)))
+                with suppress(MCPError):  # a quick call whose connection was cut
+                    changes.append(text(await client.call_tool("echo", {"message": "between"})))
+
+        working = asyncio.create_task(work())
+        first, second = fleet.servers
+        await replace(first, first.stop)
+        await replace(second, second.kill)
+        done = True
+        async with asyncio.timeout(PATIENCE):
+            await working
+        assert text(await client.call_tool("echo", {"message": "same session"})) == "Echo: same session"
+    assert len(answers) >= 2
+    assert set(answers) == {"Long running operation completed. Duration: 0.6 seconds, Steps: 3."}
+    assert changes
+
+
+async def test_a_call_that_is_lost_while_it_asks_the_client_asks_again(fleet: Site, diary: Diary) -> None:
+    asked: list[str] = []
+
+    async def sample(context: Any, params: types.CreateMessageRequestParams) -> types.CreateMessageResult:
+        content = params.messages[0].content
+        assert isinstance(content, types.TextContent)
+        asked.append(content.text)
+        if len(asked) == 1:
+            fleet.process_of(diary).kill()
+        return types.CreateMessageResult(
+            role="assistant", content=types.TextContent(type="text", text="42"), model="m"
+        )
+
+    async with sdk_client(fleet.url, fleet.people["bob"], sampling_callback=sample) as client:
+        async with asyncio.timeout(PATIENCE):
+            result = await client.call_tool("ask", {"diary": str(diary.path), "prompt": "6 x 7"})
+        assert text(result) == "LLM response: 42"
+    assert asked == ["6 x 7", "6 x 7"]
+    assert len(set(diary.runs)) == 2

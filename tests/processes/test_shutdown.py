@@ -1,0 +1,185 @@
+"""SIGTERM: the process says that it leaves, lets its calls finish, and hands over what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.mcp_app.transports.support import text_of, tool_call
+from tests.processes.support import (
+    APPLICATION,
+    PATIENCE,
+    Diary,
+    Person,
+    Site,
+    readiness,
+    with_settings,
+)
+from tests.support.processes import ROOT, ServerProcess
+from tests.support.waiting import eventually
+
+GRACE_SECONDS = 2
+"""Of the fleet."""
+
+END_SECONDS = GRACE_SECONDS + 2 + 2
+"""The grace period, then what handing over and saying goodbye may take."""
+
+SLACK_SECONDS = 4
+"""For a machine with much to do."""
+
+
+class UvicornProcess(ServerProcess):
+    """The same application under uvicorn."""
+
+    def start(self) -> None:
+        options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
+        with self._log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", *options, self.application],
+                cwd=ROOT,
+                env=self.installation.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+async def leaving(request: pytest.FixtureRequest, fleet: Site) -> AsyncIterator[ServerProcess]:
+    """A process that will be told to end; the other of the fleet stays."""
+    if request.param == "daphne":
+        yield fleet.servers[0]
+        return
+    if importlib.util.find_spec("uvicorn") is None:
+        pytest.skip("uvicorn is not installed")
+    server = UvicornProcess(fleet.installation, application=APPLICATION)
+    server.start()
+    try:
+        await eventually(lambda: readiness_is(server, 200), within=PATIENCE * 2)
+        yield server
+    finally:
+        server.kill()
+
+
+async def readiness_is(server: ServerProcess, status: int) -> bool:
+    return await readiness(server) == status
+
+
+async def ended(process: subprocess.Popen[bytes]) -> int:
+    return await asyncio.to_thread(process.wait, PATIENCE)
+
+
+async def test_a_process_that_is_told_to_end_sends_its_clients_on_and_finishes_its_calls(
+    fleet: Site, leaving: ServerProcess, client_of: Any, diary: Diary
+) -> None:
+    staying = fleet.servers[1]
+    alice: Person = client_of(fleet.people["alice"])
+    session = await alice.open(leaving.url)
+    listening = await session.listen(leaving.url)
+    assert await readiness(leaving) == 200
+    call = tool_call("harmful", {"diary": str(diary.path), "seconds": 1.5, "steps": 3}, id="x", progress=1)
+    running = await session.post(leaving.url, call)
+    await running.next_message()
+
+    assert leaving.process is not None
+    process = leaving.process
+    process.send_signal(signal.SIGTERM)
+    told_at = time.monotonic()
+    last = (await listening.blocks())[-1]
+    assert last.retry == 500
+    assert not listening.was_cut
+    assert process.poll() is None
+    assert await readiness(leaving) == 503
+    refused = await session.get(leaving.url)
+    assert refused.status == 503
+    assert refused.headers["retry-after"] == "1"
+    again = await session.listen(staying.url, listening.last_id)
+
+    *progress, answer = await running.messages()
+    assert [message["params"]["progress"] for message in progress] == [2, 3]
+    assert text_of(answer) == "done"
+    code = await ended(process)
+    assert code == (-signal.SIGTERM if isinstance(leaving, UvicornProcess) else 0)
+    assert time.monotonic() - told_at < END_SECONDS + SLACK_SECONDS
+    assert len(diary.runs) == 1
+
+    assert await session.ping(staying.url) == 200
+    await session.call(staying.url, "test_trigger_tool_change")
+    assert (await again.next_message())["method"] == "notifications/tools/list_changed"
+    assert "Traceback" not in leaving.log
+
+
+async def test_calls_that_do_not_finish_are_handed_over_and_settled_elsewhere_once(
+    fleet: Site, client_of: Any, tmp_path: Path
+) -> None:
+    leaving, staying = fleet.servers
+    alice: Person = client_of(fleet.people["alice"])
+    session = await alice.open(leaving.url)
+    streams = {}
+    diaries = {tool: Diary(tmp_path / tool) for tool in ("harmless", "harmful")}
+    for tool, seconds in (("harmless", 4), ("harmful", 60)):
+        arguments = {"diary": str(diaries[tool].path), "seconds": seconds, "steps": 4}
+        streams[tool] = await session.post(leaving.url, tool_call(tool, arguments, id=tool, progress=tool))
+        await streams[tool].next_message()
+
+    assert leaving.process is not None
+    process = leaving.process
+    process.send_signal(signal.SIGTERM)
+    told_at = time.monotonic()
+    heard: dict[str, list[Any]] = {}
+    for tool, stream in streams.items():
+        blocks = await stream.blocks()
+        assert not stream.was_cut
+        assert blocks[-1].retry == 500
+        heard[tool] = [block.message for block in blocks if block.data]
+    assert await ended(process) == 0
+    assert time.monotonic() - told_at < END_SECONDS + SLACK_SECONDS
+
+    for tool, stream in streams.items():
+        resumed = await session.get(staying.url, stream.last_id)
+        heard[tool] += await resumed.messages()
+        assert [message["id"] for message in heard[tool] if "id" in message] == [tool], "one answer"
+    assert text_of(heard["harmless"][-1]) == "done"
+    assert len(set(diaries["harmless"].runs)) == 2
+    assert heard["harmful"][-1]["error"]["data"] == {"reason": "worker_lost"}
+    assert len(diaries["harmful"].runs) == 1
+
+
+@pytest.fixture
+def patient(fleet: Site) -> Iterator[ServerProcess]:
+    """A process that would wait for its calls longer than anyone wants."""
+    made = with_settings(fleet.installation, MCP_SHUTDOWN_GRACE_SECONDS=300)
+    server = ServerProcess(made, application=APPLICATION)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_a_second_sigterm_ends_a_process_at_once(
+    patient: ServerProcess, fleet: Site, client_of: Any, diary: Diary
+) -> None:
+    alice: Person = client_of(fleet.people["alice"])
+    session = await alice.open(patient.url)
+    call = tool_call("harmful", {"diary": str(diary.path), "seconds": 60}, progress=1)
+    running = await session.post(patient.url, call)
+    await running.next_message()
+    await diary.until_written()
+    assert patient.process is not None
+    process = patient.process
+    process.send_signal(signal.SIGTERM)
+    await eventually(lambda: readiness_is(patient, 503))
+    process.send_signal(signal.SIGTERM)
+    told_at = time.monotonic()
+    await ended(process)
+    assert time.monotonic() - told_at < SLACK_SECONDS
+    resumed = await session.get(fleet.servers[1].url, running.last_id)
+    (answer,) = await resumed.messages()
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
