@@ -19,14 +19,14 @@ RUN_SECONDS = 120
 _AUTHORIZATION_URL = re.compile(r"https?://\S+/authorize\?\S+")
 
 
-async def run(issuer: str, output: Path) -> list[Scenario]:
-    """Register a public client, then run both scenarios with it."""
+async def run(issuer: str, output: Path, resource: str | None = None) -> list[Scenario]:
+    """Register a public client, then run both scenarios with it; the tokens are for `resource`."""
     port = free_port()
     redirect_uri = f"http://127.0.0.1:{port}/callback"
     client_id = await _register(issuer, redirect_uri)
     process = await asyncio.create_subprocess_exec(
         *node.command(SCRIPT, "authorization", "--url", issuer, "--client-id", client_id),
-        *("--port", str(port), "--resource", f"{issuer}/mcp", "--output-dir", str(output)),
+        *("--port", str(port), "--resource", resource or f"{issuer}/mcp", "--output-dir", str(output)),
         env=node.environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.support import proxy
+from everything_site.doctor.findings import Level
+from everything_site.management.commands.doctor import examine
+from tests.conformance import authorization
+from tests.support import node, proxy
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect, oauth_provider
 from tests.support.processes import Installation, ServerProcess, free_port, installation
@@ -119,6 +122,19 @@ async def test_each_server_serves_its_part_only(separate):
         document = (await http.get(f"{mcp}/.well-known/oauth-authorization-server")).json()
         assert document["issuer"] == separate.auth_url
         assert document["token_endpoint"] == f"{separate.auth_url}/token"
+
+
+@pytest.mark.node
+@pytest.mark.skipif(node.missing() is not None, reason=node.missing() or "")
+async def test_the_official_checks_of_authorization_servers_pass(separate, tmp_path):
+    scenarios = await authorization.run(separate.auth_url, tmp_path, resource=separate.url)
+    assert len(scenarios) == 2
+    assert [scenario.name for scenario in scenarios if not scenario.is_good] == []
+
+
+async def test_the_doctor_finds_nothing_wrong(separate):
+    findings = await examine(url=separate.url, say=print, person="alice")
+    assert [finding for finding in findings if finding.level != Level.OK] == []
 
 
 async def test_while_the_authorization_server_is_away_nobody_is_told_that_a_token_is_bad(separate):
