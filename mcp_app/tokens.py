@@ -47,10 +47,6 @@ class Principal(AuthenticatedUser):
     def client_id(self) -> str:
         return self.access_token.client_id
 
-    def allows(self, scopes: Iterable[str]) -> bool:
-        """Whether the token carries all of these scopes."""
-        return all(scope in self.scopes for scope in scopes)
-
     @property
     def is_current(self) -> bool:
         """Whether the token has not expired yet."""

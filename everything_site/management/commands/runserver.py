@@ -81,7 +81,8 @@ class Command(DaphneRunserver):
         base = settings.BASE_URI
         inspector = "npx @modelcontextprotocol/inspector"
         admin = ("Admin", f"{base}/admin/   ({self.credentials(password)})")
-        authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server: runauthserver)")
+        start = "" if env.auth_server_fault(settings.ENV) else ", started by runauthserver"
+        authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server{start})")
         return [
             ("MCP endpoint", f"{base}/mcp"),
             ("Landing page", f"{base}/"),
