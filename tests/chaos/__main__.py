@@ -50,7 +50,11 @@ async def run(options: argparse.Namespace) -> Ledger:
     port = processes.free_port()
     with contextlib.ExitStack() as stack:
         base_uri = f"http://localhost:{port}"
-        installation = stack.enter_context(processes.installation(base_uri, CONFORMANCE_FIXTURES="1"))
+        installation = stack.enter_context(
+            processes.installation(
+                base_uri, CONFORMANCE_FIXTURES="1", DJANGO_SETTINGS_MODULE="tests.chaos.settings"
+            )
+        )
         servers = [processes.ServerProcess(installation) for _ in range(options.processes)]
         for server in servers:
             server.start()
