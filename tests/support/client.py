@@ -89,8 +89,9 @@ async def connect(
         options: Further arguments of `mcp.Client`.
     """
     async with AsyncExitStack() as stack:
-        played = browser or await stack.enter_async_context(Browser(person))
-        provider = oauth_provider(url, played, storage or Storage())
+        if browser is None:
+            browser = await stack.enter_async_context(Browser(person))
+        provider = oauth_provider(url, browser, storage or Storage())
         http = await stack.enter_async_context(
             httpx2.AsyncClient(auth=provider, timeout=httpx2.Timeout(30, read=120), follow_redirects=True)
         )
