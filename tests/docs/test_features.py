@@ -1,0 +1,144 @@
+"""docs/features.md: each feature has its place and its test; whatever is served is listed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from mcp.server.mcpserver import MCPServer
+
+from mcp_app.runtime import Runtime
+from tests.docs.markdown import DOCS, code, rows
+
+ROOT = DOCS.parent
+REVISIONS = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"}
+EXTENSIONS = {"tasks", "skills", "apps"}
+FEATURES = [row for row in rows("features.md", "Feature", "Revisions") if "Proved by" in row]
+NOT_SHOWN = [row for row in rows("features.md", "Feature", "Revisions") if "Why not" in row]
+NUMBERED = re.compile(r"test://static/resource/\d+")
+METHOD = re.compile(
+    r"initialize|ping|(server|tools|resources|prompts|logging|subscriptions|tasks|skills)/[a-zA-Z/]+"
+)
+DJANGO_URLS = ("everything_site.urls", "everything_site.auth_urls", "everything_site.resource_urls")
+
+
+def documented(kind: str) -> dict[str, str]:
+    """What a table lists, and when it is served."""
+    return {code(row[kind])[0]: row.get("Served", "") for row in rows("features.md", kind)}
+
+
+@pytest.fixture(params=["always", "fixture"])
+def server(request: pytest.FixtureRequest, settings: Any) -> MCPServer[Any]:
+    """The server as it is by default, and with the fixtures of the conformance suite."""
+    settings.MCP_CONFORMANCE_FIXTURES = request.param == "fixture"
+    return Runtime().server
+
+
+@pytest.fixture
+def served(server: MCPServer[Any], settings: Any) -> set[str]:
+    """The values of the column "Served" that hold."""
+    return {"always", "fixture"} if settings.MCP_CONFORMANCE_FIXTURES else {"always"}
+
+
+def chosen(kind: str, served: set[str]) -> set[str]:
+    return {name for name, when in documented(kind).items() if when in served}
+
+
+async def test_every_tool_is_documented_and_no_other(server: MCPServer[Any], served: set[str]) -> None:
+    assert {tool.name for tool in await server.list_tools()} == chosen("Tool", served)
+
+
+async def test_every_resource_is_documented_and_no_other(server: MCPServer[Any], served: set[str]) -> None:
+    uris = {str(resource.uri) for resource in await server.list_resources()}
+    numbered = {uri for uri in uris if NUMBERED.fullmatch(uri)}
+    assert len(numbered) == 100
+    assert uris - numbered | {"test://static/resource/1"} == chosen("Resource", served)
+
+
+async def test_every_template_is_documented_and_no_other(server: MCPServer[Any], served: set[str]) -> None:
+    templates = {template.uri_template for template in await server.list_resource_templates()}
+    assert templates == chosen("Template", served)
+
+
+async def test_every_prompt_is_documented_with_its_arguments(
+    server: MCPServer[Any], served: set[str]
+) -> None:
+    prompts = {prompt.name: prompt for prompt in await server.list_prompts()}
+    assert set(prompts) == chosen("Prompt", served)
+    for row in rows("features.md", "Prompt"):
+        if row["Served"] in served:
+            arguments = prompts[code(row["Prompt"])[0]].arguments or []
+            assert code(row["Arguments"]) == [argument.name for argument in arguments]
+
+
+def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
+    for pattern in patterns:
+        route = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern))
+        route = re.sub(r"\(\?:/mcp\)\?|/\?|[\^$\\]", "", route)
+        if isinstance(pattern, URLResolver) and pattern.app_name != "admin":
+            yield from django_endpoints(pattern.url_patterns, start + route)
+        else:
+            assert isinstance(pattern, URLPattern | URLResolver)
+            yield start + route
+
+
+def asgi_endpoints() -> set[str]:
+    source = (ROOT / "everything_site/asgi.py").read_text()
+    return {f"/{name}" for name in re.findall(r'route\(r"\^(\w+)(?:/\?)?\$"', source)}
+
+
+def test_every_endpoint_is_documented_and_no_other() -> None:
+    answering = asgi_endpoints()
+    assert {"/mcp", "/sse", "/message", "/healthz", "/readyz"} == answering
+    for name in DJANGO_URLS:
+        answering |= set(django_endpoints(get_resolver(name).url_patterns))
+    assert {code(row["Endpoint"])[0] for row in rows("features.md", "Endpoint")} == answering
+
+
+def test_every_named_test_exists() -> None:
+    for row in FEATURES:
+        (named,) = code(row["Proved by"])
+        path, _, function = named.partition("::")
+        module = ast.parse((ROOT / "tests" / path).read_text())
+        functions = {
+            node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        assert function.startswith("test_"), named
+        assert function in functions, named
+
+
+def test_what_shows_a_feature_exists() -> None:
+    kinds = ("Tool", "Resource", "Template", "Prompt", "Endpoint")
+    existing = {name for kind in kinds for name in documented(kind)}
+    for row in FEATURES:
+        shown = code(row["Shown by"])
+        assert shown, row["Feature"]
+        assert {name for name in shown if not METHOD.fullmatch(name)} <= existing, row["Feature"]
+
+
+def test_every_tool_template_and_prompt_that_is_always_served_shows_a_feature() -> None:
+    shown = {name for row in FEATURES for name in code(row["Shown by"])}
+    for kind in ("Tool", "Template", "Prompt"):
+        always = {name for name, when in documented(kind).items() if when == "always"}
+        assert always - shown <= {"toggle-subscriber-updates"}, kind
+
+
+def test_every_feature_names_its_revisions_and_its_place_in_the_specification() -> None:
+    named: set[str] = set()
+    for row in FEATURES + NOT_SHOWN:
+        words = set(re.findall(r"[\w-]+", row["Revisions"]))
+        assert words - {"all", "since", "to"} <= REVISIONS | EXTENSIONS, row["Feature"]
+        named |= words
+        (place,) = code(row["Specification"])
+        assert re.fullmatch(r"SEP-\d+|(\d{4}-\d\d-\d\d)/[a-z/-]+", place), row["Feature"]
+        assert place.startswith("SEP-") or place[:10] in REVISIONS, row["Feature"]
+    assert named >= REVISIONS | EXTENSIONS
+
+
+def test_what_is_not_shown_has_a_reason() -> None:
+    assert NOT_SHOWN
+    assert all(row["Why not"].endswith(".") for row in NOT_SHOWN)
