@@ -7,6 +7,7 @@ from everything_site import views
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("mcp_app.auth.urls")),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),

@@ -1,7 +1,12 @@
 """The pages that a person sees who opens a server in a browser, and the answer to clients that probe."""
 
+import json
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -13,10 +18,40 @@ from everything_site import env
 def landing(request: HttpRequest) -> HttpResponse:
     context = {
         "mcp_url": settings.MCP_RESOURCE_URL,
+        "base_uri": settings.BASE_URI,
         "auth_server_url": settings.AUTH_SERVER_URL,
         "is_separate": settings.AUTH_MODE == env.SEPARATE,
+        "tour_pages": tour_pages().values(),
     }
     return render(request, "landing.html", context)
+
+
+@cache
+def tour_pages() -> dict[str, dict[str, Any]]:
+    """The pages of the tour by name and in order, as `python -m tests.tour record` wrote them."""
+    pages: dict[str, dict[str, Any]] = {}
+    before: dict[str, Any] | None = None
+    for path in sorted((settings.BASE_DIR / "templates" / "tour").glob("*.json")):
+        text = path.read_text(encoding="utf-8")
+        for placeholder, value in (
+            ("{BASE}", settings.BASE_URI),
+            ("{QUOTED_BASE}", quote(settings.BASE_URI, safe="")),
+        ):
+            text = text.replace(placeholder, value)
+        name = path.stem.partition("-")[2]
+        page = {**json.loads(text), "name": name, "before": before}
+        if before is not None:
+            before["after"] = page
+        pages[name] = before = page
+    return pages
+
+
+@require_safe
+def tour(request: HttpRequest, feature: str) -> HttpResponse:
+    page = tour_pages().get(feature)
+    if page is None:
+        raise Http404
+    return render(request, "tour.html", {"page": page})
 
 
 @require_safe
