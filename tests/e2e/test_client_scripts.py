@@ -1,0 +1,77 @@
+"""The clients of docs/clients, run as a reader would run them, against two processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.browser import Browser
+from tests.support.deployment import Deployment
+from tests.support.processes import ROOT
+
+CLIENTS = ROOT / "docs" / "clients"
+RUN_SECONDS = 90
+CALLBACK = "http://127.0.0.1:33418/callback"
+
+pytestmark = pytest.mark.processes
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(
+    not all(shutil.which(name) for name in ("curl", "openssl")), reason="curl and openssl are needed"
+)
+def test_curl_alone_walks_every_feature(site: Deployment) -> None:
+    done = run("sh", str(CLIENTS / "curl.sh"), site.url, "grace")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert done.stdout.endswith("Every feature answered as expected.\n")
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+def test_the_python_client_walks_every_feature(site: Deployment, revision: str) -> None:
+    script = str(CLIENTS / "python_client.py")
+    done = run(sys.executable, script, site.mcp_url, "--as", "ada", "--revision", revision)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    assert f"Connected at {revision}" in done.stdout
+    assert done.stdout.endswith("Every feature answered as expected.\n")
+
+
+async def test_the_python_client_waits_for_a_person_who_signs_in_elsewhere(site: Deployment) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(CLIENTS / "python_client.py"), site.mcp_url),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout
+    said = ""
+    try:
+        async with asyncio.timeout(RUN_SECONDS), Browser("bob") as browser:
+            async for line in process.stdout:
+                said += line.decode()
+                if url := re.fullmatch(r"(http\S+/authorize\?\S+)\n", line.decode()):
+                    await browser.visit(await browser.authorize(url[1], CALLBACK))
+            assert await process.wait() == 0, said
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert said.endswith("Every feature answered as expected.\n")
