@@ -24,6 +24,9 @@ PENDING = "pending"
 START = "0-0"
 """The place before the first event."""
 
+_PAGE = 50
+"""How many entries of a log are read at a time."""
+
 _REPLY = "r"
 _LISTENER = "g"
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
@@ -129,13 +132,20 @@ class EventLog:
             await pipe.execute()
 
     async def read(self, session_id: str, stream: str, after: str) -> list[Event]:
-        """The events of one stream after a place, in order."""
-        entries = await self._entries(session_id, f"({after}", "+")
-        return [
-            Event(stream, place, fields["data"], "final" in fields)
-            for place, fields in entries
-            if fields["stream"] == stream
-        ]
+        """The next events of one stream after a place, in order; none when there are no more.
+
+        Never all of a long log at once: messages can be large, and who reads them may be slow.
+        """
+        while True:
+            entries = await self._entries(session_id, f"({after}", "+", count=_PAGE)
+            events = [
+                Event(stream, place, fields["data"], "final" in fields)
+                for place, fields in entries
+                if fields["stream"] == stream
+            ]
+            if events or len(entries) < _PAGE:
+                return events
+            after = entries[-1][0]
 
     async def holds(self, session_id: str, stream: str, place: str) -> bool:
         """Whether the log still has this event, so that nothing after it is missing."""
@@ -176,8 +186,10 @@ class EventLog:
         """Let another listener take what comes next."""
         await self._release(keys=[keys.listener(session_id)], args=[stream])
 
-    async def _entries(self, session_id: str, low: str, high: str) -> list[tuple[str, dict[str, str]]]:
+    async def _entries(
+        self, session_id: str, low: str, high: str, count: int | None = None
+    ) -> list[tuple[str, dict[str, str]]]:
         return cast(
             "list[tuple[str, dict[str, str]]]",
-            await self._redis.xrange(keys.events(session_id), min=low, max=high),
+            await self._redis.xrange(keys.events(session_id), min=low, max=high, count=count),
         )

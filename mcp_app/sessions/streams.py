@@ -173,6 +173,8 @@ class EventStream:
         self._place = after
         self._woken = asyncio.Event()
         self._closed = False
+        self._is_over = False
+        """Whether nothing will be added to its log any more."""
         self._answered_at = time.monotonic()
 
     def wake(self) -> None:
@@ -208,8 +210,12 @@ class EventStream:
                     if event.final:
                         self.is_complete = True
                         return
+                    if self._closed:
+                        return  # what is left waits for the client to come back
                 if events or self._closed:
                     continue
+                if self._is_over:
+                    return
                 await self._sleep(
                     min(spoke_at + conf.keep_alive_seconds, time.monotonic() + conf.lease_seconds)
                 )
@@ -271,7 +277,7 @@ class ReplyStream(EventStream):
         self._looked_at = now
         # What the call left in the log is read after this, so a call that has just ended loses nothing.
         if not await self._look_after(self.record, self.name):
-            self._closed = True
+            self._is_over = True
 
 
 class ListenerStream(EventStream):

@@ -13,6 +13,7 @@ import pytest
 from tests.processes.support import (
     APPLICATION,
     LEASE_SECONDS,
+    MAX_STREAM_BYTES,
     SETTINGS,
     Diary,
     Identity,
@@ -43,7 +44,12 @@ def site() -> Iterator[Site]:
         made = stack.enter_context(
             installation(front.url, CONFORMANCE_FIXTURES="1", DJANGO_SETTINGS_MODULE=SETTINGS)
         )
-        made = with_settings(made, MCP_LEASE_SECONDS=LEASE_SECONDS, MCP_MAX_STREAM_BYTES=1024 * 1024)
+        made = with_settings(
+            made,
+            MCP_LEASE_SECONDS=LEASE_SECONDS,
+            MCP_MAX_STREAM_BYTES=MAX_STREAM_BYTES,
+            OAUTH_REFRESH_GRACE_SECONDS=0,
+        )
         servers = [ServerProcess(made, application=APPLICATION) for _ in range(2)]
         for server in servers:
             stack.callback(server.kill)

@@ -35,6 +35,9 @@ PATIENCE = 15.0
 LEASE_SECONDS = 3
 """Short, so that a lost call is missed soon; long enough for a machine with much to do."""
 
+MAX_STREAM_BYTES = 1024 * 1024
+"""Low, so that a test can reach it."""
+
 APPLICATION = "tests.processes.application:application"
 SETTINGS = "tests.processes.settings"
 
@@ -333,6 +336,13 @@ class OwnRedis:
         if forgetting:
             for path in sorted((self._folder / "data").rglob("*"), reverse=True):
                 path.rmdir() if path.is_dir() else path.unlink()
+
+    def start_if_stopped(self) -> None:
+        if self._server is None:
+            self.start()
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=PATIENCE)
 
     def freeze(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)

@@ -28,6 +28,13 @@ def log(redis: Redis) -> EventLog:
     return EventLog(redis)
 
 
+async def _all_events(log: EventLog, session_id: str, stream: str) -> list[Event]:
+    found: list[Event] = []
+    while events := await log.read(session_id, stream, found[-1].place if found else START):
+        found += events
+    return found
+
+
 def _numbers(events: list[Event]) -> list[int]:
     return [json.loads(event.data)["n"] for event in events]
 
@@ -87,13 +94,25 @@ async def test_a_place_is_held_by_its_own_stream_and_session_only(
     assert not await log.holds(record.id, "r1", "1-0")
 
 
+async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_stream(
+    log: EventLog, record: SessionRecord
+) -> None:
+    for n in range(300):
+        await log.append(record.id, "r1" if n < 150 else "r2", {"n": n})
+    first = await log.read(record.id, "r1", START)
+    assert 0 < len(first) < 150
+    assert _numbers(await _all_events(log, record.id, "r1")) == list(range(150))
+    assert _numbers(await _all_events(log, record.id, "r2")) == list(range(150, 300))
+    assert await log.read(record.id, "r3", START) == []
+
+
 async def test_the_log_is_capped_and_expires(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 50
     for n in range(400):
         await log.append(record.id, "r1", {"n": n})
-    events = await log.read(record.id, "r1", START)
+    events = await _all_events(log, record.id, "r1")
     assert 50 <= len(events) < 300  # Redis trims whole nodes of a hundred or so
     assert _numbers(events)[-1] == 399
     assert 0 < await redis.ttl(keys.events(record.id)) <= 300
