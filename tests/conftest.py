@@ -5,6 +5,8 @@ from contextlib import nullcontext
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
 
@@ -15,3 +17,15 @@ def redis_server() -> Iterator[str]:
     embedded = settings.REDIS_URL.startswith("unix://")
     with valkey.running(settings.REDIS_URL) if embedded else nullcontext():
         yield settings.REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The test database; PostgreSQL drops it only when the threads of async code have left it."""
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
