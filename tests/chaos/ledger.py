@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+REPEATABLE_TASKS = {"slow_compute", "confirm_delete"}
+"""The tools of the run's tasks that say of themselves that they only read: running twice does no harm."""
+
 
 @dataclass
 class Ledger:
@@ -25,6 +28,10 @@ class Ledger:
     repeated: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     """Progress that was not strictly rising, by (session, request): each must be of a call that ran again."""
     rerun: set[tuple[str, str]] = field(default_factory=set)
+    tasks: int = 0
+    task_ends: Counter[str] = field(default_factory=Counter)
+    """How the tasks ended, each counted once: all that were made, or some were lost."""
+    tasks_rerun: int = 0
     details: list[str] = field(default_factory=list)
 
     @property
@@ -43,6 +50,11 @@ class Ledger:
             if '"a lost call runs again"' in line:
                 fields = json.loads(line)
                 self.rerun.add((fields["session"], str(fields["call"])))
+            elif '"a lost task runs again"' in line:
+                fields = json.loads(line)
+                self.tasks_rerun += 1
+                if fields["tool"] not in REPEATABLE_TASKS:
+                    self.note("duplicated", f"task {fields['task']} of {fields['tool']} ran again")
         for call, progress in self.repeated.items():
             if call not in self.rerun:
                 self.note("duplicated", f"progress {progress} of {call}")
@@ -55,6 +67,9 @@ class Ledger:
             "calls made": self.calls,
             "answered": self.answered,
             "run again after a loss": len(self.rerun),
+            "tasks made": self.tasks,
+            "tasks ended": dict(self.task_ends),
+            "tasks run again after a loss": self.tasks_rerun,
             "failed with a defined error": dict(self.failed),
             "lost": self.lost,
             "duplicated": self.duplicated,
