@@ -22,7 +22,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = "../README.md"
 
 # What a command line may begin with, besides Python: programs that others bring.
-PROGRAMS = {"bash", "curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
+PROGRAMS = {"curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
 PROGRAMS |= {"docker", "uvicorn"}
 SHELL = {"&&", "|", ";", ".", "&"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
@@ -87,6 +87,8 @@ def test_every_command_exists_and_knows_its_options(page: Path) -> None:
                 parser.parse_args(arguments)
             case ["python", "-m", module, *_]:
                 assert importlib.util.find_spec(module), words
+            case ["python" | "sh" | "bash", path, *_] if not path.startswith("-"):
+                assert (ROOT / path).is_file(), words
             case ["python" | "python3", *_]:
                 pass
             case [".venv/bin/activate"]:
