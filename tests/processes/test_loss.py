@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 import mcp.types as types
@@ -95,7 +94,7 @@ async def test_no_stream_hangs_when_its_process_is_killed(fleet: Site, client_of
         assert store.hlen(f"mcp:calls:{{{session.id}}}") == 0
 
 
-async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site, diary: Diary) -> None:
+async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site) -> None:
     """A rolling restart, one half of it orderly and the other not."""
 
     async def replace(server: ServerProcess, how: Any) -> None:
@@ -105,16 +104,18 @@ async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site, di
         assert pid_of(server) != before
 
     async with sdk_client(fleet.url, fleet.people["alice"]) as client:
-        changes: list[str] = []
         answers: list[str] = []
+        cut: list[str] = []
         done = False
 
         async def work() -> None:
             while not done:
                 arguments = {"duration": 0.6, "steps": 3}
-                answers.append(text(await client.call_tool("longRunningOperation", arguments)))
-                with suppress(MCPError):  # a quick call whose connection was cut
-                    changes.append(text(await client.call_tool("echo", {"message": "between"})))
+                try:
+                    answers.append(text(await client.call_tool("longRunningOperation", arguments)))
+                    await client.call_tool("echo", {"message": "between"})
+                except MCPError as error:
+                    cut.append(error.error.message)
 
         working = asyncio.create_task(work())
         first, second = fleet.servers
@@ -126,7 +127,9 @@ async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site, di
         assert text(await client.call_tool("echo", {"message": "same session"})) == "Echo: same session"
     assert len(answers) >= 2
     assert set(answers) == {"Long running operation completed. Duration: 0.6 seconds, Steps: 3."}
-    assert changes
+    # A response that had not begun cannot be resumed; it is the proxy that says so, by 502.
+    assert set(cut) <= {"Server returned an error response"}
+    assert len(cut) <= 2
 
 
 async def test_a_call_that_is_lost_while_it_asks_the_client_asks_again(fleet: Site, diary: Diary) -> None:

@@ -1,0 +1,251 @@
+"""How sessions and access end: at once, on every process, and with nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.mcp_app.transports.support import initialize, notification, request, text_of, tool_call
+from tests.processes.support import (
+    APPLICATION,
+    Diary,
+    Identity,
+    Person,
+    Session,
+    Site,
+    answer_to,
+    with_settings,
+)
+from tests.support.processes import ServerProcess
+from tests.support.waiting import eventually
+
+AT_ONCE = 1.0
+"""Seconds within which access has ended everywhere; what is remembered would last five times as long."""
+
+
+async def test_delete_ends_a_session_on_all_processes_at_once_and_cancels_its_calls(
+    site: Site, alice: Person, diary: Diary
+) -> None:
+    one, other = (server.url for server in site.servers)
+    session = await alice.open(one)
+    bystander = await alice.open(one)
+    listening = [await session.listen(at) for at in (one, other)]
+    arguments = {"diary": str(diary.path), "seconds": 60}
+    running = await session.post(one, tool_call("harmful", arguments, id=1, progress=1))
+    await running.next_message()
+    asking = await session.post(other, tool_call("test_sampling", {"prompt": "Hm"}, id=2))
+    question = await asking.next_message()
+    unaffected = await bystander.post(one, tool_call("test_sampling", {"prompt": "Hm"}, id=2))
+    theirs = await unaffected.next_message()
+
+    assert (await session.delete(other)).status == 204
+    ended_at = time.monotonic()
+    for at in (one, other):
+        await eventually(partial(_has_status, session, at, 404), within=AT_ONCE)
+    for stream in (*listening, running, asking):
+        assert [block.message for block in await stream.blocks() if block.data] == []
+        assert not stream.was_cut
+    assert time.monotonic() - ended_at < 2 * AT_ONCE + 1
+    for message in (request("ping"), answer_to(question)):
+        assert (await session.post(one, message)).status == 404
+    assert (await session.delete(one)).status == 404
+    with site.redis() as store:
+
+        def nothing_is_left() -> bool:
+            return not list(store.scan_iter(f"*{session.id}*"))
+
+        await eventually(nothing_is_left)  # the calls are cancelled, and so renew no lease
+    assert (await bystander.post(other, answer_to(theirs))).status == 202
+    assert text_of((await unaffected.messages())[-1]) == "LLM response: To Hm"
+
+
+async def _has_status(session: Session, at: str, status: int) -> bool:
+    return await session.ping(at) == status
+
+
+async def _revoke(site: Site, who: Identity, token: str) -> None:
+    async with httpx2.AsyncClient(base_url=site.url) as http:
+        answer = await http.post("/revoke", data={"client_id": who.client_id, "token": token})
+    assert answer.status_code == 200
+
+
+async def _refused_at(session: Session, at: str) -> float:
+    """When a process refused the token for the first time.
+
+    It is asked so often that what it remembers of the token is never looked up anew by itself.
+    """
+    while True:
+        status = await session.ping(at)
+        if status == 401:
+            return time.time()
+        assert status == 200
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("kind", ["token", "refresh_token"])
+async def test_what_a_client_revokes_is_refused_within_a_second_on_every_process(
+    site: Site, client_of: Any, kind: str
+) -> None:
+    who = await site.sign_in("mallory")
+    client: Person = client_of(who)
+    session = await client.open(site.servers[0].url)
+    for server in site.servers:
+        assert await session.ping(server.url) == 200
+    await _revoke(site, who, getattr(who, kind))
+    async with asyncio.timeout(AT_ONCE):
+        await asyncio.gather(*(_refused_at(session, server.url) for server in site.servers))
+    answer = await client.send("POST", f"{site.servers[1].url}/mcp", message=initialize())
+    assert answer.status == 401
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+WAYS = {
+    "deactivates the user": "user.is_active = False; user.save()",
+    "deletes the user": "user.delete()",
+    "disables the client": "client.is_enabled = False; client.save()",
+    "deletes the client": "client.delete()",
+    "deletes the token": "AccessToken.objects.filter(application=client).delete()",
+}
+
+OPERATOR = """
+import time
+from django.contrib.auth import get_user_model
+from oauth_app.models import AccessToken, Client
+user = get_user_model().objects.get(username="{person}")
+client = Client.objects.get(client_id="{client_id}")
+{what}
+print(time.time())
+"""
+
+
+async def test_what_an_operator_withdraws_is_refused_within_a_second_on_every_process(
+    site: Site, client_of: Any
+) -> None:
+    """In a process of its own, as the admin, a command or a shell does it."""
+    people = {way: await site.sign_in(f"victim{number}") for number, way in enumerate(WAYS)}
+    asking: dict[str, list[asyncio.Task[float]]] = {}
+    for way, who in people.items():
+        client: Person = client_of(who)
+        session = await client.open(site.servers[0].url)
+        asking[way] = [asyncio.create_task(_refused_at(session, server.url)) for server in site.servers]
+    code = "".join(
+        OPERATOR.format(person=who.person, client_id=who.client_id, what=WAYS[way])
+        for way, who in people.items()
+    )
+    try:
+        done = await asyncio.to_thread(site.installation.run, "shell", "--no-imports", "-c", code)
+        async with asyncio.timeout(AT_ONCE):
+            for way, withdrawn_at in zip(WAYS, map(float, done.stdout.split()), strict=True):
+                for task in asking[way]:
+                    assert await task - withdrawn_at < AT_ONCE, way
+    finally:
+        for task in itertools.chain(*asking.values()):
+            task.cancel()
+
+
+async def test_the_streams_of_withdrawn_access_end(site: Site, client_of: Any) -> None:
+    who = await site.sign_in("trudy")
+    client: Person = client_of(who)
+    one, other = (server.url for server in site.servers)
+    session = await client.open(one)
+    listening = await session.listen(other)
+    running = await session.post(one, tool_call("test_sampling", {"prompt": "Hm"}))
+    await running.next_message()
+    await _revoke(site, who, who.token)
+    async with asyncio.timeout(3 * AT_ONCE):
+        await asyncio.gather(listening.blocks(), running.blocks())
+
+
+IDLE_SECONDS = 3
+MAX_SECONDS = 7
+
+
+@pytest.fixture
+def short_lived(site: Site) -> Iterator[ServerProcess]:
+    """A process whose sessions do not live long."""
+    made = with_settings(
+        site.installation,
+        MCP_SESSION_IDLE_SECONDS=IDLE_SECONDS,
+        MCP_SESSION_MAX_SECONDS=MAX_SECONDS,
+        MCP_CACHE_SECONDS=0.5,
+        MCP_KEEP_ALIVE_SECONDS=1.0,
+    )
+    server = ServerProcess(made, application=APPLICATION)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_sessions_end_when_they_are_idle_and_in_any_case_at_their_absolute_age(
+    short_lived: ServerProcess, site: Site, alice: Person
+) -> None:
+    at = short_lived.url
+    begun = time.monotonic()
+    idle, busy, listened_to = [await alice.open(at) for _ in range(3)]
+    listening = await listened_to.listen(at)
+    with site.redis() as store:
+
+        async def has_ended(session: Session) -> bool:
+            return not store.exists(f"session:{{{session.id}}}")  # asking the server would be a use of it
+
+        async def use() -> float:
+            """The age at which the session that is always in use has ended."""
+            await eventually(partial(_has_status, busy, at, 404), within=MAX_SECONDS + 5)
+            return time.monotonic() - begun
+
+        using = asyncio.create_task(use())
+        await eventually(partial(has_ended, idle), within=IDLE_SECONDS + 2)
+        assert not using.done()
+        assert not await has_ended(listened_to), "an open stream is a use"
+        assert MAX_SECONDS - 1.5 <= await using <= MAX_SECONDS + 2
+        await listening.blocks()  # to the end
+        assert time.monotonic() - begun < MAX_SECONDS + 3
+        for session in (idle, busy, listened_to):
+            assert await session.ping(at) == 404
+            assert not list(store.scan_iter(f"*{session.id}*"))
+
+
+async def test_after_a_busy_run_every_key_has_an_expiry(
+    site: Site, alice: Person, bob: Person, diary: Diary
+) -> None:
+    one, other = (server.url for server in site.servers)
+
+    async def be_busy(person: Person, at: str, elsewhere: str) -> None:
+        session = await person.open(at)
+        listening = await session.listen(elsewhere)
+        uri = "test://static/resource/1"
+        for message in (
+            request("logging/setLevel", {"level": "debug"}),
+            request("resources/subscribe", {"uri": uri}),
+            request("resources/unsubscribe", {"uri": uri}),
+            notification("notifications/cancelled", {"requestId": 99}),
+            tool_call("test_trigger_tool_change"),
+            tool_call("test_tool_with_logging"),
+            tool_call("test_reconnection"),
+            tool_call("gzip-file-as-resource", {"data": "data:,x", "name": "x.gz"}),
+            tool_call("create-note", {"title": "t", "text": "x"}),
+            tool_call("harmless", {"diary": str(diary.path), "seconds": 0.3}, progress=1),
+        ):
+            await (await session.post(elsewhere, message)).body()
+        asking = await session.post(at, tool_call("test_elicitation", {"message": "x"}))
+        await session.post(elsewhere, answer_to(await asking.next_message()))
+        await asking.messages()
+        waits = await session.post(at, tool_call("test_sampling", {"prompt": "for ever"}))
+        await waits.next_message()
+        await listening.drop()
+        sse = await person.send("GET", f"{at}/sse")
+        await sse.next_block()
+        await sse.drop()
+
+    await asyncio.gather(*(be_busy(*who) for who in ((alice, one, other), (bob, other, one)) * 3))
+    with site.redis() as store:
+        kinds = {key.partition("{")[0] for key in store.scan_iter(count=1000)}
+        assert {"session:", "mcp:events:", "mcp:calls:", "mcp:lease:", "mcp:asked:"} <= kinds
+        assert [key for key in store.scan_iter(count=1000) if store.ttl(key) == -1] == []
