@@ -39,6 +39,7 @@ from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.shutdown import Drain, TaskSet
@@ -97,7 +98,8 @@ class Runtime:
         self.redis = connect(settings.REDIS_URL)
         self.mailbox = Mailbox(get_channel_layer())
         self.bus = ChannelLayerBus(self.mailbox)
-        self.sessions = SessionStore(self.redis, self.mailbox)
+        self.peers = Peers(self.redis, self.mailbox)
+        self.sessions = SessionStore(self.redis, self.mailbox, self.peers)
         self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
         self.tasks = Tasks(
             TaskStore(self.redis, self.mailbox, lease_seconds=conf.lease_seconds),
@@ -148,6 +150,7 @@ class Runtime:
     async def _begin(self) -> None:
         await self.redis.ping()
         await self.mailbox.start()
+        await self.peers.enrol()
         running = asyncio.get_running_loop().create_future()
         self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
         await running
@@ -160,6 +163,7 @@ class Runtime:
             await self.tasks.runs.aclose()
             self._stop.set()
             await self._holder
+        await self.peers.leave()
         await self.mailbox.stop()
         await self.redis.aclose()
 
@@ -178,6 +182,8 @@ class Runtime:
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)
+            roll = asyncio.create_task(self.peers.run(), name="roll of processes")
+            stack.callback(roll.cancel)
             census = asyncio.create_task(
                 Census(self.redis, self.mailbox, self.streams).run(), name="stream census"
             )

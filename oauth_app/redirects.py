@@ -6,10 +6,12 @@ known here; compared to the letter otherwise. Pure functions, which know no Djan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK_NETLOC = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 MAX_LENGTH = 1000
 RESPONSE_PARAMETERS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
 
@@ -69,7 +71,7 @@ def without_query(uri: str) -> str:
 
 
 def _is_loopback(url: SplitResult) -> bool:
-    return url.scheme == "http" and url.hostname in LOOPBACK_HOSTS
+    return url.scheme == "http" and _LOOPBACK_NETLOC.fullmatch(url.netloc) is not None
 
 
 def _without_loopback_port(uri: str) -> str | None:

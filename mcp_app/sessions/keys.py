@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+PROCESSES = "mcp:processes"
+"""Sorted set: the addresses of the processes that serve; the score is when each is struck off."""
+
 
 def record(session_id: str) -> str:
     """Hash: the session record."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
 
@@ -21,7 +22,11 @@ from mcp_app.conf import conf
 logger = logging.getLogger(__name__)
 
 EVERYONE = "everyone"
+CONFIRMED = "mailbox.confirmed"
 RETRY_SECONDS = 1.0
+
+_CONFIRM_SECONDS = 0.5
+"""How long a change waits for the other processes to have heard of it."""
 
 Message = dict[str, Any]
 Handler = Callable[[Message], None]
@@ -35,7 +40,9 @@ class Mailbox:
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         self._joined: Counter[str] = Counter()
         self._receiver: asyncio.Task[None] | None = None
+        self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self.address = ""
+        self.on(CONFIRMED, self._on_confirmed)
 
     def on(self, message_type: str, handler: Handler) -> None:
         """Call `handler` with every message of this type. It must not block."""
@@ -68,6 +75,25 @@ class Mailbox:
         """Send to every process; this one handles the message before the call returns."""
         self._handle(message)
         await self._attempt(self._layer.group_send(EVERYONE, message | {"from": self.address}))
+
+    async def broadcast_and_confirm(self, message: Message, others: Collection[str]) -> None:
+        """Send to every process, and wait until these have handled it, but not for long.
+
+        One that has died meanwhile, or does not hear, is not waited for longer than `_CONFIRM_SECONDS`.
+        """
+        token = secrets.token_hex(8)
+        missing = set(others) - {self.address}
+        confirmed = asyncio.Event()
+        self._unconfirmed[token] = (missing, confirmed)
+        try:
+            await self.broadcast(message | {"confirm": token})
+            if missing:
+                async with asyncio.timeout(_CONFIRM_SECONDS):
+                    await confirmed.wait()
+        except TimeoutError:
+            logger.warning("a message was not confirmed in time", extra={"processes": len(missing)})
+        finally:
+            del self._unconfirmed[token]
 
     async def send_to_session(self, session_id: str, message: Message) -> None:
         """Send to every process that has an open stream of the session, this one first."""
@@ -109,8 +135,18 @@ class Mailbox:
                 logger.warning("the channel layer cannot be reached; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if message.get("from") != self.address:
-                self._handle(message)
+            if message.get("from") == self.address:
+                continue
+            self._handle(message)
+            if "confirm" in message:
+                confirmation = {"type": CONFIRMED, "token": message["confirm"], "by": self.address}
+                await self._attempt(self._layer.send(message["from"], confirmation))
+
+    def _on_confirmed(self, message: Message) -> None:
+        missing, confirmed = self._unconfirmed.get(message["token"], (set(), None))
+        missing.discard(message["by"])
+        if confirmed is not None and not missing:
+            confirmed.set()
 
     def _handle(self, message: Message) -> None:
         for handler in self._handlers[message["type"]]:

@@ -11,11 +11,13 @@ from typing import Any, cast, get_args
 from mcp_types import InitializeRequestParams, LoggingLevel
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.recent import Recent
 from mcp_app.sessions import keys
 from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.peers import Peers
 
 _SUBSCRIPTION = "subscription:"
 """Prefix of the hash fields that hold subscriptions, one each, so that two processes can add at once."""
@@ -111,9 +113,10 @@ class SessionStore:
     Every change is announced to all processes, which then forget their copy.
     """
 
-    def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
+    def __init__(self, redis: Redis, mailbox: Mailbox, peers: Peers) -> None:
         self._redis = redis
         self._mailbox = mailbox
+        self._peers = peers
         self._copies: Recent[SessionRecord] = Recent()
         self._set = redis.register_script(_SET)
         mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
@@ -195,9 +198,16 @@ class SessionStore:
         await self.announce(CHANGED, session_id)
 
     async def announce(self, event: str, session_id: str) -> None:
-        """Make every process forget its copy of a session that has changed or ended."""
+        """Make every process forget its copy of a session that has changed or ended.
+
+        Returns when they have, so that whoever made the change finds it in force everywhere.
+        """
         self.forget(session_id)
-        await self._mailbox.broadcast({"type": event, "session": session_id})
+        try:
+            others = await self._peers.addresses()
+        except (RedisError, OSError):
+            others = []
+        await self._mailbox.broadcast_and_confirm({"type": event, "session": session_id}, others)
 
 
 class LiveSession:

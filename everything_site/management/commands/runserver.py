@@ -102,6 +102,7 @@ class Command(DaphneRunserver):
                 "  This password is shown once; `manage.py changepassword admin` sets another.\n"
             )
         self.stdout.write("\n")
+        self.stdout.flush()  # in a pipe it would be lost with this process
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from mcp_app.runtime import connect
 from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import SessionRecord, SessionStore
 
 CLIENT = {
@@ -61,7 +62,7 @@ async def mailbox(open_mailbox: Callable[[], Awaitable[Mailbox]]) -> Mailbox:
 
 @pytest.fixture
 def store(redis: Redis, mailbox: Mailbox) -> SessionStore:
-    return SessionStore(redis, mailbox)
+    return SessionStore(redis, mailbox, Peers(redis, mailbox))
 
 
 def make_record(**fields: Any) -> SessionRecord:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from mcp_app.sessions import keys
 from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore, TooManySubscriptions
 from tests.mcp_app.sessions.conftest import make_record
 from tests.support.waiting import eventually
@@ -47,7 +48,7 @@ def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
 async def test_another_process_reads_what_was_stored(
     redis: Redis, mailbox: Mailbox, record: SessionRecord
 ) -> None:
-    assert await SessionStore(redis, mailbox).get(record.id) == record
+    assert await SessionStore(redis, mailbox, Peers(redis, mailbox)).get(record.id) == record
 
 
 async def test_an_unknown_session_is_none(store: SessionStore) -> None:
@@ -129,7 +130,7 @@ async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, setting
 async def test_a_change_is_seen_by_the_other_process_at_once(
     store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, await open_mailbox())
+    elsewhere = SessionStore(redis, there := await open_mailbox(), Peers(redis, there))
     assert await elsewhere.get(record.id) == record
     await store.set_log_level(record.id, "error")
     await store.subscribe(record, "test://a")
@@ -157,7 +158,7 @@ async def test_the_other_process_hears_that_a_session_has_ended(
     mailbox = await open_mailbox()
     heard: list[str] = []
     mailbox.on(ENDED, lambda message: heard.append(message["session"]))
-    elsewhere = SessionStore(redis, mailbox)
+    elsewhere = SessionStore(redis, mailbox, Peers(redis, mailbox))
     await elsewhere.get(record.id)
     await store.end(record.id)
     await eventually(lambda: heard == [record.id], within=2)
@@ -176,7 +177,7 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
 async def test_two_processes_can_subscribe_at_once(
     store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, await open_mailbox())
+    elsewhere = SessionStore(redis, there := await open_mailbox(), Peers(redis, there))
     await asyncio.gather(store.subscribe(record, "test://a"), elsewhere.subscribe(record, "test://b"))
     seen = await store.renew(record.id)
     assert seen is not None
@@ -199,7 +200,7 @@ async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
     redis: Redis, mailbox: Mailbox, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, mailbox)  # type: ignore[arg-type]
+    store = SessionStore(slow, mailbox, Peers(redis, mailbox))  # type: ignore[arg-type]
     reading = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")
@@ -217,7 +218,7 @@ async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
     redis: Redis, mailbox: Mailbox, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, mailbox)  # type: ignore[arg-type]
+    store = SessionStore(slow, mailbox, Peers(redis, mailbox))  # type: ignore[arg-type]
     old = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")

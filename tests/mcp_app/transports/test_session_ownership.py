@@ -126,3 +126,12 @@ async def test_nobody_can_resume_anothers_stream(
         refused = await intruder.get(other, primed.id)
         assert refused.status in (400, 404)
         assert "progress" not in (await refused.body()).decode()
+
+
+async def test_a_session_that_has_been_ended_is_unknown_to_every_process_at_once(
+    one: Process, other: Process, session: Session
+) -> None:
+    for process in (one, other):  # both have a copy of the record
+        assert (await session.post(process, request("ping"))).status == 200
+    assert (await session.delete(one)).status == 204
+    assert (await session.post(other, request("ping"))).status == 404
