@@ -1,5 +1,6 @@
 """What all tests share: an embedded Redis where TEST_REDIS_URL names none."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
 
@@ -9,6 +10,11 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
+
+
+def pytest_configure() -> None:
+    # A shell starts its background jobs with SIGINT ignored, and processes hand that on to theirs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
