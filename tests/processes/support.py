@@ -298,6 +298,32 @@ def answer_to(question: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": question["id"], "result": result}
 
 
+async def hears_changes(listening: Reply, session: Session, at: str, by: str) -> None:
+    """A change that happens while a process is cut off is not told; those afterwards are.
+
+    The stream is at one process, and the changes are made by another. When the stream ends, its client
+    comes back, as it is told to.
+    """
+
+    async def hear() -> Any:
+        stream = listening
+        while True:
+            while (block := await stream.next_block()) is not None:
+                if block.data:
+                    return block.message
+            stream = await session.listen(at, stream.last_id)
+
+    hearing = asyncio.create_task(hear())
+
+    async def is_heard() -> bool:
+        await session.call(by, "test_trigger_tool_change")
+        await asyncio.wait({hearing}, timeout=0.5)
+        return hearing.done()
+
+    await eventually(is_heard)
+    assert (await hearing)["method"] == "notifications/tools/list_changed"
+
+
 @contextlib.asynccontextmanager
 async def sdk_client(url: str, identity: Identity, **options: Any) -> AsyncIterator[Client]:
     """The official client in a session of its own."""

@@ -24,6 +24,7 @@ from tests.processes.support import (
     Session,
     Site,
     answer_to,
+    hears_changes,
     own_redis,
     readiness,
     start,
@@ -151,20 +152,7 @@ async def test_streams_and_calls_survive_a_restart_of_redis(
     assert text_of(heard[-1]) == "done"
     assert len(diary.runs) == 1
     await _until_ready(troubled)
-    await _hears_changes(listening, session, one)
-
-
-async def _hears_changes(listening: Reply, session: Session, at: str) -> None:
-    """A change that happens while its process is cut off is not told; those afterwards are."""
-    hearing = asyncio.create_task(listening.next_message())
-
-    async def is_heard() -> bool:
-        await session.call(at, "test_trigger_tool_change")
-        await asyncio.wait({hearing}, timeout=0.5)
-        return hearing.done()
-
-    await eventually(is_heard)
-    assert (await hearing)["method"] == "notifications/tools/list_changed"
+    await hears_changes(listening, session, other, one)
 
 
 async def test_an_answer_that_was_acknowledged_survives_a_restart_of_redis(
@@ -232,7 +220,7 @@ async def test_a_stalled_redis_is_answered_with_503_in_time_and_streams_survive_
     answers = [message for message in heard if "id" in message]
     assert [answer["id"] for answer in answers] == ["x"]
     await _until_ready(troubled)
-    await _hears_changes(listening, session, one)
+    await hears_changes(listening, session, other, one)
 
 
 async def test_a_pause_that_is_shorter_than_the_time_limit_is_only_a_pause(
@@ -262,4 +250,4 @@ async def test_a_client_that_was_told_to_come_back_needs_nothing_new(
     with troubled.redis.frozen():
         assert (await session.get(other, listening.last_id)).status == 503
     resumed = await session.listen(other, listening.last_id)
-    await _hears_changes(resumed, session, one)
+    await hears_changes(resumed, session, other, one)
