@@ -20,7 +20,7 @@ from mcp.shared.dispatcher import CallOptions
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest, ProgressToken
 from redis.exceptions import RedisError
 
 from mcp_app.sessions.cancelling import heed_cancellation
@@ -46,7 +46,29 @@ class ClientRequest:
         self.session = session
 
 
-class Exchange:
+class ReportsProgress:
+    """The `progress` of a `DispatchContext`, for whoever can `notify`."""
+
+    _progress_token: ProgressToken | None
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress, if the client gave a token for it."""
+        if self._progress_token is None:
+            return
+        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message is not None:
+            params["message"] = message
+        await self.notify("notifications/progress", params)
+
+
+class Exchange(ReportsProgress):
     """One request of one session. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
 
     can_send_request = True
@@ -179,18 +201,7 @@ class Exchange:
     ) -> None:
         """Send a notification on this exchange's own stream."""
         if self.live_session.record.admits((method, params or {})):
-            await self._emit(_notification(method, params))
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report progress, if the client gave a token for it."""
-        if self._progress_token is None:
-            return
-        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
-        if total is not None:
-            params["total"] = total
-        if message is not None:
-            params["message"] = message
-        await self.notify("notifications/progress", params)
+            await self._emit(notification(method, params))
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
@@ -238,13 +249,14 @@ class SessionChannel:
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         if self._live_session.record.admits((method, params or {})):
-            await self._emit(_notification(method, params))
+            await self._emit(notification(method, params))
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self._calls.streams.append(self._live_session.record.id, PENDING, message)
 
 
-def _notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+def notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A notification as a JSON-RPC message."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
     if params is not None:
         message["params"] = dict(params)

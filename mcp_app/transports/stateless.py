@@ -35,7 +35,7 @@ from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.sessions.exchange import ClientRequest
+from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import check_scopes, parse, until_left
 
@@ -130,7 +130,7 @@ async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes
     await send({"type": "http.response.body", "body": last})
 
 
-class StatelessExchange:
+class StatelessExchange(ReportsProgress):
     """The run of one request. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
 
     can_send_request = False  # the revision has no requests to the client, only `input_required` results
@@ -211,21 +211,7 @@ class StatelessExchange:
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which thereby becomes a stream."""
-        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
-        if params is not None:
-            message["params"] = dict(params)
-        await self._outbox.put(framing.event_without_id(message))
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report progress, if the client gave a token for it."""
-        if self._progress_token is None:
-            return
-        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
-        if total is not None:
-            params["total"] = total
-        if message is not None:
-            params["message"] = message
-        await self.notify("notifications/progress", params)
+        await self._outbox.put(framing.event_without_id(notification(method, params)))
 
 
 def _refusal(code: int, message: str, data: Any = None) -> errors.HttpError:
