@@ -144,8 +144,8 @@ class Conf:
 
     @cached_property
     def client_request_seconds(self) -> float:
-        """How long a client may take to answer a request of the server, unless the tool says otherwise."""
-        return getattr(settings, "MCP_CLIENT_REQUEST_SECONDS", 60.0)
+        """The longest that a client may take to answer a request of the server; a tool may ask for less."""
+        return getattr(settings, "MCP_CLIENT_REQUEST_SECONDS", 600.0)
 
     @cached_property
     def event_log_length(self) -> int:

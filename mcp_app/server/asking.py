@@ -46,8 +46,8 @@ from mcp.types import (
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-# Seconds that a client has to answer. A model may think for minutes; a person gets ten of them,
-# as with the reference server.
+# Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
+# for minutes; a person gets ten of them, as with the reference server.
 MODEL_DEADLINE = 300.0
 PERSON_DEADLINE = 600.0
 

@@ -65,6 +65,8 @@ class ClientRequests:
     ) -> dict[str, Any]:
         """Send a request to the client by `emit` and wait for its result.
 
+        It waits for `timeout_seconds`, but never longer than `MCP_CLIENT_REQUEST_SECONDS`.
+
         Raises:
             MCPError: The client lacks the capability, answered with an error, or did not answer in time.
         """
@@ -76,7 +78,8 @@ class ClientRequests:
             raise MCPError(
                 INVALID_REQUEST, f"The client has not declared the capability that {method} needs."
             )
-        seconds = timeout_seconds if timeout_seconds is not None else conf.client_request_seconds
+        longest = conf.client_request_seconds
+        seconds = longest if timeout_seconds is None else min(timeout_seconds, longest)
         request_id = f"{self._mailbox.address}/{secrets.token_hex(8)}"
         key = (record.id, request_id)
         self._waiting[key] = asyncio.Event()
@@ -84,7 +87,7 @@ class ClientRequests:
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hset(asked, request_id, method)
-                pipe.expire(asked, int(max(seconds, conf.session_idle_seconds)) + 1)
+                pipe.expire(asked, int(max(longest, conf.session_idle_seconds)) + 1)
                 await pipe.execute()
             request: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
             if params is not None:

@@ -119,6 +119,17 @@ async def test_an_answer_that_comes_too_late_finds_an_error_and_a_cancellation(
     assert not await one.runtime.redis.exists(f"mcp:asked:{{{session.id}}}")
 
 
+async def test_no_tool_waits_for_its_client_longer_than_the_operator_allows(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CLIENT_REQUEST_SECONDS = 0.05
+    stream = await session.post(one, SAMPLE)
+    asked, cancelled, answer = await stream.messages()
+    assert cancelled["params"]["requestId"] == asked["id"]
+    assert answer["result"]["isError"] is True
+    assert "did not answer" in text_of(answer)
+
+
 async def test_an_answer_whose_message_between_processes_is_lost_is_found_all_the_same(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
