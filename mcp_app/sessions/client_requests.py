@@ -110,7 +110,10 @@ class ClientRequests:
         finally:
             del self._waiting[key]
             with suppress(RedisError, OSError):  # what is left behind expires
-                await cast(Any, self._redis.hdel(asked, request_id))
+                async with self._redis.pipeline(transaction=True) as pipe:
+                    pipe.hdel(asked, request_id)
+                    pipe.delete(keys.answer(record.id, request_id))
+                    await pipe.execute()
         if "error" in answer:
             raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
         return cast("dict[str, Any]", answer["result"])
@@ -139,7 +142,7 @@ class ClientRequests:
         while True:
             # The client's time does not run out because Redis is away for a while.
             with suppress(RedisError, OSError):
-                answer = await self._redis.getdel(keys.answer(*key))
+                answer = await self._redis.get(keys.answer(*key))
                 if answer is not None:
                     return cast("dict[str, Any]", json.loads(answer))
             heed_cancellation()

@@ -27,6 +27,9 @@ START = "0-0"
 _PAGE = 50
 """How many entries of a log are read at a time."""
 
+_ONCE_SECONDS = 60
+"""How long Redis knows an appending again: longer than it is tried."""
+
 _REPLY = "r"
 _LISTENER = "g"
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
@@ -50,12 +53,16 @@ end
 return 1
 """
 
-# Tells a listener something, if it is the one to hear it.
-# KEYS: listener, events. ARGV: stream, message, length of the log, seconds of the log.
-_TELL = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'stream', ARGV[1], 'data', ARGV[2])
-redis.call('EXPIRE', KEYS[2], ARGV[4])
+# Appends a message, once: a connection may break after Redis has appended it and before it has said so,
+# and then the same is tried again. With a listener's key, only if that listener is the one to hear it.
+# KEYS: log, this appending, listener or nothing. ARGV: stream, message, length of the log, seconds of it,
+# seconds for which the appending is remembered.
+_APPEND = """
+if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
+if redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[5]) then
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'stream', ARGV[1], 'data', ARGV[2])
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
 return 1
 """
 
@@ -105,31 +112,23 @@ def parse_event_id(text: str) -> tuple[str, str] | None:
     return (match["stream"], match["place"]) if match else None
 
 
+def _new_appending(session_id: str) -> str:
+    return keys.appending(session_id, secrets.token_hex(8))
+
+
 class EventLog:
     """The event logs of all sessions."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._take = redis.register_script(_TAKE)
-        self._tell = redis.register_script(_TELL)
+        self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
-
-    def add(
-        self, pipe: Any, session_id: str, stream: str, message: dict[str, Any], *, final: bool = False
-    ) -> None:
-        """Queue the appending of a message on a Redis pipeline, which the caller executes."""
-        fields = {"stream": stream, "data": pydantic_core.to_json(message).decode()}
-        if final:
-            fields["final"] = "1"
-        key = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
-        pipe.xadd(key, fields, maxlen=conf.event_log_length, approximate=True)
-        pipe.expire(key, conf.session_idle_seconds)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
         """Append one message."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            self.add(pipe, session_id, stream, message)
-            await pipe.execute()
+        log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
+        await self._append_once([log, _new_appending(session_id)], stream, message)
 
     async def read(self, session_id: str, stream: str, after: str) -> list[Event]:
         """The next events of one stream after a place, in order; none when there are no more.
@@ -170,21 +169,17 @@ class EventLog:
 
     async def tell(self, session_id: str, stream: str, message: dict[str, Any]) -> bool:
         """Append a message to a listener's stream; False when another listener is the one to hear it."""
-        return bool(
-            await self._tell(
-                keys=[keys.listener(session_id), keys.events(session_id)],
-                args=[
-                    stream,
-                    pydantic_core.to_json(message).decode(),
-                    conf.event_log_length,
-                    conf.session_idle_seconds,
-                ],
-            )
-        )
+        log, listener = keys.events(session_id), keys.listener(session_id)
+        return await self._append_once([log, _new_appending(session_id), listener], stream, message)
 
     async def release(self, session_id: str, stream: str) -> None:
         """Let another listener take what comes next."""
         await self._release(keys=[keys.listener(session_id)], args=[stream])
+
+    async def _append_once(self, names: list[str], stream: str, message: dict[str, Any]) -> bool:
+        data = pydantic_core.to_json(message).decode()
+        lives = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
+        return bool(await self._append(keys=names, args=[stream, data, *lives]))
 
     async def _entries(
         self, session_id: str, low: str, high: str, count: int | None = None

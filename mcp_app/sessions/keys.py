@@ -21,6 +21,11 @@ def events(session_id: str) -> str:
     return f"mcp:events:{{{session_id}}}"
 
 
+def appending(session_id: str, token: str) -> str:
+    """String: that one message has been appended, so that a second try does not append it again."""
+    return f"mcp:appending:{{{session_id}}}:{token}"
+
+
 def pending(session_id: str) -> str:
     """Stream: the messages that belong to no call, until an open GET stream takes them."""
     return f"mcp:pending:{{{session_id}}}"
@@ -62,7 +67,7 @@ def open_streams(process: str) -> str:
 
 
 def of_session(session_id: str) -> list[str]:
-    """Every key of fixed name that a session has; answers and leases expire by themselves."""
+    """Every key of fixed name that a session has; the others expire by themselves."""
     return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener, files)]
 
 

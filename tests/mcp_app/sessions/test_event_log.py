@@ -118,14 +118,6 @@ async def test_the_log_is_capped_and_expires(
     assert 0 < await redis.ttl(keys.events(record.id)) <= 300
 
 
-async def test_only_the_final_event_is_final(log: EventLog, redis: Redis, record: SessionRecord) -> None:
-    await log.append(record.id, "r1", {"n": 1})
-    async with redis.pipeline() as pipe:
-        log.add(pipe, record.id, "r1", {"n": 2}, final=True)
-        await pipe.execute()
-    assert [event.final for event in await log.read(record.id, "r1", START)] == [False, True]
-
-
 async def test_a_message_with_line_breaks_stays_on_one_line(log: EventLog, record: SessionRecord) -> None:
     await log.append(record.id, "r1", {"n": "a\nb\r\nc\u2028d"})
     [event] = await log.read(record.id, "r1", START)

@@ -1,0 +1,73 @@
+"""Redis carries a command out, and the connection breaks before it can say so: nothing happens twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from mcp_types import JSONRPCResponse
+from redis.asyncio import Redis
+
+from mcp_app.runtime import connect
+from mcp_app.sessions import keys
+from mcp_app.sessions.client_requests import ClientRequests
+from mcp_app.sessions.event_log import START, EventLog
+from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.record import SessionRecord
+from tests.support.redis_relay import RedisRelay, relaying
+
+
+@pytest.fixture
+async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
+    async with relaying(redis_server) as relay:
+        yield relay
+
+
+@pytest.fixture
+async def relayed(relay: RedisRelay) -> AsyncIterator[Redis]:
+    client = connect(relay.url)
+    yield client
+    await client.aclose()
+
+
+async def test_a_message_is_appended_once(
+    relay: RedisRelay, relayed: Redis, redis: Redis, record: SessionRecord
+) -> None:
+    log = EventLog(relayed)
+    await log.append(record.id, "r1", {"n": 1})
+    relay.lose_reply_to(b"r1")
+    await log.append(record.id, "r1", {"n": 2})
+    assert relay.lost == 1
+    events = await EventLog(redis).read(record.id, "r1", START)
+    assert [json.loads(event.data)["n"] for event in events] == [1, 2]
+
+
+async def test_a_listener_is_told_once(
+    relay: RedisRelay, relayed: Redis, redis: Redis, record: SessionRecord
+) -> None:
+    log = EventLog(relayed)
+    await log.take(record.id, "g1")
+    assert await log.tell(record.id, "g1", {"n": "first"})
+    relay.lose_reply_to(b"told")
+    assert await log.tell(record.id, "g1", {"n": "told"})
+    assert relay.lost == 1
+    assert len(await EventLog(redis).read(record.id, "g1", START)) == 2
+
+
+async def test_the_answer_of_a_client_is_not_lost_with_the_reply_that_brings_it(
+    relay: RedisRelay, relayed: Redis, redis: Redis, mailbox: Mailbox, record: SessionRecord
+) -> None:
+    requests = ClientRequests(relayed, mailbox)
+
+    async def emit(message: dict[str, Any]) -> None:
+        if message["method"] == "roots/list":
+            answer = JSONRPCResponse(jsonrpc="2.0", id=message["id"], result={"roots": []})
+            await ClientRequests(redis, mailbox).deliver(record.id, answer)
+            relay.lose_reply_to(keys.answer(record.id, message["id"]).encode())
+
+    record.client_params.capabilities.roots = {}  # type: ignore[union-attr, assignment]
+    assert await requests.ask(record, emit, "roots/list", None, 10) == {"roots": []}
+    assert relay.lost == 1
+    assert not await redis.keys(f"mcp:a*{{{record.id}}}*")

@@ -1,0 +1,74 @@
+"""A relay before Redis that can break a connection at the worst moment: when a command has been carried
+out and its reply is on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+
+class RedisRelay:
+    """Carries bytes between clients and a Redis server."""
+
+    def __init__(self, url: str) -> None:
+        self._target = urlsplit(url)
+        self.url = ""
+        self.lost = 0
+        self._loses_after: bytes | None = None
+
+    def lose_reply_to(self, word: bytes) -> None:
+        """Break the connection over the reply to the next command in which this word occurs."""
+        self._loses_after = word
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one client."""
+        redis_reader, redis_writer = await self._connect()
+        breaks = False
+
+        async def forth() -> None:
+            nonlocal breaks
+            while data := await reader.read(65536):
+                if self._loses_after is not None and self._loses_after in data:
+                    self._loses_after = None
+                    breaks = True
+                redis_writer.write(data)
+
+        async def back() -> None:
+            while data := await redis_reader.read(65536):
+                if breaks:
+                    self.lost += 1
+                    return
+                writer.write(data)
+
+        ways = {asyncio.create_task(forth()), asyncio.create_task(back())}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            redis_writer.close()
+            writer.close()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._target.scheme == "unix":
+            return await asyncio.open_unix_connection(self._target.path)
+        return await asyncio.open_connection(self._target.hostname, self._target.port)
+
+
+@contextlib.asynccontextmanager
+async def relaying(url: str) -> AsyncIterator[RedisRelay]:
+    """A relay before the Redis at `url`; clients reach it at its own `url`."""
+    relay = RedisRelay(url)
+    server = await asyncio.start_server(relay.carry, "127.0.0.1")
+    relay.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}{_database(url)}"
+    async with server:
+        yield relay
+
+
+def _database(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"/{parts.query.removeprefix('db=') or 0}"
+    return parts.path
