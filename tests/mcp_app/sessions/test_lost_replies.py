@@ -67,7 +67,7 @@ async def test_the_answer_of_a_client_is_not_lost_with_the_reply_that_brings_it(
             await ClientRequests(redis, mailbox).deliver(record.id, answer)
             relay.lose_reply_to(keys.answer(record.id, message["id"]).encode())
 
-    record.client_params.capabilities.roots = {}  # type: ignore[union-attr, assignment]
+    record.client_params.capabilities.roots = {}  # type: ignore[union-attr]
     assert await requests.ask(record, emit, "roots/list", None, 10) == {"roots": []}
     assert relay.lost == 1
     assert not await redis.keys(f"mcp:a*{{{record.id}}}*")
