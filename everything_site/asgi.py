@@ -37,6 +37,7 @@ def route(pattern: str, app: Any) -> URLPattern:
 
 gc.collect()
 gc.freeze()  # what is loaded by now stays for good; no later collection needs to look at it
+gc.set_threshold(10_000)  # a request makes some hundred objects: not every third need start a collection
 
 application = RequestLog(
     ProtocolTypeRouter(

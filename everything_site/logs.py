@@ -54,7 +54,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = {key: record.__dict__[key] for key in record.__dict__.keys() - _STANDARD}
+    fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
     if current := request_id.get():
         fields["request_id"] = current
     return fields

@@ -14,7 +14,7 @@ from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
 
-from . import completions, notes, pagination, prompts, resources, session_features, tools
+from . import completions, notes, pagination, prompts, resources, session_features, tools, tracing
 from . import fixtures as conformance
 from .apps import hello_world
 from .capabilities import announce_list_changes
@@ -103,6 +103,7 @@ def build_server(
         max_request_body_size=max_body_size,
     )
     app = server.session_manager.app
+    tracing.drop_unless_configured(app)
 
     tools.register(server)
     resources.register(server)

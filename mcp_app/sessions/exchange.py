@@ -129,10 +129,10 @@ class Exchange(ReportsProgress):
         return self._registration is not None
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the exchange has ended or become a stream, but not longer than this."""
+        """Wait until the exchange has ended or become a stream, but not longer than this. Only one may wait."""
         timer = asyncio.get_running_loop().call_later(seconds, self._decide)
         try:
-            await asyncio.shield(self._outcome)
+            await self._outcome
         finally:
             timer.cancel()
 

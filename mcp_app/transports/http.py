@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from mcp_app.transports import errors
@@ -35,8 +36,11 @@ def headers_of(scope: Scope) -> dict[str, str]:
 def accepts(headers: dict[str, str], media_type: str) -> bool:
     """Whether the Accept header admits a media type (RFC 9110 §12.5.1); quality values do not matter here."""
     accept = headers.get("accept")
-    if accept is None:
-        return False
+    return accept is not None and _admits(accept, media_type)
+
+
+@lru_cache(maxsize=256)
+def _admits(accept: str, media_type: str) -> bool:
     kind = media_type.split("/")[0]
     offered = {part.split(";")[0].strip().lower() for part in accept.split(",")}
     return not offered.isdisjoint({media_type, f"{kind}/*", "*/*"})
