@@ -55,13 +55,16 @@ return 1
 
 # Appends a message, once: a connection may break after Redis has appended it and before it has said so,
 # and then the same is tried again. With a listener's key, only if that listener is the one to hear it.
-# KEYS: log, this appending, listener or nothing. ARGV: stream, message, length of the log, seconds of it,
-# seconds for which the appending is remembered.
+# KEYS: log, recent appendings, listener or nothing. ARGV: stream, message, this appending, length of the
+# log, seconds of the log, seconds for which an appending is remembered.
 _APPEND = """
 if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
-if redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[5]) then
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'stream', ARGV[1], 'data', ARGV[2])
-  redis.call('EXPIRE', KEYS[1], ARGV[4])
+local now = tonumber(redis.call('TIME')[1])
+if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 1 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[6])
+  redis.call('EXPIRE', KEYS[2], ARGV[6])
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'stream', ARGV[1], 'data', ARGV[2])
+  redis.call('EXPIRE', KEYS[1], ARGV[5])
 end
 return 1
 """
@@ -112,10 +115,6 @@ def parse_event_id(text: str) -> tuple[str, str] | None:
     return (match["stream"], match["place"]) if match else None
 
 
-def _new_appending(session_id: str) -> str:
-    return keys.appending(session_id, secrets.token_hex(8))
-
-
 class EventLog:
     """The event logs of all sessions."""
 
@@ -128,23 +127,29 @@ class EventLog:
     async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
         """Append one message."""
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
-        await self._append_once([log, _new_appending(session_id)], stream, message)
+        await self._append_once([log, keys.appended(session_id)], stream, message)
 
     async def read(self, session_id: str, stream: str, after: str) -> list[Event]:
         """The next events of one stream after a place, in order; none when there are no more.
 
         Never all of a long log at once: messages can be large, and who reads them may be slow.
         """
+        events, _ = await self.read_on(session_id, stream, after)
+        return events
+
+    async def read_on(self, session_id: str, stream: str, after: str) -> tuple[list[Event], str]:
+        """The same with the place up to which the log was looked through: where to read on from."""
         while True:
             entries = await self._entries(session_id, f"({after}", "+", count=_PAGE)
+            if entries:
+                after = entries[-1][0]
             events = [
                 Event(stream, place, fields["data"], "final" in fields)
                 for place, fields in entries
                 if fields["stream"] == stream
             ]
             if events or len(entries) < _PAGE:
-                return events
-            after = entries[-1][0]
+                return events, after
 
     async def holds(self, session_id: str, stream: str, place: str) -> bool:
         """Whether the log still has this event, so that nothing after it is missing."""
@@ -169,8 +174,8 @@ class EventLog:
 
     async def tell(self, session_id: str, stream: str, message: dict[str, Any]) -> bool:
         """Append a message to a listener's stream; False when another listener is the one to hear it."""
-        log, listener = keys.events(session_id), keys.listener(session_id)
-        return await self._append_once([log, _new_appending(session_id), listener], stream, message)
+        names = [keys.events(session_id), keys.appended(session_id), keys.listener(session_id)]
+        return await self._append_once(names, stream, message)
 
     async def release(self, session_id: str, stream: str) -> None:
         """Let another listener take what comes next."""
@@ -178,8 +183,8 @@ class EventLog:
 
     async def _append_once(self, names: list[str], stream: str, message: dict[str, Any]) -> bool:
         data = pydantic_core.to_json(message).decode()
-        lives = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
-        return bool(await self._append(keys=names, args=[stream, data, *lives]))
+        limits = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
+        return bool(await self._append(keys=names, args=[stream, data, secrets.token_hex(8), *limits]))
 
     async def _entries(
         self, session_id: str, low: str, high: str, count: int | None = None

@@ -129,7 +129,7 @@ class Exchange(ReportsProgress):
         return self._registration is not None
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the exchange has ended or become a stream, but not longer than this. Only one may wait."""
+        """Wait until the exchange has ended or become a stream, but not longer than this; for one to wait."""
         timer = asyncio.get_running_loop().call_later(seconds, self._decide)
         try:
             await self._outcome

@@ -21,9 +21,9 @@ def events(session_id: str) -> str:
     return f"mcp:events:{{{session_id}}}"
 
 
-def appending(session_id: str, token: str) -> str:
-    """String: that one message has been appended, so that a second try does not append it again."""
-    return f"mcp:appending:{{{session_id}}}:{token}"
+def appended(session_id: str) -> str:
+    """Sorted set: what was appended to the logs of late, so that a second try does not append it again."""
+    return f"mcp:appended:{{{session_id}}}"
 
 
 def pending(session_id: str) -> str:
@@ -67,10 +67,11 @@ def open_streams(process: str) -> str:
 
 
 def of_session(session_id: str) -> list[str]:
-    """Every key of fixed name that a session has; the others expire by themselves."""
-    return [key(session_id) for key in (record, owner, events, pending, calls, asked, listener, files)]
+    """Every key of fixed name that a session has; answers and leases expire by themselves."""
+    kinds = (record, owner, events, appended, pending, calls, asked, listener, files)
+    return [key(session_id) for key in kinds]
 
 
 def renewed_by_use(session_id: str) -> list[str]:
-    """Those that live as long as the session does. A listener renews its claim itself, while it lives."""
-    return [key for key in of_session(session_id) if key != listener(session_id)]
+    """Those that live as long as the session does; the others are renewed by what they are about."""
+    return [key for key in of_session(session_id) if key not in (listener(session_id), appended(session_id))]

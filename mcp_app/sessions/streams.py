@@ -205,7 +205,6 @@ class EventStream:
                 events = await self._events()
                 for event in events:
                     yield event
-                    self._place = event.place
                     spoke_at = time.monotonic()
                     if event.final:
                         self.is_complete = True
@@ -230,7 +229,8 @@ class EventStream:
         """What the log has after the stream's place, once the stream has been looked after."""
         try:
             await self._look()
-            events = await self._streams.log.read(self.session_id, self.name, self._place)
+            log = self._streams.log
+            events, self._place = await log.read_on(self.session_id, self.name, self._place)
         except (RedisError, OSError):
             if time.monotonic() - self._answered_at > _OUTAGE_SECONDS:
                 self._closed = True

@@ -106,6 +106,21 @@ async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_
     assert await log.read(record.id, "r3", START) == []
 
 
+async def test_who_reads_on_is_not_told_again_what_was_of_no_concern(
+    log: EventLog, redis: Redis, record: SessionRecord
+) -> None:
+    for n in range(120):
+        await log.append(record.id, "r1", {"n": n})
+    nothing, place = await log.read_on(record.id, "g1", START)
+    assert nothing == []
+    [(last, _)] = await redis.xrevrange(keys.events(record.id), count=1)
+    assert place == last
+    await log.append(record.id, "g1", {"n": 120})
+    events, place = await log.read_on(record.id, "g1", place)
+    assert _numbers(events) == [120]
+    assert await log.read_on(record.id, "g1", place) == ([], place)
+
+
 async def test_the_log_is_capped_and_expires(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
