@@ -10,6 +10,7 @@ from mcp_app.auth import metadata
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("mcp_app.auth.urls")),
     re_path(r"^\.well-known/oauth-authorization-server/?$", metadata.other_authorization_server),
     path(".well-known/<path:name>", views.unknown_document),

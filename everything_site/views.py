@@ -19,8 +19,7 @@ def landing(request: HttpRequest) -> HttpResponse:
     context = {
         "mcp_url": settings.MCP_RESOURCE_URL,
         "base_uri": settings.BASE_URI,
-        "auth_server_url": settings.AUTH_SERVER_URL,
-        "is_separate": settings.AUTH_MODE == env.SEPARATE,
+        **_authorization_server(),
         "tour_pages": tour_pages().values(),
     }
     return render(request, "landing.html", context)
@@ -51,7 +50,14 @@ def tour(request: HttpRequest, feature: str) -> HttpResponse:
     page = tour_pages().get(feature)
     if page is None:
         raise Http404
-    return render(request, "tour.html", {"page": page})
+    return render(request, "tour.html", {"page": page, **_authorization_server()})
+
+
+def _authorization_server() -> dict[str, Any]:
+    return {
+        "auth_server_url": settings.AUTH_SERVER_URL,
+        "is_separate": settings.AUTH_MODE == env.SEPARATE,
+    }
 
 
 @require_safe

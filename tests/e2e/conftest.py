@@ -1,4 +1,8 @@
-"""What the end-to-end tests share: one deployment of two real processes, which nobody restarts."""
+"""What the end-to-end tests share: two deployments of real processes, which nobody restarts.
+
+Each test runs against both: the MCP server as its own authorization server, and two MCP servers beside an
+authorization server (AUTH_MODE=separate).
+"""
 
 from collections.abc import Iterator
 
@@ -7,8 +11,8 @@ import pytest
 from tests.support.deployment import Deployment, deployment
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[Deployment]:
+@pytest.fixture(scope="session", params=["integrated", "separate"])
+def site(request: pytest.FixtureRequest) -> Iterator[Deployment]:
     """Two Daphne processes behind a proxy that alternates between them, with every tool there is."""
-    with deployment(CONFORMANCE_FIXTURES="1") as made:
+    with deployment(separate=request.param == "separate", CONFORMANCE_FIXTURES="1") as made:
         yield made

@@ -5,6 +5,7 @@ With SCREENSHOTS=FOLDER in the environment the pages are kept there as pictures.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 from tests.oauth_app.flow import challenge
 from tests.support import chromium
 from tests.support.chromium import ENTER, Chromium, Scheme
+from tests.support.client import sign_in
 from tests.support.deployment import Deployment
 
 if (MISSING := chromium.missing()) and os.environ.get("CI"):
@@ -73,7 +75,7 @@ def authorization_url(site: Deployment, callback: str) -> str:
         "redirect_uris": [callback],
         "token_endpoint_auth_method": "none",
     }
-    answer = httpx2.post(f"{site.url}/register", json=metadata, timeout=20)
+    answer = httpx2.post(f"{site.auth_url}/register", json=metadata, timeout=20)
     parameters = {
         "response_type": "code",
         "client_id": answer.json()["client_id"],
@@ -83,7 +85,7 @@ def authorization_url(site: Deployment, callback: str) -> str:
         "state": "a-state-of-the-client",
         "resource": site.mcp_url,
     }
-    return f"{site.url}/authorize?{urlencode(parameters)}"
+    return f"{site.auth_url}/authorize?{urlencode(parameters)}"
 
 
 @pytest.mark.parametrize("javascript", ["with JavaScript", "without JavaScript"])
@@ -123,18 +125,26 @@ def test_a_person_types_a_name_and_denies(browser: Chromium, authorization_url: 
 
 
 def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
-    browser: Chromium, site: Deployment, authorization_url: str
+    browser: Chromium, site: Deployment, authorization_url: str, callback: str
 ) -> None:
+    mode = "separate" if site.auth else "integrated"
+
     def look(name: str) -> None:
         for width, scheme in LOOKS:
             browser.show_as(width, scheme)
             assert browser.overflow <= 0, f"{name} is too wide at {width} pixels"
             if folder := os.environ.get("SCREENSHOTS"):
-                (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
+                (Path(folder) / f"{mode}-{name}-{width}-{scheme}.png").write_bytes(browser.picture())
 
     assert httpx2.get(f"{site.url}/static/style.css").is_success, "or there would be little to look at"
     browser.open(f"{site.url}/")
     look("landing")
+    browser.open(f"{site.url}/tour/sign-in")
+    assert "Sign" in browser.title
+    look("tour")
+    if site.auth:
+        browser.open(f"{site.auth_url}/")
+        look("authorization-server")
     browser.open(authorization_url)
     browser.wait_for_title("Sign in")
     look("sign-in")
@@ -142,5 +152,16 @@ def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
     browser.press(ENTER)
     browser.wait_for_title("Allow access?")
     look("consent")
+    browser.tab_to("Allow")
+    browser.press(ENTER)
+    browser.wait_for_url(callback)
+    asyncio.run(sign_in(site.mcp_url, "alice"))
+    browser.open(f"{site.auth_url}/connections")
+    browser.wait_for_title("Connected")
+    assert "Test client" in browser.names("heading")
+    look("connections")
+    browser.open(f"{site.auth_url}/admin/")
+    browser.wait_for_title("Log in")
+    look("admin")
     browser.open(authorization_url.replace("client_id=", "client_id=unknown-"))
     look("error")

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp.types import CallToolResult, Tool
 
 from tests.e2e.tools import text_of
-from tests.support.client import _asking_for, connect, sign_in
+from tests.support.client import asking_for, connect, sign_in
 from tests.support.deployment import Deployment
 
 FIRST = "2024-11-05"
@@ -37,7 +37,7 @@ async def test_the_first_revision_is_spoken_over_its_own_transport(site: Deploym
         heard.append(progress)
 
     with anyio.fail_after(WAIT):
-        transport = _asking_for(FIRST, sse_client(f"{site.url}/sse", headers=headers))
+        transport = asking_for(FIRST, sse_client(f"{site.url}/sse", headers=headers))
         async with Client(transport, mode="legacy") as client:
             assert client.protocol_version == FIRST
             await client.send_ping()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
 
 import httpx2
 import pytest
@@ -12,10 +10,10 @@ import pytest
 from everything_site.doctor.findings import Level
 from everything_site.management.commands.doctor import examine
 from tests.conformance import authorization
-from tests.support import node, proxy
+from tests.support import node
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect, oauth_provider
-from tests.support.processes import Installation, ServerProcess, free_port, installation
+from tests.support.deployment import Deployment, deployment
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.processes
@@ -32,55 +30,26 @@ INITIALIZE = {
 }
 
 
-@dataclass
-class Separate:
-    """What the tests know of it."""
-
-    url: str
-    auth_url: str
-    auth: ServerProcess
-    servers: list[ServerProcess]
-    made: Installation
-
-    async def initialize(self, token: str, server: int = 0) -> httpx2.Response:
-        """Ask one of the MCP servers, without the proxy."""
-        headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
-        async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
-            return await http.post(f"{self.servers[server].url}/mcp", json=INITIALIZE)
-
-
 @pytest.fixture(scope="module")
-def separate() -> Iterator[Separate]:
-    front, auth_port = proxy.RoundRobinProxy([]), free_port()
-    auth_url = f"http://localhost:{auth_port}"
-    with ExitStack() as stack:
-        made = stack.enter_context(
-            installation(
-                front.url,
-                AUTH_MODE="separate",
-                AUTH_SERVER_URL=auth_url,
-                INTROSPECTION_CLIENT_ID="mcp-server",
-                INTROSPECTION_CLIENT_SECRET="not guessed by anyone " * 2,
-            )
-        )
-        made.run("register_resource_server")
-        auth = ServerProcess(made, auth_port, application="everything_site.auth_asgi:application")
-        servers = [ServerProcess(made), ServerProcess(made)]
-        for process in (auth, *servers):
-            process.start()
-            stack.callback(process.stop)
-        front.ports = [server.port for server in servers]
-        stack.enter_context(proxy.running(front))
-        yield Separate(f"{front.url}/mcp", auth_url, auth, servers, made)
+def separate() -> Iterator[Deployment]:
+    with deployment(separate=True) as made:
+        yield made
 
 
-async def signed_in(separate: Separate, person: str) -> tuple[str, str]:
+async def initialize(separate: Deployment, token: str, server: int = 0) -> httpx2.Response:
+    """Ask one of the MCP servers, without the proxy."""
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
+    async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
+        return await http.post(f"{separate.servers[server].url}/mcp", json=INITIALIZE)
+
+
+async def signed_in(separate: Deployment, person: str) -> tuple[str, str]:
     """A client id and an access token, by the whole of the OAuth flow."""
     storage = Storage()
     async with Browser(person) as browser:
-        auth = oauth_provider(separate.url, browser, storage)
+        auth = oauth_provider(separate.mcp_url, browser, storage)
         async with httpx2.AsyncClient(auth=auth, timeout=30) as http:
-            await http.post(separate.url, json={})
+            await http.post(separate.mcp_url, json={})
     assert storage.client is not None
     assert storage.tokens is not None
     return storage.client.client_id, storage.tokens.access_token
@@ -88,7 +57,7 @@ async def signed_in(separate: Separate, person: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("mode", ["2025-11-25", "2026-07-28"])
 async def test_the_official_client_finds_its_way(separate, mode):
-    async with connect(separate.url, mode) as client:
+    async with connect(separate.mcp_url, mode) as client:
         for _ in range(3):
             answer = await client.call_tool("echo", {"message": "hello"})
             assert "Echo: hello" in str(answer.content)
@@ -97,14 +66,14 @@ async def test_the_official_client_finds_its_way(separate, mode):
 async def test_a_withdrawn_token_is_forgotten_at_once_by_every_server(separate):
     client_id, token = await signed_in(separate, "bob")
     for server in (0, 1):
-        assert (await separate.initialize(token, server)).status_code == 200
+        assert (await initialize(separate, token, server)).status_code == 200
     async with httpx2.AsyncClient(base_url=separate.auth_url) as http:
         body = {"client_id": client_id, "token": token}
         assert (await http.post("/revoke", data=body)).status_code == 200
     for server in (0, 1):
 
         async def is_refused(server: int = server) -> bool:
-            return (await separate.initialize(token, server)).status_code == 401
+            return (await initialize(separate, token, server)).status_code == 401
 
         await eventually(is_refused, within=2.0)  # the cache alone would take 5 seconds
 
@@ -127,13 +96,13 @@ async def test_each_server_serves_its_part_only(separate):
 @pytest.mark.node
 @pytest.mark.skipif(node.missing() is not None, reason=node.missing() or "")
 async def test_the_official_checks_of_authorization_servers_pass(separate, tmp_path):
-    scenarios = await authorization.run(separate.auth_url, tmp_path, resource=separate.url)
+    scenarios = await authorization.run(separate.auth_url, tmp_path, resource=separate.mcp_url)
     assert len(scenarios) == 2
     assert [scenario.name for scenario in scenarios if not scenario.is_good] == []
 
 
 async def test_the_doctor_finds_nothing_wrong(separate):
-    findings = await examine(url=separate.url, say=print, person="alice")
+    findings = await examine(url=separate.mcp_url, say=print, person="alice")
     assert [finding for finding in findings if finding.level != Level.OK] == []
 
 
@@ -141,11 +110,11 @@ async def test_while_the_authorization_server_is_away_nobody_is_told_that_a_toke
     _, token = await signed_in(separate, "carol")
     separate.auth.stop()
     try:
-        answer = await separate.initialize("never seen before")
+        answer = await initialize(separate, "never seen before")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "5"
         assert "www-authenticate" not in answer.headers
     finally:
         separate.auth.start()
-    assert (await separate.initialize(token)).status_code == 200
-    assert (await separate.initialize("never seen before")).status_code == 401
+    assert (await initialize(separate, token)).status_code == 200
+    assert (await initialize(separate, "never seen before")).status_code == 401

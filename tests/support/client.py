@@ -97,12 +97,12 @@ async def connect(
         )
         transport = streamable_http_client(url, http_client=http)
         if mode in HANDSHAKE_PROTOCOL_VERSIONS:
-            transport, mode = _asking_for(mode, transport), "legacy"
+            transport, mode = asking_for(mode, transport), "legacy"
         yield await stack.enter_async_context(Client(transport, mode=mode, **options))
 
 
 @asynccontextmanager
-async def _asking_for(
+async def asking_for(
     revision: str, transport: AbstractAsyncContextManager[tuple[Any, Any]]
 ) -> AsyncIterator[tuple[Any, Any]]:
     """A transport whose `initialize` asks for an older revision; the SDK's own asks for the newest."""

@@ -12,11 +12,16 @@ from tests.support.processes import Installation, ServerProcess, free_port, inst
 
 @dataclass
 class Deployment:
-    """What clients meet: one address, and processes behind it that take turns."""
+    """What clients meet: one address, and processes behind it that take turns.
+
+    `auth_url` is where people sign in: the same address, or that of the authorization server `auth`.
+    """
 
     installation: Installation
     servers: list[ServerProcess]
     proxy: proxy.RoundRobinProxy
+    auth_url: str
+    auth: ServerProcess | None = None
 
     @property
     def url(self) -> str:
@@ -37,14 +42,34 @@ class Deployment:
 
 
 @contextlib.contextmanager
-def deployment(processes: int = 2, **environment: str) -> Iterator[Deployment]:
-    """Run `processes` Daphne processes of one installation, with an empty database, behind one address."""
-    port = free_port()
-    with installation(f"http://localhost:{port}", **environment) as made, contextlib.ExitStack() as stack:
+def deployment(processes: int = 2, *, separate: bool = False, **environment: str) -> Iterator[Deployment]:
+    """Run `processes` Daphne processes of one installation, with an empty database, behind one address.
+
+    With `separate` the authorization server is one more process, at an address of its own.
+    """
+    front = proxy.RoundRobinProxy([])
+    auth_port = free_port()
+    auth_url = f"http://localhost:{auth_port}" if separate else front.url
+    if separate:
+        environment = _separate(auth_url) | environment
+    with installation(front.url, **environment) as made, contextlib.ExitStack() as stack:
+        auth: ServerProcess | None = None
+        if separate:
+            made.run("register_resource_server")
+            auth = ServerProcess(made, auth_port, application="everything_site.auth_asgi:application")
         servers = [ServerProcess(made) for _ in range(processes)]
-        for server in servers:
+        for server in (*servers, *([auth] if auth else ())):
             stack.callback(server.stop)
             server.start()
-        front = proxy.RoundRobinProxy([server.port for server in servers], port=port)
+        front.ports = [server.port for server in servers]
         stack.enter_context(proxy.running(front))
-        yield Deployment(made, servers, front)
+        yield Deployment(made, servers, front, auth_url, auth)
+
+
+def _separate(auth_url: str) -> dict[str, str]:
+    return {
+        "AUTH_MODE": "separate",
+        "AUTH_SERVER_URL": auth_url,
+        "INTROSPECTION_CLIENT_ID": "mcp-server",
+        "INTROSPECTION_CLIENT_SECRET": "not guessed by anyone " * 2,
+    }
