@@ -25,7 +25,7 @@ expect() { # expect TEXT: the last answer has it
 
 wait_for() { # wait_for TEXT FILE: what runs in the background has written it
     tries=0
-    until grep -qF -- "$1" "$2"; do
+    until grep -qsF -- "$1" "$2"; do
         tries=$((tries + 1))
         [ "$tries" -lt 30 ] || { echo "Never heard: $1" >&2; exit 1; }
         sleep 1
