@@ -29,10 +29,11 @@ from mcp_app.sessions.streams import ListenerStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import (
+    as_message,
     check_scopes,
+    decode,
     new_session,
     own_session,
-    parse,
     read_post,
     send_stream,
     until_left,
@@ -106,7 +107,7 @@ class Message:
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
         record = await own_session(self._runtime, session_ids[0], scope["user"])
-        message = parse(await read_post(scope, receive, headers, check_accept=False))
+        message = as_message(decode(await read_post(scope, receive, headers, check_accept=False)))
         await check_scopes(self._runtime, scope["user"], message)
         calls = self._runtime.calls
         match message:

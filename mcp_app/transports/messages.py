@@ -15,6 +15,7 @@ from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_log import Event
+from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord, SessionStore
 from mcp_app.sessions.streams import EventStream
 from mcp_app.tokens import Principal
@@ -54,17 +55,16 @@ def decode(body: bytes) -> Any:
         raise errors.parse_error() from None
 
 
-def parse(body: bytes) -> Message:
-    """The one JSON-RPC message of a body.
+def as_message(decoded: Any) -> Message:
+    """The JSON-RPC message that a JSON value is.
 
     Raises:
-        HttpError: It is not JSON, a batch, or not a JSON-RPC message.
+        HttpError: It is a batch, or not a JSON-RPC message.
     """
-    decoded = decode(body)
     if isinstance(decoded, list):
-        raise errors.not_a_message("batches are not supported; send one message at a time.")
+        raise errors.not_a_message("only sessions of 2025-03-26 have batches; send one message at a time.")
     if not isinstance(decoded, dict):
-        raise errors.not_a_message("the body must be a JSON object.")
+        raise errors.not_a_message("a message is a JSON object.")
     kind: type[Message]
     if "method" in decoded:
         kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
@@ -73,7 +73,7 @@ def parse(body: bytes) -> Message:
     try:
         return kind.model_validate(decoded)
     except ValidationError:
-        raise errors.not_a_message("the body is no JSON-RPC 2.0 message.") from None
+        raise errors.not_a_message("this is no JSON-RPC 2.0 message.") from None
 
 
 async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:
@@ -129,7 +129,7 @@ async def until_left(runtime: Runtime, principal: Principal, receive: http.Recei
 async def send_stream(
     send: http.Send,
     leaving: Coroutine[Any, Any, None],
-    stream: EventStream,
+    stream: EventStream | MergedStream,
     opening: bytes,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:

@@ -37,7 +37,7 @@ from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, notification
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import check_scopes, parse, until_left
+from mcp_app.transports.messages import as_message, check_scopes, decode, until_left
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
@@ -55,7 +55,7 @@ class Stateless:
     async def __call__(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str], body: bytes
     ) -> None:
-        message = parse(body)
+        message = as_message(decode(body))
         if isinstance(message, JSONRPCNotification):
             # The revision defines none; they are acknowledged, and nothing waits for them.
             _refuse(unsupported_protocol_version_rejection(headers["mcp-protocol-version"]))

@@ -7,6 +7,7 @@ owns. 2026-07-28 has none, and unknown revisions are answered as that one says: 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
@@ -15,16 +16,18 @@ from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_log import START, event_id, is_listener, new_listener_stream, parse_event_id
 from mcp_app.sessions.exchange import Exchange
+from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.opening import initialize
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
 from mcp_app.tokens import Principal
-from mcp_app.transports import errors, framing, http
+from mcp_app.transports import batches, errors, framing, http
 from mcp_app.transports.messages import (
+    as_message,
     check_scopes,
+    decode,
     new_session,
     own_session,
-    parse,
     read_post,
     send_stream,
     until_left,
@@ -73,7 +76,11 @@ class StreamableHttp:
     async def _post(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
     ) -> None:
-        message = parse(await read_post(scope, receive, headers))
+        decoded = decode(await read_post(scope, receive, headers))
+        if isinstance(decoded, list):
+            await self._batch(scope, receive, send, headers, decoded)
+            return
+        message = as_message(decoded)
         principal: Principal = scope["user"]
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
             await self._initialize(send, message, headers, principal)
@@ -91,6 +98,36 @@ class StreamableHttp:
             case _:
                 await self._runtime.calls.client_requests.deliver(record.id, message)
                 await http.respond(send, 202, headers=http.COMMON_HEADERS)
+
+    async def _batch(
+        self,
+        scope: http.Scope,
+        receive: http.Receive,
+        send: http.Send,
+        headers: dict[str, str],
+        decoded: list[Any],
+    ) -> None:
+        record = await self._session(headers, scope["user"])
+        if record.protocol_version != batches.REVISION:
+            as_message(decoded)  # which it is not
+        messages = batches.as_batch(decoded)
+        for message in messages:
+            await check_scopes(self._runtime, scope["user"], message)
+        exchanges: list[Exchange] = []
+        for message in messages:
+            match message:
+                case JSONRPCRequest():
+                    exchanges.append(self._runtime.calls.start(record, message, headers))
+                    await exchanges[-1].become_stream()
+                case JSONRPCNotification():
+                    await self._runtime.calls.notified(record, message, headers)
+                case _:
+                    await self._runtime.calls.client_requests.deliver(record.id, message)
+        if not exchanges:
+            await http.respond(send, 202, headers=http.COMMON_HEADERS)
+            return
+        stream = MergedStream([self._reply_stream(record, exchange) for exchange in exchanges])
+        await send_stream(send, until_left(self._runtime, scope["user"], receive), stream, framing.KEEP_ALIVE)
 
     async def _initialize(
         self, send: http.Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
@@ -116,17 +153,16 @@ class StreamableHttp:
             await http.respond(send, 200, headers=framing.STREAM_HEADERS)
             return
         await exchange.become_stream()
-        stream = ReplyStream(
-            self._runtime.streams,
-            record,
-            exchange.stream,
-            START,
-            self._runtime.calls.look_after,
-            resumed=False,
-        )
-        exchange.answered_by(stream)
+        stream = self._reply_stream(record, exchange)
         leaving = until_left(self._runtime, scope["user"], receive)
         await send_stream(send, leaving, stream, _opening(record, stream, START))
+
+    def _reply_stream(self, record: SessionRecord, exchange: Exchange) -> ReplyStream:
+        """The stream that answers an exchange, from its beginning."""
+        calls, streams = self._runtime.calls, self._runtime.streams
+        stream = ReplyStream(streams, record, exchange.stream, START, calls.look_after, resumed=False)
+        exchange.answered_by(stream)
+        return stream
 
     async def _get(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
