@@ -21,10 +21,13 @@ WHOLE_NUMBERS = {
     "MCP_MAX_CALLS": 1,
     "MCP_MAX_STREAM_BYTES": 1024,
     "MCP_MAX_SUBSCRIPTIONS": 0,
+    "MCP_MAX_TASKS": 0,
     "MCP_REDIS_CONNECTIONS": 1,
     "MCP_RETRY_MILLISECONDS": 0,
     "MCP_SESSION_IDLE_SECONDS": 1,
     "MCP_SESSION_MAX_SECONDS": 1,
+    "MCP_TASK_POLL_MILLISECONDS": 1,
+    "MCP_TASK_SECONDS": 1,
 }
 """The least that each may be. Redis takes lifetimes in whole seconds."""
 

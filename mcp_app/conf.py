@@ -168,6 +168,21 @@ class Conf:
         return getattr(settings, "MCP_MAX_CALLS", 100)
 
     @cached_property
+    def task_seconds(self) -> int:
+        """How long a task lives from its creation, unless its tool says otherwise."""
+        return getattr(settings, "MCP_TASK_SECONDS", 900)
+
+    @cached_property
+    def task_poll_milliseconds(self) -> int:
+        """How often clients are told to look at a task."""
+        return getattr(settings, "MCP_TASK_POLL_MILLISECONDS", 1000)
+
+    @cached_property
+    def max_tasks(self) -> int:
+        """How many tasks a person may have with one client, ended ones that can still be read included."""
+        return getattr(settings, "MCP_MAX_TASKS", 1000)
+
+    @cached_property
     def shutdown_grace_seconds(self) -> float:
         """How long running calls may take to finish after SIGTERM, before they are handed over."""
         return getattr(settings, "MCP_SHUTDOWN_GRACE_SECONDS", 10.0)

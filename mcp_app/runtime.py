@@ -102,7 +102,14 @@ class Runtime:
         self.sessions = SessionStore(self.redis, self.mailbox, self.peers)
         self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
         self.tasks = Tasks(
-            TaskStore(self.redis, self.mailbox, lease_seconds=conf.lease_seconds),
+            TaskStore(
+                self.redis,
+                self.mailbox,
+                ttl_seconds=conf.task_seconds,
+                poll_ms=conf.task_poll_milliseconds,
+                lease_seconds=conf.lease_seconds,
+                max_tasks=conf.max_tasks,
+            ),
             task_tools(fixtures=conf.conformance_fixtures),
         )
         self.server: MCPServer[Any] = build_server(

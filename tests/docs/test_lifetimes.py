@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from inspect import signature
 
 import pytest
 from django.conf import settings
 
 from mcp_app.conf import conf as mcp
 from mcp_app.extensions import user_notes
-from mcp_app.extensions.tasks import store
 from oauth_app.conf import conf as oauth
 from tests.docs.markdown import code, rows
 
@@ -26,7 +24,6 @@ OAUTH = {
 }
 
 FIXED = {
-    "Task": signature(store.TaskStore).parameters["ttl_seconds"].default,
     "List of a user's sessions that hear of note changes": user_notes.READERS_SECONDS,
 }
 
