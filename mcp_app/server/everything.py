@@ -62,7 +62,7 @@ def skills() -> Skills:
 
 def task_tools(*, fixtures: bool = False) -> dict[str, TaskSupport]:
     """The tools that become tasks where the tasks extension is served (SEP-2663)."""
-    return {**tasks.SUPPORT, **(conformance.TASK_SUPPORT if fixtures else {})}
+    return {**tasks.SUPPORT, **note_tools.SUPPORT, **(conformance.TASK_SUPPORT if fixtures else {})}
 
 
 def build_server(

@@ -45,6 +45,12 @@ async def cut_now_and_then(url: str, rng: random.Random, every: float, ledger: L
             ledger.cuts += 1
 
 
+def titles_of_notes(installation: processes.Installation) -> list[str]:
+    """The title of every note in the database."""
+    script = "from mcp_app.models import Note; print(*Note.objects.values_list('title', flat=True))"
+    return installation.run("shell", "--verbosity", "0", "-c", script).stdout.split()
+
+
 async def run(options: argparse.Namespace) -> Ledger:
     ledger = Ledger()
     rng = random.Random(options.seed)
@@ -92,6 +98,7 @@ async def run(options: argparse.Namespace) -> Ledger:
             for disaster in disasters:
                 disaster.cancel()
             await asyncio.gather(*disasters, return_exceptions=True)
+        ledger.count_notes(titles_of_notes(installation))
         ledger.settle(line for server in servers for line in server.log.splitlines())
         if options.keep_logs:
             for server in servers:

@@ -32,6 +32,9 @@ class Ledger:
     task_ends: Counter[str] = field(default_factory=Counter)
     """How the tasks ended, each counted once: all that were made, or some were lost."""
     tasks_rerun: int = 0
+    drafted: list[str] = field(default_factory=list)
+    """The notes that tasks said they made."""
+    notes: int = 0
     details: list[str] = field(default_factory=list)
 
     @property
@@ -59,6 +62,17 @@ class Ledger:
             if call not in self.rerun:
                 self.note("duplicated", f"progress {progress} of {call}")
 
+    def count_notes(self, titles: Iterable[str]) -> None:
+        """Compare the notes that there are with what tasks said: each made one, and none made two."""
+        found = Counter(titles)
+        for title in self.drafted:
+            if title not in found:
+                self.note("lost", f"the note {title} of a completed task")
+        for title, copies in found.items():
+            if copies > 1:
+                self.note("duplicated", f"the note {title} was made {copies} times")
+        self.notes = len(found)
+
     def report(self) -> dict[str, Any]:
         return {
             "sessions opened": self.sessions,
@@ -70,6 +84,7 @@ class Ledger:
             "tasks made": self.tasks,
             "tasks ended": dict(self.task_ends),
             "tasks run again after a loss": self.tasks_rerun,
+            "notes that tasks made": self.notes,
             "failed with a defined error": dict(self.failed),
             "lost": self.lost,
             "duplicated": self.duplicated,

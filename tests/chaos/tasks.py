@@ -65,20 +65,25 @@ class TaskClient:
         if again != ended:
             self._ledger.note("duplicated", f"task {name} {task_id[:8]} ended twice: {ended} and {again}")
         self._ledger.task_ends[_how(ended)] += 1
-        if ended["status"] == "completed" and (found := ended["result"]["content"][0]["text"]) != expected:
-            self._ledger.note("misdelivered", f"task {name} {arguments} brought {found!r}")
+        if ended["status"] == "completed":
+            if not (found := ended["result"]["content"][0]["text"]).startswith(expected):
+                self._ledger.note("misdelivered", f"task {name} {arguments} brought {found!r}")
+            if name == "draft-note":
+                self._ledger.drafted.append(arguments["title"])
 
     def _choose(self) -> tuple[str, dict[str, Any], str]:
-        """A tool, its arguments, and what must come of it: one that may run twice, and one that may not."""
+        """A tool, its arguments, and how its result begins: two that may run twice, and one that may not."""
         label = secrets.token_hex(4)
-        if self._rng.random() < 0.5:
-            return "confirm_delete", {"filename": label}, f"{label} was deleted (not really)."
-        seconds = self._rng.choice([1, 3, 6])
-        return (
-            "slow_compute",
-            {"seconds": seconds, "label": label},
-            f"{label}: computed for {seconds} seconds.",
-        )
+        match self._rng.choice(["confirm_delete", "slow_compute", "draft-note"]):
+            case "confirm_delete":
+                return "confirm_delete", {"filename": label}, f"{label} was deleted (not really)."
+            case "slow_compute":
+                seconds = self._rng.choice([1, 3, 6])
+                arguments = {"seconds": seconds, "label": label}
+                return "slow_compute", arguments, f"{label}: computed for {seconds} seconds."
+            case _:
+                arguments = {"title": label, "secondsPerLine": self._rng.choice([0.3, 1, 2])}
+                return "draft-note", arguments, "Drafted note "
 
     async def _follow(self, http: httpx2.AsyncClient, task_id: str) -> dict[str, Any]:
         """The task at its end; what it asks on the way is answered."""

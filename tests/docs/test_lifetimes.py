@@ -10,6 +10,7 @@ from django.conf import settings
 
 from mcp_app.conf import conf as mcp
 from mcp_app.extensions import user_notes
+from mcp_app.extensions.tasks import store
 from oauth_app.conf import conf as oauth
 from tests.docs.markdown import code, rows
 

@@ -79,6 +79,7 @@ CALLS: dict[str, Call] = {
         "After 2 turns the model said: Paris", {"prompt": "6 x 7?"}, interactive=True, since=SAMPLING_TOOLS
     ),
     "create-note": Call("Created note", {"title": "Tea", "text": "Buy some."}),
+    "draft-note": Call("Drafted note", {"title": "Tea", "secondsPerLine": 0.01}),
     "edit-note": Call("you have no note", {"noteId": "unknown", "text": "Bought."}, fails=True),
     "delete-note": Call("you have no note", {"noteId": "unknown"}, fails=True),
     "slow_compute": Call("quick: computed for 0.1 seconds.", {"seconds": 0.1, "label": "quick"}),

@@ -2,15 +2,23 @@
 
 from typing import Annotated
 
+import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ResourceLink, TextContent, ToolAnnotations
 from pydantic import Field
 
+from mcp_app.extensions.tasks.support import TaskSupport
+
 from ..notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
 
 MAX_TITLE = 200
 MAX_TEXT = 20_000
+DRAFT_LINES = 3
+MAX_LINE_SECONDS = 60
+
+SUPPORT = {"draft-note": TaskSupport()}
+"""The tool that becomes a task. It may not be run twice: each run makes a note."""
 
 Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, description="Title of the note")]
 Text = Annotated[str, Field(max_length=MAX_TEXT, description="Text of the note, in Markdown")]
@@ -27,7 +35,7 @@ def _user() -> User:
 
 
 class NoteTools:
-    """The three tools."""
+    """The tools."""
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
@@ -35,12 +43,25 @@ class NoteTools:
 
     async def create_note(self, title: Title, text: Text) -> Content:
         user = _user()
-        try:
-            note = await self._store.create(user, title, text)
-        except TooManyNotes as error:
-            raise ToolError(f"there are too many notes; delete some first ({error})") from error
-        await self._store.announce(user)
+        note = await self._create(user, title, text)
         return [TextContent(type="text", text=f"Created note {note.id}."), self._link(user, note)]
+
+    async def draft_note(
+        self,
+        ctx: Context,
+        title: Title,
+        secondsPerLine: Annotated[
+            float, Field(ge=0, le=MAX_LINE_SECONDS, description="How long each of the three lines takes")
+        ] = 1,
+    ) -> Content:
+        user = _user()
+        lines: list[str] = []
+        while len(lines) < DRAFT_LINES:
+            await anyio.sleep(secondsPerLine)
+            lines.append(f"Line {len(lines) + 1} about {title}.")
+            await ctx.report_progress(len(lines), DRAFT_LINES, f"Drafted line {len(lines)} of {DRAFT_LINES}")
+        note = await self._create(user, title, "\n".join(lines))
+        return [TextContent(type="text", text=f"Drafted note {note.id}."), self._link(user, note)]
 
     async def edit_note(
         self,
@@ -73,6 +94,14 @@ class NoteTools:
         await ctx.notify_resource_updated(self._notes.uri_of(user, noteId))
         return [TextContent(type="text", text=f"Deleted note {noteId}.")]
 
+    async def _create(self, user: User, title: str, text: str) -> Note:
+        try:
+            note = await self._store.create(user, title, text)
+        except TooManyNotes as error:
+            raise ToolError(f"there are too many notes; delete some first ({error})") from error
+        await self._store.announce(user)
+        return note
+
     def _link(self, user: User, note: Note) -> ResourceLink:
         return ResourceLink(
             type="resource_link",
@@ -96,6 +125,13 @@ def register(server: MCPServer, notes: Notes) -> None:
         name="create-note",
         title="Create a note",
         description="Keeps a note for the person who is signed in, as a resource that only they can read",
+        annotations=_hints(destructive=False, idempotent=False),
+    )
+    server.add_tool(
+        tools.draft_note,
+        name="draft-note",
+        title="Draft a note",
+        description="Writes a note line by line, as a task where the client knows tasks; then keeps it",
         annotations=_hints(destructive=False, idempotent=False),
     )
     server.add_tool(

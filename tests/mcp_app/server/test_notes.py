@@ -263,6 +263,22 @@ async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, 
             assert (await client.call_tool(name, arguments)).is_error
 
 
+async def test_a_note_is_drafted_line_by_line_and_then_kept(server, era):
+    heard = []
+
+    async def on_progress(progress, total, message):
+        heard.append(message)
+
+    arguments = {"title": "Tea", "secondsPerLine": 0}
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            result = await client.call_tool("draft-note", arguments, progress_callback=on_progress)
+            assert texts(result)[0] == "Drafted note n1."
+            (contents,) = (await client.read_resource("note://spacealice/n1")).contents
+            assert contents.text.splitlines() == [f"Line {n} about Tea." for n in (1, 2, 3)]
+    assert heard == [f"Drafted line {n} of 3" for n in (1, 2, 3)]
+
+
 async def test_without_a_person_there_are_no_notes(server, era):
     async with connect(server, era) as client:
         result = await client.call_tool("create-note", {"title": "x", "text": "x"})
@@ -296,7 +312,10 @@ async def test_the_templates_variables_are_completed_from_the_users_own_notes(se
 async def test_what_a_tool_does_to_notes_is_announced_in_its_annotations(server):
     tools = {tool.name: tool.annotations for tool in await server.list_tools()}
     assert not tools["create-note"].idempotent_hint
+    assert not tools["draft-note"].idempotent_hint
     assert not tools["create-note"].destructive_hint
     assert tools["edit-note"].idempotent_hint
     assert tools["delete-note"].destructive_hint
-    assert not any(tools[name].read_only_hint for name in ("create-note", "edit-note", "delete-note"))
+    assert not any(
+        tools[name].read_only_hint for name in ("create-note", "draft-note", "edit-note", "delete-note")
+    )
