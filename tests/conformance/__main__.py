@@ -12,10 +12,11 @@ import asyncio
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance import authorization, suite
-from tests.conformance.suite import Scenario
+from tests.conformance.suite import Run, Scenario
 from tests.support import node
 from tests.support.client import sign_in
 from tests.support.deployment import deployment
@@ -37,6 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
         help=f"run what these revisions require of a server: {', '.join(REVISIONS)}",
     )
     parser.add_argument(
+        "--suites",
+        action="store_true",
+        help="run the suite as it comes, and all of it, with and without a revision",
+    )
+    parser.add_argument(
         "--authorization", action="store_true", help="run the authorization server's scenarios"
     )
     parser.add_argument("--all", action="store_true", help="run everything; the default")
@@ -47,25 +53,30 @@ def main(arguments: list[str] | None = None) -> int:
         node.install()
     if options.install:
         return 0
-    everything = options.all or not (options.requirements or options.authorization)
+    everything = options.all or not (options.requirements or options.suites or options.authorization)
     revisions = REVISIONS if everything else tuple(options.requirements or ())
-    found = run(revisions, everything or options.authorization)
+    runs = [Run.required(revision) for revision in revisions]
+    if everything or options.suites:
+        runs += [Run.bare(), *(Run.all(revision) for revision in (*REVISIONS, None))]
+    found = run(runs, everything or options.authorization)
     print(as_json(found) if options.json else as_text(found))
     return 0 if all(scenario.is_good for scenarios in found.values() for scenario in scenarios) else 1
 
 
-def run(revisions: tuple[str, ...], with_authorization: bool) -> dict[str, list[Scenario]]:
+def run(runs: Sequence[Run], with_authorization: bool) -> dict[str, list[Scenario]]:
     """Start the servers and run what is wanted."""
     found: dict[str, list[Scenario]] = {}
-    with (
-        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
-        deployment(CONFORMANCE_FIXTURES="1") as site,
-        site.signed_in_as(asyncio.run(sign_in(site.mcp_url))) as url,
-    ):
-        for revision in revisions:
-            found[revision] = suite.run(revision, url, Path(folder) / revision)
+    with tempfile.TemporaryDirectory() as name, deployment(CONFORMANCE_FIXTURES="1") as site:
+        folder = Path(name)
+        with site.signed_in_as(asyncio.run(sign_in(site.mcp_url))) as url:
+            for number, which in enumerate(runs):
+                found[which.name] = suite.run(which, url, folder / str(number))
         if with_authorization:
-            found["authorization"] = asyncio.run(authorization.run(site.url, Path(folder) / "authorization"))
+            found["authorization"] = asyncio.run(authorization.run(site.url, folder / "integrated"))
+            with deployment(separate=True) as two:
+                found["authorization, separate mode"] = asyncio.run(
+                    authorization.run(two.auth_url, folder / "separate", resource=two.mcp_url)
+                )
     return found
 
 

@@ -62,10 +62,38 @@ class Scenario:
         ]
 
 
-def required(revision: str) -> dict[str, bool]:
-    """The server scenarios of a revision, and whether each is scored, as the suite lists them."""
+@dataclass(frozen=True)
+class Run:
+    """One way to call the suite: its name in the report, its arguments, and those that list its scenarios."""
+
+    name: str
+    arguments: tuple[str, ...]
+    listed_by: tuple[str, ...] | None
+
+    @classmethod
+    def required(cls, revision: str) -> Run:
+        """What a revision requires of a server, as frozen at its release."""
+        return cls(revision, ("--requirements", revision), ("--requirements", revision))
+
+    @classmethod
+    def all(cls, revision: str | None = None) -> Run:
+        """Every scenario of the suite, extensions included, or every one of a revision."""
+        version = () if revision is None else ("--spec-version", revision)
+        arguments = ("--suite", "all", *version)
+        return cls(f"conformance server {' '.join(arguments)}", arguments, ("--server", *version))
+
+    @classmethod
+    def bare(cls) -> Run:
+        """What the suite runs when it is told nothing; it does not list that beforehand."""
+        return cls("conformance server", (), None)
+
+
+def scenarios(run: Run) -> dict[str, bool]:
+    """The server scenarios of a run, and whether each is scored, as the suite lists them."""
+    if run.listed_by is None:
+        return {}
     listed = subprocess.run(
-        node.command(SCRIPT, "list", "--requirements", revision),
+        node.command(SCRIPT, "list", *run.listed_by),
         env=node.environment(),
         capture_output=True,
         text=True,
@@ -76,49 +104,51 @@ def required(revision: str) -> dict[str, bool]:
 
 
 def parse_list(text: str) -> dict[str, bool]:
-    """The server scenarios of a printed list."""
-    scenarios: dict[str, bool] = {}
+    """The server scenarios of a printed list. Those of extensions are not scored."""
+    found: dict[str, bool] = {}
     is_server = False
     for line in text.splitlines():
         if line and not line.startswith(" "):
             is_server = line.startswith("Server scenarios")
-        elif match := re.fullmatch(r"  - (\S+)", line):
+        elif match := re.fullmatch(r"  - (\S+)(?: \[(.+)\])?", line):
             if is_server:
-                scenarios[match[1]] = True
+                found[match[1]] = match[2] != "extension"
         elif match := re.fullmatch(r"    - (\S+) \[server\]", line):
-            scenarios[match[1]] = False
-    return scenarios
+            found[match[1]] = False
+    return found
 
 
 def expected_failures(text: str) -> dict[str, dict[str, str]]:
-    """The reasons of expected failures by revision and scenario."""
+    """The reasons of expected failures by run and scenario."""
     found: dict[str, dict[str, str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
-        if match := re.fullmatch(r"(\S+):", line):
+        if match := re.fullmatch(r"(\S.*):", line):
             revision = found.setdefault(match[1], {})
         elif found and (match := re.fullmatch(r"  (\S+): +(\S.*)", line)):
             revision[match[1]] = match[2]
         else:
-            raise ValueError(f"line {number} is neither a revision nor a scenario with its reason: {line!r}")
+            raise ValueError(f"line {number} is neither a run nor a scenario with its reason: {line!r}")
     return found
 
 
-def run(revision: str, url: str, output: Path) -> list[Scenario]:
-    """Run every server scenario that a revision requires."""
-    scenarios = required(revision)
-    arguments = ("server", "--url", url, "--requirements", revision, "--output-dir", str(output))
+def run(which: Run, url: str, output: Path) -> list[Scenario]:
+    """Run the suite against a server in one way."""
+    wanted = scenarios(which)
     subprocess.run(
-        node.command(SCRIPT, *arguments),
+        node.command(SCRIPT, "server", "--url", url, *which.arguments, "--output-dir", str(output)),
         env=node.environment(),
         capture_output=True,
         timeout=RUN_SECONDS,
         stdin=subprocess.DEVNULL,
         check=False,  # the checks say more than the exit code
     )
-    known = expected_failures(EXPECTED_FAILURES.read_text()).get(revision, {})
-    return collect(scenarios, results(output), known)
+    known = expected_failures(EXPECTED_FAILURES.read_text()).get(which.name, {})
+    found = collect(wanted, results(output), known)
+    if not found:
+        raise RuntimeError(f"{which.name}: the suite ran nothing")
+    return found
 
 
 def results(output: Path) -> dict[str, list[dict[str, Any]]]:
@@ -132,13 +162,11 @@ def results(output: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def collect(
-    scenarios: Mapping[str, bool], checks: Mapping[str, list[dict[str, Any]]], known: Mapping[str, str]
+    wanted: Mapping[str, bool], checks: Mapping[str, list[dict[str, Any]]], known: Mapping[str, str]
 ) -> list[Scenario]:
     """Every scenario that was to run or did run, with its checks; unknown names are scored."""
-    names: Iterable[str] = dict.fromkeys([*scenarios, *checks, *known])
-    return [
-        Scenario(name, scenarios.get(name, True), checks.get(name, []), known.get(name)) for name in names
-    ]
+    names: Iterable[str] = dict.fromkeys([*wanted, *checks, *known])
+    return [Scenario(name, wanted.get(name, True), checks.get(name, []), known.get(name)) for name in names]
 
 
 def table(title: str, scenarios: list[Scenario]) -> str:

@@ -60,6 +60,14 @@ Run and reported, but never scored:
     assert suite.parse_list(listed) == {"tools-list": True, "caching": True, "tasks-lifecycle": False}
 
 
+def test_the_list_of_everything_names_extensions_which_are_not_scored() -> None:
+    listed = """Server scenarios (test against a server):
+  - tools-list [2025-06-18,2025-11-25]
+  - tasks-lifecycle [extension]
+"""
+    assert suite.parse_list(listed) == {"tools-list": True, "tasks-lifecycle": False}
+
+
 def test_a_scenario_that_was_required_and_did_not_run_is_no_success(tmp_path: Path) -> None:
     folder = tmp_path / "server-tools-list-2026-11-22T20-55-31-480Z"
     folder.mkdir()

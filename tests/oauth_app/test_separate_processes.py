@@ -9,8 +9,6 @@ import pytest
 
 from everything_site.doctor.findings import Level
 from everything_site.management.commands.doctor import examine
-from tests.conformance import authorization
-from tests.support import node
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect, oauth_provider
 from tests.support.deployment import Deployment, deployment
@@ -91,14 +89,6 @@ async def test_each_server_serves_its_part_only(separate):
         document = (await http.get(f"{mcp}/.well-known/oauth-authorization-server")).json()
         assert document["issuer"] == separate.auth_url
         assert document["token_endpoint"] == f"{separate.auth_url}/token"
-
-
-@pytest.mark.node
-@pytest.mark.skipif(node.missing() is not None, reason=node.missing() or "")
-async def test_the_official_checks_of_authorization_servers_pass(separate, tmp_path):
-    scenarios = await authorization.run(separate.auth_url, tmp_path, resource=separate.mcp_url)
-    assert len(scenarios) == 2
-    assert [scenario.name for scenario in scenarios if not scenario.is_good] == []
 
 
 async def test_the_doctor_finds_nothing_wrong(separate):
