@@ -269,4 +269,10 @@ expect skill://
 alone resources/read ui://hello-world/app.html '"uri": "ui://hello-world/app.html"'
 expect '<html'
 
+step "A tool that needs a further scope: the challenge says which, and a client asks for all of them anew"
+alone tools/call describe-server '"name": "describe-server"'
+field 'WWW-Authenticate' >"$answer"
+expect 'error="insufficient_scope"'
+expect 'scope="mcp mcp:admin"'
+
 printf '\nEvery feature answered as expected.\n'

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
@@ -32,11 +32,14 @@ from mcp.types import (
     ElicitResult,
     ListRootsResult,
     PromptReference,
+    Request,
     ResourceLink,
     ResourceUpdatedNotification,
+    Result,
     Root,
     TextContent,
 )
+from tasks_extension import Tasks
 
 MODERN = "2026-07-28"
 CALLBACK = "http://127.0.0.1:33418/callback"
@@ -125,6 +128,7 @@ class Person:
     def __init__(self) -> None:
         self.heard: list[Any] = []
         self.changed = asyncio.Event()
+        self.tasks = Tasks(self.answer)
 
     async def sample(self, context: Any, params: Any) -> CreateMessageResult:
         return CreateMessageResult(
@@ -135,6 +139,10 @@ class Person:
         schema = getattr(params, "requested_schema", None) or {}
         confirm = {"confirm": True} if "confirm" in schema.get("properties", {}) else None
         return ElicitResult(action="accept", content=confirm) if confirm else ElicitResult(action="decline")
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """What a task asks."""
+        return {"action": "accept", "content": {"confirm": True}}
 
     async def roots(self, context: Any) -> ListRootsResult:
         return ListRootsResult(roots=[Root(uri="file:///home/alice/project", name="project")])
@@ -174,6 +182,7 @@ async def connected(url: str, name: str | None, revision: str, person: Person) -
             list_roots_callback=person.roots,
             logging_callback=person.log,
             message_handler=person.message,
+            extensions=[person.tasks],
         ) as client,
     ):
         yield client
@@ -282,6 +291,36 @@ async def apps(client: Client) -> None:
     check(str((await client.read_resource("ui://hello-world/app.html")).contents), "<html")
 
 
+class ListSkills(Request[dict[str, Any], Literal["skills/list"]]):
+    method: Literal["skills/list"] = "skills/list"
+
+
+class SkillList(Result):
+    skills: list[dict[str, Any]]
+
+
+async def extensions(client: Client, person: Person) -> None:
+    say("Skills, and a file of one")
+    listed = await client.session.send_request(ListSkills(params={}), SkillList)
+    check(str(listed.skills), "try-everything")
+    check(
+        str((await client.read_resource("skill://try-everything/SKILL.md")).contents), "name: try-everything"
+    )
+
+    say("Tasks: followed to their end, one of them with a question on the way")
+    before = len(person.tasks.followed)
+    slow = await client.call_tool("slow_compute", {"seconds": 1, "label": "tea"})
+    check(text_of(slow), "tea: computed for 1 seconds.")
+    check(text_of(await client.call_tool("confirm_delete", {"filename": "tea.txt"})), "tea.txt was deleted")
+    check([len(person.tasks.followed) - before], 2)
+
+
+async def more_access(client: Client) -> None:
+    say("A tool that needs a further scope: the client asks the person for it, and calls again")
+    described = await client.call_tool("describe-server")
+    check(described.structured_content or {}, "packages")
+
+
 async def walk(url: str, name: str | None, revision: str) -> None:
     person = Person()
     async with connected(url, name, revision, person) as client:
@@ -293,7 +332,10 @@ async def walk(url: str, name: str | None, revision: str) -> None:
         await notes(client, person)
         if client.protocol_version != MODERN:
             await sessions_only(client, person)
+        else:
+            await extensions(client, person)
         await apps(client)
+        await more_access(client)
     print("\nEvery feature answered as expected.")
 
 
