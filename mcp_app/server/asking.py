@@ -94,7 +94,9 @@ def required_capability(request: InputRequest) -> ClientCapabilities:
 
 
 def can_answer(ctx: Context, request: InputRequest) -> bool:
-    """Whether the client declared what `request` needs."""
+    """Whether the client declared what `request` needs, and speaks a revision that has it."""
+    if _is_newer_than(ctx.protocol_version, request):
+        return False
     declared = ctx.client_capabilities or ClientCapabilities()
     match request:
         case CreateMessageRequest():
@@ -108,6 +110,19 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
             # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two.
             modes = declared.elicitation
             return modes is not None and (modes.form is not None or modes.url is None)
+
+
+def _is_newer_than(revision: str | None, request: InputRequest) -> bool:
+    match request:
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            since = "2025-11-25"
+        case CreateMessageRequest() if request.params.tools:
+            since = "2025-11-25"
+        case ElicitRequest():
+            since = "2025-06-18"
+        case _:
+            return False
+    return revision is not None and revision < since
 
 
 def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:

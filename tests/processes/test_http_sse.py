@@ -197,6 +197,15 @@ async def test_a_question_is_answered_at_another_process(site: Site, alice: Pers
         assert text_of(await session.ask(elsewhere, answer_to(question))) == "LLM response: To Hm"
 
 
+async def test_a_tool_that_needs_a_further_scope_is_not_run_without_it(site: Site, alice: Person) -> None:
+    one, other = (server.url for server in site.servers)
+    session = await Sse.open(alice, one, other)
+    reply = await alice.send("POST", other + session.endpoint, message=tool_call("describe-server"))
+    assert reply.status == 403
+    assert 'error="insufficient_scope"' in reply.headers["www-authenticate"]
+    assert text_of(await session.ask(other, tool_call("echo", {"message": "on"}))) == "Echo: on"
+
+
 async def test_a_message_for_anothers_session_is_answered_as_one_for_an_unknown_session(
     site: Site, alice: Person, alice_elsewhere: Person, bob: Person
 ) -> None:

@@ -63,6 +63,13 @@ async def test_a_client_with_forms_alone_is_not_sent_anywhere(server, error_path
     assert exchange.asked == []
 
 
+@pytest.mark.parametrize("revision", ["2025-03-26", "2025-06-18"])
+async def test_a_client_of_a_revision_without_url_mode_is_not_sent_anywhere(server, revision):
+    exchange = asking(version=revision)
+    assert "elicitation" in await exchange.call(server, NAME, {"url": URL})
+    assert exchange.asked == []
+
+
 async def test_at_2026_07_28_it_is_a_round_without_an_id_whatever_the_error_path(server):
     answers = Answers(form=ElicitResult(action="accept"))
     async with connect(server, MODERN, answers) as client:
