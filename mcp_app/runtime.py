@@ -172,6 +172,7 @@ class Runtime:
             await self._holder
         await self.peers.leave()
         await self.mailbox.stop()
+        await self.tokens.aclose()
         await self.redis.aclose()
 
     async def _hold(self, running: asyncio.Future[None]) -> None:

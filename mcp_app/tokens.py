@@ -75,6 +75,12 @@ class TokenCache:
         principal = None if verified is None else Principal(verified)
         return principal if principal is not None and principal.is_current else None
 
+    async def aclose(self) -> None:
+        """Close what the verifier holds open, if it is one that holds something."""
+        aclose = getattr(self._verifier, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
     def forget(self, checksums: Iterable[str]) -> None:
         """Ask anew about these tokens."""
         for key in checksums:

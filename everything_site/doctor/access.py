@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from everything_site.doctor.discovery import challenge_of
-from everything_site.doctor.findings import Finding, Findings, Reply
+from everything_site.doctor.findings import Finding, Findings, Level, Reply
 
 REGISTRATION = "registration"
 AUTHORIZATION = "authorization"
 TOKEN = "token"  # noqa: S105 - the name of a step
 ENDPOINT = "endpoint"
+DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 TOOLS = "tools/list"
 
@@ -126,6 +127,30 @@ def bad_token(reply: Reply) -> list[Finding]:
     elif (challenge_of(reply) or {}).get("error") != "invalid_token":
         found.warning('The challenge lacks error="invalid_token".', "RFC 6750 §3.1")
     return found.ok("An invented token is refused.")
+
+
+def discovered(reply: Reply) -> list[Finding]:
+    """The answer to `server/discover`, which servers of earlier revisions do not know."""
+    found = Findings(DISCOVER)
+    if not isinstance(reply.result, dict):
+        says = f"2026-07-28 is not spoken here ({reply.status}); clients fall back to initialize."
+        return [Finding(DISCOVER, Level.SKIPPED, says)]
+    versions = reply.result.get("supportedVersions")
+    if not isinstance(versions, list) or not versions:
+        found.fault("The result lacks supportedVersions.", "MCP 2026-07-28 server/discover")
+        return found.all
+    return found.ok(f"Revisions without a session: {', '.join(map(str, versions))}.")
+
+
+def no_session(reply: Reply) -> list[Finding]:
+    """The answer to `initialize` of a server that needs none."""
+    found = Findings(INITIALIZE)
+    found.warning(
+        f"There are no sessions (initialize is answered with {reply.status}): clients of revisions before "
+        "2026-07-28 do not get in.",
+        "MCP 2026-07-28 Versioning",
+    )
+    return found.all
 
 
 def initialized(reply: Reply) -> list[Finding]:

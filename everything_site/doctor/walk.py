@@ -17,6 +17,7 @@ from everything_site.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, Sig
 from mcp_app.auth.metadata import metadata_urls
 
 REVISION = "2025-11-25"
+MODERN = "2026-07-28"
 FOREIGN = "https://not-registered.example/callback"
 _LONGEST_BODY = 2_000_000
 _ACCEPT = "application/json, text/event-stream"
@@ -61,6 +62,8 @@ class Walk:
 
     async def _walk(self) -> None:
         challenged = await self._post(_initialize())
+        if challenged.status != 401 and isinstance((open_to_all := await self._discover(None)).result, dict):
+            challenged = open_to_all
         self._note(discovery.challenge(challenged))
         if 200 <= challenged.status < 300:
             await self._use(None)
@@ -193,7 +196,14 @@ class Walk:
             await self._read("DELETE", str(url), headers={"Authorization": f"Bearer {token}"})
 
     async def _use(self, token: str | None) -> None:
+        discovered = await self._discover(token)
+        if discovered.status != 401:  # else `initialize` will say so
+            self._note(access.discovered(discovered))
         reply = await self._post(_initialize(), token=token)
+        if isinstance(discovered.result, dict) and not isinstance(reply.result, dict):
+            self._note(access.no_session(reply))
+            self._note(access.tools(await self._without_session("tools/list", token)))
+            return
         self._note(access.initialized(reply))
         if not isinstance(reply.result, dict):
             raise Stopped
@@ -208,6 +218,18 @@ class Walk:
             if session:
                 authorization = {"Authorization": f"Bearer {token}"} if token else {}
                 await self._read("DELETE", self.url, headers=headers | authorization)
+
+    async def _discover(self, token: str | None) -> Reply:
+        return await self._without_session("server/discover", token)
+
+    async def _without_session(self, method: str, token: str | None) -> Reply:
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": MODERN,
+            "io.modelcontextprotocol/clientInfo": {"name": "doctor", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
+        return await self._post(message, token, {"MCP-Protocol-Version": MODERN, "Mcp-Method": method})
 
     def _note(self, found: list[Finding]) -> None:
         self.findings += found

@@ -165,3 +165,16 @@ def test_the_owner_is_made_of_client_issuer_and_user() -> None:
 
 def test_no_two_principals_can_be_mistaken_by_what_separates_their_parts() -> None:
     assert _principal(client_id='a","b').owner != _principal(client_id="a", claims={"iss": "b"}).owner
+
+
+async def test_what_a_verifier_holds_open_is_closed_with_the_process(switchboard: Switchboard) -> None:
+    class Holding(NamedTokens):
+        closed = False
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    verifier = Holding()
+    await TokenCache(verifier, switchboard).aclose()  # type: ignore[arg-type]
+    assert verifier.closed
+    await TokenCache(NamedTokens(), switchboard).aclose()  # type: ignore[arg-type]

@@ -29,6 +29,8 @@ class Fake:
         resource = {"resource": MCP, "authorization_servers": [ISSUER], "scopes_supported": ["mcp"]}
         self.challenge = f'Bearer resource_metadata="{place}/mcp", scope="mcp"'
         self.seen = []
+        self.methods = {"server/discover", "initialize", "notifications/initialized", "tools/list"}
+        self.needs_token = True
         self.documents = {
             f"{place}/mcp": resource,
             place: resource,
@@ -79,11 +81,16 @@ class Fake:
 
     def endpoint(self, request):
         authorization = request.headers.get("authorization")
-        if authorization != "Bearer good":
+        if self.needs_token and authorization != "Bearer good":
             error = ', error="invalid_token"' if authorization else ""
             return httpx2.Response(401, headers={"WWW-Authenticate": self.challenge + error})
         message = json.loads(request.content)
-        if message["method"] == "initialize":
+        method = message["method"]
+        if method not in self.methods:
+            return httpx2.Response(400, json={"jsonrpc": "2.0", "id": 1, "error": {"code": -32601}})
+        if method == "server/discover":
+            result = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
+        elif method == "initialize":
             result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
         else:
             result = {"tools": []}
@@ -115,6 +122,7 @@ async def test_a_good_server_is_walked_to_the_end_and_left_as_it_was(fake):
         "ok: authorization",
         "ok: authorization",
         "ok: token",
+        "ok: server/discover",
         "ok: initialize",
         "ok: tools/list",
     ]
@@ -130,8 +138,24 @@ async def test_without_a_person_the_walk_ends_at_the_sign_in(fake):
 
 async def test_a_given_token_needs_no_registration(fake):
     steps, _ = await walk(fake, person=None, token="good")
-    assert steps[-2:] == ["ok: initialize", "ok: tools/list"]
+    assert steps[-3:] == ["ok: server/discover", "ok: initialize", "ok: tools/list"]
     assert ("POST", f"{ISSUER}/register") not in fake.seen
+
+
+async def test_a_server_of_earlier_revisions_is_well_without_discovery(fake):
+    fake.methods.remove("server/discover")
+    steps, _ = await walk(fake)
+    assert steps[-3:] == ["skipped: server/discover", "ok: initialize", "ok: tools/list"]
+
+
+@pytest.mark.parametrize("needs_token", [True, False])
+async def test_a_server_without_sessions_is_walked_without_one(fake, needs_token):
+    fake.methods -= {"initialize", "notifications/initialized"}
+    fake.needs_token = needs_token
+    steps, findings = await walk(fake)
+    assert steps[-3:] == ["ok: server/discover", "warning: initialize", "ok: tools/list"]
+    assert "before 2026-07-28" in findings[-2].says
+    assert not any(finding.level == "fault" for finding in findings)
 
 
 async def test_a_given_client_is_neither_registered_nor_forgotten(fake):
