@@ -8,12 +8,11 @@ os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "false"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 os.environ["BASE_URI"] = "http://localhost:3232"
-os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or (
-    f"unix://{Path(tempfile.mkdtemp(prefix='everything-tests-')) / 'valkey.sock'}"
-)
+_folder = tempfile.TemporaryDirectory(prefix="everything-tests-")  # goes with this process
+os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or f"unix://{Path(_folder.name) / 'valkey.sock'}"
 os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one address
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
-from everything_site.settings import *  # noqa: F403
+from everything_site.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -57,7 +57,7 @@ async def initialize(
         "session opened",
         extra={
             "session": record.id[:8],
-            "user": record.user,
+            "username": record.user,
             "client": record.client,
             "revision": record.protocol_version,
             "software": f"{params.client_info.name} {params.client_info.version}",

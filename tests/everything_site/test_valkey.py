@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,13 @@ def test_a_folder_of_someone_else_is_not_trusted(tmp_path: Path, monkeypatch: py
         valkey.running(f"unix://{tmp_path / 'valkey.sock'}"),
     ):
         pass
+
+
+def test_a_long_temporary_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "long/" * 30)
+    url = valkey.default_url(tmp_path)
+    assert url.startswith("unix:///tmp/everything-server-")
+    assert len(url.removeprefix("unix://")) <= valkey.LONGEST_PATH
 
 
 def test_each_checkout_has_a_short_path_of_its_own(tmp_path: Path) -> None:
