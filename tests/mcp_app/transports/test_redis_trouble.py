@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
 
-from everything_site import valkey
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -27,33 +21,17 @@ from tests.mcp_app.transports.support import (
     tool_call,
 )
 from tests.support.asgi import Response
+from tests.support.own_redis import OwnRedis
+from tests.support.own_redis import own_redis as own_redis_server
 from tests.support.waiting import eventually
 
 BOUND = 5.0
 """Seconds within which a request must be answered with 503, with the short timeouts of these tests."""
 
 
-class OwnRedis:
-    """A Redis server of one test, which it may stop, start, freeze and thaw."""
-
-    def __init__(self, folder: Path) -> None:
-        self.url = f"unix://{folder / 'valkey.sock'}"
-        self._running = ExitStack()
-
-    def start(self) -> None:
-        self._running.enter_context(valkey.running(self.url))
-
-    def stop(self) -> None:
-        self._running.close()
-
-    async def pid(self, at: Process) -> int:
-        return int((await at.runtime.redis.info("server"))["process_id"])
-
-
 @pytest.fixture
 def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
-    with tempfile.TemporaryDirectory(prefix="everything-redis-") as folder:
-        redis = OwnRedis(Path(folder))
+    with own_redis_server() as redis:
         mcp_settings.REDIS_URL = redis.url
         layer = mcp_settings.CHANNEL_LAYERS["default"]
         mcp_settings.CHANNEL_LAYERS = {
@@ -61,9 +39,7 @@ def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
         }
         mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 0.2
         mcp_settings.MCP_CACHE_SECONDS = 0.0
-        redis.start()
         yield redis
-        redis.stop()
 
 
 @pytest.fixture
@@ -151,13 +127,9 @@ async def test_messages_between_processes_arrive_again_when_redis_is_back(
 
 async def test_a_stalled_redis_is_503_and_hangs_nothing(process: Process, own_redis: OwnRedis) -> None:
     session = await Session.open(process)
-    pid = await own_redis.pid(process)
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with own_redis.frozen():
         for response in await _every_kind_of_request(process, session):
             await _assert_unavailable(response)
-    finally:
-        os.kill(pid, signal.SIGCONT)
     assert (await session.post(process, request("ping"))).status == 200
 
 
@@ -186,14 +158,10 @@ async def test_a_cancellation_hangs_not_on_a_stalled_redis(
     held = Held(process)
     stream = await session.post(process, call_held())
     await stream.next_message()
-    pid = await own_redis.pid(process)
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with own_redis.frozen():
         cancelled = notification("notifications/cancelled", {"requestId": 1})
         assert (await session.post(process, cancelled)).status == 202
         await eventually(lambda: held.was_cancelled)
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
@@ -203,13 +171,9 @@ async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
     held = Held(process)
     stream = await session.post(process, call_held(quiet=False))
     await stream.next_message()
-    pid = await own_redis.pid(process)
-    os.kill(pid, signal.SIGSTOP)
-    held.go.set()
-    try:
+    with own_redis.frozen():
+        held.go.set()
         await eventually(lambda: held.runs == 1)
-    finally:
-        os.kill(pid, signal.SIGCONT)
     assert (await stream.messages())[-1]["id"] == 1
 
 
