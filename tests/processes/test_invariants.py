@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -226,20 +228,27 @@ async def test_invariant_5_an_answer_is_a_stream_only_when_the_handler_speaks_or
     assert "completed" in text_of(await reply.answer())
 
 
-async def test_invariant_6_development_uses_a_real_server(site: Site, tmp_path: Path) -> None:
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+async def test_invariant_6_development_uses_a_real_server(site: Site, short_folder: Path) -> None:
     port = free_port()
     inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
     environment = {
         **inherited,
         "ENV_FILE": os.devnull,
-        "TMPDIR": str(tmp_path),  # the socket of the embedded server lies there
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "TMPDIR": str(short_folder),  # the socket of the embedded server lies there
+        "DATABASE_URL": f"sqlite:///{short_folder / 'db.sqlite3'}",
         "SECRET_KEY": "x" * 40,
         "PORT": str(port),
         "PYTHONWARNINGS": "error",
     }
     socket = _embedded_url(environment)
-    log = (tmp_path / "log").open("wb")
+    log = (short_folder / "log").open("wb")
     process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
         [sys.executable, "manage.py", "runserver", "--noreload"],
         cwd=ROOT,
@@ -254,7 +263,7 @@ async def test_invariant_6_development_uses_a_real_server(site: Site, tmp_path: 
                 try:
                     return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
                 except httpx2.TransportError:
-                    assert process.poll() is None, (tmp_path / "log").read_text()
+                    assert process.poll() is None, (short_folder / "log").read_text()
                     return False
 
             await eventually(is_ready, within=60)
