@@ -42,7 +42,6 @@ from mcp.types import (
 from tasks_extension import Tasks
 
 MODERN = "2026-07-28"
-CALLBACK = "http://127.0.0.1:33418/callback"
 WAIT = 30
 
 
@@ -68,49 +67,52 @@ class Memory:
 class SignIn:
     """What happens between the authorization URL and the client's callback.
 
+    The callback is a port of this computer that nobody uses: authorization servers take any (RFC 8252 §7.3).
+
     Args:
         name: Who to be; without it a person signs in with a browser of their own.
     """
 
     def __init__(self, name: str | None) -> None:
         self._name = name
-        self._url = ""
+        self._answers: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
+
+    async def __aenter__(self) -> SignIn:
+        self._listener = await asyncio.start_server(self._called_back, "127.0.0.1", 0)
+        self.callback = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/callback"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._listener.close()
 
     async def open(self, url: str) -> None:
-        self._url = url
+        if self._name is None:
+            say("Open this in a browser", url)
+        else:
+            await self._play_browser(url, self._name)
 
     async def wait(self) -> AuthorizationCodeResult:
-        back = await (self._by_person() if self._name is None else self._by_itself(self._name))
+        back = await asyncio.wait_for(self._answers.get(), 600)
         answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        if "code" not in answer:
+            raise SystemExit(f"No access was given: {answer.get('error')}")
         return AuthorizationCodeResult(code=answer["code"], state=answer["state"], iss=answer.get("iss"))
 
-    async def _by_person(self) -> str:
-        asked: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async def _called_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = (await reader.readline()).decode().split(" ")[1]
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nYou can close this page.\n")
+        await writer.drain()
+        writer.close()
+        if target.startswith("/callback?") and self._answers.empty():
+            self._answers.put_nowait(target)
 
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            target = (await reader.readline()).decode().split(" ")[1]
-            writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nYou can close this page.\n")
-            await writer.drain()
-            writer.close()
-            if "code=" in target and not asked.done():
-                asked.set_result(target)
-
-        place = urlsplit(CALLBACK)
-        async with await asyncio.start_server(answer, place.hostname, place.port):
-            say("Open this in a browser", self._url)
-            return await asyncio.wait_for(asked, 600)
-
-    async def _by_itself(self, name: str) -> str:
+    async def _play_browser(self, url: str, name: str) -> None:
         pressed = {"name": name, "decision": "allow"}
-        async with httpx2.AsyncClient(timeout=WAIT) as http:
-            page = await http.get(self._url)
-            for _ in range(10):
-                if (location := page.headers.get("location")) is not None:
-                    target = urljoin(str(page.url), location)
-                    if target.startswith(CALLBACK):
-                        return target
-                    page = await http.get(target)
-                    continue
+        async with httpx2.AsyncClient(timeout=WAIT, follow_redirects=True) as http:
+            page = await http.get(url)
+            for _ in range(5):
+                if str(page.url).startswith(self.callback):
+                    return
                 action = re.search(r'<form method="post" action="([^"]*)"', page.text)
                 token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page.text)
                 assert action, page.text
@@ -155,24 +157,27 @@ class Person:
             self.changed.set()
 
 
-@asynccontextmanager
-async def connected(url: str, name: str | None, revision: str, person: Person) -> AsyncIterator[Client]:
-    sign_in = SignIn(name)
+def signing_in(url: str, sign_in: SignIn) -> OAuthClientProvider:
     metadata = {
         "client_name": "Python client",
-        "redirect_uris": [CALLBACK],
+        "redirect_uris": [sign_in.callback],
         "token_endpoint_auth_method": "none",
     }
-    provider = OAuthClientProvider(
+    return OAuthClientProvider(
         server_url=url,
         client_metadata=OAuthClientMetadata.model_validate(metadata),
         storage=Memory(),
         redirect_handler=sign_in.open,
         callback_handler=sign_in.wait,
     )
+
+
+@asynccontextmanager
+async def connected(url: str, name: str | None, revision: str, person: Person) -> AsyncIterator[Client]:
     async with (
+        SignIn(name) as sign_in,
         httpx2.AsyncClient(
-            auth=provider, timeout=httpx2.Timeout(WAIT, read=600), follow_redirects=True
+            auth=signing_in(url, sign_in), timeout=httpx2.Timeout(WAIT, read=600), follow_redirects=True
         ) as http,
         Client(
             streamable_http_client(url, http_client=http),

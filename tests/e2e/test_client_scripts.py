@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,7 +18,6 @@ from tests.support.processes import ROOT
 
 CLIENTS = ROOT / "docs" / "clients"
 RUN_SECONDS = 90
-CALLBACK = "http://127.0.0.1:33418/callback"
 
 pytestmark = pytest.mark.processes
 
@@ -68,7 +68,8 @@ async def test_the_python_client_waits_for_a_person_who_signs_in_elsewhere(site:
             async for line in process.stdout:
                 said += line.decode()
                 if url := re.fullmatch(r"(http\S+/authorize\?\S+)\n", line.decode()):
-                    await browser.visit(await browser.authorize(url[1], CALLBACK))
+                    [callback] = parse_qs(urlsplit(url[1]).query)["redirect_uri"]
+                    await browser.visit(await browser.authorize(url[1], callback))
             assert await process.wait() == 0, said
     finally:
         if process.returncode is None:
