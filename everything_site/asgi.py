@@ -1,6 +1,7 @@
 """Where a request goes. `daphne everything_site.asgi:application` serves this in production.
 
 /mcp                    Streamable HTTP, all revisions      mcp_app
+/sse  /message          HTTP+SSE of 2024-11-05              mcp_app
 /healthz  /readyz       probes                              mcp_app
 everything else         sign-in, consent, admin, pages      Django
 """

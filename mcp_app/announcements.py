@@ -6,16 +6,21 @@ These functions are synchronous and need no running server; every process that s
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from mcp.server.subscriptions import ServerEvent
 from redis.exceptions import RedisError
 
 from mcp_app.sessions import keys
+from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import to_message
-from mcp_app.sessions.mailbox import EVERYONE
+from mcp_app.sessions.connection import connect
+from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.mailbox import EVERYONE, Mailbox
 from mcp_app.sessions.overview import connected, shown
 from mcp_app.sessions.record import ENDED
 from mcp_app.tokens import WITHDRAWN
@@ -34,7 +39,17 @@ def withdraw_tokens(checksums: list[str]) -> None:
 
 def publish(event: ServerEvent) -> None:
     """Publish a change (a list, a resource) to its subscribers in all sessions and listen streams."""
-    _tell_everyone(to_message(event))
+
+    async def tell() -> None:
+        layer = get_channel_layer()
+        redis = connect(settings.REDIS_URL)
+        try:
+            await layer.group_send(EVERYONE, to_message(event))
+            await Audience(redis, EventLog(redis), Mailbox(layer)).tell(event)
+        finally:
+            await redis.aclose()
+
+    _attempt(tell)
 
 
 def end_session(session_id: str, by: str) -> bool:
@@ -59,6 +74,10 @@ def _tell_everyone(message: dict[str, Any]) -> None:
         layer = get_channel_layer()
         await layer.group_send(EVERYONE, message)
 
+    _attempt(tell)
+
+
+def _attempt(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         async_to_sync(tell)()
     except (RedisError, OSError) as error:

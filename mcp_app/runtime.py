@@ -20,10 +20,6 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import JSONRPCRequest
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError
 
 from mcp_app.auth.scopes import ToolScopes
 from mcp_app.conf import conf
@@ -34,9 +30,11 @@ from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.user_notes import UserNotes
 from mcp_app.server import simulations
 from mcp_app.server.everything import build_server, task_tools
+from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import ChannelLayerBus
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.census import Census
+from mcp_app.sessions.connection import connect
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
@@ -64,21 +62,6 @@ _REPEATABLE_METHODS = frozenset(
 )
 
 
-def connect(url: str) -> Redis:
-    """A Redis client whose every wait has a bound."""
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=conf.redis_connections,
-        timeout=conf.redis_timeout_seconds,
-        socket_timeout=conf.redis_timeout_seconds,
-        socket_connect_timeout=conf.redis_timeout_seconds,
-        # A lost connection is opened again; a time-out is not waited for once more.
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2, supported_errors=(ConnectionError,)),
-        decode_responses=True,
-    )
-    return Redis.from_pool(pool)
-
-
 def request_state_keys() -> list[bytes]:
     """The keys that seal `requestState`, the same in every process: SECRET_KEY and its fallbacks."""
     return [
@@ -90,17 +73,19 @@ class Runtime:
     """One process's part in the service. `start` it before use; starting it again changes nothing."""
 
     def __init__(self) -> None:
-        self._starting: asyncio.Lock | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._stop: asyncio.Event | None = None
         self._holder: asyncio.Task[None] | None = None
 
         self.redis = connect(settings.REDIS_URL)
         self.mailbox = Mailbox(get_channel_layer())
-        self.bus = ChannelLayerBus(self.mailbox)
         self.peers = Peers(self.redis, self.mailbox)
         self.sessions = SessionStore(self.redis, self.mailbox, self.peers)
-        self.streams = Streams(EventLog(self.redis), self.mailbox, self.sessions, simulations.due)
+        log = EventLog(self.redis)
+        audience = Audience(self.redis, log, self.mailbox)
+        self.bus = ChannelLayerBus(self.mailbox, audience.tell)
+        self.streams = Streams(log, self.mailbox, self.sessions, audience, simulations.due)
         self.tasks = Tasks(
             TaskStore(
                 self.redis,
@@ -130,7 +115,6 @@ class Runtime:
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
         self.drain: Drain | None = None
-        self.bus.also = self.streams.publish
 
     @property
     def is_draining(self) -> bool:
@@ -146,13 +130,14 @@ class Runtime:
         if self._started:
             return
         if self._starting is None:
-            self._starting = asyncio.Lock()
-        async with self._starting:
-            if self._started:
-                return
             # What runs in the background belongs to no request and no user: a context of its own.
-            await asyncio.create_task(self._begin(), context=contextvars.Context())
-            self._started = True
+            self._starting = asyncio.create_task(self._begin(), context=contextvars.Context())
+            self._starting.add_done_callback(self._begun)
+        await asyncio.shield(self._starting)  # the first request may leave, the others still wait
+
+    def _begun(self, beginning: asyncio.Task[None]) -> None:
+        self._started = not beginning.cancelled() and beginning.exception() is None
+        self._starting = None
 
     async def _begin(self) -> None:
         await self.redis.ping()
@@ -160,7 +145,10 @@ class Runtime:
         await self.peers.enrol()
         running = asyncio.get_running_loop().create_future()
         self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
-        await running
+        await asyncio.wait({running, self._holder}, return_when=asyncio.FIRST_COMPLETED)
+        if self._holder.done():
+            holder, self._holder = self._holder, None
+            await holder  # which says why it could not begin
 
     async def stop(self) -> None:
         """End what runs in the background and close the connections."""

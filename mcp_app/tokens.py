@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_compo
 
 from mcp_app.recent import Recent
 from mcp_app.sessions.mailbox import Mailbox
+
+logger = logging.getLogger(__name__)
 
 WITHDRAWN = "tokens.withdrawn"
 
@@ -69,6 +72,14 @@ class TokenCache:
         if principal is None:
             principal = await self._recent.read(key, lambda: self._look_up(token))
         return principal if principal is not None and principal.is_current else None
+
+    async def is_still_good(self, principal: Principal) -> bool:
+        """Whether a token that was good is so now; one that nobody can be asked about is taken to be."""
+        try:
+            return await self.verify(principal.access_token.token) is not None
+        except Exception:
+            logger.warning("a token in use could not be verified anew", exc_info=True)
+            return True
 
     async def _look_up(self, token: str) -> Principal | None:
         verified = await self._verifier.verify_token(token)

@@ -15,6 +15,7 @@ from mcp.shared.subscriptions import (
     ServerEvent,
     ToolsListChanged,
 )
+from redis.exceptions import RedisError
 
 from mcp_app.sessions.mailbox import Mailbox
 
@@ -36,32 +37,34 @@ def to_message(event: ServerEvent) -> dict[str, Any]:
 class ChannelLayerBus:
     """The SDK's `SubscriptionBus` over the channel layer.
 
-    `subscriptions/listen` (2026-07-28) subscribes here through the SDK; `also`, if given, brings each
-    event to the sessions of the older revisions.
+    `subscriptions/listen` (2026-07-28) subscribes here through the SDK, in every process; the sessions of
+    the older revisions are told by the process that publishes.
+
+    Args:
+        mailbox: Of this process.
+        tell_sessions: Tells the sessions (`Audience.tell`).
     """
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: Mailbox, tell_sessions: Callable[[ServerEvent], Awaitable[None]]) -> None:
         self._mailbox = mailbox
+        self._tell_sessions = tell_sessions
         self._local = InMemorySubscriptionBus()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.also: Callable[[ServerEvent], Awaitable[None]] | None = None
         mailbox.on(PUBLISHED, self._on_published)
 
     async def publish(self, event: ServerEvent) -> None:
+        """Publish a change that has happened. That it cannot be told to all makes it no less a change."""
         await self._mailbox.broadcast(to_message(event))
+        try:
+            await self._tell_sessions(event)
+        except (RedisError, OSError):
+            logger.exception("a change could not be brought to all sessions")
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
         return self._local.subscribe(listener)
 
     def _on_published(self, message: dict[str, Any]) -> None:
-        task = asyncio.create_task(self._deliver(_KINDS[message["kind"]](**message["fields"])))
+        event = _KINDS[message["kind"]](**message["fields"])
+        task = asyncio.create_task(self._local.publish(event))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _deliver(self, event: ServerEvent) -> None:
-        await self._local.publish(event)
-        if self.also is not None:
-            try:
-                await self.also(event)
-            except Exception:
-                logger.exception("a change could not be brought to the sessions")

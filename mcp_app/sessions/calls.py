@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,7 @@ from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.event_log import PENDING, START, is_listener
+from mcp_app.sessions.event_log import ADD, PENDING, START, is_listener
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
@@ -43,22 +44,30 @@ WORKER_LOST = "The process that ran this call was lost before it could answer; t
 _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
 
+_RETRY_SECONDS = 0.5
+"""How often renewing leases is tried while Redis does not answer."""
+
 _HAND_OVER_SECONDS = 2.0
 """How long a call may take to clean up when its process ends."""
 
 # Logs the answer to a call that nobody has settled yet: a process that was thought dead may come back.
-# KEYS: calls, lease, log. ARGV: stream, destination, answer or nothing, length of the log, seconds of it.
-_SETTLE = """
+# KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length of the log, seconds.
+_SETTLE = (
+    ADD
+    + """
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[2])
-if ARGV[3] ~= '' then
-  local entry = {'stream', ARGV[2], 'data', ARGV[3]}
-  if ARGV[1] == ARGV[2] then entry = {'stream', ARGV[2], 'data', ARGV[3], 'final', '1'} end
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', unpack(entry))
-  redis.call('EXPIRE', KEYS[3], ARGV[5])
+if ARGV[3] == '' then return 1 end
+if ARGV[2] == 'pending' then
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'stream', ARGV[2], 'data', ARGV[3])
+else
+  add(KEYS[3], KEYS[4], ARGV[4], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
+  redis.call('EXPIRE', KEYS[4], ARGV[5])
 end
+redis.call('EXPIRE', KEYS[3], ARGV[5])
 return 1
 """
+)
 
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
@@ -113,6 +122,8 @@ class Calls:
         self._settle_once = redis.register_script(_SETTLE)
         self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
         self._registered: set[Exchange] = set()
+        self._renewed_at: float | None = time.monotonic()
+        self._judges_from = -math.inf
         mailbox.on(CANCEL, self._on_cancel)
         mailbox.on(ENDED, self._on_ended)
 
@@ -147,14 +158,22 @@ class Calls:
         Raises:
             TooManyCalls: The session has `MCP_MAX_CALLS` running here.
         """
+        self.check_room(record, 1)
         exchanges = self._running[record.id]
-        if len(exchanges) >= conf.max_calls:
-            raise TooManyCalls
         exchange = Exchange(self, record, request, headers, stream, destination)
         task = asyncio.create_task(exchange.run())
         exchanges[exchange] = task
         task.add_done_callback(lambda task: self._done(exchange, task))
         return exchange
+
+    def check_room(self, record: SessionRecord, calls: int) -> None:
+        """See to it that so many more calls of a session may run here.
+
+        Raises:
+            TooManyCalls: There would be more than `MCP_MAX_CALLS`.
+        """
+        if calls and len(self._running.get(record.id, ())) + calls > conf.max_calls:
+            raise TooManyCalls
 
     async def notified(
         self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
@@ -187,8 +206,11 @@ class Calls:
             pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
             pipe.expire(calls, conf.session_idle_seconds)
             pipe.set(keys.lease(exchange.session_id, exchange.stream), self._mailbox.address, ex=_lease())
-            await pipe.execute()
-        self._registered.add(exchange)
+            pipe.xrevrange(keys.events(exchange.session_id), count=1)
+            *_, last = await pipe.execute()
+        exchange.begins_after = last[0][0] if last else START
+        if not exchange.has_ended:
+            self._registered.add(exchange)
 
     async def finish(self, exchange: Exchange, answer: Answer | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
@@ -207,14 +229,12 @@ class Calls:
 
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
         """Whether what followed a place of a stream can still be told, all of it."""
-        log = self.streams.log
-        if place != START and not await log.holds(record.id, stream, place):
-            return False
+        whole, anything = await self.streams.log.can_tell(record.id, stream, place)
         # A call that has ended is worth coming back for only if it left something behind that place.
-        return (
-            is_listener(stream)
+        return whole and (
+            anything
+            or is_listener(stream)
             or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
-            or bool(await log.read(record.id, stream, place))
         )
 
     async def look_after(self, record: SessionRecord, stream: str) -> bool:
@@ -225,7 +245,12 @@ class Calls:
         registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
         if registered is None:
             return False
+        if not self._can_judge():
+            return True
         lease = keys.lease(record.id, stream)
+        if any(call.is_stream and call.stream == stream for call in self._running.get(record.id, ())):
+            await self._redis.set(lease, self._mailbox.address, ex=_lease())
+            return True
         if not await self._redis.set(lease, self._mailbox.address, nx=True, ex=_lease()):
             return True
         if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
@@ -255,8 +280,9 @@ class Calls:
         running = {exchange: task for calls in self._running.values() for exchange, task in calls.items()}
         try:
             await asyncio.gather(*(exchange.become_stream() for exchange in running))
-            for task in running.values():
-                task.cancel()
+            for exchange, task in running.items():
+                if not exchange.has_answered:
+                    task.cancel()
             if running:
                 await asyncio.wait(running.values(), timeout=_HAND_OVER_SECONDS)
             async with self._redis.pipeline(transaction=False) as pipe:
@@ -270,26 +296,43 @@ class Calls:
         """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
         while True:
             heed_cancellation()
-            await asyncio.sleep(conf.lease_seconds / 3)
-            registered = list(self._registered)
+            await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
             try:
-                async with self._redis.pipeline(transaction=False) as pipe:
-                    for exchange in registered:
-                        pipe.set(
-                            keys.lease(exchange.session_id, exchange.stream),
-                            self._mailbox.address,
-                            ex=_lease(),
-                        )
-                    await pipe.execute()
-                for session_id in {exchange.session_id for exchange in registered}:
-                    await self.sessions.get(session_id)
+                await self._renew_leases()
             except (RedisError, OSError):
+                self._renewed_at = None
                 logger.warning("leases could not be renewed: Redis cannot be reached")
+
+    async def _renew_leases(self) -> None:
+        registered = list(self._registered)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for exchange in registered:
+                lease = keys.lease(exchange.session_id, exchange.stream)
+                pipe.set(lease, self._mailbox.address, ex=_lease())
+            pipe.ping()
+            await pipe.execute()
+        now = time.monotonic()
+        if self._renewed_at is None:
+            self._judges_from = now + conf.lease_seconds
+        self._renewed_at = now
+        for session_id in {exchange.session_id for exchange in registered}:
+            if await self.sessions.get(session_id) is None:
+                self._cancel(session_id)  # it has ended, and the message about that was lost
+
+    def _can_judge(self) -> bool:
+        """Whether an expired lease means that its process is dead.
+
+        After an outage of Redis every lease has expired: their processes are given time to renew them.
+        """
+        if self._renewed_at is None:
+            return False
+        now = time.monotonic()
+        return now >= self._judges_from and now - self._renewed_at < conf.lease_seconds
 
     async def _settle(self, session_id: str, stream: str, destination: str, answer: Answer | None) -> None:
         log = keys.pending(session_id) if destination == PENDING else keys.events(session_id)
         await self._settle_once(
-            keys=[keys.calls(session_id), keys.lease(session_id, stream), log],
+            keys=[keys.calls(session_id), keys.lease(session_id, stream), log, keys.ends(session_id)],
             args=[
                 stream,
                 destination,
@@ -304,6 +347,7 @@ class Calls:
             await self.streams.close(session_id, stream, complete=True)
 
     def _done(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        exchange.end()
         exchanges = self._running[exchange.session_id]
         exchanges.pop(exchange, None)
         if not exchanges:
@@ -316,8 +360,19 @@ class Calls:
         for exchange, task in list(self._running.get(session_id, {}).items()):
             # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
             if request_id is None or exchange.request_id == request_id:
-                exchange.cancel()
-                task.cancel()
+                self._break_off(exchange, task)
+
+    def abandon(self, record: SessionRecord, exchange: Exchange) -> None:
+        """Break off a call that nobody will get an answer to."""
+        if (task := self._running.get(record.id, {}).get(exchange)) is not None:
+            self._break_off(exchange, task)
+
+    @staticmethod
+    def _break_off(exchange: Exchange, task: asyncio.Task[None]) -> None:
+        if exchange.has_answered:
+            return  # too late; an answer that is being written down must not be torn
+        exchange.cancel()
+        task.cancel()
 
     def _on_cancel(self, message: dict[str, Any]) -> None:
         request_id = json.loads(message["request"])

@@ -18,6 +18,8 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
 
+APPENDED = "stream.appended"
+
 PENDING = "pending"
 """The stream of messages that belong to no call, until an open GET stream takes them."""
 
@@ -35,41 +37,75 @@ _LISTENER = "g"
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
 """More digits than any place has would be an error to Redis."""
 
+ADD = """
+local function add(log, ends, cap, stream, data, final)
+  local previous = redis.call('HGET', ends, stream) or '0-0'
+  if previous == 'ended' then return end
+  local entry = {'stream', stream, 'data', data, 'previous', previous}
+  if final then
+    table.insert(entry, 'final')
+    table.insert(entry, '1')
+  end
+  local place = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
+  redis.call('HSET', ends, stream, final and 'ended' or place)
+  if redis.call('HLEN', ends) < 2 * tonumber(cap) then return end
+  local function age(place) return tonumber(string.match(place, '^%d+') or 0) end
+  local first = age(redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1][1])
+  local known = redis.call('HGETALL', ends)
+  for i = 1, #known, 2 do
+    if age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
+  end
+end
+"""
+"""A function for scripts that append to an event log. Each entry names the one before it on its own stream,
+so that whoever reads on knows whether one is missing. Nothing is added to a stream after its final event.
+Once there are many ends, those of streams that have ended are forgotten, and of which nothing is left.
+
+KEYS that it is given: the log, and the ends of its streams."""
+
 # Moves what is pending onto the stream of the listener, if that listener is the one to get it.
-# KEYS: listener, pending, events. ARGV: stream, seconds of the claim, "1" to take over, seconds of the log.
-_TAKE = """
+# KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
+# seconds of the log, length of the log.
+_TAKE = (
+    ADD
+    + """
 local holder = redis.call('GET', KEYS[1])
-if not holder or ARGV[3] == '1' then holder = ARGV[1] end
-if holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+if not holder or ARGV[4] == '1' then holder = ARGV[2] end
+if holder ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 local pending = redis.call('XRANGE', KEYS[2], '-', '+')
 if #pending > 0 then
-  for _, entry in ipairs(pending) do
-    redis.call('XADD', KEYS[3], '*', 'stream', ARGV[1], 'data', entry[2][4])
-  end
+  for _, entry in ipairs(pending) do add(KEYS[3], KEYS[4], ARGV[6], ARGV[1], entry[2][4]) end
   redis.call('DEL', KEYS[2])
-  redis.call('EXPIRE', KEYS[3], ARGV[4])
+  redis.call('EXPIRE', KEYS[3], ARGV[5])
+  redis.call('EXPIRE', KEYS[4], ARGV[5])
 end
 return 1
 """
+)
 
 # Appends a message, once: a connection may break after Redis has appended it and before it has said so,
-# and then the same is tried again. With a listener's key, only if that listener is the one to hear it.
-# KEYS: log, recent appendings, listener or nothing. ARGV: stream, message, this appending, length of the
-# log, seconds of the log, seconds for which an appending is remembered.
-_APPEND = """
-if KEYS[3] and redis.call('GET', KEYS[3]) ~= ARGV[1] then return 0 end
+# and then the same is tried again. What is pending is on no stream yet.
+# KEYS: log, recent appendings, ends. ARGV: stream, message, this appending, length of the log, seconds of
+# the log, seconds for which an appending is remembered.
+_APPEND = (
+    ADD
+    + """
 local now = tonumber(redis.call('TIME')[1])
-if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 1 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[6])
-  redis.call('EXPIRE', KEYS[2], ARGV[6])
+if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[6])
+redis.call('EXPIRE', KEYS[2], ARGV[6])
+if ARGV[1] == 'pending' then
   redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'stream', ARGV[1], 'data', ARGV[2])
-  redis.call('EXPIRE', KEYS[1], ARGV[5])
+else
+  add(KEYS[1], KEYS[3], ARGV[4], ARGV[1], ARGV[2])
+  redis.call('EXPIRE', KEYS[3], ARGV[5])
 end
-return 1
+redis.call('EXPIRE', KEYS[1], ARGV[5])
 """
+)
 
-# Gives the claim up. KEYS: listener. ARGV: stream.
+# Gives the claim up. KEYS: listener. ARGV: claim.
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -97,6 +133,7 @@ class Event:
     stream: str
     place: str
     data: str
+    previous: str = START
     final: bool = False
 
     @property
@@ -115,6 +152,62 @@ def parse_event_id(text: str) -> tuple[str, str] | None:
     return (match["stream"], match["place"]) if match else None
 
 
+def appended(session_id: str, stream: str) -> dict[str, Any]:
+    """What tells the readers of a stream, in all processes, that its log has grown."""
+    return {"type": APPENDED, "session": session_id, "stream": stream}
+
+
+class EventsLost(Exception):
+    """Messages that followed a place have fallen out of the log."""
+
+
+class Reader:
+    """Reads one stream of a log, from a place onwards.
+
+    Args:
+        log: Where it reads.
+        session_id: The session whose log it is.
+        stream: The stream.
+        after: The last event that is known already.
+        looked: Up to where the log holds nothing of interest, where that is further than `after`.
+    """
+
+    def __init__(self, log: EventLog, session_id: str, stream: str, after: str, looked: str = START) -> None:
+        self._log = log
+        self._session_id = session_id
+        self._stream = stream
+        self._after = after
+        self._looked = after if looked == START else looked
+
+    async def skip(self) -> None:
+        """Begin at the end of the log, as one may where nothing of the stream is in it yet."""
+        self._looked = await self._log.end(self._session_id)
+
+    async def read(self) -> list[Event]:
+        """The next events, in order; none when there are no more at the moment.
+
+        Never all of a long log at once: messages can be large, and who reads them may be slow.
+
+        Raises:
+            EventsLost: Some of them are not there any more.
+        """
+        while True:
+            entries = await self._log.entries(self._session_id, self._looked, _PAGE)
+            events = [
+                Event(self._stream, place, fields["data"], fields["previous"], "final" in fields)
+                for place, fields in entries
+                if fields["stream"] == self._stream
+            ]
+            for event in events:
+                if event.previous != self._after:
+                    raise EventsLost
+                self._after = event.place
+            if entries:
+                self._looked = entries[-1][0]
+            if events or len(entries) < _PAGE:
+                return events
+
+
 class EventLog:
     """The event logs of all sessions."""
 
@@ -125,71 +218,63 @@ class EventLog:
         self._release = redis.register_script(_RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
-        """Append one message."""
+        """Append one message, once."""
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
-        await self._append_once([log, keys.appended(session_id)], stream, message)
+        data = pydantic_core.to_json(message).decode()
+        limits = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
+        await self._append(
+            keys=[log, keys.appended(session_id), keys.ends(session_id)],
+            args=[stream, data, secrets.token_hex(8), *limits],
+        )
 
-    async def read(self, session_id: str, stream: str, after: str) -> list[Event]:
-        """The next events of one stream after a place, in order; none when there are no more.
+    async def end(self, session_id: str) -> str:
+        """The place of the last message of any stream."""
+        last = await self._redis.xrevrange(keys.events(session_id), count=1)
+        return cast(str, last[0][0]) if last else START
 
-        Never all of a long log at once: messages can be large, and who reads them may be slow.
-        """
-        events, _ = await self.read_on(session_id, stream, after)
-        return events
+    async def can_tell(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
+        """Whether all that followed a place of a stream is still here, and whether anything did."""
+        try:
+            followed = bool(await Reader(self, session_id, stream, after).read())
+        except EventsLost:
+            return False, True
+        if followed:
+            return True, True
+        end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
+        return (end or START) == after, False
 
-    async def read_on(self, session_id: str, stream: str, after: str) -> tuple[list[Event], str]:
-        """The same with the place up to which the log was looked through: where to read on from."""
-        while True:
-            entries = await self._entries(session_id, f"({after}", "+", count=_PAGE)
-            if entries:
-                after = entries[-1][0]
-            events = [
-                Event(stream, place, fields["data"], "final" in fields)
-                for place, fields in entries
-                if fields["stream"] == stream
-            ]
-            if events or len(entries) < _PAGE:
-                return events, after
+    async def entries(self, session_id: str, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        """The next entries of a log, whatever their stream: (place, fields)."""
+        return cast(
+            "list[tuple[str, dict[str, str]]]",
+            await self._redis.xrange(keys.events(session_id), min=f"({after}", count=count),
+        )
 
-    async def holds(self, session_id: str, stream: str, place: str) -> bool:
-        """Whether the log still has this event, so that nothing after it is missing."""
-        return any(fields["stream"] == stream for _, fields in await self._entries(session_id, place, place))
-
-    async def take(self, session_id: str, stream: str, *, take_over: bool = False) -> bool:
+    async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:
         """Move what is pending onto a listener's stream; False when another listener gets it.
 
         The claim lasts for a few keep-alives: a listener that died is succeeded by the next that asks.
+
+        Args:
+            session_id: The session.
+            stream: The listener's stream.
+            claim: What names the listener: a stream that is resumed has two of them for a moment.
+            take_over: Whether to take the claim from whoever has it.
         """
+        names = (keys.listener, keys.pending, keys.events, keys.ends)
         return bool(
             await self._take(
-                keys=[keys.listener(session_id), keys.pending(session_id), keys.events(session_id)],
+                keys=[name(session_id) for name in names],
                 args=[
-                    stream,
+                    *(stream, claim),
                     int(conf.keep_alive_seconds * 3) + 1,
                     int(take_over),
                     conf.session_idle_seconds,
+                    conf.event_log_length,
                 ],
             )
         )
 
-    async def tell(self, session_id: str, stream: str, message: dict[str, Any]) -> bool:
-        """Append a message to a listener's stream; False when another listener is the one to hear it."""
-        names = [keys.events(session_id), keys.appended(session_id), keys.listener(session_id)]
-        return await self._append_once(names, stream, message)
-
-    async def release(self, session_id: str, stream: str) -> None:
+    async def release(self, session_id: str, claim: str) -> None:
         """Let another listener take what comes next."""
-        await self._release(keys=[keys.listener(session_id)], args=[stream])
-
-    async def _append_once(self, names: list[str], stream: str, message: dict[str, Any]) -> bool:
-        data = pydantic_core.to_json(message).decode()
-        limits = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
-        return bool(await self._append(keys=names, args=[stream, data, secrets.token_hex(8), *limits]))
-
-    async def _entries(
-        self, session_id: str, low: str, high: str, count: int | None = None
-    ) -> list[tuple[str, dict[str, str]]]:
-        return cast(
-            "list[tuple[str, dict[str, str]]]",
-            await self._redis.xrange(keys.events(session_id), min=low, max=high, count=count),
-        )
+        await self._release(keys=[keys.listener(session_id)], args=[claim])

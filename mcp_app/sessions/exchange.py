@@ -24,7 +24,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCReq
 from redis.exceptions import RedisError
 
 from mcp_app.sessions.cancelling import heed_cancellation
-from mcp_app.sessions.event_log import PENDING, new_reply_stream
+from mcp_app.sessions.event_log import PENDING, START, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ class Exchange(ReportsProgress):
             close_sse_stream=self._close_connection if record.has_priming else None,
         )
         self.is_cancelled = False
+        self.has_answered = False
+        """Whether the handler is done; what is left is to put its answer into the log."""
+        self.has_ended = False
+        self.begins_after = START
+        """Up to where the log held nothing of this exchange's stream when that began."""
         self.connection: EventStream | None = None
         self._is_closing = False
         self._calls = calls
@@ -145,19 +150,31 @@ class Exchange(ReportsProgress):
         if self._registration is None:
             self._registration = asyncio.create_task(self._calls.register(self))
             self._decide()
-        await asyncio.shield(self._registration)
+        registration = self._registration
+        try:
+            await asyncio.shield(registration)
+        except (RedisError, OSError):
+            if self._registration is registration:
+                self._registration = None  # it may go better next time
+            raise
 
     async def run(self) -> None:
         """Run the request's handler and give its answer. A cancelled one gets none."""
         try:
-            answer = await self._serve()
+            answer: Answer | None = await self._serve()
         except asyncio.CancelledError:
             if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired
             answer = None
+        self.has_answered = True
         if self.is_stream:
             await self._calls.finish(self, answer)
         self.answer = answer
+        self._decide()
+
+    def end(self) -> None:
+        """Note that its task is done, and let nobody wait for it any more."""
+        self.has_ended = True
         self._decide()
 
     async def _serve(self) -> Answer:
@@ -183,6 +200,14 @@ class Exchange(ReportsProgress):
         except (RedisError, OSError) as error:
             logger.error("a call failed for want of Redis", extra={"method": self.request.method})
             data = ErrorData(code=INTERNAL_ERROR, message=f"The session store cannot be reached: {error}")
+            answer["error"] = data.model_dump(exclude_none=True)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this call: its handler waited for something else that was cancelled.
+            logger.exception("a handler was cancelled by itself", extra={"method": self.request.method})
+            data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
             answer["error"] = data.model_dump(exclude_none=True)
         except Exception as error:
             answer["error"] = modern_error_data(error).model_dump(mode="json", exclude_none=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LISTENING = "mcp:listening"
+"""Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
+
 PROCESSES = "mcp:processes"
 """Sorted set: the addresses of the processes that serve; the score is when each is struck off."""
 
@@ -19,6 +22,11 @@ def owner(session_id: str) -> str:
 def events(session_id: str) -> str:
     """Stream: every message that went onto an event stream of the session, in order."""
     return f"mcp:events:{{{session_id}}}"
+
+
+def ends(session_id: str) -> str:
+    """Hash: the place of the last event on each event stream; `ended` when none follows."""
+    return f"mcp:ends:{{{session_id}}}"
 
 
 def appended(session_id: str) -> str:
@@ -68,7 +76,7 @@ def open_streams(process: str) -> str:
 
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
-    kinds = (record, owner, events, appended, pending, calls, asked, listener, files)
+    kinds = (record, owner, events, ends, appended, pending, calls, asked, listener, files)
     return [key(session_id) for key in kinds]
 
 

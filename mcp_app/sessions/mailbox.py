@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 EVERYONE = "everyone"
 CONFIRMED = "mailbox.confirmed"
+ECHO = "mailbox.echo"
 RETRY_SECONDS = 1.0
 
 _CONFIRM_SECONDS = 0.5
@@ -41,6 +43,10 @@ class Mailbox:
         self._joined: Counter[str] = Counter()
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
+        self._left_behind: set[str] = set()
+        """Sessions whose group this process could not leave."""
+        self._unheard_since: float | None = None
+        """When it first sent itself a message that has not arrived yet."""
         self.address = ""
         self.on(CONFIRMED, self._on_confirmed)
 
@@ -54,8 +60,13 @@ class Mailbox:
         Raises:
             RedisError: The channel layer cannot be reached.
         """
+        if self._receiver is not None:
+            return
         self.address = await self._layer.new_channel("process.")
         await self._layer.group_add(EVERYONE, self.address)
+        for session_id in self._joined:
+            await self._layer.group_add(_group(session_id), self.address)
+        self._unheard_since = None
         self._receiver = asyncio.create_task(self._receive(), name="mailbox")
 
     async def stop(self) -> None:
@@ -63,6 +74,32 @@ class Mailbox:
             self._receiver.cancel()
             with suppress(asyncio.CancelledError):
                 await self._receiver
+            self._receiver = None
+
+    async def check(self) -> None:
+        """See to it that this process hears; called every few seconds.
+
+        A connection may fall silent without an end, and nobody would notice. So the mailbox writes to
+        itself, and opens anew, at another address, when that has not arrived for as long as a lease.
+
+        Raises:
+            RedisError, OSError: The channel layer cannot be reached.
+        """
+        now = time.monotonic()
+        async with asyncio.timeout(conf.redis_timeout_seconds):
+            if self._unheard_since is not None and now - self._unheard_since > conf.lease_seconds:
+                logger.error("nothing arrives from the channel layer; its connections are opened anew")
+                await self.stop()
+                await self._layer.flush()
+            await self.start()
+            await self._layer.send(self.address, {"type": ECHO, "from": self.address})
+            self._unheard_since = self._unheard_since or now
+            for session_id in self._left_behind - self._joined.keys():
+                # The layer has forgotten the group already, but not its subscription.
+                await self._layer.group_add(_group(session_id), self.address)
+                await self._layer.group_discard(_group(session_id), self.address)
+                self._left_behind.discard(session_id)
+            self._left_behind -= self._joined.keys()
 
     async def send(self, address: str, message: Message) -> None:
         """Send to one process. A message for this very process is handled at once."""
@@ -116,8 +153,10 @@ class Mailbox:
                 raise
 
     async def leave(self, session_id: str) -> None:
-        if self._release(session_id):
-            await self._attempt(self._layer.group_discard(_group(session_id), self.address))
+        if self._release(session_id) and not await self._attempt(
+            self._layer.group_discard(_group(session_id), self.address)
+        ):
+            self._left_behind.add(session_id)
 
     def _release(self, session_id: str) -> bool:
         """Take one `join` back; whether it was the last."""
@@ -135,6 +174,7 @@ class Mailbox:
                 logger.warning("the channel layer cannot be reached; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            self._unheard_since = None
             if message.get("from") == self.address:
                 continue
             self._handle(message)
@@ -156,13 +196,15 @@ class Mailbox:
                 logger.exception("a message of type %s could not be handled", message["type"])
 
     @staticmethod
-    async def _attempt(sending: Any) -> None:
+    async def _attempt(sending: Any) -> bool:
         """A wake-up that cannot be sent is no error: whoever waits looks into Redis before long."""
         try:
             async with asyncio.timeout(conf.redis_timeout_seconds):
                 await sending
+            return True
         except (RedisError, OSError) as error:
             logger.warning("a message between processes was lost", extra={"reason": str(error)})
+            return False
 
 
 def _group(session_id: str) -> str:

@@ -45,10 +45,11 @@ class Peers:
             return  # its lease expires
 
     async def run(self) -> None:
-        """Stay on the roll, until cancelled."""
+        """Stay on the roll, and within hearing, until cancelled."""
         while True:
             await asyncio.sleep(conf.lease_seconds / 3)
             try:
+                await self._mailbox.check()
                 await self.enrol()
             except (RedisError, OSError):
                 logger.warning("the roll of processes could not be kept: Redis cannot be reached")

@@ -103,6 +103,11 @@ class SessionRecord:
         )
 
 
+def subscription_field(uri: str) -> str:
+    """The field of the record that says that its session subscribed to a resource."""
+    return _SUBSCRIPTION + uri
+
+
 class TooManySubscriptions(Exception):
     """The session has as many subscriptions as it may have."""
 
@@ -170,10 +175,10 @@ class SessionStore:
         """
         if uri not in record.subscriptions and len(record.subscriptions) >= conf.max_subscriptions:
             raise TooManySubscriptions
-        await self._change(record.id, {_SUBSCRIPTION + uri: "1"})
+        await self._change(record.id, {subscription_field(uri): "1"})
 
     async def unsubscribe(self, session_id: str, uri: str) -> None:
-        await cast(Any, self._redis.hdel(keys.record(session_id), _SUBSCRIPTION + uri))
+        await cast(Any, self._redis.hdel(keys.record(session_id), subscription_field(uri)))
         await self.announce(CHANGED, session_id)
 
     async def end(self, session_id: str) -> None:

@@ -8,23 +8,34 @@ itself at every keep-alive.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import random
+import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from typing import Any
 
-from mcp.server.subscriptions import ServerEvent
-from mcp.shared.subscriptions import ResourceUpdated, event_to_notification
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.sessions.event_log import PENDING, Event, EventLog
+from mcp_app.sessions.audience import Audience
+from mcp_app.sessions.event_log import (
+    APPENDED,
+    PENDING,
+    START,
+    Event,
+    EventLog,
+    EventsLost,
+    Reader,
+    appended,
+)
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import CHANGED, ENDED, SessionRecord, SessionStore
 
-APPENDED = "stream.appended"
+logger = logging.getLogger(__name__)
+
 CLOSE = "stream.close"
 
 _OUTAGE_SECONDS = 30.0
@@ -39,10 +50,16 @@ class Streams:
     """The event streams that are open in this process."""
 
     def __init__(
-        self, log: EventLog, mailbox: Mailbox, sessions: SessionStore, simulation: Simulation
+        self,
+        log: EventLog,
+        mailbox: Mailbox,
+        sessions: SessionStore,
+        audience: Audience,
+        simulation: Simulation,
     ) -> None:
         self.log = log
         self.sessions = sessions
+        self.audience = audience
         self.simulation = simulation
         self._mailbox = mailbox
         self._open: dict[str, set[EventStream]] = defaultdict(set)
@@ -66,9 +83,7 @@ class Streams:
 
     async def wake(self, session_id: str, stream: str) -> None:
         """Tell the readers of a stream, in all processes, that its log has grown."""
-        await self._mailbox.send_to_session(
-            session_id, {"type": APPENDED, "session": session_id, "stream": stream}
-        )
+        await self._mailbox.send_to_session(session_id, appended(session_id, stream))
 
     async def close(self, session_id: str, stream: str, *, complete: bool = False) -> None:
         """End the connections that carry a stream, wherever they are.
@@ -77,22 +92,6 @@ class Streams:
         """
         message = {"type": CLOSE, "session": session_id, "stream": stream, "complete": complete}
         await self._mailbox.send_to_session(session_id, message)
-
-    async def publish(self, event: ServerEvent) -> None:
-        """Bring a change of the server to the sessions that listen in this process (older revisions)."""
-        notification = event_to_notification(event, {}).model_dump(
-            by_alias=True, mode="json", exclude_none=True
-        )
-        notification.get("params", {}).pop("_meta", None)
-        message = {"jsonrpc": "2.0", **notification}
-        for stream in [stream for streams in self._open.values() for stream in streams]:
-            # Every process does this. The session hears it once: from the stream that holds the claim.
-            if (
-                isinstance(stream, ListenerStream)
-                and await stream.wants(event)
-                and await self.log.tell(stream.session_id, stream.name, message)
-            ):
-                await self.wake(stream.session_id, stream.name)
 
     def end_listeners(self) -> None:
         """End the GET streams of this process; their clients come back elsewhere."""
@@ -159,9 +158,19 @@ class Streams:
 
 
 class EventStream:
-    """One open event stream of a session, from a place in its log onwards."""
+    """One open event stream of a session, from a place in its log onwards.
 
-    def __init__(self, streams: Streams, record: SessionRecord, name: str, after: str) -> None:
+    Args:
+        streams: Where it belongs.
+        record: The session.
+        name: The stream.
+        after: The last event that the client knows.
+        looked: Up to where the log holds nothing of this stream, for one that begins now.
+    """
+
+    def __init__(
+        self, streams: Streams, record: SessionRecord, name: str, after: str, looked: str = START
+    ) -> None:
         self.session_id = record.id
         self.name = name
         self.record = record
@@ -170,7 +179,7 @@ class EventStream:
         self.is_complete = False
         """Whether the stream has ended with the answer, so that there is nothing to come back for."""
         self._streams = streams
-        self._place = after
+        self._reader = Reader(streams.log, record.id, name, after, looked)
         self._woken = asyncio.Event()
         self._closed = False
         self._is_over = False
@@ -229,8 +238,11 @@ class EventStream:
         """What the log has after the stream's place, once the stream has been looked after."""
         try:
             await self._look()
-            log = self._streams.log
-            events, self._place = await log.read_on(self.session_id, self.name, self._place)
+            events = await self._reader.read()
+        except EventsLost:
+            logger.warning("a stream ends: its log has lost events", extra={"session": self.session_id[:8]})
+            self._closed = True  # a client that comes back is told so
+            return []
         except (RedisError, OSError):
             if time.monotonic() - self._answered_at > _OUTAGE_SECONDS:
                 self._closed = True
@@ -263,10 +275,11 @@ class ReplyStream(EventStream):
         name: str,
         after: str,
         look_after: Callable[[SessionRecord, str], Awaitable[bool]],
+        looked: str = START,
         *,
         resumed: bool,
     ) -> None:
-        super().__init__(streams, record, name, after)
+        super().__init__(streams, record, name, after, looked)
         self._look_after = look_after
         self._looked_at = -math.inf if resumed else time.monotonic()
 
@@ -296,9 +309,13 @@ class ListenerStream(EventStream):
         name: str,
         after: str,
         look_after_all: Callable[[SessionRecord], Awaitable[None]] | None = None,
+        *,
+        resumed: bool,
     ) -> None:
         super().__init__(streams, record, name, after)
         self.is_chosen = False
+        self._resumed = resumed
+        self._claim = f"{name}/{secrets.token_hex(4)}"
         self._look_after_all = look_after_all
         self._take_over = True
         self._opened_at = self._ticked_at = time.monotonic()
@@ -307,13 +324,6 @@ class ListenerStream(EventStream):
 
     def carries(self, stream: str) -> bool:
         return stream in (self.name, PENDING)
-
-    async def wants(self, event: ServerEvent) -> bool:
-        """Whether the session should hear of a change: a resource's only if it subscribed."""
-        if not isinstance(event, ResourceUpdated):
-            return True
-        record = await self._streams.sessions.get(self.session_id)  # a change of it is known there first
-        return record is not None and event.uri in record.subscriptions
 
     async def _renew(self) -> bool:
         """Read the record anew; the stream closes when there is none any more."""
@@ -324,6 +334,7 @@ class ListenerStream(EventStream):
             return False
         self.record = record
         self._renewed_at = time.monotonic()
+        await self._streams.audience.join(self.session_id)
         return True
 
     async def _look(self) -> None:
@@ -333,7 +344,13 @@ class ListenerStream(EventStream):
         if self._look_after_all is not None and now - self._looked_at >= conf.lease_seconds:
             self._looked_at = now
             await self._look_after_all(self.record)
-        self.is_chosen = await self._streams.log.take(self.session_id, self.name, take_over=self._take_over)
+        if self._take_over:
+            await self._streams.audience.join(self.session_id)
+            if not self._resumed:
+                await self._reader.skip()
+        self.is_chosen = await self._streams.log.take(
+            self.session_id, self.name, self._claim, take_over=self._take_over
+        )
         self._take_over = False
         due = self._due(now)
         for method, params in due if self.is_chosen else ():
@@ -352,7 +369,7 @@ class ListenerStream(EventStream):
 
     async def _leave(self) -> None:
         try:
-            await self._streams.log.release(self.session_id, self.name)
+            await self._streams.log.release(self.session_id, self._claim)
         except (RedisError, OSError):
             return  # the claim expires by itself
         await self._streams.wake(self.session_id, PENDING)

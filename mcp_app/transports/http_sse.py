@@ -57,9 +57,8 @@ class Sse:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         record, name, place = await self._open_or_resume(headers.get("last-event-id"), scope["user"])
-        stream = ListenerStream(
-            self._runtime.streams, record, name, place, self._runtime.calls.look_after_all
-        )
+        look_after_all = self._runtime.calls.look_after_all
+        stream = ListenerStream(self._runtime.streams, record, name, place, look_after_all, resumed=True)
 
         def name_event(event: Event) -> str:
             return f"{record.id}.{event.id}"

@@ -121,7 +121,16 @@ async def until_left(runtime: Runtime, principal: Principal, receive: http.Recei
     with runtime.tokens.in_use(principal) as unwelcome:
         gone = asyncio.ensure_future(http.until_disconnect(receive))
         try:
-            await asyncio.wait({gone, unwelcome}, return_when=asyncio.FIRST_COMPLETED)
+            while not (
+                await asyncio.wait(
+                    {gone, unwelcome},
+                    timeout=conf.keep_alive_seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            )[0]:
+                # A withdrawal is announced; should the announcement be lost, this notices.
+                if not await runtime.tokens.is_still_good(principal):
+                    return
         finally:
             gone.cancel()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -113,16 +114,23 @@ class StreamableHttp:
         messages = batches.as_batch(decoded)
         for message in messages:
             await check_scopes(self._runtime, scope["user"], message)
+        calls = self._runtime.calls
         exchanges: list[Exchange] = []
-        for message in messages:
-            match message:
-                case JSONRPCRequest():
-                    exchanges.append(self._runtime.calls.start(record, message, headers))
-                    await exchanges[-1].become_stream()
-                case JSONRPCNotification():
-                    await self._runtime.calls.notified(record, message, headers)
-                case _:
-                    await self._runtime.calls.client_requests.deliver(record.id, message)
+        calls.check_room(record, sum(isinstance(message, JSONRPCRequest) for message in messages))
+        try:
+            for message in messages:
+                match message:
+                    case JSONRPCRequest():
+                        exchanges.append(calls.start(record, message, headers))
+                        await exchanges[-1].become_stream()
+                    case JSONRPCNotification():
+                        await calls.notified(record, message, headers)
+                    case _:
+                        await calls.client_requests.deliver(record.id, message)
+        except BaseException:
+            for exchange in exchanges:
+                calls.abandon(record, exchange)  # a batch is refused as a whole
+            raise
         if not exchanges:
             await http.respond(send, 202, headers=http.COMMON_HEADERS)
             return
@@ -152,7 +160,11 @@ class StreamableHttp:
             # A cancelled request gets no answer; this is how a response without one looks.
             await http.respond(send, 200, headers=framing.STREAM_HEADERS)
             return
-        await exchange.become_stream()
+        try:
+            await exchange.become_stream()
+        except (RedisError, OSError):
+            self._runtime.calls.abandon(record, exchange)  # what is refused must not go on
+            raise
         stream = self._reply_stream(record, exchange)
         leaving = until_left(self._runtime, scope["user"], receive)
         await send_stream(send, leaving, stream, _opening(record, stream, START))
@@ -160,7 +172,9 @@ class StreamableHttp:
     def _reply_stream(self, record: SessionRecord, exchange: Exchange) -> ReplyStream:
         """The stream that answers an exchange, from its beginning."""
         calls, streams = self._runtime.calls, self._runtime.streams
-        stream = ReplyStream(streams, record, exchange.stream, START, calls.look_after, resumed=False)
+        stream = ReplyStream(
+            streams, record, exchange.stream, START, calls.look_after, exchange.begins_after, resumed=False
+        )
         exchange.answered_by(stream)
         return stream
 
@@ -172,19 +186,23 @@ class StreamableHttp:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         record = await self._session(headers, scope["user"])
-        name, place = new_listener_stream(), START
+        streams = self._runtime.streams
         last_event_id = headers.get("last-event-id")
-        if last_event_id:
+        stream: EventStream
+        if not last_event_id:
+            name, place = new_listener_stream(), START
+            stream = ListenerStream(streams, record, name, place, resumed=False)
+        else:
             resumed = parse_event_id(last_event_id)
             if resumed is None or not await self._runtime.calls.can_resume(record, *resumed):
                 raise errors.unknown_event_id()
             name, place = resumed
-        streams = self._runtime.streams
-        stream: EventStream
-        if is_listener(name):
-            stream = ListenerStream(streams, record, name, place)
-        else:
-            stream = ReplyStream(streams, record, name, place, self._runtime.calls.look_after, resumed=True)
+            await streams.close(record.id, name)  # the connection that this one takes the place of
+            if is_listener(name):
+                stream = ListenerStream(streams, record, name, place, resumed=True)
+            else:
+                look_after = self._runtime.calls.look_after
+                stream = ReplyStream(streams, record, name, place, look_after, resumed=True)
         leaving = until_left(self._runtime, scope["user"], receive)
         await send_stream(send, leaving, stream, _opening(record, stream, place))
 

@@ -47,7 +47,7 @@ def actual(what: str, setting: str) -> float:
         return lifetime.total_seconds()
     if name == "SESSION_COOKIE_AGE":
         return settings.SESSION_COOKIE_AGE
-    factor = 3 if name == "MCP_KEEP_ALIVE_SECONDS" else 1
+    factor = 3 if what.startswith("Claim") else 1
     return factor * getattr(mcp, name.removeprefix("MCP_").lower())
 
 

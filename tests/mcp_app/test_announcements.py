@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from mcp.server.subscriptions import ServerEvent
 from mcp.shared.subscriptions import ResourceUpdated
 
 from mcp_app import announcements
@@ -16,12 +17,16 @@ from mcp_app.tokens import WITHDRAWN, checksum
 from tests.support.waiting import eventually
 
 
+async def nobody(event: ServerEvent) -> None:
+    """Tells no session."""
+
+
 async def test_what_a_view_announces_is_heard_by_every_process() -> None:
     mailbox = Mailbox(get_channel_layer())
     withdrawn: list[Any] = []
     changes: list[Any] = []
     mailbox.on(WITHDRAWN, lambda message: withdrawn.append(message["checksums"]))
-    ChannelLayerBus(mailbox).subscribe(changes.append)
+    ChannelLayerBus(mailbox, nobody).subscribe(changes.append)
     await mailbox.start()
     try:
         await asyncio.to_thread(announcements.withdraw_tokens, [checksum("alice")])

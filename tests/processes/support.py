@@ -295,7 +295,7 @@ def answer_to(question: Any) -> dict[str, Any]:
 
 
 async def hears_changes(listening: Reply, session: Session, at: str, by: str) -> None:
-    """A change that happens while a process is cut off is not told; those afterwards are.
+    """A change that is made while its process is cut off from Redis is not told; those afterwards are.
 
     The stream is at one process, and the changes are made by another. When the stream ends, its client
     comes back, as it is told to.

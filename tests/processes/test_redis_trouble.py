@@ -218,6 +218,7 @@ async def test_a_stalled_redis_is_answered_with_503_in_time_and_streams_survive_
     heard += await running.messages()
     answers = [message for message in heard if "id" in message]
     assert [answer["id"] for answer in answers] == ["x"]
+    assert "result" in answers[0], "a call whose process lives is not given up"
     await _until_ready(troubled)
     await hears_changes(listening, session, other, one)
 

@@ -12,7 +12,7 @@ from channels.layers import get_channel_layer
 from mcp_types import InitializeRequestParams
 from redis.asyncio import Redis
 
-from mcp_app.runtime import connect
+from mcp_app.sessions.connection import connect
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import SessionRecord, SessionStore

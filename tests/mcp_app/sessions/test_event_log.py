@@ -14,6 +14,8 @@ from mcp_app.sessions.event_log import (
     START,
     Event,
     EventLog,
+    EventsLost,
+    Reader,
     event_id,
     is_listener,
     new_listener_stream,
@@ -28,9 +30,10 @@ def log(redis: Redis) -> EventLog:
     return EventLog(redis)
 
 
-async def _all_events(log: EventLog, session_id: str, stream: str) -> list[Event]:
+async def _all_events(log: EventLog, session_id: str, stream: str, after: str = START) -> list[Event]:
+    reader = Reader(log, session_id, stream, after)
     found: list[Event] = []
-    while events := await log.read(session_id, stream, found[-1].place if found else START):
+    while events := await reader.read():
         found += events
     return found
 
@@ -72,26 +75,72 @@ async def test_events_of_one_stream_are_read_in_order_and_without_those_of_anoth
 ) -> None:
     for n in range(4):
         await log.append(record.id, "r1" if n % 2 else "r2", {"n": n})
-    assert _numbers(await log.read(record.id, "r1", START)) == [1, 3]
-    assert _numbers(await log.read(record.id, "r2", START)) == [0, 2]
+    assert _numbers(await _all_events(log, record.id, "r1")) == [1, 3]
+    assert _numbers(await _all_events(log, record.id, "r2")) == [0, 2]
 
 
 async def test_reading_after_a_place_leaves_out_what_was_read(log: EventLog, record: SessionRecord) -> None:
     for n in range(3):
         await log.append(record.id, "r1", {"n": n})
-    first, *_ = await log.read(record.id, "r1", START)
-    assert _numbers(await log.read(record.id, "r1", first.place)) == [1, 2]
+    first, *_ = await _all_events(log, record.id, "r1")
+    assert _numbers(await _all_events(log, record.id, "r1", first.place)) == [1, 2]
 
 
-async def test_a_place_is_held_by_its_own_stream_and_session_only(
+async def test_what_followed_a_place_can_be_told_of_its_own_stream_and_session_only(
     log: EventLog, record: SessionRecord
 ) -> None:
+    for n in range(2):
+        await log.append(record.id, "r1", {"n": n})
+    first, last = await _all_events(log, record.id, "r1")
+    assert await log.can_tell(record.id, "r1", START) == (True, True)
+    assert await log.can_tell(record.id, "r1", first.place) == (True, True)
+    assert await log.can_tell(record.id, "r1", last.place) == (True, False)
+    assert await log.can_tell(record.id, "r2", START) == (True, False)
+    assert await log.can_tell(record.id, "r2", last.place) == (False, False)
+    assert await log.can_tell("another", "r1", last.place) == (False, False)
+    assert await log.can_tell(record.id, "r1", "1-0") == (False, True)
+
+
+async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
+    log: EventLog, redis: Redis, record: SessionRecord
+) -> None:
+    for n in range(3):
+        await log.append(record.id, "r1", {"n": n})
+    first, second, third = await _all_events(log, record.id, "r1")
+    waiting = Reader(log, record.id, "r1", first.place)
+    await redis.xtrim(keys.events(record.id), minid=third.place, approximate=False)
+    for place in (START, first.place):
+        assert await log.can_tell(record.id, "r1", place) == (False, True)
+        with pytest.raises(EventsLost):
+            await Reader(log, record.id, "r1", place).read()
+    with pytest.raises(EventsLost):
+        await waiting.read()
+    # Of what followed the second nothing is lost, although that itself is.
+    assert await log.can_tell(record.id, "r1", second.place) == (True, True)
+    assert _numbers(await _all_events(log, record.id, "r1", second.place)) == [2]
+
+
+async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
+    log: EventLog, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_LENGTH = 50
+    await log.append(record.id, "r1", {"n": 0})
+    [seen] = await _all_events(log, record.id, "r1")
+    for n in range(300):
+        await log.append(record.id, "r2", {"n": n})
+    assert await log.can_tell(record.id, "r1", seen.place) == (True, False)
     await log.append(record.id, "r1", {"n": 1})
-    [event] = await log.read(record.id, "r1", START)
-    assert await log.holds(record.id, "r1", event.place)
-    assert not await log.holds(record.id, "r2", event.place)
-    assert not await log.holds("another", "r1", event.place)
-    assert not await log.holds(record.id, "r1", "1-0")
+    assert _numbers(await _all_events(log, record.id, "r1", seen.place)) == [1]
+
+
+async def test_ends_of_streams_of_which_nothing_is_left_are_forgotten(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_LENGTH = 10
+    for n in range(400):
+        await log.append(record.id, f"r{n}", {"n": n})
+    assert await redis.hlen(keys.ends(record.id)) < 200
+    assert _numbers(await _all_events(log, record.id, "r399")) == [399]
 
 
 async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_stream(
@@ -99,25 +148,25 @@ async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_
 ) -> None:
     for n in range(300):
         await log.append(record.id, "r1" if n < 150 else "r2", {"n": n})
-    first = await log.read(record.id, "r1", START)
+    first = await Reader(log, record.id, "r1", START).read()
     assert 0 < len(first) < 150
     assert _numbers(await _all_events(log, record.id, "r1")) == list(range(150))
     assert _numbers(await _all_events(log, record.id, "r2")) == list(range(150, 300))
-    assert await log.read(record.id, "r3", START) == []
+    assert await _all_events(log, record.id, "r3") == []
 
 
-async def test_who_reads_on_is_not_told_again_what_was_of_no_concern(
+async def test_a_stream_that_begins_now_need_not_look_through_what_was_before(
     log: EventLog, redis: Redis, record: SessionRecord
 ) -> None:
+    assert await log.end(record.id) == START
     for n in range(120):
         await log.append(record.id, "r1", {"n": n})
-    nothing, place = await log.read_on(record.id, "g1", START)
-    assert nothing == []
-    assert place == (await redis.xinfo_stream(keys.events(record.id)))["last-generated-id"]
+    reader = Reader(log, record.id, "g1", START, await log.end(record.id))
+    assert await reader.read() == []
     await log.append(record.id, "g1", {"n": 120})
-    events, place = await log.read_on(record.id, "g1", place)
-    assert _numbers(events) == [120]
-    assert await log.read_on(record.id, "g1", place) == ([], place)
+    await redis.xtrim(keys.events(record.id), maxlen=1, approximate=False)
+    assert _numbers(await reader.read()) == [120]
+    assert await reader.read() == []
 
 
 async def test_the_log_is_capped_and_expires(
@@ -126,15 +175,16 @@ async def test_the_log_is_capped_and_expires(
     settings.MCP_EVENT_LOG_LENGTH = 50
     for n in range(400):
         await log.append(record.id, "r1", {"n": n})
-    events = await _all_events(log, record.id, "r1")
-    assert 50 <= len(events) < 300  # Redis trims whole nodes of a hundred or so
-    assert _numbers(events)[-1] == 399
-    assert 0 < await redis.ttl(keys.events(record.id)) <= 300
+    kept: Any = await redis.xrange(keys.events(record.id))
+    assert 50 <= len(kept) < 300  # Redis trims whole nodes of a hundred or so
+    assert json.loads(kept[-1][1]["data"]) == {"n": 399}
+    for key in (keys.events, keys.ends, keys.appended):
+        assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
 async def test_a_message_with_line_breaks_stays_on_one_line(log: EventLog, record: SessionRecord) -> None:
     await log.append(record.id, "r1", {"n": "a\nb\r\nc\u2028d"})
-    [event] = await log.read(record.id, "r1", START)
+    [event] = await _all_events(log, record.id, "r1")
     assert "\n" not in event.data
     assert "\r" not in event.data
     assert json.loads(event.data) == {"n": "a\nb\r\nc\u2028d"}
@@ -146,44 +196,44 @@ async def test_the_first_listener_takes_what_is_pending_and_the_second_gets_noth
     for n in range(3):
         await log.append(record.id, PENDING, {"n": n})
     assert 0 < await redis.ttl(keys.pending(record.id)) <= 300
-    assert await log.take(record.id, "g1")
-    assert not await log.take(record.id, "g2")
-    assert _numbers(await log.read(record.id, "g1", START)) == [0, 1, 2]
-    assert await log.read(record.id, "g2", START) == []
+    assert await log.take(record.id, "g1", "one")
+    assert not await log.take(record.id, "g2", "two")
+    assert _numbers(await _all_events(log, record.id, "g1")) == [0, 1, 2]
+    assert await _all_events(log, record.id, "g2") == []
     assert not await redis.exists(keys.pending(record.id))
-    assert 0 < await redis.ttl(keys.events(record.id)) <= 300
+    for key in (keys.events, keys.ends):
+        assert 0 < await redis.ttl(key(record.id)) <= 300
+
+
+async def test_what_is_taken_is_capped_too(log: EventLog, redis: Redis, record: SessionRecord) -> None:
+    from mcp_app.conf import conf
+
+    for n in range(3 * conf.event_log_length):
+        await log.append(record.id, PENDING, {"n": n})
+        if n % 10 == 0:
+            await log.take(record.id, "g1", "one")
+    assert await redis.xlen(keys.events(record.id)) < 2 * conf.event_log_length
 
 
 async def test_a_new_listener_takes_over_and_an_old_one_cannot_release_what_it_lost(
     log: EventLog, record: SessionRecord
 ) -> None:
-    assert await log.take(record.id, "g1")
-    assert await log.take(record.id, "g2", take_over=True)
-    assert not await log.take(record.id, "g1")
-    await log.release(record.id, "g1")
-    assert not await log.take(record.id, "g1")
-    await log.release(record.id, "g2")
-    assert await log.take(record.id, "g1")
+    assert await log.take(record.id, "g1", "one")
+    # The same stream on another connection: its client came back before the first was known to be gone.
+    assert await log.take(record.id, "g1", "two", take_over=True)
+    assert not await log.take(record.id, "g1", "one")
+    await log.release(record.id, "one")
+    assert not await log.take(record.id, "g1", "one")
+    await log.release(record.id, "two")
+    assert await log.take(record.id, "g1", "one")
 
 
 async def test_a_claim_lasts_for_a_few_keep_alives(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_KEEP_ALIVE_SECONDS = 10.0
-    await log.take(record.id, "g1")
+    await log.take(record.id, "g1", "one")
     assert 10 < await redis.ttl(keys.listener(record.id)) <= 31
-
-
-async def test_only_the_listener_that_holds_the_claim_can_be_told(
-    log: EventLog, redis: Redis, record: SessionRecord
-) -> None:
-    assert not await log.tell(record.id, "g1", {"n": 0})
-    await log.take(record.id, "g1")
-    assert await log.tell(record.id, "g1", {"n": 1})
-    assert not await log.tell(record.id, "g2", {"n": 2})
-    assert _numbers(await log.read(record.id, "g1", START)) == [1]
-    assert await log.read(record.id, "g2", START) == []
-    assert 0 < await redis.ttl(keys.events(record.id)) <= 300
 
 
 def test_all_keys_of_a_session_lie_in_one_slot_of_a_cluster() -> None:

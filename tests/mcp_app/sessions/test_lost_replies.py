@@ -10,10 +10,10 @@ import pytest
 from mcp_types import JSONRPCResponse
 from redis.asyncio import Redis
 
-from mcp_app.runtime import connect
 from mcp_app.sessions import keys
 from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.event_log import START, EventLog
+from mcp_app.sessions.connection import connect
+from mcp_app.sessions.event_log import START, EventLog, Reader
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
 from tests.support.redis_relay import RedisRelay, relaying
@@ -40,20 +40,8 @@ async def test_a_message_is_appended_once(
     relay.lose_reply_to(b"r1")
     await log.append(record.id, "r1", {"n": 2})
     assert relay.lost == 1
-    events = await EventLog(redis).read(record.id, "r1", START)
+    events = await Reader(EventLog(redis), record.id, "r1", START).read()
     assert [json.loads(event.data)["n"] for event in events] == [1, 2]
-
-
-async def test_a_listener_is_told_once(
-    relay: RedisRelay, relayed: Redis, redis: Redis, record: SessionRecord
-) -> None:
-    log = EventLog(relayed)
-    await log.take(record.id, "g1")
-    assert await log.tell(record.id, "g1", {"n": "first"})
-    relay.lose_reply_to(b"told")
-    assert await log.tell(record.id, "g1", {"n": "told"})
-    assert relay.lost == 1
-    assert len(await EventLog(redis).read(record.id, "g1", START)) == 2
 
 
 async def test_the_answer_of_a_client_is_not_lost_with_the_reply_that_brings_it(

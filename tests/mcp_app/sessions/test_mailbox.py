@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.sessions import mailbox as module
-from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.mailbox import ECHO, Mailbox
 from tests.support.waiting import eventually
 
 Open = Callable[[], Awaitable[Mailbox]]
@@ -114,3 +116,40 @@ async def test_joining_fails_in_time_and_can_be_tried_again(layer: Any, settings
     for _ in range(2):  # had the first one counted, the second would not try
         with pytest.raises((RedisConnectionError, TimeoutError)):
             await mailbox.join("s")
+
+
+async def test_a_mailbox_that_hears_nothing_any_more_is_opened_anew(
+    open_mailbox: Open, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MCP_LEASE_SECONDS = 0.05
+    here, there = await open_mailbox(), await open_mailbox()
+    await here.join("s")
+    heard = _heard_by(here)
+    address = here.address
+    layer = get_channel_layer()
+    layer.loses = ECHO  # what it writes to itself is accepted, and never arrives
+
+    async def is_opened_anew() -> bool:
+        await here.check()
+        return here.address != address
+
+    await eventually(is_opened_anew)
+    layer.loses = None
+    assert "opened anew" in caplog.text
+    await there.send_to_session("s", {"type": "test", "n": 1})
+    await there.broadcast({"type": "test", "n": 2})
+    await there.send(here.address, {"type": "test", "n": 3})
+    await eventually(lambda: heard == [1, 2, 3])
+
+
+async def test_a_mailbox_that_hears_itself_keeps_its_address(mailbox: Mailbox, settings: Any) -> None:
+    settings.MCP_LEASE_SECONDS = 0.05
+    address, began = mailbox.address, time.monotonic()
+
+    async def has_been_checked_for_longer_than_a_lease() -> bool:
+        await mailbox.check()
+        await eventually(lambda: mailbox._unheard_since is None)
+        return time.monotonic() - began > 0.2
+
+    await eventually(has_been_checked_for_longer_than_a_lease)
+    assert mailbox.address == address

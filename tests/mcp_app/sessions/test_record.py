@@ -87,13 +87,13 @@ async def test_a_session_past_its_absolute_age_is_gone_and_leaves_nothing(
 async def test_reading_a_session_renews_all_that_belongs_to_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
-    renewed = [keys.record, keys.owner, keys.events, keys.pending, keys.calls, keys.asked]
+    renewed = [keys.record, keys.owner, keys.events, keys.ends, keys.pending, keys.calls, keys.asked]
     for key in renewed[2:]:
         await redis.set(key(record.id), "something")
     for key in renewed:
         await redis.expire(key(record.id), 5)
     await store.renew(record.id)
-    assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 6
+    assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 7
 
 
 async def test_reading_a_session_does_not_renew_the_claim_of_a_listener(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mcp_app.sessions.exchange import Exchange
 from mcp_app.transports.batches import MAX_MESSAGES
 from tests.mcp_app.transports.support import (
     LATEST,
@@ -20,6 +22,7 @@ from tests.mcp_app.transports.support import (
     tool_call,
     within,
 )
+from tests.support.waiting import eventually
 
 REVISION = "2025-03-26"
 
@@ -118,6 +121,37 @@ async def test_a_wrong_batch_is_refused_as_a_whole(
     refusal = await response.json()
     assert refusal["error"]["code"] == -32600
     assert says in refusal["error"]["message"]
+
+
+async def test_a_batch_for_which_there_is_no_room_is_refused_as_a_whole(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 3
+    held = Held(one)
+    running = await session.post(one, call_held(id="first"))
+    await running.next_message()
+    response = await session.post(one, [call_held(id=n) for n in range(3)])
+    assert response.status == 429
+    assert held.runs == 1
+
+
+async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(one)
+    await session.post(one, notification("notifications/initialized"))
+    register = one.runtime.calls.register
+
+    async def fail_at_the_second(exchange: Exchange) -> None:
+        if exchange.request_id == 2:
+            raise RedisConnectionError("down")
+        await register(exchange)
+
+    monkeypatch.setattr(one.runtime.calls, "register", fail_at_the_second)
+    response = await session.post(one, [call_held(id=1), call_held(id=2)])
+    assert response.status == 503
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    assert not held.go.is_set()
 
 
 async def test_a_batch_needs_the_scopes_of_all_its_requests(one: Process, session: Session) -> None:

@@ -11,8 +11,7 @@ import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING
-from mcp_app.sessions.streams import APPENDED
+from mcp_app.sessions.event_log import APPENDED, PENDING
 from tests.mcp_app.transports.support import OLDER, Process, Session, notification, request, tool_call
 from tests.support.asgi import Response
 from tests.support.layers import LossyLayer
@@ -35,8 +34,8 @@ async def _listen(at: Process, session: Session, last_event_id: str | None = Non
         name = (opening.id or "").partition("_")[0]
 
         async def is_chosen() -> bool:
-            holder = await at.runtime.redis.get(keys.listener(session.id))
-            return bool(holder) and (holder == name or not name)
+            holder: Any = await at.runtime.redis.get(keys.listener(session.id))
+            return bool(holder) and (holder.partition("/")[0] == name or not name)
 
         await eventually(is_chosen)
     return stream
@@ -191,6 +190,58 @@ async def test_a_change_reaches_subscribers_on_every_process_once(
     heard = {(message := await mine.next_message())["method"]: message["params"] for _ in range(2)}
     assert heard == {"notifications/resources/updated": {"uri": URI}, "notifications/tools/list_changed": {}}
     assert (await theirs.next_message())["method"] == "notifications/tools/list_changed"
+
+
+async def test_a_change_is_told_to_a_stream_that_was_away_when_it_happened(
+    one: Process, other: Process, session: Session
+) -> None:
+    await session.post(other, request("resources/subscribe", {"uri": URI}))
+    stream = await _listen(one, session)
+    await other.runtime.bus.publish(ToolsListChanged())
+    last = await stream.next_event()
+    await stream.drop()
+    await other.runtime.bus.publish(ResourceUpdated(uri=URI))
+    back = await session.listen(other, last.id)
+    assert (await back.next_message())["params"] == {"uri": URI}
+
+
+async def test_a_change_is_told_although_the_claim_is_that_of_a_dead_stream(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    stream = await _listen(one, session)
+    await one.runtime.redis.set(keys.listener(session.id), "g" + "0" * 16 + "/0", px=300)
+    await one.runtime.bus.publish(ToolsListChanged())
+    assert (await stream.next_message())["method"] == "notifications/tools/list_changed"
+
+
+async def test_a_change_is_not_kept_for_a_session_that_has_ended(one: Process, session: Session) -> None:
+    await _listen(one, session)
+    await session.delete(one)
+    await one.runtime.bus.publish(ToolsListChanged())
+    assert not await one.runtime.redis.exists(keys.pending(session.id))
+
+
+async def test_a_resumed_stream_ends_the_connection_that_it_takes_the_place_of(
+    one: Process, other: Process, session: Session
+) -> None:
+    first = await _listen(one, session)
+    await _say(one, session, 1)
+    told = await first.next_event()
+    second = await session.listen(other, told.id)
+    assert await first.messages() == []
+    await _say(one, session, 2)
+    assert await _numbers(second, 1) == [2]
+
+
+async def test_a_stream_ends_when_its_token_is_withdrawn_even_if_nobody_says_so(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
+    mcp_settings.MCP_CACHE_SECONDS = 0.05
+    stream = await _listen(one, session)
+    one.tokens.withdrawn.add("alice")
+    assert await stream.messages() == []
 
 
 async def test_after_unsubscribing_no_update_comes(one: Process, session: Session) -> None:

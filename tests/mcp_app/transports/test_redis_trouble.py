@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mcp_app.sessions import keys
+from mcp_app.sessions.record import SessionRecord
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -177,6 +180,110 @@ async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
     assert (await stream.messages())[-1]["id"] == 1
 
 
+async def test_a_call_that_is_refused_because_redis_is_away_does_not_go_on(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0
+    session = await Session.open(process)
+    held = Held(process)
+    with own_redis.frozen():
+        await _assert_unavailable(await session.post(process, call_held(quiet=True)))
+        await eventually(lambda: held.was_cancelled)
+
+
+async def test_after_an_outage_other_processes_are_given_time_to_say_that_they_live(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 3.0
+    second = Process()
+    try:
+        session = await Session.open(process)
+        held = Held(process)
+        stream = await session.post(process, call_held())
+        await stream.next_message()
+        [name] = await process.runtime.redis.hkeys(keys.calls(session.id))
+        record = await _record(second, session)
+        with own_redis.frozen():
+            await eventually(lambda: second.runtime.calls._renewed_at is None)
+        await eventually(lambda: second.runtime.calls._renewed_at is not None)
+        process.runtime.calls._registered.clear()  # it is slower to renew
+        await process.runtime.redis.delete(keys.lease(session.id, str(name)))
+        assert await second.runtime.calls.look_after(record, str(name))
+        held.go.set()
+        assert "result" in (await stream.messages())[-1]
+    finally:
+        await second.stop()
+
+
+async def _record(at: Process, session: Session) -> SessionRecord:
+    await at.runtime.start()
+    record = await at.runtime.sessions.get(session.id)
+    assert record is not None
+    return record
+
+
+async def test_a_session_that_could_not_be_left_is_left_when_redis_is_back(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 60.0  # nobody but this test checks
+    session = await Session.open(process)
+    listening = await session.listen(process)
+    channel = f"mcp__group__session.{session.id}"
+
+    async def subscribers() -> int:
+        return int((await process.runtime.redis.pubsub_numsub(channel))[0][1])
+
+    async def is_heard() -> bool:
+        return await subscribers() == 1
+
+    async def is_left() -> bool:
+        await process.runtime.mailbox.check()
+        return await subscribers() == 0
+
+    await eventually(is_heard)
+    own_redis.stop()
+    await listening.drop()
+    await eventually(lambda: len(process.runtime.streams) == 0)
+    own_redis.start()
+    await eventually(is_heard)  # the layer has come back, and has kept what nobody wants
+    await eventually(is_left)
+
+
+async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
+    process: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol = process.runtime.peers.enrol
+
+    async def fail() -> None:
+        monkeypatch.setattr(process.runtime.peers, "enrol", enrol)
+        raise RedisConnectionError("down")
+
+    monkeypatch.setattr(process.runtime.peers, "enrol", fail)
+    await _assert_unavailable(await Session("unknown").post(process, request("ping")))
+    heard: list[Any] = []
+    process.runtime.mailbox.on("test", heard.append)
+    await Session.open(process)
+    layer = get_channel_layer()
+    for _ in range(2):
+        await layer.group_send("everyone", {"type": "test"})
+    await eventually(lambda: len(heard) >= 2)
+    await Session.open(process)
+    assert len(heard) == 2
+
+
+async def test_a_start_that_cannot_succeed_hangs_nobody(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any) -> Any:
+        raise RuntimeError("no lifespan")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(process.runtime.server.session_manager.app, "lifespan", fail)
+        for _ in range(2):
+            assert (await Session("unknown").post(process, request("ping"))).status == 500
+    await Session.open(process)
+
+
 async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
     process: Process, own_redis: OwnRedis
 ) -> None:
@@ -207,6 +314,7 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
 
     kinds = {key.partition("{")[0] async for key in redis.scan_iter()}
     assert {"session:", "mcp:events:", "mcp:calls:", "mcp:lease:", "mcp:asked:", "mcp:pending:"} <= kinds
+    assert {"mcp:ends:", "mcp:listening"} <= kinds
     assert await keys_without_expiry() == []
     await session.delete(process)
     await eventually(lambda: held.was_cancelled and len(process.runtime.calls) == 0)

@@ -1,0 +1,100 @@
+"""How calls end when something interferes: each is answered once at the most, and none goes on for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from mcp.server.mcpserver import Context
+from mcp.types import ToolAnnotations
+
+from mcp_app.sessions import keys
+from mcp_app.sessions.record import ENDED
+from tests.mcp_app.transports.support import (
+    Held,
+    Process,
+    Session,
+    call_held,
+    notification,
+    tool_call,
+    within,
+)
+from tests.support.waiting import eventually
+
+IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
+
+
+@pytest.mark.parametrize("says_something", [True, False], ids=["stream", "json"])
+async def test_a_handler_that_is_cancelled_by_itself_is_an_internal_error(
+    one: Process, session: Session, says_something: bool
+) -> None:
+    async def waits_for_what_is_cancelled(ctx: Context) -> str:
+        if says_something:
+            await ctx.report_progress(1)
+        waiting = asyncio.create_task(asyncio.Event().wait())
+        waiting.cancel()
+        await waiting
+        return "never"
+
+    one.runtime.server.add_tool(waits_for_what_is_cancelled, name="strange", structured_output=False)
+    response = await session.post(one, tool_call("strange", progress="p"))
+    answer = (await response.messages())[-1] if says_something else await response.json()
+    assert answer["error"]["code"] == -32603
+    assert len(one.runtime.calls) == 0
+
+
+async def test_an_answer_that_is_being_written_down_is_not_torn_by_a_cancellation(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = one.runtime.calls._settle
+    writing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def settle_slowly(*args: Any) -> None:
+        writing.set()
+        await go_on.wait()
+        await settle(*args)
+
+    monkeypatch.setattr(one.runtime.calls, "_settle", settle_slowly)
+    held = Held(one, annotations=IDEMPOTENT)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    held.go.set()
+    await within(writing.wait())
+    await session.post(other, notification("notifications/cancelled", {"requestId": 1}))
+    await session.post(one, notification("notifications/cancelled", {"requestId": 1}))
+    go_on.set()
+    assert [message["id"] for message in await stream.messages() if "id" in message] == [1]
+    assert held.runs == 1
+
+
+async def test_the_calls_of_a_session_that_has_ended_are_broken_off_even_if_nobody_says_so(
+    one: Process, other: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 1.0
+    mcp_settings.MCP_CACHE_SECONDS = 0.1
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    get_channel_layer().loses = ENDED
+    assert (await session.delete(other)).status == 204
+    await eventually(lambda: held.was_cancelled)
+    await eventually(lambda: len(one.runtime.calls) == 0)
+
+
+async def test_a_process_does_not_take_its_own_living_call_for_lost(one: Process, session: Session) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    [name] = await one.runtime.redis.hkeys(keys.calls(session.id))
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    lease = keys.lease(session.id, str(name))
+    await one.runtime.redis.delete(lease)  # as after a time without Redis
+    assert await one.runtime.calls.look_after(record, str(name))
+    assert await one.runtime.redis.exists(lease)
+    held.go.set()
+    last = (await stream.messages())[-1]
+    assert "result" in last
+    assert held.runs == 1
