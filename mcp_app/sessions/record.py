@@ -154,14 +154,20 @@ class SessionStore:
         return await self._copies.read(session_id, lambda: self._read(session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
-        fields = cast("dict[str, str]", await cast(Any, self._redis.hgetall(keys.record(session_id))))
+        async with self._redis.pipeline(transaction=False) as pipe:  # one round trip for a session in use
+            pipe.hgetall(keys.record(session_id))
+            for key in keys.renewed_by_use(session_id):
+                pipe.expire(key, conf.session_idle_seconds)
+            fields, *_ = await pipe.execute()
         if not fields:
             return None
         record = SessionRecord.from_fields(session_id, fields)
-        if not record.lifetime(time.time()):
+        lifetime = record.lifetime(time.time())
+        if not lifetime:
             await self.end(session_id)
             return None
-        await self._extend(record)
+        if lifetime < conf.session_idle_seconds:
+            await self._expire_in(session_id, lifetime)
         return record
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
@@ -190,11 +196,10 @@ class SessionStore:
         """Drop this process's copy, and any copy that is being read right now."""
         self._copies.forget(session_id)
 
-    async def _extend(self, record: SessionRecord) -> None:
-        lifetime = max(1, record.lifetime(time.time()))
+    async def _expire_in(self, session_id: str, seconds: int) -> None:
         async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.renewed_by_use(record.id):
-                pipe.expire(key, lifetime)
+            for key in keys.renewed_by_use(session_id):
+                pipe.expire(key, seconds)
             await pipe.execute()
 
     async def _change(self, session_id: str, fields: dict[str, str]) -> None:

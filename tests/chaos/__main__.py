@@ -15,6 +15,7 @@ import redis
 
 from tests.chaos.clients import ChaosClient
 from tests.chaos.ledger import Ledger
+from tests.chaos.listeners import Listener
 from tests.chaos.tasks import TaskClient
 from tests.support import processes, proxy
 from tests.support.client import sign_in
@@ -71,8 +72,12 @@ async def run(options: argparse.Namespace) -> Ledger:
         )
         url = f"{balancer.url}/mcp"
         tokens = [await sign_in(url, person) for person in PERSONS]
-        kinds = [ChaosClient] * options.clients + [TaskClient] * options.task_clients
-        clients: list[ChaosClient | TaskClient] = [
+        kinds = (
+            [ChaosClient] * options.clients
+            + [TaskClient] * options.task_clients
+            + [Listener] * options.listeners
+        )
+        clients: list[ChaosClient | TaskClient | Listener] = [
             kind(url, tokens[number % len(tokens)], ledger, random.Random(rng.random()))
             for number, kind in enumerate(kinds)
         ]
@@ -113,6 +118,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=3, help="server processes (default 3)")
     parser.add_argument("--clients", type=int, default=50, help="clients (default 50)")
     parser.add_argument("--task-clients", type=int, default=10, help="clients that make tasks (default 10)")
+    parser.add_argument("--listeners", type=int, default=10, help="clients that follow a note (default 10)")
     parser.add_argument("--kill-every", type=float, default=4, help="seconds between SIGKILLs (default 4)")
     parser.add_argument(
         "--cut-every", type=float, default=9, help="seconds between cuts of Redis (default 9)"

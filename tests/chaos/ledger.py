@@ -35,12 +35,16 @@ class Ledger:
     drafted: list[str] = field(default_factory=list)
     """The notes that tasks said they made."""
     notes: int = 0
+    edits: int = 0
+    """Edits of notes that were acknowledged: each must be heard of by who follows the note."""
     details: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         """Whether the promises were kept, and the run was worth the name."""
-        return self.lost == self.duplicated == self.misdelivered == 0 and self.answered > 0 and self.kills > 0
+        kept = self.lost == self.duplicated == self.misdelivered == 0
+        answered_mostly = self.answered > 10 * sum(self.failed.values())
+        return kept and answered_mostly and self.kills > 0
 
     def note(self, kind: str, detail: str) -> None:
         """Count a broken promise, with what is needed to look into it."""
@@ -85,6 +89,7 @@ class Ledger:
             "tasks ended": dict(self.task_ends),
             "tasks run again after a loss": self.tasks_rerun,
             "notes that tasks made": self.notes,
+            "edits of notes heard of": self.edits,
             "failed with a defined error": dict(self.failed),
             "lost": self.lost,
             "duplicated": self.duplicated,

@@ -16,6 +16,8 @@ class RedisRelay:
         self._target = urlsplit(url)
         self.url = ""
         self.lost = 0
+        self.sent = 0
+        """How often clients have sent something: one command, or one pipeline of them."""
         self._loses_after: bytes | None = None
 
     def lose_reply_to(self, word: bytes) -> None:
@@ -33,6 +35,7 @@ class RedisRelay:
                 if self._loses_after is not None and self._loses_after in data:
                     self._loses_after = None
                     breaks = True
+                self.sent += 1
                 redis_writer.write(data)
 
         async def back() -> None:

@@ -16,6 +16,7 @@ from mcp_app.sessions.connection import connect
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import SessionRecord, SessionStore
+from tests.support.redis_relay import RedisRelay, relaying
 
 CLIENT = {
     "protocolVersion": "2025-11-25",
@@ -36,6 +37,12 @@ async def redis(redis_server: str) -> AsyncIterator[Redis]:
     client = connect(redis_server)
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
+    async with relaying(redis_server) as relay:
+        yield relay
 
 
 @pytest.fixture

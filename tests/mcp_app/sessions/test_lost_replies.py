@@ -16,13 +16,7 @@ from mcp_app.sessions.connection import connect
 from mcp_app.sessions.event_log import START, EventLog, Reader
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
-from tests.support.redis_relay import RedisRelay, relaying
-
-
-@pytest.fixture
-async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
-    async with relaying(redis_server) as relay:
-        yield relay
+from tests.support.redis_relay import RedisRelay
 
 
 @pytest.fixture

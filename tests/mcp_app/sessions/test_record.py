@@ -11,15 +11,17 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.sessions import keys
+from mcp_app.sessions.connection import connect
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore, TooManySubscriptions
 from tests.mcp_app.sessions.conftest import make_record
+from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually
 
 
 class SlowRedis:
-    """A Redis whose next HGETALL reads at once, and answers when it is let go."""
+    """A Redis whose pipelines are carried out at once, and answer when they are let go."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -29,14 +31,21 @@ class SlowRedis:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._redis, name)
 
-    async def hgetall(self, key: str) -> Any:
-        fields = await self._redis.hgetall(key)
-        read, go = asyncio.Event(), asyncio.Event()
-        self.has_read.append(read)
-        self.let_go.append(go)
-        read.set()
-        await go.wait()
-        return fields
+    def pipeline(self, **options: Any) -> Any:
+        pipe: Any = self._redis.pipeline(**options)
+        execute = pipe.execute
+
+        async def execute_slowly() -> Any:
+            answers = await execute()
+            read, go = asyncio.Event(), asyncio.Event()
+            self.has_read.append(read)
+            self.let_go.append(go)
+            read.set()
+            await go.wait()
+            return answers
+
+        pipe.execute = execute_slowly
+        return pipe
 
 
 def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
@@ -94,6 +103,18 @@ async def test_reading_a_session_renews_all_that_belongs_to_it(
         await redis.expire(key(record.id), 5)
     await store.renew(record.id)
     assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 7
+
+
+async def test_reading_a_session_costs_one_round_trip(
+    redis: Redis, relay: RedisRelay, mailbox: Mailbox, record: SessionRecord
+) -> None:
+    relayed = connect(relay.url)
+    store = SessionStore(relayed, mailbox, Peers(relayed, mailbox))
+    await store.renew(record.id)  # connects
+    before = relay.sent
+    assert await store.renew(record.id) == record
+    assert relay.sent == before + 1
+    await relayed.aclose()
 
 
 async def test_reading_a_session_does_not_renew_the_claim_of_a_listener(
