@@ -215,7 +215,6 @@ class Calls:
     async def finish(self, exchange: Exchange, answer: Answer | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
         await exchange.become_stream()
-        self._registered.discard(exchange)
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:

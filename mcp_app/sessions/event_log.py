@@ -63,9 +63,9 @@ Once there are many ends, those of streams that have ended are forgotten, and of
 
 KEYS that it is given: the log, and the ends of its streams."""
 
-# Moves what is pending onto the stream of the listener, if that listener is the one to get it.
+# Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
-# seconds of the log, length of the log.
+# seconds of the log, length of the log, how many to move.
 _TAKE = (
     ADD
     + """
@@ -73,10 +73,13 @@ local holder = redis.call('GET', KEYS[1])
 if not holder or ARGV[4] == '1' then holder = ARGV[2] end
 if holder ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-local pending = redis.call('XRANGE', KEYS[2], '-', '+')
+local pending = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[7])
 if #pending > 0 then
-  for _, entry in ipairs(pending) do add(KEYS[3], KEYS[4], ARGV[6], ARGV[1], entry[2][4]) end
-  redis.call('DEL', KEYS[2])
+  for _, entry in ipairs(pending) do
+    add(KEYS[3], KEYS[4], ARGV[6], ARGV[1], entry[2][4])
+    redis.call('XDEL', KEYS[2], entry[1])
+  end
+  if redis.call('XLEN', KEYS[2]) == 0 then redis.call('DEL', KEYS[2]) end
   redis.call('EXPIRE', KEYS[3], ARGV[5])
   redis.call('EXPIRE', KEYS[4], ARGV[5])
 end
@@ -251,9 +254,10 @@ class EventLog:
         )
 
     async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:
-        """Move what is pending onto a listener's stream; False when another listener gets it.
+        """Move the next of what is pending onto a listener's stream; False when another listener gets it.
 
-        The claim lasts for a few keep-alives: a listener that died is succeeded by the next that asks.
+        Not more at a time than is read at a time: the log must not be trimmed before it is read. The claim
+        lasts for a few keep-alives: a listener that died is succeeded by the next that asks.
 
         Args:
             session_id: The session.
@@ -271,6 +275,7 @@ class EventLog:
                     int(take_over),
                     conf.session_idle_seconds,
                     conf.event_log_length,
+                    _PAGE,
                 ],
             )
         )

@@ -19,6 +19,17 @@ from tests.support import processes
 from tests.support.client import sign_in
 from tests.support.wire import ECHO, INITIALIZE, JSON_OR_STREAM
 
+STREAMED = {
+    "jsonrpc": "2.0",
+    "id": 2,
+    "method": "tools/call",
+    "params": {
+        "name": "longRunningOperation",
+        "arguments": {"duration": 0.01, "steps": 2},
+        "_meta": {"progressToken": 1},
+    },
+}
+
 AT_ONCE = 50
 KEYS_MARGIN = 2
 """What a process says of itself, such as its census of streams, may be there or not."""
@@ -37,12 +48,17 @@ async def open_session(http: httpx2.AsyncClient) -> str:
 
 
 async def abandon_sessions(http: httpx2.AsyncClient, number: int) -> None:
-    """Open sessions and forget them: each with a call, none with a DELETE."""
+    """Open sessions and forget them: each with a call, a streamed call and a stream, none with a DELETE."""
 
     async def one(room: asyncio.Semaphore) -> None:
         async with room:
             session = {"Mcp-Session-Id": await open_session(http), "MCP-Protocol-Version": "2025-11-25"}
-            (await http.post("/mcp", json=ECHO, headers=JSON_OR_STREAM | session)).raise_for_status()
+            for call in (ECHO, STREAMED):
+                (await http.post("/mcp", json=call, headers=JSON_OR_STREAM | session)).raise_for_status()
+            async with http.stream(
+                "GET", "/mcp", headers={"Accept": "text/event-stream"} | session
+            ) as stream:
+                stream.raise_for_status()
 
     room = asyncio.Semaphore(AT_ONCE)
     await asyncio.gather(*(one(room) for _ in range(number)))
@@ -85,6 +101,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 return {
                     "redis keys": store.dbsize(),
                     "redis connections": connections,
+                    "channels": len(store.pubsub_channels()),
                     "tasks": counts["tasks"],
                     "resident KiB": resident_kib(pid),
                 }
@@ -127,6 +144,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         ),
         "clean": (
             last["closed"]["redis keys"] <= first["gone"]["redis keys"] + KEYS_MARGIN
+            and last["closed"]["channels"] == first["gone"]["channels"]
             and last["closed"]["tasks"] <= first["gone"]["tasks"] + TASKS_MARGIN
             and last["closed"]["resident KiB"] <= first["closed"]["resident KiB"] * MEMORY_MARGIN
         ),

@@ -205,14 +205,29 @@ async def test_the_first_listener_takes_what_is_pending_and_the_second_gets_noth
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
-async def test_what_is_taken_is_capped_too(log: EventLog, redis: Redis, record: SessionRecord) -> None:
-    from mcp_app.conf import conf
-
-    for n in range(3 * conf.event_log_length):
+async def test_what_is_taken_is_capped_too(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_LENGTH = 50
+    for n in range(400):
         await log.append(record.id, PENDING, {"n": n})
-        if n % 10 == 0:
-            await log.take(record.id, "g1", "one")
-    assert await redis.xlen(keys.events(record.id)) < 2 * conf.event_log_length
+        await log.take(record.id, "g1", "one")
+    assert await redis.xlen(keys.events(record.id)) < 300
+
+
+async def test_much_that_is_pending_is_taken_as_it_is_read(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_LENGTH = 300
+    for n in range(350):
+        await log.append(record.id, PENDING, {"n": n})
+    reader = Reader(log, record.id, "g1", START)
+    heard: list[Event] = []
+    while await log.take(record.id, "g1", "one") and (events := await reader.read()):
+        heard += events
+    assert len(heard) >= 300
+    assert _numbers(heard) == list(range(350 - len(heard), 350)), "in order, and none left out in between"
+    assert not await redis.exists(keys.pending(record.id))
 
 
 async def test_a_new_listener_takes_over_and_an_old_one_cannot_release_what_it_lost(
