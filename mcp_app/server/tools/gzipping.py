@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Protocol
 from urllib.parse import unquote_to_bytes
 
+import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
 from mcp.types import (
@@ -71,6 +72,17 @@ def decode_data_uri(uri: str) -> bytes:
     return data
 
 
+def compress(uri: str) -> bytes:
+    """The data of a `data:` URI as gzip.
+
+    Raises:
+        ValueError: See `decode_data_uri`.
+    """
+    # A fixed time makes equal input give equal output, which the annotations promise. At level 9 some
+    # input takes thirty times as long as at 6, and comes out no smaller to speak of.
+    return gzip.compress(decode_data_uri(uri), 6, mtime=0)
+
+
 def uri_of(name: str) -> str:
     return TEMPLATE.replace("{name}", name)
 
@@ -98,8 +110,8 @@ class Gzip:
         ] = "resourceLink",
     ) -> list[ResourceLink | EmbeddedResource | TextContent]:
         try:
-            # A fixed time makes equal input give equal output, which the annotations promise.
-            compressed = gzip.compress(decode_data_uri(data), mtime=0)
+            # Compressing keeps a processor busy, and this process has others to serve.
+            compressed = await anyio.to_thread.run_sync(compress, data)
         except ValueError as error:
             raise ToolError(str(error)) from error
         session = find_session(ctx.request_context)

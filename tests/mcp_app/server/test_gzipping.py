@@ -2,16 +2,19 @@
 
 import base64
 import gzip
+import threading
 from types import SimpleNamespace
 
+import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from mcp_app.server import build_server
 from mcp_app.server.errors import RESOURCE_NOT_FOUND
+from mcp_app.server.tools import gzipping
 from mcp_app.server.tools.gzipping import MAX_BYTES, MAX_FILES, decode_data_uri
 
-from .support import MODERN, Exchange, connect, texts
+from .support import MODERN, WAIT, Exchange, connect, text, texts
 
 NAME = "gzip-file-as-resource"
 
@@ -84,6 +87,24 @@ async def test_anything_else_is_refused_and_nothing_is_fetched(server, era, uri)
         result = await client.call_tool(NAME, {"data": uri})
     assert result.is_error
     assert "data" in texts(result)[0]
+
+
+async def test_others_are_answered_while_data_are_compressed(server, monkeypatch):
+    begun, answered = threading.Event(), threading.Event()
+    was_answered = []
+
+    def compress(uri):
+        begun.set()
+        was_answered.append(answered.wait(WAIT / 2))
+        return b"compressed"
+
+    monkeypatch.setattr(gzipping, "compress", compress)
+    async with connect(server, MODERN) as client, anyio.create_task_group() as calls:
+        calls.start_soon(client.call_tool, NAME, {"data": "data:,hello"})
+        await anyio.to_thread.run_sync(begun.wait, WAIT)
+        assert text(await client.call_tool("echo", {"message": "x"})) == "Echo: x"
+        answered.set()
+    assert was_answered == [True]
 
 
 async def test_a_file_is_linked_listed_and_readable_in_its_session(serving):
