@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -13,13 +14,18 @@ from typing import Any, cast
 
 from channels.db import database_sync_to_async
 from django.conf import settings
+from django.db import connection, transaction
+from django.utils.timezone import now
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from mcp_app.models import Note as Row
 from mcp_app.server.notes import Note, TooManyNotes, User
 from mcp_app.sessions.event_log import PENDING
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionStore
+
+logger = logging.getLogger(__name__)
 
 LIST_CHANGED = "notes.changed"
 NOTIFICATION = {"jsonrpc": "2.0", "method": "notifications/resources/list_changed"}
@@ -54,7 +60,7 @@ class UserNotes:
         return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
 
     async def list(self, user: User) -> Sequence[Note]:
-        return await _in_database(lambda: [_note(row) for row in _rows(user)[:MAX_NOTES]])
+        return await _in_database(lambda: [_note(row) for row in _rows(user)])
 
     async def get(self, user: User, note_id: str) -> Note | None:
         def get() -> Note | None:
@@ -65,28 +71,32 @@ class UserNotes:
 
     async def create(self, user: User, title: str, text: str) -> Note:
         def create() -> Note:
-            if _rows(user).count() >= MAX_NOTES:
-                raise TooManyNotes(f"{MAX_NOTES} are allowed")
-            return _note(Row.objects.create(issuer=user.issuer, subject=user.subject, title=title, text=text))
+            with _one_at_a_time(user):
+                if _rows(user).count() >= MAX_NOTES:
+                    raise TooManyNotes(f"{MAX_NOTES} are allowed")
+                return _note(
+                    Row.objects.create(issuer=user.issuer, subject=user.subject, title=title, text=text)
+                )
 
         return await _in_database(create)
 
     async def edit(self, user: User, note_id: str, title: str | None, text: str | None) -> Note | None:
-        def edit() -> Note | None:
-            row = _rows(user).filter(note_id=note_id).first()
-            if row is None:
-                return None
-            row.title = row.title if title is None else title
-            row.text = row.text if text is None else text
-            row.save(update_fields=["title", "text", "updated"])
-            return _note(row)
-
-        return await _in_database(edit)
+        # What is not given is not written: somebody else may be changing that.
+        given = {name: value for name, value in (("title", title), ("text", text)) if value is not None}
+        await _in_database(lambda: _rows(user).filter(note_id=note_id).update(**given, updated=now()))
+        return await self.get(user, note_id)
 
     async def delete(self, user: User, note_id: str) -> bool:
         return await _in_database(lambda: bool(_rows(user).filter(note_id=note_id).delete()[0]))
 
     async def announce(self, user: User) -> None:
+        try:
+            await self._announce(user)
+        except (RedisError, OSError) as error:
+            # The note is changed, and who reads the list sees that: it would be wrong to report a failure.
+            logger.warning("a change of notes was not announced", extra={"reason": str(error)})
+
+    async def _announce(self, user: User) -> None:
         await self._mailbox.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
         key = readers_key(self.space(user))
         for session_id in cast("list[str]", await self._redis.zrange(key, 0, -1)):
@@ -126,6 +136,21 @@ def readers_key(space: str) -> str:
 
 def _rows(user: User) -> Any:
     return Row.objects.of(user.issuer, user.subject)
+
+
+@contextmanager
+def _one_at_a_time(user: User) -> Iterator[None]:
+    """A transaction that has this user to itself, so that what it counts stays true until it ends.
+
+    SQLite has one writer at a time, and begins with the lock (`transaction_mode` in the settings).
+    """
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            digest = hashlib.sha256(f"mcp notes {user.issuer}\0{user.subject}".encode()).digest()
+            key = int.from_bytes(digest[:8], signed=True)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
+        yield
 
 
 def _note(row: Row) -> Note:

@@ -4,6 +4,9 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.db.models.signals import post_init
+from redis.exceptions import ConnectionError
 
 from mcp_app.extensions.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
 from mcp_app.models import Note as Row
@@ -64,6 +67,22 @@ async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
     assert await there.edit(ALICE, note.id, "x", None) is None
 
 
+async def test_an_edit_leaves_alone_what_it_was_not_given(processes):
+    here, _ = processes
+    note = await here.create(ALICE, "title", "text")
+
+    def meanwhile(**of_the_signal):
+        Row.objects.filter(note_id=note.id).update(text="another text")
+
+    post_init.connect(meanwhile, sender=Row)  # whenever a note is read, somebody else edits it
+    try:
+        await here.edit(ALICE, note.id, "another title", None)
+    finally:
+        post_init.disconnect(meanwhile, sender=Row)
+    changed = await here.get(ALICE, note.id)
+    assert (changed.title, changed.text) == ("another title", "another text")
+
+
 async def test_a_subject_of_another_issuer_is_another_user(processes):
     here, _ = processes
     note = await here.create(ALICE, "Tea", "")
@@ -92,6 +111,18 @@ async def test_a_user_has_only_so_many_notes(processes):
     assert await here.create(ELSEWHERE, "fine", "")
 
 
+async def test_notes_created_at_once_are_no_more_than_allowed(processes):
+    if connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"]):
+        pytest.skip("a database in memory fails at once where another would wait")
+    here, there = processes
+    row = {"issuer": ALICE.issuer, "subject": ALICE.subject, "title": "x"}
+    await Row.objects.abulk_create([Row(**row) for _ in range(MAX_NOTES - 3)])
+    creating = [process.create(ALICE, "more", "") for _ in range(10) for process in (here, there)]
+    made = await asyncio.gather(*creating, return_exceptions=True)
+    assert sum(isinstance(one, TooManyNotes) for one in made) == len(made) - 3
+    assert len(await here.list(ALICE)) == MAX_NOTES
+
+
 async def test_a_change_of_the_list_reaches_the_users_sessions_wherever_they_read_it(processes, told):
     here, there = processes
     await here.remember(ALICE, "s1")
@@ -100,6 +131,21 @@ async def test_a_change_of_the_list_reaches_the_users_sessions_wherever_they_rea
     await here.announce(ALICE)
     method = "notifications/resources/list_changed"
     assert sorted(told) == [("s1", PENDING, method), ("s2", PENDING, method)]
+
+
+@pytest.mark.parametrize("failure", [ConnectionError("no Redis"), OSError("no network")])
+async def test_a_change_that_cannot_be_announced_is_a_change_all_the_same(
+    processes, redis, failure, monkeypatch
+):
+    here, _ = processes
+
+    async def fails(*args):
+        raise failure
+
+    monkeypatch.setattr(redis, "zrange", fails)
+    with here.watch(ALICE) as changed:
+        await here.announce(ALICE)
+    assert changed.is_set()
 
 
 async def test_a_session_that_ended_is_forgotten(processes, sessions, told, redis):
