@@ -63,6 +63,9 @@ class UserNotes:
         return await _in_database(lambda: [_note(row) for row in _rows(user)])
 
     async def get(self, user: User, note_id: str) -> Note | None:
+        if "\0" in note_id:  # a URI may hold it; PostgreSQL does not even look for it
+            return None
+
         def get() -> Note | None:
             row = _rows(user).filter(note_id=note_id).first()
             return None if row is None else _note(row)

@@ -1,6 +1,6 @@
 """Tools that create, edit and delete the notes of the person who is signed in (see `..notes`)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
@@ -20,9 +20,27 @@ MAX_LINE_SECONDS = 60
 SUPPORT = {"draft-note": TaskSupport()}
 """The tool that becomes a task. It may not be run twice: each run makes a note."""
 
-Title = Annotated[str, Field(min_length=1, max_length=MAX_TITLE, description="Title of the note")]
-Text = Annotated[str, Field(max_length=MAX_TEXT, description="Text of the note, in Markdown")]
-NoteId = Annotated[str, Field(max_length=64, description="Id of the note: the last part of its URI")]
+STORABLE = r"^[^\x00]*$"  # U+0000 is the one character that PostgreSQL does not keep
+
+Title = Annotated[
+    str, Field(min_length=1, max_length=MAX_TITLE, pattern=STORABLE, description="Title of the note")
+]
+Text = Annotated[
+    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown")
+]
+NoteId = Annotated[
+    str, Field(max_length=64, pattern=STORABLE, description="Id of the note: the last part of its URI")
+]
+
+KEPT: Any = None
+"""The default of what an edit may leave out. A parameter of type `str | None` would not do: the SDK takes a
+value that looks like JSON, as a note may, for JSON wherever the type is not plainly `str`."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """The schema of a parameter that may be absent, but not null."""
+    schema.pop("default", None)
+
 
 Content = list[TextContent | ResourceLink]
 
@@ -68,12 +86,13 @@ class NoteTools:
         ctx: Context,
         noteId: NoteId,
         text: Annotated[
-            str | None, Field(max_length=MAX_TEXT, description="The new text; absent to keep the old")
-        ] = None,
+            Text,
+            Field(description="The new text; absent to keep the old", json_schema_extra=_without_default),
+        ] = KEPT,
         title: Annotated[
-            str | None,
-            Field(min_length=1, max_length=MAX_TITLE, description="The new title; absent to keep the old"),
-        ] = None,
+            Title,
+            Field(description="The new title; absent to keep the old", json_schema_extra=_without_default),
+        ] = KEPT,
     ) -> Content:
         user = _user()
         note = await self._store.edit(user, noteId, title, text)

@@ -111,6 +111,11 @@ async def test_a_user_has_only_so_many_notes(processes):
     assert await here.create(ELSEWHERE, "fine", "")
 
 
+async def test_an_id_that_no_database_takes_names_no_note(processes):
+    here, _ = processes
+    assert await here.get(ALICE, "a\0b") is None
+
+
 async def test_notes_created_at_once_are_no_more_than_allowed(processes):
     if connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"]):
         pytest.skip("a database in memory fails at once where another would wait")

@@ -252,8 +252,12 @@ async def test_a_user_may_have_only_so_many_notes(server, era):
         ("create-note", {"title": "", "text": "x"}),
         ("create-note", {"title": "x" * 201, "text": "x"}),
         ("create-note", {"title": "x", "text": "x" * 20_001}),
+        ("create-note", {"title": "x\0", "text": "x"}),
+        ("create-note", {"title": "x", "text": "\0"}),
+        ("draft-note", {"title": "\0", "secondsPerLine": 0}),
         ("edit-note", {}),
         ("edit-note", {"noteId": "nope"}),
+        ("edit-note", {"noteId": "nope", "text": None}),
         ("delete-note", {"noteId": "nope"}),
     ],
 )
@@ -261,6 +265,28 @@ async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, 
     with signed_in("alice"):
         async with connect(server, era) as client:
             assert (await client.call_tool(name, arguments)).is_error
+
+
+@pytest.mark.parametrize("arguments", [{"noteId": "n1\0"}, {"title": "\0"}, {"text": "x\0"}])
+async def test_what_no_database_keeps_is_no_edit(server, store, era, arguments):
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            await create(client, "Tea", "Buy")
+            assert (await client.call_tool("edit-note", {"noteId": "n1", **arguments})).is_error
+    ((note,),) = (own.values() for own in store.notes.values())
+    assert (note.title, note.text) == ("Tea", "Buy")
+
+
+@pytest.mark.parametrize("words", ["null", "[1]", '{"a": 1}', "true", "7", '"quoted"'])
+async def test_a_text_that_looks_like_json_is_kept_as_it_is(server, store, era, words):
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            await create(client, words, words)
+            await create(client)
+            result = await client.call_tool("edit-note", {"noteId": "n2", "title": words, "text": words})
+    assert not result.is_error
+    ((one, other),) = (own.values() for own in store.notes.values())
+    assert (one.title, one.text) == (other.title, other.text) == (words, words)
 
 
 async def test_a_note_is_drafted_line_by_line_and_then_kept(server, era):
