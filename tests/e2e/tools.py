@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from jsonschema import Draft202012Validator
 from mcp.types import (
     CallToolResult,
     CreateMessageResult,
@@ -19,6 +20,7 @@ from mcp.types import (
     SamplingCapability,
     SamplingToolsCapability,
     TextContent,
+    Tool,
     ToolUseContent,
 )
 
@@ -126,6 +128,22 @@ CALLS: dict[str, Call] = {
     f"{ROUNDS}tampered_state": Call("not tampered with", interactive=True, since="2026-07-28"),
     f"{ROUNDS}capabilities": Call("user_name, greeting, client_roots", interactive=True, since="2026-07-28"),
 }
+
+VALUES: tuple[Any, ...] = (None, True, 1, 1.5, "1", "true", [], {"of": ["another", "kind"]})
+"""One of each kind of JSON, and strings that a lenient reader takes for another kind."""
+
+
+def wrong_for(tool: Tool) -> list[tuple[str, dict[str, Any]]]:
+    """A parameter, and arguments that the tool's own schema forbids for the sake of that parameter alone."""
+    schema = Draft202012Validator(tool.input_schema)
+    right = CALLS[tool.name].arguments or {}
+    assert schema.is_valid(right)
+    return [
+        (name, wrong)
+        for name in tool.input_schema.get("properties", {})
+        for value in VALUES
+        if not schema.is_valid(wrong := {**right, name: value})
+    ]
 
 
 class Person:

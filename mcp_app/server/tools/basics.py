@@ -1,10 +1,12 @@
 """The two smallest tools: echo and add."""
 
-from typing import Annotated
+import math
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
-from pydantic import AllowInfNan, Field, Strict
+from pydantic import AllowInfNan, BeforeValidator, Field, Strict
 
 # These compute from their arguments alone: nothing changes and nothing outside is reached.
 PURE = ToolAnnotations(
@@ -13,6 +15,17 @@ PURE = ToolAnnotations(
 
 # Numbers of JSON: no strings, no booleans, and neither NaN nor infinity, which JSON does not have.
 Number = Annotated[float, Strict(), AllowInfNan(False)]
+Boolean = Annotated[bool, Strict()]
+
+
+def _is_a_number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("Input should be a number")
+    return value
+
+
+# For `int`, the last in its annotation. `Strict` would refuse 7.0, which is an integer in JSON Schema.
+INTEGER = BeforeValidator(_is_a_number)
 
 
 def plain(number: float) -> str:
@@ -28,7 +41,10 @@ async def add(
     a: Annotated[Number, Field(description="First number")],
     b: Annotated[Number, Field(description="Second number")],
 ) -> str:
-    return f"The sum of {plain(a)} and {plain(b)} is {plain(a + b)}."
+    total = a + b
+    if not math.isfinite(total):
+        raise ToolError("the sum is too large to be written as a number")
+    return f"The sum of {plain(a)} and {plain(b)} is {plain(total)}."
 
 
 def register(server: MCPServer) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from .. import resources
 from ..images import image_content
-from .basics import PURE
+from .basics import INTEGER, PURE, Boolean
 
 
 def _text(text: str, annotations: Annotations | None = None) -> TextContent:
@@ -38,7 +38,7 @@ async def annotated_message(
         Literal["error", "success", "debug"],
         Field(description="Type of message to demonstrate different annotation patterns"),
     ],
-    includeImage: Annotated[bool, Field(description="Whether to include an example image")] = False,
+    includeImage: Annotated[Boolean, Field(description="Whether to include an example image")] = False,
 ) -> list[TextContent | ImageContent]:
     content: list[TextContent | ImageContent] = [MESSAGES[messageType]]
     if includeImage:
@@ -50,6 +50,7 @@ async def get_resource_reference(
     resourceId: Annotated[
         int,
         Field(ge=1, le=resources.COUNT, description=f"ID of the resource to reference (1-{resources.COUNT})"),
+        INTEGER,
     ],
 ) -> list[TextContent | EmbeddedResource]:
     return [

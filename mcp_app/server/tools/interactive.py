@@ -19,6 +19,7 @@ from mcp.types import (
 from pydantic import Field
 
 from ..asking import MODEL_DEADLINE, PERSON_DEADLINE, ask, form, question, text_of
+from .basics import INTEGER
 
 # They change nothing, but whom they ask is outside, and answers differently every time.
 ASKING = ToolAnnotations(
@@ -96,7 +97,7 @@ def context_is_supported(ctx: Context) -> bool:
 async def sample_llm(
     ctx: Context,
     prompt: Annotated[str, Field(description="The prompt to send to the LLM")],
-    maxTokens: Annotated[int, Field(ge=1, description="Maximum number of tokens to generate")] = 100,
+    maxTokens: Annotated[int, Field(ge=1, description="Maximum number of tokens to generate"), INTEGER] = 100,
 ) -> list[TextContent] | InputRequiredResult:
     request = question(
         f"Resource sampleLLM context: {prompt}",

@@ -6,7 +6,7 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from pydantic import Field
 
-from .basics import PURE, Number, plain
+from .basics import INTEGER, PURE, Number, plain
 
 # Bounds, so that one call cannot hold a worker for hours or flood a stream.
 MAX_SECONDS = 300
@@ -18,7 +18,9 @@ async def long_running_operation(
     duration: Annotated[
         Number, Field(ge=0, le=MAX_SECONDS, description="Duration of the operation in seconds")
     ] = 10,
-    steps: Annotated[int, Field(ge=1, le=MAX_STEPS, description="Number of steps in the operation")] = 5,
+    steps: Annotated[
+        int, Field(ge=1, le=MAX_STEPS, description="Number of steps in the operation"), INTEGER
+    ] = 5,
 ) -> str:
     for step in range(1, steps + 1):
         await anyio.sleep(duration / steps)

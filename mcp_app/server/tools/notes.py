@@ -11,6 +11,7 @@ from pydantic import Field
 from mcp_app.extensions.tasks.support import TaskSupport
 
 from ..notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
+from .basics import Number
 
 MAX_TITLE = 200
 MAX_TEXT = 20_000
@@ -69,7 +70,7 @@ class NoteTools:
         ctx: Context,
         title: Title,
         secondsPerLine: Annotated[
-            float, Field(ge=0, le=MAX_LINE_SECONDS, description="How long each of the three lines takes")
+            Number, Field(ge=0, le=MAX_LINE_SECONDS, description="How long each of the three lines takes")
         ] = 1,
     ) -> Content:
         user = _user()

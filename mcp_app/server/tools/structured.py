@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from .. import resources
 from ..images import audio_content, icon
-from .basics import PURE
+from .basics import INTEGER, PURE
 
 City = Literal["New York", "Chicago", "Los Angeles"]
 MAX_LINKS = 10
@@ -55,7 +55,9 @@ def link_to(number: int) -> ResourceLink:
 
 
 async def get_resource_links(
-    count: Annotated[int, Field(ge=1, le=MAX_LINKS, description=f"Number of links (1-{MAX_LINKS})")] = 3,
+    count: Annotated[
+        int, Field(ge=1, le=MAX_LINKS, description=f"Number of links (1-{MAX_LINKS})"), INTEGER
+    ] = 3,
 ) -> list[TextContent | ResourceLink]:
     intro = f"Here are {count} resource links to resources available in this server:"
     # Odd resources are text and even ones blobs, so the links alternate.

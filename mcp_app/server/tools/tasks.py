@@ -14,7 +14,7 @@ from pydantic import Field
 from mcp_app.extensions.tasks.support import TaskSupport
 
 from ..asking import ask, form
-from .basics import PURE, Number, plain
+from .basics import PURE, Boolean, Number, plain
 from .interactive import ASKING
 
 STAGE_SECONDS = 1.0
@@ -79,7 +79,7 @@ async def simulate_research_query(
     ctx: Context,
     topic: Annotated[str, Field(description="The research topic to investigate")],
     ambiguous: Annotated[
-        bool, Field(description="Pretend that the topic is ambiguous, which is then asked about")
+        Boolean, Field(description="Pretend that the topic is ambiguous, which is then asked about")
     ] = False,
 ) -> str | InputRequiredResult:
     meaning = ""

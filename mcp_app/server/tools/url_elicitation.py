@@ -14,6 +14,7 @@ from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult,
 from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
 
 from ..asking import ask, can_answer, is_modern, missing_capability, page, required_capability
+from .basics import Boolean
 from .interactive import ASKING
 
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
@@ -29,7 +30,7 @@ async def trigger_url_elicitation(
         str | None, Field(description="The id of the elicitation; one is made up if there is none")
     ] = None,
     errorPath: Annotated[
-        bool, Field(description="Fail with error -32042 instead of asking; up to 2025-11-25 only")
+        Boolean, Field(description="Fail with error -32042 instead of asking; up to 2025-11-25 only")
     ] = False,
 ) -> list[TextContent] | InputRequiredResult:
     try:

@@ -8,6 +8,7 @@ from mcp.types import INVALID_PARAMS, EmbeddedResource, ImageContent
 
 from mcp_app.server.images import tiny_png
 from mcp_app.server.tools.basics import plain
+from tests.e2e.tools import wrong_for
 
 from .support import Exchange, connect, text, texts
 
@@ -90,6 +91,7 @@ def test_a_huge_number_keeps_its_exponent():
         ("add", {"a": 1}),
         ("add", {"a": "one", "b": 2}),
         ("add", {"a": True, "b": 2}),
+        ("add", {"a": 1e308, "b": 1e308}),
         ("longRunningOperation", {"duration": -1}),
         ("longRunningOperation", {"duration": 301}),
         ("longRunningOperation", {"steps": 0}),
@@ -117,6 +119,27 @@ async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, 
         result = await client.call_tool(name, arguments)
         assert result.is_error
         assert name in texts(result)[0]
+
+
+async def test_what_a_tools_own_schema_forbids_is_refused(fixture_server, era):
+    async with connect(fixture_server, era) as client:
+        for tool in (await client.list_tools()).tools:
+            for parameter, wrong in wrong_for(tool):
+                result = await client.call_tool(tool.name, wrong)
+                assert result.is_error, (tool.name, wrong)
+                assert parameter in texts(result)[0], (tool.name, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("get-resource-links", {"count": 2.0}), ("longRunningOperation", {"duration": 0, "steps": 2.0})],
+)
+async def test_an_integer_may_be_written_with_a_fraction_of_zero(server, era, name, arguments):
+    # JSON Schema 2020-12, validation, 6.1.1: any number with a zero fractional part is an integer.
+    async with connect(server, era) as client:
+        result = await client.call_tool(name, arguments)
+        assert not result.is_error
+        assert "2" in texts(result)[0]
 
 
 async def test_an_unknown_tool_is_a_protocol_error(server, era):
