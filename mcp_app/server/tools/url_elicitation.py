@@ -34,7 +34,8 @@ async def trigger_url_elicitation(
     ] = False,
 ) -> list[TextContent] | InputRequiredResult:
     try:
-        _URL.validate_python(url)
+        # As it was understood: the parser forgives blanks and missing slashes, a client need not.
+        url = str(_URL.validate_python(url))
     except ValidationError:
         raise ToolError("url must be an http or https URL") from None
     elicitation_id = elicitationId or secrets.token_urlsafe(12)

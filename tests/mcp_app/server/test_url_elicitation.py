@@ -40,6 +40,21 @@ async def test_an_elicitation_without_an_id_gets_one_of_its_own(server):
     assert ids[0] != ids[1]
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://a\nb.example/\t x", "https://ab.example/%20x"),
+        ("https:evil.example", "https://evil.example/"),
+        ("HTTPS://Example.com", "https://example.com/"),
+        ("https://example.com/a?b=c#d", "https://example.com/a?b=c#d"),
+    ],
+)
+async def test_the_client_gets_a_valid_url_whatever_was_forgiven(server, given, sent):
+    exchange = asking()
+    assert sent in await exchange.call(server, NAME, {"url": given})
+    assert exchange.asked[0][1]["url"] == sent
+
+
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_refusal_is_a_result_and_completes_nothing(server, action):
     exchange = asking({"action": action})
