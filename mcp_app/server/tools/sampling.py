@@ -5,7 +5,7 @@ server makes them and samples again with the results. At 2026-07-28 each turn is
 conversation so far travels in the state, which the SDK seals.
 """
 
-import json
+import math
 from typing import Annotated, Any, TypeGuard
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -54,18 +54,24 @@ def multiply(call: ToolUseContent) -> ToolResultContent:
     """The result of one call of the model; a call that makes no sense is a failure that it can read."""
     a, b = call.input.get("a"), call.input.get("b")
     if call.name != MULTIPLY.name or not _is_number(a) or not _is_number(b):
-        text = f"There is no tool {call.name} for these arguments: {json.dumps(call.input)}"
-        return ToolResultContent(
-            type="tool_result",
-            tool_use_id=call.id,
-            content=[TextContent(type="text", text=text)],
-            is_error=True,
+        return _failure(
+            call,
+            f"There is no tool {call.name} for these arguments; {MULTIPLY.name} takes two numbers, a and b",
         )
+    try:
+        product = float(a * b)
+    except OverflowError:
+        product = math.inf
+    if not math.isfinite(product):
+        return _failure(call, "The product is too large to be written")
     return ToolResultContent(
-        type="tool_result",
-        tool_use_id=call.id,
-        content=[TextContent(type="text", text=plain(float(a * b)))],
+        type="tool_result", tool_use_id=call.id, content=[TextContent(type="text", text=plain(product))]
     )
+
+
+def _failure(call: ToolUseContent, text: str) -> ToolResultContent:
+    content = TextContent(type="text", text=text)
+    return ToolResultContent(type="tool_result", tool_use_id=call.id, content=[content], is_error=True)
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:

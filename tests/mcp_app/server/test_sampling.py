@@ -65,7 +65,16 @@ async def test_several_turns_are_one_conversation(server, era):
     assert len(model.asked[-1].messages) == 5
 
 
-@pytest.mark.parametrize("call", [("divide", {"a": 1, "b": 2}), ("multiply", {"a": "six", "b": True})])
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("divide", {"a": 1, "b": 2}),
+        ("multiply", {"a": "six", "b": True}),
+        ("multiply", {"a": 10**400, "b": 2}),
+        ("multiply", {"a": 10**400, "b": 1.5}),
+        ("multiply", {"a": 1e308, "b": 1e308}),
+    ],
+)
 async def test_a_call_that_makes_no_sense_is_a_failure_that_the_model_reads(server, era, call):
     model = Model(call)
     async with connected(server, era, model) as client:
