@@ -34,10 +34,11 @@ Context = ServerRequestContext[Any, Any]
 
 
 def page(items: Sequence[Item], cursor: str | None, size: int, name: str) -> tuple[list[Item], str | None]:
-    """The page of `items` that starts at `cursor`, and the cursor of the next one."""
+    """The page of `items` that starts at `cursor`, and the cursor of the next one.
+
+    A list may have become shorter since the cursor was given: its last page is then empty.
+    """
     start = 0 if cursor is None else _decode(cursor, name)
-    if start and start >= len(items):
-        raise _invalid()
     end = start + size
     return list(items[start:end]), _encode(end, name) if end < len(items) else None
 

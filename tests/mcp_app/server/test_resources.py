@@ -70,11 +70,18 @@ async def test_odd_resources_are_text_and_even_ones_base64(server, era):
 async def test_a_bad_cursor_is_refused_by_every_list(server, era, verb, cursor):
     # Specification, server/utilities/pagination, "Error Handling".
     if verb == "list_tools" and cursor == base64.b64encode(b"tools:10").decode():
-        cursor = base64.b64encode(b"tools:99999").decode()
+        cursor = base64.b64encode(b"resources:10").decode()
     async with connect(server, era) as client:
         with pytest.raises(MCPError) as caught:
             await getattr(client, verb)(cursor=cursor)
     assert caught.value.code == INVALID_PARAMS
+
+
+def test_a_list_that_has_become_shorter_ends_with_an_empty_page():
+    _, cursor = page(range(11), None, 10, "x")
+    assert page(range(11), cursor, 10, "x") == ([10], None)
+    assert page(range(10), cursor, 10, "x") == ([], None)
+    assert page((), cursor, 10, "x") == ([], None)
 
 
 def test_a_list_that_fits_has_no_next_page():
