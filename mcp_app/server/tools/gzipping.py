@@ -38,6 +38,10 @@ FILING = ToolAnnotations(
 )
 
 
+class TooManyFiles(Exception):
+    """The session has as many files as a session may have."""
+
+
 class SessionFiles(Protocol):
     """Files that vanish with their session. Each is gzip."""
 
@@ -45,7 +49,12 @@ class SessionFiles(Protocol):
 
     async def read(self, session_id: str, name: str) -> bytes | None: ...
 
-    async def write(self, session_id: str, name: str, data: bytes) -> None: ...
+    async def write(self, session_id: str, name: str, data: bytes) -> bool:
+        """Add a file, or replace the one of that name; whether it is a new one.
+
+        Raises:
+            TooManyFiles: It is a new one, and there are `MAX_FILES` already.
+        """
 
 
 def decode_data_uri(uri: str) -> bytes:
@@ -117,12 +126,15 @@ class Gzip:
         session = find_session(ctx.request_context)
         is_kept = session is not None and self._files is not None
         if session is not None and self._files is not None:
-            names = await self._files.names(session.record.id)
-            if name not in names and len(names) >= MAX_FILES:
-                raise ToolError(f"this session has {MAX_FILES} files already")
-            await self._files.write(session.record.id, name, compressed)
-            if name not in names:
+            try:
+                is_new = await self._files.write(session.record.id, name, compressed)
+            except TooManyFiles:
+                raise ToolError(f"this session has {MAX_FILES} files already") from None
+            # Not over the bus: the file of that URI is another one in every session.
+            if is_new:
                 await ctx.session.send_resource_list_changed()
+            elif uri_of(name) in session.record.subscriptions:
+                await ctx.session.send_resource_updated(uri_of(name))
         if is_kept and outputType == "resourceLink":
             return [
                 ResourceLink(

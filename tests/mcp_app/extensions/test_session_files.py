@@ -1,8 +1,11 @@
 """Files of a session: readable in every process, and gone with their session."""
 
+import asyncio
+
 import pytest
 
 from mcp_app.extensions.session_files import RedisSessionFiles
+from mcp_app.server.tools.gzipping import MAX_FILES, TooManyFiles
 from mcp_app.sessions import keys
 
 SESSION = "session-files-test"
@@ -22,6 +25,21 @@ async def test_a_file_is_read_as_it_was_written(files, redis):
     assert await elsewhere.read(SESSION, "a.gz") == data
     assert await elsewhere.read(SESSION, "b.gz") is None
     assert await elsewhere.names("another session") == []
+
+
+async def test_files_written_at_once_are_no_more_than_allowed(files, redis):
+    elsewhere = RedisSessionFiles(redis)
+    assert await files.write(SESSION, "0.gz", b"x")
+    writing = [
+        each.write(SESSION, f"{number}.gz", b"x")
+        for number, each in enumerate([files, elsewhere] * MAX_FILES, start=1)
+    ]
+    outcomes = await asyncio.gather(*writing, return_exceptions=True)
+    assert outcomes.count(True) == MAX_FILES - 1
+    assert sum(isinstance(outcome, TooManyFiles) for outcome in outcomes) == len(outcomes) - MAX_FILES + 1
+    assert len(await files.names(SESSION)) == MAX_FILES
+    assert await elsewhere.write(SESSION, "0.gz", b"y") is False
+    assert await files.read(SESSION, "0.gz") == b"y"
 
 
 async def test_files_end_with_their_session(files, redis):

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_app.server import build_server
 from mcp_app.server.errors import RESOURCE_NOT_FOUND
 from mcp_app.server.tools import gzipping
-from mcp_app.server.tools.gzipping import MAX_BYTES, MAX_FILES, decode_data_uri
+from mcp_app.server.tools.gzipping import MAX_BYTES, MAX_FILES, TooManyFiles, decode_data_uri
 
 from .support import MODERN, WAIT, Exchange, connect, text, texts
 
@@ -32,11 +32,16 @@ class Files:
         return self.kept.get(session_id, {}).get(name)
 
     async def write(self, session_id, name, data):
-        self.kept.setdefault(session_id, {})[name] = data
+        own = self.kept.setdefault(session_id, {})
+        is_new = name not in own
+        if is_new and len(own) >= MAX_FILES:
+            raise TooManyFiles
+        own[name] = data
+        return is_new
 
 
-def exchange(session_id="one"):
-    record = SimpleNamespace(id=session_id, subscriptions=frozenset())
+def exchange(session_id="one", subscriptions=()):
+    record = SimpleNamespace(id=session_id, subscriptions=frozenset(subscriptions))
     return Exchange(request=SimpleNamespace(session=SimpleNamespace(record=record), headers={}))
 
 
@@ -138,6 +143,18 @@ async def test_a_new_file_changes_the_list_of_its_session_and_a_replaced_one_doe
     await request.run(serving, "tools/call", call)
     await request.run(serving, "tools/call", call)
     assert [method for method, _ in request.standalone] == ["notifications/resources/list_changed"]
+
+
+async def test_a_replaced_file_is_an_update_for_a_session_that_subscribed_to_it(serving):
+    await make(serving, name="a.gz")
+    request = exchange(subscriptions=["session://files/a.gz"])
+    for name in ("a.gz", "b.gz", "b.gz"):
+        call = {"name": NAME, "arguments": {"data": "data:,other", "name": name}}
+        await request.run(serving, "tools/call", call)
+    assert request.standalone == [
+        ("notifications/resources/updated", {"uri": "session://files/a.gz"}),
+        ("notifications/resources/list_changed", None),
+    ]
 
 
 async def test_the_resource_itself_comes_on_request(serving):
