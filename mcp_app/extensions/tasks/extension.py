@@ -36,7 +36,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from .runs import TaskRun, TaskRuns
-from .store import TaskStore, TooManyTasks
+from .store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from .support import TaskSupport
 from .task import Task
 
@@ -138,39 +138,56 @@ class Tasks(Extension):
             )
         except TooManyTasks:
             raise MCPError(INTERNAL_ERROR, "Too many tasks: wait until earlier ones expire") from None
+        except TooLarge:
+            raise _too_large("The parameters") from None
         self.runs.start(task, task.run, ctx.lifespan_context)
         return {"resultType": "task", **task.summary()}
 
     async def find(self, task_id: str, lifespan_state: Any) -> Task | None:
         """A task of the current principal, settled if need be; None when there is none of that id."""
+        task = await self._own(task_id)
+        return None if task is None else await self.runs.look_after(task, lifespan_state)
+
+    async def _own(self, task_id: str) -> Task | None:
+        """A task of the current principal, as it is on record."""
         task = await self.store.get(task_id)
-        if task is None or task.owner != principal():
-            return None
-        return await self.runs.look_after(task, lifespan_state)
+        return task if task is not None and task.owner == principal() else None
 
     async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
         """tasks/get."""
-        task = await self._named(ctx, params)
+        task = await self._settled(ctx, params)
         return {"resultType": "complete", **task.details()}
 
     async def _update(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
         """tasks/update: take the answers that are outstanding; after the last one the task goes on here."""
         assert isinstance(params, UpdateTaskParams)
-        task = await self._named(ctx, params)
+        task = await self._settled(ctx, params)
         answers: dict[str, Any] = {}
         for key, question in task.questions.items():
             if key in params.input_responses:
                 answers[key] = _checked(key, question.request["method"], params.input_responses[key])
-        run = await self.store.answer(task, answers)
-        if run is not None and (answered := await self.store.get(task.id)) is not None:
+        try:
+            run = await self.store.answer(task, answers)
+        except TooLarge:
+            raise _too_large("The answers") from None
+        # Another process may have cancelled it in between.
+        if run is not None and (answered := await self.store.get_if_running(task.id, run)) is not None:
             self.runs.start(answered, run, ctx.lifespan_context)
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
-        """tasks/cancel: of a task that has ended it changes nothing, and is answered alike."""
+        """tasks/cancel: of a task that has ended it changes nothing, and is answered alike.
+
+        A lost task is not settled first: that could run it once more.
+        """
         task = await self._named(ctx, params)
         await self.store.cancel(task.id)
         return {"resultType": "complete"}
+
+    async def _settled(self, ctx: Context, params: BaseModel) -> Task:
+        """The task that a request names, settled if need be."""
+        task = await self._named(ctx, params)
+        return await self.runs.look_after(task, ctx.lifespan_context)
 
     async def _named(self, ctx: Context, params: BaseModel) -> Task:
         """The task that a request names. Somebody else's is answered like one that never was."""
@@ -178,7 +195,7 @@ class Tasks(Extension):
         _check_name(ctx, params.task_id)
         if not is_declared(ctx):
             raise not_declared()
-        task = await self.find(params.task_id, ctx.lifespan_context)
+        task = await self._own(params.task_id)
         if task is None:
             raise MCPError(INVALID_PARAMS, "Unknown task", {"taskId": params.task_id})
         return task
@@ -207,6 +224,10 @@ def _check_name(ctx: Context, task_id: str) -> None:
     headers = getattr(ctx.request, "headers", None)
     if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != task_id:
         raise MCPError(HEADER_MISMATCH, f"{MCP_NAME_HEADER} header does not match the parameter 'taskId'")
+
+
+def _too_large(what: str) -> MCPError:
+    return MCPError(INVALID_PARAMS, f"{what} are too large for a task: more than {MAX_CALL_BYTES} bytes")
 
 
 def _checked(key: str, method: str, answer: Any) -> Any:

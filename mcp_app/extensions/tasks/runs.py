@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -30,7 +29,7 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
-from .store import TaskStore
+from .store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from .task import TERMINAL, Status, Task
 
 logger = logging.getLogger(__name__)
@@ -45,6 +44,15 @@ EXPIRED = {
     "message": "The task did not end within its time to live.",
     "data": {"reason": "expired"},
 }
+TOO_LARGE = {
+    "code": INTERNAL_ERROR,
+    "message": f"The result is too large for a task: more than {MAX_RESULT_BYTES} bytes.",
+    "data": {"reason": "result_too_large"},
+}
+
+MAX_LOST = 3
+"""How many runs of a task may be lost: it may be the task that ends its processes. One that a process gave up
+as it stopped is not among them."""
 
 _MESSAGE_SECONDS = 0.5
 """The least time between two status messages of a run: faster than people read serves nobody."""
@@ -126,8 +134,9 @@ class TaskRuns:
             await self._store.expire(task.id, EXPIRED)
         elif task.status == "working" and not task.is_leased:
             run = await self._store.claim(task.id)
-            if run is not None:
-                await self._take_over(replace(task, run=run), run, lifespan_state)
+            claimed = None if run is None else await self._store.get_if_running(task.id, run)
+            if claimed is not None:
+                await self._take_over(claimed, lifespan_state)
         else:
             return task
         return await self._store.get(task.id) or task
@@ -142,13 +151,13 @@ class TaskRuns:
             with suppress(RedisError, OSError):
                 await self._store.release(context.task.id, context.run)
 
-    async def _take_over(self, task: Task, run: str, lifespan_state: Any) -> None:
-        if await self._may_repeat(task.tool):
+    async def _take_over(self, task: Task, lifespan_state: Any) -> None:
+        if task.lost < MAX_LOST and await self._may_repeat(task.tool):
             logger.warning("a lost task runs again", extra={"task": task.id[:8], "tool": task.tool})
-            self.start(task, run, lifespan_state)
+            self.start(task, task.run, lifespan_state)
         else:
             logger.warning("a lost task is given up", extra={"task": task.id[:8], "tool": task.tool})
-            await self._store.fail(task.id, run, LOST)
+            await self._store.fail(task.id, task.run, LOST)
 
     async def _run(self, context: TaskRun, lifespan_state: Any) -> None:
         keeper = asyncio.create_task(self._keep_lease(context))
@@ -190,7 +199,13 @@ class TaskRuns:
         if result.get("resultType") == "input_required":
             questions = result.get("inputRequests") or {}
             return lambda: store.ask(task, run, questions, result.get("requestState"))
-        return lambda: store.complete(task.id, run, result)
+        return lambda: self._complete(task.id, run, result)
+
+    async def _complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
+        try:
+            return await self._store.complete(task_id, run, result)
+        except TooLarge:
+            return await self._store.fail(task_id, run, TOO_LARGE)
 
     async def _finish(self, finish: Callable[[], Awaitable[bool]]) -> None:
         deadline = time.monotonic() + _FINISH_SECONDS

@@ -1,7 +1,22 @@
 """The changes of a task's record that must be whole or not at all, in Lua.
 
 KEYS[1] is the record, KEYS[2] the lease; both carry the task's hash tag. A run is fenced by its name: what
-it does counts only as long as the record names it.
+it does counts only as long as the record names it. `ENTER` alone has another key.
+"""
+
+ENTER = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  return 0
+end
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[4], 'GT')
+redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
+return 1
+"""
+"""KEYS: the owner's index. ARGV: task, now, when it expires, seconds until then, how many there may be.
+
+Returns 0 when there are too many.
 """
 
 RENEW = """
@@ -17,11 +32,25 @@ CLAIM = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'working' or redis.call('EXISTS', KEYS[2]) == 1 then
   return 0
 end
+if redis.call('HGET', KEYS[1], 'run') ~= '' then
+  redis.call('HINCRBY', KEYS[1], 'lost', 1)
+end
 redis.call('HSET', KEYS[1], 'run', ARGV[1])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-"""ARGV: the new run, lease in ms. Takes over a task whose process stopped renewing."""
+"""ARGV: the new run, lease in ms. Takes over a task whose process stopped renewing, which loses a run, or
+gave it up."""
+
+RELEASE = """
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'run', '')
+redis.call('DEL', KEYS[2])
+return 1
+"""
+"""ARGV: run. Its process gives it up, and it counts no longer."""
 
 SAY = """
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then

@@ -35,8 +35,19 @@ class Mailbox(Protocol):
     async def broadcast(self, message: dict[str, Any]) -> None: ...
 
 
+MAX_CALL_BYTES = 64 * 1024
+"""How long the parameters of a task's call may be, as JSON, and the answers of one `tasks/update`."""
+
+MAX_RESULT_BYTES = 256 * 1024
+"""How long the result of a task may be, as JSON."""
+
+
 class TooManyTasks(Exception):
     """The principal has as many tasks as it may have."""
+
+
+class TooLarge(Exception):
+    """It is more than a task keeps."""
 
 
 def record_key(task_id: str) -> str:
@@ -84,8 +95,10 @@ class TaskStore:
         self._max_tasks = max_tasks
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
+        self._enter = redis.register_script(scripts.ENTER)
         self._renew = redis.register_script(scripts.RENEW)
         self._claim = redis.register_script(scripts.CLAIM)
+        self._release = redis.register_script(scripts.RELEASE)
         self._say = redis.register_script(scripts.SAY)
         self._leave = redis.register_script(scripts.LEAVE)
         self._end = redis.register_script(scripts.END)
@@ -99,16 +112,10 @@ class TaskStore:
 
         Raises:
             TooManyTasks: The principal may have no more.
+            TooLarge: The parameters are too long.
         """
         now = time.time()
         ttl = ttl_seconds or self._ttl_seconds
-        index, expires = index_key(owner), now + ttl + GRACE_SECONDS
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zremrangebyscore(index, "-inf", now)
-            pipe.zcard(index)
-            _, count = await pipe.execute()
-        if count >= self._max_tasks:
-            raise TooManyTasks
         task = Task(
             id=secrets.token_urlsafe(24),
             owner=owner,
@@ -121,14 +128,15 @@ class TaskStore:
             poll_ms=self._poll_ms,
             run=new_run(),
         )
+        fields, seconds = task.to_fields(), ttl + GRACE_SECONDS
+        if len(fields["params"]) > MAX_CALL_BYTES:
+            raise TooLarge
+        entry: list[Any] = [task.id, now, now + seconds, seconds, self._max_tasks]
+        if not await self._enter(keys=[index_key(owner)], args=entry):
+            raise TooManyTasks
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(index, {task.id: expires})
-            pipe.expire(index, ttl + GRACE_SECONDS, gt=True)
-            pipe.expire(index, ttl + GRACE_SECONDS, nx=True)
-            await pipe.execute()
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(record_key(task.id), mapping=cast(Any, task.to_fields()))
-            pipe.expire(record_key(task.id), ttl + GRACE_SECONDS)
+            pipe.hset(record_key(task.id), mapping=cast(Any, fields))
+            pipe.expire(record_key(task.id), seconds)
             pipe.set(lease_key(task.id), task.run, px=self._lease_ms)
             await pipe.execute()
         return task
@@ -140,6 +148,11 @@ class TaskStore:
             pipe.exists(lease_key(task_id))
             fields, leased = await pipe.execute()
         return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
+
+    async def get_if_running(self, task_id: str, run: str) -> Task | None:
+        """The task as Redis has it, if this run of it counts."""
+        task = await self.get(task_id)
+        return task if task is not None and task.status == "working" and task.run == run else None
 
     async def renew(self, task_id: str, run: str) -> bool:
         """Say that a run is alive. False when it no longer counts."""
@@ -156,12 +169,19 @@ class TaskStore:
             await self._announce(task_id, "working")
 
     async def complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
-        """End a run with its result. False when the run no longer counted: the result is dropped."""
-        return await self._finish(task_id, run, "completed", "result", json.dumps(result))
+        """End a run with its result. False when the run no longer counted: the result is dropped.
+
+        Raises:
+            TooLarge: The result is too long.
+        """
+        text = json.dumps(result)
+        if len(text) > MAX_RESULT_BYTES:
+            raise TooLarge
+        return await self._finish(task_id, run, "completed", "result", text)
 
     async def fail(self, task_id: str, run: str, error: Mapping[str, Any]) -> bool:
         """End a run with the JSON-RPC error that it met."""
-        return await self._finish(task_id, run, "failed", "error", json.dumps(error))
+        return await self._finish(task_id, run, "failed", *_failure(error))
 
     async def ask(self, task: Task, run: str, requests: Mapping[str, Any], state: str | None) -> bool:
         """End a run with questions. No process is needed until they are answered.
@@ -182,7 +202,11 @@ class TaskStore:
         return await self._finish(task.id, run, "input_required", *fields)
 
     async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
-        """Take answers, by wire key. When they were the last, the name of the run that may now begin."""
+        """Take answers, by wire key. When they were the last, the name of the run that may now begin.
+
+        Raises:
+            TooLarge: The answers are too long.
+        """
         arguments: list[Any] = []
         for wire, value in answers.items():
             question: Question | None = task.questions.get(wire)
@@ -190,6 +214,8 @@ class TaskStore:
                 arguments += [wire, question.key, json.dumps(value)]
         if not arguments:
             return None
+        if sum(map(len, arguments)) > MAX_CALL_BYTES:
+            raise TooLarge
         run = new_run()
         outcome = await self._call(self._answer, task.id, time.time(), run, self._lease_ms, *arguments)
         if outcome:
@@ -202,12 +228,11 @@ class TaskStore:
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
         """End a task that has not ended, because its time has run out."""
-        await self._stop(task_id, "failed", "error", json.dumps(error))
+        await self._stop(task_id, "failed", *_failure(error))
 
     async def release(self, task_id: str, run: str) -> None:
         """Give up the lease of a run that its process abandons, so that nobody waits for it to expire."""
-        if await self._redis.get(lease_key(task_id)) == run:
-            await self._redis.delete(lease_key(task_id))
+        await self._call(self._release, task_id, run)
 
     def on_change(self, listener: Callable[[str, Status], None]) -> None:
         """Call `listener` with the id and status of each task that changes, in whichever process."""
@@ -250,6 +275,11 @@ class TaskStore:
             event.set()
         for listener in self._listeners:
             listener(message["task"], message["status"])
+
+
+def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields of a task that failed. Its status message says why, as SEP-2663 asks for."""
+    return "error", json.dumps(error), "message", str(error["message"])
 
 
 def new_run() -> str:

@@ -29,7 +29,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Task:
-    """One task. `params` are those of the `tools/call` that it stands for."""
+    """One task.
+
+    `params` are those of the `tools/call` that it stands for, `lost` is how many of its runs were lost with
+    their process.
+    """
 
     id: str
     owner: str
@@ -41,6 +45,7 @@ class Task:
     ttl_ms: int
     poll_ms: int
     run: str = ""
+    lost: int = 0
     message: str | None = None
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
@@ -113,6 +118,7 @@ class Task:
             ttl_ms=int(fields["ttl"]),
             poll_ms=int(fields["poll"]),
             run=fields["run"],
+            lost=int(fields.get("lost", 0)),
             message=fields.get("message"),
             result=_json(fields.get("result")),
             error=_json(fields.get("error")),

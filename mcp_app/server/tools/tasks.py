@@ -17,6 +17,8 @@ from ..asking import ask, form
 from .basics import PURE, Boolean, Number, plain
 from .interactive import ASKING
 
+MAX_NAME = 200  # characters of a label, a file name, a topic: a task keeps them, and repeats them
+
 STAGE_SECONDS = 1.0
 STAGES = ("Gathering sources", "Analyzing content", "Synthesizing findings", "Generating report")
 CLARIFY_AT = 2  # the stage before which an ambiguous topic is asked about
@@ -33,7 +35,9 @@ SUPPORT = {
 async def slow_compute(
     ctx: Context,
     seconds: Annotated[Number, Field(ge=0, le=300, description="How long it takes, in seconds")],
-    label: Annotated[str, Field(description="A name for the computation, repeated in its result")] = "slow",
+    label: Annotated[
+        str, Field(max_length=MAX_NAME, description="A name for the computation, repeated in its result")
+    ] = "slow",
 ) -> str:
     done = 0.0
     while done < seconds:
@@ -52,7 +56,8 @@ CONFIRM: dict[str, Any] = {
 
 
 async def confirm_delete(
-    ctx: Context, filename: Annotated[str, Field(description="The file that is not really deleted")]
+    ctx: Context,
+    filename: Annotated[str, Field(max_length=MAX_NAME, description="The file that is not really deleted")],
 ) -> str | InputRequiredResult:
     answer = await ask(ctx, "confirmation", form(f"Delete {filename}?", CONFIRM), ElicitResult)
     if isinstance(answer, InputRequiredResult):
@@ -77,7 +82,7 @@ CLARIFICATION: dict[str, Any] = {
 
 async def simulate_research_query(
     ctx: Context,
-    topic: Annotated[str, Field(description="The research topic to investigate")],
+    topic: Annotated[str, Field(max_length=MAX_NAME, description="The research topic to investigate")],
     ambiguous: Annotated[
         Boolean, Field(description="Pretend that the topic is ambiguous, which is then asked about")
     ] = False,

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from mcp_app.extensions.tasks.support import TaskSupport
 
-from .support import Hub, Process
+from .support import WAIT, Hub, Process
 
 
 def question(text):
@@ -35,6 +35,13 @@ class Toolbox:
         self.ended = []
         self.cancelled = asyncio.Event()
         self.has_begun = asyncio.Event()
+
+    async def until_begun(self, count):
+        """Wait until so many runs have begun."""
+        async with asyncio.timeout(WAIT):
+            while len(self.began) < count:
+                self.has_begun.clear()
+                await self.has_begun.wait()
 
     async def _work(self, name):
         self.began.append(name)
@@ -54,6 +61,10 @@ class Toolbox:
     async def once(self) -> str:
         """Must not be repeated"""
         return await self._work("once")
+
+    async def says_much(self, size: int) -> str:
+        """Returns a long text"""
+        return "x" * size
 
     async def at_once(self) -> str:
         """Does not wait"""
@@ -99,6 +110,7 @@ class Toolbox:
         for function in (
             self.careful,
             self.at_once,
+            self.says_much,
             self.fails,
             self.breaks,
             self.only_task,
@@ -121,7 +133,7 @@ async def ask_name(params, ctx):
 
 SUPPORT = {
     name: TaskSupport()
-    for name in ("careful", "once", "fails", "breaks", "reports", "asks_two", "asks_again")
+    for name in ("careful", "once", "says_much", "fails", "breaks", "reports", "asks_two", "asks_again")
 } | {"only_task": TaskSupport(required=True), "asks_before": TaskSupport(first=ask_name)}
 
 

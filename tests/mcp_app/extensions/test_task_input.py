@@ -4,6 +4,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
+from mcp_app.extensions.tasks.store import MAX_CALL_BYTES
+
 
 def said(text):
     return {"action": "accept", "content": {"text": text}}
@@ -44,6 +46,33 @@ async def test_an_answer_counts_once(here):
     await here.update(task_id, {"first": said("one")})
     await here.update(task_id, {"first": said("another"), "second": said("two")})
     assert (await here.until(task_id, "completed"))["result"]["content"][0]["text"] == "one and two"
+
+
+async def test_a_task_that_is_cancelled_as_it_is_answered_does_not_begin_its_next_run(
+    here, there, monkeypatch
+):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    answer = here.store.answer
+
+    async def answer_and_be_cancelled(*args):
+        run = await answer(*args)
+        await there.cancel(task_id)
+        return run
+
+    monkeypatch.setattr(here.store, "answer", answer_and_be_cancelled)
+    await here.update(task_id, {"first": said("one"), "second": said("two")})
+    assert len(here.tasks.runs) == 0
+    assert (await here.get(task_id))["status"] == "cancelled"
+
+
+async def test_answers_that_are_too_large_are_refused_and_the_questions_stay(here):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    with pytest.raises(MCPError, match="too large") as caught:
+        await here.update(task_id, {"first": said("x" * MAX_CALL_BYTES)})
+    assert caught.value.code == INVALID_PARAMS
+    assert set((await here.get(task_id))["inputRequests"]) == {"first", "second"}
 
 
 async def test_an_answer_of_another_kind_is_refused_and_the_question_stays(here):

@@ -1,10 +1,12 @@
 """Tasks whose process died, whose time is up, or whose principal has too many."""
 
 import asyncio
+import secrets
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from mcp_app.extensions.tasks.runs import MAX_LOST
 from mcp_app.extensions.tasks.store import GRACE_SECONDS, index_key, lease_key, record_key
 
 from .support import WAIT
@@ -32,7 +34,44 @@ async def test_a_lost_task_that_must_not_be_repeated_fails_with_the_reason(here,
     task = await there.get(task_id)
     assert task["status"] == "failed"
     assert task["error"]["data"] == {"reason": "worker_lost"}
+    assert task["statusMessage"] == task["error"]["message"]
     assert toolbox.began == ["once"]
+
+
+async def test_a_task_that_ends_its_processes_is_given_up(make_process, toolbox):
+    process = make_process()
+    task_id = (await process.call("careful"))["taskId"]
+    for lost in range(1, MAX_LOST + 1):
+        await toolbox.until_begun(lost)
+        await process.crash()
+        process = make_process()
+        await process.expire_lease(task_id)
+        task = await process.get(task_id)
+    assert task["status"] == "failed"
+    assert task["error"]["data"] == {"reason": "worker_lost"}
+    assert toolbox.began == ["careful"] * MAX_LOST
+
+
+async def test_a_task_survives_any_number_of_processes_that_stop(make_process, toolbox):
+    process = make_process()
+    task_id = (await process.call("careful"))["taskId"]
+    for begun in range(1, MAX_LOST + 3):
+        await toolbox.until_begun(begun)
+        await process.tasks.runs.aclose()
+        process = make_process()
+        assert (await process.get(task_id))["status"] == "working"
+
+
+@pytest.mark.parametrize("tool", ["once", "careful"])
+async def test_a_lost_task_can_be_cancelled_without_running_again(here, there, toolbox, tool):
+    task_id = (await here.call(tool))["taskId"]
+    await toolbox.until_begun(1)
+    await here.crash()
+    await there.expire_lease(task_id)
+    await there.cancel(task_id)
+    assert (await there.get(task_id))["status"] == "cancelled"
+    assert len(there.tasks.runs) == 0
+    assert toolbox.began == [tool]
 
 
 async def test_of_two_who_find_a_task_lost_one_runs_it(here, there, make_process, toolbox):
@@ -119,6 +158,14 @@ async def test_every_key_expires_and_those_of_a_task_share_a_slot(make_process, 
     assert 100 < await redis.ttl(record_key(task_id)) <= 100 + GRACE_SECONDS
     assert 0 < await redis.ttl(index_key(owner)) <= 15 * 60 + GRACE_SECONDS
     assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
+
+
+async def test_tasks_created_at_once_are_no_more_than_a_principal_may_have(make_process):
+    processes = [make_process(max_tasks=2), make_process(max_tasks=2)]
+    person = secrets.token_hex(8)  # whose tasks of an earlier run a lasting Redis does not know
+    creating = [process.call("careful", person=person) for process in processes * 5]
+    created = await asyncio.gather(*creating, return_exceptions=True)
+    assert sum(isinstance(one, MCPError) for one in created) == len(created) - 2
 
 
 async def test_a_principal_may_have_only_so_many_tasks(make_process):

@@ -7,6 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, MAX_RESULT_BYTES
 
 from .support import Request
 
@@ -55,7 +56,26 @@ async def test_a_protocol_error_is_a_failed_task_with_that_error(here):
     task = await here.until((await here.call("breaks"))["taskId"], "completed", "failed")
     assert task["status"] == "failed"
     assert task["error"] == {"code": -32000, "message": "it broke", "data": {"why": "because"}}
+    assert task["statusMessage"] == "it broke"
     assert "result" not in task
+
+
+async def test_a_call_that_is_too_large_does_not_become_a_task(here):
+    with pytest.raises(MCPError, match="too large") as caught:
+        await here.call("careful", {"padding": "x" * MAX_CALL_BYTES})
+    assert caught.value.code == INVALID_PARAMS
+    assert (await here.call("careful", {"padding": "x" * (MAX_CALL_BYTES // 2)}))["resultType"] == "task"
+
+
+async def test_a_result_that_is_too_large_fails_its_task(here):
+    task = await here.until(
+        (await here.call("says_much", {"size": MAX_RESULT_BYTES}))["taskId"], "completed", "failed"
+    )
+    assert task["status"] == "failed"
+    assert task["error"]["data"] == {"reason": "result_too_large"}
+    assert "too large" in task["statusMessage"]
+    small = (await here.call("says_much", {"size": MAX_RESULT_BYTES // 2}))["taskId"]
+    assert (await here.until(small, "completed", "failed"))["status"] == "completed"
 
 
 async def test_a_tool_without_support_never_becomes_a_task(here):
