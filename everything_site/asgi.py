@@ -38,7 +38,8 @@ def route(pattern: str, app: Any) -> URLPattern:
 
 gc.collect()
 gc.freeze()  # what is loaded by now stays for good; no later collection needs to look at it
-gc.set_threshold(10_000)  # a request makes some hundred objects: not every third need start a collection
+# A request makes some hundred objects: not every third need start a collection. Large bodies start their own.
+gc.set_threshold(10_000)
 
 application = RequestLog(
     ProtocolTypeRouter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
 from typing import Any
@@ -17,6 +18,9 @@ HeaderList = Iterable[tuple[bytes, bytes]]
 
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every response of an MCP endpoint says of itself."""
+
+_LARGE_BODY = 256 * 1024
+"""Bytes from which on a body is worth a collection: reading it takes longer."""
 
 _HEADERS = "mcp.headers"
 _JSON = (b"content-type", b"application/json")
@@ -65,7 +69,19 @@ async def read_body(scope: Scope, receive: Receive, headers: dict[str, str], lim
         if len(body) > limit:
             raise errors.body_too_large(limit)
         if not message.get("more_body", False):
+            if len(body) > _LARGE_BODY:
+                _free_earlier_bodies()
             return body
+
+
+def _free_earlier_bodies() -> None:
+    """Collect garbage: a request that is over lies in reference cycles, and its body with it.
+
+    The collector counts objects, and a large body is one object like any other. Young garbage goes each
+    time; every eleventh time all, for what was not yet garbage when the young were looked at.
+    """
+    collections_of_the_young = gc.get_count()[2]
+    gc.collect(2 if collections_of_the_young >= 10 else 1)
 
 
 class ClientDisconnected(Exception):
