@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+from redis.connection import parse_url
 
 from everything_site import valkey
 
@@ -23,7 +25,8 @@ JWT = "jwt"
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off", ""})
-_REDIS_SCHEMES = frozenset({"redis", "rediss", "unix"})
+_DATABASES = frozenset({"django.db.backends.postgresql", "django.db.backends.sqlite3"})
+_HOST = re.compile(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
 _MIN_SECRET_KEY_LENGTH = 32
 _SEPARATE_ONLY = (
     "AUTH_SERVER_ISSUER",
@@ -91,6 +94,10 @@ def read(base_dir: Path) -> Environment:
 
     port = _port(env, "PORT", 3232)
     base_uri = _http_url(env, "BASE_URI", f"http://localhost:{port}")
+    if base_uri.path:
+        raise ImproperlyConfigured(
+            "BASE_URI must have no path: clients look for metadata at the root of the host."
+        )
     local = is_loopback(base_uri.hostname)
     debug = _boolean(env, "DEBUG", local)
     auth_server_port = _port(env, "AUTH_SERVER_PORT", 3001)
@@ -119,7 +126,8 @@ def read(base_dir: Path) -> Environment:
         secret_key=secret_key,
         secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),
         debug=debug,
-        allowed_hosts=_list(env, "ALLOWED_HOSTS", _default_hosts(base_uri, auth_server)),
+        allowed_hosts=[_host(host) for host in _list(env, "ALLOWED_HOSTS", [])]
+        or _default_hosts(base_uri, auth_server),
         allowed_origins=[
             _origin(origin)
             for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
@@ -276,10 +284,29 @@ def _origin(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ImproperlyConfigured(
+            f"ALLOWED_HOSTS holds hosts such as app.example.com, without scheme, port or path, not {text!r}."
+        )
+    return text
+
+
 def _redis_url(env: environ.Env, base_dir: Path) -> str:
     text: str = env.str("REDIS_URL", default="") or valkey.default_url(base_dir)
-    if urlsplit(text).scheme not in _REDIS_SCHEMES:
-        raise ImproperlyConfigured(f"REDIS_URL must start with redis://, rediss:// or unix://, not {text!r}.")
+    try:
+        cast(Any, parse_url)(text)
+        url = urlsplit(text)
+    except ValueError:
+        raise ImproperlyConfigured(  # what was wrong may be the password
+            "REDIS_URL must be a URL such as redis://:password@host:6379/0, rediss://… or unix:///path."
+        ) from None
+    if url.scheme == "unix" and not url.path:
+        raise ImproperlyConfigured("REDIS_URL must name the path of a socket: unix:///path.")
+    if url.scheme != "unix" and not re.fullmatch(r"/?|/\d+", url.path):
+        raise ImproperlyConfigured(
+            f"REDIS_URL must end with the number of a database, such as /0, not with {url.path!r}."
+        )
     return text
 
 
@@ -291,7 +318,7 @@ def _database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL is not a database URL such as postgres://user@host/name."
         ) from error
-    if database.get("ENGINE") not in env.DB_SCHEMES.values():
+    if database.get("ENGINE") not in _DATABASES:
         raise ImproperlyConfigured(
             "DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path."
         )

@@ -68,18 +68,31 @@ REFUSED = [
     ("BASE_URI", {"BASE_URI": "http://user:secret@example.com"}),
     ("BASE_URI", {"BASE_URI": "http://example.com/?a=b"}),
     ("BASE_URI", {"BASE_URI": "http://example.com/#part"}),
+    ("BASE_URI", {"BASE_URI": "http://localhost:3397/sub"}),
+    ("BASE_URI", {"AUTH_MODE": "separate", "BASE_URI": "http://localhost:3397/sub"}),
     ("AUTH_MODE", {"AUTH_MODE": "seperate"}),
     ("AUTH_SERVER_URL", {"AUTH_SERVER_URL": "http://localhost:3001"}),
     ("AUTH_SERVER_URL", {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "nonsense"}),
     ("AUTH_SERVER_URL", {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3232"}),
     ("REDIS_URL", {"REDIS_URL": "localhost:6379"}),
     ("REDIS_URL", {"REDIS_URL": "http://localhost:6379"}),
+    ("REDIS_URL", {"REDIS_URL": "redis://localhost:99999/0"}),
+    ("REDIS_URL", {"REDIS_URL": "redis://[::1/0"}),
+    ("REDIS_URL", {"REDIS_URL": "redis://localhost/abc"}),
+    ("REDIS_URL", {"REDIS_URL": "redis://localhost/0/1"}),
+    ("REDIS_URL", {"REDIS_URL": "redis://localhost/?db=abc"}),
+    ("REDIS_URL", {"REDIS_URL": "unix://"}),
     ("DATABASE_URL", {"DATABASE_URL": "everything.db"}),
+    ("DATABASE_URL", {"DATABASE_URL": "mysql://a/b"}),
     ("DATABASE_URL", {"DATABASE_URL": "oraclish://localhost/name"}),
     ("DEBUG", {"DEBUG": "maybe"}),
     ("RATE_LIMITS", {"RATE_LIMITS": "2"}),
     ("TRUSTED_PROXIES", {"TRUSTED_PROXIES": "some"}),
     ("CONFORMANCE_FIXTURES", {"CONFORMANCE_FIXTURES": "all"}),
+    ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "http://localhost/"}),
+    ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "app.example.com,localhost/"}),
+    ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "localhost:3232"}),
+    ("ALLOWED_HOSTS", {"ALLOWED_HOSTS": "*.example.com"}),
     ("ALLOWED_ORIGINS", {"ALLOWED_ORIGINS": "app.example.com"}),
     ("ALLOWED_ORIGINS", {"ALLOWED_ORIGINS": "https://app.example.com/path"}),
     ("SECRET_KEY", {"DEBUG": "false"}),
@@ -100,6 +113,26 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
 def test_a_refusal_does_not_repeat_a_secret(given: Given) -> None:
     assert "hunter2" not in given.refusal(DEBUG="false", SECRET_KEY="hunter2")
     assert "hunter2" not in given.refusal(DATABASE_URL="postgress://me:hunter2@localhost/name")
+    assert "hunter2" not in given.refusal(REDIS_URL="redisss://:hunter2@localhost/0")
+    assert "hunter2" not in given.refusal(REDIS_URL="redis://:hunter2#@localhost/0")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://localhost/",
+        "rediss://:pass@[::1]:6380/15",
+        "unix:///run/redis.sock?db=2",
+    ],
+)
+def test_every_usual_address_of_a_redis_is_accepted(given: Given, url: str) -> None:
+    assert given.read(REDIS_URL=url).redis_url == url
+
+
+@pytest.mark.parametrize("host", ["*", ".example.com", "app.example.com", "127.0.0.1", "[::1]", "my_service"])
+def test_every_kind_of_host_is_accepted(given: Given, host: str) -> None:
+    assert given.read(ALLOWED_HOSTS=host).allowed_hosts == [host]
 
 
 @pytest.mark.parametrize(
