@@ -37,6 +37,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
                 "class": "logging.StreamHandler",
                 "formatter": "json" if json else "readable",
             },
+            "nowhere": {"class": "logging.NullHandler"},  # without any handler Python writes to stderr
         },
         "root": {"handlers": ["console"], "level": "INFO"},
         "loggers": {
@@ -44,7 +45,7 @@ def configuration(*, json: bool) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
             # Daphne's lines of a request hold the query, which may hold a code: ours are written instead.
-            "django.channels.server": {"level": "ERROR"},
+            "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
             "daphne": {"level": "WARNING"},
             "mcp": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},

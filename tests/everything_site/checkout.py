@@ -67,25 +67,37 @@ class Checkout:
 
     @property
     def is_ready(self) -> bool:
+        return self.answers("/readyz")
+
+    def answers(self, path: str) -> bool:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
 
     def runserver(self, *arguments: str) -> None:
+        """Start it and return when it is ready to serve."""
+        self.start(*arguments)
+        eventually(lambda: self.is_ready or self.has_ended, "the server is ready")
+        assert self.is_ready, self.output
+
+    def start(self, *arguments: str, **environment: str) -> None:
         with (self.folder / "output.txt").open("wb") as output:
             self.command = subprocess.Popen(
                 [sys.executable, "manage.py", "runserver", *arguments],
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"], "PORT": str(self.port), "PYTHONUNBUFFERED": "1"},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "PORT": str(self.port),
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        eventually(lambda: self.is_ready or self.has_ended, "the server is ready")
-        assert self.is_ready, self.output
 
     @property
     def has_ended(self) -> bool:

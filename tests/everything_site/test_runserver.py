@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.everything_site.checkout import Checkout, checkout, eventually
+
+INSPECTOR = "@modelcontextprotocol/inspector --transport http --server-url"
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -25,7 +29,7 @@ def fresh(tmp_path: Path) -> Iterator[Checkout]:
 def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fresh: Checkout) -> None:
     fresh.runserver()
     base = f"http://localhost:{fresh.port}"
-    for place in (f"{base}/mcp", f"{base}/admin/", "npx @modelcontextprotocol/inspector"):
+    for place in (f"{base}/mcp", f"{base}/admin/", f"npx {INSPECTOR} {base}/mcp"):
         assert place in fresh.output
     password = re.search(r"user admin, password (\S+)\)", fresh.output)
     assert password
@@ -35,6 +39,8 @@ def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fres
     assert password[1] not in stored
     with urlopen(f"{base}/", timeout=10) as page:
         assert f"{base}/mcp" in page.read().decode()
+    with urlopen(f"{base}/static/style.css", timeout=10) as style:
+        assert style.headers["X-Content-Type-Options"] == "nosniff"
 
     before = fresh.output.count("MCP endpoint")
     views = fresh.folder / "everything_site" / "views.py"
@@ -70,6 +76,43 @@ def test_a_second_command_of_the_checkout_shares_the_embedded_valkey(fresh: Chec
     eventually(lambda: second.has_ended, "the second command ends")
     fresh.port = first
     assert fresh.is_ready, "the first goes on"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
+def test_a_port_that_is_taken_is_refused_before_anything_starts(
+    fresh: Checkout, arguments: tuple[str, ...]
+) -> None:
+    with socket.create_server(("127.0.0.1", fresh.port)):
+        fresh.start(*arguments)
+        eventually(lambda: fresh.has_ended, "the command ends")
+    assert fresh.command is not None
+    assert fresh.command.returncode == 1
+    assert fresh.output == f"CommandError: Port {fresh.port} is in use: set PORT.\n"
+    assert not (fresh.folder / "db.sqlite3").exists()
+
+
+def test_the_port_of_the_authorization_server_is_looked_at_too(fresh: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        fresh.start("--with-auth-server", AUTH_MODE="separate", AUTH_SERVER_PORT=str(port))
+        eventually(lambda: fresh.has_ended, "the command ends")
+    assert fresh.output == f"CommandError: Port {port} is in use: set AUTH_SERVER_PORT.\n"
+
+
+def test_no_query_is_written_to_the_log_of_a_failure(fresh: Checkout) -> None:
+    fresh.start("--noreload", REDIS_URL="redis://127.0.0.1:1/0")
+    eventually(lambda: fresh.answers("/healthz") or fresh.has_ended, "the server answers")
+    request = Request(
+        f"http://localhost:{fresh.port}/mcp?access_token=secret", headers={"Authorization": "Bearer x"}
+    )
+    with pytest.raises(HTTPError) as refused:
+        urlopen(request, timeout=20)
+    refused.value.close()
+    assert refused.value.code == 503
+    fresh.send(signal.SIGINT)
+    eventually(lambda: fresh.has_ended, "the command ends")
+    assert "GET /mcp status=503" in fresh.output
+    assert "secret" not in fresh.output
 
 
 def _command_line(process: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.management import CommandError, call_command
 
 from everything_site import env
@@ -18,6 +17,7 @@ class Command(Runserver):
         "sign-in and admin, no MCP. Applies migrations, and registers the MCP server for introspection."
     )
     default_port = str(settings.AUTH_SERVER_PORT)
+    port_variable = "AUTH_SERVER_PORT"
     has_auth_server = False
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,9 +31,7 @@ class Command(Runserver):
     def get_application(self, options: dict[str, Any]) -> Any:
         from everything_site import auth_asgi
 
-        application: Any = auth_asgi.application
-        use_static_handler = options.get("use_static_handler", True)
-        return ASGIStaticFilesHandler(application) if use_static_handler and settings.DEBUG else application
+        return auth_asgi.application
 
     def places(self, password: str | None) -> list[tuple[str, str]]:
         base = settings.AUTH_SERVER_URL

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,10 +35,12 @@ class Command(DaphneRunserver):
         "migrations, makes a first admin account, and starts anew when the code changes."
     )
     default_port = str(settings.PORT)
+    port_variable = "PORT"
     has_auth_server = True
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
+        parser.set_defaults(use_static_handler=False)  # WhiteNoise serves them, as in production
         if self.has_auth_server:
             parser.add_argument(
                 "--with-auth-server",
@@ -45,15 +49,21 @@ class Command(DaphneRunserver):
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if os.environ.get(DJANGO_AUTORELOAD_ENV) == "true":
-            _end_with_parent()
-            super().handle(*args, **options)
-            return
-        with_auth_server = options.get("with_auth_server")
-        if with_auth_server and (fault := env.auth_server_fault(settings.ENV)):
+        if options.get("with_auth_server") and (fault := env.auth_server_fault(settings.ENV)):
             raise CommandError(fault)
-        if os.environ.get(WITH_PARENT):
+        if _is_restarted() or os.environ.get(WITH_PARENT):
             _end_with_parent()
+        super().handle(*args, **options)
+
+    def run(self, **options: Any) -> None:
+        """What Django calls when it knows the address: here, and in each process that the reloader starts."""
+        if _is_restarted():
+            super().run(**options)
+            return
+        self._refuse_taken(int(self.port), self.port_variable)
+        with_auth_server = options.get("with_auth_server")
+        if with_auth_server:
+            self._refuse_taken(settings.AUTH_SERVER_PORT, "AUTH_SERVER_PORT")
         try:
             with ExitStack() as stack:
                 if valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
@@ -61,9 +71,19 @@ class Command(DaphneRunserver):
                 if with_auth_server:
                     call_command("migrate", interactive=False, verbosity=0)  # once, before both start
                     stack.enter_context(_auth_server(reload=options["use_reloader"]))
-                super().handle(*args, **options)
+                super().run(**options)
         except RuntimeError as error:
             raise CommandError(str(error)) from error
+
+    def _refuse_taken(self, port: int, variable: str) -> None:
+        """Refuse a port that cannot be had before anything is started; Daphne would go on without it."""
+        family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
+        try:
+            socket.create_server((self.addr, port), family=family).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CommandError(f"Port {port} is in use: set {variable}.") from None
+            raise CommandError(f"Port {port} cannot be had: {error.strerror}.") from None
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
@@ -79,7 +99,7 @@ class Command(DaphneRunserver):
     def places(self, password: str | None) -> list[tuple[str, str]]:
         """What to open, with a label each."""
         base = settings.BASE_URI
-        inspector = "npx @modelcontextprotocol/inspector"
+        inspector = "npx @modelcontextprotocol/inspector --transport http --server-url"
         admin = ("Admin", f"{base}/admin/   ({self.credentials(password)})")
         start = "" if env.auth_server_fault(settings.ENV) else ", started by runauthserver"
         authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server{start})")
@@ -87,7 +107,7 @@ class Command(DaphneRunserver):
             ("MCP endpoint", f"{base}/mcp"),
             ("Landing page", f"{base}/"),
             authorization if settings.IS_SEPARATE else admin,
-            ("MCP Inspector", f"{inspector}   (transport Streamable HTTP, URL {base}/mcp)"),
+            ("MCP Inspector", f"{inspector} {base}/mcp"),
         ]
 
     def credentials(self, password: str | None) -> str:
@@ -103,6 +123,11 @@ class Command(DaphneRunserver):
             )
         self.stdout.write("\n")
         self.stdout.flush()  # in a pipe it would be lost with this process
+
+
+def _is_restarted() -> bool:
+    """Whether this process is one of those that the reloader starts, one after the other."""
+    return os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
 
 
 @contextmanager
