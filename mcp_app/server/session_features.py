@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
+    INVALID_PARAMS,
     INVALID_REQUEST,
     EmptyResult,
     LoggingLevel,
@@ -24,8 +25,11 @@ from mcp.types import (
 from starlette.requests import HTTPConnection
 
 from .errors import RESOURCE_NOT_FOUND
+from .simulations import SWITCHES
 
 LOGGER = "test-server"
+LONGEST_URI = 2048
+"""Characters of a URI that a session keeps; their number is the session layer's to bound."""
 
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
@@ -84,11 +88,13 @@ async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
 def subscriber(is_hidden: Callable[[str], bool]) -> Handler:
     """resources/subscribe. The reference also samples the client here and waits for it; this does not.
 
-    A resource that is hidden from the requester is answered as one that does not exist.
+    A resource that is hidden from the requester is answered as one that does not exist, and so is a switch.
     """
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
-        if is_hidden(params.uri):
+        if not 1 <= len(params.uri) <= LONGEST_URI:
+            raise MCPError(INVALID_PARAMS, f"A URI has 1 to {LONGEST_URI} characters")
+        if params.uri in SWITCHES or is_hidden(params.uri):
             raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})
         await session_state(ctx).subscribe(params.uri)
         return EmptyResult()
@@ -97,8 +103,10 @@ def subscriber(is_hidden: Callable[[str], bool]) -> Handler:
 
 
 async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-    """resources/unsubscribe."""
-    await session_state(ctx).unsubscribe(params.uri)
+    """resources/unsubscribe. A switch is no subscription, and stays."""
+    state = session_state(ctx)
+    if params.uri not in SWITCHES:
+        await state.unsubscribe(params.uri)
     return EmptyResult()
 
 

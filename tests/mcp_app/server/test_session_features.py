@@ -4,8 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_REQUEST, METHOD_NOT_FOUND
+from mcp.types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from starlette.requests import Request
+
+from mcp_app.server.errors import RESOURCE_NOT_FOUND
+from mcp_app.server.session_features import LONGEST_URI
+from mcp_app.server.simulations import SWITCHES
 
 from .support import MODERN, Exchange
 
@@ -79,3 +83,33 @@ async def test_at_2026_07_28_the_methods_are_gone(server, method, params):
     with pytest.raises(MCPError) as caught:
         await exchange.run(server, method, params)
     assert caught.value.code == METHOD_NOT_FOUND
+
+
+@pytest.mark.parametrize("uri", ["", "x" * (LONGEST_URI + 1)], ids=["empty", "long"])
+async def test_a_uri_that_no_session_should_keep_is_refused(server, uri):
+    session = Session()
+    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
+    with pytest.raises(MCPError) as caught:
+        await exchange.run(server, "resources/subscribe", {"uri": uri})
+    assert caught.value.code == INVALID_PARAMS
+    assert len(str(caught.value)) < 100
+    assert session.told == []
+
+
+async def test_the_longest_uri_is_kept(server):
+    session = Session()
+    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
+    uri = "x" * LONGEST_URI
+    assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
+    assert session.told == [("subscribe", uri)]
+
+
+@pytest.mark.parametrize("uri", sorted(SWITCHES))
+async def test_a_switch_of_the_simulations_is_no_resource(server, uri):
+    session = Session()
+    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
+    with pytest.raises(MCPError) as caught:
+        await exchange.run(server, "resources/subscribe", {"uri": uri})
+    assert caught.value.code == RESOURCE_NOT_FOUND
+    assert await exchange.run(server, "resources/unsubscribe", {"uri": uri}) == {}
+    assert session.told == []
