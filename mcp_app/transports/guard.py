@@ -66,9 +66,8 @@ class Guard:
             raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
 
     async def _authenticate(self, scope: http.Scope, authorization: str) -> Principal:
-        if b"access_token=" in scope["query_string"] and "access_token" in parse_qs(
-            scope["query_string"].decode("latin-1"), keep_blank_values=True
-        ):
+        query = scope["query_string"].decode("latin-1")
+        if query and "access_token" in parse_qs(query, keep_blank_values=True):  # whatever way it is encoded
             raise errors.challenge(
                 400, "invalid_request", "Send the token in the Authorization header, not in the URL."
             )
