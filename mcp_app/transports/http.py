@@ -27,12 +27,18 @@ _JSON = (b"content-type", b"application/json")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """The request's headers, by lower-case name; of a repeated one the first counts. Read once a request."""
+    """The request's headers, by lower-case name. Read once a request.
+
+    Repeated `Accept` lines are one list (RFC 9110 §5.3). No other header here is a list: the first counts.
+    """
     headers: dict[str, str] | None = scope.get(_HEADERS)
     if headers is None:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
         }
+        if len(headers) < len(scope["headers"]) and "accept" in headers:
+            lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"]
+            headers["accept"] = ", ".join(lines)
         scope[_HEADERS] = headers
     return headers
 
