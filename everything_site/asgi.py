@@ -19,6 +19,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site.request_log import RequestLog  # noqa: E402
+from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.conf import conf  # noqa: E402
 from mcp_app.runtime import Runtime  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
@@ -56,6 +57,7 @@ application = RequestLog(
                     route(r"", django_application),
                 ]
             ),
+            "websocket": refuse_websocket,
         }
     )
 )

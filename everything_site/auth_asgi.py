@@ -21,6 +21,7 @@ from django.urls import URLPattern, re_path  # noqa: E402
 from everything_site import env  # noqa: E402
 from everything_site.readiness import DatabaseReady  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
+from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
 from mcp_app.transports.health import Healthz  # noqa: E402
 
@@ -57,6 +58,7 @@ application = RequestLog(
                     route(r"", django_application),
                 ]
             ),
+            "websocket": refuse_websocket,
         }
     )
 )
