@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 
 from oauth_app.conf import conf
 from oauth_app.models import Client
@@ -40,8 +40,10 @@ def authorization_server_metadata() -> dict[str, Any]:
     }
 
 
-@require_safe
+@csrf_exempt  # else a POST is refused with a page
 def authorization_server(request: HttpRequest) -> HttpResponse:
+    if request.method not in ("GET", "HEAD"):
+        return JsonResponse({"error": "method_not_allowed"}, status=405, headers={"Allow": "GET, HEAD"})
     return _document(authorization_server_metadata())
 
 

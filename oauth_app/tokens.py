@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.views import View
 from oauth2_provider.views.base import RevokeTokenView as ToolkitRevokeView
@@ -27,7 +29,11 @@ class _ReadableFormMixin(View):
     http_method_names = ["post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if any("\0" in value for values in request.POST.lists() for value in values[1]):
+        try:
+            form = request.POST
+        except (BadRequest, MultiPartParserError, SuspiciousOperation):  # too large is suspicious, too
+            return refusal("invalid_request", "The form cannot be read, or is too large.")
+        if any("\0" in value for values in form.lists() for value in values[1]):
             return refusal("invalid_request", "A parameter holds a null character.")
         if request.META.get("QUERY_STRING"):
             return refusal("invalid_request", "Parameters belong into the body.")

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_safe
+from django.views.decorators.csrf import csrf_exempt
 
 from mcp_app.auth.server import AuthorizationServer, AuthorizationServerUnavailable
 from mcp_app.conf import conf
 
 CACHE_SECONDS = 300
+_METHODS = ("GET", "HEAD")
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
 
@@ -30,12 +31,14 @@ def protected_resource_metadata() -> dict[str, Any]:
     }
 
 
-@require_safe
+@csrf_exempt  # else a POST is refused with a page
 def protected_resource(request: HttpRequest) -> HttpResponse:
+    if request.method not in _METHODS:
+        return method_not_allowed()
     return document_response(protected_resource_metadata())
 
 
-@require_safe
+@csrf_exempt
 async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     """The metadata of the other server, published here too, for clients of 2025-03-26.
 
@@ -46,6 +49,8 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     endpoints in it are the other server's. Later revisions name that server in `protected_resource`,
     and their clients never come here.
     """
+    if request.method not in _METHODS:
+        return method_not_allowed()
     document = cache.get(_CACHE_KEY)
     if document is None:
         server = AuthorizationServer()
@@ -64,6 +69,11 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
 
 def document_response(document: dict[str, Any]) -> HttpResponse:
     return JsonResponse(document, headers={"Cache-Control": f"public, max-age={CACHE_SECONDS}"})
+
+
+def method_not_allowed() -> HttpResponse:
+    """Clients that probe read JSON; a page or an empty body would make them stumble."""
+    return JsonResponse({"error": "method_not_allowed"}, status=405, headers={"Allow": ", ".join(_METHODS)})
 
 
 def metadata_urls(issuer: str) -> list[str]:

@@ -1,4 +1,5 @@
 import pytest
+from django.test import Client
 from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
 from tests.oauth_app import flow
@@ -56,3 +57,11 @@ def test_an_unknown_document_is_a_404_in_json(client, path):
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/json"
     assert client.post(path).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", AS_PATHS + RESOURCE_PATHS)
+def test_a_document_is_read_and_nothing_else(path, method):
+    answer = Client(enforce_csrf_checks=True).generic(method, path)
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer.json() == {"error": "method_not_allowed"}

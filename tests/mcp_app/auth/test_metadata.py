@@ -3,6 +3,7 @@
 import httpx2
 import pytest
 from django.core.cache import cache
+from django.test import Client
 
 from mcp_app.auth import metadata, server
 
@@ -111,3 +112,9 @@ def test_the_places_of_metadata():
         "https://a.example/.well-known/oauth-authorization-server",
         "https://a.example/.well-known/openid-configuration",
     ]
+
+
+def test_the_other_servers_document_is_read_and_nothing_else():
+    answer = Client(enforce_csrf_checks=True).post("/.well-known/oauth-authorization-server")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert answer.json() == {"error": "method_not_allowed"}

@@ -1,0 +1,38 @@
+"""Forms that cannot be read: what clients and resource servers call answers with an error of the protocol."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from django.test import Client
+
+FORM = "application/x-www-form-urlencoded"
+UNREADABLE = {
+    "many fields": ("&".join(f"a{number}=b" for number in range(2000)), FORM),
+    "a large body": ("a=" + "b" * 5_000_000, FORM),
+    "another encoding": ("a=b", f"{FORM}; charset=latin-1"),
+    "no boundary": ("a=b", "multipart/form-data"),
+    "a bad boundary": ("a=b", "multipart/form-data; boundary=é"),
+    "many files": (
+        "".join(
+            f'--x\r\nContent-Disposition: form-data; name="a"; filename="{number}"\r\n\r\nb\r\n'
+            for number in range(200)
+        )
+        + "--x--\r\n",
+        "multipart/form-data; boundary=x",
+    ),
+}
+
+
+@pytest.mark.parametrize("endpoint", ["/token", "/revoke", "/introspect"])
+@pytest.mark.parametrize(("body", "content_type"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_form_that_cannot_be_read_is_an_invalid_request(
+    client: Client, caplog: pytest.LogCaptureFixture, endpoint: str, body: str, content_type: str
+) -> None:
+    with caplog.at_level(logging.INFO):
+        answer = client.post(endpoint, body, content_type=content_type)
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
+    assert answer.json()["error"] == "invalid_request"
+    assert answer["Cache-Control"] == "no-store"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
