@@ -46,7 +46,8 @@ def configuration(*, json: bool) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             # Daphne's lines of a request hold the query, which may hold a code: ours are written instead.
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
-            "daphne": {"level": "WARNING"},
+            # Its warning of an application that outlives its connection holds the query as well.
+            "daphne": {"level": "ERROR"},
             "mcp": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
             "oauthlib": {"level": "INFO"},  # its DEBUG lines hold codes and tokens

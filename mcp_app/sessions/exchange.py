@@ -88,11 +88,7 @@ class Exchange(ReportsProgress):
         self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
         self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
         self.live_session = LiveSession(calls.sessions, record)
-        self.message_metadata = ServerMessageMetadata(
-            request_context=ClientRequest(headers, self.live_session),
-            # A client that was given no place to resume from would never see the answer.
-            close_sse_stream=self._close_connection if record.has_priming else None,
-        )
+        self._headers = headers
         self.is_cancelled = False
         self.has_answered = False
         """Whether the handler is done; what is left is to put its answer into the log."""
@@ -107,6 +103,16 @@ class Exchange(ReportsProgress):
         self._progress_token = progress_token_from_params(request.params)
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._registration: asyncio.Task[None] | None = None
+
+    @property
+    def message_metadata(self) -> ServerMessageMetadata:
+        """What the SDK makes `ctx.request` and `ctx.close_sse_stream` of. Not kept: it leads back to this."""
+        has_priming = self.live_session.record.has_priming
+        return ServerMessageMetadata(
+            request_context=ClientRequest(self._headers, self.live_session),
+            # A client that was given no place to resume from would never see the answer.
+            close_sse_stream=self._close_connection if has_priming else None,
+        )
 
     @cached_property
     def stream(self) -> str:
