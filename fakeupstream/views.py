@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from urllib.parse import urlencode
 
 from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,12 +16,26 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from fakeupstream import provider, sign_in
 from fakeupstream.forms import WhoForm
+from oauth_app.conf import conf
 
 log = logging.getLogger("oauth_app")
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
+def in_use(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """The view, while people are sent here to sign in: beside another provider it would be a way around."""
+
+    @wraps(view)
+    def view_in_use(request: HttpRequest) -> HttpResponse:
+        if conf.sign_in is not sign_in.begin:
+            raise Http404
+        return view(request)
+
+    return view_in_use
+
+
+@in_use
 @never_cache
 @require_http_methods(["GET", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
@@ -37,6 +53,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     return render(request, "fakeupstream/authorize.html", context, status=400 if form.errors else 200)
 
 
+@in_use
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.urls import NoReverseMatch, reverse
 from limits import parse
 from oauth2_provider.settings import oauth2_settings
 
@@ -136,4 +138,20 @@ def check_identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessag
                 id="oauth_app.W001",
             )
         ]
+    if apps.is_installed("fakeupstream") and _is_routed("fakeupstream:authorize"):
+        return [
+            Warning(
+                "The fake identity provider is replaced, and still there: it answers 404.",
+                hint="Remove fakeupstream from INSTALLED_APPS and from the URLs.",
+                id="oauth_app.W001",
+            )
+        ]
     return []
+
+
+def _is_routed(name: str) -> bool:
+    try:
+        reverse(name)
+    except NoReverseMatch:
+        return False
+    return True

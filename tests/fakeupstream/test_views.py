@@ -3,6 +3,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.core import signing
+from django.http import HttpResponseRedirect
 from django.test import Client as Http
 
 from fakeupstream import provider, sign_in
@@ -113,6 +114,20 @@ def test_a_code_expires(client, provider_page, monkeypatch):
 def test_a_forged_code_is_refused():
     forged = signing.dumps({"username": "alice", "state": "s"}, key="other", salt=provider.SALT)
     assert provider.username_of(forged, "s") is None
+
+
+def test_beside_another_provider_nobody_gets_in_here(client, provider_page, settings):
+    chosen = choose(client, provider_page, person="alice")
+    settings.OAUTH_SIGN_IN = "tests.fakeupstream.test_views.other_sign_in"
+    for path in ("/fakeupstreamauth/authorize", flow.form_action(provider_page), chosen["Location"]):
+        assert client.get(path).status_code == 404
+    assert choose(client, provider_page, person="alice").status_code == 404
+    assert not User.objects.exists()
+    assert "_auth_user_id" not in client.session
+
+
+def other_sign_in(request, next_url):
+    return HttpResponseRedirect("https://login.example/")
 
 
 def test_choosing_needs_the_csrf_token():
