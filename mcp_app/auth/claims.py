@@ -12,6 +12,9 @@ from typing import Any
 from mcp.server.auth.provider import AccessToken
 from mcp.shared.auth_utils import resource_url_from_server_url
 
+CLOCK_SECONDS = 30
+"""How far the issuer's clock may be ahead of ours."""
+
 
 def access_token(
     token: str, claims: Mapping[str, Any], *, issuer: str, audience: str, resource: str
@@ -24,7 +27,9 @@ def access_token(
     now = time.time()
     if not isinstance(subject, str) or not subject or not client:
         return None
-    if (expires is not None and expires <= now) or (not_before is not None and not_before > now):
+    if expires is not None and expires <= now:
+        return None
+    if not_before is not None and not_before > now + CLOCK_SECONDS:
         return None
     return AccessToken(
         token=token,

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import jwt
 from mcp.server.auth.provider import AccessToken
 
-from mcp_app.auth.claims import access_token
+from mcp_app.auth.claims import CLOCK_SECONDS, access_token
 from mcp_app.auth.server import AuthorizationServer, AuthorizationServerUnavailable
 from mcp_app.conf import conf
 
 logger = logging.getLogger(__name__)
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+_RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+ALGORITHMS = (*_RSA, "ES256", "ES384", "ES512", "EdDSA")
 """Signatures by a key pair. With a shared secret, or `none`, anyone could pass a published key off as one."""
 
 _KEYS_SECONDS = 3600.0
+"""After how long the keys are read anew, behind the back of a token whose key is known."""
+_LONGEST_KEYS_SECONDS = 2 * _KEYS_SECONDS
+"""After how long such a token waits for it: its key may have been withdrawn."""
 _AGAIN_SECONDS = 10.0
 """How soon an unknown key id makes us look for new keys again: anyone can write one into a token."""
+_AFTER_FAILURE_SECONDS = 2.0
 _LONGEST = 16_384
 
 
@@ -33,9 +40,10 @@ class JWTTokenVerifier:
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._server = AuthorizationServer(transport)
-        self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._read_at = float("-inf")
-        self._reading = asyncio.Lock()
+        self._keys: dict[tuple[str | None, str], jwt.PyJWK] = {}
+        """By id and algorithm."""
+        self._read_at = self._tried_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The token's rights, if its signature, type, issuer, audience and times are right.
@@ -47,9 +55,10 @@ class JWTTokenVerifier:
             return None
         try:
             header = jwt.get_unverified_header(token)
-            if _media_type(header.get("typ")) not in conf.jwt_types or header.get("alg") not in ALGORITHMS:
+            algorithm = header.get("alg")
+            if _media_type(header.get("typ")) not in conf.jwt_types or algorithm not in ALGORITHMS:
                 return None
-            key = await self._key(header.get("kid"))
+            key = await self._key(header.get("kid"), algorithm)
             if key is None:
                 return None
             claims = jwt.decode(
@@ -57,6 +66,7 @@ class JWTTokenVerifier:
                 key,
                 algorithms=ALGORITHMS,
                 issuer=conf.issuer,
+                leeway=CLOCK_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_aud": False},  # in access_token
             )
         except jwt.PyJWTError as error:
@@ -67,32 +77,70 @@ class JWTTokenVerifier:
         )
 
     async def aclose(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
         await self._server.aclose()
 
-    async def _key(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key of this id; without one, the only key there is."""
-        async with self._reading:
-            age = time.monotonic() - self._read_at
-            if age > _KEYS_SECONDS or (self._find(key_id) is None and age > _AGAIN_SECONDS):
-                await self._read_keys()
-        return self._find(key_id)
+    async def _key(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+        """The key of this id; without one, the only key for this algorithm.
 
-    def _find(self, key_id: str | None) -> jwt.PyJWK | None:
-        if key_id is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        return self._keys.get(key_id)
+        Nobody whose key is known waits for a search that a stranger's token has started.
+        """
+        known, age = self._find(key_id, algorithm), time.monotonic() - self._read_at
+        if known is None or age > _KEYS_SECONDS:
+            reading = self._read_soon()
+            if reading is not None and (known is None or age > _LONGEST_KEYS_SECONDS):
+                await asyncio.wait([reading])
+                known = self._find(key_id, algorithm)
+        if not self._keys:
+            raise AuthorizationServerUnavailable
+        return known
+
+    def _find(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
+        if key_id is None:
+            fitting = [key for (_, its_algorithm), key in self._keys.items() if its_algorithm == algorithm]
+            return fitting[0] if len(fitting) == 1 else None
+        return self._keys.get((key_id, algorithm))
+
+    def _read_soon(self) -> asyncio.Task[None] | None:
+        """The one search for keys that is under way, or a new one; None when the last was a moment ago."""
+        if self._reading is None or self._reading.done():
+            pause = _AGAIN_SECONDS if self._tried_at == self._read_at else _AFTER_FAILURE_SECONDS
+            if time.monotonic() - self._tried_at < pause:
+                return None
+            self._reading = asyncio.create_task(self._read_keys())
+        return self._reading
 
     async def _read_keys(self) -> None:
         try:
-            document = await self._server.json("GET", conf.jwks_url)
-            found = jwt.PyJWKSet.from_dict(document).keys
-        except (AuthorizationServerUnavailable, jwt.PyJWTError) as error:
+            keys = dict(_keys(await self._server.json("GET", conf.jwks_url)))
+            if not keys:
+                raise AuthorizationServerUnavailable
+        except AuthorizationServerUnavailable:
+            self._tried_at = time.monotonic()
             if not self._keys:
-                raise AuthorizationServerUnavailable from error
+                return
             logger.warning("the keys of the authorization server could not be read; the old ones are used")
-        else:
-            self._keys = {key.key_id: key for key in found if key.public_key_use in (None, "sig")}
-        self._read_at = time.monotonic()
+            return
+        self._keys = keys
+        self._read_at = self._tried_at = time.monotonic()
+
+
+def _keys(document: dict[str, Any]) -> Iterator[tuple[tuple[str | None, str], jwt.PyJWK]]:
+    """The keys for signatures. An RSA key that names no algorithm is good for all of RSA (RFC 7517 §4.4)."""
+    published = document.get("keys")
+    for data in published if isinstance(published, list) else []:
+        if not isinstance(data, dict) or data.get("use") not in (None, "sig"):
+            continue
+        is_open = data.get("kty") == "RSA" and not data.get("alg")
+        for algorithm in _RSA if is_open else (None,):
+            try:
+                key = jwt.PyJWK(data, algorithm)
+            except (jwt.PyJWTError, TypeError, ValueError):
+                continue  # of a kind that is not known here
+            if isinstance(key.key_id, str | None):
+                yield (key.key_id, key.algorithm_name), key
 
 
 def _media_type(typ: object) -> str:

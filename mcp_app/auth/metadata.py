@@ -17,6 +17,8 @@ from mcp_app.conf import conf
 
 CACHE_SECONDS = 300
 _METHODS = ("GET", "HEAD")
+AWAY_SECONDS = 5
+"""How long the other server is left alone after it did not answer: anyone may ask for its metadata."""
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
 
@@ -57,13 +59,15 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
         try:
             document = await _read(server)
         except AuthorizationServerUnavailable:
-            response = JsonResponse({"error": "temporarily_unavailable"}, status=503)
-            response["Retry-After"] = "5"
-            response["Cache-Control"] = "no-store"
-            return response
+            document = {}
         finally:
             await server.aclose()
-        cache.set(_CACHE_KEY, document, CACHE_SECONDS)
+        cache.set(_CACHE_KEY, document, CACHE_SECONDS if document else AWAY_SECONDS)
+    if not document:
+        response = JsonResponse({"error": "temporarily_unavailable"}, status=503)
+        response["Retry-After"] = str(AWAY_SECONDS)
+        response["Cache-Control"] = "no-store"
+        return response
     return document_response(document)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 from typing import Any
 
@@ -12,6 +14,7 @@ from mcp_app.conf import conf
 logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 20
+_LONGEST_BODY = 1_000_000
 
 
 class AuthorizationServerUnavailable(Exception):
@@ -36,14 +39,12 @@ class AuthorizationServer:
             AuthorizationServerUnavailable: It does not answer in time, or with something else.
         """
         try:
-            response = await self._open().request(method, url, **request)
-            response.raise_for_status()
-            if response.is_redirect:
-                raise ValueError("it redirects")
-            document = response.json()
+            # The client's own time-out is for each read: it would wait for ever for a byte now and then.
+            async with asyncio.timeout(conf.auth_server_timeout_seconds):
+                document = json.loads(await self._body(method, url, **request))
             if not isinstance(document, dict):
                 raise ValueError("it does not answer with a JSON object")
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             # Neither the URL's query nor the body is logged: a token may be in it.
             logger.error(
                 "the authorization server cannot be asked",
@@ -55,6 +56,18 @@ class AuthorizationServer:
     async def aclose(self) -> None:
         if self._client is not None:
             await self._client.aclose()
+
+    async def _body(self, method: str, url: str, **request: Any) -> bytes:
+        async with self._open().stream(method, url, **request) as response:
+            response.raise_for_status()
+            if response.is_redirect:
+                raise ValueError("it redirects")
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_BODY:
+                    raise ValueError("its answer is too long")
+            return body
 
     def _open(self) -> httpx2.AsyncClient:
         """The client, made in the event loop that uses it."""
@@ -71,4 +84,6 @@ class AuthorizationServer:
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.HTTPStatusError):
         return f"status {error.response.status_code}"
+    if isinstance(error, TimeoutError):
+        return "it does not answer in time"
     return f"{type(error).__name__}: {error}"

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 from urllib.parse import parse_qs
 
@@ -79,6 +80,8 @@ async def test_an_audience_by_another_name_can_be_configured(settings):
         {"status": 302, "headers": {"location": "https://auth.example/login"}},
         {"content": b"<html>"},
         {"json": ["active"]},
+        {"content": b"[" * 200_000},
+        {"content": b'{"active": true}' + b" " * 1_000_000},
     ],
 )
 async def test_a_server_that_cannot_be_asked_says_nothing_about_the_token(response, caplog):
@@ -101,10 +104,26 @@ async def test_neither_does_one_that_is_away(failure):
     await verifier.aclose()
 
 
+async def test_a_server_that_drips_is_waited_for_no_longer(settings):
+    """A byte now and then: each read ends in time, and the answer never."""
+    settings.MCP_AUTH_SERVER_TIMEOUT_SECONDS = 0.2
+
+    async def dripping():
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    verifier = IntrospectionTokenVerifier(
+        httpx2.MockTransport(lambda request: httpx2.Response(200, content=dripping()))
+    )
+    async with asyncio.timeout(20):
+        with pytest.raises(AuthorizationServerUnavailable):
+            await verifier.verify_token("t")
+    await verifier.aclose()
+
+
 async def test_a_slow_server_is_waited_for_a_while_only(settings, unused_tcp_port):
     """A real socket that accepts and stays silent: the time-out is the client's own."""
-    import asyncio
-
     settings.MCP_AUTH_SERVER_TIMEOUT_SECONDS = 0.05
     settings.MCP_INTROSPECTION_URL = f"http://127.0.0.1:{unused_tcp_port}/introspect"
     release = asyncio.Event()

@@ -1,10 +1,12 @@
+import asyncio
 import json
 import time
+from typing import Any
 
 import httpx2
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from mcp_app.auth.jwt import JWTTokenVerifier
 from mcp_app.auth.server import AuthorizationServerUnavailable
@@ -32,9 +34,14 @@ class Issuer:
         self.keys = [published("one", self.key)]
         self.is_up = True
         self.served = 0
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.asked = asyncio.Event()
 
-    def serve(self, request):
+    async def serve(self, request):
         self.served += 1
+        self.asked.set()
+        await self.go_on.wait()
         return httpx2.Response(200, json={"keys": self.keys}) if self.is_up else httpx2.Response(503)
 
     def token(self, *, key=None, headers=None, algorithm="ES256", **changes):
@@ -50,6 +57,7 @@ class Issuer:
         } | changes
         claims = {name: value for name, value in claims.items() if value is not ...}
         header = {"typ": "at+jwt", "kid": "one"} | (headers or {})
+        header = {name: value for name, value in header.items() if value is not ...}
         return jwt.encode(claims, self.key if key is None else key, algorithm, headers=header)
 
 
@@ -120,9 +128,95 @@ async def test_a_new_key_is_found_and_the_search_is_not_repeated_at_once(issuer,
     assert issuer.served == 2
 
 
+async def test_a_known_key_does_not_wait_for_a_search_that_a_stranger_started(issuer, verifier, monkeypatch):
+    assert await verifier.verify_token(issuer.token())
+    monkeypatch.setattr("mcp_app.auth.jwt._AGAIN_SECONDS", 0.0)
+    issuer.go_on.clear()
+    issuer.asked.clear()
+    stranger = asyncio.create_task(verifier.verify_token(issuer.token(headers={"kid": "invented"})))
+    await asyncio.wait_for(issuer.asked.wait(), 5)
+    async with asyncio.timeout(5):
+        assert await verifier.verify_token(issuer.token())
+    assert not stranger.done()
+    issuer.go_on.set()
+    assert await stranger is None
+
+
+async def test_keys_that_are_old_are_read_anew_behind_the_back_of_their_tokens(issuer, verifier, monkeypatch):
+    assert await verifier.verify_token(issuer.token())
+    for name in ("_AGAIN_SECONDS", "_KEYS_SECONDS"):
+        monkeypatch.setattr(f"mcp_app.auth.jwt.{name}", 0.0)
+    issuer.go_on.clear()
+    async with asyncio.timeout(5):
+        assert await verifier.verify_token(issuer.token())
+    issuer.keys = [published("two", issuer.key)]
+    issuer.go_on.set()
+    monkeypatch.setattr("mcp_app.auth.jwt._LONGEST_KEYS_SECONDS", 0.0)
+    assert await verifier.verify_token(issuer.token()) is None, "the key may have been withdrawn"
+
+
+async def test_many_who_come_before_the_keys_cause_one_search(issuer, verifier):
+    issuer.go_on.clear()
+    waiting = [asyncio.create_task(verifier.verify_token(issuer.token())) for _ in range(8)]
+    await asyncio.wait_for(issuer.asked.wait(), 5)
+    waiting[0].cancel()  # a client that hangs up takes nothing away from the others
+    issuer.go_on.set()
+    answers: list[Any] = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert [answer.subject for answer in answers[1:]] == ["alice"] * 7
+    assert issuer.served == 1
+
+
+async def test_a_search_that_failed_is_not_repeated_at_once(issuer, verifier, monkeypatch):
+    issuer.is_up = False
+    for _ in range(5):
+        with pytest.raises(AuthorizationServerUnavailable):
+            await verifier.verify_token(issuer.token())
+    assert issuer.served == 1
+    issuer.is_up = True
+    monkeypatch.setattr("mcp_app.auth.jwt._AFTER_FAILURE_SECONDS", 0.0)
+    assert await verifier.verify_token(issuer.token())
+
+
+@pytest.mark.parametrize("ahead", ["iat", "nbf"])
+async def test_the_issuers_clock_may_be_a_little_ahead(issuer, verifier, ahead):
+    now = int(time.time())
+    assert await verifier.verify_token(issuer.token(**{ahead: now + 20}))
+    assert await verifier.verify_token(issuer.token(**{ahead: now + 120})) is None
+
+
+async def test_an_rsa_key_that_names_no_algorithm_is_good_for_all_of_rsa(issuer, verifier):
+    issuer.key = rsa.generate_private_key(65537, 2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(issuer.key.public_key()))
+    issuer.keys = [public | {"kid": "one"}]
+    for algorithm in ("RS256", "RS512", "PS256"):
+        assert await verifier.verify_token(issuer.token(algorithm=algorithm))
+        assert await verifier.verify_token(issuer.token(algorithm=algorithm, headers={"kid": ...}))
+
+
+async def test_an_rsa_key_that_names_its_algorithm_is_good_for_no_other(issuer, verifier):
+    issuer.key = rsa.generate_private_key(65537, 2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(issuer.key.public_key()))
+    issuer.keys = [public | {"kid": "one", "alg": "RS256"}]
+    assert await verifier.verify_token(issuer.token(algorithm="RS256"))
+    assert await verifier.verify_token(issuer.token(algorithm="RS512")) is None
+
+
+@pytest.mark.parametrize("key", [5, {}, {"kty": []}, {"kty": "RSA", "alg": []}, {"kty": "new", "kid": "x"}])
+async def test_published_keys_of_another_kind_are_passed_over(issuer, verifier, key):
+    issuer.keys = [key, published("two", issuer.key, kid=["two"]), *issuer.keys]
+    assert await verifier.verify_token(issuer.token())
+
+
 async def test_a_key_for_encryption_signs_nothing(issuer, verifier):
+    issuer.keys += [published("two", issuer.key, use="enc")]
+    assert await verifier.verify_token(issuer.token(headers={"kid": "two"})) is None
+
+
+async def test_an_issuer_without_keys_for_signatures_has_none(issuer, verifier):
     issuer.keys = [published("one", issuer.key, use="enc")]
-    assert await verifier.verify_token(issuer.token()) is None
+    with pytest.raises(AuthorizationServerUnavailable):
+        await verifier.verify_token(issuer.token())
 
 
 async def test_without_keys_nothing_is_said_of_the_token(issuer, verifier):

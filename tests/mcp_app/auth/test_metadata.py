@@ -95,6 +95,15 @@ def test_without_it_clients_are_told_to_come_back(client, serve, documents):
     assert answer["Retry-After"] == "5"
 
 
+def test_while_it_is_away_it_is_not_asked_for_each_stranger(client, serve):
+    asked = serve({})
+    client.get("/.well-known/oauth-authorization-server")
+    first = len(asked)
+    for _ in range(3):
+        assert client.get("/.well-known/oauth-authorization-server").status_code == 503
+    assert len(asked) == first
+
+
 def test_unknown_documents_are_a_404_in_json(client):
     answer = client.get("/.well-known/openid-configuration")
     assert answer.status_code == 404
