@@ -194,7 +194,10 @@ OAUTH2_PROVIDER = {
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],  # oauth_app.Client says what else, in redirects.py
     "CIMD_ENABLED": True,
     "CIMD_METADATA_FETCHER": "oauth_app.cimd.NormalisingFetcher",
-    "CIMD_REGISTRATION_PERMISSION_CLASSES": ["oauth_app.cimd.SignedInPermission"],
+    "CIMD_REGISTRATION_PERMISSION_CLASSES": [
+        "oauth_app.cimd.SignedInPermission",
+        "oauth_app.cimd.FreePlacePermission",
+    ],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,

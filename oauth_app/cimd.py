@@ -33,6 +33,13 @@ class SignedInPermission:
         return isinstance(request, HttpRequest) and request.user.is_authenticated
 
 
+class FreePlacePermission:
+    """With all places taken no fetch is begun: its failure would count against a URL that may be fine."""
+
+    def has_permission(self, request: Any, client_id: str) -> bool:
+        return not NormalisingFetcher.is_busy()
+
+
 class NormalisingFetcher(SafeMetadataFetcher):
     """Accepts the documents of VS Code (many grants) and ChatGPT (private_key_jwt).
 
@@ -41,6 +48,10 @@ class NormalisingFetcher(SafeMetadataFetcher):
     """
 
     _deadline = Deadline(places=MAX_FETCHES)
+
+    @classmethod
+    def is_busy(cls) -> bool:
+        return cls._deadline.is_full
 
     def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
         seconds = oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS

@@ -23,6 +23,14 @@ class Deadline:
     def __init__(self, places: int) -> None:
         self._places = threading.BoundedSemaphore(places)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next call would find no place."""
+        if self._places.acquire(blocking=False):
+            self._places.release()
+            return False
+        return True
+
     def run(self, function: Callable[..., Result], *args: Any, seconds: float) -> Result:
         """What the function returns or raises.
 

@@ -78,8 +78,11 @@ class Client(AbstractApplication):
 
     @property
     def expires(self) -> datetime | None:
-        """When the registration lapses, unless it is used; one made by hand never does."""
-        if self.registration_source == self.RegistrationSource.MANUAL:
+        """When the registration lapses, unless it is used.
+
+        One made by hand never does. Nor does one known by a URL, whose document is read anew instead.
+        """
+        if self.registration_source != self.RegistrationSource.DCR:
             return None
         return (self.last_used or self.created) + conf.client_lifetime
 

@@ -20,7 +20,8 @@ NEVER_USED = "never used"
 def prunable(never_used_for: timedelta) -> QuerySet[Client]:
     """Clients that made themselves known, hold no access, and lapsed or were never used for so long.
 
-    Clients made by hand never go. One that holds access stays, whatever the dates say.
+    Clients made by hand never go. One that holds access stays, whatever the dates say; so does one known by
+    its URL that somebody disabled, as it would come back enabled.
     """
     now = timezone.now()
     mine = {"application": OuterRef("pk")}
@@ -36,12 +37,14 @@ def prunable(never_used_for: timedelta) -> QuerySet[Client]:
         .annotate(since=Coalesce(F("last_used"), F("created")))
         .filter(lapsed | never_used)
         .exclude(holds_access)
+        .exclude(registration_source=Client.RegistrationSource.CIMD, is_enabled=False)
         .order_by("pk")
     )
 
 
 def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
     """Each of them for a reader: who it is, and why it goes."""
+    long_ago = timezone.now() - conf.client_lifetime
     for client in clients.iterator():
         yield {
             "client_id": client.client_id,
@@ -49,5 +52,5 @@ def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
             "source": client.registration_source,
             "created": client.created.isoformat(timespec="seconds"),
             "last_used": client.last_used.isoformat(timespec="seconds") if client.last_used else None,
-            "reason": LAPSED if client.expires and client.expires < timezone.now() else NEVER_USED,
+            "reason": LAPSED if (client.last_used or client.created) < long_ago else NEVER_USED,
         }

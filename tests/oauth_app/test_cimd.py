@@ -2,11 +2,14 @@
 
 import socket
 import time
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.core.management import call_command
 from oauth2_provider import cimd as toolkit
 from oauth2_provider.cimd import CIMDError
 
@@ -138,6 +141,7 @@ def test_a_strangers_request_causes_no_fetch_and_no_row(client, db, documents):
     assert client.get(f"/register/{URL}").status_code == 401
     assert documents.fetched == []
     assert not Client.objects.exists()
+    assert not Session.objects.exists()
 
 
 def test_a_failed_fetch_is_not_repeated_at_once(signed_in, documents):
@@ -156,6 +160,32 @@ def test_a_document_is_read_again_when_it_is_stale_and_kept_when_that_fails(sign
     Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")
     del documents[URL]
     assert "Renamed" in signed_in.get(flow.authorize_url(URL)).content.decode()
+
+
+def test_a_client_that_was_away_for_long_is_let_in_again(signed_in, documents):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    Client.objects.update(created="2020-01-01T00:00Z", cimd_expires_at="2020-01-01T00:00Z")
+    documents[URL] = PLAIN | {"client_name": "Back again"}
+    assert "Back again" in signed_in.get(flow.authorize_url(URL)).content.decode()
+
+
+def test_a_client_that_somebody_disabled_stays_out(signed_in, documents):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    Client.objects.update(is_enabled=False, created="2020-01-01T00:00Z", cimd_expires_at="2020-01-01T00:00Z")
+    call_command("prune_clients", stdout=StringIO())
+    assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    assert not Client.objects.get().is_enabled
+
+
+def test_while_all_places_are_taken_nothing_is_held_against_a_url(signed_in, documents, monkeypatch):
+    documents[URL] = PLAIN
+    with monkeypatch.context() as busy:
+        busy.setattr(cimd.NormalisingFetcher, "is_busy", classmethod(lambda cls: True))
+        assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    assert documents.fetched == []
+    assert signed_in.get(flow.authorize_url(URL)).status_code == 200
 
 
 def test_a_document_cannot_take_over_a_client_made_by_hand(signed_in, documents):

@@ -17,10 +17,12 @@ def test_what_does_not_end_is_left_behind_and_keeps_its_place():
     deadline, end = Deadline(places=1), threading.Event()
     with pytest.raises(TimeoutError):
         deadline.run(end.wait, seconds=0.01)
+    assert deadline.is_full
     with pytest.raises(Busy):
         deadline.run(len, "", seconds=5)
     end.set()
     for thread in threading.enumerate():
         if thread.name == "deadline":
             thread.join(5)
+    assert not deadline.is_full
     assert deadline.run(len, "free", seconds=5) == 4

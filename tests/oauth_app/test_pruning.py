@@ -65,7 +65,14 @@ def test_a_client_made_by_hand_stays():
 
 def test_a_client_known_by_its_url_goes_too():
     aged(400, registration_source="cimd")
+    assert [client["reason"] for client in prune()["clients"]] == ["lapsed"]
+
+
+def test_a_client_known_by_its_url_that_is_disabled_stays():
+    kept = aged(400, registration_source="cimd", is_enabled=False)
+    aged(400, is_enabled=False)
     assert prune()["pruned"] == 1
+    assert Client.objects.get().client_id == kept
 
 
 def test_a_dry_run_changes_nothing():
