@@ -17,7 +17,7 @@ from django.views import View
 from oauth2_provider.utils import parse_bearer_token
 
 from oauth_app import client_metadata, redirects
-from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, ClientMetadata, MetadataError
+from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
 from oauth_app.models import Client, end_access
 from oauth_app.scopes import SCOPES
@@ -42,7 +42,7 @@ class RegisterView(_RegistrationView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        metadata = _metadata(request)
+        metadata = client_metadata.read(_document(request))
         client = Client(registration_source=Client.RegistrationSource.DCR)
         metadata.apply(client)
         secret = None if client.is_public else client.new_client_secret()
@@ -65,6 +65,8 @@ class ManageView(_RegistrationView):
             response = refusal("invalid_token", "The registration access token is not valid here.", 401)
             response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             return response
+        if not client.is_enabled:
+            return refusal("access_denied", "This client has been disabled.", 403)
         self.client, self.token = client, token
         return super().dispatch(request, *args, **kwargs)
 
@@ -73,7 +75,9 @@ class ManageView(_RegistrationView):
 
     def put(self, request: HttpRequest, client_id: str) -> HttpResponse:
         """Replace the metadata. A new way to authenticate brings a new secret, and ends old access."""
-        metadata = _metadata(request)
+        document = _document(request)
+        self._refuse_another_identity(document)
+        metadata = client_metadata.read(document)
         was_public = self.client.is_public
         metadata.apply(self.client)
         secret = None
@@ -88,13 +92,24 @@ class ManageView(_RegistrationView):
         _log("client changed", self.client)
         return JsonResponse(_answer(self.client, token, secret))
 
+    def _refuse_another_identity(self, document: Any) -> None:
+        """What a client says of who it is must be so; it cannot choose a secret (RFC 7592 §2.2)."""
+        said = document if isinstance(document, dict) else {}
+        if said.get("client_id", self.client.client_id) != self.client.client_id:
+            raise MetadataError("client_id is not that of this client.")
+        secret = said.get("client_secret")
+        if secret is not None and not (
+            isinstance(secret, str) and secret.isascii() and is_secret(secret, self.client.client_secret)
+        ):
+            raise MetadataError("client_secret is not that of this client.")
+
     def delete(self, request: HttpRequest, client_id: str) -> HttpResponse:
         self.client.delete()
         _log("client unregistered", self.client)
         return HttpResponse(status=204)
 
 
-def _metadata(request: HttpRequest) -> ClientMetadata:
+def _document(request: HttpRequest) -> Any:
     if request.content_type != "application/json":
         raise MetadataError("The request must be application/json.")
     if int(request.META.get("CONTENT_LENGTH") or 0) > conf.max_registration_bytes:
@@ -106,10 +121,9 @@ def _metadata(request: HttpRequest) -> ClientMetadata:
     if len(body) > conf.max_registration_bytes:
         raise MetadataError("The request is too large.")
     try:
-        document = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         raise MetadataError("The request is not JSON.") from None
-    return client_metadata.read(document)
 
 
 def _answer(client: Client, token: str, secret: str | None = None) -> dict[str, Any]:

@@ -218,6 +218,36 @@ class TestManagement:
         assert self.call(client, "get", registered).status_code == 401
         assert self.call(client, "get", answer.json()).status_code == 200
 
+    @pytest.mark.parametrize(
+        "claim",
+        [
+            {"client_id": "another"},
+            {"client_id": 5},
+            {"client_secret": "of my own choice"},
+            {"client_secret": ""},
+            {"client_secret": "\ud800"},
+            {"client_secret": ["x"]},
+        ],
+        ids=str,
+    )
+    def test_a_change_cannot_claim_another_identity(self, client, registered, claim):
+        body = {"redirect_uris": ["https://new.example/cb"]} | claim
+        answer = self.call(client, "put", registered, json.dumps(body))
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+        assert Client.objects.get().redirect_uris == flow.CALLBACK
+
+    def test_a_change_may_say_who_the_client_is(self, client, registered):
+        said = {name: registered[name] for name in ("client_id", "client_secret", "redirect_uris")}
+        assert self.call(client, "put", registered, said).status_code == 200
+        assert Client.objects.get().has_secret(registered["client_secret"])
+
+    @pytest.mark.parametrize("method", ["get", "put", "delete"])
+    def test_a_disabled_client_manages_nothing(self, client, registered, method):
+        Client.objects.update(is_enabled=False)
+        answer = self.call(client, method, registered, {"redirect_uris": ["https://new.example/cb"]})
+        assert (answer.status_code, answer.json()["error"]) == (403, "access_denied")
+        assert Client.objects.get().redirect_uris == flow.CALLBACK
+
     @pytest.mark.parametrize("grant", ["client_credentials", "password", "implicit"])
     def test_a_change_cannot_bring_other_grants(self, client, registered, grant):
         body = {"redirect_uris": [flow.CALLBACK], "grant_types": [grant]}
