@@ -6,6 +6,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core import signing
 
+from oauth_app.secrets import checksum, is_secret
+
 PEOPLE = ("alice", "bob", "carol")
 CODE_SECONDS = 300
 SALT = "fakeupstream.code"
@@ -17,7 +19,7 @@ class NotOurs(Exception):
 
 def code_for(username: str, state: str) -> str:
     """A code that is good for the browser that knows this state only."""
-    return signing.dumps({"username": username, "state": state}, salt=SALT)
+    return signing.dumps({"username": username, "state": checksum(state)}, salt=SALT)
 
 
 def username_of(code: str, state: str) -> str | None:
@@ -26,7 +28,7 @@ def username_of(code: str, state: str) -> str | None:
     except signing.BadSignature:
         return None
     username: str = content["username"]
-    return username if content["state"] == state else None
+    return username if is_secret(state, content["state"]) else None
 
 
 def find_or_create(username: str) -> User:

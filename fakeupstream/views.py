@@ -43,7 +43,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if not state:
         return sign_in.begin(request, "/")
-    if not sign_in.is_waiting(request, state):
+    if sign_in.next_url(request, state) is None:
         return _gone(request)
     form = WhoForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -64,6 +64,12 @@ def callback(request: HttpRequest) -> HttpResponse:
     if username is None or going is None:
         log.warning("sign-in refused", extra={"reason": "unknown state or code"})
         return _gone(request)
+    response = _signed_in(request, username, going)
+    sign_in.end(request, response, state)
+    return response
+
+
+def _signed_in(request: HttpRequest, username: str, going: str) -> HttpResponse:
     try:
         user = provider.find_or_create(username)
     except provider.NotOurs:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -33,8 +33,8 @@ log = logging.getLogger("oauth_app")
 
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
-MAX_URL_LENGTH = 16_000
-"""The URL is kept in the session of someone who has yet to sign in, and anyone can be that someone."""
+MAX_URL_LENGTH = 12_000
+"""The URL travels inside another one while a person signs in, and servers take 16 KB at the most."""
 
 FATAL_ERRORS = {
     "Missing client_id parameter.": "The application did not say who it is.",
@@ -61,10 +61,19 @@ class AuthorizeView(BaseAuthorizationView):
     oauthlib_backend_class = QueryOnlyBackend
     http_method_names = ["get", "post"]
 
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """A parameter without a value is one that is left out (RFC 6749 §3.1)."""
+        query = request.META.get("QUERY_STRING", "")
+        request.META["QUERY_STRING"] = "&".join(said for said in query.split("&") if said.partition("=")[2])
+        request.GET = QueryDict(request.META["QUERY_STRING"])
+        super().setup(request, *args, **kwargs)
+
     def handle_no_permission(self) -> HttpResponse:
-        """Nobody is signed in. No stranger's URL is fetched for nobody."""
+        """Nobody is signed in: no stranger's URL is fetched, and no unknown client makes people sign in."""
         url = self.request.get_full_path()
-        if "none" in self.request.GET.get("prompt", "").split() or len(url) > MAX_URL_LENGTH:
+        is_known = is_cimd_client_id(self.request.GET.get("client_id", "")) or self._client(self.request)
+        asks_nobody = "none" in self.request.GET.get("prompt", "").split()
+        if asks_nobody or not is_known or len(url) > MAX_URL_LENGTH:
             return self.get(self.request)
         return conf.sign_in(self.request, url)
 

@@ -19,7 +19,7 @@ urlpatterns = [
         name="authorization-server",
     ),
     path("authorize", limited("authorize", AuthorizeView.as_view()), name="authorize"),
-    path("connections", connections.page, name="connections"),
+    path("connections", limited("authorize", connections.page), name="connections"),
     # Called by programs that carry no cookie
     path("register", csrf_exempt(limited("register", RegisterView.as_view())), name="register"),
     path("register/<path:client_id>", csrf_exempt(limited("token", ManageView.as_view())), name="manage"),

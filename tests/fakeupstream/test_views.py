@@ -1,12 +1,16 @@
+import secrets
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core import signing
 from django.http import HttpResponseRedirect
 from django.test import Client as Http
 
 from fakeupstream import provider, sign_in
+from oauth_app.authorize import MAX_URL_LENGTH
 from tests.oauth_app import flow
 
 pytestmark = pytest.mark.django_db
@@ -54,9 +58,13 @@ def test_a_name_that_makes_no_sense_is_asked_again(client, provider_page, name):
 
 
 def test_the_session_key_changes_at_sign_in(client, provider_page):
-    before = client.session.session_key
+    session = client.session
+    session["planted"] = "by somebody else"
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = before = session.session_key
     client.get(choose(client, provider_page, person="alice")["Location"])
     assert client.session.session_key != before
+    assert not Session.objects.filter(session_key=before).exists()
 
 
 @pytest.mark.parametrize(
@@ -153,10 +161,50 @@ def test_a_disabled_person_stays_out(client, provider_page):
     assert "_auth_user_id" not in client.session
 
 
-def test_many_tabs_do_not_grow_the_session(client):
-    for _ in range(30):
-        client.get("/fakeupstreamauth/authorize")
-    assert len(client.session[sign_in.SESSION_KEY]) == sign_in.MAX_SIGN_INS
+def test_many_tabs_do_not_grow_the_cookie(client):
+    pages = [client.get("/fakeupstreamauth/authorize", follow=True) for _ in range(30)]
+    assert len(client.cookies[sign_in.COOKIE].value) < 400
+    assert client.get(flow.form_action(pages[-sign_in.MAX_SIGN_INS])).status_code == 200
+    assert client.get(flow.form_action(pages[0])).status_code == 400
+
+
+def test_who_never_comes_back_leaves_nothing_behind(client):
+    client_id = flow.register(client).json()["client_id"]
+    for path in (flow.authorize_url(client_id), "/connections", "/fakeupstreamauth/authorize"):
+        assert client.get(path, follow=True).status_code == 200
+    assert not Session.objects.exists()
+    assert not User.objects.exists()
+
+
+def test_the_cookie_is_for_the_server_only(client, settings):
+    settings.SESSION_COOKIE_SECURE = True
+    client.get("/fakeupstreamauth/authorize")
+    cookie = client.cookies[sign_in.COOKIE]
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
+
+
+def test_who_reads_the_urls_cannot_make_the_cookie(client, provider_page):
+    location = choose(client, provider_page, person="alice")["Location"]
+    thief = Http()
+    thief.cookies[sign_in.COOKIE] = signing.loads(state_of(provider_page), salt=sign_in.SALT)["nonce"]
+    assert thief.get(location).status_code == 400
+    assert client.get(location).status_code == 302
+
+
+def test_a_tab_may_not_be_left_for_ever(client, provider_page, monkeypatch):
+    monkeypatch.setattr(sign_in, "SECONDS", -1)
+    assert client.get(flow.form_action(provider_page)).status_code == 400
+
+
+def test_a_long_url_survives_the_way_there_and_back(client):
+    client_id = flow.register(client).json()["client_id"]
+    state = secrets.token_urlsafe(2900)
+    url = flow.authorize_url(client_id, state=state, more=secrets.token_urlsafe(5400))
+    assert 11_000 < len(url) <= MAX_URL_LENGTH
+    page = client.get(client.get(url)["Location"])
+    answer = choose(client, page, person="alice")
+    assert len(answer["Location"]) < 16_000
+    assert client.get(answer["Location"])["Location"] == url
 
 
 def test_two_tabs_each_come_back_to_their_own(client):

@@ -200,6 +200,27 @@ def test_an_unreadable_query_is_a_400(signed_in, query):
     assert signed_in.post(f"/authorize?{query}", {"decision": "allow"}).status_code == 400
 
 
+@pytest.mark.parametrize("name", ["scope", "redirect_uri", "resource", "prompt", "state"])
+def test_a_parameter_without_a_value_is_one_that_is_left_out(signed_in, client_id, name):
+    url = flow.authorize_url(client_id, **{name: None})
+    for empty in (f"{name}=", name, f"{name}=&{name}="):
+        page = signed_in.get(f"{url}&{empty}")
+        assert page.status_code == 200
+        answer = signed_in.post(flow.form_action(page), {"decision": "allow"})
+        assert "code" in flow.parameters(answer)
+    assert signed_in.get(flow.authorize_url(client_id, client_id="")).status_code == 400
+
+
+@pytest.mark.parametrize("unknown", ["nobody", "", "\0"])
+def test_nobody_is_asked_to_sign_in_for_an_unknown_client(client, db, unknown):
+    for answer in (
+        client.get(flow.authorize_url(unknown)),
+        client.post(flow.authorize_url(unknown), {"decision": "allow"}),
+    ):
+        assert answer.status_code == 400
+        assert "_auth_user_id" not in client.session
+
+
 def test_a_long_url_is_not_kept_for_a_stranger(client, client_id):
     assert client.get(flow.authorize_url(client_id, x="x" * 20_000)).status_code == 400
     assert not Session.objects.exists()
