@@ -36,7 +36,8 @@ def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
         found.fault("A secret without client_secret_expires_at.", "RFC 7591 §3.2.1 (REQUIRED)")
     if client.get("client_secret") and client.get("token_endpoint_auth_method") == "none":
         found.warning("A public client is given a secret, and told not to use it.", "RFC 7591 §2")
-    if redirect_uri not in (client.get("redirect_uris") or [redirect_uri]):
+    registered = client.get("redirect_uris") or [redirect_uri]
+    if not isinstance(registered, list) or redirect_uri not in registered:
         found.fault("The registered redirect_uris are not those that were asked for.", "RFC 7591 §3.2.1")
     issued = client.get("client_id_issued_at", 0)
     if not isinstance(issued, int):
@@ -64,14 +65,24 @@ def authorization_page(reply: Reply) -> list[Finding]:
     return found.ok("A person is asked to sign in.")
 
 
-def foreign_redirect(reply: Reply, foreign: str) -> list[Finding]:
-    """The answer to a request whose redirect URI was never registered."""
+def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) -> list[Finding]:
+    """The answer to a request whose redirect URI was never registered.
+
+    Args:
+        reply: It.
+        foreign: That redirect URI.
+        asks_consent: Whether the page asks a person to allow it.
+    """
     found = Findings(AUTHORIZATION)
-    if reply.headers.get("location", "").startswith(foreign):
+    location = reply.headers.get("location")
+    if asks_consent or (location is not None and location.startswith(foreign)):
         found.fault(
             "People are sent to an address that the client never registered: codes can be stolen.",
             "MCP 2025-11-25 Authorization, Open Redirection; RFC 9700 §2.1 (MUST)",
         )
+    elif location is not None:
+        says = "Only who has signed in sees whether an address that was not registered is refused; see --as."
+        return [Finding(AUTHORIZATION, Level.SKIPPED, says)]
     return found.ok("Nobody is sent to an address that was not registered.")
 
 

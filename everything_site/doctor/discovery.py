@@ -55,11 +55,11 @@ def challenge(reply: Reply) -> list[Finding]:
             "MCP 2025-11-25 Authorization, Error Handling; RFC 6750 §3.1",
         )
     else:
-        _challenge_header(found, challenge_of(reply))
+        _challenge_header(found, challenge_of(reply), reply.url)
     return found.ok("401 with a Bearer challenge that names the metadata and the scope.")
 
 
-def _challenge_header(found: Findings, parameters: dict[str, str] | None) -> None:
+def _challenge_header(found: Findings, parameters: dict[str, str] | None, mcp_url: str) -> None:
     if parameters is None:
         found.fault(
             "The 401 has no WWW-Authenticate: Bearer header, so a client must guess what to do.",
@@ -72,7 +72,7 @@ def _challenge_header(found: Findings, parameters: dict[str, str] | None) -> Non
             "The challenge does not say where the metadata is (resource_metadata); clients try two places.",
             _DISCOVERY,
         )
-    elif not is_secure(metadata):
+    elif not is_secure(metadata, mcp_url):
         found.fault(f"resource_metadata is {metadata}, which is no https URL.", "RFC 9728 §3")
     if "scope" not in parameters:
         found.warning(
@@ -112,7 +112,7 @@ def resource_metadata(reply: Reply, mcp_url: str) -> list[Finding]:
             "authorization_servers names no server to get a token from.",
             "MCP 2025-11-25 Authorization, Authorization Server Location (MUST)",
         )
-    elif insecure := [one for one in servers if not is_secure(one)]:
+    elif insecure := [one for one in servers if not is_secure(one, mcp_url)]:
         found.fault(f"authorization_servers holds {insecure[0]}, which is no https URL.", "RFC 8414 §2")
     methods = document.get("bearer_methods_supported", ["header"])
     if not isinstance(methods, list) or "header" not in methods:
@@ -120,7 +120,7 @@ def resource_metadata(reply: Reply, mcp_url: str) -> list[Finding]:
             "bearer_methods_supported leaves out header, the only way MCP has.",
             "MCP 2025-11-25 Authorization, Token Requirements",
         )
-    if "offline_access" in (document.get("scopes_supported") or []):
+    if "offline_access" in _list(document, "scopes_supported"):
         found.warning(
             "scopes_supported lists offline_access, which a resource should not ask for.",
             "MCP 2026-07-28 Authorization, Refresh Tokens",
@@ -140,8 +140,11 @@ def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
             "RFC 8414 §3.3; MCP 2026-07-28 Authorization, Authorization Server Metadata Discovery",
         )
     for name in ("authorization_endpoint", "token_endpoint"):
-        if not is_secure(document.get(name)):
+        if not is_secure(document.get(name), issuer):
             found.fault(f"{name} is {document.get(name)!r}, which is no https URL.", "RFC 8414 §2")
+    register = document.get("registration_endpoint")
+    if register and not is_secure(register, issuer):
+        found.fault(f"registration_endpoint is {register!r}, which is no https URL.", "RFC 8414 §2")
     if "code" not in _list(document, "response_types_supported"):
         found.fault("response_types_supported lacks code.", "RFC 8414 §2; OAuth 2.1 §4.1")
     if "S256" not in _list(document, "code_challenge_methods_supported"):
@@ -149,7 +152,7 @@ def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
             "code_challenge_methods_supported lacks S256; clients MUST then refuse to go on.",
             "MCP 2025-11-25 Authorization, Authorization Code Protection",
         )
-    if "none" not in document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+    if "none" not in _list(document, "token_endpoint_auth_methods_supported"):
         found.warning(
             "token_endpoint_auth_methods_supported lacks none: desktop clients cannot keep a secret.",
             "OAuth 2.1 §2.1",
@@ -169,17 +172,32 @@ def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
     return found.ok("Complete, and its issuer is the one that the resource names.")
 
 
-def is_secure(url: Any) -> bool:
-    """Whether a URL is https, or http on this computer."""
-    if not isinstance(url, str):
+def is_secure(url: Any, beside: str | None = None) -> bool:
+    """Whether a URL is https, or http on this computer.
+
+    Args:
+        url: It.
+        beside: The URL that is examined. One from elsewhere has no business on this computer.
+    """
+    origin = origin_of(url)
+    if origin is None:
         return False
+    scheme, host, _ = origin
+    examined = origin if beside is None else origin_of(beside)
+    is_local = is_loopback(host) and examined is not None and is_loopback(examined[1])
+    return scheme == "https" or (scheme == "http" and is_local)
+
+
+def origin_of(url: Any) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port of a URL; None when it is no URL that can be asked."""
+    if not isinstance(url, str) or not url.isprintable():
+        return None
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and (
-            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-        )
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:
-        return False
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def _document(found: Findings, reply: Reply, spec: str) -> dict[str, Any] | None:

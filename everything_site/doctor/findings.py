@@ -71,7 +71,7 @@ class Reply:
         """The JSON value of the body; None when it is none."""
         try:
             return json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -88,14 +88,27 @@ class Reply:
                 return message["result"]
         return None
 
+    @property
+    def is_stream(self) -> bool:
+        return self.media_type == "text/event-stream"
+
+    def has_response(self, request_id: int) -> bool:
+        """Whether the body holds the response to this request."""
+        return any(
+            isinstance(message, dict)
+            and message.get("id") == request_id
+            and ("result" in message or "error" in message)
+            for message in self._messages()
+        )
+
     def _messages(self) -> list[Any]:
-        if self.media_type != "text/event-stream":
+        if not self.is_stream:
             return [self.json]
         messages = []
         for block in self.text.replace("\r\n", "\n").split("\n\n"):
             lines = [line[5:].lstrip() for line in block.split("\n") if line.startswith("data:")]
             try:
                 messages.append(json.loads("\n".join(lines)))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
         return messages

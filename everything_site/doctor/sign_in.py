@@ -11,6 +11,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 
+from everything_site.doctor.reading import read
+from everything_site.terminal import visible
+
 CALLBACK_PATH = "/callback"
 PLAYED_REDIRECT_URI = f"http://127.0.0.1:33418{CALLBACK_PATH}"
 MAX_STEPS = 12
@@ -51,32 +54,42 @@ def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
     """A person who signs in on this project's fake identity provider, and allows everything."""
 
     async def sign_in(url: str) -> dict[str, str]:
-        page = await http.get(url)
+        page = await read(http, "GET", url)
         for _ in range(MAX_STEPS):
             location = page.headers.get("location")
             if location is not None:
-                target = urljoin(str(page.url), location)
+                target = urljoin(page.url, location)
                 if target.startswith(PLAYED_REDIRECT_URI):
                     return parameters(target)
-                page = await http.get(target)
+                page = await read(http, "GET", target)
                 continue
             form, data = _decision(page.text, person)
             # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
-            action = urljoin(str(page.url), form.action)
-            page = await http.post(action, data=data, headers={"Referer": str(page.url)})
+            action = urljoin(page.url, form.action)
+            page = await read(http, "POST", action, data=data, headers={"Referer": page.url})
         raise NotSignedIn(f"no way back to the client within {MAX_STEPS} steps")
 
     return sign_in
 
 
-def _decision(page: str, person: str) -> tuple[_Form, dict[str, str]]:
-    """The form to send, filled in: Allow on the consent page, else a name on the sign-in page."""
+def asks_consent(page: str) -> bool:
+    """Whether this is the consent page of this project."""
+    return any(("decision", "allow") in form.buttons for form in _forms(page))
+
+
+def _forms(page: str) -> list[_Form]:
     parser = _Forms()
     parser.feed(page)
-    for form in parser.forms:
+    return parser.forms
+
+
+def _decision(page: str, person: str) -> tuple[_Form, dict[str, str]]:
+    """The form to send, filled in: Allow on the consent page, else a name on the sign-in page."""
+    forms = _forms(page)
+    for form in forms:
         if ("decision", "allow") in form.buttons:
             return form, form.fields | {"decision": "allow"}
-    for form in parser.forms:
+    for form in forms:
         if "name" in form.fields:
             return form, form.fields | {"name": person}
     raise NotSignedIn("the sign-in page is not that of this project's fake identity provider")
@@ -101,7 +114,7 @@ async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, S
             reached.set_result(parameters(target))
 
     async def sign_in(url: str) -> dict[str, str]:
-        say(f"Open this in your browser, sign in, and allow the access:\n\n  {url}\n")
+        say(f"Open this in your browser, sign in, and allow the access:\n\n  {visible(url)}\n")
         try:
             return await asyncio.wait_for(reached, PERSON_SECONDS)
         except TimeoutError:

@@ -13,13 +13,13 @@ import httpx2
 
 from everything_site.doctor import access, discovery
 from everything_site.doctor.findings import Finding, Level, Reply
-from everything_site.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn
+from everything_site.doctor.reading import Unreachable, read
+from everything_site.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn, asks_consent
 from mcp_app.auth.metadata import metadata_urls
 
 REVISION = "2025-11-25"
 MODERN = "2026-07-28"
 FOREIGN = "https://not-registered.example/callback"
-_LONGEST_BODY = 2_000_000
 _ACCEPT = "application/json, text/event-stream"
 
 
@@ -32,12 +32,13 @@ class Walk:
     """One walk to one MCP server.
 
     Attributes:
-        http: Follows no redirects.
+        http: Of `reading.client`.
         url: The MCP endpoint.
         token: A token to use in place of a sign-in.
         sign_in: How a person agrees; without it the walk ends at the sign-in page.
         redirect_uri: Where `sign_in` is reached.
         client_id: A client that is known there; else one is registered, and unregistered in the end.
+        step: What is being done.
     """
 
     http: httpx2.AsyncClient
@@ -46,6 +47,7 @@ class Walk:
     sign_in: SignIn | None = None
     redirect_uri: str = PLAYED_REDIRECT_URI
     client_id: str | None = None
+    step: str = discovery.CHALLENGE
     findings: list[Finding] = field(default_factory=list)
 
     async def run(self) -> list[Finding]:
@@ -54,10 +56,11 @@ class Walk:
             await self._walk()
         except Stopped:
             pass
-        except httpx2.HTTPError as error:
-            url = error.request.url.copy_with(query=None)
-            says = f"{url} cannot be reached: {type(error).__name__} {error}".rstrip()
-            self.findings.append(Finding("connection", Level.FAULT, says))
+        except Unreachable as error:
+            self.findings.append(Finding("connection", Level.FAULT, f"{error}."))
+        except Exception as error:  # a server can say what nobody thought of
+            says = f"The answer cannot be made sense of: {type(error).__name__} {error}".rstrip()
+            self.findings.append(Finding(self.step, Level.FAULT, says))
         return self.findings
 
     async def _walk(self) -> None:
@@ -68,11 +71,14 @@ class Walk:
         if 200 <= challenged.status < 300:
             await self._use(None)
             return
+        self.step = discovery.RESOURCE
         resource = await self._resource_metadata(challenged)
         servers = resource.get("authorization_servers")
-        if not isinstance(servers, list) or not servers or not isinstance(servers[0], str):
+        if not isinstance(servers, list) or not servers or not discovery.is_secure(servers[0], self.url):
             raise Stopped
+        self.step = access.ENDPOINT
         self._note(access.bad_token(await self._post(_initialize(), token="invented-by-the-doctor")))  # noqa: S106
+        self.step = discovery.SERVER
         metadata = await self._server_metadata(servers[0])
         if self.token is not None:
             await self._use(self.token)
@@ -83,7 +89,7 @@ class Walk:
         """Found at the place that the challenge names and at both well-known ones; one is enough."""
         named = (discovery.challenge_of(challenged) or {}).get("resource_metadata")
         places = list(dict.fromkeys([*([named] if named else []), *discovery.metadata_places(self.url)]))
-        replies = [await self._get(place) for place in places if discovery.is_secure(place)]
+        replies = [await self._get(place) for place in places if discovery.is_secure(place, self.url)]
         good = [reply for reply in replies if reply.status == 200 and reply.object is not None]
         for reply in replies:
             if reply in good or reply.url == named or not good:
@@ -106,16 +112,20 @@ class Walk:
             discovery.server_metadata(replies[-1] if replies[-1].status == 200 else replies[0], issuer)
         )
         document = replies[-1].object
-        endpoints = ("authorization_endpoint", "token_endpoint")
-        if replies[-1].status != 200 or document is None or not all(map(document.get, endpoints)):
+        if replies[-1].status != 200 or document is None:
+            raise Stopped
+        endpoints = (document.get("authorization_endpoint"), document.get("token_endpoint"))
+        if not all(discovery.is_secure(endpoint, self.url) for endpoint in endpoints):
             raise Stopped
         return document
 
     async def _sign_in_and_use(
         self, issuer: str, metadata: dict[str, Any], challenged: Reply, resource: dict[str, Any]
     ) -> None:
+        self.step = access.REGISTRATION
         client = await self._client(metadata)
         try:
+            self.step = access.AUTHORIZATION
             verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
             scope = (discovery.challenge_of(challenged) or {}).get("scope")
             request = {
@@ -130,15 +140,19 @@ class Walk:
             }
             endpoint: str = metadata["authorization_endpoint"]
             self._note(access.authorization_page(await self._get(_with(endpoint, request))))
-            foreign = await self._get(_with(endpoint, request | {"redirect_uri": FOREIGN}))
-            self._note(access.foreign_redirect(foreign, FOREIGN))
+            foreign = await self._foreign_redirect(endpoint, request)
             if self.sign_in is None:
+                self._note(foreign)
                 for step in (access.TOKEN, access.INITIALIZE, access.TOOLS):
                     says = "Nobody signed in; see --as, --sign-in and --token."
                     self.findings.append(Finding(step, Level.SKIPPED, says))
                 return
             answer = await self._agreement(_with(endpoint, request))
             self._note(access.authorization_response(answer, state, issuer, metadata))
+            if foreign[0].level == Level.SKIPPED:  # now that somebody has signed in
+                foreign = await self._foreign_redirect(endpoint, request)
+            self._note(foreign)
+            self.step = access.TOKEN
             body = {
                 "grant_type": "authorization_code",
                 "client_id": client["client_id"],
@@ -153,7 +167,11 @@ class Walk:
             if isinstance(token, str):
                 await self._use(token)
         finally:
-            await self._unregister(client)
+            await self._unregister(client, metadata)
+
+    async def _foreign_redirect(self, endpoint: str, request: dict[str, Any]) -> list[Finding]:
+        reply = await self._get(_with(endpoint, request | {"redirect_uri": FOREIGN}))
+        return access.foreign_redirect(reply, FOREIGN, asks_consent=asks_consent(reply.text))
 
     async def _agreement(self, url: str) -> dict[str, str]:
         assert self.sign_in is not None
@@ -174,6 +192,8 @@ class Walk:
             says = "Clients cannot register here; say --client-id to go on."
             self.findings.append(Finding(access.REGISTRATION, Level.SKIPPED, says))
             raise Stopped
+        if not discovery.is_secure(endpoint, self.url):
+            raise Stopped  # which has been said
         document = {
             "client_name": "MCP doctor",
             "redirect_uris": [self.redirect_uri],
@@ -189,16 +209,28 @@ class Walk:
             raise Stopped
         return client
 
-    async def _unregister(self, client: dict[str, Any]) -> None:
-        """Leave nothing behind, where the server has RFC 7592; what was found does not depend on it."""
+    async def _unregister(self, client: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Leave nothing behind, where the server has RFC 7592; nothing is deleted anywhere else."""
         url, token = client.get("registration_client_uri"), client.get("registration_access_token")
-        if isinstance(token, str) and discovery.is_secure(url):
-            await self._read("DELETE", str(url), headers={"Authorization": f"Bearer {token}"})
+        if url is None or token is None:
+            return
+        here = discovery.origin_of(metadata.get("registration_endpoint"))
+        says = "The doctor's client stays registered: registration_client_uri is not where clients register."
+        if discovery.origin_of(url) == here and isinstance(token, str) and _is_sendable(token):
+            try:
+                await self._read("DELETE", url, headers={"Authorization": f"Bearer {token}"})
+            except Unreachable as error:
+                says = f"The doctor's client stays registered: {error}."
+            else:
+                return
+        self.findings.append(Finding(access.REGISTRATION, Level.WARNING, says, "RFC 7592 §3"))
 
     async def _use(self, token: str | None) -> None:
+        self.step = access.DISCOVER
         discovered = await self._discover(token)
         if discovered.status != 401:  # else `initialize` will say so
             self._note(access.discovered(discovered))
+        self.step = access.INITIALIZE
         reply = await self._post(_initialize(), token=token)
         if isinstance(discovered.result, dict) and not isinstance(reply.result, dict):
             self._note(access.no_session(reply))
@@ -243,17 +275,10 @@ class Walk:
         sent = {"Accept": _ACCEPT, **(headers or {})}
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
-        return await self._read("POST", self.url, json=message, headers=sent)
+        return await self._read("POST", self.url, json=message, headers=sent, until=message.get("id"))
 
     async def _read(self, method: str, url: str, **request: Any) -> Reply:
-        async with self.http.stream(method, url, **request) as response:
-            body = b""
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > _LONGEST_BODY:
-                    break
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(url, response.status_code, headers, body.decode(errors="replace"))
+        return await read(self.http, method, url, **request)
 
 
 def _initialize() -> dict[str, Any]:
@@ -267,6 +292,10 @@ def _initialize() -> dict[str, Any]:
 
 def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+
+
+def _is_sendable(token: str) -> bool:
+    return token.isascii() and token.isprintable()
 
 
 def _with(url: str, query: dict[str, Any]) -> str:

@@ -15,10 +15,10 @@ from django.core.management import BaseCommand, CommandError
 
 from everything_site.doctor.discovery import is_secure
 from everything_site.doctor.findings import Finding, Level
+from everything_site.doctor.reading import client
 from everything_site.doctor.sign_in import in_a_browser, played_by
 from everything_site.doctor.walk import Walk
-
-TIMEOUT_SECONDS = 20.0
+from everything_site.terminal import visible
 
 
 class Command(BaseCommand):
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         }
         for finding in findings:
             self.stdout.write(
-                f"{colours[finding.level](f'{finding.level:<8}')} {finding.step}: {finding.says}"
+                f"{colours[finding.level](f'{finding.level:<8}')} {finding.step}: {visible(finding.says)}"
             )
             if finding.spec:
                 self.stdout.write(f"         asked for by {finding.spec}")
@@ -114,7 +114,7 @@ async def examine(
         client_id: A client that is registered there.
         transport: What carries the requests; a test's own, or the network.
     """
-    async with httpx2.AsyncClient(transport=transport, timeout=TIMEOUT_SECONDS) as http:
+    async with client(url, transport) as http:
         walk = Walk(http, url, token=token, client_id=client_id)
         if by_hand:
             async with in_a_browser(say) as (redirect_uri, sign_in):

@@ -39,7 +39,6 @@ def stream(value):
         access.authorization_page(reply("<form>", content_security_policy="frame-ancestors 'none'")),
         access.authorization_page(reply(status=302, location="/login?next=/authorize")),
         access.foreign_redirect(reply(status=400), "https://evil.example"),
-        access.foreign_redirect(reply(status=302, location="/login"), "https://evil.example"),
         access.authorization_response({"code": "c", "state": "s", "iss": ISSUER}, "s", ISSUER, {}),
         access.token(reply(TOKEN)),
         access.bad_token(reply(status=401, www_authenticate='Bearer error="invalid_token"')),
@@ -74,6 +73,7 @@ def test_good_answers_are_well(findings):
             Level.WARNING,
             "whole",
         ),
+        (access.registration(reply(CLIENT | {"redirect_uris": 5}, 201), CALLBACK), Level.FAULT, "redirect"),
         (access.registration(reply(CLIENT, 201, cache_control=""), CALLBACK), Level.WARNING, "cached"),
         (access.authorization_page(reply("<form>")), Level.WARNING, "framed"),
         (access.authorization_page(reply(status=400)), Level.FAULT, "400"),
@@ -86,6 +86,11 @@ def test_good_answers_are_well(findings):
             access.foreign_redirect(
                 reply(status=302, location="https://evil.example?code=1"), "https://evil.example"
             ),
+            Level.FAULT,
+            "stolen",
+        ),
+        (
+            access.foreign_redirect(reply("<form>"), "https://evil.example", asks_consent=True),
             Level.FAULT,
             "stolen",
         ),
@@ -132,3 +137,8 @@ def test_good_answers_are_well(findings):
 )
 def test_broken_answers_are_named(findings, level, words):
     assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
+
+
+def test_a_redirect_to_the_sign_in_says_nothing_of_foreign_addresses():
+    answer = reply(status=302, location="/login")
+    assert [one.level for one in access.foreign_redirect(answer, "https://evil.example")] == [Level.SKIPPED]

@@ -51,6 +51,7 @@ def test_a_good_challenge_is_well():
         (refused("Bearer"), Level.WARNING, "resource_metadata"),
         (refused(f'Bearer resource_metadata="{MCP}"'), Level.WARNING, "names no scope"),
         (refused('Bearer resource_metadata="http://mcp.example/x", scope="a"'), Level.FAULT, "no https URL"),
+        (refused('Bearer resource_metadata="http://localhost/x", scope="a"'), Level.FAULT, "no https URL"),
         (refused(GOOD_CHALLENGE.replace('mcp"', 'mcp offline_access"')), Level.WARNING, "offline_access"),
         (refused(status=403), Level.FAULT, "only 401"),
         (refused(status=500), Level.FAULT, "only 401"),
@@ -100,6 +101,8 @@ def test_good_resource_metadata_is_well():
         (document({"resource": MCP}), Level.FAULT, "authorization_servers"),
         (document(RESOURCE | {"authorization_servers": []}), Level.FAULT, "authorization_servers"),
         (document(RESOURCE | {"authorization_servers": ["http://a.example"]}), Level.FAULT, "no https URL"),
+        (document(RESOURCE | {"authorization_servers": ["http://[bad"]}), Level.FAULT, "no https URL"),
+        (document(RESOURCE | {"authorization_servers": ["http://[::1]"]}), Level.FAULT, "no https URL"),
         (document(RESOURCE | {"bearer_methods_supported": ["query"]}), Level.FAULT, "header"),
         (document(RESOURCE | {"scopes_supported": ["offline_access"]}), Level.WARNING, "offline_access"),
     ],
@@ -123,7 +126,10 @@ def test_good_server_metadata_is_well():
         ({"code_challenge_methods_supported": ["plain"]}, Level.FAULT, "S256"),
         ({"code_challenge_methods_supported": None}, Level.FAULT, "S256"),
         ({"token_endpoint_auth_methods_supported": ["client_secret_basic"]}, Level.WARNING, "lacks none"),
+        ({"token_endpoint_auth_methods_supported": None}, Level.WARNING, "lacks none"),
         ({"registration_endpoint": None}, Level.WARNING, "client id"),
+        ({"registration_endpoint": 5}, Level.FAULT, "registration_endpoint"),
+        ({"token_endpoint": "http://127.0.0.1:9200/"}, Level.FAULT, "token_endpoint"),
         ({"authorization_response_iss_parameter_supported": False}, Level.WARNING, "iss"),
     ],
 )
@@ -140,7 +146,14 @@ def test_https_or_this_computer_is_secure(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a.example", "ftp://localhost", "https:///x", "https://[", "", None, 1]
+    "url",
+    ["http://a.example", "ftp://localhost", "https:///x", "https://[", "https://a:99999", "", None, 1],
 )
 def test_anything_else_is_not(url):
     assert not discovery.is_secure(url)
+
+
+def test_this_computer_is_secure_for_those_who_are_on_it():
+    assert discovery.is_secure("http://localhost:3001", beside="http://127.0.0.1:3232/mcp")
+    assert discovery.is_secure("https://auth.example", beside="http://127.0.0.1:3232/mcp")
+    assert not discovery.is_secure("http://localhost:3001", beside=MCP)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+from io import StringIO
 from urllib.parse import parse_qs
 
 import httpx2
 import pytest
 from django.core.management import CommandError, call_command
 
+from everything_site.doctor import reading
 from everything_site.doctor.findings import Level
 from everything_site.doctor.sign_in import in_a_browser
 from everything_site.management.commands.doctor import examine
@@ -190,6 +193,198 @@ async def test_an_open_redirect_is_a_fault(fake):
     assert [finding.says for finding in findings if finding.level == Level.FAULT] == [
         "People are sent to an address that the client never registered: codes can be stolen."
     ]
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+async def test_an_open_redirect_behind_the_sign_in_is_found_by_who_signs_in(fake, refuses):
+    """As this project's server does: it looks at the request of those only who have signed in."""
+
+    def behind_a_sign_in(request):
+        foreign = "not-registered.example" in str(request.url)
+        match (request.method, request.url.path):
+            case ("GET", "/authorize") if "sid=alice" not in request.headers.get("cookie", ""):
+                return httpx2.Response(302, headers={"Location": "/login?" + request.url.query.decode()})
+            case ("GET", "/login"):
+                return httpx2.Response(200, text=f'<form action="{request.url}"><input name="name"></form>')
+            case ("POST", "/login"):
+                there = "/authorize?" + request.url.query.decode()
+                headers = {"Location": there, "Set-Cookie": "sid=alice"}
+                return httpx2.Response(302, headers=headers)
+            case ("GET", "/authorize") if foreign and not refuses:
+                return httpx2.Response(200, text='<form><button name="decision" value="allow">Allow</button>')
+        return fake(request)
+
+    steps, findings = await walk(behind_a_sign_in)
+    assert steps[-1] == "ok: tools/list"
+    faults = [finding.says for finding in findings if finding.level == Level.FAULT]
+    assert len(faults) == (0 if refuses else 1)
+    assert refuses or "codes can be stolen" in faults[0]
+    assert "skipped: authorization" not in steps
+    steps, _ = await walk(behind_a_sign_in, person=None)
+    assert "skipped: authorization" in steps
+
+
+INSIDE = ("http://127.0.0.1:9200/_all", "http://localhost:8500/v1", "http://10.0.0.1/reset")
+
+
+@pytest.mark.parametrize("inside", INSIDE)
+@pytest.mark.parametrize(
+    "says",
+    ["challenge", "issuer", "authorization", "token", "register", "unregister", "form", "onward"],
+)
+async def test_no_server_can_send_the_doctor_into_the_network_it_stands_in(fake, says, inside):
+    metadata = fake.documents[f"{ISSUER}/.well-known/oauth-authorization-server"]
+    resource = fake.documents["https://mcp.example/.well-known/oauth-protected-resource"]
+    match says:
+        case "challenge":
+            fake.challenge = f'Bearer resource_metadata="{inside}", scope="mcp"'
+        case "issuer":
+            resource["authorization_servers"] = [inside]
+        case "authorization" | "token":
+            metadata[f"{says}_endpoint"] = inside
+        case "register":
+            metadata["registration_endpoint"] = inside
+
+    def hostile(request):
+        answer = fake(request)
+        match (says, request.url.path):
+            case ("unregister", "/register"):
+                return httpx2.Response(201, json=answer.json() | {"registration_client_uri": inside})
+            case ("form", "/authorize"):
+                text = f'<form action="{inside}"><input name="name"></form>'
+                return httpx2.Response(200, text=text)
+            case ("onward", "/authorize"):
+                return httpx2.Response(302, headers={"Location": inside})
+        return answer
+
+    await walk(hostile)
+    assert {url.partition("/")[0] for _, url in fake.seen} == {"https:"}
+
+
+async def test_a_client_is_unregistered_where_it_was_registered_only(fake):
+    def elsewhere(request):
+        answer = fake(request)
+        if request.url.path == "/register":
+            uri = "https://another.example/everything"
+            return httpx2.Response(201, json=answer.json() | {"registration_client_uri": uri})
+        return answer
+
+    steps, findings = await walk(elsewhere)
+    assert steps[-1] == "warning: registration"
+    assert "stays registered" in findings[-1].says
+    assert not [url for _, url in fake.seen if "another.example" in url]
+
+
+@pytest.mark.parametrize(
+    ("document", "member", "value"),
+    [
+        ("resource", "authorization_servers", ["http://[bad"]),
+        ("resource", "scopes_supported", 5),
+        ("server", "registration_endpoint", 5),
+        ("server", "authorization_endpoint", 5),
+        ("server", "token_endpoint_auth_methods_supported", None),
+        ("client", "redirect_uris", 5),
+        ("client", "registration_client_uri", f"{ISSUER}/\x01"),
+        ("client", "registration_access_token", "\u00e9\n"),
+        ("result", "capabilities", "[" * 100_000),
+    ],
+)
+async def test_odd_answers_are_findings_and_no_end_of_the_doctor(fake, document, member, value):
+    def odd(request):
+        answer = fake(request)
+        path = request.url.path
+        place = (
+            "resource"
+            if "protected-resource" in path
+            else "server"
+            if "well-known" in path
+            else "client"
+            if path == "/register"
+            else "result"
+        )
+        if place != document or answer.status_code not in (200, 201):
+            return answer
+        if document == "result":
+            return httpx2.Response(200, text=value, headers={"Content-Type": "application/json"})
+        return httpx2.Response(answer.status_code, json=answer.json() | {member: value})
+
+    _, findings = await walk(odd)
+    assert findings
+    assert not [finding for finding in findings if "made sense of" in finding.says], "foreseen by a check"
+
+
+async def test_what_nobody_thought_of_is_a_fault_of_the_step(fake, monkeypatch):
+    def stumble(*args):
+        raise TypeError("unhashable type")
+
+    monkeypatch.setattr("everything_site.doctor.access.token", stumble)
+    steps, findings = await walk(fake)
+    assert steps[-1] == "fault: token"
+    assert "TypeError unhashable type" in findings[-1].says
+    assert ("DELETE", f"{ISSUER}/register/c") in fake.seen
+
+
+async def endless(first=b""):
+    yield first
+    while True:
+        yield b": still here\n\n"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_server_that_never_ends_its_answer_is_left(monkeypatch):
+    monkeypatch.setattr("everything_site.doctor.reading.SECONDS", 0.2)
+    async with asyncio.timeout(20):
+        steps, findings = await walk(lambda request: httpx2.Response(401, content=endless()))
+    assert steps == ["fault: connection"]
+    assert "does not end its answer" in findings[0].says
+
+
+async def test_a_stream_that_stays_open_is_read_to_the_response(fake):
+    def streaming(request):
+        answer = fake(request)
+        if request.url.path != "/mcp" or answer.status_code != 200:
+            return answer
+        head = {"Content-Type": "text/event-stream", "Mcp-Session-Id": "s"}
+        return httpx2.Response(200, headers=head, content=endless(b"data: " + answer.content + b"\n\n"))
+
+    fake.methods.remove("notifications/initialized")  # to which there is no response
+    async with asyncio.timeout(20):
+        steps, _ = await walk(streaming)
+    assert steps[-1] == "ok: tools/list"
+
+
+async def test_a_page_without_end_is_read_to_a_limit(fake):
+    async def pages():
+        while True:
+            yield b"<p>" * 100_000
+
+    def huge(request):
+        return httpx2.Response(200, content=pages()) if request.url.path == "/authorize" else fake(request)
+
+    async with asyncio.timeout(20):
+        steps, _ = await walk(huge)
+    assert steps[-1] == "fault: authorization"
+
+
+def test_nothing_that_a_server_says_controls_the_terminal(fake, monkeypatch):
+    def hostile(request):
+        if request.url.path == "/register":
+            says = "\x1b[2J\x1b]0;owned\x07\u202e\r\nok       all is well\nA client gets in."
+            return httpx2.Response(400, json={"error_description": says})
+        return fake(request)
+
+    real = reading.client
+    monkeypatch.setattr(
+        "everything_site.management.commands.doctor.client",
+        lambda url, transport: real(url, httpx2.MockTransport(hostile)),
+    )
+    out = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("doctor", MCP, stdout=out, no_color=True)
+    text = out.getvalue()
+    assert not {char for char in text if not char.isprintable()} - {"\n"}
+    assert "A client gets in." not in text.splitlines()
+    assert r"\x1b[2J" in text
 
 
 async def test_a_token_that_does_not_open_the_door_is_a_fault(fake, monkeypatch):

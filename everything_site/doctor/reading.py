@@ -1,0 +1,70 @@
+"""How the doctor asks: of secure addresses only, for a while only, and for so much only.
+
+The server that is examined says where to go next, and it may mean harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+
+from everything_site.doctor.discovery import is_secure
+from everything_site.doctor.findings import Reply
+
+SECONDS = 20.0
+"""How long an answer may take, to its last byte."""
+_LONGEST_BODY = 2_000_000
+
+
+class Unreachable(Exception):
+    """There is no answer, and why."""
+
+
+def client(examined: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+    """What carries the requests of one walk. No redirect is followed by itself."""
+    return httpx2.AsyncClient(
+        transport=transport, timeout=SECONDS, event_hooks={"request": [_only_secure(examined)]}
+    )
+
+
+def _only_secure(examined: str) -> Callable[[httpx2.Request], Awaitable[None]]:
+    async def check(request: httpx2.Request) -> None:
+        if not is_secure(str(request.url), beside=examined):
+            raise Unreachable(f"{request.url.copy_with(query=None)} is no https URL, and is not asked")
+
+    return check
+
+
+async def read(
+    http: httpx2.AsyncClient, method: str, url: str, *, until: Any = None, **request: Any
+) -> Reply:
+    """The answer, read to its end; an event stream to the response to `until`, the id of a request.
+
+    Raises:
+        Unreachable: There is none.
+    """
+    place = url.partition("?")[0]
+    try:
+        async with asyncio.timeout(SECONDS), http.stream(method, url, **request) as response:
+            reply = Reply(
+                url, response.status_code, {name.lower(): v for name, v in response.headers.items()}
+            )
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _LONGEST_BODY:
+                    break
+                if until is not None and reply.is_stream:
+                    so_far = replace(reply, text=body.decode(errors="replace"))
+                    if so_far.has_response(until):
+                        break
+            return replace(reply, text=body.decode(errors="replace"))
+    except TimeoutError:
+        raise Unreachable(f"{place} does not end its answer within {SECONDS:g} seconds") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        says = f"{place} cannot be reached: {type(error).__name__} {error}".rstrip()
+        raise Unreachable(says) from error
