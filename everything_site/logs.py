@@ -13,6 +13,8 @@ from typing import Any
 
 import pydantic_core
 
+from everything_site.terminal import visible
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # What every LogRecord has; anything else came in by `extra=` and is a field of the line.
@@ -79,10 +81,16 @@ class JsonFormatter(logging.Formatter):
 
 
 class ReadableFormatter(logging.Formatter):
-    """The same for a person: `12:30:05 INFO  mcp.sessions session opened client=… user=…`."""
+    """The same for a person: `12:30:05 INFO  mcp.sessions session opened client=… user=…`.
+
+    What strangers say is in it: it neither begins a line of its own nor controls the terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = f"{time} {record.levelname:<7} {record.name} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = visible(f"{time} {record.levelname:<7} {record.name} {record.getMessage()}{fields}")
+        if not record.exc_info:
+            return line
+        traceback = self.formatException(record.exc_info).split("\n")
+        return "\n  ".join([line, *map(visible, traceback)])

@@ -32,8 +32,22 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
     }
 
 
-def test_a_message_cannot_forge_a_second_line() -> None:
-    assert "\n" not in JsonFormatter().format(record('one\n{"level": "error"}'))
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
+def test_a_message_cannot_forge_a_second_line(formatter: logging.Formatter) -> None:
+    forged = "one\r\n12:00:00 INFO    oauth_app signed in user=1\x1b[2J\u2028\u202e"
+    for line in (formatter.format(record(forged)), formatter.format(record(client=forged))):
+        assert not set(line) & set("\r\n\x1b")
+    assert ReadableFormatter().format(record(client=forged)).isprintable()
+
+
+def test_an_error_cannot_forge_a_line_either() -> None:
+    try:
+        raise ValueError("one\n12:00:00 INFO    oauth_app signed in user=1\x1b[2J")
+    except ValueError:
+        failed = record()
+        failed.exc_info = sys.exc_info()
+    _, *rest = ReadableFormatter().format(failed).split("\n")
+    assert all(line.startswith("  ") and line.isprintable() for line in rest)
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
