@@ -14,5 +14,10 @@ os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one add
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from everything_site.settings import *  # noqa: E402, F403
+from everything_site.settings import DATABASES  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # In memory, all threads would share one connection, and nothing would ever happen at once.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(_folder.name) / "test.sqlite3")}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

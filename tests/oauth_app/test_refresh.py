@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client as Http
 from django.utils import timezone
 
@@ -21,10 +21,6 @@ def age_superseded(seconds):
     RefreshToken.objects.exclude(superseded=None).update(
         superseded=timezone.now() - timedelta(seconds=seconds)
     )
-
-
-def threads_share_one_connection():
-    return connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"])
 
 
 def test_a_refresh_gives_a_new_pair(alice, verify):
@@ -142,11 +138,8 @@ def test_refreshes_that_arrive_together_all_succeed():
         finally:
             connections.close_all()
 
-    if threads_share_one_connection():
-        answers = [one(number) for number in range(4)]
-    else:
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(one, range(8)))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["refresh_token"] for answer in answers}) == len(answers)
     assert len(set(RefreshToken.objects.values_list("token_family", flat=True))) == 1
@@ -157,8 +150,6 @@ def test_redeeming_a_code_twice_at_once_never_gives_two_families():
     http = Http()
     client_id = flow.register(http).json()["client_id"]
     code = flow.allow(http, flow.sign_in(http, flow.authorize_url(client_id)))["code"]
-    if threads_share_one_connection():
-        pytest.skip("threads would share one connection")
 
     def one(_):
         try:
