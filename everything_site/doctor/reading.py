@@ -40,7 +40,7 @@ def _only_secure(examined: str) -> Callable[[httpx2.Request], Awaitable[None]]:
 
 
 async def read(
-    http: httpx2.AsyncClient, method: str, url: str, *, until: Any = None, **request: Any
+    http: httpx2.AsyncClient, method: str, url: str, *, until: int | None = None, **request: Any
 ) -> Reply:
     """The answer, read to its end; an event stream to the response to `until`, the id of a request.
 
@@ -50,9 +50,8 @@ async def read(
     place = url.partition("?")[0]
     try:
         async with asyncio.timeout(SECONDS), http.stream(method, url, **request) as response:
-            reply = Reply(
-                url, response.status_code, {name.lower(): v for name, v in response.headers.items()}
-            )
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            reply = Reply(url, response.status_code, headers)
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk

@@ -25,7 +25,7 @@ ALGORITHMS = (*_RSA, "ES256", "ES384", "ES512", "EdDSA")
 _KEYS_SECONDS = 3600.0
 """After how long the keys are read anew, behind the back of a token whose key is known."""
 _LONGEST_KEYS_SECONDS = 2 * _KEYS_SECONDS
-"""After how long such a token waits for it: its key may have been withdrawn."""
+"""After how long such a token waits for it, once: its key may have been withdrawn."""
 _AGAIN_SECONDS = 10.0
 """How soon an unknown key id makes us look for new keys again: anyone can write one into a token."""
 _AFTER_FAILURE_SECONDS = 2.0
@@ -89,8 +89,9 @@ class JWTTokenVerifier:
         """
         known, age = self._find(key_id, algorithm), time.monotonic() - self._read_at
         if known is None or age > _KEYS_SECONDS:
+            is_too_old = age > _LONGEST_KEYS_SECONDS and not self._has_failed
             reading = self._read_soon()
-            if reading is not None and (known is None or age > _LONGEST_KEYS_SECONDS):
+            if reading is not None and (known is None or is_too_old):
                 await asyncio.wait([reading])
                 known = self._find(key_id, algorithm)
         if not self._keys:
@@ -103,10 +104,15 @@ class JWTTokenVerifier:
             return fitting[0] if len(fitting) == 1 else None
         return self._keys.get((key_id, algorithm))
 
+    @property
+    def _has_failed(self) -> bool:
+        """Whether the last search found nothing."""
+        return self._tried_at > self._read_at
+
     def _read_soon(self) -> asyncio.Task[None] | None:
         """The one search for keys that is under way, or a new one; None when the last was a moment ago."""
         if self._reading is None or self._reading.done():
-            pause = _AGAIN_SECONDS if self._tried_at == self._read_at else _AFTER_FAILURE_SECONDS
+            pause = _AFTER_FAILURE_SECONDS if self._has_failed else _AGAIN_SECONDS
             if time.monotonic() - self._tried_at < pause:
                 return None
             self._reading = asyncio.create_task(self._read_keys())

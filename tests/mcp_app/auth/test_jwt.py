@@ -225,8 +225,13 @@ async def test_without_keys_nothing_is_said_of_the_token(issuer, verifier):
         await verifier.verify_token(issuer.token())
 
 
-async def test_known_keys_outlive_their_server(issuer, verifier, monkeypatch):
+async def test_known_keys_outlive_their_server_and_nobody_waits_for_it_again(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
     issuer.is_up = False
-    monkeypatch.setattr("mcp_app.auth.jwt._KEYS_SECONDS", 0.0)
+    for name in ("_AGAIN_SECONDS", "_AFTER_FAILURE_SECONDS", "_KEYS_SECONDS", "_LONGEST_KEYS_SECONDS"):
+        monkeypatch.setattr(f"mcp_app.auth.jwt.{name}", 0.0)
     assert await verifier.verify_token(issuer.token())
+    issuer.go_on.clear()
+    async with asyncio.timeout(5):
+        assert await verifier.verify_token(issuer.token())
+    issuer.go_on.set()
