@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
-from mcp import MCPError
+from mcp import ClientSession, MCPError
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.types import CallToolResult, Request, Result
 from pydantic import ConfigDict, Field
@@ -43,6 +43,11 @@ class UpdateTask(Request[dict[str, Any], Literal["tasks/update"]]):
     name_param = "taskId"
 
 
+class CancelTask(Request[dict[str, Any], Literal["tasks/cancel"]]):
+    method: Literal["tasks/cancel"] = "tasks/cancel"
+    name_param = "taskId"
+
+
 class Tasks(ClientExtension):
     """The extension.
 
@@ -56,13 +61,20 @@ class Tasks(ClientExtension):
         self._answer = answer
         self.followed: list[str] = []
         """The ids of the tasks that were followed."""
+        self.began = asyncio.Event()
+        """Set when there is one more."""
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
         return [ResultClaim(result_type="task", model=TaskCreated, resolve=self._follow)]
 
+    async def cancel(self, session: ClientSession, task_id: str) -> None:
+        """Ask for the end of a task; the call that is waiting for it then fails."""
+        await session.send_request(CancelTask(params={"taskId": task_id}), Result)
+
     async def _follow(self, created: TaskCreated, context: ClaimContext) -> CallToolResult:
         task_id = {"taskId": created.task_id}
         self.followed.append(created.task_id)
+        self.began.set()
         while True:
             state = await context.session.send_request(GetTask(params=task_id), TaskState)
             task: dict[str, Any] = state.model_dump(by_alias=True)

@@ -1,0 +1,107 @@
+"""Signing in with the official Python client: registration, a browser or one that is played, the callback."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from html import unescape
+from urllib.parse import parse_qs, urljoin, urlsplit
+
+import httpx2
+from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
+from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from steps import WAIT, say
+
+
+class Memory:
+    """Keeps the registration and the tokens for as long as this script runs."""
+
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+class SignIn:
+    """What happens between the authorization URL and the client's callback.
+
+    The callback is a port of this computer that nobody uses: authorization servers take any (RFC 8252 §7.3).
+
+    Args:
+        name: Who to be; without it a person signs in with a browser of their own.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self._name = name
+        self._answers: asyncio.Queue[str] = asyncio.Queue(maxsize=1)
+
+    async def __aenter__(self) -> SignIn:
+        self._listener = await asyncio.start_server(self._called_back, "127.0.0.1", 0)
+        self.callback = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}/callback"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._listener.close()
+
+    async def open(self, url: str) -> None:
+        if self._name is None:
+            say("Open this in a browser", url)
+        else:
+            await self._play_browser(url, self._name)
+
+    async def wait(self) -> AuthorizationCodeResult:
+        back = await asyncio.wait_for(self._answers.get(), 600)
+        answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        if "code" not in answer:
+            raise SystemExit(f"No access was given: {answer.get('error')}")
+        return AuthorizationCodeResult(code=answer["code"], state=answer["state"], iss=answer.get("iss"))
+
+    async def _called_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        target = (await reader.readline()).decode().split(" ")[1]
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nYou can close this page.\n")
+        await writer.drain()
+        writer.close()
+        if target.startswith("/callback?") and self._answers.empty():
+            self._answers.put_nowait(target)
+
+    async def _play_browser(self, url: str, name: str) -> None:
+        pressed = {"name": name, "decision": "allow"}
+        async with httpx2.AsyncClient(timeout=WAIT, follow_redirects=True) as http:
+            page = await http.get(url)
+            for _ in range(5):
+                if str(page.url).startswith(self.callback):
+                    return
+                action = re.search(r'<form method="post" action="([^"]*)"', page.text)
+                token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page.text)
+                assert action, page.text
+                assert token, page.text
+                # The first page asks for a name, the second for a decision; neither minds the other's field.
+                form = {"csrfmiddlewaretoken": token[1], **pressed}
+                address = urljoin(str(page.url), unescape(action[1]))
+                page = await http.post(address, data=form, headers={"Referer": str(page.url)})
+        raise AssertionError("no way back from the sign-in")
+
+
+def signing_in(url: str, sign_in: SignIn) -> OAuthClientProvider:
+    metadata = {
+        "client_name": "Python client",
+        "redirect_uris": [sign_in.callback],
+        "token_endpoint_auth_method": "none",
+    }
+    return OAuthClientProvider(
+        server_url=url,
+        client_metadata=OAuthClientMetadata.model_validate(metadata),
+        storage=Memory(),
+        redirect_handler=sign_in.open,
+        callback_handler=sign_in.wait,
+    )
