@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from types import FrameType
 from typing import Any
 
+from mcp.server.subscriptions import ListenHandler
+
 from mcp_app.conf import conf
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.streams import Streams
@@ -102,7 +104,7 @@ class Drain:
         self.is_draining = True
         logger.info("draining", extra={"calls": len(self._calls), "streams": len(self._streams)})
         self._streams.end_listeners()
-        self._listening.cancel()
+        self._end_listen_streams()
         await self._until(
             lambda: not len(self._calls) and not len(self._stateless_calls), conf.shutdown_grace_seconds
         )
@@ -110,8 +112,16 @@ class Drain:
         await self._hand_over_tasks()
         self._stateless_calls.cancel()
         self._streams.end_all()
-        await self._until(lambda: not len(self._streams), _LEAVE_SECONDS)
+        await self._until(lambda: not len(self._streams) and not len(self._listening), _LEAVE_SECONDS)
+        self._listening.cancel()  # those whose readers do not take their last message
         logger.info("drained")
+
+    def _end_listen_streams(self) -> None:
+        """Answer each `subscriptions/listen`, which ends its stream (2026-07-28, "Graceful Closure")."""
+        entry = self._calls.server.get_request_handler("subscriptions/listen")
+        assert entry is not None
+        assert isinstance(entry.handler, ListenHandler)
+        entry.handler.close()
 
     @staticmethod
     async def _until(done: Callable[[], bool], seconds: float) -> None:
