@@ -114,6 +114,7 @@ async def prompts(client: Client) -> None:
     prompt = await client.get_prompt("complex_prompt", {"temperature": "0.5", "style": "formal"})
     check(str(prompt.messages), "style=formal")
     check(str((await client.get_prompt("resource_prompt", {"resourceId": "3"})).messages), "Resource 3")
+    check(str((await client.get_prompt("media_prompt")).messages), "audio/wav")
 
     say("Completion, and completion that depends on what was chosen before")
     reference = PromptReference(type="ref/prompt", name="complex_prompt")

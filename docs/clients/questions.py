@@ -42,4 +42,7 @@ async def pages(client: Client, person: Person) -> None:
 
 async def roots(client: Client) -> None:
     say("Roots")
-    check(text_of(await client.call_tool("get-roots-list")), "file:///home/alice/project")
+    found = await client.call_tool("get-roots-list")
+    check(text_of(found), "file:///home/alice/project")
+    if client.protocol_version == MODERN:  # structured content that is an array
+        check(found.structured_content, {"uri": "file:///home/alice/project", "name": "project"})

@@ -14,12 +14,23 @@ from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
 
-from . import completions, notes, pagination, prompts, resources, session_features, tools, tracing
+from . import (
+    completions,
+    notes,
+    older_revisions,
+    pagination,
+    prompts,
+    resources,
+    session_features,
+    tools,
+    tracing,
+)
 from . import fixtures as conformance
 from .apps import hello_world
 from .capabilities import announce_list_changes
 from .dynamic import Source, never_fresh
 from .errors import SpecifiedErrors
+from .illustrated import IllustratedSkills
 from .images import icon
 from .notes import NoteStore
 from .tools import gzipping, tasks
@@ -57,7 +68,7 @@ CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
 
 def skills() -> Skills:
     """The skills extension with the skills of this folder (SEP-2640), in pages of two to show pages."""
-    return Skills(load_skills(SKILLS), pagination.page, page_size=2)
+    return IllustratedSkills(load_skills(SKILLS), pagination.page, page_size=2)
 
 
 def task_tools(*, fixtures: bool = False) -> dict[str, TaskSupport]:
@@ -124,6 +135,7 @@ def build_server(
     else:
         session_features.register(app)
     pagination.register(server, app, sources, is_live=note_store is not None)
+    older_revisions.register(app)
     completions.register(
         server,
         app,

@@ -22,6 +22,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.extensions.listening import Send, beside
 
+from .images import icon
 from .session_features import find_session
 
 SCHEME = "note://"
@@ -137,6 +138,7 @@ class Notes:
             description=f"Your note '{note.title}'",
             mime_type=MIME_TYPE,
             size=len(note.text.encode()),
+            icons=[icon()],
             annotations=Annotations(audience=["user", "assistant"], last_modified=note.updated.isoformat()),
         )
 
@@ -208,6 +210,7 @@ def register(server: MCPServer, store: NoteStore) -> Notes:
         title="Your note",
         description="A note of the person who is signed in; create-note makes one",
         mime_type=MIME_TYPE,
+        icons=[icon()],
     )(notes.read)
     server.middleware.append(notes.listen)
     return notes

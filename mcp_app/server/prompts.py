@@ -1,4 +1,4 @@
-"""The three demonstration prompts: plain, with arguments, with an embedded resource."""
+"""The demonstration prompts: plain, with arguments, with an embedded resource, with sound and a link."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from mcp.types import INVALID_PARAMS
 from pydantic import Field
 
 from . import resources
-from .images import image_content
+from .images import audio_content, icon, image_content
 
 
 async def simple_prompt() -> list[Message]:
@@ -48,11 +48,22 @@ async def resource_prompt(
     ]
 
 
+async def media_prompt() -> list[Message]:
+    return [
+        UserMessage("This prompt has a sound, and a link to a resource. What do you make of them?"),
+        UserMessage(audio_content()),
+        UserMessage(resources.link_to(1)),
+    ]
+
+
 def register(server: MCPServer) -> None:
-    """Add the prompts under the names of the reference server."""
+    """Add the prompts; the first three are those of the reference server."""
     for function, title, description in (
         (simple_prompt, "Simple prompt", "A prompt without arguments"),
         (complex_prompt, "Complex prompt", "A prompt with arguments, an assistant's turn and an image"),
         (resource_prompt, "Resource prompt", "A prompt that includes an embedded resource"),
+        (media_prompt, "Media prompt", "A prompt with a sound and a link to a resource"),
     ):
-        server.add_prompt(Prompt.from_function(function, title=title, description=description))
+        server.add_prompt(
+            Prompt.from_function(function, title=title, description=description, icons=[icon()])
+        )

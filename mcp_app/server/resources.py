@@ -6,7 +6,15 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.resources import BinaryResource, TextResource
-from mcp.types import BlobResourceContents, EmbeddedResource, ResourceTemplate, TextResourceContents
+from mcp.types import (
+    BlobResourceContents,
+    EmbeddedResource,
+    ResourceLink,
+    ResourceTemplate,
+    TextResourceContents,
+)
+
+from .images import icon
 
 COUNT = 100
 TEMPLATE = "test://static/resource/{id}"
@@ -19,7 +27,12 @@ def uri_of(number: int) -> str:
 
 def static_resource(number: int) -> TextResource | BinaryResource:
     """One of the hundred: text for the odd numbers, bytes for the even ones."""
-    common: dict[str, Any] = {"uri": uri_of(number), "name": f"Resource {number}"}
+    common: dict[str, Any] = {
+        "uri": uri_of(number),
+        "name": f"Resource {number}",
+        "title": f"Static resource {number}",
+        "icons": [icon()],
+    }
     if number % 2:
         text = f"Resource {number}: This is a plaintext resource"
         return TextResource(**common, mime_type="text/plain", text=text)
@@ -37,6 +50,19 @@ def embedded(number: int) -> EmbeddedResource:
         blob = base64.b64encode(resource.data).decode()
         contents = BlobResourceContents(uri=resource.uri, mime_type=resource.mime_type, blob=blob)
     return EmbeddedResource(type="resource", resource=contents)
+
+
+def link_to(number: int) -> ResourceLink:
+    """A link to one of the hundred as a content block."""
+    resource = static_resource(number)
+    kind = "plaintext" if number % 2 else "binary"
+    return ResourceLink(
+        type="resource_link",
+        uri=resource.uri,
+        name=resource.name or resource.uri,
+        description=f"Resource {number}: a {kind} resource",
+        mime_type=resource.mime_type,
+    )
 
 
 async def list_templates(server: MCPServer) -> list[ResourceTemplate]:
@@ -68,4 +94,5 @@ def register(server: MCPServer) -> None:
         name="Static Resource",
         title="Static resource",
         description="A static resource with a numeric ID",
+        icons=[icon()],
     )(unlisted)

@@ -117,6 +117,8 @@ request prompts/get '{"name": "complex_prompt", "arguments": {"temperature": "0.
 expect 'style=formal'
 request prompts/get '{"name": "resource_prompt", "arguments": {"resourceId": "3"}}'
 expect test://static/resource/3
+request prompts/get '{"name": "media_prompt"}'
+expect audio/wav
 
 step "Completion, and completion that depends on what was chosen before"
 request completion/complete '{"ref": {"type": "ref/prompt", "name": "complex_prompt"},

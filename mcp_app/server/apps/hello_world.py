@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from mcp.server.apps import Apps, ResourceCsp
+from mcp.server.apps import ResourceCsp
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from mcp_app import __version__
+
+from ..illustrated import IllustratedApps
+from ..images import icon
 
 URI = "ui://hello-world/app.html"
 PAGE = Path(__file__).with_name("hello_world.html")
@@ -42,9 +45,9 @@ async def mcp_apps_hello_world() -> Annotated[CallToolResult, HelloWorld]:
     )
 
 
-def extension() -> Apps:
+def extension() -> IllustratedApps:
     """The SDK's extension with the tool and its page."""
-    apps = Apps()
+    apps = IllustratedApps()
     apps.add_html_resource(
         URI,
         PAGE.read_text(encoding="utf-8"),
@@ -58,6 +61,7 @@ def extension() -> Apps:
         resource_uri=URI,
         title="Hello World app",
         description="Demonstrates MCP Apps - returns an interactive UI that runs in the client",
+        icons=[icon()],
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),

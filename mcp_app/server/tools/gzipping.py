@@ -25,6 +25,7 @@ from mcp.types import (
 from pydantic import Field
 
 from ..dynamic import RequestContext
+from ..images import icon
 from ..session_features import find_session
 
 TEMPLATE = "session://files/{name}"
@@ -177,7 +178,7 @@ class Gzip:
         if session is None or self._files is None:
             return []
         return [
-            Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE)
+            Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()])
             for name in sorted(await self._files.names(session.record.id))
         ]
 
@@ -198,5 +199,6 @@ def register(server: MCPServer, files: SessionFiles | None) -> Gzip:
         title="File of this session",
         description="A file that gzip-file-as-resource made; it vanishes with the session",
         mime_type=MIME_TYPE,
+        icons=[icon()],
     )(theme.read)
     return theme

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import (
+    CallToolResult,
     CreateMessageResultWithTools,
     ElicitResult,
     InputRequiredResult,
@@ -16,7 +17,7 @@ from mcp.types import (
     TextContent,
     ToolAnnotations,
 )
-from pydantic import Field
+from pydantic import BaseModel, Field, RootModel
 
 from ..asking import MODEL_DEADLINE, PERSON_DEADLINE, ask, form, question, text_of
 from .basics import INTEGER
@@ -121,14 +122,25 @@ async def elicit_inputs(ctx: Context) -> list[TextContent] | InputRequiredResult
     return _text(f"Elicitation result: {json.dumps(result, indent=2, ensure_ascii=False)}")
 
 
-async def get_roots_list(ctx: Context) -> list[TextContent] | InputRequiredResult:
+class FoundRoot(BaseModel):
+    """A root of the client."""
+
+    uri: str = Field(description="Its URI")
+    name: str | None = Field(default=None, description="What the client calls it")
+
+
+class FoundRoots(RootModel[list[FoundRoot]]):
+    """The client's roots: an array, as structured content may be since 2026-07-28 (SEP-2106)."""
+
+
+async def get_roots_list(ctx: Context) -> Annotated[CallToolResult, FoundRoots] | InputRequiredResult:
     answer = await ask(ctx, "roots", ListRootsRequest(), ListRootsResult, deadline=MODEL_DEADLINE)
     if isinstance(answer, InputRequiredResult):
         return answer
-    if not answer.roots:
-        return _text("The client has no roots.")
     lines = [f"{root.name}: {root.uri}" if root.name else str(root.uri) for root in answer.roots]
-    return _text("The client's roots:\n" + "\n".join(lines))
+    text = "The client's roots:\n" + "\n".join(lines) if lines else "The client has no roots."
+    found = FoundRoots([FoundRoot(uri=str(root.uri), name=root.name) for root in answer.roots])
+    return CallToolResult(content=_text(text), structured_content=found.model_dump(exclude_none=True))
 
 
 def register(server: MCPServer) -> None:

@@ -41,19 +41,6 @@ async def get_structured_content(
     )
 
 
-def link_to(number: int) -> ResourceLink:
-    """A link to one of the hundred resources."""
-    resource = resources.static_resource(number)
-    kind = "plaintext" if number % 2 else "binary"
-    return ResourceLink(
-        type="resource_link",
-        uri=resource.uri,
-        name=resource.name or resource.uri,
-        description=f"Resource {number}: a {kind} resource",
-        mime_type=resource.mime_type,
-    )
-
-
 async def get_resource_links(
     count: Annotated[
         int, Field(ge=1, le=MAX_LINKS, description=f"Number of links (1-{MAX_LINKS})"), INTEGER
@@ -61,7 +48,10 @@ async def get_resource_links(
 ) -> list[TextContent | ResourceLink]:
     intro = f"Here are {count} resource links to resources available in this server:"
     # Odd resources are text and even ones blobs, so the links alternate.
-    return [TextContent(type="text", text=intro), *(link_to(number) for number in range(1, count + 1))]
+    return [
+        TextContent(type="text", text=intro),
+        *(resources.link_to(number) for number in range(1, count + 1)),
+    ]
 
 
 async def get_tiny_audio() -> list[TextContent | AudioContent]:

@@ -1,0 +1,55 @@
+"""Structured content that is an array (SEP-2106), and clients of revisions that do not have it."""
+
+import json
+
+import pytest
+from jsonschema import validate
+
+from mcp_app.server import build_server
+
+from .support import LEGACY, MODERN, Answers, Exchange, connect, text
+
+ROOTS = ("file:///home/alice/project", "file:///home/alice/notes")
+
+
+async def roots_tool(client):
+    (tool,) = [tool for tool in (await client.list_tools()).tools if tool.name == "get-roots-list"]
+    return tool
+
+
+@pytest.mark.parametrize("roots", [ROOTS, ()])
+async def test_structured_content_can_be_an_array(server, roots):
+    async with connect(server, MODERN, Answers(roots=roots)) as client:
+        tool = await roots_tool(client)
+        result = await client.call_tool("get-roots-list")
+    assert tool.output_schema["type"] == "array"
+    assert result.structured_content == [{"uri": uri} for uri in roots]
+    validate(result.structured_content, tool.output_schema)
+
+
+async def test_up_to_2025_11_25_such_a_tool_has_its_text_alone(server):
+    async with connect(server, LEGACY, Answers(roots=ROOTS)) as client:
+        tool = await roots_tool(client)
+        result = await client.call_tool("get-roots-list")
+    assert tool.output_schema is None
+    assert result.structured_content is None
+    assert text(result).splitlines()[1:] == list(ROOTS)
+
+
+@pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
+async def test_an_object_is_structured_content_before_as_well(server, version):
+    exchange = Exchange(version=version)
+    params = {"name": "get-structured-content", "arguments": {"location": "Chicago"}}
+    result = await exchange.run(server, "tools/call", params)
+    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+
+
+async def test_tools_are_listed_in_the_same_order_each_time(server, era):
+    # Specification 2026-07-28, server/tools: a stable order keeps clients' caches warm.
+    async with connect(server, era) as client:
+        first, again = [
+            [tool.name for tool in (await client.list_tools(cache_mode="bypass")).tools] for _ in range(2)
+        ]
+    async with connect(build_server(), era) as client:
+        of_another_process = [tool.name for tool in (await client.list_tools()).tools]
+    assert first == again == of_another_process
