@@ -23,6 +23,8 @@ NUMBERED = re.compile(r"test://static/resource/\d+")
 METHOD = re.compile(
     r"initialize|ping|(server|tools|resources|prompts|logging|subscriptions|tasks|skills)/[a-zA-Z/]+"
 )
+PAGES_BESIDE = {"simulations"}
+"""Pages of the tour that show what no revision of the protocol has."""
 DJANGO_URLS = ("everything_site.urls", "everything_site.auth_urls", "everything_site.resource_urls")
 
 
@@ -142,3 +144,22 @@ def test_every_feature_names_its_revisions_and_its_place_in_the_specification() 
 def test_what_is_not_shown_has_a_reason() -> None:
     assert NOT_SHOWN
     assert all(row["Why not"].endswith(".") for row in NOT_SHOWN)
+
+
+def test_every_feature_has_its_page_of_the_tour_or_a_reason_why_not() -> None:
+    pages = {path.stem.partition("-")[2] for path in (ROOT / "templates" / "tour").glob("*.json")}
+    reasons = {row["Word"] for row in rows("features.md", "Word", "Why there is no page")}
+    shown = {row["Feature"]: row["Tour"] for row in FEATURES}
+    named = {page for cell in shown.values() for page in code(cell)}
+    assert {row: cell for row, cell in shown.items() if not code(cell) and cell not in reasons} == {}
+    assert named <= pages
+    assert pages - named <= PAGES_BESIDE
+    assert reasons == {cell for cell in shown.values() if not code(cell)}
+
+
+def test_what_the_tour_cannot_have_is_shown_by_a_fixture_where_it_says_so() -> None:
+    fixtures = {name for name, when in documented("Tool").items() if when == "fixture"}
+    fixtures |= {name for name, when in documented("Prompt").items() if when == "fixture"}
+    for row in FEATURES:
+        if row["Tour"] == "fixture":
+            assert fixtures & set(code(row["Shown by"])), row["Feature"]

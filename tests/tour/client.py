@@ -11,29 +11,35 @@ LATEST = "2025-11-25"
 MODERN = "2026-07-28"
 META = "io.modelcontextprotocol/"
 CLIENT = {"name": "tour", "version": "1.0.0"}
-EVERYTHING: Message = {"sampling": {}, "elicitation": {"form": {}, "url": {}}, "roots": {}}
+EVERYTHING: Message = {
+    "sampling": {"tools": {}, "context": {}},
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {},
+}
 
 
 class Session:
     """A client of the revisions with a handshake."""
 
-    def __init__(self, wire: Wire, token: str) -> None:
+    def __init__(self, wire: Wire, token: str, revision: str = LATEST) -> None:
         self.wire = wire
+        self.revision = revision
         self.headers = {"Authorization": f"Bearer {token}", "Accept": BOTH}
         self._ids = 0
 
-    async def open(self) -> Any:
-        params = {"protocolVersion": LATEST, "capabilities": EVERYTHING, "clientInfo": CLIENT}
+    async def open(self, name: str = "SESSION-ID") -> Any:
+        """Initialize; the pages show the id of the session by that name."""
+        params = {"protocolVersion": self.revision, "capabilities": EVERYTHING, "clientInfo": CLIENT}
         message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
         reply = await self.post("The client opens a session and says what it can do.", message)
         session_id = reply.headers["mcp-session-id"]
-        self.wire.learn(session_id, "SESSION-ID")
-        self.headers |= {"Mcp-Session-Id": session_id, "MCP-Protocol-Version": LATEST}
+        self.wire.learn(session_id, name)
+        self.headers |= {"Mcp-Session-Id": session_id, "MCP-Protocol-Version": self.revision}
         answer = await reply.answer()
         await self.notify("It has understood the answer.", "notifications/initialized")
         return answer
 
-    async def post(self, says: str, message: Message) -> Reply:
+    async def post(self, says: str, message: Message | list[Message]) -> Reply:
         return await self.wire.send(says, "POST", "/mcp", body=message, headers=self.headers)
 
     async def begin(self, says: str, method: str, params: Message | None = None) -> Reply:
@@ -63,16 +69,19 @@ class Session:
 class Modern:
     """A client of 2026-07-28: each request stands alone."""
 
-    def __init__(self, wire: Wire, token: str, capabilities: Message | None = None) -> None:
+    def __init__(
+        self, wire: Wire, token: str, capabilities: Message | None = None, *, revision: str = MODERN
+    ) -> None:
         self.wire = wire
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": BOTH, "MCP-Protocol-Version": MODERN}
+        self._revision = revision
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": BOTH, "MCP-Protocol-Version": revision}
         self._capabilities = capabilities or {}
         self._ids = 0
 
     async def begin(self, says: str, method: str, params: Message | None = None, name: str = "") -> Reply:
         self._ids += 1
         meta = {
-            f"{META}protocolVersion": MODERN,
+            f"{META}protocolVersion": self._revision,
             f"{META}clientInfo": CLIENT,
             f"{META}clientCapabilities": self._capabilities,
         }
@@ -80,7 +89,7 @@ class Modern:
             "jsonrpc": "2.0",
             "id": self._ids,
             "method": method,
-            "params": {**(params or {}), "_meta": meta},
+            "params": {**(params or {}), "_meta": {**(params or {}).get("_meta", {}), **meta}},
         }
         headers = {**self._headers, "Mcp-Method": method, **({"Mcp-Name": name} if name else {})}
         return await self.wire.send(says, "POST", "/mcp", body=message, headers=headers)

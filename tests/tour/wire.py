@@ -117,7 +117,7 @@ class Wire:
 
     def __init__(self, base: str, http: httpx2.AsyncClient) -> None:
         self._http = http
-        self._base = base
+        self.base = base
         self._masks = {base: BASE, quote(base, safe=""): QUOTED_BASE}
         self._counts: dict[str, int] = {}
         self._exchanges: list[dict[str, str]] = []
@@ -152,13 +152,13 @@ class Wire:
         headers: dict[str, str] | None = None,
     ) -> Reply:
         """Make a request and keep it; what comes back is kept as it is read."""
-        url = path if path.startswith("http") else self._base + path
+        url = path if path.startswith("http") else self.base + path
         request = self._http.build_request(method, url, json=body, data=form, headers=headers)
         async with asyncio.timeout(PATIENCE):
             response = await self._http.send(request, stream=True)
         self._open.append(response)
         given = headers or {}
-        shown = [f"{method} {url.removeprefix(self._base)} HTTP/1.1"]
+        shown = [f"{method} {url.removeprefix(self.base)} HTTP/1.1"]
         shown += [
             f"{name.title()}: {request.headers[name]}"
             for name in REQUEST_HEADERS
