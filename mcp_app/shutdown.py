@@ -1,7 +1,8 @@
 """Shutdown: what a process does between SIGTERM and its end, so that clients notice only a short pause.
 
-`/readyz` turns 503, GET streams end at once with `retry:`, running calls get a grace period, and then
-their streams end as well. Clients resume at another process; calls that did not finish are settled there.
+`/readyz` turns 503, GET streams end at once with `retry:`, listen streams (2026-07-28) with an answer,
+running calls get a grace period, and then their streams end as well. Clients resume at another process;
+calls that did not finish are settled there.
 """
 
 from __future__ import annotations
