@@ -36,6 +36,7 @@ wait_for() { # wait_for TEXT FILE: what runs in the background has written it
 
 hush() { # hush: end what runs in the background
     kill "$listener"
+    wait "$listener" 2>/dev/null || true
     listener=
 }
 
@@ -109,10 +110,12 @@ redeem() { # redeem CURL OPTION...: a code, or a refresh token, for tokens
 step "Authorization with PKCE: sign in as $name at the fake identity provider, and consent"
 sign_in mcp
 
+run= # "exec" in what runs in the background: it then is curl itself, which can be ended
+
 post() { # post BODY [CURL OPTION...]: send a message; the answer goes to standard output
     body=$1
     shift
-    curl -s -N -m 30 -D "$head" "$resource" -H "Authorization: Bearer $access" \
+    $run curl -s -N -m 30 -D "$head" "$resource" -H "Authorization: Bearer $access" \
         -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
         -H "MCP-Protocol-Version: $version" -d "$body" "$@"
 }

@@ -19,7 +19,7 @@ alone() { # alone METHOD NAME PARAMS: the same, and wait for the answer
 listen() { # listen FILTER: hear of changes, in the background, from the acknowledgement on
     : >"$scratch/heard"
     id=$((id + 1))
-    send subscriptions/listen '' "\"notifications\": {$1}" >"$scratch/heard" &
+    { run=exec && send subscriptions/listen '' "\"notifications\": {$1}"; } >"$scratch/heard" &
     listener=$!
     wait_for notifications/subscriptions/acknowledged "$scratch/heard"
 }

@@ -11,10 +11,11 @@ expect 'The sum of 2 and 40 is 42.'
 
 step "2024-11-05: a stream to listen to, and an address to post to"
 version=2024-11-05
+: >"$scratch/heard"
 curl -s -N -m 60 "${resource%/mcp}/sse" -H "Authorization: Bearer $access" -H 'Accept: text/event-stream' \
     >"$scratch/heard" &
 listener=$!
-wait_for /message "$scratch/heard"
+wait_for /message? "$scratch/heard"
 address=$(tr -d '\r' <"$scratch/heard" | sed -n 's/^data: *//p' | head -n 1)
 
 message() { # message BODY: the answer comes on the stream

@@ -17,8 +17,8 @@ call() { request tools/call "{\"name\": \"$1\", \"arguments\": $2}"; } # call TO
 begin() { # begin PARAMS: make a call in the session whose stream stays open in the background
     : >"$scratch/stream"
     id=$((id + 1))
-    post "{\"jsonrpc\": \"2.0\", \"id\": $id, \"method\": \"tools/call\", \"params\": $1}" \
-        -H "Mcp-Session-Id: $session" >"$scratch/stream" &
+    { run=exec && post "{\"jsonrpc\": \"2.0\", \"id\": $id, \"method\": \"tools/call\", \"params\": $1}" \
+        -H "Mcp-Session-Id: $session"; } >"$scratch/stream" &
     listener=$!
 }
 
@@ -39,7 +39,7 @@ initialize() { # initialize: open a session at $version
 }
 
 get() { # get [CURL OPTION...]: a stream of the session, to standard output
-    curl -s -N -m 60 "$resource" -H "Authorization: Bearer $access" -H 'Accept: text/event-stream' \
+    $run curl -s -N -m 60 "$resource" -H "Authorization: Bearer $access" -H 'Accept: text/event-stream' \
         -H "Mcp-Session-Id: $session" -H "MCP-Protocol-Version: $version" "$@"
 }
 
@@ -129,7 +129,8 @@ request completion/complete '{"ref": {"type": "ref/prompt", "name": "complex_pro
 expect '["0","0.5"]'
 
 step "A note, which is a resource of $name alone; whoever read the list hears that it changed"
-get >"$scratch/heard" &
+: >"$scratch/heard"
+{ run=exec && get; } >"$scratch/heard" &
 listener=$!
 wait_for 'id:' "$scratch/heard"
 call create-note '{"title": "Tea", "text": "Buy some."}'
