@@ -134,6 +134,7 @@ def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
             browser.show_as(width, scheme)
             assert browser.overflow <= 0, f"{name} is too wide at {width} pixels"
             if folder := os.environ.get("SCREENSHOTS"):
+                Path(folder).mkdir(parents=True, exist_ok=True)
                 (Path(folder) / f"{mode}-{name}-{width}-{scheme}.png").write_bytes(browser.picture())
 
     assert httpx2.get(f"{site.url}/static/style.css").is_success, "or there would be little to look at"
