@@ -17,6 +17,7 @@ from mcp_app.conf import conf
 WHOLE_NUMBERS = {
     "MCP_CACHE_ENTRIES": 1,
     "MCP_EVENT_LOG_LENGTH": 1,
+    "MCP_EVENT_LOG_BYTES": 1,
     "MCP_MAX_BODY_BYTES": 1,
     "MCP_MAX_CALLS": 1,
     "MCP_MAX_STREAM_BYTES": 1024,

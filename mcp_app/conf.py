@@ -153,6 +153,11 @@ class Conf:
         return getattr(settings, "MCP_EVENT_LOG_LENGTH", 1000)
 
     @cached_property
+    def event_log_bytes(self) -> int:
+        """About how many bytes a session keeps for replay; its newest message stays in any case."""
+        return getattr(settings, "MCP_EVENT_LOG_BYTES", 16 * 1024 * 1024)
+
+    @cached_property
     def lease_seconds(self) -> float:
         """How long a running call is believed alive after its process last said so."""
         return getattr(settings, "MCP_LEASE_SECONDS", 10.0)

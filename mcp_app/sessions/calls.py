@@ -51,7 +51,8 @@ _HAND_OVER_SECONDS = 2.0
 """How long a call may take to clean up when its process ends."""
 
 # Logs the answer to a call that nobody has settled yet: a process that was thought dead may come back.
-# KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length of the log, seconds.
+# KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length, bytes and seconds of
+# the log.
 _SETTLE = (
     ADD
     + """
@@ -59,12 +60,12 @@ if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[2])
 if ARGV[3] == '' then return 1 end
 if ARGV[2] == 'pending' then
-  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'stream', ARGV[2], 'data', ARGV[3])
+  pend(KEYS[3], ARGV[4], ARGV[5], ARGV[3])
 else
-  add(KEYS[3], KEYS[4], ARGV[4], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
-  redis.call('EXPIRE', KEYS[4], ARGV[5])
+  add(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
+  redis.call('EXPIRE', KEYS[4], ARGV[6])
 end
-redis.call('EXPIRE', KEYS[3], ARGV[5])
+redis.call('EXPIRE', KEYS[3], ARGV[6])
 return 1
 """
 )
@@ -337,6 +338,7 @@ class Calls:
                 destination,
                 "" if answer is None else pydantic_core.to_json(answer).decode(),
                 conf.event_log_length,
+                conf.event_log_bytes,
                 conf.session_idle_seconds,
             ],
         )

@@ -38,7 +38,11 @@ _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9
 """More digits than any place has would be an error to Redis."""
 
 ADD = """
-local function add(log, ends, cap, stream, data, final)
+local function pend(log, cap, bytes, data)
+  local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
+  redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
+end
+local function add(log, ends, cap, bytes, stream, data, final)
   local previous = redis.call('HGET', ends, stream) or '0-0'
   if previous == 'ended' then return end
   local entry = {'stream', stream, 'data', data, 'previous', previous}
@@ -48,24 +52,34 @@ local function add(log, ends, cap, stream, data, final)
   end
   local place = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
   redis.call('HSET', ends, stream, final and 'ended' or place)
+  if redis.call('HINCRBY', ends, 'bytes', #data) > tonumber(bytes) then
+    local kept, oldest = 0, place
+    for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-')) do
+      if kept + #entry[2][4] > bytes / 2 then break end
+      kept, oldest = kept + #entry[2][4], entry[1]
+    end
+    redis.call('XTRIM', log, 'MINID', oldest)
+    redis.call('HSET', ends, 'bytes', kept)
+  end
   if redis.call('HLEN', ends) < 2 * tonumber(cap) then return end
   local function age(place) return tonumber(string.match(place, '^%d+') or 0) end
   local first = age(redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1][1])
   local known = redis.call('HGETALL', ends)
   for i = 1, #known, 2 do
-    if age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
+    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
   end
 end
 """
-"""A function for scripts that append to an event log. Each entry names the one before it on its own stream,
-so that whoever reads on knows whether one is missing. Nothing is added to a stream after its final event.
-Once there are many ends, those of streams that have ended are forgotten, and of which nothing is left.
+"""Functions for scripts that append to what is pending, or to an event log.
 
-KEYS that it is given: the log, and the ends of its streams."""
+Each entry of a log names the one before it on its own stream, so that whoever reads on knows whether one is
+missing. Nothing is added to a stream after its final event. A log that has grown past its bytes keeps the
+newest half of them. Once there are many ends, those of streams that have ended are forgotten, and those of
+which nothing is left."""
 
 # Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
-# seconds of the log, length of the log, how many to move.
+# seconds of the log, length of the log, bytes of the log, how many to move.
 _TAKE = (
     ADD
     + """
@@ -73,10 +87,10 @@ local holder = redis.call('GET', KEYS[1])
 if not holder or ARGV[4] == '1' then holder = ARGV[2] end
 if holder ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-local pending = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[7])
+local pending = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[8])
 if #pending > 0 then
   for _, entry in ipairs(pending) do
-    add(KEYS[3], KEYS[4], ARGV[6], ARGV[1], entry[2][4])
+    add(KEYS[3], KEYS[4], ARGV[6], ARGV[7], ARGV[1], entry[2][4])
     redis.call('XDEL', KEYS[2], entry[1])
   end
   if redis.call('XLEN', KEYS[2]) == 0 then redis.call('DEL', KEYS[2]) end
@@ -89,22 +103,22 @@ return 1
 
 # Appends a message, once: a connection may break after Redis has appended it and before it has said so,
 # and then the same is tried again. What is pending is on no stream yet.
-# KEYS: log, recent appendings, ends. ARGV: stream, message, this appending, length of the log, seconds of
+# KEYS: log, recent appendings, ends. ARGV: stream, message, this appending, length, bytes and seconds of
 # the log, seconds for which an appending is remembered.
 _APPEND = (
     ADD
     + """
 local now = tonumber(redis.call('TIME')[1])
 if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[6])
-redis.call('EXPIRE', KEYS[2], ARGV[6])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[7])
+redis.call('EXPIRE', KEYS[2], ARGV[7])
 if ARGV[1] == 'pending' then
-  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'stream', ARGV[1], 'data', ARGV[2])
+  pend(KEYS[1], ARGV[4], ARGV[5], ARGV[2])
 else
-  add(KEYS[1], KEYS[3], ARGV[4], ARGV[1], ARGV[2])
-  redis.call('EXPIRE', KEYS[3], ARGV[5])
+  add(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[1], ARGV[2])
+  redis.call('EXPIRE', KEYS[3], ARGV[6])
 end
-redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
 """
 )
 
@@ -224,7 +238,7 @@ class EventLog:
         """Append one message, once."""
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = pydantic_core.to_json(message).decode()
-        limits = (conf.event_log_length, conf.session_idle_seconds, _ONCE_SECONDS)
+        limits = (conf.event_log_length, conf.event_log_bytes, conf.session_idle_seconds, _ONCE_SECONDS)
         await self._append(
             keys=[log, keys.appended(session_id), keys.ends(session_id)],
             args=[stream, data, secrets.token_hex(8), *limits],
@@ -275,6 +289,7 @@ class EventLog:
                     int(take_over),
                     conf.session_idle_seconds,
                     conf.event_log_length,
+                    conf.event_log_bytes,
                     _PAGE,
                 ],
             )

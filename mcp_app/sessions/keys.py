@@ -25,7 +25,7 @@ def events(session_id: str) -> str:
 
 
 def ends(session_id: str) -> str:
-    """Hash: the place of the last event on each event stream; `ended` when none follows."""
+    """Hash: the last event's place on each event stream, `ended` when none follows; the log's `bytes`."""
     return f"mcp:ends:{{{session_id}}}"
 
 

@@ -182,6 +182,37 @@ async def test_the_log_is_capped_and_expires(
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
+async def test_the_log_is_capped_in_bytes_and_keeps_the_newest_message_whatever_its_size(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_BYTES = 10_000
+
+    async def size() -> int:
+        entries: Any = await redis.xrange(keys.events(record.id))
+        return sum(len(fields["data"]) for _, fields in entries)
+
+    for n in range(100):
+        await log.append(record.id, "r1", {"n": n, "text": "x" * 1000})
+        assert await size() <= 10_000
+    assert await size() > 4_000
+    await log.append(record.id, "r1", {"n": 100, "text": "x" * 20_000})
+    kept: Any = await redis.xrange(keys.events(record.id))
+    assert [json.loads(fields["data"])["n"] for _, fields in kept] == [100]
+    with pytest.raises(EventsLost):
+        await _all_events(log, record.id, "r1")
+
+
+async def test_what_is_pending_is_capped_in_bytes(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_BYTES = 50_000
+    for n in range(50):
+        await log.append(record.id, PENDING, {"n": n, "text": "x" * 10_000})
+    kept: Any = await redis.xrange(keys.pending(record.id))
+    assert sum(len(fields["data"]) for _, fields in kept) <= 50_000
+    assert json.loads(kept[-1][1]["data"])["n"] == 49
+
+
 async def test_a_message_with_line_breaks_stays_on_one_line(log: EventLog, record: SessionRecord) -> None:
     await log.append(record.id, "r1", {"n": "a\nb\r\nc\u2028d"})
     [event] = await _all_events(log, record.id, "r1")
