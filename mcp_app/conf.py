@@ -154,8 +154,11 @@ class Conf:
 
     @cached_property
     def event_log_bytes(self) -> int:
-        """About how many bytes a session keeps for replay; its newest message stays in any case."""
-        return getattr(settings, "MCP_EVENT_LOG_BYTES", 16 * 1024 * 1024)
+        """How many bytes a session keeps for replay; its newest message stays in any case.
+
+        Twice `max_stream_bytes`, as a full log keeps half: what a slow reader has not got must be there.
+        """
+        return getattr(settings, "MCP_EVENT_LOG_BYTES", 64 * 1024 * 1024)
 
     @cached_property
     def lease_seconds(self) -> float:
