@@ -45,7 +45,7 @@ def publish(event: ServerEvent) -> None:
         redis = connect(settings.REDIS_URL)
         try:
             await layer.group_send(EVERYONE, to_message(event))
-            await Audience(redis, EventLog(redis), Mailbox(layer)).tell(event)
+            await Audience(redis, EventLog(redis, Mailbox(layer))).tell(event)
         finally:
             await redis.aclose()
 

@@ -82,10 +82,10 @@ class Runtime:
         self.mailbox = Mailbox(get_channel_layer())
         self.peers = Peers(self.redis, self.mailbox)
         self.sessions = SessionStore(self.redis, self.mailbox, self.peers)
-        log = EventLog(self.redis)
-        audience = Audience(self.redis, log, self.mailbox)
+        self.log = EventLog(self.redis, self.mailbox)
+        audience = Audience(self.redis, self.log)
         self.bus = ChannelLayerBus(self.mailbox, audience.tell)
-        self.streams = Streams(log, self.mailbox, self.sessions, audience, simulations.due)
+        self.streams = Streams(self.log, self.mailbox, self.sessions, audience, simulations.due)
         self.tasks = Tasks(
             TaskStore(
                 self.redis,
@@ -104,7 +104,7 @@ class Runtime:
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],
             session_files=RedisSessionFiles(self.redis),
-            note_store=UserNotes(self.redis, self.mailbox, self.sessions, self.streams.append),
+            note_store=UserNotes(self.redis, self.mailbox, self.sessions, self.log.append),
         )
         self.tasks.install(self.server)
         self.scopes = ToolScopes(self.server)

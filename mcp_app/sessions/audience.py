@@ -16,8 +16,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING, EventLog, appended
-from mcp_app.sessions.mailbox import Mailbox
+from mcp_app.sessions.event_log import PENDING, EventLog
 from mcp_app.sessions.record import subscription_field
 
 _AT_ONCE = 16
@@ -27,10 +26,9 @@ _AT_ONCE = 16
 class Audience:
     """The sessions that have listened of late: as long ago as a session lives without use."""
 
-    def __init__(self, redis: Redis, log: EventLog, mailbox: Mailbox) -> None:
+    def __init__(self, redis: Redis, log: EventLog) -> None:
         self._redis = redis
         self._log = log
-        self._mailbox = mailbox
 
     async def join(self, session_id: str) -> None:
         """Count a session in: it has a GET stream now."""
@@ -49,11 +47,7 @@ class Audience:
         sessions = await self._concerned(event)
         for start in range(0, len(sessions), _AT_ONCE):
             chunk = sessions[start : start + _AT_ONCE]
-            await asyncio.gather(*(self._tell_one(session_id, message) for session_id in chunk))
-
-    async def _tell_one(self, session_id: str, message: dict[str, Any]) -> None:
-        await self._log.append(session_id, PENDING, message)
-        await self._mailbox.send_to_session(session_id, appended(session_id, PENDING))
+            await asyncio.gather(*(self._log.append(session_id, PENDING, message) for session_id in chunk))
 
     async def _concerned(self, event: ServerEvent) -> list[str]:
         now = time.time()

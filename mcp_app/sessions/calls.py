@@ -24,13 +24,14 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
 from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, RequestId
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.event_log import ADD, PENDING, START, is_listener
+from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, limits
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
@@ -54,18 +55,13 @@ _HAND_OVER_SECONDS = 2.0
 # KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length, bytes and seconds of
 # the log.
 _SETTLE = (
-    ADD
+    PUT
     + """
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[2])
-if ARGV[3] == '' then return 1 end
-if ARGV[2] == 'pending' then
-  pend(KEYS[3], ARGV[4], ARGV[5], ARGV[3])
-else
-  add(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
-  redis.call('EXPIRE', KEYS[4], ARGV[6])
+if ARGV[3] ~= '' then
+  put(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[6], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
 end
-redis.call('EXPIRE', KEYS[3], ARGV[6])
 return 1
 """
 )
@@ -114,6 +110,7 @@ class Calls:
     ) -> None:
         self.sessions = sessions
         self.streams = streams
+        self.log = streams.log
         self.client_requests = ClientRequests(redis, mailbox)
         self.server = server
         self.lifespan_state = lifespan_state
@@ -206,7 +203,7 @@ class Calls:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
             pipe.expire(calls, conf.session_idle_seconds)
-            pipe.set(keys.lease(exchange.session_id, exchange.stream), self._mailbox.address, ex=_lease())
+            self._take_lease(pipe, exchange.session_id, exchange.stream)
             pipe.xrevrange(keys.events(exchange.session_id), count=1)
             *_, last = await pipe.execute()
         exchange.begins_after = last[0][0] if last else START
@@ -229,7 +226,7 @@ class Calls:
 
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
         """Whether what followed a place of a stream can still be told, all of it."""
-        whole, anything = await self.streams.log.can_tell(record.id, stream, place)
+        whole, anything = await self.log.can_tell(record.id, stream, place)
         # A call that has ended is worth coming back for only if it left something behind that place.
         return whole and (
             anything
@@ -247,14 +244,14 @@ class Calls:
             return False
         if not self._can_judge():
             return True
-        lease = keys.lease(record.id, stream)
         if any(call.is_stream and call.stream == stream for call in self._running.get(record.id, ())):
-            await self._redis.set(lease, self._mailbox.address, ex=_lease())
+            await self._take_lease(self._redis, record.id, stream)
             return True
-        if not await self._redis.set(lease, self._mailbox.address, nx=True, ex=_lease()):
+        if not await self._take_lease(self._redis, record.id, stream, if_free=True):
             return True
         if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
-            await self._redis.delete(lease)  # it has just ended, and its process gave the lease up
+            # It has just ended, and its process gave the lease up.
+            await self._redis.delete(keys.lease(record.id, stream))
             return False
         registration = _Registration.from_json(registered)
         call = registration.request
@@ -307,8 +304,7 @@ class Calls:
         registered = list(self._registered)
         async with self._redis.pipeline(transaction=False) as pipe:
             for exchange in registered:
-                lease = keys.lease(exchange.session_id, exchange.stream)
-                pipe.set(lease, self._mailbox.address, ex=_lease())
+                self._take_lease(pipe, exchange.session_id, exchange.stream)
             pipe.ping()
             await pipe.execute()
         now = time.monotonic()
@@ -318,6 +314,13 @@ class Calls:
         for session_id in {exchange.session_id for exchange in registered}:
             if await self.sessions.get(session_id) is None:
                 self._cancel(session_id)  # it has ended, and the message about that was lost
+
+    def _take_lease(
+        self, redis: Redis | Pipeline, session_id: str, stream: str, *, if_free: bool = False
+    ) -> Awaitable[Any]:
+        """Take the lease of a call for this process, or renew it; None when another holds it `if_free`."""
+        seconds = max(1, round(conf.lease_seconds))
+        return redis.set(keys.lease(session_id, stream), self._mailbox.address, nx=if_free, ex=seconds)
 
     def _can_judge(self) -> bool:
         """Whether an expired lease means that its process is dead.
@@ -337,13 +340,11 @@ class Calls:
                 stream,
                 destination,
                 "" if answer is None else pydantic_core.to_json(answer).decode(),
-                conf.event_log_length,
-                conf.event_log_bytes,
-                conf.session_idle_seconds,
+                *limits(),
             ],
         )
         if answer is not None:
-            await self.streams.wake(session_id, destination)
+            await self.log.wake(session_id, destination)
         else:
             await self.streams.close(session_id, stream, complete=True)
 
@@ -382,7 +383,3 @@ class Calls:
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])
-
-
-def _lease() -> int:
-    return max(1, round(conf.lease_seconds))

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.mailbox import Mailbox
 
 APPENDED = "stream.appended"
 
@@ -37,7 +38,7 @@ _LISTENER = "g"
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
 """More digits than any place has would be an error to Redis."""
 
-ADD = """
+PUT = """
 local function pend(log, cap, bytes, data)
   local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
   redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
@@ -69,8 +70,17 @@ local function add(log, ends, cap, bytes, stream, data, final)
     if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
   end
 end
+local function put(log, ends, cap, bytes, seconds, stream, data, final)
+  if stream == 'pending' then
+    pend(log, cap, bytes, data)
+  else
+    add(log, ends, cap, bytes, stream, data, final)
+    redis.call('EXPIRE', ends, seconds)
+  end
+  redis.call('EXPIRE', log, seconds)
+end
 """
-"""Functions for scripts that append to what is pending, or to an event log.
+"""`put`, for scripts that append to an event log, or to what is pending.
 
 Each entry of a log names the one before it on its own stream, so that whoever reads on knows whether one is
 missing. Nothing is added to a stream after its final event. A log that has grown past its bytes keeps the
@@ -79,24 +89,20 @@ which nothing is left."""
 
 # Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
-# seconds of the log, length of the log, bytes of the log, how many to move.
+# length, bytes and seconds of the log, how many to move.
 _TAKE = (
-    ADD
+    PUT
     + """
 local holder = redis.call('GET', KEYS[1])
 if not holder or ARGV[4] == '1' then holder = ARGV[2] end
 if holder ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 local pending = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[8])
-if #pending > 0 then
-  for _, entry in ipairs(pending) do
-    add(KEYS[3], KEYS[4], ARGV[6], ARGV[7], ARGV[1], entry[2][4])
-    redis.call('XDEL', KEYS[2], entry[1])
-  end
-  if redis.call('XLEN', KEYS[2]) == 0 then redis.call('DEL', KEYS[2]) end
-  redis.call('EXPIRE', KEYS[3], ARGV[5])
-  redis.call('EXPIRE', KEYS[4], ARGV[5])
+for _, entry in ipairs(pending) do
+  put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], entry[2][4])
+  redis.call('XDEL', KEYS[2], entry[1])
 end
+if #pending > 0 and redis.call('XLEN', KEYS[2]) == 0 then redis.call('DEL', KEYS[2]) end
 return 1
 """
 )
@@ -106,19 +112,13 @@ return 1
 # KEYS: log, recent appendings, ends. ARGV: stream, message, this appending, length, bytes and seconds of
 # the log, seconds for which an appending is remembered.
 _APPEND = (
-    ADD
+    PUT
     + """
 local now = tonumber(redis.call('TIME')[1])
 if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[7])
 redis.call('EXPIRE', KEYS[2], ARGV[7])
-if ARGV[1] == 'pending' then
-  pend(KEYS[1], ARGV[4], ARGV[5], ARGV[2])
-else
-  add(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[1], ARGV[2])
-  redis.call('EXPIRE', KEYS[3], ARGV[6])
-end
-redis.call('EXPIRE', KEYS[1], ARGV[6])
+put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
 """
 )
 
@@ -169,9 +169,9 @@ def parse_event_id(text: str) -> tuple[str, str] | None:
     return (match["stream"], match["place"]) if match else None
 
 
-def appended(session_id: str, stream: str) -> dict[str, Any]:
-    """What tells the readers of a stream, in all processes, that its log has grown."""
-    return {"type": APPENDED, "session": session_id, "stream": stream}
+def limits() -> tuple[int, int, int]:
+    """What `put` is told of a log: its length, its bytes, and the seconds that it is kept."""
+    return conf.event_log_length, conf.event_log_bytes, conf.session_idle_seconds
 
 
 class EventsLost(Exception):
@@ -228,21 +228,27 @@ class Reader:
 class EventLog:
     """The event logs of all sessions."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
         self._redis = redis
+        self._mailbox = mailbox
         self._take = redis.register_script(_TAKE)
         self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
-        """Append one message, once."""
+        """Append one message, once, and wake whoever reads its stream."""
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = pydantic_core.to_json(message).decode()
-        limits = (conf.event_log_length, conf.event_log_bytes, conf.session_idle_seconds, _ONCE_SECONDS)
         await self._append(
             keys=[log, keys.appended(session_id), keys.ends(session_id)],
-            args=[stream, data, secrets.token_hex(8), *limits],
+            args=[stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS],
         )
+        await self.wake(session_id, stream)
+
+    async def wake(self, session_id: str, stream: str) -> None:
+        """Tell the readers of a stream, in all processes, that its log has grown."""
+        message = {"type": APPENDED, "session": session_id, "stream": stream}
+        await self._mailbox.send_to_session(session_id, message)
 
     async def end(self, session_id: str) -> str:
         """The place of the last message of any stream."""
@@ -287,9 +293,7 @@ class EventLog:
                     *(stream, claim),
                     int(conf.keep_alive_seconds * 3) + 1,
                     int(take_over),
-                    conf.session_idle_seconds,
-                    conf.event_log_length,
-                    conf.event_log_bytes,
+                    *limits(),
                     _PAGE,
                 ],
             )

@@ -236,7 +236,7 @@ class Exchange(ReportsProgress):
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
-        await self._calls.streams.append(self.session_id, self.destination, message)
+        await self._calls.log.append(self.session_id, self.destination, message)
         heed_cancellation()
 
     def answered_by(self, connection: EventStream) -> None:
@@ -283,7 +283,7 @@ class SessionChannel:
             await self._emit(notification(method, params))
 
     async def _emit(self, message: dict[str, Any]) -> None:
-        await self._calls.streams.append(self._live_session.record.id, PENDING, message)
+        await self._calls.log.append(self._live_session.record.id, PENDING, message)
 
 
 def notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from mcp_app.sessions.event_log import (
     EventLog,
     EventsLost,
     Reader,
-    appended,
 )
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import CHANGED, ENDED, SessionRecord, SessionStore
@@ -75,15 +74,6 @@ class Streams:
     def counts(self) -> dict[str, int]:
         """How many streams are open in this process, by session."""
         return {session_id: len(streams) for session_id, streams in self._open.items() if streams}
-
-    async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
-        """Append a message to a stream's log and wake whoever reads it."""
-        await self.log.append(session_id, stream, message)
-        await self.wake(session_id, stream)
-
-    async def wake(self, session_id: str, stream: str) -> None:
-        """Tell the readers of a stream, in all processes, that its log has grown."""
-        await self._mailbox.send_to_session(session_id, appended(session_id, stream))
 
     async def close(self, session_id: str, stream: str, *, complete: bool = False) -> None:
         """End the connections that carry a stream, wherever they are.
@@ -372,4 +362,4 @@ class ListenerStream(EventStream):
             await self._streams.log.release(self.session_id, self._claim)
         except (RedisError, OSError):
             return  # the claim expires by itself
-        await self._streams.wake(self.session_id, PENDING)
+        await self._streams.log.wake(self.session_id, PENDING)

@@ -113,7 +113,7 @@ class Message:
             case JSONRPCRequest(method="initialize"):
                 _, answer = await initialize(calls, record, message, headers)
                 await self._runtime.sessions.announce(CHANGED, record.id)  # others know it without its client
-                await self._runtime.streams.append(record.id, PENDING, answer)
+                await self._runtime.log.append(record.id, PENDING, answer)
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
                 await calls.start(record, message, headers, destination=PENDING).become_stream()

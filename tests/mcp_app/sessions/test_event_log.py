@@ -22,12 +22,13 @@ from mcp_app.sessions.event_log import (
     new_reply_stream,
     parse_event_id,
 )
+from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
 
 
 @pytest.fixture
-def log(redis: Redis) -> EventLog:
-    return EventLog(redis)
+def log(redis: Redis, mailbox: Mailbox) -> EventLog:
+    return EventLog(redis, mailbox)
 
 
 async def _all_events(log: EventLog, session_id: str, stream: str, after: str = START) -> list[Event]:

@@ -27,14 +27,14 @@ async def relayed(relay: RedisRelay) -> AsyncIterator[Redis]:
 
 
 async def test_a_message_is_appended_once(
-    relay: RedisRelay, relayed: Redis, redis: Redis, record: SessionRecord
+    relay: RedisRelay, relayed: Redis, redis: Redis, mailbox: Mailbox, record: SessionRecord
 ) -> None:
-    log = EventLog(relayed)
+    log = EventLog(relayed, mailbox)
     await log.append(record.id, "r1", {"n": 1})
     relay.lose_reply_to(b"r1")
     await log.append(record.id, "r1", {"n": 2})
     assert relay.lost == 1
-    events = await Reader(EventLog(redis), record.id, "r1", START).read()
+    events = await Reader(EventLog(redis, mailbox), record.id, "r1", START).read()
     assert [json.loads(event.data)["n"] for event in events] == [1, 2]
 
 

@@ -22,7 +22,7 @@ URI = "test://watched-resource"
 
 async def _say(at: Process, session: Session, number: int) -> None:
     """Send the session a message that belongs to no call."""
-    await at.runtime.streams.append(session.id, PENDING, notification("notifications/n", {"n": number}))
+    await at.runtime.log.append(session.id, PENDING, notification("notifications/n", {"n": number}))
 
 
 async def _listen(at: Process, session: Session, last_event_id: str | None = None) -> Response:

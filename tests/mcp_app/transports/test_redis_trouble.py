@@ -149,7 +149,7 @@ async def test_a_stream_that_cannot_be_followed_ends_and_its_client_is_told_to_c
     own_redis.start()
     again = await Session.open(process)
     listening = await again.listen(process)
-    await process.runtime.streams.append(again.id, "pending", notification("notifications/n"))
+    await process.runtime.log.append(again.id, "pending", notification("notifications/n"))
     assert (await listening.next_message())["method"] == "notifications/n"
 
 
@@ -307,7 +307,7 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
     await (await modern(process, "tools/list")).body()
     await listening.drop()
     await session.post(process, tool_call("test_trigger_tool_change", id=6))
-    await process.runtime.streams.append(session.id, "pending", notification("notifications/n"))
+    await process.runtime.log.append(session.id, "pending", notification("notifications/n"))
 
     async def keys_without_expiry() -> list[str]:
         return [key async for key in redis.scan_iter() if await redis.ttl(key) == -1]
