@@ -32,6 +32,7 @@ from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
+from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -76,8 +77,8 @@ class Stateless:
         self, scope: http.Scope, headers: dict[str, str], request: JSONRPCRequest
     ) -> InboundModernRoute:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
-        raw = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        if duplicated := find_duplicated_routing_header(raw):
+        lines = Headers(scope=scope)  # with those that come twice, which is refused
+        if duplicated := find_duplicated_routing_header(lines.items()):
             raise _refusal(HEADER_MISMATCH, f"{duplicated} header appears more than once")
         verdict = classify_inbound_request(
             {"method": request.method, "params": request.params}, headers=headers
@@ -90,7 +91,7 @@ class Stateless:
             schema = lookup(params["name"]) if lookup and isinstance(params.get("name"), str) else None
             arguments = params.get("arguments")
             if schema is not None and isinstance(arguments, dict | None):
-                _refuse(validate_mcp_param_headers(schema, arguments or {}, dict(raw)))
+                _refuse(validate_mcp_param_headers(schema, arguments or {}, lines))
         return verdict
 
     async def _serve(

@@ -76,6 +76,20 @@ async def test_a_parameter_header_that_does_not_match_is_refused(one: Process, h
     await _error(response, 400, HEADER_MISMATCH)
 
 
+@pytest.mark.parametrize("second", ["eu-west", "us-east"])
+async def test_a_parameter_header_that_comes_twice_is_refused(one: Process, second: str) -> None:
+    name = "test_x_mcp_header"
+    given = headers_for(mcp_protocol_version=MODERN, mcp_method="tools/call", mcp_name=name)
+    meta = {META + "protocolVersion": MODERN, META + "clientCapabilities": {}}
+    params = {"name": name, "arguments": {"region": "eu-west"}, "_meta": meta}
+    response = await one.http.request(
+        "POST",
+        headers=[*given.items(), ("mcp-param-region", "eu-west"), ("mcp-param-region", second)],
+        body=json.dumps(request("tools/call", params)).encode(),
+    )
+    await _error(response, 400, HEADER_MISMATCH)
+
+
 async def test_a_parameter_header_that_matches_is_served(one: Process) -> None:
     params = {"name": "test_x_mcp_header", "arguments": {"region": "us-west1"}}
     response = await modern(one, "tools/call", params, mcp_param_region="us-west1")
