@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -29,14 +29,17 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        current = next(
-            (
-                value.decode()
-                for name, value in scope["headers"]
-                if name == b"x-request-id" and _GIVEN_ID.fullmatch(value)
-            ),
-            None,
-        ) or secrets.token_hex(8)
+        current = (
+            next(
+                (
+                    value.decode()
+                    for name, value in scope["headers"]
+                    if name == b"x-request-id" and _GIVEN_ID.fullmatch(value)
+                ),
+                None,
+            )
+            or f"{random.getrandbits(64):016x}"
+        )
         started = time.perf_counter()
         status = 0
 
