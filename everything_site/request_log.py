@@ -29,17 +29,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        current = (
-            next(
-                (
-                    value.decode()
-                    for name, value in scope["headers"]
-                    if name == b"x-request-id" and _GIVEN_ID.fullmatch(value)
-                ),
-                None,
-            )
-            or f"{random.getrandbits(64):016x}"
-        )
+        current = _given_id(scope) or f"{random.getrandbits(64):016x}"
         started = time.perf_counter()
         status = 0
 
@@ -65,3 +55,10 @@ class RequestLog:
                     },
                 )
             request_id.reset(token)
+
+
+def _given_id(scope: MutableMapping[str, Any]) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
+            return str(value, "ascii")
+    return None
