@@ -31,9 +31,11 @@ class Audience:
         self._log = log
 
     async def join(self, session_id: str) -> None:
-        """Count a session in: it has a GET stream now."""
+        """Count a session in: it has a GET stream now. Those that are long gone are struck off."""
+        now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.LISTENING, {session_id: time.time() + conf.session_idle_seconds})
+            pipe.zadd(keys.LISTENING, {session_id: now + conf.session_idle_seconds})
+            pipe.zremrangebyscore(keys.LISTENING, "-inf", now)
             pipe.expire(keys.LISTENING, conf.session_idle_seconds)
             await pipe.execute()
 
@@ -50,9 +52,7 @@ class Audience:
             await asyncio.gather(*(self._log.append(session_id, PENDING, message) for session_id in chunk))
 
     async def _concerned(self, event: ServerEvent) -> list[str]:
-        now = time.time()
-        await self._redis.zremrangebyscore(keys.LISTENING, "-inf", now)
-        listening = cast("list[str]", await self._redis.zrange(keys.LISTENING, 0, -1))
+        listening = cast("list[str]", await self._redis.zrangebyscore(keys.LISTENING, time.time(), "+inf"))
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in listening:
                 if isinstance(event, ResourceUpdated):

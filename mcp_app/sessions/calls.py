@@ -12,19 +12,18 @@ import asyncio
 import json
 import logging
 import math
+import secrets
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import pydantic_core
 from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
 from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, RequestId
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
@@ -32,7 +31,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
 from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, limits
-from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
+from mcp_app.sessions.exchange import Exchange, SessionChannel, encode
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
 from mcp_app.sessions.streams import Streams
@@ -44,6 +43,9 @@ WORKER_LOST = "The process that ran this call was lost before it could answer; t
 
 _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
+
+_MAX_LOSSES = 3
+"""How many processes a call may lose: it may be the call itself that brings them down."""
 
 _RETRY_SECONDS = 0.5
 """How often renewing leases is tried while Redis does not answer."""
@@ -66,6 +68,16 @@ return 1
 """
 )
 
+# Renews the lease of a call that this process runs, if no other process has taken the call over.
+# KEYS: calls, lease. ARGV: stream, process, seconds.
+_RENEW = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
 
@@ -76,19 +88,25 @@ class _Registration:
 
     request: JSONRPCRequest
     destination: str
+    losses: int
 
     @classmethod
     def of(cls, exchange: Exchange) -> _Registration:
         assert isinstance(exchange.request, JSONRPCRequest)
-        return cls(exchange.request, exchange.destination)
+        return cls(exchange.request, exchange.destination, exchange.losses)
 
     def to_json(self) -> str:
-        return json.dumps({"request": self.request.model_dump(mode="json"), "to": self.destination})
+        fields = {
+            "request": self.request.model_dump(mode="json"),
+            "to": self.destination,
+            "losses": self.losses,
+        }
+        return json.dumps(fields)
 
     @classmethod
     def from_json(cls, text: str) -> _Registration:
         fields = json.loads(text)
-        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["to"])
+        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["to"], fields["losses"])
 
 
 class TooManyCalls(Exception):
@@ -118,6 +136,9 @@ class Calls:
         self._mailbox = mailbox
         self._may_repeat = may_repeat
         self._settle_once = redis.register_script(_SETTLE)
+        self._renew = redis.register_script(_RENEW)
+        self._process = secrets.token_hex(8)
+        """What its leases name: its mailbox may come to have another address."""
         self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
         self._registered: set[Exchange] = set()
         self._renewed_at: float | None = time.monotonic()
@@ -141,7 +162,6 @@ class Calls:
         request: JSONRPCRequest,
         headers: Mapping[str, str],
         *,
-        stream: str | None = None,
         destination: str | None = None,
     ) -> Exchange:
         """Run a request in a task of this process.
@@ -150,15 +170,26 @@ class Calls:
             record: The session.
             request: What to run.
             headers: Of the HTTP request.
-            stream: The name of the stream that a lost call has already.
             destination: Where messages go if not onto the call's own stream.
 
         Raises:
             TooManyCalls: The session has `MCP_MAX_CALLS` running here.
         """
         self.check_room(record, 1)
+        return self._start(record, request, headers, destination=destination)
+
+    def _start(
+        self,
+        record: SessionRecord,
+        request: JSONRPCRequest,
+        headers: Mapping[str, str],
+        *,
+        stream: str | None = None,
+        destination: str | None = None,
+        losses: int = 0,
+    ) -> Exchange:
         exchanges = self._running[record.id]
-        exchange = Exchange(self, record, request, headers, stream, destination)
+        exchange = Exchange(self, record, request, headers, stream, destination, losses)
         task = asyncio.create_task(exchange.run())
         exchanges[exchange] = task
         task.add_done_callback(lambda task: self._done(exchange, task))
@@ -203,16 +234,27 @@ class Calls:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
             pipe.expire(calls, conf.session_idle_seconds)
-            self._take_lease(pipe, exchange.session_id, exchange.stream)
+            pipe.set(keys.lease(exchange.session_id, exchange.stream), self._process, ex=_lease_seconds())
             pipe.xrevrange(keys.events(exchange.session_id), count=1)
             *_, last = await pipe.execute()
         exchange.begins_after = last[0][0] if last else START
         if not exchange.has_ended:
             self._registered.add(exchange)
 
-    async def finish(self, exchange: Exchange, answer: Answer | None) -> None:
+    async def promise(self, record: SessionRecord, exchange: Exchange) -> None:
+        """Make a stream of a call, whose answer is owed from then on; one that cannot be so is broken off.
+
+        Raises:
+            RedisError: It could not be registered: the request is refused, and must not go on.
+        """
+        try:
+            await exchange.become_stream()
+        except (RedisError, OSError):
+            self.abandon(record, exchange)
+            raise
+
+    async def finish(self, exchange: Exchange, answer: bytes | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
-        await exchange.become_stream()
         deadline = time.monotonic() + _FINISH_SECONDS
         while True:
             try:
@@ -244,26 +286,28 @@ class Calls:
             return False
         if not self._can_judge():
             return True
-        if any(call.is_stream and call.stream == stream for call in self._running.get(record.id, ())):
-            await self._take_lease(self._redis, record.id, stream)
+        if own := [call for call in self._running.get(record.id, ()) if call.is_registered_as(stream)]:
+            await self._renew_leases(own)
             return True
-        if not await self._take_lease(self._redis, record.id, stream, if_free=True):
+        lease = keys.lease(record.id, stream)
+        if not await self._redis.set(lease, self._process, nx=True, ex=_lease_seconds()):
             return True
         if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
-            # It has just ended, and its process gave the lease up.
-            await self._redis.delete(keys.lease(record.id, stream))
+            await self._redis.delete(lease)  # it has just ended, and its process gave the lease up
             return False
         registration = _Registration.from_json(registered)
         call = registration.request
         facts = {"session": record.id[:8], "method": call.method, "call": call.id}
-        if await self._may_repeat(call):
+        losses = registration.losses + 1
+        if losses < _MAX_LOSSES and await self._may_repeat(call):
             logger.warning("a lost call runs again", extra=facts)
-            exchange = self.start(record, call, {}, stream=stream, destination=registration.destination)
+            destination = registration.destination
+            exchange = self._start(record, call, {}, stream=stream, destination=destination, losses=losses)
             await exchange.become_stream()
         else:
             logger.warning("a lost call is given up", extra=facts)
             error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
-            answer: Answer = {"jsonrpc": "2.0", "id": call.id, "error": error}
+            answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error})
             await self._settle(record.id, stream, registration.destination, answer)
         return True
 
@@ -295,18 +339,15 @@ class Calls:
             heed_cancellation()
             await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
             try:
-                await self._renew_leases()
+                await self._renew_all_leases()
             except (RedisError, OSError):
                 self._renewed_at = None
                 logger.warning("leases could not be renewed: Redis cannot be reached")
 
-    async def _renew_leases(self) -> None:
+    async def _renew_all_leases(self) -> None:
         registered = list(self._registered)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for exchange in registered:
-                self._take_lease(pipe, exchange.session_id, exchange.stream)
-            pipe.ping()
-            await pipe.execute()
+        await self._redis.ping()
+        await self._renew_leases(registered)
         now = time.monotonic()
         if self._renewed_at is None:
             self._judges_from = now + conf.lease_seconds
@@ -315,12 +356,21 @@ class Calls:
             if await self.sessions.get(session_id) is None:
                 self._cancel(session_id)  # it has ended, and the message about that was lost
 
-    def _take_lease(
-        self, redis: Redis | Pipeline, session_id: str, stream: str, *, if_free: bool = False
-    ) -> Awaitable[Any]:
-        """Take the lease of a call for this process, or renew it; None when another holds it `if_free`."""
-        seconds = max(1, round(conf.lease_seconds))
-        return redis.set(keys.lease(session_id, stream), self._mailbox.address, nx=if_free, ex=seconds)
+    async def _renew_leases(self, exchanges: Sequence[Exchange]) -> None:
+        """Renew these leases. A call that is another process's by now, or nobody's, ends here in silence."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for exchange in exchanges:
+                await self._renew(
+                    keys=[keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)],
+                    args=[exchange.stream, self._process, _lease_seconds()],
+                    client=pipe,
+                )
+            renewed = await pipe.execute()
+        for exchange, is_ours in zip(exchanges, renewed, strict=True):
+            task = self._running.get(exchange.session_id, {}).get(exchange)
+            if task is not None and not is_ours and not exchange.has_answered:
+                logger.warning("a call is taken over", extra={"session": exchange.session_id[:8]})
+                task.cancel()
 
     def _can_judge(self) -> bool:
         """Whether an expired lease means that its process is dead.
@@ -332,14 +382,14 @@ class Calls:
         now = time.monotonic()
         return now >= self._judges_from and now - self._renewed_at < conf.lease_seconds
 
-    async def _settle(self, session_id: str, stream: str, destination: str, answer: Answer | None) -> None:
+    async def _settle(self, session_id: str, stream: str, destination: str, answer: bytes | None) -> None:
         log = keys.pending(session_id) if destination == PENDING else keys.events(session_id)
         await self._settle_once(
             keys=[keys.calls(session_id), keys.lease(session_id, stream), log, keys.ends(session_id)],
             args=[
                 stream,
                 destination,
-                "" if answer is None else pydantic_core.to_json(answer).decode(),
+                answer or b"",
                 *limits(),
             ],
         )
@@ -383,3 +433,7 @@ class Calls:
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])
+
+
+def _lease_seconds() -> int:
+    return max(1, round(conf.lease_seconds))

@@ -7,13 +7,16 @@ An event's id names its stream and its place, so that any process can replay wha
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pydantic_core
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
@@ -32,6 +35,12 @@ _PAGE = 50
 
 _ONCE_SECONDS = 60
 """How long Redis knows an appending again: longer than it is tried."""
+
+PATIENCE_SECONDS = 45.0
+"""How long what a running call says waits for a Redis that does not answer."""
+
+_RETRY_SECONDS = 0.5
+"""How soon an appending is tried again."""
 
 _REPLY = "r"
 _LISTENER = "g"
@@ -235,14 +244,32 @@ class EventLog:
         self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
 
-    async def append(self, session_id: str, stream: str, message: dict[str, Any]) -> None:
-        """Append one message, once, and wake whoever reads its stream."""
+    async def append(
+        self, session_id: str, stream: str, message: dict[str, Any], *, patience: float = 0.0
+    ) -> None:
+        """Append one message, once, and wake whoever reads its stream.
+
+        Args:
+            session_id: The session.
+            stream: The stream, or `PENDING`.
+            message: A JSON-RPC message.
+            patience: For how many seconds it is tried again while Redis does not answer.
+
+        Raises:
+            RedisError: Redis did not answer for so long.
+        """
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
-        data = pydantic_core.to_json(message).decode()
-        await self._append(
-            keys=[log, keys.appended(session_id), keys.ends(session_id)],
-            args=[stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS],
-        )
+        data = pydantic_core.to_json(message)
+        given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS]
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                await self._append(keys=[log, keys.appended(session_id), keys.ends(session_id)], args=given)
+                break
+            except (RedisError, OSError):
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_RETRY_SECONDS)
         await self.wake(session_id, stream)
 
     async def wake(self, session_id: str, stream: str) -> None:

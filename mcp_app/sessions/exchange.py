@@ -8,12 +8,14 @@ becomes a stream: from then on everything, the answer included, goes through the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pydantic_core
 from mcp.server.connection import Connection
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.shared.dispatcher import CallOptions
@@ -24,7 +26,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCReq
 from redis.exceptions import RedisError
 
 from mcp_app.sessions.cancelling import heed_cancellation
-from mcp_app.sessions.event_log import PENDING, START, new_reply_stream
+from mcp_app.sessions.event_log import PATIENCE_SECONDS, PENDING, START, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord
 
 if TYPE_CHECKING:
@@ -34,6 +36,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer = dict[str, Any]
+"""A JSON-RPC response: a result or an error."""
+
+
+def encode(answer: Answer) -> bytes:
+    """An answer as JSON. One that cannot be JSON, for half a character in it, say, becomes an error."""
+    try:
+        return pydantic_core.to_json(answer)
+    except pydantic_core.PydanticSerializationError:
+        logger.exception("an answer cannot be written as JSON")
+        error = ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON.")
+        return pydantic_core.to_json(
+            {"jsonrpc": "2.0", "id": answer["id"], "error": error.model_dump(exclude_none=True)}
+        )
 
 
 class ClientRequest:
@@ -81,10 +96,15 @@ class Exchange(ReportsProgress):
         headers: Mapping[str, str],
         stream: str | None = None,
         destination: str | None = None,
+        losses: int = 0,
     ) -> None:
         self.request = request
         self.session_id = record.id
-        self.answer: Answer | None = None
+        self.answer: bytes | None = None
+        self.losses = losses
+        """How many processes it has outlived."""
+        self.failure: Exception | None = None
+        """Why the handler could not be run: Redis, or another store, was away."""
         self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
         self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
         self.live_session = LiveSession(calls.sessions, record)
@@ -103,6 +123,8 @@ class Exchange(ReportsProgress):
         self._progress_token = progress_token_from_params(request.params)
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._registration: asyncio.Task[None] | None = None
+        self._is_in_doubt = False
+        """Whether it may be registered, or may not: Redis did not say."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
@@ -139,6 +161,10 @@ class Exchange(ReportsProgress):
         """Whether the answer goes through the event log."""
         return self._registration is not None
 
+    def is_registered_as(self, stream: str) -> bool:
+        """Whether this is the call that is under a lease by the name of a stream."""
+        return self.is_stream and self.stream == stream
+
     async def wait(self, seconds: float) -> None:
         """Wait until the exchange has ended or become a stream, but not longer than this; for one to wait."""
         timer = asyncio.get_running_loop().call_later(seconds, self._decide)
@@ -150,10 +176,14 @@ class Exchange(ReportsProgress):
     async def become_stream(self) -> None:
         """From now on everything goes through the event log. Calling it again changes nothing.
 
+        One that has been answered in silence meanwhile stays what it is.
+
         Raises:
             RedisError: The call could not be registered.
         """
         if self._registration is None:
+            if self.has_answered:
+                return
             self._registration = asyncio.create_task(self._calls.register(self))
             self._decide()
         registration = self._registration
@@ -162,21 +192,28 @@ class Exchange(ReportsProgress):
         except (RedisError, OSError):
             if self._registration is registration:
                 self._registration = None  # it may go better next time
+                self._is_in_doubt = True
             raise
+        self._is_in_doubt = False
 
     async def run(self) -> None:
         """Run the request's handler and give its answer. A cancelled one gets none."""
         try:
-            answer: Answer | None = await self._serve()
+            answer: bytes | None = encode(await self._serve())
         except asyncio.CancelledError:
             if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired
             answer = None
         self.has_answered = True
         if self.is_stream:
+            with contextlib.suppress(RedisError, OSError):
+                await self.become_stream()
             await self._calls.finish(self, answer)
+            self._is_in_doubt = False
         self.answer = answer
         self._decide()
+        if self._is_in_doubt:
+            await self._calls.finish(self, None)
 
     def end(self) -> None:
         """Note that its task is done, and let nobody wait for it any more."""
@@ -203,8 +240,9 @@ class Exchange(ReportsProgress):
                 connection=connection,
                 lifespan_state=self._calls.lifespan_state,
             )
-        except (RedisError, OSError) as error:
+        except (RedisError, ConnectionError, TimeoutError) as error:
             logger.error("a call failed for want of Redis", extra={"method": self.request.method})
+            self.failure = error
             data = ErrorData(code=INTERNAL_ERROR, message=f"The session store cannot be reached: {error}")
             answer["error"] = data.model_dump(exclude_none=True)
         except asyncio.CancelledError:
@@ -236,7 +274,7 @@ class Exchange(ReportsProgress):
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
-        await self._calls.log.append(self.session_id, self.destination, message)
+        await self._calls.log.append(self.session_id, self.destination, message, patience=PATIENCE_SECONDS)
         heed_cancellation()
 
     def answered_by(self, connection: EventStream) -> None:

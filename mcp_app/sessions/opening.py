@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from mcp.server.connection import Connection
@@ -19,7 +19,12 @@ logger = logging.getLogger(__name__)
 
 
 async def initialize(
-    calls: Calls, record: SessionRecord, request: JSONRPCRequest, headers: Mapping[str, str]
+    calls: Calls,
+    record: SessionRecord,
+    request: JSONRPCRequest,
+    headers: Mapping[str, str],
+    *,
+    store: Callable[[SessionRecord], Awaitable[None]],
 ) -> tuple[SessionRecord | None, Answer]:
     """Run `initialize`; the session's completed record (None when it failed), and the answer.
 
@@ -28,6 +33,7 @@ async def initialize(
         record: The session as far as it is known; it is stored only when the request succeeds.
         request: The `initialize` request.
         headers: Of the HTTP request.
+        store: Puts the record of a new session on record, or completes one that is there already.
 
     Raises:
         RedisError: The record could not be stored.
@@ -52,7 +58,7 @@ async def initialize(
     except Exception as error:
         return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
     record = replace(record, protocol_version=connection.protocol_version)
-    await calls.sessions.create(record)
+    await store(record)
     logger.info(
         "session opened",
         extra={

@@ -130,7 +130,7 @@ class SessionStore:
     @staticmethod
     def new_id() -> str:
         """A session id that cannot be guessed, of visible ASCII (Streamable HTTP, Session Management)."""
-        return secrets.token_urlsafe(24)
+        return secrets.token_hex(24)
 
     async def create(self, record: SessionRecord) -> None:
         """Store a session as it begins. It is on record before the client hears of it."""
@@ -141,6 +141,10 @@ class SessionStore:
             pipe.set(keys.owner(record.id), record.owner, ex=lifetime)
             await pipe.execute()
         self._copies.put(record.id, record)
+
+    async def complete(self, record: SessionRecord) -> None:
+        """Add what the client says in `initialize` to a session that began without it, and still lives."""
+        await self._change(record.id, record.to_fields())
 
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, from this process's copy if it is fresh; None when there is no such session.

@@ -304,7 +304,7 @@ class ListenerStream(EventStream):
     ) -> None:
         super().__init__(streams, record, name, after)
         self.is_chosen = False
-        self._resumed = resumed
+        self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
         self._look_after_all = look_after_all
         self._take_over = True
@@ -336,8 +336,9 @@ class ListenerStream(EventStream):
             await self._look_after_all(self.record)
         if self._take_over:
             await self._streams.audience.join(self.session_id)
-            if not self._resumed:
+            if self._skips:
                 await self._reader.skip()
+                self._skips = False  # what is taken from here on is for this stream
         self.is_chosen = await self._streams.log.take(
             self.session_id, self.name, self._claim, take_over=self._take_over
         )

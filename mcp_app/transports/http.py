@@ -19,6 +19,8 @@ HeaderList = Iterable[tuple[bytes, bytes]]
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every response of an MCP endpoint says of itself."""
 
+JSON_HEADERS = ((b"content-type", b"application/json"), *COMMON_HEADERS)
+
 _LARGE_BODY = 256 * 1024
 """Bytes from which on a body is worth a collection: reading it takes longer."""
 

@@ -24,7 +24,7 @@ from mcp_app.sessions.event_log import (
     parse_event_id,
 )
 from mcp_app.sessions.opening import initialize
-from mcp_app.sessions.record import CHANGED, SessionRecord
+from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import ListenerStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
@@ -85,6 +85,7 @@ class Sse:
                 and is_listener(resumed[0])
                 and await self._runtime.calls.can_resume(record, *resumed)
             ):
+                await self._runtime.streams.close(record.id, resumed[0])  # its earlier connection
                 return record, *resumed
         # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
         record = new_session(principal)
@@ -105,18 +106,17 @@ class Message:
         session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
-        record = await own_session(self._runtime, session_ids[0], scope["user"])
         message = as_message(decode(await read_post(scope, receive, headers, check_accept=False)))
+        record = await own_session(self._runtime, session_ids[0], scope["user"])
         await check_scopes(self._runtime, scope["user"], message)
-        calls = self._runtime.calls
+        calls, complete = self._runtime.calls, self._runtime.sessions.complete
         match message:
             case JSONRPCRequest(method="initialize"):
-                _, answer = await initialize(calls, record, message, headers)
-                await self._runtime.sessions.announce(CHANGED, record.id)  # others know it without its client
+                _, answer = await initialize(calls, record, message, headers, store=complete)
                 await self._runtime.log.append(record.id, PENDING, answer)
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
-                await calls.start(record, message, headers, destination=PENDING).become_stream()
+                await calls.promise(record, calls.start(record, message, headers, destination=PENDING))
             case JSONRPCNotification():
                 await calls.notified(record, message, headers)
             case _:

@@ -11,7 +11,6 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -140,7 +139,13 @@ class StreamableHttp:
     async def _initialize(
         self, send: http.Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
     ) -> None:
-        record, answer = await initialize(self._runtime.calls, new_session(principal), request, headers)
+        record, answer = await initialize(
+            self._runtime.calls,
+            new_session(principal),
+            request,
+            headers,
+            store=self._runtime.sessions.create,
+        )
         session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
         await http.respond_json(send, 200, answer, [*session, *http.COMMON_HEADERS])
 
@@ -154,20 +159,22 @@ class StreamableHttp:
     ) -> None:
         """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
         if exchange.answer is not None and not exchange.is_stream:
-            await http.respond_json(send, 200, exchange.answer, http.COMMON_HEADERS)
+            await self._answer_at_once(send, exchange, exchange.answer)
             return
         if exchange.is_cancelled and not exchange.is_stream:
             # A cancelled request gets no answer; this is how a response without one looks.
             await http.respond(send, 200, headers=framing.STREAM_HEADERS)
             return
-        try:
-            await exchange.become_stream()
-        except (RedisError, OSError):
-            self._runtime.calls.abandon(record, exchange)  # what is refused must not go on
-            raise
+        await self._runtime.calls.promise(record, exchange)
         stream = self._reply_stream(record, exchange)
         leaving = until_left(self._runtime, scope["user"], receive)
         await send_stream(send, leaving, stream, _opening(record, stream, START))
+
+    @staticmethod
+    async def _answer_at_once(send: http.Send, exchange: Exchange, answer: bytes) -> None:
+        refusal = errors.from_exception(exchange.failure) if exchange.failure is not None else None
+        status, headers = (200, ()) if refusal is None else (refusal.status, refusal.headers)
+        await http.respond(send, status, answer, [*http.JSON_HEADERS, *headers])
 
     def _reply_stream(self, record: SessionRecord, exchange: Exchange) -> ReplyStream:
         """The stream that answers an exchange, from its beginning."""

@@ -18,6 +18,7 @@ from tests.mcp_app.transports.support import (
     Session,
     call_held,
     notification,
+    text_of,
     tool_call,
     within,
 )
@@ -98,3 +99,36 @@ async def test_a_process_does_not_take_its_own_living_call_for_lost(one: Process
     last = (await stream.messages())[-1]
     assert "result" in last
     assert held.runs == 1
+
+
+@pytest.mark.parametrize("annotations", [None, IDEMPOTENT], ids=["once", "repeatable"])
+@pytest.mark.parametrize("says_something", [True, False], ids=["stream", "json"])
+async def test_a_result_that_cannot_be_written_as_json_is_an_internal_error(
+    one: Process, session: Session, says_something: bool, annotations: ToolAnnotations | None
+) -> None:
+    async def half_a_character(ctx: Context) -> str:
+        if says_something:
+            await ctx.report_progress(1)
+        return "\ud83d"
+
+    one.runtime.server.add_tool(
+        half_a_character, name="half", structured_output=False, annotations=annotations
+    )
+    response = await session.post(one, tool_call("half", progress="p", id="mine"))
+    answer = (await response.messages())[-1] if says_something else await response.json()
+    assert (answer["id"], answer["error"]["code"]) == ("mine", -32603)
+    assert len(one.runtime.calls) == 0
+    assert not await one.runtime.redis.exists(keys.calls(session.id))
+
+
+async def test_a_call_that_ends_as_it_is_made_a_stream_is_answered_as_json(
+    one: Process, session: Session
+) -> None:
+    held = Held(one)
+    posting = asyncio.create_task(session.post(one, call_held(quiet=True)))
+    await held.started.wait()
+    [exchange] = one.runtime.calls._running[session.id]
+    exchange.has_answered = True  # it is done, but the response has not heard of it yet
+    await exchange.become_stream()  # as a process that ends does with all that run
+    held.go.set()
+    assert text_of(await (await within(posting)).json()) == "result"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Sized
 from functools import partial
 from itertools import pairwise
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, PENDING
@@ -242,6 +245,33 @@ async def test_a_stream_ends_when_its_token_is_withdrawn_even_if_nobody_says_so(
     stream = await _listen(one, session)
     one.tokens.withdrawn.add("alice")
     assert await stream.messages() == []
+
+
+async def test_what_was_taken_for_a_stream_reaches_it_although_redis_did_not_say_so(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await Session.open(one, revision="2025-06-18")  # whose streams have no place to resume from
+    await _say(one, session, 1)
+    take, taken = one.runtime.log.take, asyncio.Event()
+
+    async def take_and_lose_the_reply(*args: Any, **options: Any) -> bool:
+        await take(*args, **options)
+        monkeypatch.undo()
+        taken.set()
+        raise RedisTimeoutError("the reply is late")
+
+    monkeypatch.setattr(one.runtime.log, "take", take_and_lose_the_reply)
+    stream = await session.listen(one)
+    await taken.wait()
+    await one.runtime.log.wake(session.id, PENDING)
+    assert await _numbers(stream, 1) == [1]
+
+
+async def test_the_roll_of_those_who_listen_keeps_only_those_who_live(one: Process, session: Session) -> None:
+    await one.runtime.redis.zadd(keys.LISTENING, {"long gone": time.time() - 1})
+    await _listen(one, session)
+    assert await one.runtime.redis.zscore(keys.LISTENING, "long gone") is None
+    assert await one.runtime.redis.zscore(keys.LISTENING, session.id) is not None
 
 
 async def test_after_unsubscribing_no_update_comes(one: Process, session: Session) -> None:

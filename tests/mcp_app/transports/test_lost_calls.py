@@ -150,3 +150,49 @@ async def test_a_process_that_was_thought_dead_answers_in_vain(
     await eventually(lambda: len(one.runtime.calls) == 0)
     answers = await _answers(other, session, name)
     assert ["worker_lost" in event.data for event in answers] == [True]
+
+
+async def test_a_process_that_was_thought_dead_gives_up_a_call_that_runs_elsewhere(
+    one: Process, other: Process, session: Session
+) -> None:
+    stalled = Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    await stream.drop()
+    name = await _stream_of_the_call(one, session)
+    # Another process has taken the lease while this one stood still.
+    await one.runtime.redis.set(keys.lease(session.id, name), "another process", ex=1)
+    await eventually(lambda: stalled.was_cancelled)
+    repeated.go.set()
+    messages = await (await session.get(other, last.id)).messages()
+    assert [m["params"]["message"] for m in messages if "params" in m] == ["first", "second"]
+    assert text_of(messages[-1]) == "result"
+
+
+async def test_a_lost_call_is_run_again_although_the_session_has_as_many_calls_as_it_may(
+    one: Process, other: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 1
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    last = await _call_and_die(one, session)
+    Held(other, name="busy")
+    await (await session.post(other, call_held(id=2, name="busy"))).next_event()
+    repeated.go.set()
+    assert text_of((await (await session.get(other, last.id)).messages())[-1]) == "result"
+
+
+async def test_a_call_that_brings_down_one_process_after_another_is_given_up(
+    one: Process, other: Process, session: Session
+) -> None:
+    calls = [Held(one, annotations=IDEMPOTENT), Held(other, annotations=IDEMPOTENT)]
+    last = await _call_and_die(one, session)
+    for process in (other, one):
+        stream = await session.get(process, last.id)
+        last = await stream.next_event()
+        await process.runtime.calls.stop()
+        await stream.drop()
+    answer = (await (await session.get(other, last.id)).messages())[-1]
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
+    assert sum(held.runs for held in calls) == 3

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
@@ -189,6 +190,56 @@ async def test_a_call_that_is_refused_because_redis_is_away_does_not_go_on(
     with own_redis.frozen():
         await _assert_unavailable(await session.post(process, call_held(quiet=True)))
         await eventually(lambda: held.was_cancelled)
+
+
+async def test_a_call_that_may_have_been_registered_as_it_was_refused_is_forgotten(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await Session.open(process)
+    held = Held(process)
+    register = process.runtime.calls.register
+
+    async def register_and_lose_the_reply(exchange: Any) -> None:
+        await register(exchange)
+        raise RedisTimeoutError("the reply is late")
+
+    monkeypatch.setattr(process.runtime.calls, "register", register_and_lose_the_reply)
+    await _assert_unavailable(await session.post(process, call_held(quiet=True)))
+    await eventually(lambda: held.was_cancelled)
+
+    async def is_forgotten() -> bool:
+        return not await process.runtime.redis.exists(keys.calls(session.id))
+
+    await eventually(is_forgotten)
+
+
+async def test_a_quick_call_that_needs_redis_is_503_as_well(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0  # the session is known without Redis, so only the handler needs it
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = BOUND
+    session = await Session.open(process)
+    own_redis.stop()
+    response = await session.post(process, request("logging/setLevel", {"level": "debug"}, id="mine"))
+    assert (response.status, response.content_type) == (503, "application/json")
+    assert int(response.headers["retry-after"]) > 0
+    refusal = await response.json()
+    assert (refusal["id"], refusal["error"]["code"]) == ("mine", -32603)
+
+
+async def test_what_a_running_call_says_while_redis_is_away_is_said_when_it_is_back(
+    process: Process, own_redis: OwnRedis
+) -> None:
+    session = await Session.open(process)
+    held = Held(process)
+    stream = await session.post(process, call_held())
+    await stream.next_message()
+    with own_redis.frozen():
+        held.go.set()  # it reports once more, and ends
+        await eventually(lambda: process.runtime.calls._renewed_at is None)
+    messages = await stream.messages()
+    assert [m["params"]["message"] for m in messages if "params" in m] == ["second"]
+    assert text_of(messages[-1]) == "result"
 
 
 async def test_after_an_outage_other_processes_are_given_time_to_say_that_they_live(

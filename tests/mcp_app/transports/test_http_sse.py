@@ -1,0 +1,152 @@
+"""HTTP+SSE of 2024-11-05: the session behind GET /sse and POST /message."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from mcp.server import runner
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import PENDING
+from tests.mcp_app.transports.support import (
+    Held,
+    Process,
+    call_held,
+    headers_for,
+    initialize,
+    notification,
+)
+from tests.support.asgi import Response
+from tests.support.waiting import eventually
+
+
+class Client:
+    """A client with its stream open; `place` is where its stream can be resumed."""
+
+    def __init__(self, stream: Response, session: str, place: str) -> None:
+        self.stream = stream
+        self.session = session
+        self.place = place
+
+    @classmethod
+    async def connect(cls, at: Process, last_event_id: str | None = None) -> Client:
+        headers = headers_for(accept="text/event-stream", last_event_id=last_event_id)
+        stream = await at.http.request("GET", "/sse", headers=headers)
+        opening = await stream.next_block()
+        assert opening is not None
+        assert opening.id is not None
+        assert opening.data is not None
+        return cls(stream, opening.data.partition("sessionId=")[2], opening.id)
+
+    @classmethod
+    async def open(cls, at: Process) -> Client:
+        """One that has made itself known."""
+        client = await cls.connect(at)
+        await client.post(at, initialize("2024-11-05"))
+        await client.stream.next_message()
+        await client.post(at, notification("notifications/initialized"))
+        return client
+
+    async def post(self, at: Process, message: Any) -> Response:
+        path = f"/message?sessionId={self.session}"
+        return await at.http.request("POST", path, headers=headers_for(), body=json.dumps(message).encode())
+
+
+async def _say(at: Process, client: Client, method: str) -> None:
+    await at.runtime.log.append(client.session, PENDING, notification(method))
+
+
+async def test_coming_back_ends_the_connection_that_it_takes_the_place_of(
+    one: Process, other: Process
+) -> None:
+    first = await Client.connect(one)
+    second = await Client.connect(other, first.place)
+    assert second.session == first.session
+    assert await first.stream.messages() == []
+    await _say(one, second, "notifications/n")
+    assert (await second.stream.next_message())["method"] == "notifications/n"
+
+
+async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await Client.open(one)
+    held = Held(one)
+    register = one.runtime.calls.register
+
+    async def register_and_lose_the_reply(exchange: Any) -> None:
+        await register(exchange)
+        await held.started.wait()
+        raise RedisTimeoutError("the reply is late")
+
+    monkeypatch.setattr(one.runtime.calls, "register", register_and_lose_the_reply)
+    assert (await client.post(one, call_held(quiet=True))).status == 503
+    await eventually(lambda: held.was_cancelled)
+
+    async def is_forgotten() -> bool:
+        return not await one.runtime.redis.exists(keys.calls(client.session))
+
+    await eventually(is_forgotten)
+
+
+async def test_a_session_that_ends_while_the_body_arrives_runs_nothing(one: Process) -> None:
+    client = await Client.open(one)
+    held = Held(one)
+    body = json.dumps(call_held(quiet=True)).encode()
+    statuses: list[int] = []
+
+    async def receive_late() -> dict[str, Any]:
+        await one.runtime.sessions.end(client.session)
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/message",
+        "query_string": f"sessionId={client.session}".encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers_for().items()],
+    }
+    await one.http.app(scope, receive_late, send)
+    assert statuses == [404]
+    assert held.runs == 0
+
+
+async def test_a_session_that_ends_during_initialize_does_not_come_back(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await Client.connect(one)
+    serve_one = runner.serve_one
+
+    async def serve_while_an_operator_ends_the_session(*args: Any, **options: Any) -> Any:
+        result = await serve_one(*args, **options)
+        await one.runtime.sessions.end(client.session)
+        return result
+
+    monkeypatch.setattr("mcp_app.sessions.opening.serve_one", serve_while_an_operator_ends_the_session)
+    await client.post(one, initialize())
+    assert not await one.runtime.redis.exists(keys.record(client.session))
+
+
+async def test_what_the_client_says_in_initialize_is_known_at_every_process(
+    one: Process, other: Process
+) -> None:
+    client = await Client.connect(one)
+    await other.runtime.start()
+    record = await other.runtime.sessions.get(client.session)
+    assert record is not None
+    assert record.client_params is None
+    async with asyncio.timeout(5):
+        await client.post(one, initialize("2024-11-05"))
+        answer = await client.stream.next_message()
+    assert answer["result"]["protocolVersion"] == "2024-11-05"
+    record = await other.runtime.sessions.get(client.session)
+    assert record is not None
+    assert record.client_params is not None
