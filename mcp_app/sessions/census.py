@@ -38,6 +38,8 @@ class Census:
                 await self.tell()
             except (RedisError, OSError):
                 logger.warning("the streams could not be counted: Redis cannot be reached")
+            except Exception:
+                logger.exception("the streams could not be counted")
 
     async def tell(self) -> None:
         """Put on record what this process has open now."""

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -41,6 +40,8 @@ class Mailbox:
         self._layer = layer
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         self._joined: Counter[str] = Counter()
+        self._changing = asyncio.Lock()
+        """Held by whoever changes what is heard, so that nothing is joined or left while it is opened."""
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self._left_behind: set[str] = set()
@@ -60,21 +61,24 @@ class Mailbox:
         Raises:
             RedisError: The channel layer cannot be reached.
         """
+        async with self._changing:
+            await self._open()
+
+    async def _open(self) -> None:
         if self._receiver is not None:
             return
         self.address = await self._layer.new_channel("process.")
         await self._layer.group_add(EVERYONE, self.address)
-        for session_id in self._joined:
+        for session_id in list(self._joined):  # whoever joins meanwhile waits, and is added then
             await self._layer.group_add(_group(session_id), self.address)
         self._unheard_since = None
         self._receiver = asyncio.create_task(self._receive(), name="mailbox")
 
     async def stop(self) -> None:
-        if self._receiver is not None:
-            self._receiver.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._receiver
-            self._receiver = None
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.cancel()
+            await asyncio.wait({receiver})
 
     async def check(self) -> None:
         """See to it that this process hears; called every few seconds.
@@ -86,20 +90,20 @@ class Mailbox:
             RedisError, OSError: The channel layer cannot be reached.
         """
         now = time.monotonic()
-        async with asyncio.timeout(conf.redis_timeout_seconds):
+        async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
             if self._unheard_since is not None and now - self._unheard_since > conf.lease_seconds:
                 logger.error("nothing arrives from the channel layer; its connections are opened anew")
                 await self.stop()
                 await self._layer.flush()
-            await self.start()
+            await self._open()
             await self._layer.send(self.address, {"type": ECHO, "from": self.address})
             self._unheard_since = self._unheard_since or now
-            for session_id in self._left_behind - self._joined.keys():
-                # The layer has forgotten the group already, but not its subscription.
-                await self._layer.group_add(_group(session_id), self.address)
-                await self._layer.group_discard(_group(session_id), self.address)
+            for session_id in list(self._left_behind):
+                if session_id not in self._joined:
+                    # The layer has forgotten the group already, but not its subscription.
+                    await self._layer.group_add(_group(session_id), self.address)
+                    await self._layer.group_discard(_group(session_id), self.address)
                 self._left_behind.discard(session_id)
-            self._left_behind -= self._joined.keys()
 
     async def send(self, address: str, message: Message) -> None:
         """Send to one process. A message for this very process is handled at once."""
@@ -146,17 +150,22 @@ class Mailbox:
         self._joined[session_id] += 1
         if self._joined[session_id] == 1:
             try:
-                async with asyncio.timeout(conf.redis_timeout_seconds):
+                async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
+                    if self._receiver is None:
+                        raise ConnectionError("the mailbox could not be opened anew yet")
                     await self._layer.group_add(_group(session_id), self.address)
             except BaseException:
                 self._release(session_id)
                 raise
 
     async def leave(self, session_id: str) -> None:
-        if self._release(session_id) and not await self._attempt(
-            self._layer.group_discard(_group(session_id), self.address)
-        ):
+        if self._release(session_id) and not await self._attempt(self._discard(session_id)):
             self._left_behind.add(session_id)
+
+    async def _discard(self, session_id: str) -> None:
+        async with self._changing:
+            if session_id not in self._joined:
+                await self._layer.group_discard(_group(session_id), self.address)
 
     def _release(self, session_id: str) -> bool:
         """Take one `join` back; whether it was the last."""
@@ -172,6 +181,10 @@ class Mailbox:
                 message = await self._layer.receive(self.address)
             except (RedisError, OSError):
                 logger.warning("the channel layer cannot be reached; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            except Exception:
+                logger.exception("a message could not be read")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._unheard_since = None

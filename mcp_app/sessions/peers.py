@@ -53,3 +53,5 @@ class Peers:
                 await self.enrol()
             except (RedisError, OSError):
                 logger.warning("the roll of processes could not be kept: Redis cannot be reached")
+            except Exception:
+                logger.exception("the roll of processes could not be kept")

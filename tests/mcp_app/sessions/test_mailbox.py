@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.sessions import mailbox as module
-from mcp_app.sessions.mailbox import ECHO, Mailbox
+from mcp_app.sessions.mailbox import ECHO, EVERYONE, Mailbox
+from mcp_app.sessions.peers import Peers
 from tests.support.waiting import eventually
 
 Open = Callable[[], Awaitable[Mailbox]]
@@ -35,6 +37,27 @@ class HangingLayer:
         await asyncio.Event().wait()
 
     group_send = send = group_discard = group_add
+
+
+class PausedLayer:
+    """A channel layer that waits at one of its methods until it may go on; all processes go to `EVERYONE`."""
+
+    def __init__(self, layer: Any, at: str) -> None:
+        self._layer = layer
+        self._at = at
+        self.waits = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._layer, name)
+
+        async def paused(*args: Any) -> Any:
+            if EVERYONE not in args:
+                self.waits.set()
+                await self.go_on.wait()
+            return await method(*args)
+
+        return paused if name == self._at else method
 
 
 def _heard_by(mailbox: Mailbox, kind: str = "test") -> list[Any]:
@@ -110,9 +133,11 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
 
 
 @pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
-async def test_joining_fails_in_time_and_can_be_tried_again(layer: Any, settings: Any) -> None:
+async def test_joining_fails_in_time_and_can_be_tried_again(
+    layer: Any, mailbox: Mailbox, settings: Any
+) -> None:
     settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
-    mailbox = Mailbox(layer)
+    mailbox._layer = layer
     for _ in range(2):  # had the first one counted, the second would not try
         with pytest.raises((RedisConnectionError, TimeoutError)):
             await mailbox.join("s")
@@ -153,3 +178,88 @@ async def test_a_mailbox_that_hears_itself_keeps_its_address(mailbox: Mailbox, s
 
     await eventually(has_been_checked_for_longer_than_a_lease)
     assert mailbox.address == address
+
+
+@pytest.mark.parametrize("at", ["flush", "new_channel", "group_add"])
+async def test_sessions_can_be_joined_and_left_while_the_mailbox_is_opened_anew(
+    open_mailbox: Open, settings: Any, at: str
+) -> None:
+    here, there = await open_mailbox(), await open_mailbox()
+    for session_id in ("stays", "leaves"):
+        await here.join(session_id)
+    heard = _heard_by(here)
+    await _let_it_be_deaf(here, settings)
+    here._layer = layer = PausedLayer(here._layer, at)
+    checking = asyncio.create_task(here.check())
+    await asyncio.wait_for(layer.waits.wait(), 5)
+    changing = asyncio.gather(here.join("joins"), here.join("joins too"), here.leave("leaves"))
+    await asyncio.sleep(0)
+    layer.go_on.set()
+    await checking
+    await changing
+    for n, session_id in enumerate(["leaves", "stays", "joins", "joins too"]):
+        await there.send_to_session(session_id, {"type": "test", "n": n})
+    await eventually(lambda: heard == [1, 2, 3])
+
+
+async def test_joining_a_mailbox_that_could_not_be_opened_anew_fails_as_without_redis(
+    open_mailbox: Open, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = await open_mailbox(), await open_mailbox()
+    await _let_it_be_deaf(here, settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(here._layer, "new_channel", BrokenLayer().send, raising=False)
+        with pytest.raises(RedisConnectionError):
+            await here.check()
+    with pytest.raises(OSError, match="mailbox"):
+        await here.join("s")
+    await here.check()
+    await here.join("s")
+    heard = _heard_by(here)
+    await there.send_to_session("s", {"type": "test", "n": 1})
+    await eventually(lambda: heard == [1])
+
+
+async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
+    open_mailbox: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    here, there = await open_mailbox(), await open_mailbox()
+    heard = _heard_by(here)
+    layer = get_channel_layer()
+    with monkeypatch.context() as patched:
+        patched.setattr(layer, "serialize", lambda message: b"\xc1")  # which msgpack never uses
+        await there.send(here.address, {"type": "test", "n": 1})
+    await there.send(here.address, {"type": "test", "n": 2})
+    await eventually(lambda: heard == [2])
+    assert "could not be read" in caplog.text
+
+
+async def _let_it_be_deaf(mailbox: Mailbox, settings: Any) -> None:
+    """The next check finds that what it wrote to itself has not arrived."""
+    settings.MCP_LEASE_SECONDS = 0.0
+    get_channel_layer().loses = ECHO
+    await mailbox.check()
+
+
+async def test_a_process_stays_within_hearing_whatever_a_check_runs_into(
+    redis: Redis, mailbox: Mailbox, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    settings.MCP_LEASE_SECONDS = 0.01
+    check, checked = mailbox.check, asyncio.Event()
+
+    async def fail_once() -> None:
+        monkeypatch.setattr(mailbox, "check", check_and_tell)
+        raise RuntimeError("a fault of ours")
+
+    async def check_and_tell() -> None:
+        await check()
+        checked.set()
+
+    monkeypatch.setattr(mailbox, "check", fail_once)
+    running = asyncio.create_task(Peers(redis, mailbox).run())
+    try:
+        await asyncio.wait_for(checked.wait(), 5)
+    finally:
+        running.cancel()
+    assert "a fault of ours" in caplog.text

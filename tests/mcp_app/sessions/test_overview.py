@@ -254,3 +254,25 @@ async def test_without_redis_the_command_says_so(settings: Any) -> None:
 
 def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.Redis) -> None:
     assert list(overview._read(reader, [keys.record("gone")], Counter())) == []
+
+
+async def test_the_streams_are_counted_again_after_a_count_that_failed(
+    redis: Redis, mailbox: Mailbox, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MCP_LEASE_SECONDS = 0.01
+    asked = 0
+
+    def counts() -> dict[str, int]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise RuntimeError("a fault of ours")
+        return {}
+
+    streams: Any = SimpleNamespace(counts=counts)
+    running = asyncio.create_task(Census(redis, mailbox, streams).run())
+    try:
+        await eventually(lambda: asked > 1)
+    finally:
+        running.cancel()
+    assert "a fault of ours" in caplog.text
