@@ -148,15 +148,16 @@ class Mailbox:
             RedisError, OSError: The channel layer cannot be reached.
         """
         self._joined[session_id] += 1
-        if self._joined[session_id] == 1:
-            try:
-                async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
-                    if self._receiver is None:
-                        raise ConnectionError("the mailbox could not be opened anew yet")
-                    await self._layer.group_add(_group(session_id), self.address)
-            except BaseException:
-                self._release(session_id)
-                raise
+        try:
+            async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
+                if self._receiver is None:
+                    raise ConnectionError("the mailbox could not be opened anew yet")
+                # Not only for the first: that one may be waiting still, and fail.
+                await self._layer.group_add(_group(session_id), self.address)
+        except BaseException:
+            if self._release(session_id):
+                self._left_behind.add(session_id)  # it may have been added all the same
+            raise
 
     async def leave(self, session_id: str) -> None:
         if self._release(session_id) and not await self._attempt(self._discard(session_id)):

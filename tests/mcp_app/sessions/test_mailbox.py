@@ -143,6 +143,25 @@ async def test_joining_fails_in_time_and_can_be_tried_again(
             await mailbox.join("s")
 
 
+async def test_a_session_is_joined_only_when_it_is_heard_though_another_join_of_it_fails(
+    mailbox: Mailbox,
+) -> None:
+    here = mailbox._layer
+    mailbox._layer = layer = PausedLayer(BrokenLayer(), "group_add")
+    failing = asyncio.create_task(mailbox.join("s"))
+    await asyncio.wait_for(layer.waits.wait(), 5)
+    joining = asyncio.create_task(mailbox.join("s"))
+    await asyncio.sleep(0)
+    mailbox._layer = here
+    layer.go_on.set()
+    with pytest.raises(RedisConnectionError):
+        await failing
+    await joining
+    heard = _heard_by(mailbox)
+    await here.group_send("session.s", {"type": "test", "n": 1})
+    await eventually(lambda: heard == [1])
+
+
 async def test_a_mailbox_that_hears_nothing_any_more_is_opened_anew(
     open_mailbox: Open, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
