@@ -9,7 +9,6 @@ streams end when the process shuts down or a reader has fallen far behind.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -173,8 +172,9 @@ class StatelessExchange(ReportsProgress):
             self.answer = await self._serve()
             await self._outbox.put(None)
         except asyncio.CancelledError:
-            with contextlib.suppress(asyncio.QueueFull):  # then nobody is waiting for the end
-                self._outbox.put_nowait(None)
+            if self._outbox.full():  # whoever reads is slow or gone, and must come to the end all the same
+                self._outbox.get_nowait()
+            self._outbox.put_nowait(None)
             raise
 
     async def _serve(self) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from mcp.server.mcpserver import Context
 
+from mcp_app.transports.stateless import _BACKLOG
 from tests.mcp_app.transports.support import (
     MODERN,
     Held,
@@ -18,6 +21,7 @@ from tests.mcp_app.transports.support import (
     within,
 )
 from tests.support.asgi import Response
+from tests.support.waiting import eventually
 
 META = "io.modelcontextprotocol/"
 HEADER_MISMATCH = -32020
@@ -168,6 +172,34 @@ async def test_closing_the_stream_cancels_the_call(one: Process) -> None:
     await stream.drop()
     await within(held.ended.wait())
     assert held.was_cancelled
+
+
+async def test_a_cancelled_call_with_a_full_backlog_ends_its_response(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, go_on = 0, asyncio.Event()
+    send = Response.send
+
+    async def send_slowly(self: Response, message: Any) -> None:
+        await send(self, message)
+        if message["type"] == "http.response.body":
+            await go_on.wait()
+
+    async def chatty(ctx: Context) -> str:
+        nonlocal sent
+        while True:
+            await ctx.report_progress(sent)
+            sent += 1
+
+    monkeypatch.setattr(Response, "send", send_slowly)
+    one.runtime.server.add_tool(chatty, structured_output=False)
+    params = {"name": "chatty", "arguments": {}, "_meta": {"progressToken": "p"}}
+    stream = await modern(one, "tools/call", params)
+    await eventually(lambda: sent > _BACKLOG)
+    stream.leave()
+    await eventually(lambda: len(one.runtime.stateless_calls) == 0)
+    go_on.set()
+    await stream.drop()
 
 
 async def test_the_state_of_one_process_is_taken_by_the_other_and_by_nobody_elses_token(
