@@ -25,7 +25,7 @@ _LARGE_BODY = 256 * 1024
 """Bytes from which on a body is worth a collection: reading it takes longer."""
 
 _HEADERS = "mcp.headers"
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -115,7 +115,7 @@ async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderLis
 
 
 async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
-    await respond(send, status, to_json(message), [_JSON, *headers])
+    await respond(send, status, to_json(message), [JSON, *headers])
 
 
 async def respond_error(send: Send, error: errors.HttpError, request_id: Any = None) -> None:

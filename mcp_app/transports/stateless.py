@@ -9,6 +9,7 @@ streams end when the process shuts down or a reader has fallen far behind.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -30,7 +31,7 @@ from mcp.shared.inbound import (
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
+from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
@@ -38,6 +39,8 @@ from mcp_app.runtime import Runtime
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import as_message, check_scopes, decode, until_left
+
+logger = logging.getLogger(__name__)
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
@@ -109,7 +112,8 @@ class Stateless:
             if item == framing.KEEP_ALIVE:
                 item = await exchange.next(conf.keep_alive_seconds)
             if item is None and exchange.answer is not None:
-                await http.respond_json(send, exchange.status, exchange.answer, http.COMMON_HEADERS)
+                headers = [http.JSON, *http.COMMON_HEADERS]
+                await http.respond(send, exchange.status, exchange.answer, headers)
             else:
                 await _send_stream(send, exchange, item)
         finally:
@@ -126,7 +130,7 @@ async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes
         await send({"type": "http.response.body", "body": item, "more_body": True})
         sent += len(item)
         item = await exchange.next(conf.keep_alive_seconds)
-    last = framing.event_without_id(exchange.answer) if exchange.answer is not None else b""
+    last = b"" if exchange.answer is None else b"event: message\ndata: " + exchange.answer + b"\n\n"
     await send({"type": "http.response.body", "body": last})
 
 
@@ -144,7 +148,7 @@ class StatelessExchange(ReportsProgress):
         self.request_id = request.id
         self.transport = TransportContext(kind="streamable-http", can_send_request=False, headers=headers)
         self.message_metadata = ServerMessageMetadata(request_context=ClientRequest(headers, None))
-        self.answer: dict[str, Any] | None = None
+        self.answer: bytes | None = None
         self.status = 200
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
         self._progress_token = progress_token_from_params(request.params)
@@ -167,9 +171,9 @@ class StatelessExchange(ReportsProgress):
             return framing.KEEP_ALIVE
 
     async def run(self) -> None:
-        """Run the handler and keep its answer; a cancelled one has none."""
+        """Run the handler and keep its answer, as JSON; a cancelled one has none."""
         try:
-            self.answer = await self._serve()
+            self.answer = self._as_json(await self._serve())
             await self._outbox.put(None)
         except asyncio.CancelledError:
             if self._outbox.full():  # whoever reads is slow or gone, and must come to the end all the same
@@ -202,6 +206,15 @@ class StatelessExchange(ReportsProgress):
             self.status = ERROR_CODE_HTTP_STATUS.get(data.code, 200)
             answer["error"] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
         return answer
+
+    def _as_json(self, answer: dict[str, Any]) -> bytes:
+        try:
+            return framing.to_json(answer)
+        except ValueError:  # such as a lone surrogate in a text
+            logger.exception("an answer cannot be written as JSON", extra={"method": self.method})
+            self.status = 200
+            error = {"code": INTERNAL_ERROR, "message": "Internal server error"}
+            return framing.to_json({"jsonrpc": "2.0", "id": self.request_id, "error": error})
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

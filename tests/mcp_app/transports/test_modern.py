@@ -174,6 +174,23 @@ async def test_closing_the_stream_cancels_the_call(one: Process) -> None:
     assert held.was_cancelled
 
 
+@pytest.mark.parametrize("says_something", [True, False], ids=["stream", "json"])
+async def test_an_answer_that_cannot_be_written_as_json_is_an_internal_error(
+    one: Process, says_something: bool
+) -> None:
+    async def torn(ctx: Context) -> str:
+        if says_something:
+            await ctx.report_progress(1)
+        return "half a character: \ud83d"
+
+    one.runtime.server.add_tool(torn, structured_output=False)
+    params = {"name": "torn", "arguments": {}, "_meta": {"progressToken": "p"}}
+    response = await modern(one, "tools/call", params, id="the call")
+    assert response.content_type == ("text/event-stream" if says_something else "application/json")
+    answer = await response.answer()
+    assert (answer["id"], answer["error"]["code"]) == ("the call", -32603)
+
+
 async def test_a_cancelled_call_with_a_full_backlog_ends_its_response(
     one: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
