@@ -112,6 +112,7 @@ class Drain:
         await self._calls.hand_over()
         await self._hand_over_tasks()
         self._stateless_calls.cancel()
+        self._end_listen_streams()  # those that were about to begin
         self._streams.end_all()
         await self._until(lambda: not len(self._streams) and not len(self._listening), _LEAVE_SECONDS)
         self._listening.cancel()  # those whose readers do not take their last message

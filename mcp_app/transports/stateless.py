@@ -42,6 +42,8 @@ from mcp_app.transports.messages import as_message, check_scopes, decode, until_
 
 logger = logging.getLogger(__name__)
 
+_LISTEN = "subscriptions/listen"
+
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
 
@@ -68,6 +70,8 @@ class Stateless:
             raise errors.not_a_message("this revision has no responses of clients.")
         try:
             route = self._route(scope, headers, message)
+            if message.method == _LISTEN and self._runtime.is_draining:
+                raise errors.shutting_down()
         except errors.HttpError as refusal:
             await http.respond_error(send, refusal, message.id)
             return
@@ -100,7 +104,7 @@ class Stateless:
         self, scope: http.Scope, receive: http.Receive, send: http.Send, exchange: StatelessExchange
     ) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
-        listens = exchange.method == "subscriptions/listen"
+        listens = exchange.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(exchange.run())
         watcher: asyncio.Task[None] | None = None

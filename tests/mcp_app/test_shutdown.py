@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
 
-from tests.mcp_app.transports.support import Process, modern, within
+from tests.mcp_app.transports.support import Held, Process, modern, within
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -32,3 +34,45 @@ async def test_a_listen_stream_ends_with_the_answer_to_its_request(process: Proc
     assert last["result"]["resultType"] == "complete"
     key = "io.modelcontextprotocol/subscriptionId"
     assert last["result"]["_meta"][key] == acknowledged["params"]["_meta"][key] == 1
+
+
+async def test_a_process_that_leaves_begins_no_listen_stream(process: Process) -> None:
+    await process.runtime.start()
+    assert process.runtime.drain
+    await within(process.runtime.drain.drain())
+    params = {"notifications": {"toolsListChanged": True}}
+    response = await modern(process, "subscriptions/listen", params)
+    assert (response.status, response.content_type) == (503, "application/json")
+    assert int(response.headers["retry-after"]) > 0
+    refusal = await response.json()
+    assert (refusal["id"], refusal["error"]["code"]) == (1, -32603)
+
+
+async def test_a_listen_stream_that_was_about_to_begin_ends_with_the_answer_to_its_request(
+    process: Process,
+) -> None:
+    about_to_begin, go_on = asyncio.Event(), asyncio.Event()
+
+    async def pause(ctx: Any, call_next: Any) -> Any:
+        if ctx.method == "subscriptions/listen":
+            about_to_begin.set()
+            await go_on.wait()
+        return await call_next(ctx)
+
+    process.runtime.server.middleware.append(pause)
+    held = Held(process)
+    call = asyncio.create_task(modern(process, "tools/call", {"name": "held", "arguments": {}}))
+    await within(held.started.wait())
+    params = {"notifications": {"toolsListChanged": True}}
+    listening = asyncio.create_task(modern(process, "subscriptions/listen", params))
+    await within(about_to_begin.wait())
+    assert process.runtime.drain
+    draining = asyncio.create_task(process.runtime.drain.drain())
+    await eventually(lambda: process.runtime.is_draining)
+    go_on.set()
+    stream = await listening
+    assert (await stream.next_message())["method"] == "notifications/subscriptions/acknowledged"
+    held.go.set()
+    await within(draining)
+    assert [message["id"] for message in await stream.messages()] == [1]
+    assert "result" in await (await call).answer()
