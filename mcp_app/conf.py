@@ -192,7 +192,7 @@ class Conf:
 
     @cached_property
     def shutdown_grace_seconds(self) -> float:
-        """How long running calls may take to finish after SIGTERM, before they are handed over."""
+        """How long running calls and tasks may take to finish after SIGTERM, before they are handed over."""
         return getattr(settings, "MCP_SHUTDOWN_GRACE_SECONDS", 10.0)
 
     @cached_property

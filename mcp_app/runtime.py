@@ -173,7 +173,7 @@ class Runtime:
                 self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat
             )
             self.drain = Drain(
-                self.calls, self.streams, self.stateless_calls, self.listening, self.tasks.runs.aclose
+                self.calls, self.streams, self.stateless_calls, self.listening, self.tasks.runs
             )
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")

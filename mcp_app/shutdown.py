@@ -1,8 +1,8 @@
 """Shutdown: what a process does between SIGTERM and its end, so that clients notice only a short pause.
 
 `/readyz` turns 503, GET streams end at once with `retry:`, listen streams (2026-07-28) with an answer,
-running calls get a grace period, and then their streams end as well. Clients resume at another process;
-calls that did not finish are settled there.
+running calls and tasks get a grace period, and then the calls' streams end as well. Clients resume at another
+process; what did not finish is settled there.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sized
 from types import FrameType
 from typing import Any
 
 from mcp.server.subscriptions import ListenHandler
 
 from mcp_app.conf import conf
+from mcp_app.extensions.tasks.runs import TaskRuns
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.streams import Streams
 
@@ -58,14 +59,14 @@ class Drain:
         streams: Streams,
         stateless_calls: TaskSet,
         listening: TaskSet,
-        hand_over_tasks: Callable[[], Awaitable[None]],
+        task_runs: TaskRuns,
     ) -> None:
         self.is_draining = False
         self._calls = calls
         self._streams = streams
         self._stateless_calls = stateless_calls
         self._listening = listening
-        self._hand_over_tasks = hand_over_tasks
+        self._task_runs = task_runs
         self._server_handler: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -101,16 +102,15 @@ class Drain:
             self._server_handler(signal.SIGTERM, None)
 
     async def drain(self) -> None:
-        """End GET streams, wait for running calls, then end what is left."""
+        """End GET streams, wait for running calls and tasks, then end what is left."""
         self.is_draining = True
         logger.info("draining", extra={"calls": len(self._calls), "streams": len(self._streams)})
         self._streams.end_listeners()
         self._end_listen_streams()
-        await self._until(
-            lambda: not len(self._calls) and not len(self._stateless_calls), conf.shutdown_grace_seconds
-        )
+        work: tuple[Sized, ...] = (self._calls, self._stateless_calls, self._task_runs)
+        await self._until(lambda: not any(len(part) for part in work), conf.shutdown_grace_seconds)
         await self._calls.hand_over()
-        await self._hand_over_tasks()
+        await self._task_runs.aclose()
         self._stateless_calls.cancel()
         self._end_listen_streams()  # those that were about to begin
         self._streams.end_all()

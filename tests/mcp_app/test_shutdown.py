@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from tests.mcp_app.transports.support import Held, Process, modern, within
+from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.support import TaskSupport
+from tests.mcp_app.transports.support import Held, Process, modern, text_of, within
 from tests.support.waiting import eventually
 
 
@@ -76,3 +78,29 @@ async def test_a_listen_stream_that_was_about_to_begin_ends_with_the_answer_to_i
     await within(draining)
     assert [message["id"] for message in await stream.messages()] == [1]
     assert "result" in await (await call).answer()
+
+
+async def test_a_task_that_runs_when_the_process_leaves_may_finish(process: Process) -> None:
+    held = Held(process)
+    process.runtime.tasks._tools = {"held": TaskSupport()}
+    knows_tasks: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
+    params = {"name": "held", "arguments": {}}
+    made = await (await modern(process, "tools/call", params, capabilities=knows_tasks)).answer()
+    task_id = made["result"]["taskId"]
+    await within(held.started.wait())
+    assert process.runtime.drain
+    draining = asyncio.create_task(process.runtime.drain.drain())
+    done, _ = await asyncio.wait({draining}, timeout=0.2)
+    assert not done
+    held.go.set()
+    await within(draining)
+    params = {"taskId": task_id}
+    asked = await modern(process, "tasks/get", params, capabilities=knows_tasks, mcp_name=task_id)
+    assert text_of((await asked.answer())["result"]) == "result"
+    assert not held.was_cancelled
+
+
+async def test_a_process_without_work_leaves_at_once(process: Process) -> None:
+    await process.runtime.start()
+    assert process.runtime.drain
+    await within(process.runtime.drain.drain(), 1.0)
