@@ -119,6 +119,8 @@ async def own_session(runtime: Runtime, session_id: str, principal: Principal) -
 async def until_left(runtime: Runtime, principal: Principal, receive: http.Receive) -> None:
     """Return when the client has gone, or may not go on: its token was withdrawn or has expired."""
     with runtime.tokens.in_use(principal) as unwelcome:
+        if not await runtime.tokens.is_still_good(principal):
+            return  # it was withdrawn since the request came
         gone = asyncio.ensure_future(http.until_disconnect(receive))
         try:
             while not (
