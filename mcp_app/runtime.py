@@ -104,7 +104,7 @@ class Runtime:
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],
             session_files=RedisSessionFiles(self.redis),
-            note_store=UserNotes(self.redis, self.mailbox, self.sessions, self.log.append),
+            note_store=UserNotes(self.redis, self.mailbox, self.log.append),
         )
         self.tasks.install(self.server)
         self.scopes = ToolScopes(self.server)

@@ -21,9 +21,9 @@ from redis.exceptions import RedisError
 
 from mcp_app.models import Note as Row
 from mcp_app.server.notes import Note, TooManyNotes, User
+from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PENDING
 from mcp_app.sessions.mailbox import Mailbox
-from mcp_app.sessions.record import SessionStore
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +45,9 @@ Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
 class UserNotes:
     """The implementation of `mcp_app.server.notes.NoteStore`."""
 
-    def __init__(self, redis: Redis, mailbox: Mailbox, sessions: SessionStore, append: Append) -> None:
+    def __init__(self, redis: Redis, mailbox: Mailbox, append: Append) -> None:
         self._redis = redis
         self._mailbox = mailbox
-        self._sessions = sessions
         self._append = append
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         mailbox.on(LIST_CHANGED, self._on_list_changed)
@@ -102,11 +101,16 @@ class UserNotes:
     async def _announce(self, user: User) -> None:
         await self._mailbox.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
         key = readers_key(self.space(user))
-        for session_id in cast("list[str]", await self._redis.zrange(key, 0, -1)):
-            if await self._sessions.get(session_id) is None:
-                await self._redis.zrem(key, session_id)
-            else:
+        readers = cast("list[str]", await self._redis.zrange(key, 0, -1))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id in readers:
+                pipe.exists(keys.record(session_id))  # to be told of a change is no use of a session
+            there = await pipe.execute()
+        for session_id, is_there in zip(readers, there, strict=True):
+            if is_there:
                 await self._append(session_id, PENDING, NOTIFICATION)
+            else:
+                await self._redis.zrem(key, session_id)
 
     async def remember(self, user: User, session_id: str) -> None:
         key = readers_key(self.space(user))

@@ -1,7 +1,6 @@
 """The notes' store: in the database, with changes that reach the user's sessions in every process."""
 
 import asyncio
-from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -11,6 +10,7 @@ from redis.exceptions import ConnectionError
 from mcp_app.extensions.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
 from mcp_app.models import Note as Row
 from mcp_app.server.notes import TooManyNotes, User
+from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PENDING
 
 from .support import WAIT, Hub
@@ -21,14 +21,8 @@ ALICE = User("https://as", "1")
 ELSEWHERE = User("https://another", "1")
 
 
-class Sessions:
-    """Sessions that live until they are ended."""
-
-    def __init__(self):
-        self.ended = set()
-
-    async def get(self, session_id):
-        return None if session_id in self.ended else SimpleNamespace(id=session_id)
+SECONDS = 100
+"""What the sessions of these tests have yet to live."""
 
 
 @pytest.fixture
@@ -37,18 +31,25 @@ def told():
 
 
 @pytest.fixture
-def sessions():
-    return Sessions()
+async def sessions(redis):
+    """Three sessions, as far as notes need them: their records are there."""
+    names = ["s1", "s2", "s3"]
+    for name in names:
+        await redis.hset(keys.record(name), "owner", "somebody")
+        await redis.expire(keys.record(name), SECONDS)
+    yield names
+    for name in names:
+        await redis.delete(keys.record(name))
 
 
 @pytest.fixture
-async def processes(redis, sessions, told):
+async def processes(redis, told):
     hub = Hub()
 
     async def append(session_id, stream, message):
         told.append((session_id, stream, message["method"]))
 
-    made = [UserNotes(redis, hub.mailbox(), sessions, append) for _ in range(2)]
+    made = [UserNotes(redis, hub.mailbox(), append) for _ in range(2)]
     yield made
     await redis.delete(readers_key(made[0].space(ALICE)), readers_key(made[0].space(ELSEWHERE)))
 
@@ -128,7 +129,9 @@ async def test_notes_created_at_once_are_no_more_than_allowed(processes):
     assert len(await here.list(ALICE)) == MAX_NOTES
 
 
-async def test_a_change_of_the_list_reaches_the_users_sessions_wherever_they_read_it(processes, told):
+async def test_a_change_of_the_list_reaches_the_users_sessions_wherever_they_read_it(
+    processes, sessions, told
+):
     here, there = processes
     await here.remember(ALICE, "s1")
     await there.remember(ALICE, "s2")
@@ -156,10 +159,18 @@ async def test_a_change_that_cannot_be_announced_is_a_change_all_the_same(
 async def test_a_session_that_ended_is_forgotten(processes, sessions, told, redis):
     here, _ = processes
     await here.remember(ALICE, "s1")
-    sessions.ended.add("s1")
+    await redis.delete(keys.record("s1"))
     await here.announce(ALICE)
     assert told == []
     assert not await redis.exists(readers_key(here.space(ALICE)))
+
+
+async def test_a_session_does_not_live_longer_for_hearing_of_changes(processes, sessions, redis, told):
+    here, _ = processes
+    await here.remember(ALICE, "s1")
+    await here.announce(ALICE)
+    assert len(told) == 1
+    assert await redis.ttl(keys.record("s1")) <= SECONDS
 
 
 async def test_readers_are_few_and_expire(processes, redis):
