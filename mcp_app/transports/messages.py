@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
@@ -20,6 +21,8 @@ from mcp_app.sessions.record import SessionRecord, SessionStore
 from mcp_app.sessions.streams import EventStream
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, framing, http
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_SESSION_ID = 128
 
@@ -137,6 +140,20 @@ async def until_left(runtime: Runtime, principal: Principal, receive: http.Recei
             gone.cancel()
 
 
+@asynccontextmanager
+async def once_begun(send: http.Send) -> AsyncIterator[None]:
+    """Around what follows the head of an event stream: a fault ends the stream, which lacks its answer then.
+
+    There can be no second head. Nor can the fault be left to the server: Daphne would try to send one.
+    """
+    try:
+        yield
+    except Exception:
+        logger.exception("an event stream broke off")
+        with suppress(Exception):  # perhaps it is sending that fails
+            await send({"type": "http.response.body", "body": b""})
+
+
 async def send_stream(
     send: http.Send,
     leaving: Coroutine[Any, Any, None],
@@ -167,12 +184,13 @@ async def send_stream(
     try:
         head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
         await send({"type": "http.response.start", "status": 200, "headers": head})
-        await write(opening)
-        async with aclosing(stream.items()) as items:
-            async for event in items:
-                await write(
-                    framing.KEEP_ALIVE if event is None else framing.event(name_event(event), event.data)
-                )
-        await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
+        async with once_begun(send):
+            await write(opening)
+            async with aclosing(stream.items()) as items:
+                async for event in items:
+                    await write(
+                        framing.KEEP_ALIVE if event is None else framing.event(name_event(event), event.data)
+                    )
+            await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
     finally:
         watcher.cancel()

@@ -38,7 +38,7 @@ from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, notification
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import as_message, check_scopes, decode, until_left
+from mcp_app.transports.messages import as_message, check_scopes, decode, once_begun, until_left
 
 logger = logging.getLogger(__name__)
 
@@ -130,12 +130,13 @@ async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes
     head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
-    while item is not None and sent <= conf.max_stream_bytes:
-        await send({"type": "http.response.body", "body": item, "more_body": True})
-        sent += len(item)
-        item = await exchange.next(conf.keep_alive_seconds)
-    last = b"" if exchange.answer is None else b"event: message\ndata: " + exchange.answer + b"\n\n"
-    await send({"type": "http.response.body", "body": last})
+    async with once_begun(send):
+        while item is not None and sent <= conf.max_stream_bytes:
+            await send({"type": "http.response.body", "body": item, "more_body": True})
+            sent += len(item)
+            item = await exchange.next(conf.keep_alive_seconds)
+        last = b"" if exchange.answer is None else b"event: message\ndata: " + exchange.answer + b"\n\n"
+        await send({"type": "http.response.body", "body": last})
 
 
 class StatelessExchange(ReportsProgress):

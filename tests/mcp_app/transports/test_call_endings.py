@@ -13,15 +13,19 @@ from mcp.types import ToolAnnotations
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import ENDED
 from tests.mcp_app.transports.support import (
+    LATEST,
+    MODERN,
     Held,
     Process,
     Session,
     call_held,
+    modern,
     notification,
     text_of,
     tool_call,
     within,
 )
+from tests.support.asgi import Response
 from tests.support.waiting import eventually
 
 IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
@@ -82,6 +86,29 @@ async def test_the_calls_of_a_session_that_has_ended_are_broken_off_even_if_nobo
     assert (await session.delete(other)).status == 204
     await eventually(lambda: held.was_cancelled)
     await eventually(lambda: len(one.runtime.calls) == 0)
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+async def test_a_stream_in_which_something_fails_ends_and_does_not_begin_anew(
+    one: Process, session: Session, revision: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    send = Response.send
+
+    async def fail_at_progress(self: Response, message: Any) -> None:
+        if b"notifications/progress" in message.get("body", b""):
+            raise RuntimeError("a fault of ours")
+        await send(self, message)
+
+    monkeypatch.setattr(Response, "send", fail_at_progress)
+    Held(one)
+    message = call_held()
+    sending = (
+        session.post(one, message) if revision == LATEST else modern(one, "tools/call", message["params"])
+    )
+    stream = await sending
+    assert (stream.status, stream.content_type) == (200, "text/event-stream")
+    assert await stream.messages() == []
+    assert "a fault of ours" in caplog.text
 
 
 async def test_a_process_does_not_take_its_own_living_call_for_lost(one: Process, session: Session) -> None:
