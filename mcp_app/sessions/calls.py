@@ -307,7 +307,7 @@ class Calls:
         else:
             logger.warning("a lost call is given up", extra=facts)
             error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
-            answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error})
+            answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error}, call.method)
             await self._settle(record.id, stream, registration.destination, answer)
         return True
 

@@ -39,12 +39,12 @@ Answer = dict[str, Any]
 """A JSON-RPC response: a result or an error."""
 
 
-def encode(answer: Answer) -> bytes:
+def encode(answer: Answer, method: str) -> bytes:
     """An answer as JSON. One that cannot be JSON, for half a character in it, say, becomes an error."""
     try:
         return pydantic_core.to_json(answer)
     except pydantic_core.PydanticSerializationError:
-        logger.exception("an answer cannot be written as JSON")
+        logger.exception("an answer cannot be written as JSON", extra={"method": method})
         error = ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON.")
         return pydantic_core.to_json(
             {"jsonrpc": "2.0", "id": answer["id"], "error": error.model_dump(exclude_none=True)}
@@ -199,7 +199,7 @@ class Exchange(ReportsProgress):
     async def run(self) -> None:
         """Run the request's handler and give its answer. A cancelled one gets none."""
         try:
-            answer: bytes | None = encode(await self._serve())
+            answer: bytes | None = encode(await self._serve(), self.request.method)
         except asyncio.CancelledError:
             if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired

@@ -19,13 +19,13 @@ HeaderList = Iterable[tuple[bytes, bytes]]
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """What every response of an MCP endpoint says of itself."""
 
-JSON_HEADERS = ((b"content-type", b"application/json"), *COMMON_HEADERS)
+_JSON = (b"content-type", b"application/json")
+JSON_HEADERS = (_JSON, *COMMON_HEADERS)
 
 _LARGE_BODY = 256 * 1024
 """Bytes from which on a body is worth a collection: reading it takes longer."""
 
 _HEADERS = "mcp.headers"
-JSON = (b"content-type", b"application/json")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -115,7 +115,7 @@ async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderLis
 
 
 async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
-    await respond(send, status, to_json(message), [JSON, *headers])
+    await respond(send, status, to_json(message), [_JSON, *headers])
 
 
 async def respond_error(send: Send, error: errors.HttpError, request_id: Any = None) -> None:

@@ -9,7 +9,6 @@ streams end when the process shuts down or a reader has fallen far behind.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -31,16 +30,14 @@ from mcp.shared.inbound import (
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import HEADER_MISMATCH, INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest
+from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, notification
+from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import as_message, check_scopes, decode, once_begun, until_left
-
-logger = logging.getLogger(__name__)
 
 _LISTEN = "subscriptions/listen"
 
@@ -116,8 +113,7 @@ class Stateless:
             if item == framing.KEEP_ALIVE:
                 item = await exchange.next(conf.keep_alive_seconds)
             if item is None and exchange.answer is not None:
-                headers = [http.JSON, *http.COMMON_HEADERS]
-                await http.respond(send, exchange.status, exchange.answer, headers)
+                await http.respond(send, exchange.status, exchange.answer, http.JSON_HEADERS)
             else:
                 await _send_stream(send, exchange, item)
         finally:
@@ -178,7 +174,7 @@ class StatelessExchange(ReportsProgress):
     async def run(self) -> None:
         """Run the handler and keep its answer, as JSON; a cancelled one has none."""
         try:
-            self.answer = self._as_json(await self._serve())
+            self.answer = encode(await self._serve(), self.method)
             await self._outbox.put(None)
         except asyncio.CancelledError:
             if self._outbox.full():  # whoever reads is slow or gone, and must come to the end all the same
@@ -211,15 +207,6 @@ class StatelessExchange(ReportsProgress):
             self.status = ERROR_CODE_HTTP_STATUS.get(data.code, 200)
             answer["error"] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
         return answer
-
-    def _as_json(self, answer: dict[str, Any]) -> bytes:
-        try:
-            return framing.to_json(answer)
-        except ValueError:  # such as a lone surrogate in a text
-            logger.exception("an answer cannot be written as JSON", extra={"method": self.method})
-            self.status = 200
-            error = {"code": INTERNAL_ERROR, "message": "Internal server error"}
-            return framing.to_json({"jsonrpc": "2.0", "id": self.request_id, "error": error})
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
