@@ -178,6 +178,8 @@ OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth_app.AccessToken"  # noqa: S105 - a m
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "oauth_app.RefreshToken"  # noqa: S105 - a model
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"  # noqa: S105 - a model
 
+OAUTH_ACCESS_SECONDS = 3600
+
 OAUTH2_PROVIDER = {
     "OAUTH2_VALIDATOR_CLASS": "oauth_app.validators.Validator",
     # Knows the authorization code and refresh token grants only: no token without a person.
@@ -186,7 +188,7 @@ OAUTH2_PROVIDER = {
     "SCOPES": SCOPES,
     "DEFAULT_SCOPES": [PROTOCOL_SCOPE],
     "PKCE_REQUIRED": True,
-    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH_ACCESS_SECONDS,
     "REFRESH_TOKEN_EXPIRE_SECONDS": 7 * 24 * 3600,
     "ROTATE_REFRESH_TOKEN": True,
     "REFRESH_TOKEN_REUSE_PROTECTION": True,

@@ -136,8 +136,13 @@ class Runtime:
         await asyncio.shield(self._starting)  # the first request may leave, the others still wait
 
     def _begun(self, beginning: asyncio.Task[None]) -> None:
-        self._started = not beginning.cancelled() and beginning.exception() is None
         self._starting = None
+        if beginning.cancelled():
+            return
+        if (error := beginning.exception()) is None:
+            self._started = True
+        else:
+            logger.error("MCP cannot be served yet", extra={"reason": str(error)})
 
     async def _begin(self) -> None:
         await self.redis.ping()

@@ -7,7 +7,8 @@
 # answer that is not as expected ends it with status 1. This file signs in; the features are in the folder curl/.
 set -eu
 
-base=${1:?usage: curl.sh BASE_URI [NAME]}
+case ${1--h} in -*) echo "usage: sh curl.sh BASE_URI [NAME]" >&2; exit 2 ;; esac
+base=$1
 name=${2:-alice}
 callback=http://127.0.0.1:33418/callback
 scratch=$(mktemp -d)
@@ -53,7 +54,7 @@ encoded() { printf %s "$1" | sed 's/%/%25/g; s/:/%3A/g; s/\//%2F/g; s/+/%2B/g; s
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
 step "Discovery: the challenge leads to the resource's metadata, and that to the authorization server's"
-curl -s -m 20 -D "$head" -o "$answer" -X POST "$base/mcp"
+curl -sS -m 20 -D "$head" -o "$answer" -X POST "$base/mcp"
 resource_metadata=$(field 'WWW-Authenticate' | sed 's/.*resource_metadata="\([^"]*\)".*/\1/')
 curl -s -m 20 "$resource_metadata" >"$answer"
 expect authorization_servers

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,7 +83,10 @@ def main() -> None:
     options = parser.parse_args()
     # The client calls what 2026-07-28 deprecated by that name; this server shows it all the same.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
-    asyncio.run(walk(options.url, options.name, options.revision))
+    try:
+        asyncio.run(walk(options.url, options.name, options.revision))
+    except* httpx2.ConnectError:
+        sys.exit(f"{options.url} cannot be reached.")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ MAX_READERS = 100
 
 READERS_SECONDS = 24 * 60 * 60
 
+_PATIENCE_SECONDS = 0.1
+"""How long a call waits for its change to be told to others."""
+
 Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
 """Appends a message to a stream of a session: (session id, stream, message)."""
 
@@ -49,6 +52,7 @@ class UserNotes:
         self._redis = redis
         self._mailbox = mailbox
         self._append = append
+        self._telling: set[asyncio.Task[None]] = set()
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         mailbox.on(LIST_CHANGED, self._on_list_changed)
 
@@ -92,10 +96,16 @@ class UserNotes:
         return await _in_database(lambda: bool(_rows(user).filter(note_id=note_id).delete()[0]))
 
     async def announce(self, user: User) -> None:
+        """Tell of a change that has been made: its answer does not wait long for that, nor fail by it."""
+        telling = asyncio.create_task(self._announce_or_log(user))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        await asyncio.wait({telling}, timeout=_PATIENCE_SECONDS)
+
+    async def _announce_or_log(self, user: User) -> None:
         try:
             await self._announce(user)
         except (RedisError, OSError) as error:
-            # The note is changed, and who reads the list sees that: it would be wrong to report a failure.
             logger.warning("a change of notes was not announced", extra={"reason": str(error)})
 
     async def _announce(self, user: User) -> None:

@@ -56,11 +56,6 @@ def due(
     return [notification for _, notification in sorted(found, key=lambda entry: entry[0])]
 
 
-def next_due(now: float) -> float:
-    """The first moment after `now` at which something can fall due."""
-    return (now // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL
-
-
 def _ticks(previous: float, now: float, interval: int) -> Iterator[int]:
     first = int(previous // interval) + 1
     last = int(now // interval)

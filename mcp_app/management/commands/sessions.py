@@ -36,7 +36,7 @@ class Command(BaseCommand):
             action="extend",
             metavar="ID",
             help="end these sessions, in all processes, and list nothing; the beginning of an id is "
-            "enough if no other begins so; write --end=-abc for one that begins with a dash",
+            "enough if no other begins so",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,7 +63,9 @@ class Command(BaseCommand):
             for line in _table([_row(session) for session in listing.sessions]):
                 self.stdout.write(line)
         if not listing.is_complete:
-            self.stderr.write(f"There are more than {options['limit']} sessions; see --limit.")
+            self.stderr.write(
+                f"There are more than {options['limit']} sessions, of which these are any; see --limit."
+            )
 
     def _end(self, redis: Redis, beginnings: list[str]) -> None:
         """End the sessions, if every beginning stands for one of them."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from mcp_app.server.simulations import LOG_MESSAGES, due, next_due
+from mcp_app.server.simulations import LOG_MESSAGES, due
 
 UPDATED = "notifications/resources/updated"
 MESSAGE = "notifications/message"
@@ -70,9 +70,3 @@ def test_a_stderr_line_names_its_moment():
     lines = [params["content"] for method, params in due(0, 3630, [], random.Random(1)) if method == STDERR]
     assert lines[0] == "00:00:30: A stderr message"
     assert lines[-1] == "01:00:30: A stderr message"
-
-
-@pytest.mark.parametrize(("now", "expected"), [(0, 10), (9.9, 10), (10, 20), (25, 30)])
-def test_the_next_moment_is_known(now, expected):
-    assert next_due(now) == expected
-    assert due(now, expected - 0.001, ["test://a"], random.Random(1)) == []
