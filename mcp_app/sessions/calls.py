@@ -22,7 +22,8 @@ from typing import Any, cast
 from mcp.server.connection import Connection
 from mcp.server.lowlevel.server import Server
 from mcp.server.runner import ServerRunner
-from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, RequestId
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -43,6 +44,11 @@ WORKER_LOST = "The process that ran this call was lost before it could answer; t
 
 _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
+
+_PROGRESS = "notifications/progress"
+
+_PAGE = 50
+"""How many entries of a log are looked at at a time."""
 
 _MAX_LOSSES = 3
 """How many processes a call may lose: it may be the call itself that brings them down."""
@@ -302,7 +308,9 @@ class Calls:
         if losses < _MAX_LOSSES and await self._may_repeat(call):
             logger.warning("a lost call runs again", extra=facts)
             destination = registration.destination
+            told = await self._told_progress(record.id, progress_token_from_params(call.params))
             exchange = self._start(record, call, {}, stream=stream, destination=destination, losses=losses)
+            exchange.told_progress = told
             await exchange.become_stream()
         else:
             logger.warning("a lost call is given up", extra=facts)
@@ -310,6 +318,17 @@ class Calls:
             answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error}, call.method)
             await self._settle(record.id, stream, registration.destination, answer)
         return True
+
+    async def _told_progress(self, session_id: str, token: ProgressToken | None) -> float:
+        """The last progress that the log holds for a token."""
+        told, place = -math.inf, START
+        while token is not None and (entries := await self.log.entries(session_id, place, _PAGE)):
+            place = entries[-1][0]
+            for data in (fields["data"] for _, fields in entries if _PROGRESS in fields["data"]):
+                message = json.loads(data)
+                if message.get("method") == _PROGRESS and message["params"]["progressToken"] == token:
+                    told = message["params"]["progress"]
+        return told
 
     async def look_after_all(self, record: SessionRecord) -> None:
         """Settle every call of a session whose process died, where all of them share one stream."""

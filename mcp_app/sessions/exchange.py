@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,8 @@ class Exchange(ReportsProgress):
         self.answer: bytes | None = None
         self.losses = losses
         """How many processes it has outlived."""
+        self.told_progress = -math.inf
+        """How far the client knows it to be, if it runs again."""
         self.failure: Exception | None = None
         """Why the handler could not be run: Redis, or another store, was away."""
         self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
@@ -271,6 +274,11 @@ class Exchange(ReportsProgress):
         """Send a notification on this exchange's own stream."""
         if self.live_session.record.admits((method, params or {})):
             await self._emit(notification(method, params))
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress. A call that runs again says only what is new: progress must increase."""
+        if progress > self.told_progress:
+            await super().progress(progress, total, message)
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()

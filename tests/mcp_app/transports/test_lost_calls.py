@@ -11,7 +11,7 @@ from mcp.types import ToolAnnotations
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import START, Event, Reader
 from mcp_app.sessions.record import SessionRecord
-from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of
+from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of, within
 from tests.support.asgi import ServerSentEvent
 from tests.support.waiting import eventually
 
@@ -72,6 +72,17 @@ async def test_a_lost_call_that_does_no_harm_runs_again_elsewhere(
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert text_of(answer) == "result"
     assert repeated.runs == 1
+
+
+async def test_the_progress_of_a_call_that_runs_again_goes_on_and_never_back(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    repeated.go.set()
+    last = await _call_and_die(one, session)
+    messages = await (await session.get(other, last.id)).messages()
+    assert [m["params"]["progress"] for m in messages if "params" in m] == [2]
 
 
 async def test_several_readers_settle_a_lost_call_once(
@@ -166,7 +177,7 @@ async def test_a_process_that_was_thought_dead_gives_up_a_call_that_runs_elsewhe
     await eventually(lambda: stalled.was_cancelled)
     repeated.go.set()
     messages = await (await session.get(other, last.id)).messages()
-    assert [m["params"]["message"] for m in messages if "params" in m] == ["first", "second"]
+    assert [m["params"]["message"] for m in messages if "params" in m] == ["second"]
     assert text_of(messages[-1]) == "result"
 
 
@@ -186,13 +197,14 @@ async def test_a_lost_call_is_run_again_although_the_session_has_as_many_calls_a
 async def test_a_call_that_brings_down_one_process_after_another_is_given_up(
     one: Process, other: Process, session: Session
 ) -> None:
-    calls = [Held(one, annotations=IDEMPOTENT), Held(other, annotations=IDEMPOTENT)]
+    first, second = Held(one, annotations=IDEMPOTENT), Held(other, annotations=IDEMPOTENT)
     last = await _call_and_die(one, session)
-    for process in (other, one):
+    first.started.clear()
+    for process, held in ((other, second), (one, first)):
         stream = await session.get(process, last.id)
-        last = await stream.next_event()
+        await within(held.started.wait())
         await process.runtime.calls.stop()
         await stream.drop()
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert answer["error"]["data"] == {"reason": "worker_lost"}
-    assert sum(held.runs for held in calls) == 3
+    assert first.runs + second.runs == 3
