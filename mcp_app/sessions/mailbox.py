@@ -12,7 +12,7 @@ import logging
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -67,10 +67,10 @@ class Mailbox:
     async def _open(self) -> None:
         if self._receiver is not None:
             return
-        self.address = await self._layer.new_channel("process.")
-        await self._layer.group_add(EVERYONE, self.address)
+        self.address = await _in_time(self._layer.new_channel("process."))
+        await _in_time(self._layer.group_add(EVERYONE, self.address))
         for session_id in list(self._joined):  # whoever joins meanwhile waits, and is added then
-            await self._layer.group_add(_group(session_id), self.address)
+            await _in_time(self._layer.group_add(_group(session_id), self.address))
         self._unheard_since = None
         self._receiver = asyncio.create_task(self._receive(), name="mailbox")
 
@@ -90,19 +90,19 @@ class Mailbox:
             RedisError, OSError: The channel layer cannot be reached.
         """
         now = time.monotonic()
-        async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
+        async with self._changing:
             if self._unheard_since is not None and now - self._unheard_since > conf.lease_seconds:
                 logger.error("nothing arrives from the channel layer; its connections are opened anew")
                 await self.stop()
-                await self._layer.flush()
+                await _in_time(self._layer.flush())
             await self._open()
-            await self._layer.send(self.address, {"type": ECHO, "from": self.address})
+            await _in_time(self._layer.send(self.address, {"type": ECHO, "from": self.address}))
             self._unheard_since = self._unheard_since or now
             for session_id in list(self._left_behind):
                 if session_id not in self._joined:
                     # The layer has forgotten the group already, but not its subscription.
-                    await self._layer.group_add(_group(session_id), self.address)
-                    await self._layer.group_discard(_group(session_id), self.address)
+                    await _in_time(self._layer.group_add(_group(session_id), self.address))
+                    await _in_time(self._layer.group_discard(_group(session_id), self.address))
                 self._left_behind.discard(session_id)
 
     async def send(self, address: str, message: Message) -> None:
@@ -213,12 +213,17 @@ class Mailbox:
     async def _attempt(sending: Any) -> bool:
         """A wake-up that cannot be sent is no error: whoever waits looks into Redis before long."""
         try:
-            async with asyncio.timeout(conf.redis_timeout_seconds):
-                await sending
+            await _in_time(sending)
             return True
         except (RedisError, OSError) as error:
             logger.warning("a message between processes was lost", extra={"reason": str(error)})
             return False
+
+
+async def _in_time(request: Awaitable[Any]) -> Any:
+    """What the layer answers. Each request has the bound, not all together: there may be thousands."""
+    async with asyncio.timeout(conf.redis_timeout_seconds):
+        return await request
 
 
 def _group(session_id: str) -> str:
