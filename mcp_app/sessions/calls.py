@@ -16,7 +16,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mcp.server.connection import Connection
@@ -84,6 +84,12 @@ redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
 return 1
 """
 
+# Gives up the lease of a call that has not ended. KEYS: calls, lease. ARGV: stream, registration.
+_HAND_OVER = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+redis.call('DEL', KEYS[2])
+"""
+
 MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
 """Whether a request can be run a second time without harm."""
 
@@ -143,6 +149,7 @@ class Calls:
         self._may_repeat = may_repeat
         self._settle_once = redis.register_script(_SETTLE)
         self._renew = redis.register_script(_RENEW)
+        self._hand_over = redis.register_script(_HAND_OVER)
         self._process = secrets.token_hex(8)
         """What its leases name: its mailbox may come to have another address."""
         self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
@@ -347,7 +354,16 @@ class Calls:
                 await asyncio.wait(running.values(), timeout=_HAND_OVER_SECONDS)
             async with self._redis.pipeline(transaction=False) as pipe:
                 for exchange in running:
-                    pipe.delete(keys.lease(exchange.session_id, exchange.stream))
+                    # That this process ends is no fault of the call's, and no loss.
+                    registration = replace(_Registration.of(exchange), losses=exchange.losses - 1)
+                    await self._hand_over(
+                        keys=[
+                            keys.calls(exchange.session_id),
+                            keys.lease(exchange.session_id, exchange.stream),
+                        ],
+                        args=[exchange.stream, registration.to_json()],
+                        client=pipe,
+                    )
                 await pipe.execute()
         except (RedisError, OSError):
             logger.warning("calls were not handed over: Redis cannot be reached")

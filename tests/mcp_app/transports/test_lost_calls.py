@@ -208,3 +208,19 @@ async def test_a_call_that_brings_down_one_process_after_another_is_given_up(
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert answer["error"]["data"] == {"reason": "worker_lost"}
     assert first.runs + second.runs == 3
+
+
+async def test_a_call_is_handed_over_as_often_as_its_processes_are_stopped_in_order(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = {one: Held(one, annotations=IDEMPOTENT), other: Held(other, annotations=IDEMPOTENT)}
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    for leaving, process in ((one, other), (other, one), (one, other), (other, one)):
+        held[process].started.clear()
+        await leaving.runtime.calls.hand_over()
+        await stream.drop()
+        stream = await session.get(process, last.id)
+        await within(held[process].started.wait())
+    held[one].go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
