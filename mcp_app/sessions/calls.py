@@ -357,10 +357,7 @@ class Calls:
                     # That this process ends is no fault of the call's, and no loss.
                     registration = replace(_Registration.of(exchange), losses=exchange.losses - 1)
                     await self._hand_over(
-                        keys=[
-                            keys.calls(exchange.session_id),
-                            keys.lease(exchange.session_id, exchange.stream),
-                        ],
+                        keys=_under_lease(exchange),
                         args=[exchange.stream, registration.to_json()],
                         client=pipe,
                     )
@@ -396,7 +393,7 @@ class Calls:
         async with self._redis.pipeline(transaction=False) as pipe:
             for exchange in exchanges:
                 await self._renew(
-                    keys=[keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)],
+                    keys=_under_lease(exchange),
                     args=[exchange.stream, self._process, _lease_seconds()],
                     client=pipe,
                 )
@@ -468,6 +465,11 @@ class Calls:
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])
+
+
+def _under_lease(exchange: Exchange) -> list[str]:
+    """The keys that say of a call that it runs: those of its registration and its lease."""
+    return [keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)]
 
 
 def _lease_seconds() -> int:
