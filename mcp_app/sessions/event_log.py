@@ -126,7 +126,7 @@ _APPEND = (
 local now = tonumber(redis.call('TIME')[1])
 if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[7])
-redis.call('EXPIRE', KEYS[2], ARGV[7])
+redis.call('EXPIRE', KEYS[2], math.min(ARGV[6], ARGV[7]))
 put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
 """
 )

@@ -110,24 +110,23 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
                 deadline = time.monotonic() + IDLE_SECONDS * 2
                 while time.monotonic() < deadline:
                     now = await look()
-                    if now["redis keys"] <= before["redis keys"] + KEYS_MARGIN:
+                    if now["redis keys"] <= KEYS_MARGIN:
                         break
                     await asyncio.sleep(1)
                 return now
 
             # What is loaded once, and the memory that one round needs, is there after the first round;
             # the second must leave nothing more.
-            before = {"redis keys": 0}
             rounds = []
             for _ in range(options.rounds):
                 await abandon_sessions(http, options.sessions)
                 sessions = await look()
-                before = await look_when_gone()
+                gone = await look_when_gone()
                 streams = await hold_streams(http, options.streams, look)
                 rounds.append(
                     {
                         "sessions": sessions,
-                        "gone": before,
+                        "gone": gone,
                         "streams": streams,
                         "closed": await look_when_gone(),
                     }
@@ -143,7 +142,7 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             last["closed"]["resident KiB"] / first["closed"]["resident KiB"], 3
         ),
         "clean": (
-            last["closed"]["redis keys"] <= first["gone"]["redis keys"] + KEYS_MARGIN
+            all(then[moment]["redis keys"] <= KEYS_MARGIN for then in rounds for moment in ("gone", "closed"))
             and last["closed"]["channels"] == first["gone"]["channels"]
             and last["closed"]["tasks"] <= first["gone"]["tasks"] + TASKS_MARGIN
             and last["closed"]["resident KiB"] <= first["closed"]["resident KiB"] * MEMORY_MARGIN

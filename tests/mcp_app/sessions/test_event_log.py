@@ -183,6 +183,16 @@ async def test_the_log_is_capped_and_expires(
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
+async def test_nothing_of_a_log_outlives_a_session_that_is_left_alone(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_SESSION_IDLE_SECONDS = 5
+    await log.append(record.id, "r1", {"n": 1})
+    await log.append(record.id, PENDING, {"n": 2})
+    for key in (keys.events, keys.ends, keys.appended, keys.pending):
+        assert 0 < await redis.ttl(key(record.id)) <= 5
+
+
 async def test_the_log_is_capped_in_bytes_and_keeps_the_newest_message_whatever_its_size(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
