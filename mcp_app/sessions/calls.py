@@ -31,6 +31,7 @@ from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
+from mcp_app.sessions.connection import insist
 from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, limits
 from mcp_app.sessions.exchange import Exchange, SessionChannel, encode
 from mcp_app.sessions.mailbox import Mailbox
@@ -46,9 +47,6 @@ _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
 
 _PROGRESS = "notifications/progress"
-
-_PAGE = 50
-"""How many entries of a log are looked at at a time."""
 
 _MAX_LOSSES = 3
 """How many processes a call may lose: it may be the call itself that brings them down."""
@@ -268,16 +266,11 @@ class Calls:
 
     async def finish(self, exchange: Exchange, answer: bytes | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
-        deadline = time.monotonic() + _FINISH_SECONDS
-        while True:
-            try:
-                await self._settle(exchange.session_id, exchange.stream, exchange.destination, answer)
-                return
-            except (RedisError, OSError):
-                if time.monotonic() > deadline:
-                    logger.error("an answer was lost: Redis cannot be reached")
-                    return
-                await asyncio.sleep(1.0)
+        told = (exchange.session_id, exchange.stream, exchange.destination, answer)
+        try:
+            await insist(lambda: self._settle(*told), _FINISH_SECONDS)
+        except (RedisError, OSError):
+            logger.error("an answer was lost: Redis cannot be reached")
 
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
         """Whether what followed a place of a stream can still be told, all of it."""
@@ -329,7 +322,7 @@ class Calls:
     async def _told_progress(self, session_id: str, token: ProgressToken | None) -> float:
         """The last progress that the log holds for a token."""
         told, place = -math.inf, START
-        while token is not None and (entries := await self.log.entries(session_id, place, _PAGE)):
+        while token is not None and (entries := await self.log.entries(session_id, place)):
             place = entries[-1][0]
             for data in (fields["data"] for _, fields in entries if _PROGRESS in fields["data"]):
                 message = json.loads(data)

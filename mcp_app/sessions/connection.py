@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, RedisError
 
 from mcp_app.conf import conf
+
+_RETRY_SECONDS = 0.5
+"""How soon something is tried again."""
+
+
+async def insist(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
+    """Do something that may be done twice, and try again while Redis does not answer.
+
+    Args:
+        attempt: What to do.
+        seconds: For how long it is tried.
+
+    Raises:
+        RedisError: Redis did not answer for so long.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            await attempt()
+            return
+        except (RedisError, OSError):
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
 def connect(url: str) -> Redis:

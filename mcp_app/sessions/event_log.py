@@ -7,19 +7,17 @@ An event's id names its stream and its place, so that any process can replay wha
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pydantic_core
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.connection import insist
 from mcp_app.sessions.mailbox import Mailbox
 
 APPENDED = "stream.appended"
@@ -38,9 +36,6 @@ _ONCE_SECONDS = 60
 
 PATIENCE_SECONDS = 45.0
 """How long what a running call says waits for a Redis that does not answer."""
-
-_RETRY_SECONDS = 0.5
-"""How soon an appending is tried again."""
 
 _REPLY = "r"
 _LISTENER = "g"
@@ -218,7 +213,7 @@ class Reader:
             EventsLost: Some of them are not there any more.
         """
         while True:
-            entries = await self._log.entries(self._session_id, self._looked, _PAGE)
+            entries = await self._log.entries(self._session_id, self._looked)
             events = [
                 Event(self._stream, place, fields["data"], fields["previous"], "final" in fields)
                 for place, fields in entries
@@ -261,15 +256,8 @@ class EventLog:
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS]
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                await self._append(keys=[log, keys.appended(session_id), keys.ends(session_id)], args=given)
-                break
-            except (RedisError, OSError):
-                if time.monotonic() >= deadline:
-                    raise
-                await asyncio.sleep(_RETRY_SECONDS)
+        names = [log, keys.appended(session_id), keys.ends(session_id)]
+        await insist(lambda: self._append(keys=names, args=given), patience)
         await self.wake(session_id, stream)
 
     async def wake(self, session_id: str, stream: str) -> None:
@@ -293,11 +281,11 @@ class EventLog:
         end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
         return (end or START) == after, False
 
-    async def entries(self, session_id: str, after: str, count: int) -> list[tuple[str, dict[str, str]]]:
-        """The next entries of a log, whatever their stream: (place, fields)."""
+    async def entries(self, session_id: str, after: str) -> list[tuple[str, dict[str, str]]]:
+        """The next page of a log, whatever its streams: (place, fields)."""
         return cast(
             "list[tuple[str, dict[str, str]]]",
-            await self._redis.xrange(keys.events(session_id), min=f"({after}", count=count),
+            await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE),
         )
 
     async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:

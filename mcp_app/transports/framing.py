@@ -50,6 +50,6 @@ def retry(milliseconds: int) -> bytes:
     return f"retry: {milliseconds}\n\n".encode()
 
 
-def event_without_id(message: Any) -> bytes:
-    """One message event of a stream that cannot be resumed."""
-    return b"event: message\ndata: " + to_json(message) + b"\n\n"
+def event_without_id(data: bytes) -> bytes:
+    """One message event of a stream that cannot be resumed. `data` is JSON on one line."""
+    return b"event: message\ndata: " + data + b"\n\n"

@@ -131,7 +131,7 @@ async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)
             item = await exchange.next(conf.keep_alive_seconds)
-        last = b"" if exchange.answer is None else b"event: message\ndata: " + exchange.answer + b"\n\n"
+        last = b"" if exchange.answer is None else framing.event_without_id(exchange.answer)
         await send({"type": "http.response.body", "body": last})
 
 
@@ -217,7 +217,7 @@ class StatelessExchange(ReportsProgress):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which thereby becomes a stream."""
-        await self._outbox.put(framing.event_without_id(notification(method, params)))
+        await self._outbox.put(framing.event_without_id(framing.to_json(notification(method, params))))
 
 
 def _refusal(code: int, message: str, data: Any = None) -> errors.HttpError:
