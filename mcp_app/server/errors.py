@@ -1,10 +1,11 @@
-"""A middleware that answers failures with the error codes of the specification.
+"""A middleware that answers failures with the error codes of the specification, and says what is wrong.
 
 `MCPServer` reports an unknown tool as a tool's failure, an unknown prompt as an internal error, and a
-missing resource with the code of 2026-07-28 at every revision.
+missing resource with the code of 2026-07-28 at every revision. Malformed parameters the SDK reports without
+saying which (`data: ""`); here the message names each and the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -13,8 +14,18 @@ from mcp.types import INVALID_PARAMS
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from .validation_messages import explain
+
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002
+
+
+def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> MCPError:
+    """The error for malformed parameters of a request; the message names each, and the reason."""
+    # The SDK validates the request by the schema of its revision, then the parameters by its own models.
+    whole = all(item["loc"][:1] == ("params",) for item in error.errors(include_url=False))
+    reasons = explain(error, {"params": params}) if whole else explain(error, params or {}, "params")
+    return MCPError(INVALID_PARAMS, f"Invalid params: {reasons}")
 
 
 class SpecifiedErrors:
@@ -24,6 +35,16 @@ class SpecifiedErrors:
         self.tool_exists = tool_exists
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        try:
+            return await self._answer(ctx, call_next)
+        except ValidationError as error:
+            raise invalid_params(error, ctx.params) from error
+        except MCPError as error:
+            if ctx.session.client_params is None and (error.code, error.error.data) == (INVALID_PARAMS, ""):
+                raise MCPError(INVALID_PARAMS, f"Send `initialize` before `{ctx.method}`") from error
+            raise
+
+    async def _answer(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         match ctx.method:
             case "tools/call":
                 self._refuse_unknown_tool(ctx)
@@ -52,8 +73,10 @@ class SpecifiedErrors:
             if reason is None:
                 raise MCPError(INVALID_PARAMS, str(failure)) from failure
             if isinstance(reason, ValidationError):
-                names = sorted({str(error["loc"][0]) for error in reason.errors() if error["loc"]})
-                raise MCPError(INVALID_PARAMS, f"Invalid prompt arguments: {', '.join(names)}") from failure
+                arguments = (ctx.params or {}).get("arguments")
+                raise MCPError(
+                    INVALID_PARAMS, f"Invalid prompt arguments: {explain(reason, arguments)}"
+                ) from failure
             raise
 
     async def _read_resource(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -11,6 +11,7 @@ from mcp.server.runner import modern_error_data, serve_one
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
+from mcp_app.server.errors import invalid_params
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
 from mcp_app.sessions.record import SessionRecord
@@ -42,7 +43,8 @@ async def initialize(
     try:
         params = InitializeRequestParams.model_validate(request.params or {}, by_name=False)
     except ValidationError as error:
-        return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
+        refusal = invalid_params(error, request.params).error
+        return None, answer | {"error": refusal.model_dump(mode="json", exclude_none=True)}
     record = replace(record, client_params=params)
     exchange = Exchange(calls, record, request, headers)
     connection = Connection.for_loop(SessionChannel(calls, exchange.live_session), session_id=record.id)

@@ -1,0 +1,137 @@
+"""Validation errors in words: which value is wrong, and why.
+
+Pydantic's own text speaks of Python types, repeats the input and links to its documentation. Clients read
+these messages, so they name the JSON path and the rule, and never the value: it may be long, or a secret.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+MAX_REASONS = 5
+"""How many reasons one message gives; the rest are counted."""
+
+_LONGEST_STEP = 64
+"""Characters of a key that are shown: the sender chooses keys, too."""
+
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not known",
+    "none_required": "must be null",
+    "string_type": "must be a string",
+    "int_type": "must be an integer",
+    "int_from_float": "must be an integer",
+    "int_parsing": "must be an integer",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be a boolean",
+    "bool_parsing": "must be a boolean",
+    "dict_type": "must be an object",
+    "mapping_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dataclass_type": "must be an object",
+    "list_type": "must be an array",
+    "tuple_type": "must be an array",
+    "set_type": "must be an array",
+    "frozen_set_type": "must be an array",
+    "url_parsing": "must be a URL",
+    "url_type": "must be a URL",
+}
+"""The rules whose text in Pydantic is not in the words of JSON, by Pydantic's error type."""
+
+_NAME = re.compile(r"[\w$-]+")
+"""A key that needs no quotes in a path."""
+
+
+def explain(error: ValidationError, given: Any, root: str = "") -> str:
+    """What is wrong with a value, as one line: "`ref.name` is required; `argument` must be an object".
+
+    Args:
+        error: What Pydantic found.
+        given: The value that was validated. With it the keys of a location are told from branches of unions.
+        root: The path of that value itself, such as `params`.
+    """
+    rules_of: dict[str, list[str]] = {}
+    for place, text in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
+        rules = rules_of.setdefault(place, [])
+        if text not in rules:
+            rules.append(text)
+    reasons = [f"{place} {_either(rules)}" for place, rules in rules_of.items()]
+    shown = reasons[:MAX_REASONS]
+    if more := len(reasons) - len(shown):
+        shown.append(f"and {more} more")
+    return "; ".join(shown)
+
+
+class _Found(NamedTuple):
+    """One error: the path of the value, the rule, and the branch of a union that it belongs to, if any."""
+
+    path: str
+    rule: str
+    branch: str
+    is_tag: bool
+    """Whether it is the tag of the branch that does not fit: another branch was meant."""
+
+    @classmethod
+    def of(cls, item: ErrorDetails, given: Any, root: str) -> Self:
+        path, branch, is_inside = root, "", False
+        missing = item["loc"][-1] if item["type"] == "missing" else None
+        for step in item["loc"]:
+            if _has(given, step):
+                given = given[step]
+            elif step is not missing:
+                branch, is_inside = f"{branch}/{path}/{step}", False
+                continue
+            path, is_inside = _join(path, step), bool(branch)
+        rule = _rule(item["type"], item["msg"])
+        return cls(path, rule, branch, is_inside and item["type"] in ("literal_error", "enum"))
+
+
+def _has(given: Any, step: int | str) -> bool:
+    """Whether a step of a location is one into the value, not a branch that Pydantic tried."""
+    if isinstance(given, list):
+        return isinstance(step, int) and step < len(given)
+    return isinstance(given, dict) and step in given
+
+
+def _relevant(found: list[_Found]) -> Iterable[tuple[str, str]]:
+    """The place and the rule of each error that concerns the branch which was meant."""
+    branches = {error.branch for error in found if error.branch}
+    not_meant = {error.branch for error in found if error.is_tag}
+    is_unclear = not_meant >= branches
+    for error in found:
+        is_relevant = error.is_tag if is_unclear else error.branch not in not_meant
+        if not error.branch or is_relevant:
+            yield (f"`{error.path}`" if error.path else "the value"), error.rule
+
+
+def _join(path: str, step: int | str) -> str:
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    if len(step) > _LONGEST_STEP:
+        step = step[:_LONGEST_STEP] + "…"
+    if not _NAME.fullmatch(step):
+        return f"{path}[{json.dumps(step)}]"
+    return f"{path}.{step}" if path else step
+
+
+def _rule(kind: str, text: str) -> str:
+    """The rule that was broken, as the end of a sentence about the value."""
+    if kind in _RULES:
+        return _RULES[kind]
+    if kind == "value_error":
+        return "is wrong: " + text.removeprefix("Value error, ")
+    subject, found, rest = text.partition(" should ")
+    return f"must {rest}" if found and " " not in subject else f"is wrong: {text}"
+
+
+def _either(rules: list[str]) -> str:
+    """Alternatives as one rule: "must be a string or an integer"."""
+    first, *others = rules
+    return " or ".join([first, *(rule.removeprefix("must be ").removeprefix("must ") for rule in others)])
