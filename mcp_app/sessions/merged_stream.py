@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from mcp_app.sessions.event_log import Event
 from mcp_app.sessions.streams import EventStream
@@ -23,8 +24,16 @@ class MergedStream:
         for stream in self._streams:
             stream.close()
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold what each stream needs. Enter it before the first bytes are sent."""
+        async with AsyncExitStack() as stack:
+            for stream in self._streams:
+                await stack.enter_async_context(stream.opened())
+            yield
+
     async def items(self) -> AsyncGenerator[Event | None, None]:
-        """The items of all streams as they come. Use it in `contextlib.aclosing`."""
+        """The items of all streams as they come. Use it in `contextlib.aclosing`, within `opened`."""
         sources = [stream.items() for stream in self._streams]
         coming = {asyncio.ensure_future(anext(source)): source for source in sources}
         try:

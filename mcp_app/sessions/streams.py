@@ -14,7 +14,8 @@ import random
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -188,41 +189,52 @@ class EventStream:
         """Whether messages logged under this name are for this stream."""
         return stream == self.name
 
-    async def items(self) -> AsyncGenerator[Event | None, None]:
-        """The events to send; None when there has been silence for so long that a keep-alive is due.
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold what the stream needs while it is open. Enter it before the first bytes are sent.
 
-        Ends when the stream is complete or closed. Use it in `contextlib.aclosing`.
+        A client that has seen those bytes may act on them: it then relies on the stream being in place.
+        While Redis cannot be reached a stream begins all the same; `items` knows what to do.
         """
         try:
             await self._streams.opened(self)
         except (RedisError, OSError):
-            return  # the client is told to come back
+            self.close()  # the client is told to come back
+            yield
+            return
         try:
-            spoke_at = time.monotonic()
-            while not self._closed:
-                self._woken.clear()
-                events = await self._events()
-                for event in events:
-                    yield event
-                    spoke_at = time.monotonic()
-                    if event.final:
-                        self.is_complete = True
-                        return
-                    if self._closed:
-                        return  # what is left waits for the client to come back
-                if events or self._closed:
-                    continue
-                if self._is_over:
-                    return
-                await self._sleep(
-                    min(spoke_at + conf.keep_alive_seconds, time.monotonic() + conf.lease_seconds)
-                )
-                if time.monotonic() >= spoke_at + conf.keep_alive_seconds:
-                    yield None
-                    spoke_at = time.monotonic()
+            with suppress(RedisError, OSError):
+                await self._begin()
+            yield
         finally:
             await self._streams.left(self)
             await self._leave()
+
+    async def items(self) -> AsyncGenerator[Event | None, None]:
+        """The events to send; None when there has been silence for so long that a keep-alive is due.
+
+        Ends when the stream is complete or closed. Use it in `contextlib.aclosing`, within `opened`.
+        """
+        spoke_at = time.monotonic()
+        while not self._closed:
+            self._woken.clear()
+            events = await self._events()
+            for event in events:
+                yield event
+                spoke_at = time.monotonic()
+                if event.final:
+                    self.is_complete = True
+                    return
+                if self._closed:
+                    return  # what is left waits for the client to come back
+            if events or self._closed:
+                continue
+            if self._is_over:
+                return
+            await self._sleep(min(spoke_at + conf.keep_alive_seconds, time.monotonic() + conf.lease_seconds))
+            if time.monotonic() >= spoke_at + conf.keep_alive_seconds:
+                yield None
+                spoke_at = time.monotonic()
 
     async def _events(self) -> list[Event]:
         """What the log has after the stream's place, once the stream has been looked after."""
@@ -250,6 +262,9 @@ class EventStream:
     async def _look(self) -> None:
         """Keep alive what the stream depends on; close it when there is nothing more to wait for."""
         raise NotImplementedError
+
+    async def _begin(self) -> None:
+        """Take what the stream must hold before its first bytes are sent."""
 
     async def _leave(self) -> None:
         """Give up what the stream held."""
@@ -307,13 +322,28 @@ class ListenerStream(EventStream):
         self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
         self._look_after_all = look_after_all
-        self._take_over = True
         self._opened_at = self._ticked_at = time.monotonic()
         self._renewed_at = self._looked_at = time.monotonic()
         self._rng = random.Random()  # noqa: S311 - picks a demonstration message
 
     def carries(self, stream: str) -> bool:
         return stream in (self.name, PENDING)
+
+    async def _begin(self) -> None:
+        """Take the claim from whichever stream has it.
+
+        Only here: once the client has seen this stream's first bytes it may open another, and the claim is
+        that one's from then on. A stream that fails to take it now gets it when no other stream holds it.
+        """
+        await self._streams.audience.join(self.session_id)
+        if self._skips:
+            await self._reader.skip()  # what is taken from here on is for this stream
+        await self._take(take_over=True)
+
+    async def _take(self, *, take_over: bool) -> None:
+        self.is_chosen = await self._streams.log.take(
+            self.session_id, self.name, self._claim, take_over=take_over
+        )
 
     async def _renew(self) -> bool:
         """Read the record anew; the stream closes when there is none any more."""
@@ -334,15 +364,7 @@ class ListenerStream(EventStream):
         if self._look_after_all is not None and now - self._looked_at >= conf.lease_seconds:
             self._looked_at = now
             await self._look_after_all(self.record)
-        if self._take_over:
-            await self._streams.audience.join(self.session_id)
-            if self._skips:
-                await self._reader.skip()
-                self._skips = False  # what is taken from here on is for this stream
-        self.is_chosen = await self._streams.log.take(
-            self.session_id, self.name, self._claim, take_over=self._take_over
-        )
-        self._take_over = False
+        await self._take(take_over=False)
         due = self._due(now)
         for method, params in due if self.is_chosen else ():
             message = {"jsonrpc": "2.0", "method": method, "params": params}

@@ -182,15 +182,18 @@ async def send_stream(
         await send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
     try:
-        head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
-        async with once_begun(send):
-            await write(opening)
-            async with aclosing(stream.items()) as items:
-                async for event in items:
-                    await write(
-                        framing.KEEP_ALIVE if event is None else framing.event(name_event(event), event.data)
-                    )
-            await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
+        async with stream.opened():
+            head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            async with once_begun(send):
+                await write(opening)
+                async with aclosing(stream.items()) as items:
+                    async for event in items:
+                        await write(
+                            framing.KEEP_ALIVE
+                            if event is None
+                            else framing.event(name_event(event), event.data)
+                        )
+                await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
     finally:
         watcher.cancel()

@@ -15,7 +15,16 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, PENDING
-from tests.mcp_app.transports.support import OLDER, Process, Session, notification, request, tool_call
+from tests.mcp_app.transports.support import (
+    OLDER,
+    Process,
+    Session,
+    headers_for,
+    notification,
+    request,
+    tool_call,
+    within,
+)
 from tests.support.asgi import Response
 from tests.support.layers import LossyLayer
 from tests.support.waiting import eventually
@@ -29,18 +38,9 @@ async def _say(at: Process, session: Session, number: int) -> None:
 
 
 async def _listen(at: Process, session: Session, last_event_id: str | None = None) -> Response:
-    """Open a GET stream, and return when it is the one that messages go to."""
+    """Open a GET stream. Once it has said its first words it is the one that messages go to."""
     stream = await session.listen(at, last_event_id)
-    opening = await stream.next_block()
-    assert opening is not None
-    if last_event_id is None:
-        name = (opening.id or "").partition("_")[0]
-
-        async def is_chosen() -> bool:
-            holder: Any = await at.runtime.redis.get(keys.listener(session.id))
-            return bool(holder) and (holder.partition("/")[0] == name or not name)
-
-        await eventually(is_chosen)
+    assert await stream.next_block() is not None
     return stream
 
 
@@ -95,6 +95,84 @@ async def test_a_message_goes_to_one_stream_the_newest(
     assert await _numbers(newer, 3) == [0, 1, 2]
     await session.delete(one)
     assert await older.messages() == []
+
+
+@pytest.mark.parametrize("kind", ["2025-11-25", "2025-03-26", "resumed", "HTTP+SSE"])
+async def test_a_stream_has_the_claim_before_its_first_bytes(
+    one: Process, session: Session, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "2025-03-26":
+        session = await Session.open(one, revision=kind)
+    resumed = None
+    if kind == "resumed":
+        earlier = await _listen(one, session)
+        await _say(one, session, 1)
+        resumed = (await earlier.next_event()).id
+        await earlier.drop()
+    take, reached, let = one.runtime.log.take, asyncio.Event(), asyncio.Event()
+
+    async def held_up(*args: Any, **kwargs: Any) -> bool:
+        reached.set()
+        await let.wait()
+        return await take(*args, **kwargs)
+
+    monkeypatch.setattr(one.runtime.log, "take", held_up)
+    headers = headers_for(accept="text/event-stream")
+    opening = asyncio.create_task(
+        one.http.request("GET", "/sse", headers=headers) if kind == "HTTP+SSE" else session.get(one, resumed)
+    )
+    await within(reached.wait())
+    assert not any(response.started.is_set() for response in one.http.responses[-1:])
+    let.set()
+    stream = await opening
+    first = await stream.next_block()
+    session_id = session.id
+    if kind == "HTTP+SSE":
+        assert first is not None
+        assert first.data is not None
+        session_id = first.data.partition("sessionId=")[2]
+    assert await one.runtime.redis.exists(keys.listener(session_id))
+
+
+async def test_a_stream_that_could_not_take_the_claim_as_it_opened_never_takes_it_from_a_newer_one(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*args: Any, **kwargs: Any) -> bool:
+        raise RedisTimeoutError
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(one.runtime.log, "take", unreachable)
+        older = await session.listen(one)
+        assert await older.next_block() is not None
+    newer = await _listen(other, session)
+    for number in range(3):
+        await _say(one, session, number)
+    assert await _numbers(newer, 3) == [0, 1, 2]
+    await newer.drop()
+    await _say(one, session, 3)
+    assert await _numbers(older, 1) == [3]
+
+
+async def test_a_request_that_ends_before_its_first_bytes_leaves_no_claim(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = await _listen(one, session)
+    sending = asyncio.Event()
+
+    async def send(self: Response, message: Any) -> None:
+        sending.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as stalled:
+        stalled.setattr(Response, "send", send)
+        opening = asyncio.create_task(session.get(one))
+        await within(sending.wait())
+    task = one.http.responses.pop().task
+    assert task is not None
+    task.cancel()  # as a server does whose client has gone
+    await asyncio.wait({task, opening})
+    await _say(one, session, 1)
+    assert await _numbers(older, 1) == [1]
 
 
 async def test_when_the_newest_goes_another_takes_over(
