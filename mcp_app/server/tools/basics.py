@@ -1,12 +1,17 @@
 """The two smallest tools: echo and add."""
 
-import math
+import operator
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
-from pydantic import AllowInfNan, BeforeValidator, Field, Strict
+from pydantic import AllowInfNan, BeforeValidator, Field, Strict, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 # These compute from their arguments alone: nothing changes and nothing outside is reached.
 PURE = ToolAnnotations(
@@ -20,7 +25,7 @@ Boolean = Annotated[bool, Strict()]
 
 def _is_a_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("Input should be a number")
+        raise PydanticCustomError("int_type", "must be an integer")
     return value
 
 
@@ -28,9 +33,47 @@ def _is_a_number(value: Any) -> Any:
 INTEGER = BeforeValidator(_is_a_number)
 
 
+def _keep_integer(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    if type(value) is not int:
+        return validate(value)
+    if abs(value) > sys.float_info.max:
+        raise PydanticCustomError("finite_number", "must be a finite number")
+    return value
+
+
+ExactNumber = Annotated[Number, WrapValidator(_keep_integer)]
+"""A number whose integers keep every digit; a double has 53 bits. Beyond the range of a double it is refused,
+as `1e400` is: clients in JavaScript read both as infinity."""
+
+
+def calculate(operation: Callable[[Any, Any], Any], a: float, b: float) -> float:
+    """An operation on two numbers of JSON: exact for integers, else the double nearest to the exact result.
+
+    Raises:
+        OverflowError: The result is beyond the range of a double, or an operand is infinite.
+        ValueError: An operand is not a number.
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        result = operation(a, b)
+    else:
+        result = float(operation(Fraction(a), Fraction(b)))
+    if abs(result) > sys.float_info.max:
+        raise OverflowError("beyond the range of a double")
+    return result
+
+
 def plain(number: float) -> str:
-    """A number as JSON and JavaScript write it: whole numbers without a fraction."""
-    return str(int(number)) if number.is_integer() and abs(number) < 1e21 else repr(number)
+    """A number as JavaScript writes it (ECMA-262, Number::toString); an integer with all its digits."""
+    if isinstance(number, int):
+        return str(number)
+    if number == 0:
+        return "0"
+    digits = Decimal(repr(number))
+    if 1e-6 <= abs(number) < 1e21:
+        text = format(digits, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    mantissa, _, exponent = f"{digits.normalize():e}".partition("e")
+    return f"{mantissa}e{int(exponent):+d}"
 
 
 async def echo(message: Annotated[str, Field(description="Message to echo")]) -> str:
@@ -38,12 +81,13 @@ async def echo(message: Annotated[str, Field(description="Message to echo")]) ->
 
 
 async def add(
-    a: Annotated[Number, Field(description="First number")],
-    b: Annotated[Number, Field(description="Second number")],
+    a: Annotated[ExactNumber, Field(title="First number", description="First number")],
+    b: Annotated[ExactNumber, Field(title="Second number", description="Second number")],
 ) -> str:
-    total = a + b
-    if not math.isfinite(total):
-        raise ToolError("the sum is too large to be written as a number")
+    try:
+        total = calculate(operator.add, a, b)
+    except OverflowError:
+        raise ToolError("the sum is too large to be written as a number") from None
     return f"The sum of {plain(a)} and {plain(b)} is {plain(total)}."
 
 

@@ -5,7 +5,7 @@ server makes them and samples again with the results. At 2026-07-28 each turn is
 conversation so far travels in the state, which the SDK seals.
 """
 
-import math
+import operator
 from typing import Annotated, Any, TypeGuard
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -26,7 +26,7 @@ from mcp.types import (
 from pydantic import Field, TypeAdapter
 
 from ..asking import MODEL_DEADLINE, ask, text_of
-from .basics import plain
+from .basics import calculate, plain
 from .interactive import ASKING, context_is_supported
 
 MAX_TURNS = 5
@@ -59,10 +59,8 @@ def multiply(call: ToolUseContent) -> ToolResultContent:
             f"There is no tool {call.name} for these arguments; {MULTIPLY.name} takes two numbers, a and b",
         )
     try:
-        product = float(a * b)
-    except OverflowError:
-        product = math.inf
-    if not math.isfinite(product):
+        product = calculate(operator.mul, a, b)
+    except (OverflowError, ValueError):
         return _failure(call, "The product is too large to be written")
     return ToolResultContent(
         type="tool_result", tool_use_id=call.id, content=[TextContent(type="text", text=plain(product))]

@@ -66,6 +66,21 @@ async def test_several_turns_are_one_conversation(server, era):
 
 
 @pytest.mark.parametrize(
+    ("a", "b", "product"),
+    [
+        (94906267, 94906269, "9007199705687823"),  # more digits than a double has
+        (2**64, 3, "55340232221128654848"),
+        (0.1, 3, "0.30000000000000004"),
+    ],
+)
+async def test_a_product_is_exact(server, era, a, b, product):
+    model = Model(("multiply", {"a": a, "b": b}))
+    async with connected(server, era, model) as client:
+        result = await client.call_tool(NAME, {"prompt": "x"})
+    assert text(result) == f"After 2 turns the model said: {product}"
+
+
+@pytest.mark.parametrize(
     "call",
     [
         ("divide", {"a": 1, "b": 2}),

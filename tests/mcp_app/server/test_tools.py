@@ -71,16 +71,53 @@ async def test_echo_returns_the_message(server, era):
         (1, 2, "The sum of 1 and 2 is 3."),
         (1.5, 2, "The sum of 1.5 and 2 is 3.5."),
         (-1, 1.0, "The sum of -1 and 1 is 0."),
+        (-0.0, 0, "The sum of 0 and 0 is 0."),
+        (0.1, 0.2, "The sum of 0.1 and 0.2 is 0.30000000000000004."),
+        (9007199254740993, 1, "The sum of 9007199254740993 and 1 is 9007199254740994."),
+        (2**63, 2**63, f"The sum of {2**63} and {2**63} is {2**64}."),
+        (-(10**300), 10**300 + 1, f"The sum of {-(10**300)} and {10**300 + 1} is 1."),
+        # The double nearest to the exact sum, not the sum of two roundings.
+        (9007199254740993, 0.5, "The sum of 9007199254740993 and 0.5 is 9007199254740994."),
+        (1e22, 1e-7, "The sum of 1e+22 and 1e-7 is 1e+22."),
     ],
 )
-async def test_add_writes_numbers_as_json_does(server, era, a, b, expected):
+async def test_add_is_exact_and_writes_numbers_as_json_does(server, era, a, b, expected):
     async with connect(server, era) as client:
         assert text(await client.call_tool("add", {"a": a, "b": b})) == expected
 
 
-def test_a_huge_number_keeps_its_exponent():
-    assert plain(1e300) == "1e+300"
-    assert plain(-0.5) == "-0.5"
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (1e300, "1e+300"),
+        (1e21, "1e+21"),
+        (123456789012345680000.0, "123456789012345680000"),
+        (-0.5, "-0.5"),
+        (0.000001, "0.000001"),
+        (1.5e-7, "1.5e-7"),
+        (5e-324, "5e-324"),
+        (-0.0, "0"),
+        (10, "10"),
+    ],
+)
+def test_a_number_is_written_as_javascript_writes_it(number, expected):
+    assert plain(number) == expected
+    assert float(expected) == number
+
+
+@pytest.mark.parametrize("numbers", [(10**400, 1), (-(10**309), 0.5), (1e308, 1e308), (2**1023, 2**1023)])
+async def test_what_javascript_would_read_as_infinity_is_refused(server, era, numbers):
+    async with connect(server, era) as client:
+        result = await client.call_tool("add", dict(zip("ab", numbers, strict=True)))
+    assert result.is_error
+    assert len(texts(result)[0]) < 1000
+
+
+async def test_a_default_is_a_value_like_any_other(server):
+    # An integer as the default of a number was a failure on Python 3.11, whose `int` lacks `is_integer`.
+    (tool,) = [tool for tool in await server.list_tools() if tool.name == "longRunningOperation"]
+    default = tool.input_schema["properties"]["duration"]["default"]
+    assert plain(default) == "10"
 
 
 @pytest.mark.parametrize(
