@@ -48,8 +48,8 @@ application = RequestLog(
             "http": URLRouter(
                 [
                     route(r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
-                    route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime))),
-                    route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime))),
+                    route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
+                    route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
                     route(r"^healthz$", Healthz()),
                     route(r"^readyz$", Readyz(runtime)),
                     # Metadata, registration and tokens are for pages of any origin; sign-in is not.

@@ -12,6 +12,8 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("mcp_app.auth.urls")),
-    re_path(r"^\.well-known/oauth-authorization-server/?$", metadata.other_authorization_server),
+    re_path(
+        r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$", metadata.other_authorization_server
+    ),
     path(".well-known/<path:name>", views.unknown_document),
 ]

@@ -146,6 +146,7 @@ CHANNEL_LAYERS = {
 # --- MCP: mcp_app/conf.py has the defaults of the rest --------------------------------------------
 
 MCP_RESOURCE_URL = f"{BASE_URI}/mcp"
+MCP_SSE_RESOURCE_URL = f"{BASE_URI}/sse"
 MCP_ALLOWED_ORIGINS = ENV.allowed_origins
 MCP_CONFORMANCE_FIXTURES = ENV.conformance_fixtures
 MCP_TOKEN_VERIFIER = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path

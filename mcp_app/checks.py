@@ -55,25 +55,29 @@ _PROXY_SECONDS = 30
 
 @register
 def check_resource_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    url, base = conf.resource_url, settings.BASE_URI
-    parts = urlsplit(url)
+    base = settings.BASE_URI
     found: list[CheckMessage] = []
-    if parts.scheme not in ("http", "https") or parts.query or parts.fragment or url.endswith("/"):
-        found.append(
-            Error(
-                f"MCP_RESOURCE_URL must be a URL without query, fragment or trailing slash, not {url!r}.",
-                hint="Clients compare it to the letter with what their tokens are for.",
-                id="mcp_app.E001",
+    for name, url, path in (
+        ("MCP_RESOURCE_URL", conf.resource_url, "/mcp"),
+        ("MCP_SSE_RESOURCE_URL", conf.sse_resource_url, "/sse"),
+    ):
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.query or parts.fragment or url.endswith("/"):
+            found.append(
+                Error(
+                    f"{name} must be a URL without query, fragment or trailing slash, not {url!r}.",
+                    hint="Clients compare it to the letter with what their tokens are for.",
+                    id="mcp_app.E001",
+                )
             )
-        )
-    if not url.startswith(f"{base}/"):
-        found.append(
-            Error(
-                f"MCP_RESOURCE_URL is {url!r}, which does not lie under BASE_URI, {base!r}.",
-                hint="Set BASE_URI alone; the endpoint is its /mcp.",
-                id="mcp_app.E002",
+        if not url.startswith(f"{base}/"):
+            found.append(
+                Error(
+                    f"{name} is {url!r}, which does not lie under BASE_URI, {base!r}.",
+                    hint=f"Set BASE_URI alone; the endpoint is its {path}.",
+                    id="mcp_app.E002",
+                )
             )
-        )
     return found
 
 

@@ -35,9 +35,20 @@ class Conf:
         return url
 
     @cached_property
+    def sse_resource_url(self) -> str:
+        """The public URL of the HTTP+SSE endpoint: clients know the same server by this address, too."""
+        url: str = settings.MCP_SSE_RESOURCE_URL
+        return url
+
+    @cached_property
     def resource_metadata_url(self) -> str:
         """Where the metadata of the MCP endpoint is (RFC 9728 §3.1)."""
         return str(build_resource_metadata_url(AnyHttpUrl(self.resource_url)))
+
+    @cached_property
+    def sse_resource_metadata_url(self) -> str:
+        """Where the metadata of the HTTP+SSE endpoint is."""
+        return str(build_resource_metadata_url(AnyHttpUrl(self.sse_resource_url)))
 
     @cached_property
     def token_verifier(self) -> str:
@@ -52,9 +63,10 @@ class Conf:
         return issuer
 
     @cached_property
-    def token_audience(self) -> str:
-        """What a token of another server names as its audience, if that is not `resource_url`."""
-        return getattr(settings, "MCP_TOKEN_AUDIENCE", None) or self.resource_url
+    def token_audiences(self) -> Sequence[str]:
+        """What a token of another server may name as its audience: by default one of the two endpoints."""
+        audience: str | None = getattr(settings, "MCP_TOKEN_AUDIENCE", None)
+        return (audience,) if audience else (self.resource_url, self.sse_resource_url)
 
     @cached_property
     def introspection_url(self) -> str:

@@ -159,7 +159,7 @@ class AuthorizeView(BaseAuthorizationView):
         if len(credentials["state"] or "") > MAX_STATE_LENGTH:
             raise _refusal(credentials | {"state": None}, "invalid_request", "The state is too long.")
         asked = filter(None, request.GET.getlist("resource"))
-        if resources.unknown(asked, conf.resource_url):
+        if resources.unknown(asked, conf.resource_urls):
             raise _refusal(credentials, "invalid_target", "This server issues tokens for no such resource.")
         return scopes, credentials
 

@@ -27,6 +27,11 @@ class Conf:
         return settings.MCP_RESOURCE_URL
 
     @property
+    def resource_urls(self) -> tuple[str, ...]:
+        """The names of that resource: clients of HTTP+SSE know it as MCP_SSE_RESOURCE_URL."""
+        return (settings.MCP_RESOURCE_URL, settings.MCP_SSE_RESOURCE_URL)
+
+    @property
     def custom_schemes(self) -> frozenset[str]:
         """OAUTH_CUSTOM_SCHEMES: redirect schemes of desktop applications that are known here."""
         return frozenset(_setting("OAUTH_CUSTOM_SCHEMES", ("cursor",)))

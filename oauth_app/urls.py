@@ -14,7 +14,7 @@ app_name = "oauth_app"
 urlpatterns = [
     # RFC 8414 §3.1, and the path-inserted form that clients of a resource with a path try first
     re_path(
-        r"^\.well-known/oauth-authorization-server(?:/mcp)?/?$",
+        r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$",
         metadata.authorization_server,
         name="authorization-server",
     ),

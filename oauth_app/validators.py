@@ -225,6 +225,6 @@ def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None
 
 def _refuse_unknown_resources(request: Request) -> None:
     asked = [value for name, value in request.decoded_body or [] if name == "resource" and value]
-    if resources.unknown(asked, conf.resource_url):
+    if resources.unknown(asked, conf.resource_urls):
         log.info("resource refused", extra={"client": request.client.client_id})
         raise CustomOAuth2Error("invalid_target", "This server issues tokens for no such resource.")

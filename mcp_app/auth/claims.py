@@ -6,7 +6,7 @@ The same for an introspection response (RFC 7662 §2.2) and for the claims of a 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp.server.auth.provider import AccessToken
@@ -17,10 +17,18 @@ CLOCK_SECONDS = 30
 
 
 def access_token(
-    token: str, claims: Mapping[str, Any], *, issuer: str, audience: str, resource: str
+    token: str, claims: Mapping[str, Any], *, issuer: str, audiences: Sequence[str], resource: str
 ) -> AccessToken | None:
-    """The token's rights here, or None when it was not issued by this issuer, for this audience, for now."""
-    if claims.get("iss", issuer) != issuer or not names(claims.get("aud"), audience):
+    """The token's rights here, or None if it was not issued by this issuer, for this server, for now.
+
+    Args:
+        token: The token itself.
+        claims: What its issuer says of it.
+        issuer: The one issuer whose tokens are accepted.
+        audiences: The names of this server; the token must name one of them.
+        resource: The URL by which tools know this server.
+    """
+    if claims.get("iss", issuer) != issuer or not any(names(claims.get("aud"), one) for one in audiences):
         return None
     subject, client = claims.get("sub"), _first(claims, "client_id", "azp", "cid")
     expires, not_before = _time(claims.get("exp")), _time(claims.get("nbf"))

@@ -34,7 +34,7 @@ class IntrospectionTokenVerifier:
         if answer.get("active") is not True:
             return None
         return access_token(
-            token, answer, issuer=conf.issuer, audience=conf.token_audience, resource=conf.resource_url
+            token, answer, issuer=conf.issuer, audiences=conf.token_audiences, resource=conf.resource_url
         )
 
     async def aclose(self) -> None:

@@ -73,7 +73,7 @@ class JWTTokenVerifier:
             logger.info("a JWT was refused", extra={"reason": type(error).__name__})
             return None
         return access_token(
-            token, claims, issuer=conf.issuer, audience=conf.token_audience, resource=conf.resource_url
+            token, claims, issuer=conf.issuer, audiences=conf.token_audiences, resource=conf.resource_url
         )
 
     async def aclose(self) -> None:

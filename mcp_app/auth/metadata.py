@@ -22,10 +22,10 @@ AWAY_SECONDS = 5
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
 
-def protected_resource_metadata() -> dict[str, Any]:
+def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
     """The smallest scope only: what more a tool needs, its challenge says."""
     return {
-        "resource": conf.resource_url,
+        "resource": resource_url,
         "authorization_servers": [conf.issuer],
         "scopes_supported": list(conf.required_scopes),
         "bearer_methods_supported": ["header"],
@@ -34,10 +34,12 @@ def protected_resource_metadata() -> dict[str, Any]:
 
 
 @csrf_exempt  # else a POST is refused with a page
-def protected_resource(request: HttpRequest) -> HttpResponse:
+def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpResponse:
+    """The metadata of one endpoint. Its `resource` must be the URL that the client uses (RFC 9728 §3.3)."""
     if request.method not in _METHODS:
         return method_not_allowed()
-    return document_response(protected_resource_metadata())
+    url = conf.sse_resource_url if is_sse else conf.resource_url
+    return document_response(protected_resource_metadata(url))
 
 
 @csrf_exempt

@@ -13,4 +13,11 @@ urlpatterns = [
         metadata.protected_resource,
         name="protected-resource",
     ),
+    # The endpoint of HTTP+SSE is a URL of its own, and clients compare `resource` with the URL that they use.
+    re_path(
+        r"^\.well-known/oauth-protected-resource/sse/?$",
+        metadata.protected_resource,
+        {"is_sse": True},
+        name="protected-resource-sse",
+    ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_PROTOCOL_VERSION, RequestId
@@ -52,10 +52,31 @@ SESSION_NOT_FOUND = -32001
 """What clients know as "session not found", beside the status 404 (the TypeScript SDK's code)."""
 
 
+class Challenge(HttpError):
+    """A refusal that tells the client what token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
+
+    Args:
+        status: HTTP status.
+        message: What is wrong, for a person.
+        fields: The parameters of the challenge, in their order.
+    """
+
+    def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
+        super().__init__(status, message)
+        self._fields = fields
+        self.name_metadata(fields["resource_metadata"])
+
+    def name_metadata(self, url: str) -> None:
+        """Point the client to the metadata of the endpoint that it called."""
+        fields = {**self._fields, "resource_metadata": url}
+        value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
+        self.headers = [(b"www-authenticate", value.encode())]
+
+
 def challenge(
     status: int, error: str | None, description: str, scopes: Sequence[str] | None = None
-) -> HttpError:
-    """A refusal that tells the client what token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
+) -> Challenge:
+    """A challenge in the words of RFC 6750 §3.
 
     Args:
         status: HTTP status.
@@ -69,8 +90,7 @@ def challenge(
     }
     if error is not None:
         fields = {"error": error, "error_description": description, **fields}
-    value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
-    return HttpError(status, description, headers=[(b"www-authenticate", value.encode())])
+    return Challenge(status, description, fields)
 
 
 def parse_error() -> HttpError:

@@ -28,11 +28,17 @@ class Guard:
     """ASGI middleware: lets requests through that come to the right host with a valid token.
 
     Behind it `scope["user"]` is the `Principal`, whose token tools reach by the SDK's `get_access_token()`.
+
+    Args:
+        app: What is guarded.
+        runtime: This process's runtime.
+        is_sse: Whether clients know what is guarded as HTTP+SSE, whose metadata the challenges then name.
     """
 
-    def __init__(self, app: http.Asgi, runtime: Runtime) -> None:
+    def __init__(self, app: http.Asgi, runtime: Runtime, *, is_sse: bool = False) -> None:
         self._app = app
         self._runtime = runtime
+        self._is_sse = is_sse
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         try:
@@ -54,6 +60,8 @@ class Guard:
             if refusal is None:
                 logger.exception("a request failed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
+            if self._is_sse and isinstance(refusal, errors.Challenge):
+                refusal.name_metadata(conf.sse_resource_metadata_url)
             await http.respond_error(send, refusal)
 
     def _check_host(self, host: str) -> None:

@@ -31,6 +31,7 @@ def test_the_project_passes() -> None:
 def test_the_project_passes_in_production(settings: Any) -> None:
     settings.BASE_URI = "https://mcp.example.com"
     settings.MCP_RESOURCE_URL = "https://mcp.example.com/mcp"
+    settings.MCP_SSE_RESOURCE_URL = "https://mcp.example.com/sse"
     assert own(deploy=True) == []
 
 
@@ -42,22 +43,25 @@ def test_the_project_passes_in_production(settings: Any) -> None:
         "http://localhost:3232/mcp#x",
     ],
 )
-def test_a_resource_url_that_clients_would_not_recognise(settings: Any, url: str) -> None:
-    settings.MCP_RESOURCE_URL = url
+@pytest.mark.parametrize("name", ["MCP_RESOURCE_URL", "MCP_SSE_RESOURCE_URL"])
+def test_a_resource_url_that_clients_would_not_recognise(settings: Any, name: str, url: str) -> None:
+    setattr(settings, name, url)
     assert ids(checks.check_resource_url) == ["mcp_app.E001"]
 
 
 def test_a_resource_url_of_another_scheme(settings: Any) -> None:
     settings.BASE_URI = "ftp://localhost"
     settings.MCP_RESOURCE_URL = "ftp://localhost/mcp"
-    assert ids(checks.check_resource_url) == ["mcp_app.E001"]
+    settings.MCP_SSE_RESOURCE_URL = "ftp://localhost/sse"
+    assert ids(checks.check_resource_url) == ["mcp_app.E001", "mcp_app.E001"]
 
 
 @pytest.mark.parametrize(
     "url", ["http://elsewhere:3232/mcp", "http://localhost:32320/mcp", "http://localhost:3232"]
 )
-def test_a_resource_url_that_is_served_elsewhere(settings: Any, url: str) -> None:
-    settings.MCP_RESOURCE_URL = url
+@pytest.mark.parametrize("name", ["MCP_RESOURCE_URL", "MCP_SSE_RESOURCE_URL"])
+def test_a_resource_url_that_is_served_elsewhere(settings: Any, name: str, url: str) -> None:
+    setattr(settings, name, url)
     assert ids(checks.check_resource_url) == ["mcp_app.E002"]
 
 

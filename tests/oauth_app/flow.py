@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from django.test import Client as Http
 
 RESOURCE = "http://localhost:3232/mcp"
+SSE_RESOURCE = "http://localhost:3232/sse"
 ISSUER = "http://localhost:3232"
 CALLBACK = "http://127.0.0.1:6274/oauth/callback"
 VERIFIER = "correct-horse-battery-staple-correct-horse-battery"

@@ -144,6 +144,8 @@ def test_prompt_none_never_shows_a_page(client, client_id):
         ({"resource": "https://other.example/mcp"}, "invalid_target"),
         ({"resource": "http://localhost:3232"}, "invalid_target"),
         ({"resource": [flow.RESOURCE, "https://other.example/mcp"]}, "invalid_target"),
+        ({"resource": "http://localhost:3232/message"}, "invalid_target"),
+        ({"resource": flow.SSE_RESOURCE + "/mcp"}, "invalid_target"),
         ({"state": "x" * 5000}, "invalid_request"),
     ],
 )
@@ -261,7 +263,17 @@ def test_a_redirect_with_a_query_keeps_it(signed_in):
 
 @pytest.mark.parametrize(
     "resource",
-    [None, "", flow.RESOURCE, flow.RESOURCE + "/", "HTTP://LOCALHOST:3232/mcp", [flow.RESOURCE] * 2],
+    [
+        None,
+        "",
+        flow.RESOURCE,
+        flow.RESOURCE + "/",
+        "HTTP://LOCALHOST:3232/mcp",
+        [flow.RESOURCE] * 2,
+        flow.SSE_RESOURCE,
+        flow.SSE_RESOURCE + "/",
+        [flow.RESOURCE, flow.SSE_RESOURCE],
+    ],
 )
 def test_every_grant_is_bound_to_the_resource(signed_in, client_id, resource):
     signed_in.post(flow.authorize_url(client_id, resource=resource), {"decision": "allow"})

@@ -4,8 +4,14 @@ from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
 from tests.oauth_app import flow
 
-AS_PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/mcp"]
-RESOURCE_PATHS = ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"]
+AS_PATHS = [
+    f"/.well-known/oauth-authorization-server{path}" for path in ("", "/", "/mcp", "/mcp/", "/sse", "/sse/")
+]
+SSE_PATHS = ["/.well-known/oauth-protected-resource/sse", "/.well-known/oauth-protected-resource/sse/"]
+RESOURCE_PATHS = [
+    *(f"/.well-known/oauth-protected-resource{path}" for path in ("", "/", "/mcp", "/mcp/")),
+    *SSE_PATHS,
+]
 
 
 @pytest.mark.parametrize("path", AS_PATHS)
@@ -29,7 +35,7 @@ def test_the_resource_names_its_server_and_the_smallest_scope(client, path):
     document = client.get(path).json()
 
     ProtectedResourceMetadata.model_validate(document)
-    assert document["resource"] == flow.RESOURCE
+    assert document["resource"] == (flow.SSE_RESOURCE if path in SSE_PATHS else flow.RESOURCE)
     assert document["authorization_servers"] == [flow.ISSUER]
     assert document["scopes_supported"] == ["mcp"]
     assert document["bearer_methods_supported"] == ["header"]

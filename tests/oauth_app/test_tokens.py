@@ -90,7 +90,16 @@ class TestCode:
         assert 590 < (grant.expires - grant.created).total_seconds() <= 601
 
     @pytest.mark.parametrize(
-        "resource", [None, "", flow.RESOURCE + "/", "HTTP://LOCALHOST:3232/mcp", [flow.RESOURCE] * 2]
+        "resource",
+        [
+            None,
+            "",
+            flow.RESOURCE + "/",
+            "HTTP://LOCALHOST:3232/mcp",
+            [flow.RESOURCE] * 2,
+            flow.SSE_RESOURCE,
+            flow.SSE_RESOURCE + "/",
+        ],
     )
     def test_a_token_is_always_bound(self, client, client_id, code, resource, verify):
         answer = flow.exchange(client, client_id, code, resource=resource)

@@ -34,8 +34,8 @@ def application(runtime: Runtime) -> Any:
     browsers = tuple(conf.allowed_origins)
     routes: list[tuple[str, Any]] = [
         (r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
-        (r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime))),
-        (r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime))),
+        (r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
+        (r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
         (r"^healthz$", Healthz()),
         (r"^readyz$", Readyz(runtime)),
     ]

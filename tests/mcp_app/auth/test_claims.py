@@ -9,9 +9,9 @@ ISSUER = "https://auth.example"
 CLAIMS = {"iss": ISSUER, "aud": RESOURCE, "sub": "alice", "client_id": "client", "scope": "mcp profile"}
 
 
-def read(**changes):
+def read(audiences=(RESOURCE,), **changes):
     claims = {name: value for name, value in (CLAIMS | changes).items() if value is not ...}
-    return access_token("token", claims, issuer=ISSUER, audience=RESOURCE, resource=RESOURCE)
+    return access_token("token", claims, issuer=ISSUER, audiences=audiences, resource=RESOURCE)
 
 
 def test_the_rights_of_a_token_are_read():
@@ -51,6 +51,21 @@ def test_the_rights_of_a_token_are_read():
 def test_the_audience_is_exact(aud, is_ours):
     assert names(aud, RESOURCE) is is_ours
     assert (read(aud=aud) is not None) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("aud", "is_ours"),
+    [
+        (RESOURCE, True),
+        ("https://mcp.example/sse", True),
+        ("https://mcp.example/sse/", True),
+        ("https://mcp.example/message", False),
+        ("https://mcp.example", False),
+        (["https://other.example", "https://mcp.example/sse"], True),
+    ],
+)
+def test_a_token_may_name_either_of_the_endpoints(aud, is_ours):
+    assert (read(audiences=(RESOURCE, "https://mcp.example/sse"), aud=aud) is not None) is is_ours
 
 
 @pytest.mark.parametrize(

@@ -50,11 +50,11 @@ def serve(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "path", ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"]
+    ("path", "resource"), [("", "/mcp"), ("/", "/mcp"), ("/mcp", "/mcp"), ("/sse", "/sse"), ("/sse/", "/sse")]
 )
-def test_the_resource_names_the_other_server(client, path):
-    document = client.get(path).json()
-    assert document["resource"] == "http://localhost:3232/mcp"
+def test_the_resource_names_the_other_server(client, path, resource):
+    document = client.get(f"/.well-known/oauth-protected-resource{path}").json()
+    assert document["resource"] == f"http://localhost:3232{resource}"
     assert document["authorization_servers"] == [ISSUER]
 
 

@@ -66,6 +66,22 @@ async def test_a_request_without_a_good_token_is_challenged(
         assert refusal["error"]["message"]
 
 
+@pytest.mark.parametrize(("authorization", "status", "error"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/sse"), ("GET", "/sse/"), ("POST", "/message?sessionId=x")]
+)
+async def test_a_challenge_of_http_sse_names_the_metadata_of_that_endpoint(
+    one: Process, method: str, path: str, authorization: str | None, status: int, error: str | None
+) -> None:
+    headers = headers_for(None, authorization=authorization)
+    response = await one.http.request(method, path, headers=headers, body=PING if method == "POST" else b"")
+    assert response.status == status
+    challenge = _challenge(response)
+    assert challenge["resource_metadata"] == METADATA.replace("/mcp", "/sse")
+    assert challenge["scope"] == "mcp"
+    assert challenge.get("error") == error
+
+
 async def test_the_scheme_is_case_insensitive(one: Process, session: Session) -> None:
     assert (await session.post(one, request("ping"), authorization="bEARER alice")).status == 200
 
