@@ -31,13 +31,25 @@ def from_json(body: bytes) -> Any:
 
 
 def event(event_id: str, data: str) -> bytes:
-    """One message event. `data` is JSON on one line, so it needs no splitting."""
+    """One message event. `data` is a message as JSON."""
     return named_event("message", event_id, data)
 
 
 def named_event(name: str, event_id: str, data: str) -> bytes:
-    """One event of any name; `data` has no line break."""
-    return f"event: {name}\nid: {event_id}\ndata: {data}\n\n".encode()
+    """One event of any name. `data` has no line break of its own, other than in the strings of JSON."""
+    return f"event: {name}\nid: {event_id}\ndata: {on_one_line(data)}\n\n".encode()
+
+
+def on_one_line(data: str) -> str:
+    """JSON in which no reader finds a line end: those that JSON need not escape are escaped, too.
+
+    An event stream has lines that end at CR and LF alone (HTML, "Parsing an event stream"), which JSON always
+    escapes. But clients split it by Python's `str.splitlines` (python-sdk 1356) or by `\\R`, which end a line
+    at U+0085, U+2028 and U+2029 as well; what follows is lost to them, and their call waits for ever.
+    """
+    if data.isascii():
+        return data
+    return data.replace("\x85", "\\u0085").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def priming(event_id: str, retry_milliseconds: int) -> bytes:
@@ -51,5 +63,5 @@ def retry(milliseconds: int) -> bytes:
 
 
 def event_without_id(data: bytes) -> bytes:
-    """One message event of a stream that cannot be resumed. `data` is JSON on one line."""
-    return b"event: message\ndata: " + data + b"\n\n"
+    """One message event of a stream that cannot be resumed. `data` is a message as JSON."""
+    return f"event: message\ndata: {on_one_line(data.decode())}\n\n".encode()

@@ -9,7 +9,7 @@ the last event; since that id names session and place here, they go on where the
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 
@@ -66,7 +66,7 @@ class Sse:
         opening = framing.named_event(
             "endpoint",
             f"{record.id}.{event_id(name, place)}",
-            f"{scope.get('root_path', '')}{MESSAGE_PATH}?sessionId={record.id}",
+            f"{quote(scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
         )
         leaving = until_left(self._runtime, scope["user"], receive)
         await send_stream(send, leaving, stream, opening, name_event)

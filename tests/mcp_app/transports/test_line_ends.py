@@ -36,7 +36,8 @@ TEXT = f"é{LINE_ENDS}中\r\n\U0001f600"
 
 async def _lines(stream: Response, count: int) -> list[Any]:
     """The next messages of a stream, read as a client does that splits lines by `splitlines`."""
-    text, messages = "", []
+    text = ""
+    messages: list[Any] = []
     async with asyncio.timeout(PATIENCE):
         while len(messages) < count:
             block = await stream.next_block()
