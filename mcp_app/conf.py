@@ -151,8 +151,11 @@ class Conf:
 
     @cached_property
     def retry_milliseconds(self) -> int:
-        """What clients are told to wait before they reconnect (the SSE field `retry`)."""
-        return getattr(settings, "MCP_RETRY_MILLISECONDS", 500)
+        """What clients are told to wait before they reconnect (the SSE field `retry`).
+
+        The official SDKs wait for so long before each of two attempts, and then give up.
+        """
+        return getattr(settings, "MCP_RETRY_MILLISECONDS", 3000)
 
     @cached_property
     def client_request_seconds(self) -> float:

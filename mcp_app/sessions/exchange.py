@@ -289,14 +289,14 @@ class Exchange(ReportsProgress):
         """Note the stream on which the request's own response goes out, before it begins."""
         self.connection = connection
         if self._is_closing:
-            connection.close()
+            connection.close(polled=True)
 
     async def _close_connection(self) -> None:
         self._is_closing = True  # the response may be about to begin, where no message reaches it yet
         if self.connection is not None:
-            self.connection.close()
+            self.connection.close(polled=True)
         await self.become_stream()
-        await self._calls.streams.close(self.session_id, self.stream)
+        await self._calls.streams.close(self.session_id, self.stream, polled=True)
 
     def _decide(self) -> None:
         if not self._outcome.done():

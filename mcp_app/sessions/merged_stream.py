@@ -20,6 +20,10 @@ class MergedStream:
     def is_complete(self) -> bool:
         return all(stream.is_complete for stream in self._streams)
 
+    @property
+    def retry_milliseconds(self) -> int:
+        return max(stream.retry_milliseconds for stream in self._streams)
+
     def close(self) -> None:
         for stream in self._streams:
             stream.close()

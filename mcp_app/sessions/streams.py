@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 CLOSE = "stream.close"
 
+_POLL_MILLISECONDS = 500
+"""When to come back to a stream that a tool has closed (SEP-1699): nothing is wrong, and the answer is near."""
+
 _OUTAGE_SECONDS = 30.0
 """How long a stream outlives a Redis that does not answer; afterwards it ends, and its client resumes."""
 
@@ -76,12 +79,21 @@ class Streams:
         """How many streams are open in this process, by session."""
         return {session_id: len(streams) for session_id, streams in self._open.items() if streams}
 
-    async def close(self, session_id: str, stream: str, *, complete: bool = False) -> None:
+    async def close(
+        self, session_id: str, stream: str, *, complete: bool = False, polled: bool = False
+    ) -> None:
         """End the connections that carry a stream, wherever they are.
 
-        Its log goes on, and a client may come back for the rest, unless the stream is `complete`.
+        Its log goes on, and a client may come back for the rest.
+
+        Args:
+            session_id: The session.
+            stream: The stream.
+            complete: Whether there is nothing to come back for.
+            polled: Whether the client is to come back soon (SEP-1699).
         """
-        message = {"type": CLOSE, "session": session_id, "stream": stream, "complete": complete}
+        message = {"type": CLOSE, "session": session_id, "stream": stream}
+        message |= {"complete": complete, "polled": polled}
         await self._mailbox.send_to_session(session_id, message)
 
     def end_listeners(self) -> None:
@@ -136,7 +148,7 @@ class Streams:
         for stream in self._streams(message):
             if stream.name == message["stream"]:
                 stream.is_complete = stream.is_complete or message["complete"]
-                stream.close()
+                stream.close(polled=message["polled"])
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
@@ -169,6 +181,8 @@ class EventStream:
         """Whether the session record has changed since this stream read it."""
         self.is_complete = False
         """Whether the stream has ended with the answer, so that there is nothing to come back for."""
+        self.retry_milliseconds = conf.retry_milliseconds
+        """When its client is to come back if it ends before it is complete."""
         self._streams = streams
         self._reader = Reader(streams.log, record.id, name, after, looked)
         self._woken = asyncio.Event()
@@ -180,8 +194,10 @@ class EventStream:
     def wake(self) -> None:
         self._woken.set()
 
-    def close(self) -> None:
-        """End the stream; a client that comes back gets the rest."""
+    def close(self, *, polled: bool = False) -> None:
+        """End the stream; a client that comes back gets the rest, soon if the stream is `polled`."""
+        if polled:
+            self.retry_milliseconds = _POLL_MILLISECONDS
         self._closed = True
         self._woken.set()
 

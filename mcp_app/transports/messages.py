@@ -194,6 +194,8 @@ async def send_stream(
                             if event is None
                             else framing.event(name_event(event), event.data)
                         )
-                await write(b"" if stream.is_complete else framing.retry(conf.retry_milliseconds), last=True)
+                await write(
+                    b"" if stream.is_complete else framing.retry(stream.retry_milliseconds), last=True
+                )
     finally:
         watcher.cancel()

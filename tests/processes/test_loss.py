@@ -22,6 +22,9 @@ from tests.processes.support import (
 from tests.support.processes import ServerProcess
 from tests.support.waiting import eventually
 
+OUTAGE_SECONDS = 1.5
+"""As long as a server needs to start again."""
+
 pytestmark = pytest.mark.filterwarnings(
     f"ignore::{MCPDeprecationWarning.__module__}.{MCPDeprecationWarning.__name__}"
 )
@@ -53,6 +56,35 @@ async def test_a_lost_call_that_does_no_harm_runs_again_and_the_official_client_
     assert len(set(diary.runs)) == 2, "it ran in two processes, once in each"
     assert heard[-1] == 4
     assert sorted(set(heard)) == [1, 2, 3, 4]
+
+
+async def test_an_outage_of_a_restart_costs_the_official_client_neither_its_call_nor_its_stream(
+    fleet: Site, diary: Diary
+) -> None:
+    changes: list[Any] = []
+    heard: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+
+    async def on_message(message: Any) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            changes.append(message)
+
+    async with sdk_client(fleet.url, fleet.people["alice"], message_handler=on_message) as client:
+        await client.call_tool("test_trigger_tool_change")
+        await eventually(lambda: changes)  # its GET stream is open
+        arguments = {"diary": str(diary.path), "seconds": OUTAGE_SECONDS + 1, "steps": 2}
+        call = asyncio.create_task(client.call_tool("harmful", arguments, progress_callback=on_progress))
+        await eventually(lambda: heard)
+        with fleet.front.outage():
+            await asyncio.sleep(OUTAGE_SECONDS)
+        async with asyncio.timeout(PATIENCE):
+            assert text(await call) == "done"
+        before = len(changes)
+        await client.call_tool("test_trigger_tool_change")
+        await eventually(lambda: len(changes) > before, within=PATIENCE)
+    assert len(diary.runs) == 1
 
 
 async def test_a_lost_call_that_might_do_harm_is_not_repeated_and_says_why(fleet: Site, diary: Diary) -> None:

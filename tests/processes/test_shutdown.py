@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mcp_app.conf import conf
 from tests.mcp_app.transports.support import text_of, tool_call
 from tests.processes.support import (
     APPLICATION,
@@ -95,7 +96,7 @@ async def test_a_process_that_is_told_to_end_sends_its_clients_on_and_finishes_i
     process.send_signal(signal.SIGTERM)
     told_at = time.monotonic()
     last = (await listening.blocks())[-1]
-    assert last.retry == 500
+    assert last.retry == conf.retry_milliseconds
     assert not listening.was_cut
     assert process.poll() is None
     assert await readiness(leaving) == 503
@@ -139,7 +140,7 @@ async def test_calls_that_do_not_finish_are_handed_over_and_settled_elsewhere_on
     for tool, stream in streams.items():
         blocks = await stream.blocks()
         assert not stream.was_cut
-        assert blocks[-1].retry == 500
+        assert blocks[-1].retry == conf.retry_milliseconds
         heard[tool] = [block.message for block in blocks if block.data]
     assert await ended(process) == 0
     assert time.monotonic() - told_at < END_SECONDS + SLACK_SECONDS

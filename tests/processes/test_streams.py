@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from mcp_app.conf import conf
 from tests.mcp_app.transports.support import request, text_of, tool_call
 from tests.processes.support import (
     MAX_STREAM_BYTES,
@@ -159,7 +160,7 @@ async def test_a_reader_that_does_not_read_costs_no_memory_and_gets_everything_w
         sent = await unread.read()
     assert grown < 8 * MAX_STREAM_BYTES, f"{grown} bytes"
     assert len(sent) < MAX_STREAM_BYTES + 4 * CHUNK
-    assert b"\nretry: 500\n\n" in sent[-40:]
+    assert f"\nretry: {conf.retry_milliseconds}\n\n".encode() in sent[-40:]
 
     heard = _progress(sent)
     last_id = sent.rpartition(b"\nid: ")[2].partition(b"\n")[0].decode()

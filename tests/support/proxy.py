@@ -28,6 +28,7 @@ class RoundRobinProxy:
         self.requests = 0
         self._add_headers = add_headers or {}
         self._turn = itertools.count()
+        self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
@@ -47,9 +48,28 @@ class RoundRobinProxy:
             await asyncio.Event().wait()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await self._forward(reader, writer)
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = writer
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._forward(reader, writer)
+        finally:
+            del self._open[task]
+            writer.close()
+
+    @contextlib.contextmanager
+    def outage(self) -> Iterator[None]:
+        """Break every connection off, and answer 502 meanwhile, as a load balancer without backends does."""
+        ports, self.ports = self.ports, []
+        for task, writer in list(self._open.items()):
+            loop = task.get_loop()
+            loop.call_soon_threadsafe(writer.transport.abort)
+            loop.call_soon_threadsafe(task.cancel)
+        try:
+            yield
+        finally:
+            self.ports = ports
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

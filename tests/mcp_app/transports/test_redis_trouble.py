@@ -11,6 +11,7 @@ from channels.layers import get_channel_layer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from tests.mcp_app.transports.support import (
@@ -145,7 +146,7 @@ async def test_a_stream_that_cannot_be_followed_ends_and_its_client_is_told_to_c
     own_redis.stop()
     stream = await session.get(process)
     blocks = [await stream.next_block() for _ in range(3)]
-    assert [block.retry if block else None for block in blocks] == [500, 500, None]
+    assert [block.retry if block else None for block in blocks] == [conf.retry_milliseconds] * 2 + [None]
     assert len(process.runtime.streams) == 0
     own_redis.start()
     again = await Session.open(process)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_app.conf import conf
 from tests.mcp_app.transports.support import (
     OLDER,
     Held,
@@ -47,7 +48,7 @@ async def test_a_stream_begins_with_a_priming_event_since_2025_11_25(one: Proces
     assert first is not None
     if revision == "2025-11-25":
         assert first.id
-        assert (first.data, first.retry) == ("", 500)
+        assert (first.data, first.retry) == ("", conf.retry_milliseconds)
     else:
         assert (first.id, first.data, first.comment) == (None, None, "keep-alive")
 
@@ -185,7 +186,10 @@ async def test_a_tool_can_close_its_stream_and_its_client_polls_for_the_result(
     assert primed.id
     farewell = await stream.next_block()
     assert farewell is not None
-    assert farewell.retry == 500
+    assert primed.retry is not None
+    assert farewell.retry is not None
+    assert 2000 <= primed.retry <= 3000, "an outage: two attempts of the official clients span it"
+    assert farewell.retry < 1000, "no outage: the answer is near"
     assert await stream.next_block() is None
     resumed = await session.get(other, primed.id)
     assert text_of((await resumed.messages())[-1]) == "Reconnection test completed successfully"
