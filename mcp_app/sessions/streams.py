@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 CLOSE = "stream.close"
 
 _POLL_MILLISECONDS = 500
-"""When to come back to a stream that a tool has closed (SEP-1699): nothing is wrong, and the answer is near."""
+"""When to come back to a stream that a tool has closed (SEP-1699): nothing is wrong, the answer is near."""
 
 _OUTAGE_SECONDS = 30.0
 """How long a stream outlives a Redis that does not answer; afterwards it ends, and its client resumes."""
@@ -92,7 +92,7 @@ class Streams:
             complete: Whether there is nothing to come back for.
             polled: Whether the client is to come back soon (SEP-1699).
         """
-        message = {"type": CLOSE, "session": session_id, "stream": stream}
+        message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
         await self._mailbox.send_to_session(session_id, message)
 
