@@ -24,6 +24,8 @@ class HttpError(Exception):
         message: What is wrong, for a person.
         code: JSON-RPC error code.
         headers: Further response headers.
+        data: What is wrong, for a program.
+        request_id: The id of the request that is refused, where it could be read.
     """
 
     def __init__(
@@ -33,19 +35,37 @@ class HttpError(Exception):
         code: int = INVALID_REQUEST,
         headers: HeaderList = (),
         data: Any = None,
+        request_id: RequestId | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers
         self.code = code
         self.data = data
+        self.request_id = request_id
 
     def body(self, request_id: RequestId | None = None) -> dict[str, Any]:
         """The JSON-RPC error response."""
         error: dict[str, Any] = {"code": self.code, "message": str(self)}
         if self.data is not None:
             error["data"] = self.data
-        return {"jsonrpc": "2.0", "id": request_id, "error": error}
+        return {"jsonrpc": "2.0", "id": self.request_id if request_id is None else request_id, "error": error}
+
+
+class MalformedAnswer(HttpError):
+    """A client's answer that cannot be read, to a request of the server whose id can.
+
+    Its body has no id: to the client that is an id of somebody else (Streamable HTTP, Sending Messages).
+
+    Args:
+        answered_id: The id of the request that it answers.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, answered_id: RequestId, reason: str) -> None:
+        super().__init__(400, f"Invalid response: {reason}.")
+        self.answered_id = answered_id
+        self.reason = reason
 
 
 SESSION_NOT_FOUND = -32001
@@ -101,8 +121,8 @@ def body_too_large(limit: int) -> HttpError:
     return HttpError(413, f"The body is longer than {limit} bytes.")
 
 
-def not_a_message(detail: str) -> HttpError:
-    return HttpError(400, f"Invalid request: {detail}")
+def not_a_message(detail: str, request_id: RequestId | None = None) -> HttpError:
+    return HttpError(400, f"Invalid request: {detail}", request_id=request_id)
 
 
 def session_not_found() -> HttpError:

@@ -32,6 +32,7 @@ from mcp_app.transports.messages import (
     as_message,
     check_scopes,
     decode,
+    give_up,
     new_session,
     own_session,
     read_post,
@@ -106,7 +107,13 @@ class Message:
         session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
-        message = as_message(decode(await read_post(scope, receive, headers, check_accept=False)))
+        decoded = decode(await read_post(scope, receive, headers, check_accept=False))
+        try:
+            message = as_message(decoded)
+        except errors.MalformedAnswer as malformed:
+            record = await own_session(self._runtime, session_ids[0], scope["user"])
+            await give_up(self._runtime, record.id, malformed)
+            raise
         record = await own_session(self._runtime, session_ids[0], scope["user"])
         await check_scopes(self._runtime, scope["user"], message)
         calls, complete = self._runtime.calls, self._runtime.sessions.complete

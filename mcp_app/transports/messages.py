@@ -9,12 +9,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
-from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from mcp.shared.dispatcher import as_request_id
+from mcp_types import (
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+)
 from pydantic import ValidationError
 
 from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.server.validation_messages import explain
 from mcp_app.sessions.event_log import Event
 from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord, SessionStore
@@ -54,6 +63,8 @@ def decode(body: bytes) -> Any:
     """
     try:
         return framing.from_json(body)
+    except framing.HalfId:
+        raise errors.not_a_message("`id` has half of a surrogate pair.") from None
     except ValueError:
         raise errors.parse_error() from None
 
@@ -75,8 +86,23 @@ def as_message(decoded: Any) -> Message:
         kind = JSONRPCError if "error" in decoded else JSONRPCResponse
     try:
         return kind.model_validate(decoded)
-    except ValidationError:
-        raise errors.not_a_message("this is no JSON-RPC 2.0 message.") from None
+    except ValidationError as error:
+        reason = explain(error, decoded)
+    message_id = as_request_id(decoded.get("id"))
+    if "method" in decoded:
+        raise errors.not_a_message(f"{reason}.", message_id)
+    if decoded.keys().isdisjoint(("result", "error")):
+        reason = "this is no JSON-RPC 2.0 message: it has no `method`, no `result` and no `error`"
+    if message_id is None:
+        raise errors.not_a_message(f"{reason}.")
+    raise errors.MalformedAnswer(message_id, reason)
+
+
+async def give_up(runtime: Runtime, session_id: str, malformed: errors.MalformedAnswer) -> None:
+    """Let the call that waits for a malformed answer fail at once, instead of waiting for a better one."""
+    error = ErrorData(code=INVALID_REQUEST, message=f"The client's answer is malformed: {malformed.reason}")
+    response = JSONRPCError(jsonrpc="2.0", id=malformed.answered_id, error=error)
+    await runtime.calls.client_requests.deliver(session_id, response)
 
 
 async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:

@@ -26,6 +26,7 @@ from mcp_app.transports.messages import (
     as_message,
     check_scopes,
     decode,
+    give_up,
     new_session,
     own_session,
     read_post,
@@ -80,8 +81,12 @@ class StreamableHttp:
         if isinstance(decoded, list):
             await self._batch(scope, receive, send, headers, decoded)
             return
-        message = as_message(decoded)
         principal: Principal = scope["user"]
+        try:
+            message = as_message(decoded)
+        except errors.MalformedAnswer as malformed:
+            await give_up(self._runtime, (await self._session(headers, principal)).id, malformed)
+            raise
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
             await self._initialize(send, message, headers, principal)
             return
@@ -110,7 +115,11 @@ class StreamableHttp:
         record = await self._session(headers, scope["user"])
         if record.protocol_version != batches.REVISION:
             as_message(decoded)  # which it is not
-        messages = batches.as_batch(decoded)
+        try:
+            messages = batches.as_batch(decoded)
+        except errors.MalformedAnswer as malformed:
+            await give_up(self._runtime, record.id, malformed)
+            raise
         for message in messages:
             await check_scopes(self._runtime, scope["user"], message)
         calls = self._runtime.calls

@@ -291,3 +291,20 @@ class TestManagement:
             f"/register/{alice.client_id}", headers={"authorization": f"Bearer {alice.access}"}
         )
         assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [
+        ({"client_name": "\ud83d Client"}, 201),
+        ({"\ud83d": {"\ud83d": 1}, "software_id": "\ud83d"}, 201),
+        ({"redirect_uris": ["http://127.0.0.1/\ud83d"]}, 400),
+        ({"token_endpoint_auth_method": "\ud83d"}, 400),
+        ({"application_type": "\ud83d"}, 400),
+    ],
+)
+def test_half_a_surrogate_pair_breaks_nothing(client, metadata, status):
+    document = {"redirect_uris": ["http://127.0.0.1/cb"], "token_endpoint_auth_method": "none"}
+    response = client.post("/register", json.dumps(document | metadata), content_type="application/json")
+    assert response.status_code == status, response.content
+    assert response.json().get("client_name", "Client") == "Client"

@@ -73,15 +73,25 @@ NO_MESSAGE = {
 }
 
 
+def _readable_id(body: bytes) -> Any:
+    """The id with which a body is refused: that of a request, where it can be read."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    given = message.get("id") if isinstance(message, dict) and "method" in message else None
+    return given if isinstance(given, str | int) and not isinstance(given, bool) else None
+
+
 def _cases(*tables: tuple[dict[str, bytes], int]) -> list[Any]:
     return [pytest.param(body, code, id=name) for table, code in tables for name, body in table.items()]
 
 
-async def _assert_refused(response: Response, status: int, code: int) -> None:
+async def _assert_refused(response: Response, status: int, code: int, id: Any = None) -> None:
     assert (response.status, response.content_type) == (status, "application/json")
     refusal = await response.json()
     assert refusal["jsonrpc"] == "2.0"
-    assert refusal["id"] is None
+    assert refusal["id"] == id
     assert refusal["error"]["code"] == code
     assert refusal["error"]["message"]
 
@@ -94,7 +104,7 @@ async def test_a_bad_body_is_refused_in_a_session(
     one: Process, session: Session, body: bytes, code: int
 ) -> None:
     response = await one.http.request("POST", headers=session.headers(), body=body)
-    await _assert_refused(response, 400, code)
+    await _assert_refused(response, 400, code, None if code == PARSE_ERROR else _readable_id(body))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,8 @@ async def test_a_bad_body_is_refused_in_a_session(
 )
 async def test_a_bad_body_is_refused_without_sessions(one: Process, body: bytes, code: int) -> None:
     headers = headers_for(mcp_protocol_version=MODERN, mcp_method="ping")
-    await _assert_refused(await one.http.request("POST", headers=headers, body=body), 400, code)
+    response = await one.http.request("POST", headers=headers, body=body)
+    await _assert_refused(response, 400, code, None if code == PARSE_ERROR else _readable_id(body))
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])

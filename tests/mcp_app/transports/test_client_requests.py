@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import Context
 from mcp.shared.message import ServerMessageMetadata
-from mcp.types import ListRootsRequest, ListRootsResult
+from mcp.types import INVALID_REQUEST, ListRootsRequest, ListRootsResult
 
 from mcp_app.sessions import client_requests
-from tests.mcp_app.transports.support import Process, Session, notification, text_of, tool_call
+from tests.mcp_app.transports.support import (
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    notification,
+    text_of,
+    tool_call,
+)
 from tests.support.layers import LossyLayer
 from tests.support.waiting import eventually
 
@@ -54,6 +63,79 @@ async def test_an_answer_that_makes_no_sense_is_the_tools_failure(
     stream = await session.post(one, SAMPLE)
     await session.post(one, _response((await stream.next_message())["id"], result))
     assert (await stream.next_message())["result"]["isError"] is True
+
+
+MALFORMED: dict[str, dict[str, Any]] = {
+    "error null beside a result": {"result": SAMPLED, "error": None},
+    "an error without a message": {"error": {"code": -1}},
+    "an error without a code": {"error": {"message": "no"}},
+    "an error with a string as code": {"error": {"code": "E_DENIED", "message": "no"}},
+    "an error that is a string": {"error": "no"},
+    "a result that is a list": {"result": []},
+    "a result that is null": {"result": None},
+    "neither result nor error": {},
+    "another version": {"jsonrpc": "1.0", "result": SAMPLED},
+}
+
+
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
+async def test_a_malformed_answer_is_refused_and_the_call_fails_at_once(
+    one: Process, other: Process, session: Session, answer: dict[str, Any]
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    response = await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], **answer})
+    refusal = await response.json()
+    assert (response.status, refusal["id"], refusal["error"]["code"]) == (400, None, INVALID_REQUEST)
+    failed = await stream.next_message()
+    assert failed["result"]["isError"] is True
+    assert "malformed" in text_of(failed)
+
+
+async def test_a_malformed_answer_in_a_batch_fails_its_call_at_once(one: Process, other: Process) -> None:
+    session = await Session.open(one, revision="2025-03-26")
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    response = await session.post(other, [{"jsonrpc": "2.0", "id": asked["id"], "error": None}])
+    assert response.status == 400
+    assert "malformed" in text_of(await stream.next_message())
+
+
+async def test_a_malformed_answer_over_http_sse_fails_its_call_at_once(one: Process, other: Process) -> None:
+    stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))
+    endpoint = (await stream.next_event()).data
+    assert endpoint is not None
+
+    async def post(message: Any) -> int:
+        body = json.dumps(message).encode()
+        return (await other.http.request("POST", endpoint, headers=headers_for(), body=body)).status
+
+    assert await post(initialize("2024-11-05")) == 202
+    await stream.next_message()
+    assert await post(SAMPLE) == 202
+    asked = await stream.next_message()
+    assert await post({"jsonrpc": "2.0", "id": asked["id"], "error": {}}) == 400
+    assert "malformed" in text_of(await stream.next_message())
+
+
+async def test_a_malformed_answer_from_another_session_fails_nothing(
+    one: Process, other: Process, session: Session
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    malformed = {"jsonrpc": "2.0", "id": asked["id"], "error": None}
+    assert (await (await Session.open(other)).post(other, malformed)).status == 400
+    assert (await (await Session.open(other, "mallory")).post(other, malformed)).status == 400
+    await session.post(other, _response(asked["id"]))
+    assert text_of(await stream.next_message()) == "LLM response: Paris"
+
+
+async def test_an_answer_with_half_an_emoji_is_taken(one: Process, session: Session) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    cut = SAMPLED | {"content": {"type": "text", "text": "Paris \ud83d"}}
+    assert (await session.post(one, _response(asked["id"], cut))).status == 202
+    assert text_of(await stream.next_message()) == "LLM response: Paris \ufffd"
 
 
 async def test_a_second_answer_is_ignored(one: Process, other: Process, session: Session) -> None:
