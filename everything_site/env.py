@@ -17,6 +17,7 @@ from django.core.management.utils import get_random_secret_key
 from redis.connection import parse_url
 
 from everything_site import valkey
+from oauth_app.redirects import scheme_fault
 
 INTEGRATED = "integrated"
 SEPARATE = "separate"
@@ -68,6 +69,7 @@ class Environment:
     token_verification: TokenVerification | None
     rate_limits: bool
     trusted_proxies: int
+    redirect_schemes: list[str]
     secret_key: str
     secret_key_fallbacks: list[str]
     debug: bool
@@ -123,6 +125,7 @@ def read(base_dir: Path) -> Environment:
         token_verification=_token_verification(env, auth_mode, base_uri, auth_server, debug, secret_key),
         rate_limits=_boolean(env, "RATE_LIMITS", True),
         trusted_proxies=_count(env, "TRUSTED_PROXIES", 0),
+        redirect_schemes=[_scheme(scheme) for scheme in _list(env, "REDIRECT_SCHEMES", ["cursor"])],
         secret_key=secret_key,
         secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),
         debug=debug,
@@ -281,6 +284,12 @@ def _origin(text: str) -> str:
         raise ImproperlyConfigured(
             f"ALLOWED_ORIGINS holds origins such as https://app.example.com, not {text!r}."
         )
+    return text
+
+
+def _scheme(text: str) -> str:
+    if fault := scheme_fault(text):
+        raise ImproperlyConfigured(f"REDIRECT_SCHEMES holds {text!r}, which {fault}.")
     return text
 
 

@@ -167,6 +167,7 @@ if ENV.token_verification is not None:
 # --- OAuth: oauth_app/conf.py ----------------------------------------------------------------------
 
 OAUTH_TRUSTED_PROXIES = ENV.trusted_proxies
+OAUTH_CUSTOM_SCHEMES = tuple(ENV.redirect_schemes)
 if not ENV.rate_limits:
     OAUTH_RATE_LIMITS: dict[str, str] = {}
 

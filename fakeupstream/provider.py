@@ -40,7 +40,7 @@ def find_or_create(username: str) -> User:
     user, created = get_user_model().objects.get_or_create(username=username)
     if created:
         user.set_unusable_password()
-        user.save()
+        user.save(update_fields=["password"])
     elif user.is_staff or user.is_superuser or user.has_usable_password():
         raise NotOurs
     return user

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -69,13 +69,22 @@ class AuthorizeView(BaseAuthorizationView):
         super().setup(request, *args, **kwargs)
 
     def handle_no_permission(self) -> HttpResponse:
-        """Nobody is signed in: no stranger's URL is fetched, and no unknown client makes people sign in."""
-        url = self.request.get_full_path()
-        is_known = is_cimd_client_id(self.request.GET.get("client_id", "")) or self._client(self.request)
-        asks_nobody = "none" in self.request.GET.get("prompt", "").split()
-        if asks_nobody or not is_known or len(url) > MAX_URL_LENGTH:
+        """Nobody is signed in, and nobody is asked to for a request that would be refused anyway.
+
+        What is wrong is said on a page: until somebody has signed in, no redirect goes to an address that
+        any client can register (RFC 9700 §4.11.2). A client that is known by a URL is judged afterwards,
+        since no stranger makes this server fetch the document.
+        """
+        if "none" in self.request.GET.get("prompt", "").split():
             return self.get(self.request)
-        return conf.sign_in(self.request, url)
+        try:
+            if is_cimd_client_id(self.request.GET.get("client_id", "")):
+                self._refuse_unreadable(self.request)
+            else:
+                self._authorization_request(self.request)
+        except OAuthToolkitError as error:
+            return self._error_page(error)
+        return conf.sign_in(self.request, self.request.get_full_path())
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -112,28 +121,41 @@ class AuthorizeView(BaseAuthorizationView):
             )
         except OAuthToolkitError as error:
             return self.error_response(error, self._client(request))
-        return self.redirect(location, self._client(request))
-
-    def redirect(self, redirect_to: str, application: Client | None) -> HttpResponse:
-        """Say who answers (RFC 9207), on errors too."""
-        issuer = urlencode({"iss": conf.issuer})
-        if issuer not in re.split("[?&#]", redirect_to):
-            redirect_to += ("&" if "?" in redirect_to else "?") + issuer
-        return super().redirect(redirect_to, application)
+        # oauthlib and the toolkit have encoded the registered URI anew; only their parameters are taken.
+        answered = parse_qsl(urlsplit(location).query)
+        parameters = [(name, value) for name, value in answered if name in redirects.RESPONSE_PARAMETERS]
+        return self._send_back(credentials["redirect_uri"], parameters, self._client(request))
 
     def error_response(
         self, error: OAuthToolkitError, application: Client | None, **kwargs: Any
     ) -> HttpResponse:
         oauth_error = error.oauthlib_error
-        log.info(
-            "authorization refused",
-            extra={"client": self.request.GET.get("client_id", "")[:255], "error": oauth_error.error},
-        )
         if isinstance(error, FatalClientError) or application is None:
-            description = oauth_error.description or ""
-            context = {"reason": FATAL_ERRORS.get(description, description), "error": oauth_error.error}
-            return render(self.request, "oauth_app/error.html", context, status=400)
-        return super().error_response(error, application, **kwargs)
+            return self._error_page(error)
+        self._log_refusal(error)
+        return self._send_back(oauth_error.redirect_uri, oauth_error.twotuples, application)
+
+    def _send_back(
+        self, redirect_uri: str, parameters: list[tuple[str, str]], client: Client | None
+    ) -> HttpResponse:
+        """Answer the client by a redirect that says who answers (RFC 9207), on errors too."""
+        said = [(name, value) for name, value in parameters if name != "iss"]
+        url = redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
+        return self.redirect(url, client)
+
+    def _error_page(self, error: OAuthToolkitError) -> HttpResponse:
+        """Tell the person, and nobody else."""
+        self._log_refusal(error)
+        description = error.oauthlib_error.description or ""
+        context = {
+            "reason": FATAL_ERRORS.get(description, description),
+            "error": error.oauthlib_error.error,
+        }
+        return render(self.request, "oauth_app/error.html", context, status=400)
+
+    def _log_refusal(self, error: OAuthToolkitError) -> None:
+        client_id = self.request.GET.get("client_id", "")[:255]
+        log.info("authorization refused", extra={"client": client_id, "error": error.oauthlib_error.error})
 
     def _authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
         """The scopes and credentials of a request that is all right.
@@ -142,16 +164,18 @@ class AuthorizeView(BaseAuthorizationView):
             OAuthToolkitError: It is not.
         """
         client_id = request.GET.get("client_id", "")
-        if any("\0" in value for values in request.GET.lists() for value in values[1]):
-            raise FatalClientError(error=OAuth2Error("The request holds a null character."))
-        if len(request.get_full_path()) > MAX_URL_LENGTH:
-            raise FatalClientError(error=OAuth2Error("The request is too long."))
+        self._refuse_unreadable(request)
         if _is_signed_in(request) and is_cimd_client_id(client_id):
             _know_by_url(client_id, request)
         try:
             scopes, credentials = self.validate_authorization_request(request)
         except ValueError as error:
             raise FatalClientError(error=OAuth2Error("The request is not readable.")) from error
+        for name in ("code_challenge", "code_challenge_method", "response_mode"):
+            if len(request.GET.getlist(name)) > 1:
+                raise _refusal(credentials, "invalid_request", f"{name} is given more than once.")
+        if request.GET.get("response_mode", "query") != "query":
+            raise _refusal(credentials, "invalid_request", "response_mode must be query.")
         if credentials.get("code_challenge_method") != "S256" or not S256_CHALLENGE.fullmatch(
             credentials["code_challenge"]
         ):
@@ -162,6 +186,13 @@ class AuthorizeView(BaseAuthorizationView):
         if resources.unknown(asked, conf.resource_urls):
             raise _refusal(credentials, "invalid_target", "This server issues tokens for no such resource.")
         return scopes, credentials
+
+    def _refuse_unreadable(self, request: HttpRequest) -> None:
+        """Raise FatalClientError for a request that the database or other servers would stumble over."""
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise FatalClientError(error=OAuth2Error("The request holds a null character."))
+        if len(request.get_full_path()) > MAX_URL_LENGTH:
+            raise FatalClientError(error=OAuth2Error("The request is too long."))
 
     def _client(self, request: HttpRequest) -> Client | None:
         client_id = request.GET.get("client_id", "")

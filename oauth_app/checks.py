@@ -17,7 +17,6 @@ from oauth_app import redirects
 from oauth_app.conf import RATE_LIMITS, conf
 from oauth_app.scopes import SCOPES
 
-FORBIDDEN_SCHEMES = frozenset({"http", "https", "javascript", "data", "vbscript", "file", "blob", "about"})
 LONGEST = timedelta(days=7)
 
 
@@ -43,11 +42,7 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_schemes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    wrong = sorted(
-        scheme
-        for scheme in conf.custom_schemes
-        if scheme in FORBIDDEN_SCHEMES or scheme != scheme.lower() or not scheme.isascii()
-    )
+    wrong = sorted(scheme for scheme in conf.custom_schemes if redirects.scheme_fault(scheme))
     if not wrong:
         return []
     return [

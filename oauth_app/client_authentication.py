@@ -11,6 +11,8 @@ from oauthlib.common import Request
 
 
 class Presented(NamedTuple):
+    """Who a client says it is, and its proof; public clients have none."""
+
     client_id: str | None
     secret: str | None
 
@@ -36,4 +38,7 @@ def _basic(credentials: str) -> Presented:
     except (binascii.Error, ValueError):
         return UNREADABLE
     client_id, colon, secret = (unquote_plus(part) for part in text.partition(":"))
-    return Presented(client_id, secret) if colon and "\0" not in client_id else UNREADABLE
+    if not colon or "\0" in client_id:
+        return UNREADABLE
+    # Public clients send an empty password: RFC 6749 §2.3.1 lets them leave the secret out when it is empty.
+    return Presented(client_id, secret or None)

@@ -14,7 +14,6 @@ from oauth_app import redirects
 from oauth_app.conf import conf
 from oauth_app.models import Client
 from oauth_app.names import inert
-from oauth_app.scopes import SCOPES
 
 GRANT_TYPES = ["authorization_code", "refresh_token"]
 RESPONSE_TYPES = ["code"]
@@ -65,9 +64,7 @@ def read(document: Any) -> ClientMetadata:
     response_types = _strings(document, "response_types", RESPONSE_TYPES)
     if "code" not in response_types:
         raise MetadataError("response_types must contain code.")
-    asked = _string(document, "scope", "").split()
-    if asked and not set(asked) & set(SCOPES):
-        raise MetadataError(f"scope must name some of: {' '.join(SCOPES)}.")
+    _string(document, "scope", "")  # any client may ask for each scope, so nothing of it is kept
     method = _string(document, "token_endpoint_auth_method", Client.AuthMethod.BASIC)
     if method not in Client.AuthMethod.values:
         raise MetadataError(

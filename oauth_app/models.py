@@ -8,8 +8,10 @@ access and refresh token that descends from it. A family ends as a whole.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -65,12 +67,34 @@ class Client(AbstractApplication):
     )
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
 
+    _was_enabled: bool | None = None
+    """What the database said when this object was loaded or saved last."""
+
     class Meta(AbstractApplication.Meta):
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(skip_authorization=False), name="consent_is_never_skipped"
             ),
         ]
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        client = super().from_db(db, field_names, values)
+        client._was_enabled = vars(client).get("is_enabled")
+        return client
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write the client, and whether it is enabled only if that was changed on this object.
+
+        Whoever loaded the client before somebody disabled it must not enable it again, be it a change of its
+        registration, a fetched metadata document or a form of the admin.
+        """
+        is_known = not self._state.adding and kwargs.get("update_fields") is None
+        if is_known and self.is_enabled == self._was_enabled:
+            others = (field.name for field in self._meta.concrete_fields if not field.primary_key)
+            kwargs["update_fields"] = [name for name in others if name != "is_enabled"]
+        super().save(*args, **kwargs)
+        self._was_enabled = self.is_enabled
 
     @property
     def is_public(self) -> bool:
@@ -106,7 +130,9 @@ class Client(AbstractApplication):
         return ["https", "http", *conf.custom_schemes]
 
     def redirect_uri_allowed(self, uri: str) -> bool:
-        return redirects.matches(uri, self.redirect_uris.split())
+        """Whether it is one of the registered URIs, and of a scheme that is allowed still."""
+        is_allowed = urlsplit(uri).scheme in self.get_allowed_schemes()
+        return is_allowed and redirects.matches(uri, self.redirect_uris.split())
 
     def is_usable(self, request: Any) -> bool:
         return self.is_enabled and (self.expires is None or timezone.now() < self.expires)

@@ -8,12 +8,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+
+from oauthlib.uri_validate import is_absolute_uri
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOOPBACK_NETLOC = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/?#]", re.IGNORECASE)
+"""The form of RFC 8252 §7.1, which names no host: a scheme made of a domain name, and a path."""
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+FORBIDDEN_SCHEMES = frozenset(
+    {"http", "https", "javascript", "data", "vbscript", "file", "blob", "about", "ftp", "ws", "wss"}
+)
+"""Schemes that browsers open or run themselves, instead of handing the code to a program."""
 MAX_LENGTH = 1000
 RESPONSE_PARAMETERS = frozenset({"code", "state", "iss", "error", "error_description", "error_uri"})
+
+
+def scheme_fault(scheme: str) -> str | None:
+    """Why a scheme cannot be one of desktop applications, or None."""
+    if not _SCHEME.fullmatch(scheme):
+        return "is not a scheme in lower case, such as vscode"
+    if scheme in FORBIDDEN_SCHEMES:
+        return "is not a scheme of a desktop application"
+    return None
 
 
 def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
@@ -31,8 +49,10 @@ def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
         return "must not have a fragment"
     if "@" in url.netloc:
         return "must not have a user name or password"
-    if url.scheme not in custom_schemes and (not url.hostname or "*" in url.netloc):
+    if "*" in url.netloc or not (url.hostname or _PRIVATE_USE.match(uri)):
         return "must name a host"
+    if not is_absolute_uri(uri):  # by which oauthlib judges it at /authorize
+        return "is not a URI"
     if port == 0:
         return "must not name port 0"
     if RESPONSE_PARAMETERS & {name for name, _ in parse_qsl(url.query, keep_blank_values=True)}:
@@ -51,6 +71,12 @@ def matches(uri: str, registered: Iterable[str]) -> bool:
         return True
     without_port = _without_loopback_port(uri)
     return without_port is not None and without_port in map(_without_loopback_port, candidates)
+
+
+def with_parameters(uri: str, parameters: Iterable[tuple[str, str]]) -> str:
+    """The URI with an authorization response appended; its own query stays as it is (RFC 6749 §3.1.2)."""
+    joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+    return f"{uri}{joint}{urlencode(list(parameters))}"
 
 
 def is_on_this_computer(uri: str) -> bool:

@@ -11,6 +11,7 @@ import logging
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views import View
@@ -54,13 +55,26 @@ class RegisterView(_RegistrationView):
 
 class ManageView(_RegistrationView):
     http_method_names = ["get", "put", "delete"]
+    has_lost_access = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer while the registration is locked: of two changes at once, the second sees the first."""
+        with transaction.atomic():
+            response = self._dispatch(request, *args, **kwargs)
+        if self.has_lost_access:  # not under the lock: /token locks tokens before it touches their client
+            end_access(application=self.client)
+        return response
+
+    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         token = parse_bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
-        client = Client.objects.filter(
-            client_id=kwargs["client_id"].replace("\0", ""),  # which no database can look for
-            registration_source=Client.RegistrationSource.DCR,
-        ).first()
+        client = (
+            Client.objects.select_for_update(no_key=True)
+            .filter(
+                client_id=kwargs["client_id"].replace("\0", ""),  # which no database can look for
+                registration_source=Client.RegistrationSource.DCR,
+            )
+            .first()
+        )
         if token is None or client is None or not is_secret(token, client.registration_token):
             response = refusal("invalid_token", "The registration access token is not valid here.", 401)
             response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
@@ -87,8 +101,7 @@ class ManageView(_RegistrationView):
             secret = self.client.new_client_secret()
         token = self.client.new_registration_token()
         self.client.save()
-        if was_public != self.client.is_public:
-            end_access(application=self.client)
+        self.has_lost_access = was_public != self.client.is_public
         _log("client changed", self.client)
         return JsonResponse(_answer(self.client, token, secret))
 

@@ -17,11 +17,12 @@ from django.utils import timezone
 from oauth2_provider.models import set_token_value
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
-from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError
 
 from oauth_app import client_authentication, redirects, resources
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families
+from oauth_app.scopes import completed
 from oauth_app.secrets import checksum
 
 log = logging.getLogger("oauth_app")
@@ -34,9 +35,11 @@ class Validator(OAuth2Validator):
 
     def client_authentication_required(self, request: Request, *args: Any, **kwargs: Any) -> bool:
         """A public client need not prove itself; one that tries to must succeed."""
-        if client_authentication.presented(request).secret is not None:
+        presented = client_authentication.presented(request)
+        if presented.secret is not None:
             return True
-        if request.client_id and self.validate_client_id(request.client_id, request):
+        if presented.client_id and self.validate_client_id(presented.client_id, request):
+            request.client_id = presented.client_id
             return not request.client.is_public
         return True
 
@@ -70,6 +73,13 @@ class Validator(OAuth2Validator):
                 extra={"client": client_id, "redirect_uri": redirects.without_query(redirect_uri)},
             )
         return allowed
+
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: Client, request: Request, *args: Any, **kwargs: Any
+    ) -> bool:
+        """Whether all of them can be granted; those that are granted go with the request."""
+        request.scopes = completed(scopes)
+        return super().validate_scopes(client_id, request.scopes, client, request, *args, **kwargs)
 
     def save_authorization_code(
         self, client_id: str, code: dict[str, str], request: Request, *args: Any, **kwargs: Any
@@ -128,7 +138,18 @@ class Validator(OAuth2Validator):
         *args: Any,
         **kw: Any,
     ) -> bool:
-        return request.grant.redirect_uri == redirect_uri
+        """Raise if a redirect URI is sent and is not that of the consent (RFC 6749 §4.1.3, §5.2)."""
+        if request.grant.redirect_uri != redirect_uri:
+            raise InvalidGrantError(request=request)
+        return True
+
+    def get_default_redirect_uri(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> str:
+        """The one that a request without a redirect URI means.
+
+        At the token endpoint OAuth 2.1 (§4.1.3) has no such parameter: PKCE binds the code to who began.
+        """
+        grant: Grant | None = getattr(request, "grant", None)
+        return grant.redirect_uri if grant else request.client.default_redirect_uri
 
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
@@ -165,6 +186,26 @@ class Validator(OAuth2Validator):
 
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> str:
         return request.refresh_token_instance.scope
+
+    # --- A token is given back ------------------------------------------------------------------------
+
+    def revoke_token(
+        self, token: str, token_type_hint: str | None, request: Request, *args: Any, **kwargs: Any
+    ) -> None:
+        """Revoke the token with its family.
+
+        Raises:
+            InvalidGrantError: It was issued to another client, whose it stays (RFC 7009 §2.1).
+        """
+        kept = checksum(token)
+        issued = [
+            AccessToken.objects.filter(token_checksum=kept),
+            RefreshToken.objects.filter(token_checksum=kept),
+        ]
+        if any(tokens.exclude(application=request.client).exists() for tokens in issued):
+            log.warning("revocation refused", extra={"client": request.client.client_id})
+            raise InvalidGrantError("The token was issued to another client.", request=request)
+        super().revoke_token(token, token_type_hint, request, *args, **kwargs)
 
     # --- Tokens are given -----------------------------------------------------------------------------
 

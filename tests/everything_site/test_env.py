@@ -54,7 +54,19 @@ def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
     assert (given.folder / ".dev-secret-key").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "schemes"),
+    [("vscode", ["vscode"]), ("cursor, vscode-insiders,", ["cursor", "vscode-insiders"]), ("", ["cursor"])],
+)
+def test_schemes_of_desktop_applications_are_named(given: Given, text: str, schemes: list[str]) -> None:
+    assert given.read(REDIRECT_SCHEMES=text).redirect_schemes == schemes
+
+
 REFUSED = [
+    ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "vscode://"}),
+    ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "cursor,javascript"}),
+    ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "VSCode"}),
+    ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "cursor vscode"}),
     ("PORT", {"PORT": "0"}),
     ("PORT", {"PORT": "65536"}),
     ("PORT", {"PORT": "http"}),

@@ -1,4 +1,4 @@
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -147,6 +147,12 @@ def test_prompt_none_never_shows_a_page(client, client_id):
         ({"resource": "http://localhost:3232/message"}, "invalid_target"),
         ({"resource": flow.SSE_RESOURCE + "/mcp"}, "invalid_target"),
         ({"state": "x" * 5000}, "invalid_request"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_mode": "form_post"}, "invalid_request"),
+        ({"response_mode": ["query", "query"]}, "invalid_request"),
+        ({"code_challenge": [flow.challenge(), flow.challenge("other" * 10)]}, "invalid_request"),
+        ({"code_challenge_method": ["S256", "plain"]}, "invalid_request"),
+        ({"scope": "MCP"}, "invalid_scope"),
     ],
 )
 def test_a_wrong_request_is_told_to_the_client(signed_in, client_id, change, expected):
@@ -251,14 +257,80 @@ def test_a_desktop_scheme_gets_its_answer(signed_in):
     assert signed_in.post(url, {"decision": "allow"})["Location"].startswith(uri + "?code=")
 
 
-def test_a_redirect_with_a_query_keeps_it(signed_in):
-    uri = "https://app.example.com/cb?tenant=a%20b&x"
+@pytest.mark.parametrize(
+    ("uri", "joint"),
+    [
+        ("https://app.example.com/cb?tenant=a%20b&x", "&"),
+        ("https://app.example.com/cb?a=+b", "&"),
+        ("https://app.example.com/cb?a=%2b%2B%c3%a4", "&"),
+        ("https://app.example.com/cb?a=1&a=2&&b", "&"),
+        ("https://app.example.com/cb?a=1&", ""),
+        ("https://app.example.com/cb?", ""),
+        ("https://app.example.com/cb?a;b=c:d/e?f@g", "&"),
+        ("https://app.example.com/%7Ea/~b/c;v=1?q=(x)*!$',", "&"),
+        ("https://app.example.com", "?"),
+        ("http://localhost:6274/cb?a=%20b", "&"),
+        ("cursor://anysphere.cursor-mcp/cb?a=%20b", "&"),
+        ("HTTPS://App.Example.com:443/cb", "?"),
+    ],
+)
+def test_a_redirect_uri_is_appended_to_and_never_rewritten(signed_in, uri, joint):
     client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
-    url = flow.authorize_url(client_id, redirect_uri=uri)
-    for decision in ("allow", "deny"):
-        answer = signed_in.post(url, {"decision": decision})
-        assert flow.parameters(answer)["tenant"] == "a b"
-        assert flow.parameters(answer)["iss"] == flow.ISSUER
+    url = flow.authorize_url(client_id, redirect_uri=uri, state="a b+ä&")
+    for wrong, decision, parameter in (
+        ({}, "allow", "code"),
+        ({}, "deny", "error"),
+        ({"scope": "x"}, "", "error"),
+    ):
+        asked = flow.authorize_url(client_id, redirect_uri=uri, state="a b+ä&", **wrong) if wrong else url
+        answer = signed_in.post(asked, {"decision": decision})
+        assert answer.status_code == 302
+        assert answer["Location"].startswith(f"{uri}{joint}{parameter}=")
+        added = parse_qs(answer["Location"].removeprefix(uri + joint))
+        assert added["iss"] == [flow.ISSUER]
+        assert added["state"] == ["a b+ä&"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted"),
+    [
+        (None, "mcp"),
+        ("offline_access", "mcp offline_access"),
+        ("mcp:admin", "mcp mcp:admin"),
+        ("mcp  offline_access", "mcp offline_access"),
+        (" mcp ", "mcp"),
+        ("mcp mcp", "mcp"),
+        ("  ", "mcp"),
+    ],
+)
+def test_a_grant_always_has_the_scope_that_every_request_needs(signed_in, client_id, asked, granted):
+    flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id, scope=asked)))
+    assert Grant.objects.get().scope == granted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"redirect_uri": "https://evil.example/cb"},
+        {"redirect_uri": [flow.CALLBACK, "https://evil.example/cb"]},
+        {"response_type": "token"},
+        {"response_type": None},
+        {"code_challenge": None},
+        {"code_challenge": "short"},
+        {"code_challenge_method": "plain"},
+        {"scope": "introspection"},
+        {"resource": "https://other.example/mcp"},
+        {"response_mode": "fragment"},
+        {"state": "x" * 5000},
+    ],
+)
+def test_nobody_is_asked_to_sign_in_for_a_request_that_would_be_refused(client, client_id, change):
+    url = flow.authorize_url(client_id, **change)
+    for answer in (client.get(url), client.post(url, {"decision": "allow"})):
+        assert answer.status_code == 400
+        assert "Location" not in answer, "any client can register the address"
+        assert "could not be connected" in answer.content.decode()
+    assert not Session.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_url_that_clients_could_not_trust(settings, url):
     assert "oauth_app.E001" in ids(checks.check_urls) or url == "ftp://localhost"
 
 
-@pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor"])
+@pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor", "vscode://"])
 def test_a_scheme_that_could_harm(settings, scheme):
     settings.OAUTH_CUSTOM_SCHEMES = ["cursor", scheme]
     assert ids(checks.check_schemes) == ["oauth_app.E003"]

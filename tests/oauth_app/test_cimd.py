@@ -118,13 +118,37 @@ def test_such_a_client_is_given_tokens(signed_in, documents, verify):
         {"client_secret_expires_at": 0},
         {"token_endpoint_auth_method": "client_secret_basic"},
         {"token_endpoint_auth_method": ["none"]},
-        {"scope": "introspection"},
+        {"scope": ["mcp"]},
     ],
 )
 def test_hostile_documents_do_not(signed_in, documents, change):
     documents[URL] = PLAIN | change
     assert signed_in.get(flow.authorize_url(URL)).status_code == 400
     assert not Client.objects.exists()
+
+
+def test_foreign_scopes_of_a_document_are_dropped(signed_in, documents):
+    documents[URL] = PLAIN | {"scope": "openid email introspection"}
+    assert signed_in.get(flow.authorize_url(URL)).status_code == 200
+
+
+def test_a_client_that_is_disabled_while_its_document_is_kept_stays_disabled(
+    signed_in, documents, monkeypatch
+):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")
+    clean = Client.full_clean
+
+    def clean_slowly(client, *args, **kwargs):
+        Client.objects.update(is_enabled=False)
+        clean(client, *args, **kwargs)
+
+    monkeypatch.setattr(Client, "full_clean", clean_slowly)
+    assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    kept = Client.objects.get()
+    assert not kept.is_enabled
+    assert kept.cimd_expires_at.year > 2020, "the document was kept all the same"
 
 
 def test_a_strangers_request_causes_no_fetch_and_no_row(client, db, documents):

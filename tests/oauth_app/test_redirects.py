@@ -2,7 +2,7 @@ import pytest
 
 from oauth_app import redirects
 
-SCHEMES = frozenset({"cursor"})
+SCHEMES = frozenset({"cursor", "com.raycast"})
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ SCHEMES = frozenset({"cursor"})
         "https://vscode.dev/redirect",
         "https://app.example.com/cb?tenant=1",
         "cursor://anysphere.cursor-mcp/oauth/callback",
+        "com.raycast:/oauth",
+        "com.raycast:/oauth?package=mcp",
+        "com.raycast://oauth",
     ],
 )
 def test_the_callbacks_of_real_clients_may_be_registered(uri):
@@ -45,6 +48,11 @@ def test_the_callbacks_of_real_clients_may_be_registered(uri):
         "https://app.example.com/\n",
         "https://app.example.com\\@evil.example/cb",
         "https://exämple.com/cb",
+        "https://app.example.com/cb?a=%zz",
+        "https://app.example.com/cb?a=%",
+        "https://app.example.com/cb?q=[x]",
+        "https://app.example.com/[x]",
+        "https://app_.example.com%/cb",
         "https://app.example.com/cb?code=1",
         "https://app.example.com/cb?iss=x",
         "https://app.example.com/" + "a" * 1000,
@@ -58,6 +66,19 @@ def test_the_callbacks_of_real_clients_may_be_registered(uri):
         "file:///etc/passwd",
         "vbscript:x",
         "cursor2://anysphere/cb",
+        "cursor:",
+        "cursor:/",
+        "cursor://",
+        "cursor:///callback",
+        "cursor:/callback",
+        "cursor:callback",
+        "cursor://:80/callback",
+        "cursor://*/callback",
+        "cursor://user@host/callback",
+        "com.raycast:",
+        "com.raycast:/",
+        "com.raycast:oauth",
+        "com.raycast:///oauth",
         "myapp:/callback",
     ],
 )
@@ -115,3 +136,16 @@ def test_this_computer_is_told_apart_from_a_site():
 
 def test_a_query_is_not_logged():
     assert redirects.without_query("https://a.example/cb?secret=1#x") == "https://a.example/cb"
+
+
+@pytest.mark.parametrize("scheme", ["cursor", "vscode", "vscode-insiders", "com.raycast", "x+y", "h323"])
+def test_a_desktop_application_may_have_a_scheme(scheme):
+    assert redirects.scheme_fault(scheme) is None
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    ["", "Cursor", "vscode:", "vscode://", "1x", "a b", "ü", "-x", "*", *redirects.FORBIDDEN_SCHEMES],
+)
+def test_other_schemes_are_none(scheme):
+    assert redirects.scheme_fault(scheme)

@@ -98,7 +98,9 @@ def test_scopes_can_be_narrowed_and_come_back_but_never_grow(db):
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"refresh_token": ""}, "invalid_grant"),
+        ({"refresh_token": ""}, "invalid_request"),
+        ({"refresh_token": ["one", "two"]}, "invalid_request"),
+        ({"scope": "mcp mcp:admin"}, "invalid_scope"),
         ({"refresh_token": "unknown"}, "invalid_grant"),
         ({"resource": "https://other.example/"}, "invalid_target"),
     ],
@@ -161,3 +163,20 @@ def test_redeeming_a_code_twice_at_once_never_gives_two_families():
         statuses = sorted(pool.map(one, range(4)))
     assert statuses == [200, 400, 400, 400]
     assert not AccessToken.objects.exists(), "the second use withdrew what the first one gave"
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("offline_access", "mcp offline_access"),
+        ("mcp  offline_access", "mcp offline_access"),
+        (" mcp ", "mcp"),
+        ("mcp mcp", "mcp"),
+        ("", "mcp offline_access"),
+        (" ", "mcp"),
+    ],
+)
+def test_a_refresh_never_gives_a_token_that_is_good_for_nothing(db, asked, given):
+    connected = flow.connect("alice", scope="mcp offline_access")
+    answer = flow.refresh(connected.http, connected.client_id, connected.refresh, scope=asked)
+    assert answer.json()["scope"] == given

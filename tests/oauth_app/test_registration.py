@@ -1,8 +1,10 @@
 import json
 
 import pytest
+from django.contrib.auth.models import User
 from mcp.shared.auth import OAuthClientInformationFull
 
+from oauth_app import client_metadata
 from oauth_app.models import Client
 from tests.oauth_app import flow
 
@@ -121,10 +123,26 @@ def test_grants_that_are_not_served_are_dropped(client):
     assert kept.authorization_grant_type == Client.GRANT_AUTHORIZATION_CODE
 
 
+@pytest.mark.parametrize(
+    "scope", ["openid email profile", "introspection", "mcp openid", "  ", "", None, "mcp:admin  mcp"]
+)
+def test_foreign_scopes_are_dropped(client, scope):
+    answer = flow.register(client, scope=scope)
+    assert answer.status_code == 201
+    assert answer.json()["scope"] == "mcp mcp:admin offline_access"
+    client_id = answer.json()["client_id"]
+    client.force_login(User.objects.create_user("alice"))
+    assert "code" in flow.allow(client, client.get(flow.authorize_url(client_id)))
+
+
 def test_the_introspection_scope_is_not_to_be_had(client):
-    assert flow.register(client, scope="introspection").status_code == 400
+    registered = flow.register(client, scope="introspection").json()
+    assert "introspection" not in registered["scope"].split()
+    client.force_login(User.objects.create_user("alice"))
+    answer = client.get(flow.authorize_url(registered["client_id"], scope="introspection"))
+    assert flow.parameters(answer)["error"] == "invalid_scope"
     assert "introspection" not in flow.register(client, scope="mcp introspection").json()["scope"]
-    assert not Client.objects.get().is_resource_server
+    assert not Client.objects.filter(is_resource_server=True).exists()
 
 
 @pytest.mark.parametrize(
@@ -265,6 +283,24 @@ class TestManagement:
         body = {"redirect_uris": [flow.CALLBACK], "token_endpoint_auth_method": "none"}
         assert "client_secret" not in self.call(client, "put", registered, body).json()
         assert Client.objects.get().client_secret == ""
+
+    def test_a_change_may_name_foreign_scopes(self, client, registered):
+        body = {"redirect_uris": [flow.CALLBACK], "scope": "openid email"}
+        assert self.call(client, "put", registered, body).status_code == 200
+
+    def test_a_client_that_is_disabled_during_a_change_stays_disabled(self, client, registered, monkeypatch):
+        """The change has read the client by then: what it writes must not enable the client again."""
+        read = client_metadata.read
+
+        def read_slowly(document):
+            Client.objects.update(is_enabled=False)
+            return read(document)
+
+        monkeypatch.setattr(client_metadata, "read", read_slowly)
+        body = {"redirect_uris": ["https://new.example/cb"]}
+        assert self.call(client, "put", registered, body).status_code == 200
+        assert not Client.objects.get().is_enabled
+        assert self.call(client, "get", registered).status_code in (401, 403)
 
     def test_a_client_unregisters(self, client, registered):
         assert self.call(client, "delete", registered).status_code == 204

@@ -2,6 +2,7 @@ import base64
 import logging
 
 import pytest
+from django.test import Client as Http
 
 from everything_site import logs
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -39,8 +40,13 @@ class TestCode:
             ({"code_verifier": None}, 400, "invalid_request"),
             ({"code_verifier": "wrong" * 10}, 400, "invalid_grant"),
             ({"code_verifier": flow.challenge()}, 400, "invalid_grant"),
-            ({"redirect_uri": "https://evil.example/cb"}, 400, "invalid_request"),
-            ({"redirect_uri": flow.CALLBACK.replace("6274", "1")}, 400, "invalid_request"),
+            ({"redirect_uri": "https://evil.example/cb"}, 400, "invalid_grant"),
+            ({"redirect_uri": flow.CALLBACK.replace("6274", "1")}, 400, "invalid_grant"),
+            ({"redirect_uri": [flow.CALLBACK, flow.CALLBACK]}, 400, "invalid_request"),
+            ({"code": ""}, 400, "invalid_request"),
+            ({"code": ["one", "two"]}, 400, "invalid_request"),
+            ({"code_verifier": ""}, 400, "invalid_request"),
+            ({"code_verifier": [flow.VERIFIER, flow.VERIFIER]}, 400, "invalid_request"),
             ({"resource": "https://other.example/mcp"}, 400, "invalid_target"),
             ({"resource": [flow.RESOURCE, "https://other.example/mcp"]}, 400, "invalid_target"),
             ({"client_id": "nobody"}, 401, "invalid_client"),
@@ -50,7 +56,11 @@ class TestCode:
             ({"grant_type": "password", "username": "a", "password": "b"}, 400, "unsupported_grant_type"),
             ({"grant_type": "urn:ietf:params:oauth:grant-type:device_code"}, 400, "unsupported_grant_type"),
             ({"grant_type": "implicit"}, 400, "unsupported_grant_type"),
-            ({"grant_type": None}, 400, "unsupported_grant_type"),
+            ({"grant_type": "Authorization_Code"}, 400, "unsupported_grant_type"),
+            ({"grant_type": "authorization_code "}, 400, "unsupported_grant_type"),
+            ({"grant_type": None}, 400, "invalid_request"),
+            ({"grant_type": ""}, 400, "invalid_request"),
+            ({"grant_type": ["authorization_code", "refresh_token"]}, 400, "invalid_request"),
             ({"code": "a\0b"}, 400, "invalid_request"),
             ({"client_id": "a\0b"}, 400, "invalid_request"),
             ({"code": "x" * 5000}, 400, "invalid_grant"),
@@ -62,8 +72,41 @@ class TestCode:
         answer = flow.exchange(client, **({"client_id": client_id, "code": code} | change))
         assert (answer.status_code, answer.json()["error"]) == (status, error)
         assert answer["Cache-Control"] == "no-store"
+        description = answer.json()["error_description"]
+        assert description.isascii()
+        assert not set('"\\') & set(description), "RFC 6749 §5.2 excludes both"
         assert not AccessToken.objects.exists()
         assert flow.exchange(client, client_id, code).status_code == 200
+
+    @pytest.mark.parametrize("redirect_uri", [None, ""])
+    def test_the_redirect_uri_may_be_left_out_as_in_oauth_2_1(self, client, client_id, code, redirect_uri):
+        assert flow.exchange(client, client_id, code, redirect_uri=redirect_uri).status_code == 200
+
+    def test_so_may_a_client_with_several_redirect_uris(self, client):
+        uris = ["https://one.example/cb", flow.CALLBACK, "https://two.example/cb"]
+        client_id = flow.register(client, redirect_uris=uris).json()["client_id"]
+        code = flow.allow(client, flow.sign_in(client, flow.authorize_url(client_id)))["code"]
+        assert flow.exchange(client, client_id, code, redirect_uri=uris[0]).status_code == 400
+        assert flow.exchange(client, client_id, code, redirect_uri=None).status_code == 200
+
+    def test_a_refusal_does_not_tell_what_a_stolen_code_is_worth(self, client, client_id, code):
+        other = flow.register(client).json()["client_id"]
+        refusals = [
+            flow.exchange(client, client_id, "unknown"),
+            flow.exchange(client, other, code),
+            flow.exchange(client, client_id, code, code_verifier="wrong" * 10),
+            flow.exchange(client, client_id, code, redirect_uri="https://evil.example/cb"),
+        ]
+        flow.exchange(client, client_id, code)
+        refusals.append(flow.exchange(client, client_id, code))
+        assert {refusal.json()["error"] for refusal in refusals} == {"invalid_grant"}
+        assert len({refusal.json()["error_description"] for refusal in refusals}) == 1
+
+    def test_who_sends_json_is_told_to_send_a_form(self, client, client_id, code):
+        body = {"grant_type": "authorization_code", "client_id": client_id, "code": code}
+        answer = client.post("/token", body, content_type="application/json")
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
 
     def test_another_clients_code_is_worthless(self, client, client_id, code):
         other = flow.register(client).json()["client_id"]
@@ -134,6 +177,37 @@ class TestClientAuthentication:
             client, confidential["client_id"], code, client_secret=confidential["client_secret"]
         )
         assert answer.status_code == 200
+
+    @pytest.mark.parametrize("where", ["header", "header and body", "body"])
+    def test_a_public_client_may_send_an_empty_secret(self, client, where):
+        client_id = flow.register(client).json()["client_id"]
+        page = flow.sign_in(Http(), flow.authorize_url(client_id))
+        code = flow.allow(page.client, page)["code"]
+        headers = basic(client_id, "") if "header" in where else {}
+        body = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "code_verifier": flow.VERIFIER,
+            **({"client_id": client_id, "client_secret": ""} if "body" in where else {}),
+        }
+        answer = client.post("/token", body, headers=headers)
+        assert answer.status_code == 200
+        token = answer.json()["access_token"]
+        assert client.post("/revoke", {"token": token}, headers=basic(client_id, "")).status_code == 200
+
+    def test_a_public_client_that_claims_a_secret_is_refused(self, client):
+        client_id = flow.register(client).json()["client_id"]
+        answer = client.post("/revoke", {"token": "x"}, headers=basic(client_id, "guess"))
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+
+    @pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect"])
+    @pytest.mark.parametrize("secret", ["", "wrong"])
+    def test_a_client_that_fails_is_asked_for_basic(self, client, confidential, path, secret):
+        body = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+        answer = client.post(path, body, headers=basic(confidential["client_id"], secret))
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        assert answer["WWW-Authenticate"].startswith("Basic ")
+        assert answer.json()["error_description"]
 
     @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
     def test_the_secret_in_the_header(self, client, confidential, code, scheme):
@@ -206,8 +280,12 @@ class TestRevocation:
     def test_a_client_cannot_revoke_anothers_token(self, alice, verify):
         other = flow.register(alice.http).json()["client_id"]
         for token in (alice.access, alice.refresh):
-            assert alice.http.post("/revoke", {"client_id": other, "token": token}).status_code == 200
+            for hint in ({}, {"token_type_hint": "access_token"}, {"token_type_hint": "refresh_token"}):
+                answer = alice.http.post("/revoke", {"client_id": other, "token": token} | hint)
+                assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+                assert answer["Content-Type"] == "application/json"
         assert verify(alice.access)
+        assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 200
 
     def test_an_unknown_client_is_refused(self, alice, verify):
         answer = alice.http.post("/revoke", {"client_id": "nobody", "token": alice.access})
@@ -215,8 +293,9 @@ class TestRevocation:
         assert verify(alice.access)
 
     def test_the_token_must_be_named(self, alice):
-        answer = alice.http.post("/revoke", {"client_id": alice.client_id})
-        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        for token in ({}, {"token": ""}, {"token": [alice.access, alice.refresh]}):
+            answer = alice.http.post("/revoke", {"client_id": alice.client_id} | token)
+            assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 class TestIntrospection:
