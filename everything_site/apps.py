@@ -10,9 +10,11 @@ class EverythingSiteConfig(AppConfig):
     verbose_name = "Everything Server"
 
     def ready(self) -> None:
+        from everything_site import daphne_http
         from oauth_app.signals import access_withdrawn
 
         access_withdrawn.connect(announce_withdrawal, dispatch_uid="announce_withdrawal")
+        daphne_http.install()
 
 
 def announce_withdrawal(checksums: list[str], **kwargs: Any) -> None:

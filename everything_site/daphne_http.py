@@ -1,0 +1,134 @@
+"""How Daphne reads HTTP here: no form parsing, no root path from clients, opaque header bytes, a 431.
+
+Daphne builds its HTTP factory itself and has no option for any of this. Twisted has: a factory's class
+attribute `protocol` is the callable that makes the protocol of a connection. `install` sets it on Daphne's
+factory. Every Daphne that can serve this project loads its apps first, so this holds however the server was
+started: by `daphne`, by `manage.py runserver` or by a program that makes a `daphne.server.Server`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.web.http import HTTPChannel
+
+_NEXT_LINE = b"\x85"
+"""A byte that Daphne refuses in a header's value: an encoded text may hold it (RFC 9110 §5.5, obs-text)."""
+
+_LINGER_SECONDS = 2.0
+"""How long input is discarded after a refusal. Closing at once would reset the connection and lose it."""
+
+
+class Request(WebRequest):
+    """A request that reaches the application as the client sent it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Twisted parses forms on the event loop, in time that grows with the square of the body's length,
+        # for a result that Daphne never reads (https://github.com/twisted/twisted/issues/12412).
+        super().__init__(*args, **kwargs | {"parsePOSTFormSubmission": False})
+
+    def process(self) -> None:
+        # Daphne takes the root path from whoever sends this header; `--root-path` is what an operator sets.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        kept = self._hide_next_line()
+        super().process()
+        if kept:
+            # The application has been created, and runs when this returns. A WebSocket handshake keeps the
+            # harmless values: its parser would take the byte for the end of a line.
+            headers = getattr(self, "clean_headers", [])
+            headers[:] = [(name, next(kept[name]) if name in kept else value) for name, value in headers]
+
+    def _hide_next_line(self) -> dict[bytes, Any]:
+        """Replace the values that Daphne would refuse, and return the real ones by lower-case name.
+
+        Daphne refuses the byte since its WebSocket library splits headers there; for HTTP it is data.
+        """
+        kept = {
+            name: values
+            for name, values in self.requestHeaders.getAllRawHeaders()
+            if any(_NEXT_LINE in value for value in values)
+        }
+        for name, values in kept.items():
+            self.requestHeaders.setRawHeaders(name, [value.replace(_NEXT_LINE, b"?") for value in values])
+        return {name.lower(): iter(values) for name, values in kept.items()}
+
+
+class Channel(HTTPChannel):
+    """A connection that answers a head it will not read with a status and a reason.
+
+    Twisted closes the connection without a byte, or answers with an empty 400
+    (https://github.com/twisted/twisted/issues/4892). The limits are Twisted's: `totalHeadersSize` bytes for
+    the request line and all headers, and `maxHeaders` headers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_refused = False
+        self._lines = 0
+        self._bytes = 0
+
+    @property
+    def requestFactory(self) -> Any:
+        """What makes the requests of this connection. Daphne sets its own class, which ours extends."""
+        return Request
+
+    @requestFactory.setter
+    def requestFactory(self, value: Any) -> None:
+        if not issubclass(Request, value):
+            raise TypeError(f"Daphne makes its requests with {value}, which everything_site does not extend.")
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._is_refused:
+            super().dataReceived(data)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._is_refused:
+            super().rawDataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        self._lines += bool(line)
+        self._bytes += len(line)
+        if self._bytes > self.totalHeadersSize or self._lines > self.maxHeaders + 1:
+            self._refuse()
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._lines += 1
+        self._refuse()
+
+    def allHeadersReceived(self) -> None:
+        self._lines = self._bytes = 0
+        super().allHeadersReceived()
+
+    def _refuse(self) -> None:
+        """Answer with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5), and discard what else arrives."""
+        most = f"{self.totalHeadersSize} bytes, headers and URL together, and {self.maxHeaders} headers"
+        if self._lines > 1:
+            status = b"431 Request Header Fields Too Large"
+            message = f"The headers are too large; the most is {most}. Is a token or a cookie very long?"
+        else:
+            status = b"414 URI Too Long"
+            message = f"The URL is too long; the most is {most}."
+        error = {"code": -32600, "message": message}
+        body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+        head = (
+            b"HTTP/1.1 " + status,
+            b"Content-Type: application/json",
+            b"Content-Length: %d" % len(body),
+            b"Connection: close",
+        )
+        cast(Any, self.transport).write(b"\r\n".join([*head, b"", body]))
+        self._is_refused = True
+        self.clearLineBuffer()
+        self.setTimeout(_LINGER_SECONDS)
+
+
+def install() -> None:
+    """Make every Daphne of this process read HTTP with `Channel` and `Request`.
+
+    TLS is the proxy's, and so is HTTP/2: `Channel` speaks HTTP/1.1 alone.
+    """
+    HTTPFactory.protocol = Channel

@@ -1,0 +1,288 @@
+"""Daphne reads HTTP as this project needs it, however it is started and whatever a later release does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from daphne.http_protocol import HTTPFactory
+from daphne.server import Server
+from twisted.internet.address import IPv4Address
+from twisted.internet.testing import StringTransport
+
+from tests.everything_site.checkout import eventually as wait_for
+from tests.support.processes import ROOT, Installation, free_port, installation
+from tests.support.waiting import eventually
+
+SEPARATE = {
+    "AUTH_MODE": "separate",
+    "INTROSPECTION_CLIENT_ID": "mcp-server",
+    "INTROSPECTION_CLIENT_SECRET": "x" * 40,
+}
+PROGRAM = """
+import sys
+from everything_site.asgi import application
+from daphne.server import Server
+Server(application, endpoints=[f"tcp:{sys.argv[1]}:interface=127.0.0.1"], verbosity=0).run()
+"""
+DAPHNE = ("-m", "daphne", "-v", "0", "-p")
+COMMANDS = {
+    "daphne": (*DAPHNE, "{port}", "everything_site.asgi:application"),
+    "daphne of the authorization server": (*DAPHNE, "{port}", "everything_site.auth_asgi:application"),
+    "runserver": ("manage.py", "runserver", "--noreload"),
+    "runauthserver": ("manage.py", "runauthserver", "--noreload"),
+    "a program": ("-c", PROGRAM, "{port}"),
+}
+MALFORMED = "multipart/form-data"
+"""A form without a boundary: Twisted's parser answers it with 400 before any application is asked."""
+PART = b'--b\r\nContent-Disposition: form-data; name="a"'
+NEXT_LINE = b"\xd0\x85"
+"""A letter in UTF-8 whose second byte some take for the end of a line."""
+LONG = 17_000
+TOO_LARGE = b"431 Request Header Fields Too Large"
+
+
+# --- every way to start it ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Installation]:
+    with installation(f"http://localhost:{free_port()}") as one:
+        yield one
+
+
+@contextmanager
+def served(made: Installation, command: tuple[str, ...], **more: str) -> Iterator[int]:
+    """The port of a server while it runs."""
+    port = free_port()
+    words = [sys.executable, *(word.format(port=port) if word == "{port}" else word for word in command)]
+    environment = made.environment | more | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
+    with (made.folder / f"{port}.log").open("wb") as log:
+        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        eventually_serves(port, made.folder / f"{port}.log")
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+def eventually_serves(port: int, log: Path) -> None:
+    def answers() -> bool:
+        try:
+            return ask(port)[0] == 200
+        except OSError:
+            return False
+
+    wait_for(answers, f"the server answers: {log}")
+
+
+def ask(port: int, method: str = "GET", body: bytes = b"", **headers: Any) -> tuple[int, bytes]:
+    """Ask for `/healthz`. Underscores in names stand for hyphens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest(method, "/healthz")
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    response = connection.getresponse()
+    answer = response.status, response.read()
+    connection.close()
+    return answer
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("command", COMMANDS)
+def test_however_daphne_is_started_it_parses_no_form_and_passes_headers_on(
+    made: Installation, command: str
+) -> None:
+    separate = SEPARATE if "auth" in command else {}
+    with served(made, COMMANDS[command], **separate) as port:
+        assert ask(port, "POST", b"a form", Content_Type=MALFORMED)[0] == 200
+        assert ask(port, Daphne_Root_Path=b"/zzz")[0] == 200
+        assert ask(port, X_User_Name="Михаил…".encode() + NEXT_LINE)[0] == 200
+        assert ask(port, Authorization=b"Bearer " + b"x" * LONG)[0] == 431
+
+
+@pytest.mark.processes
+def test_a_form_of_many_semicolons_holds_up_nobody(made: Installation) -> None:
+    disposition = b'Content-Disposition: form-data; name=a;b="' + b";" * 128_000
+    body = b"--b\r\n" + disposition + b"\r\n\r\nx\r\n--b--\r\n"
+    head = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    with served(made, COMMANDS["daphne"]) as port, closing(connected(port)) as sender:
+        sender.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert ask(port)[0] == 200  # within ten seconds, where parsing the form takes longer
+        assert sender.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("size", [LONG, 3_000_000])
+def test_the_refusal_of_a_head_that_is_too_long_arrives_though_more_is_being_sent(
+    made: Installation, size: int
+) -> None:
+    with served(made, COMMANDS["daphne"]) as port:
+        status, body = ask(port, Authorization=b"Bearer " + b"x" * size)
+        assert status == 431
+        assert "16384 bytes" in json.loads(body)["error"]["message"]
+
+
+# --- one connection ----------------------------------------------------------------------------------
+
+
+class Connection:
+    """A connection to Daphne without a network, in front of an application that answers with 200."""
+
+    def __init__(self) -> None:
+        self.scopes: list[Any] = []
+        self.server = Server(self.application, endpoints=["none"], verbosity=0)
+        self.server.connections = {}
+        self.protocol = HTTPFactory(self.server).buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+        self.transport = StringTransport()
+        self.protocol.makeConnection(self.transport)
+
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scopes.append(scope | {"body": (await receive())["body"]})
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
+
+    def sends(self, *headers: bytes, line: bytes = b"GET / HTTP/1.1", body: bytes = b"") -> None:
+        length = (b"Content-Length: %d" % len(body),) if body else ()
+        self.protocol.dataReceived(b"\r\n".join([line, b"Host: x", *headers, *length, b"", body]))
+
+    @property
+    def answer(self) -> bytes:
+        return self.transport.value()
+
+    @property
+    def args(self) -> Any:
+        """What Twisted has made of the request's query and form."""
+        [request] = self.server.connections
+        return request.args
+
+    async def scope(self) -> Any:
+        """What the application was given."""
+        await eventually(lambda: bool(self.scopes))
+        return self.scopes[-1]
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    made = Connection()
+    yield made
+    made.protocol.setTimeout(None)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (b"application/x-www-form-urlencoded", b"a=1&a=2"),
+        (b"APPLICATION/X-WWW-FORM-URLENCODED; charset=utf-8", b"a=1"),
+        (
+            b"multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n--b--',
+        ),
+        (b"multipart/form-data", b"no boundary"),
+        (b"multipart/form-data; boundary=\x85", b"an odd boundary"),
+    ],
+)
+async def test_a_form_reaches_the_application_as_bytes_that_nobody_has_parsed(
+    connection: Connection, content_type: bytes, body: bytes
+) -> None:
+    connection.sends(b"Content-Type: " + content_type, line=b"POST / HTTP/1.1", body=body)
+    assert connection.args == {}
+    scope = await connection.scope()
+    assert scope["body"] == body
+    assert (b"content-type", content_type) in scope["headers"]
+
+
+@pytest.mark.parametrize("name", [b"Daphne-Root-Path", b"daphne-root-path", b"DAPHNE-ROOT-PATH"])
+@pytest.mark.parametrize("value", [b"", b"/", b"/zzz", b"%2F", b"\xff", b"http://elsewhere"])
+async def test_a_client_cannot_say_what_the_root_path_is(
+    connection: Connection, name: bytes, value: bytes
+) -> None:
+    connection.sends(name + b": " + value, name + b": /again")
+    scope = await connection.scope()
+    assert scope["root_path"] == ""
+    assert [key for key, _ in scope["headers"]] == [b"host"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("Михаил".encode(), id="UTF-8"),
+        pytest.param("Михаил ".encode() + NEXT_LINE, id="UTF-8 with the byte 0x85"),
+        pytest.param(b"a\x85", id="0x85 at the end"),
+        pytest.param(b"\x85\x85?", id="0x85 beside what could stand for it"),
+        pytest.param(bytes(range(0x80, 0x100)), id="every byte above ASCII"),
+    ],
+)
+async def test_a_value_outside_ascii_reaches_the_application_unchanged(
+    connection: Connection, value: bytes
+) -> None:
+    others = (b"A: 1", b"X-Name: first", b"Z: \xe9?")
+    connection.sends(*others, b"X-Name: " + value, b"X_Name: \x85")
+    scope = await connection.scope()
+    assert [v for k, v in scope["headers"] if k == b"x-name"] == [b"first", value]
+    assert [(k, v) for k, v in scope["headers"] if k in (b"a", b"z")] == [(b"a", b"1"), (b"z", b"\xe9?")]
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        (
+            b"GET / HTTP/1.1",
+            [b"Authorization: Bearer " + b"x" * LONG],
+            b"431 Request Header Fields Too Large",
+        ),
+        (b"GET / HTTP/1.1", [b"Cookie: a=" + b"x" * 9_000] * 2, TOO_LARGE),
+        (b"GET / HTTP/1.1", [b"A: 1"] * 600, TOO_LARGE),
+        (b"GET / HTTP/1.1", [b"A: 1\r\n " + b"x" * LONG], TOO_LARGE),
+        (b"GET /" + b"x" * LONG + b" HTTP/1.1", [], b"414 URI Too Long"),
+    ],
+    ids=["one long line", "long together", "many", "a continued line", "the request line"],
+)
+async def test_a_head_that_is_too_large_is_refused_with_a_status_that_says_so(
+    connection: Connection, line: bytes, headers: list[bytes], status: bytes
+) -> None:
+    connection.sends(*headers, line=line)
+    head, _, body = connection.answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status + b"\r\n")
+    assert b"\r\nConnection: close" in head
+    error = json.loads(body)
+    assert (error["id"], error["error"]["code"]) == (None, -32600)
+    assert "16384 bytes" in error["error"]["message"]
+    assert connection.scopes == []
+
+
+async def test_what_follows_a_refused_head_is_discarded(connection: Connection) -> None:
+    connection.sends(b"A: " + b"x" * LONG)
+    answer = connection.answer
+    connection.sends(b"A: 1")
+    connection.protocol.dataReceived(b"x" * LONG)
+    assert connection.answer == answer
+    assert connection.scopes == []
+
+
+async def test_each_request_of_a_connection_has_the_limit_for_itself(connection: Connection) -> None:
+    for number in range(1, 4):
+        connection.sends(b"A: " + b"x" * 12_000)
+        await eventually(lambda expected=number: len(connection.scopes) == expected)  # type: ignore[misc]
+        await eventually(lambda expected=number: connection.answer.count(b"200 OK") == expected)  # type: ignore[misc]
+
+
+def test_a_daphne_that_makes_its_requests_otherwise_is_refused(connection: Connection) -> None:
+    with pytest.raises(TypeError, match="does not extend"):
+        connection.protocol.requestFactory = type("Other", (), {})
