@@ -1,7 +1,7 @@
 """/authorize: who is there, what does the client want, and does the person agree?
 
-Nothing is granted by a GET. The consent form posts to the very URL that was shown, and the decision
-is all that it carries, so that what is granted is what was read.
+Nothing is granted by a GET. The consent form posts to the very URL that was shown. It carries the decision
+and the further scopes that the person ticked, so that what is granted is what was read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from oauth_app import redirects, resources
 from oauth_app.conf import conf
 from oauth_app.models import Client
 from oauth_app.names import inert
-from oauth_app.scopes import SCOPES
+from oauth_app.scopes import FURTHER_SCOPES, SCOPES
 
 log = logging.getLogger("oauth_app")
 
@@ -104,6 +104,8 @@ class AuthorizeView(BaseAuthorizationView):
             return conf.sign_in(request, request.get_full_path())
         try:
             scopes, credentials = self._authorization_request(request)
+            ticked = request.POST.getlist("also")
+            scopes += [scope for scope in _further(scopes) if scope in ticked]
             log.info(
                 "consent given" if decision == "allow" else "consent refused",
                 extra={
@@ -210,12 +212,22 @@ class AuthorizeView(BaseAuthorizationView):
             "on_this_computer": redirects.is_on_this_computer(redirect_uri),
             "resource": conf.resource_url,
             "scopes": [(scope, SCOPES[scope]) for scope in scopes],
+            "further_scopes": [(scope, SCOPES[scope]) for scope in _further(scopes)],
             "action": self.request.get_full_path(),
         }
 
 
 def _is_signed_in(request: HttpRequest) -> bool:
     return request.user.is_authenticated
+
+
+def _further(scopes: list[str]) -> list[str]:
+    """The scopes that a person may grant besides those that the client asks for.
+
+    Many clients never ask for more when a tool needs it. RFC 6749 §3.3 lets the person decide on the scope;
+    the token response says what was granted.
+    """
+    return [scope for scope in FURTHER_SCOPES if scope not in scopes]
 
 
 def _know_by_url(client_id: str, request: HttpRequest) -> None:

@@ -13,6 +13,9 @@ SCOPES = {
     "offline_access": "Stay connected while you are away",
 }
 
+FURTHER_SCOPES = (ADMIN_SCOPE,)
+"""What the consent page offers besides what a client asks for; `offline_access` would grant nothing more."""
+
 
 def completed(asked: Iterable[str]) -> list[str]:
     """What to grant for the scopes that a request names: each once, and the one that every request needs.

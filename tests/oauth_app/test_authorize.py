@@ -1,3 +1,4 @@
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -109,6 +110,47 @@ def test_the_body_cannot_change_what_was_shown(signed_in, client_id):
     grant = Grant.objects.get()
     assert grant.scope == "mcp"
     assert grant.redirect_uri == flow.CALLBACK
+
+
+class TestFurtherScopes:
+    """A person may grant more than a client asks for (RFC 6749 §3.3): many clients never ask again."""
+
+    def test_they_are_offered_unticked(self, signed_in, client_id):
+        page = signed_in.get(flow.authorize_url(client_id, scope="mcp")).content.decode()
+        [box] = re.findall(r"<input [^>]*checkbox[^>]*>", page)
+        assert 'value="mcp:admin"' in box
+        assert "checked" not in box
+
+    def test_what_is_asked_for_is_not_offered_again(self, signed_in, client_id):
+        page = signed_in.get(flow.authorize_url(client_id, scope="mcp mcp:admin")).content.decode()
+        assert "checkbox" not in page
+
+    def test_a_ticked_one_is_granted_and_the_answer_says_so(self, signed_in, client_id, verify):
+        page = signed_in.get(flow.authorize_url(client_id, scope="mcp"))
+        answer = signed_in.post(flow.form_action(page), {"decision": "allow", "also": "mcp:admin"})
+        tokens = flow.exchange(signed_in, client_id, flow.parameters(answer)["code"]).json()
+        assert tokens["scope"] == "mcp mcp:admin"
+        assert verify(tokens["access_token"]).scopes == ["mcp", "mcp:admin"]
+        renewed = flow.refresh(signed_in, client_id, tokens["refresh_token"]).json()
+        assert renewed["scope"] == "mcp mcp:admin"
+
+    @pytest.mark.parametrize(
+        "ticked", [[], [""], ["introspection"], ["mcp mcp:admin"], ["offline_access"], ["mcp"], ["MCP:ADMIN"]]
+    )
+    def test_nothing_else_can_be_ticked(self, signed_in, client_id, ticked):
+        page = signed_in.get(flow.authorize_url(client_id, scope="mcp"))
+        signed_in.post(flow.form_action(page), {"decision": "allow", "also": ticked})
+        assert Grant.objects.get().scope == "mcp"
+
+    def test_a_ticked_one_is_granted_once(self, signed_in, client_id):
+        page = signed_in.get(flow.authorize_url(client_id, scope="mcp:admin"))
+        signed_in.post(flow.form_action(page), {"decision": "allow", "also": ["mcp:admin", "mcp:admin"]})
+        assert Grant.objects.get().scope == "mcp mcp:admin"
+
+    def test_denying_grants_nothing_whatever_is_ticked(self, signed_in, client_id):
+        page = signed_in.get(flow.authorize_url(client_id))
+        answer = signed_in.post(flow.form_action(page), {"decision": "deny", "also": "mcp:admin"})
+        assert error(answer) == "access_denied"
 
 
 def test_switching_signs_out_and_comes_back(signed_in, client_id):
