@@ -141,6 +141,23 @@ def test_every_feature_names_its_revisions_and_its_place_in_the_specification() 
     assert named >= REVISIONS | EXTENSIONS
 
 
+def test_every_deprecated_feature_is_marked_where_it_is_shown() -> None:
+    deprecated = {row["Deprecated"].split(" of ")[0].strip("`") for row in rows("features.md", "Deprecated")}
+    marked = {row["Feature"] for row in FEATURES if row["Feature"].endswith("(deprecated)")}
+    kinds = {
+        "Roots": "Roots",
+        "Sampling": "Sampling",
+        "Log messages": "Logging",
+        "Dynamic registration": "Dynamic client registration",
+        "HTTP+SSE": "HTTP+SSE",
+    }
+    for feature in marked:
+        assert any(feature.startswith(start) for start in kinds), feature
+    for start, name in kinds.items():
+        assert name in deprecated
+        assert any(feature.startswith(start) for feature in marked), name
+
+
 def test_what_is_not_shown_has_a_reason() -> None:
     assert NOT_SHOWN
     assert all(row["Why not"].endswith(".") for row in NOT_SHOWN)

@@ -19,14 +19,25 @@ class Feature:
     title: str
     revisions: str
     about: str
+    deprecated: tuple[str, ...]
     visit: Visit
 
 
-def feature(title: str, revisions: str, about: str) -> Callable[[Visit], Feature]:
-    """Make a page of a function; its name, with hyphens, is the page's."""
+def feature(
+    title: str, revisions: str, about: str, *, deprecated: tuple[str, ...] = ()
+) -> Callable[[Visit], Feature]:
+    """Make a page of a function; its name, with hyphens, is the page's.
+
+    Args:
+        title: The page's heading.
+        revisions: Which revisions have the feature.
+        about: What it is, in a sentence.
+        deprecated: What the page shows that the specification has deprecated, by the names of the table in
+            docs/features.md.
+    """
 
     def made(visit: Visit) -> Feature:
-        return Feature(visit.__name__.replace("_", "-"), title, revisions, about, visit)
+        return Feature(visit.__name__.replace("_", "-"), title, revisions, about, deprecated, visit)
 
     return made
 

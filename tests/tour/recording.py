@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 
+from tests.docs.markdown import rows
 from tests.support.client import sign_in
 from tests.support.deployment import deployment
 from tests.tour.features import FEATURES
@@ -41,9 +42,17 @@ async def _record(base: str) -> dict[str, Page]:
                 "title": feature.title,
                 "revisions": feature.revisions,
                 "about": feature.about,
+                "deprecated": [deprecation(name) for name in feature.deprecated],
                 "exchanges": exchanges,
             }
     return pages
+
+
+def deprecation(name: str) -> dict[str, str]:
+    """What docs/features.md says of a deprecated feature."""
+    (row,) = (row for row in rows("features.md", "Deprecated") if row["Deprecated"] == name)
+    columns = {"since": "Since", "removal": "Earliest removal", "instead": "Use instead"}
+    return {"name": name} | {key: row[column].replace("`", "") for key, column in columns.items()}
 
 
 def recorded() -> dict[str, Page]:

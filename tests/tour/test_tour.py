@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from django.test import Client as Http
 from everything_site import views
 from tests.support import chromium
 from tests.tour.features import FEATURES
-from tests.tour.recording import record, recorded
+from tests.tour.recording import deprecation, record, recorded
 from tests.tour.wire import laid_out
 
 MISSING = chromium.missing()
@@ -67,6 +68,22 @@ def test_a_page_shows_its_exchanges_without_scripts_and_with_the_servers_own_add
         bool(exchange["request"]) for exchange in views.tour_pages()[name]["exchanges"]
     )
     assert page["X-Frame-Options"] == "DENY"
+
+
+def test_a_page_says_since_when_its_feature_is_deprecated_and_what_to_use_instead() -> None:
+    assert any(page["deprecated"] for page in recorded().values())
+    for feature in FEATURES:
+        text = unescape(Http().get(f"/tour/{feature.name}").content.decode())
+        assert ("Deprecated." in text) is bool(feature.deprecated)
+        for name in feature.deprecated:
+            said = deprecation(name)
+            assert all(said[key] in text for key in ("since", "removal", "instead"))
+
+
+def test_the_landing_page_marks_what_is_deprecated_and_sends_nobody_to_the_old_transport_first() -> None:
+    text = Http().get("/").content.decode()
+    assert text.index("http://localhost:3232/mcp") < text.index("http://localhost:3232/sse")
+    assert text.count("Deprecated: ") == sum(bool(feature.deprecated) for feature in FEATURES)
 
 
 def test_the_sign_in_page_names_this_server() -> None:

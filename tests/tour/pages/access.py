@@ -19,6 +19,7 @@ CALLBACK = "http://127.0.0.1:33418/callback"
     "Sign in",
     "since 2025-03-26",
     "From nothing but the server's URL to an access token, as a client finds its way.",
+    deprecated=("Dynamic client registration",),
 )
 async def sign_in(wire: Wire, token: str) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}

@@ -45,7 +45,12 @@ async def listening(wire: Wire, token: str) -> None:
     await client.call("It goes again.", "delete-note", note)
 
 
-@feature("Logging", f"to {LATEST}", "The server says what it does, from the level on that the client sets.")
+@feature(
+    "Logging",
+    f"to {LATEST}",
+    "The server says what it does, from the level on that the client sets.",
+    deprecated=("Logging",),
+)
 async def logging(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
@@ -67,7 +72,12 @@ async def new_note(wire: Wire, answer: Any) -> str:
     return uri
 
 
-@feature("Simulations", f"to {LATEST}", "What a session hears by itself, so that there is something to hear.")
+@feature(
+    "Simulations",
+    f"to {LATEST}",
+    "What a session hears by itself, so that there is something to hear.",
+    deprecated=("Logging",),
+)
 async def simulations(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()

@@ -7,7 +7,12 @@ from tests.tour.page import feature, is_request
 from tests.tour.wire import Message, Wire
 
 
-@feature("Sampling", f"to {LATEST}", "In the middle of a call the server asks the client's model.")
+@feature(
+    "Sampling",
+    f"to {LATEST}",
+    "In the middle of a call the server asks the client's model.",
+    deprecated=("Sampling",),
+)
 async def sampling(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
@@ -27,6 +32,7 @@ async def sampling(wire: Wire, token: str) -> None:
     "Elicitation and roots",
     f"2025-06-18 to {LATEST}",
     "The server asks the person, by a form, and the client.",
+    deprecated=("Roots",),
 )
 async def elicitation(wire: Wire, token: str) -> None:
     client = Session(wire, token)
@@ -50,6 +56,7 @@ async def elicitation(wire: Wire, token: str) -> None:
     "Rounds",
     MODERN,
     "No requests to clients any more: a result asks, and the client calls again with the answer.",
+    deprecated=("Roots",),
 )
 async def rounds(wire: Wire, token: str) -> None:
     client = Modern(wire, token, EVERYTHING)
@@ -67,7 +74,10 @@ async def rounds(wire: Wire, token: str) -> None:
 
 
 @feature(
-    "Sampling with tools", LATEST, "The client's model may use a tool of the server's, in several turns."
+    "Sampling with tools",
+    LATEST,
+    "The client's model may use a tool of the server's, in several turns.",
+    deprecated=("Sampling",),
 )
 async def sampling_with_tools(wire: Wire, token: str) -> None:
     client = Session(wire, token)

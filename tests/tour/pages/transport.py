@@ -103,7 +103,10 @@ async def cancellation(wire: Wire, token: str) -> None:
 
 
 @feature(
-    "HTTP+SSE", "2024-11-05", "The first revision's transport: one stream to listen, one address to post to."
+    "HTTP+SSE",
+    "2024-11-05",
+    "The first revision's transport: one stream to listen, one address to post to.",
+    deprecated=("HTTP+SSE",),
 )
 async def http_sse(wire: Wire, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
