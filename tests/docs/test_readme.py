@@ -22,7 +22,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = "../README.md"
 
 # What a command line may begin with, besides Python: programs that others bring.
-PROGRAMS = {"curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
+PROGRAMS = {"coverage", "curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
 PROGRAMS |= {"docker", "uvicorn"}
 SHELL = {"&&", "|", ";", ".", "&"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
