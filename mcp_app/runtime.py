@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -27,8 +27,10 @@ from mcp_app.extensions.session_files import RedisSessionFiles
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
+from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.user_notes import UserNotes
 from mcp_app.server import simulations
+from mcp_app.server.asking import PERSON_DEADLINE
 from mcp_app.server.everything import build_server, task_tools
 from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import ChannelLayerBus
@@ -69,6 +71,16 @@ def request_state_keys() -> list[bytes]:
     ]
 
 
+def state_seconds(tools: Mapping[str, TaskSupport]) -> float:
+    """How long a `requestState` is good for: ten minutes to answer, but not less than any task lives.
+
+    A task that asks keeps its state here, sealed like any other, and may be answered until its end. The SDK
+    has one lifetime for both.
+    """
+    tasks = [support.ttl_seconds or conf.task_seconds for support in tools.values()]
+    return float(max(PERSON_DEADLINE, *tasks))
+
+
 class Runtime:
     """One process's part in the service. `start` it before use; starting it again changes nothing."""
 
@@ -86,6 +98,7 @@ class Runtime:
         audience = Audience(self.redis, self.log)
         self.bus = ChannelLayerBus(self.mailbox, audience.tell)
         self.streams = Streams(self.log, self.mailbox, self.sessions, audience, simulations.due)
+        support = task_tools(fixtures=conf.conformance_fixtures)
         self.tasks = Tasks(
             TaskStore(
                 self.redis,
@@ -95,11 +108,13 @@ class Runtime:
                 lease_seconds=conf.lease_seconds,
                 max_tasks=conf.max_tasks,
             ),
-            task_tools(fixtures=conf.conformance_fixtures),
+            support,
         )
         self.server: MCPServer[Any] = build_server(
             fixtures=conf.conformance_fixtures,
-            request_state_security=RequestStateSecurity(keys=request_state_keys()),
+            request_state_security=RequestStateSecurity(
+                keys=request_state_keys(), ttl=state_seconds(support)
+            ),
             subscriptions=self.bus,
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],

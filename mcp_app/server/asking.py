@@ -36,6 +36,7 @@ from mcp.types import (
     ListRootsRequest,
     ListRootsResult,
     MissingRequiredClientCapabilityErrorData,
+    Result,
     RootsCapability,
     SamplingCapability,
     SamplingMessage,
@@ -44,14 +45,28 @@ from mcp.types import (
     UrlElicitationCapability,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 # Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
 # for minutes; a person gets ten of them, as with the reference server.
 MODEL_DEADLINE = 300.0
 PERSON_DEADLINE = 600.0
 
-Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult)
+
+class NamedRoot(BaseModel):
+    """A root by the URI that the client gave it; the SDK's `Root` parses it, and so rewrites `/a/../b`."""
+
+    uri: str = Field(pattern="^file://")
+    name: str | None = None
+
+
+class NamedRoots(Result):
+    """The answer to `roots/list`, as the client wrote it."""
+
+    roots: list[NamedRoot]
+
+
+Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult, NamedRoots)
 
 
 def is_modern(ctx: Context) -> bool:
@@ -107,7 +122,8 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
         case ElicitRequest(params=ElicitRequestURLParams()):
             return declared.elicitation is not None and declared.elicitation.url is not None
         case _:
-            # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two.
+            # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two. One that has
+            # only other modes has been taken out by `client_capabilities`.
             modes = declared.elicitation
             return modes is not None and (modes.form is not None or modes.url is None)
 
@@ -130,12 +146,18 @@ def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
     wire = MissingRequiredClientCapabilityErrorData(required_capabilities=required).model_dump(
         by_alias=True, mode="json", exclude_none=True
     )
-    names = ", ".join(wire["requiredCapabilities"])
+    names = _names(ctx, wire["requiredCapabilities"])
     if is_modern(ctx):
         return MCPError(
             MISSING_REQUIRED_CLIENT_CAPABILITY, f"The client did not declare the capability: {names}", wire
         )
     return ToolError(f"the client did not declare the capability: {names}")
+
+
+def _names(ctx: Context, required: dict[str, Any]) -> str:
+    """Required capabilities by name: `sampling.tools` where it is more than `sampling` that is missing."""
+    has_modes = ctx.protocol_version is None or ctx.protocol_version >= "2025-11-25"
+    return ", ".join(".".join([name, *(part if has_modes else ())]) for name, part in required.items())
 
 
 async def ask(
@@ -180,6 +202,9 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
     if isinstance(answer, CreateMessageResult):
         # The narrower of the two shapes of a sampling answer: one block of content instead of a list.
         answer = CreateMessageResultWithTools.model_validate(answer.model_dump(by_alias=True))
+    if result_type is NamedRoots and isinstance(answer, ListRootsResult):
+        written = (ctx.request_context.params or {})["inputResponses"][key]
+        return result_type.model_validate(written)
     return answer if isinstance(answer, result_type) else None
 
 

@@ -21,6 +21,7 @@ from . import (
     pagination,
     prompts,
     resources,
+    rounds,
     session_features,
     tools,
     tracing,
@@ -149,4 +150,5 @@ def build_server(
     server.middleware.append(announce_list_changes)
     server.middleware.append(never_fresh)
     server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))
+    rounds.register(server, max_body_size)
     return server

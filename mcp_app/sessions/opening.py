@@ -11,6 +11,7 @@ from mcp.server.runner import modern_error_data, serve_one
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
+from mcp_app.server.client_capabilities import known
 from mcp_app.server.errors import invalid_params
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.exchange import Answer, Exchange, SessionChannel
@@ -41,7 +42,9 @@ async def initialize(
     """
     answer: Answer = {"jsonrpc": "2.0", "id": request.id}
     try:
-        params = InitializeRequestParams.model_validate(request.params or {}, by_name=False)
+        given = request.params or {}
+        declared = {**given, "capabilities": known(given.get("capabilities"))} if given else given
+        params = InitializeRequestParams.model_validate(declared, by_name=False)
     except ValidationError as error:
         refusal = invalid_params(error, request.params).error
         return None, answer | {"error": refusal.model_dump(mode="json", exclude_none=True)}

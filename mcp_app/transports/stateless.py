@@ -35,6 +35,7 @@ from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.server.client_capabilities import known
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import as_message, check_scopes, decode, once_begun, until_left
@@ -186,7 +187,7 @@ class StatelessExchange(ReportsProgress):
         request, route = self._request, self._route
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request.id}
         connection = Connection.from_envelope(
-            route.protocol_version, route.client_info, route.client_capabilities
+            route.protocol_version, route.client_info, known(route.client_capabilities)
         )
         calls = self._runtime.calls
         try:

@@ -29,6 +29,8 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
+from mcp_app.server.client_capabilities import known
+
 from .store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from .task import TERMINAL, Status, Task
 
@@ -179,7 +181,7 @@ class TaskRuns:
         connection = Connection.from_envelope(
             meta[PROTOCOL_VERSION_META_KEY],
             meta.get(CLIENT_INFO_META_KEY),
-            meta[CLIENT_CAPABILITIES_META_KEY],
+            known(meta[CLIENT_CAPABILITIES_META_KEY]),
         )
         try:
             async with asyncio.timeout(max(0.0, task.expires_at - time.time())) as limit:

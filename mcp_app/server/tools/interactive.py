@@ -13,13 +13,12 @@ from mcp.types import (
     ElicitResult,
     InputRequiredResult,
     ListRootsRequest,
-    ListRootsResult,
     TextContent,
     ToolAnnotations,
 )
 from pydantic import BaseModel, Field, RootModel
 
-from ..asking import MODEL_DEADLINE, PERSON_DEADLINE, ask, form, question, text_of
+from ..asking import MODEL_DEADLINE, PERSON_DEADLINE, NamedRoots, ask, form, question, text_of
 from .basics import INTEGER
 
 # They change nothing, but whom they ask is outside, and answers differently every time.
@@ -134,12 +133,12 @@ class FoundRoots(RootModel[list[FoundRoot]]):
 
 
 async def get_roots_list(ctx: Context) -> Annotated[CallToolResult, FoundRoots] | InputRequiredResult:
-    answer = await ask(ctx, "roots", ListRootsRequest(), ListRootsResult, deadline=MODEL_DEADLINE)
+    answer = await ask(ctx, "roots", ListRootsRequest(), NamedRoots, deadline=MODEL_DEADLINE)
     if isinstance(answer, InputRequiredResult):
         return answer
-    lines = [f"{root.name}: {root.uri}" if root.name else str(root.uri) for root in answer.roots]
+    lines = [f"{root.name}: {root.uri}" if root.name else root.uri for root in answer.roots]
     text = "The client's roots:\n" + "\n".join(lines) if lines else "The client has no roots."
-    found = FoundRoots([FoundRoot(uri=str(root.uri), name=root.name) for root in answer.roots])
+    found = FoundRoots([FoundRoot(uri=root.uri, name=root.name) for root in answer.roots])
     return CallToolResult(content=_text(text), structured_content=found.model_dump(exclude_none=True))
 
 

@@ -1,6 +1,7 @@
 """Tools that ask the client: by requests of their own, or by rounds, from one body."""
 
 import json
+import re
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -191,3 +192,29 @@ async def test_an_older_client_without_callbacks_gets_a_failure(server):
         result = await client.call_tool("elicitInputs")
     assert result.is_error
     assert "elicitation" in texts(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "declared", "missing"),
+    [
+        ("sample-with-tools", {"prompt": "x"}, {}, "sampling.tools"),
+        ("sample-with-tools", {"prompt": "x"}, {"sampling": {}}, "sampling.tools"),
+        ("sample-with-tools", {"prompt": "x"}, {"sampling": {"context": {}}}, "sampling.tools"),
+        ("sampleLLM", {"prompt": "x"}, {}, "sampling"),
+        ("trigger-url-elicitation", {"url": "https://example.com"}, {"elicitation": {}}, "elicitation.url"),
+        ("elicitInputs", {}, {"elicitation": {"url": {}}}, "elicitation.form"),
+        ("get-roots-list", {}, {}, "roots"),
+    ],
+)
+async def test_the_missing_capability_is_named_to_its_last_part(server, name, arguments, declared, missing):
+    exchange = Exchange(capabilities=ClientCapabilities.model_validate(declared))
+    told = await exchange.call(server, name, arguments)
+    assert told.rpartition(": ")[2] == missing
+    async with connect(server, MODERN) as client:
+        with pytest.raises(MCPError, match=f": {re.escape(missing)}$"):
+            await client.call_tool(name, arguments)
+
+
+async def test_a_revision_without_modes_is_told_of_elicitation_alone(server):
+    exchange = Exchange(version="2025-06-18")
+    assert (await exchange.call(server, "elicitInputs")).endswith("capability: elicitation")
