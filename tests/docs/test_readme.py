@@ -22,8 +22,8 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 README = "../README.md"
 
 # What a command line may begin with, besides Python: programs that others bring.
-PROGRAMS = {"coverage", "curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
-PROGRAMS |= {"docker", "uvicorn"}
+PROGRAMS = {"curl", "daphne", "git", "granian", "mypy", "npx", "pip", "pytest", "redis-cli", "ruff"}
+PROGRAMS |= {"coverage", "docker", "uvicorn"}
 SHELL = {"&&", "|", ";", ".", "&"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 A_PATH = re.compile(r"[\w./-]+\.(py|md|html|yml|txt)|[\w.-]+(/[\w.-]+)*/")
