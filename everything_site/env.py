@@ -70,6 +70,7 @@ class Environment:
     rate_limits: bool
     trusted_proxies: int
     redirect_schemes: list[str]
+    client_id_metadata_documents: bool
     secret_key: str
     secret_key_fallbacks: list[str]
     debug: bool
@@ -125,6 +126,7 @@ def read(base_dir: Path) -> Environment:
         token_verification=_token_verification(env, auth_mode, base_uri, auth_server, debug, secret_key),
         rate_limits=_boolean(env, "RATE_LIMITS", True),
         trusted_proxies=_count(env, "TRUSTED_PROXIES", 0),
+        client_id_metadata_documents=_boolean(env, "CLIENT_ID_METADATA_DOCUMENTS", True),
         redirect_schemes=[_scheme(scheme) for scheme in _list(env, "REDIRECT_SCHEMES", ["cursor"])],
         secret_key=secret_key,
         secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),

@@ -196,7 +196,7 @@ OAUTH2_PROVIDER = {
     "REFRESH_TOKEN_REUSE_PROTECTION": True,
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,  # oauth_app has its own, which works with kept checksums
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],  # oauth_app.Client says what else, in redirects.py
-    "CIMD_ENABLED": True,
+    "CIMD_ENABLED": ENV.client_id_metadata_documents,
     "CIMD_METADATA_FETCHER": "oauth_app.cimd.NormalisingFetcher",
     "CIMD_REGISTRATION_PERMISSION_CLASSES": [
         "oauth_app.cimd.SignedInPermission",

@@ -20,10 +20,16 @@ from django.views.decorators.cache import never_cache
 from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
 from oauth2_provider.oauth2_backends import OAuthLibCore
+from oauth2_provider.settings import oauth2_settings
 from oauth2_provider.views.base import BaseAuthorizationView
-from oauthlib.oauth2.rfc6749.errors import AccessDeniedError, CustomOAuth2Error, OAuth2Error
+from oauthlib.oauth2.rfc6749.errors import (
+    AccessDeniedError,
+    CustomOAuth2Error,
+    InvalidClientIdError,
+    OAuth2Error,
+)
 
-from oauth_app import redirects, resources
+from oauth_app import cimd, redirects, resources
 from oauth_app.conf import conf
 from oauth_app.models import Client
 from oauth_app.names import inert
@@ -78,7 +84,8 @@ class AuthorizeView(BaseAuthorizationView):
         if "none" in self.request.GET.get("prompt", "").split():
             return self.get(self.request)
         try:
-            if is_cimd_client_id(self.request.GET.get("client_id", "")):
+            client_id = self.request.GET.get("client_id", "")
+            if is_cimd_client_id(client_id) and oauth2_settings.CIMD_ENABLED:
                 self._refuse_unreadable(self.request)
             else:
                 self._authorization_request(self.request)
@@ -148,11 +155,13 @@ class AuthorizeView(BaseAuthorizationView):
     def _error_page(self, error: OAuthToolkitError) -> HttpResponse:
         """Tell the person, and nobody else."""
         self._log_refusal(error)
-        description = error.oauthlib_error.description or ""
-        context = {
-            "reason": FATAL_ERRORS.get(description, description),
-            "error": error.oauthlib_error.error,
-        }
+        client_id = self.request.GET.get("client_id", "")
+        if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
+            reason = cimd.why_unknown(client_id)
+        else:
+            description = error.oauthlib_error.description or ""
+            reason = FATAL_ERRORS.get(description, description)
+        context = {"reason": reason, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
 
     def _log_refusal(self, error: OAuthToolkitError) -> None:

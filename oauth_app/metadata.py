@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+from oauth2_provider.settings import oauth2_settings
 
 from oauth_app.conf import conf
 from oauth_app.models import Client
@@ -35,7 +36,7 @@ def authorization_server_metadata() -> dict[str, Any]:
         "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
         "code_challenge_methods_supported": ["S256"],
-        "client_id_metadata_document_supported": True,
+        "client_id_metadata_document_supported": bool(oauth2_settings.CIMD_ENABLED),
         "authorization_response_iss_parameter_supported": True,
     }
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Any
 
 from everything_site.doctor.discovery import challenge_of
 from everything_site.doctor.findings import Finding, Findings, Level, Reply
 
 REGISTRATION = "registration"
+CLIENT_BY_URL = "client by URL"
 AUTHORIZATION = "authorization"
 TOKEN = "token"  # noqa: S105 - the name of a step
 ENDPOINT = "endpoint"
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 TOOLS = "tools/list"
+
+_PARAGRAPH = re.compile(r"<p>([^<]*)</p>")
 
 
 def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
@@ -84,6 +89,31 @@ def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) 
         says = "Only who has signed in sees whether an address that was not registered is refused; see --as."
         return [Finding(AUTHORIZATION, Level.SKIPPED, says)]
     return found.ok("Nobody is sent to an address that was not registered.")
+
+
+def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Finding]:
+    """The answer to a signed-in person whose client presents itself by the URL of its metadata document.
+
+    Args:
+        reply: It.
+        client_id: That URL.
+        redirect_uri: One that the document names.
+    """
+    found = Findings(CLIENT_BY_URL)
+    location = reply.headers.get("location")
+    if location is not None and not location.startswith(redirect_uri):
+        says = "Only who signs in through the doctor sees whether the server reads the document; see --as."
+        return [Finding(CLIENT_BY_URL, Level.SKIPPED, says)]
+    if reply.status >= 400:
+        paragraph = _PARAGRAPH.search(reply.text)
+        said = f" {unescape(paragraph.group(1)).strip()[:600]}" if paragraph else ""
+        found.fault(
+            "The metadata offers client_id_metadata_document_supported, and a client that presents itself as "
+            f"{client_id} is refused ({reply.status}).{said} Such a client does not register instead, so it "
+            "can never sign in: let the server reach the internet, or stop offering this.",
+            "MCP 2025-11-25 Authorization, Client ID Metadata Documents",
+        )
+    return found.ok("The metadata document of a client can be read.")
 
 
 def authorization_response(

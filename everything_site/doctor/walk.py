@@ -20,6 +20,9 @@ from mcp_app.auth.metadata import metadata_urls
 REVISION = "2025-11-25"
 MODERN = "2026-07-28"
 FOREIGN = "https://not-registered.example/callback"
+KNOWN_BY_URL = "https://claude.ai/oauth/claude-code-client-metadata"
+"""The metadata document of a client that many people have: Claude Code."""
+KNOWN_BY_URL_REDIRECT_URI = "http://localhost:33418/callback"
 _ACCEPT = "application/json, text/event-stream"
 
 
@@ -152,6 +155,7 @@ class Walk:
             if foreign[0].level == Level.SKIPPED:  # now that somebody has signed in
                 foreign = await self._foreign_redirect(endpoint, request)
             self._note(foreign)
+            await self._client_by_url(endpoint, request, metadata)
             self.step = access.TOKEN
             body = {
                 "grant_type": "authorization_code",
@@ -168,6 +172,15 @@ class Walk:
                 await self._use(token)
         finally:
             await self._unregister(client, metadata)
+
+    async def _client_by_url(self, endpoint: str, request: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """What becomes of a client that does not register, where the metadata says that it need not."""
+        if metadata.get("client_id_metadata_document_supported") is not True:
+            return
+        self.step = access.CLIENT_BY_URL
+        known = {"client_id": KNOWN_BY_URL, "redirect_uri": KNOWN_BY_URL_REDIRECT_URI}
+        reply = await self._get(_with(endpoint, request | known))
+        self._note(access.client_by_url(reply, KNOWN_BY_URL, KNOWN_BY_URL_REDIRECT_URI))
 
     async def _foreign_redirect(self, endpoint: str, request: dict[str, Any]) -> list[Finding]:
         reply = await self._get(_with(endpoint, request | {"redirect_uri": FOREIGN}))

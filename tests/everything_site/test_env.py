@@ -62,7 +62,14 @@ def test_schemes_of_desktop_applications_are_named(given: Given, text: str, sche
     assert given.read(REDIRECT_SCHEMES=text).redirect_schemes == schemes
 
 
+@pytest.mark.parametrize(("text", "is_offered"), [("false", False), ("0", False), ("true", True)])
+def test_clients_by_url_need_not_be_offered(given: Given, text: str, is_offered: bool) -> None:
+    assert given.read().client_id_metadata_documents
+    assert given.read(CLIENT_ID_METADATA_DOCUMENTS=text).client_id_metadata_documents is is_offered
+
+
 REFUSED = [
+    ("CLIENT_ID_METADATA_DOCUMENTS", {"CLIENT_ID_METADATA_DOCUMENTS": "maybe"}),
     ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "vscode://"}),
     ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "cursor,javascript"}),
     ("REDIRECT_SCHEMES", {"REDIRECT_SCHEMES": "VSCode"}),

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from html import unescape
 from io import StringIO
 from typing import Any
 
@@ -166,6 +167,113 @@ def test_a_strangers_request_causes_no_fetch_and_no_row(client, db, documents):
     assert documents.fetched == []
     assert not Client.objects.exists()
     assert not Session.objects.exists()
+
+
+@pytest.fixture
+def not_offered(settings):
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"CIMD_ENABLED": False}
+
+
+def shown(answer):
+    assert answer.status_code == 400
+    return unescape(answer.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("client_id document returned HTTP 404", "the client_id document returned HTTP 404"),
+        ("client_id document is not valid JSON", "the client_id document is not valid JSON"),
+        ("client_id URL must contain a path component", "the client_id URL must contain a path component"),
+    ],
+)
+def test_the_person_reads_which_url_could_not_be_read_and_why(
+    signed_in, documents, monkeypatch, caplog, failure, reason
+):
+    def fetch(self, client_id):
+        raise CIMDError(failure)
+
+    monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
+    for _ in range(2):  # the second time it is not read again
+        page = shown(signed_in.get(flow.authorize_url(URL)))
+        assert f"{URL}: {reason}." in page
+        assert "CLIENT_ID_METADATA_DOCUMENTS=false" in page
+    [record] = [record for record in caplog.records if record.message == "client document not read"]
+    assert (record.levelname, record.client, record.reason) == ("WARNING", URL, failure)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "could not resolve client_id host: [Errno -3] Temporary failure in name resolution",
+        "client_id host resolves to a non-public address (10.1.2.3)",
+        "could not fetch client_id document: HTTPSConnectionPool(host='93.184.216.34', port=443): refused",
+        "something that a later toolkit says of 10.1.2.3",
+    ],
+)
+def test_a_page_does_not_tell_what_the_network_here_looks_like(signed_in, monkeypatch, caplog, failure):
+    def fetch(self, client_id):
+        raise CIMDError(failure)
+
+    monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
+    page = shown(signed_in.get(flow.authorize_url(URL)))
+    assert "no public address that this server can reach, or does not answer there" in page
+    assert failure not in page
+    assert "10.1.2.3" not in page
+    assert failure in [getattr(record, "reason", None) for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"client_id": "https://other.example/x"}, "its client_id is not the URL at which it is"),
+        ({"client_name": None}, "client_name is required"),
+        ({"client_secret": "x"}, "a metadata document must not hold a secret"),
+        ({"redirect_uris": ["http://evil.example/"]}, "http://evil.example/ must use https"),
+    ],
+)
+def test_the_person_reads_what_is_wrong_with_a_document(signed_in, documents, change, reason):
+    documents[URL] = PLAIN | change
+    assert reason in shown(signed_in.get(flow.authorize_url(URL)))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://" + "a" * 80 + ".example/x", "https://\u00fc\u202e.example/" + "x" * 500]
+)
+def test_an_odd_url_is_shown_harmless(signed_in, db, url):
+    page = shown(signed_in.get(flow.authorize_url(url)))
+    assert "\u202e" not in page
+    assert "x" * 400 not in page
+
+
+def test_a_disabled_client_is_said_to_be_disabled(signed_in, documents):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    Client.objects.update(is_enabled=False)
+    assert f"The application at {URL} is disabled here." in shown(signed_in.get(flow.authorize_url(URL)))
+
+
+def test_where_it_is_not_offered_clients_register(client, signed_in, documents, not_offered):
+    documents[URL] = PLAIN
+    metadata = client.get("/.well-known/oauth-authorization-server").json()
+    assert metadata["client_id_metadata_document_supported"] is False
+    page = shown(signed_in.get(flow.authorize_url(URL)))
+    assert f"{URL}, and this server does not read such documents" in page
+    assert documents.fetched == []
+    assert flow.register(client).status_code == 201
+
+
+def test_where_it_is_not_offered_nobody_signs_in_for_it(client, db, documents, not_offered):
+    assert "does not read such documents" in shown(client.get(flow.authorize_url(URL)))
+    assert not Session.objects.exists()
+
+
+def test_who_was_known_by_a_url_before_goes_on(signed_in, documents, settings):
+    documents[URL] = PLAIN
+    connected = flow.allow(signed_in, signed_in.get(flow.authorize_url(URL)))
+    tokens = flow.exchange(signed_in, URL, connected["code"]).json()
+    settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | {"CIMD_ENABLED": False}
+    assert flow.refresh(signed_in, URL, tokens["refresh_token"]).status_code == 200
 
 
 def test_a_failed_fetch_is_not_repeated_at_once(signed_in, documents):

@@ -9,6 +9,7 @@ from everything_site.doctor.findings import Level, Reply
 
 CALLBACK = "http://127.0.0.1:33418/callback"
 ISSUER = "https://auth.example"
+KNOWN = "https://client.example/metadata.json"
 CLIENT = {"client_id": "c", "redirect_uris": [CALLBACK], "client_id_issued_at": 1}
 TOKEN = {"access_token": "t", "token_type": "Bearer", "expires_in": 60, "refresh_token": "r"}
 SESSION = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
@@ -39,6 +40,8 @@ def stream(value):
         access.authorization_page(reply("<form>", content_security_policy="frame-ancestors 'none'")),
         access.authorization_page(reply(status=302, location="/login?next=/authorize")),
         access.foreign_redirect(reply(status=400), "https://evil.example"),
+        access.client_by_url(reply("<form>"), KNOWN, CALLBACK),
+        access.client_by_url(reply(status=302, location=f"{CALLBACK}?error=x"), KNOWN, CALLBACK),
         access.authorization_response({"code": "c", "state": "s", "iss": ISSUER}, "s", ISSUER, {}),
         access.token(reply(TOKEN)),
         access.bad_token(reply(status=401, www_authenticate='Bearer error="invalid_token"')),
@@ -54,6 +57,12 @@ def test_good_answers_are_well(findings):
 @pytest.mark.parametrize(
     ("findings", "level", "words"),
     [
+        (
+            access.client_by_url(reply("<h1>No</h1><p>It can&#x27;t be read.</p>", 400), KNOWN, CALLBACK),
+            Level.FAULT,
+            "refused (400). It can't be read. Such a client",
+        ),
+        (access.client_by_url(reply({}, 500), KNOWN, CALLBACK), Level.FAULT, f"{KNOWN} is refused (500)"),
         (
             access.registration(reply({"error": "invalid_redirect_uri"}, 400), CALLBACK),
             Level.FAULT,
@@ -142,3 +151,9 @@ def test_broken_answers_are_named(findings, level, words):
 def test_a_redirect_to_the_sign_in_says_nothing_of_foreign_addresses():
     answer = reply(status=302, location="/login")
     assert [one.level for one in access.foreign_redirect(answer, "https://evil.example")] == [Level.SKIPPED]
+
+
+def test_whether_documents_are_read_is_seen_by_who_has_signed_in_only():
+    [finding] = access.client_by_url(reply(status=302, location="/login?next=/"), KNOWN, CALLBACK)
+    assert finding.level == Level.SKIPPED
+    assert "--as" in finding.says

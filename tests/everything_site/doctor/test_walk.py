@@ -425,6 +425,28 @@ async def test_a_person_comes_back_from_their_browser():
     assert "https://auth.example/authorize?x=1" in said[0]
 
 
+@pytest.mark.parametrize(
+    ("by_url", "level"),
+    [
+        (httpx2.Response(200, text="<form>"), "ok"),
+        (httpx2.Response(400, text="<p>It could not be read.</p>"), "fault"),
+        (httpx2.Response(302, headers={"Location": "/sign-in"}), "skipped"),
+    ],
+)
+async def test_a_server_that_offers_to_read_the_documents_of_clients_is_asked_to(fake, by_url, level):
+    fake.documents[f"{ISSUER}/.well-known/oauth-authorization-server"][
+        "client_id_metadata_document_supported"
+    ] = True
+    answer = fake.__call__
+
+    def answer_by_url(request):
+        return by_url if "claude-code-client-metadata" in request.url.query.decode() else answer(request)
+
+    steps, _ = await walk(answer_by_url)
+    assert f"{level}: client by URL" in steps
+    assert steps[-1] == "ok: tools/list"
+
+
 @pytest.mark.parametrize("url", ["http://mcp.example/mcp", "mcp.example", "ftp://localhost/mcp"])
 def test_an_address_that_is_no_https_url_is_refused(url):
     with pytest.raises(CommandError, match="https"):
@@ -434,7 +456,8 @@ def test_an_address_that_is_no_https_url_is_refused(url):
 @pytest.mark.processes
 async def test_our_own_server_is_healthy():
     port = free_port()
-    with installation(f"http://localhost:{port}") as made:
+    # The machine of a test need not reach the internet.
+    with installation(f"http://localhost:{port}", CLIENT_ID_METADATA_DOCUMENTS="false") as made:
         server = ServerProcess(made, port)
         server.start()
         try:
