@@ -10,7 +10,7 @@ class EverythingSiteConfig(AppConfig):
     verbose_name = "Everything Server"
 
     def ready(self) -> None:
-        from everything_site import daphne_http
+        from everything_site import checks, daphne_http  # noqa: F401 - the checks register themselves
         from oauth_app.signals import access_withdrawn
 
         access_withdrawn.connect(announce_withdrawal, dispatch_uid="announce_withdrawal")

@@ -7,15 +7,14 @@ everything else         sign-in, consent, admin, pages      Django
 """
 
 import gc
-import os
 from typing import Any, cast
 
-from django.core.asgi import get_asgi_application
+from everything_site import startup
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
-django_application = cast(Any, get_asgi_application())  # before anything that needs the apps to be loaded
+startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -28,6 +27,7 @@ from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 from mcp_app.transports.http_sse import Message, Sse  # noqa: E402
 from mcp_app.transports.streamable_http import StreamableHttp  # noqa: E402
 
+django_application = cast(Any, ASGIHandler())
 runtime = Runtime()
 browsers = tuple(conf.allowed_origins)
 

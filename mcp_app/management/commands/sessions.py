@@ -51,7 +51,11 @@ class Command(BaseCommand):
                 else:
                     self._list(redis, options)
         except RedisError as error:
-            raise CommandError(f"Redis cannot be reached: {error}") from error
+            raise CommandError(
+                f"Redis cannot be reached: {error}\n"
+                "Start a server (for development: python manage.py runserver), or set REDIS_URL to the Redis "
+                "that the servers use."
+            ) from error
 
     def _list(self, redis: Redis, options: dict[str, Any]) -> None:
         listing = overview.live_sessions(

@@ -1,0 +1,91 @@
+"""Where the state of an installation lives: REDIS_URL and DATABASE_URL, with their defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from redis.connection import parse_url
+
+from everything_site import valkey
+
+_SQLITE = "django.db.backends.sqlite3"
+_POSTGRESQL = "django.db.backends.postgresql"
+_REFUSED_OPTIONS = frozenset({"conn_max_age", "conn_health_checks", "atomic_requests", "autocommit"})
+
+
+def redis_url(text: str, base_dir: Path) -> str:
+    """The URL of the Redis server; by default that of the embedded one, whose folder is checked first.
+
+    Raises:
+        ImproperlyConfigured: It is none, or the folder is not private.
+    """
+    embedded = valkey.default_url(base_dir)
+    text = text or embedded
+    if text == embedded:
+        try:
+            valkey.check(text)
+        except valkey.Refused as refused:
+            raise ImproperlyConfigured(str(refused)) from None
+    try:
+        cast(Any, parse_url)(text)
+        url = urlsplit(text)
+    except ValueError:
+        raise ImproperlyConfigured(  # what was wrong may be the password
+            "REDIS_URL must be a URL such as redis://:password@host:6379/0, rediss://… or unix:///path."
+        ) from None
+    if url.scheme == "unix" and not url.path:
+        raise ImproperlyConfigured("REDIS_URL must name the path of a socket: unix:///path.")
+    if url.scheme != "unix" and not re.fullmatch(r"/?|/\d+", url.path):
+        raise ImproperlyConfigured(
+            f"REDIS_URL must end with the number of a database, such as /0, not with {url.path!r}."
+        )
+    return text
+
+
+def database(text: str, base_dir: Path) -> dict[str, Any]:
+    """Django's settings of the database.
+
+    The default passes through no URL: a path may hold `+`, `#`, `?` and `%`.
+
+    Raises:
+        ImproperlyConfigured: DATABASE_URL is none, or sets what this project decides.
+    """
+    if not text:
+        return {"ENGINE": _SQLITE, "NAME": str(base_dir / "db.sqlite3")}
+    try:
+        url = urlsplit(text)
+        found: dict[str, Any] = environ.Env.db_url_config(text)
+    except Exception:
+        raise ImproperlyConfigured(  # what was wrong may be the password
+            "DATABASE_URL is not a database URL such as postgres://user@host/name."
+        ) from None
+    if found.get("ENGINE") not in (_SQLITE, _POSTGRESQL) or not found["NAME"] or url.fragment:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a database: postgres://user@host/name or sqlite:///path; "
+            "in names, passwords and paths # is %23, and ? is %3F."
+        )
+    options = {name.lower() for name, _ in parse_qsl(url.query, keep_blank_values=True)}
+    if refused := ", ".join(sorted(options & _REFUSED_OPTIONS)):
+        raise ImproperlyConfigured(
+            f"DATABASE_URL must not set {refused}. A request may run in any of many threads, each with a "
+            "connection of its own: they are closed after each request, and transactions are the views' own."
+        )
+    if found["ENGINE"] == _SQLITE:
+        return {**found, "NAME": _sqlite_file(url, base_dir)}
+    return found
+
+
+def _sqlite_file(url: SplitResult, base_dir: Path) -> str:
+    """The path of the file; a relative one starts in the project's folder, as the default does."""
+    name = unquote(url.path)[1:]
+    if url.netloc or url.query or not name or name == ":memory:":
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a file, without host or options: sqlite:///name in the project's folder, "
+            "sqlite:////path elsewhere. A database in memory could not be shared by threads and processes."
+        )
+    return str(base_dir / name)

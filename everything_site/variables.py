@@ -1,0 +1,106 @@
+"""Where variables come from: the environment of the process, the file `.env`, and files that hold one value.
+
+    PORT=4000
+    export BASE_URI = "https://mcp.example.com"   # a comment
+    SECRET_KEY='taken literally: $HOME, \\n, #'
+
+A value is taken literally, so a password may hold `$`. Only between double quotes do `\\n`, `\\r`, `\\t`,
+`\\"`, `\\$` and `\\\\` have a meaning. An empty value counts as none.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
+        (?:'(?P<literal>[^']*)'|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s'"#](?:.*?\S)??)?)
+        \s*(?:(?<=\s)\#.*)?""",
+    re.VERBOSE,
+)
+_LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "$": "$", '"': '"', "\\": "\\"}
+
+
+class Variables:
+    """The variables of this process, completed by those of a file.
+
+    Args:
+        base_dir: The project's folder; relative names of files start there.
+        process: The environment of the process, which wins over the file.
+    """
+
+    def __init__(self, base_dir: Path, process: Mapping[str, str] = os.environ) -> None:
+        self._base_dir = base_dir
+        self._sources: list[Mapping[str, str]] = [process]
+        name = self.text("ENV_FILE") or ".env"
+        path = base_dir / name
+        if os.path.lexists(path):
+            self._sources.append(parse(_read(path, "ENV_FILE" if name != ".env" else ".env"), path))
+        elif name != ".env":
+            raise ImproperlyConfigured(f"ENV_FILE names {path}, which does not exist.")
+
+    def text(self, name: str) -> str:
+        """The value of a variable, or of the file that `NAME_FILE` names; empty if there is none.
+
+        One line end at the end of that file is dropped, as editors and `echo` write it.
+
+        Raises:
+            ImproperlyConfigured: Both are set, or the file cannot be read or is empty.
+        """
+        for source in self._sources:
+            value, file = source.get(name, ""), source.get(f"{name}_FILE", "").strip()
+            if value.strip() and file:
+                raise ImproperlyConfigured(f"{name} and {name}_FILE are both set; leave one of them out.")
+            if value.strip():
+                return value
+            if file:
+                content = re.sub(r"\r?\n\Z", "", _read(self._base_dir / file, f"{name}_FILE"))
+                if not content.strip():
+                    raise ImproperlyConfigured(f"{name}_FILE names {file}, which is empty.")
+                return content
+        return ""
+
+
+def parse(text: str, path: Path) -> dict[str, str]:
+    """The variables that the text of an env file sets; of several lines for one name the last wins.
+
+    Raises:
+        ImproperlyConfigured: A line cannot be read. The message has its number, and nothing of its content.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(_LINE_ENDS.split(text), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None or "\0" in line:
+            raise ImproperlyConfigured(
+                f"Line {number} of {path} cannot be read: it must be NAME=value, with a value of one line "
+                f"whose quotes are closed."
+            )
+        if (quoted := match["quoted"]) is not None:
+            value = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[0]), quoted)
+        else:
+            value = match["literal"] or match["bare"] or ""
+        found[match["name"]] = value
+    return found
+
+
+def _read(path: Path, name: str) -> str:
+    """The text of a file, with or without a byte order mark."""
+    try:
+        mode = path.stat().st_mode
+        # What is read once only, such as a pipe, would be gone for the next process.
+        if not stat.S_ISREG(mode) and str(path) != os.devnull:
+            raise ImproperlyConfigured(f"{name} must be a file: {path} is none.")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: {path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}: {path} must be text in UTF-8.") from None

@@ -1,0 +1,93 @@
+"""What a person reads when something cannot start: one sentence that says what to set, and no traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.everything_site.checkout import Checkout, checkout
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+COMMANDS = [["check"], ["runserver"], ["runserver", "--noreload"], ["sessions"], ["migrate"]]
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    with checkout(tmp_path_factory.mktemp("checkout")) as made:
+        yield made
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_wrong_variable_is_one_line_whatever_the_command(fresh: Checkout, command: list[str]) -> None:
+    outcome = fresh.manage(*command, SECRET_KEY="change-me")
+    assert outcome.returncode == 1
+    assert outcome.stderr.splitlines() == ["SECRET_KEY must have at least 32 characters."]
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize("application", ["asgi", "auth_asgi"])
+@pytest.mark.parametrize("variables", [{"BASE_URI": "nonsense"}, {"DEBUG": "maybe"}, {"SECRET_KEY": "short"}])
+def test_a_wrong_variable_is_one_line_whatever_the_server(
+    fresh: Checkout, application: str, variables: dict[str, str]
+) -> None:
+    server = ["-m", "daphne", "-p", str(fresh.port), f"everything_site.{application}:application"]
+    outcome = fresh.run(*server, **variables)
+    assert outcome.returncode == 1
+    assert len(outcome.stderr.splitlines()) == 1
+    assert outcome.stderr.startswith(next(iter(variables)))
+
+
+def test_a_traceback_is_there_for_those_who_ask_for_it(fresh: Checkout) -> None:
+    assert "Traceback" in fresh.manage("check", "--traceback", DEBUG="maybe").stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["createsuperuser", "--noinput", "--username=a", "--email=a@example.com"],
+        ["prune_clients"],
+        ["clearsessions"],
+        ["register_resource_server"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_command_before_migrate_says_so(fresh: Checkout, command: list[str]) -> None:
+    separate = {"AUTH_MODE": "separate"} if command[0] == "register_resource_server" else {}
+    outcome = fresh.manage(*command, **separate)
+    assert outcome.returncode == 1
+    assert outcome.stderr.splitlines() == [
+        "The database lacks tables of this version: run `python manage.py migrate` first."
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [["migrate"], ["runserver"], ["runserver", "--noreload"], ["prune_clients"]]
+)
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/db.sqlite3", "postgres://me@127.0.0.1:1/name"])
+def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
+    fresh: Checkout, command: list[str], url: str
+) -> None:
+    outcome = fresh.manage(*command, DATABASE_URL=url, PORT=str(fresh.port))
+    assert outcome.returncode == 1
+    assert "DATABASE_URL" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert len(outcome.stderr.splitlines()) <= 3
+    assert not fresh.socket_folder.exists()
+
+
+def test_sessions_says_what_to_start_where_nothing_runs(fresh: Checkout) -> None:
+    outcome = fresh.manage("sessions")
+    assert outcome.returncode == 1
+    assert "manage.py runserver" in outcome.stderr
+    assert "REDIS_URL" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_static_files_can_be_collected(fresh: Checkout) -> None:
+    production = {"BASE_URI": "https://mcp.example.com", "SECRET_KEY": "x" * 50}
+    outcome = fresh.manage("collectstatic", "--noinput", **production)
+    assert outcome.returncode == 0, outcome.stderr
+    assert (fresh.folder / "staticfiles" / "style.css").is_file()
+    assert (fresh.folder / "staticfiles" / "admin").is_dir()

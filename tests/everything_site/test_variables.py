@@ -1,0 +1,142 @@
+"""Env files and files of one value: read as people write them, or refused without showing what is in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from everything_site.variables import Variables
+
+SECRET = "hunter2-and-more"
+
+
+def read(folder: Path, **process: str) -> Variables:
+    return Variables(folder, process)
+
+
+def refusal(folder: Path, name: str = "", **process: str) -> str:
+    with pytest.raises(ImproperlyConfigured) as refused:
+        read(folder, **process).text(name)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("NAME=value", "value"),
+        ("\ufeffNAME=value", "value"),
+        ("NAME = value", "value"),
+        ("  export NAME\t=\tvalue  ", "value"),
+        ("# before\r\n\r\nNAME=value\r\nOTHER=x\r\n", "value"),
+        ("NAME=first\nNAME=second", "second"),
+        ("NAME=value # a comment", "value"),
+        ("NAME=val#ue", "val#ue"),
+        ("NAME= # nothing", ""),
+        ("NAME=", ""),
+        ("NAME=a b", "a b"),
+        ("NAME=$OTHER\nOTHER=x", "$OTHER"),
+        ("NAME=${OTHER}$", "${OTHER}$"),
+        ("NAME='a # b' # c", "a # b"),
+        ("NAME='$x\\n\"'", '$x\\n"'),
+        (r'NAME="one\ntwo \"three\" \$four \\ \d"', 'one\ntwo "three" $four \\ \\d'),
+        ("NAME=it's", "it's"),
+        ("NAME=a\u2028b\u0085c", "a\u2028b\u0085c"),
+        ("NAME=münchen", "münchen"),
+        ("NAME=a=b==", "a=b=="),
+    ],
+)
+def test_a_line_is_read_as_people_write_it(tmp_path: Path, content: str, value: str) -> None:
+    (tmp_path / ".env").write_bytes(content.encode())
+    assert read(tmp_path).text("NAME") == value
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"NAME: {SECRET}",
+        f"NAME '{SECRET}'",
+        f"NAME='{SECRET}",
+        f'NAME="{SECRET}\\"',
+        f"NAME='{SECRET}' tail",
+        f"NAME=#{SECRET}",
+        f"MY-NAME={SECRET}",
+        f"={SECRET}",
+        f"NAME={SECRET}\0",
+        SECRET,
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(f"PORT=4000\n{line}\n")
+    said = refusal(tmp_path)
+    assert "Line 2" in said
+    assert str(tmp_path / ".env") in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".env").write_bytes(f"NAME=ü{SECRET}".encode(encoding))
+    assert "UTF-8" in refusal(tmp_path)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    assert "must be a file" in refusal(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "ENV_FILE must be a file" in refusal(tmp_path, ENV_FILE="pipe")
+    assert "SECRET_KEY_FILE must be a file" in refusal(
+        tmp_path, "SECRET_KEY", ENV_FILE=os.devnull, SECRET_KEY_FILE="/dev/zero"
+    )
+
+
+def test_a_link_to_nothing_is_refused_and_no_file_at_all_is_fine(tmp_path: Path) -> None:
+    assert read(tmp_path).text("NAME") == ""
+    (tmp_path / ".env").symlink_to(tmp_path / "gone")
+    assert "cannot be read" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["$old", "$SECRET_KEY", "${PORT}", "$"])
+def test_a_value_of_the_process_is_taken_literally(tmp_path: Path, value: str) -> None:
+    assert read(tmp_path, NAME=value, SECRET_KEY="x", PORT="1").text("NAME") == value
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"secret\n", "secret"),
+        (b"secret\r\n", "secret"),
+        (b"secret", "secret"),
+        (b"secret\n\n", "secret\n"),
+        (b" secret ", " secret "),
+        (b"\xef\xbb\xbfsecret\n", "secret"),
+        (b"$secret", "$secret"),
+    ],
+)
+def test_of_a_file_with_one_value_one_line_end_is_dropped(tmp_path: Path, content: bytes, value: str) -> None:
+    (tmp_path / "value").write_bytes(content)
+    assert read(tmp_path, NAME_FILE=str(tmp_path / "value")).text("NAME") == value
+    assert read(tmp_path, NAME_FILE="value").text("NAME") == value, "relative to the project's folder"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff"])
+def test_a_file_without_a_value_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "value").write_bytes(content)
+    assert refusal(tmp_path, "NAME", NAME_FILE="value").startswith("NAME_FILE")
+
+
+def test_a_missing_file_and_two_values_are_refused(tmp_path: Path) -> None:
+    assert "cannot be read" in refusal(tmp_path, "NAME", NAME_FILE="missing")
+    (tmp_path / "value").write_text("b")
+    assert "both set" in refusal(tmp_path, "NAME", NAME="a", NAME_FILE="value")
+
+
+def test_the_process_wins_over_the_env_file_in_either_form(tmp_path: Path) -> None:
+    (tmp_path / "value").write_text("from a file")
+    (tmp_path / ".env").write_text("ONE_FILE=value\nTWO=from .env\nTHREE_FILE=value\n")
+    found = read(tmp_path, ONE="process", TWO_FILE="value", THREE="")
+    assert found.text("ONE") == "process"
+    assert found.text("TWO") == "from a file"
+    assert found.text("THREE") == "from a file", "an empty variable counts as none"
