@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, UNSUPPORTED_PROTOCOL_VERSION, RequestId
-from mcp_types.version import SUPPORTED_PROTOCOL_VERSIONS
+from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    RequestId,
+)
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.auth.server import AuthorizationServerUnavailable
@@ -142,8 +149,14 @@ def unknown_event_id() -> HttpError:
 
 
 def unsupported_revision(requested: str) -> HttpError:
-    data = {"supported": list(SUPPORTED_PROTOCOL_VERSIONS), "requested": requested}
+    """The answer to a revision that is not spoken here; it names all that are, the newest first."""
+    data = {"supported": list(reversed(KNOWN_PROTOCOL_VERSIONS)), "requested": requested}
     return HttpError(400, "This protocol version is not supported.", UNSUPPORTED_PROTOCOL_VERSION, data=data)
+
+
+def header_mismatch(detail: str) -> HttpError:
+    """A header is malformed, or does not match the body (2026-07-28, Streamable HTTP, Server Validation)."""
+    return HttpError(400, f"Header mismatch: {detail}", HEADER_MISMATCH)
 
 
 def method_not_allowed(allowed: str) -> HttpError:

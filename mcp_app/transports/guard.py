@@ -62,7 +62,7 @@ class Guard:
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
-            await http.respond_error(send, refusal)
+            await http.respond_error(send, refusal, http.request_id_of(scope))
 
     def _check_host(self, host: str) -> None:
         if not _host_is_allowed(host, conf.allowed_hosts):

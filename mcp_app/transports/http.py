@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
 from typing import Any
+
+from mcp_types import RequestId
 
 from mcp_app.transports import errors
 from mcp_app.transports.framing import to_json
@@ -22,40 +25,67 @@ COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"
 _JSON = (b"content-type", b"application/json")
 JSON_HEADERS = (_JSON, *COMMON_HEADERS)
 
+_ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
+"""The parameter by which a client refuses a media type."""
+
 _LARGE_BODY = 256 * 1024
 """Bytes from which on a body is worth a collection: reading it takes longer."""
 
 _HEADERS = "mcp.headers"
+_REQUEST_ID = "mcp.request_id"
+
+_LISTS = {"accept", "mcp-protocol-version"}
+"""The headers whose repeated lines are read as one list."""
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """The request's headers, by lower-case name. Read once a request.
 
-    Repeated `Accept` lines are one list (RFC 9110 §5.3). No other header here is a list: the first counts.
+    Repeated `Accept` lines are one list (RFC 9110 §5.3), and so are protocol versions that contradict each
+    other: no such list is a version. No other header here is a list: the first counts.
     """
     headers: dict[str, str] | None = scope.get(_HEADERS)
     if headers is None:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
         }
-        if len(headers) < len(scope["headers"]) and "accept" in headers:
-            lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"]
-            headers["accept"] = ", ".join(lines)
+        if len(headers) < len(scope["headers"]):
+            for name in _LISTS & headers.keys():
+                lines = [line.decode("latin-1") for key, line in scope["headers"] if key == name.encode()]
+                headers[name] = ", ".join(dict.fromkeys(lines))
         scope[_HEADERS] = headers
     return headers
 
 
+def remember_request_id(scope: Scope, request_id: RequestId) -> None:
+    """Note the JSON-RPC id of the request that was read, for whoever has to refuse it."""
+    scope[_REQUEST_ID] = request_id
+
+
+def request_id_of(scope: Scope) -> RequestId | None:
+    """The JSON-RPC id of the request, if one has been read."""
+    return scope.get(_REQUEST_ID)
+
+
 def accepts(headers: dict[str, str], media_type: str) -> bool:
-    """Whether the Accept header admits a media type (RFC 9110 §12.5.1); quality values do not matter here."""
+    """Whether a response of a media type is acceptable (RFC 9110 §12.5.1).
+
+    Without an Accept header anything is; an empty one is taken alike. The most specific range decides, and
+    of the quality values only zero matters.
+    """
     accept = headers.get("accept")
-    return accept is not None and _admits(accept, media_type)
+    return not accept or _admits(accept, media_type)
 
 
 @lru_cache(maxsize=256)
 def _admits(accept: str, media_type: str) -> bool:
     kind = media_type.split("/")[0]
-    offered = {part.split(";")[0].strip().lower() for part in accept.split(",")}
-    return not offered.isdisjoint({media_type, f"{kind}/*", "*/*"})
+    quality: dict[str, bool] = {}
+    for part in accept.split(","):
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality[media_range] = not any(_ZERO.fullmatch(parameter) for parameter in parameters)
+    ranges = (media_type, f"{kind}/*", "*/*")
+    return next((quality[media_range] for media_range in ranges if media_range in quality), False)
 
 
 async def read_body(scope: Scope, receive: Receive, headers: dict[str, str], limit: int) -> bytes:
@@ -118,6 +148,6 @@ async def respond_json(send: Send, status: int, message: Any, headers: HeaderLis
     await respond(send, status, to_json(message), [_JSON, *headers])
 
 
-async def respond_error(send: Send, error: errors.HttpError, request_id: Any = None) -> None:
+async def respond_error(send: Send, error: errors.HttpError, request_id: RequestId | None = None) -> None:
     """Refuse a request: a JSON-RPC error with its HTTP status."""
     await respond_json(send, error.status, error.body(request_id), [*error.headers, *COMMON_HEADERS])

@@ -27,13 +27,14 @@ from mcp_app.sessions.opening import initialize
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import ListenerStream
 from mcp_app.tokens import Principal
-from mcp_app.transports import errors, framing, http
+from mcp_app.transports import era, errors, framing, http
 from mcp_app.transports.messages import (
     as_message,
     check_scopes,
     decode,
     give_up,
     new_session,
+    note_request,
     own_session,
     read_post,
     send_stream,
@@ -114,6 +115,9 @@ class Message:
             record = await own_session(self._runtime, session_ids[0], scope["user"])
             await give_up(self._runtime, record.id, malformed)
             raise
+        note_request(scope, message)
+        if era.is_modern_by_meta(message):
+            raise errors.not_a_message("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
         record = await own_session(self._runtime, session_ids[0], scope["user"])
         await check_scopes(self._runtime, scope["user"], message)
         calls, complete = self._runtime.calls, self._runtime.sessions.complete

@@ -105,6 +105,12 @@ async def give_up(runtime: Runtime, session_id: str, malformed: errors.Malformed
     await runtime.calls.client_requests.deliver(session_id, response)
 
 
+def note_request(scope: http.Scope, message: Message) -> None:
+    """From here on a refusal has the id of the request."""
+    if isinstance(message, JSONRPCRequest):
+        http.remember_request_id(scope, message.id)
+
+
 async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:
     """See to it that the token may do what the message asks for; called before anything runs.
 

@@ -9,6 +9,7 @@ streams end when the process shuts down or a reader has fallen far behind.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -24,13 +25,12 @@ from mcp.shared.inbound import (
     InboundModernRoute,
     classify_inbound_request,
     find_duplicated_routing_header,
-    unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
 )
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import HEADER_MISMATCH, JSONRPCNotification, JSONRPCRequest
+from mcp_types import JSONRPCNotification, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
@@ -38,41 +38,46 @@ from mcp_app.runtime import Runtime
 from mcp_app.server.client_capabilities import known
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import as_message, check_scopes, decode, once_begun, until_left
+from mcp_app.transports.messages import Message, check_scopes, once_begun, until_left
 
 _LISTEN = "subscriptions/listen"
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
 
+_MIRRORS = (b"mcp-method", b"mcp-name", b"mcp-param-")
+"""The headers that mirror the body."""
+
+_PLAIN = re.compile(rb"[\t\x20-\x7e]*")
+"""What such a header may hold; the client encodes anything else (Value Encoding)."""
+
 _QUICK_SECONDS = 0.05
 """A call that takes longer is watched for the client's leaving, which cancels it (Cancellation)."""
 
 
 class Stateless:
-    """Answers the requests of this revision, and tells unknown revisions which ones there are."""
+    """Answers the messages of this revision."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
     async def __call__(
-        self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str], body: bytes
+        self,
+        scope: http.Scope,
+        receive: http.Receive,
+        send: http.Send,
+        headers: dict[str, str],
+        message: Message,
     ) -> None:
-        message = as_message(decode(body))
         if isinstance(message, JSONRPCNotification):
             # The revision defines none; they are acknowledged, and nothing waits for them.
-            _refuse(unsupported_protocol_version_rejection(headers["mcp-protocol-version"]))
             await http.respond(send, 202, headers=http.COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
             raise errors.not_a_message("this revision has no responses of clients.")
-        try:
-            route = self._route(scope, headers, message)
-            if message.method == _LISTEN and self._runtime.is_draining:
-                raise errors.shutting_down()
-        except errors.HttpError as refusal:
-            await http.respond_error(send, refusal, message.id)
-            return
+        route = self._route(scope, headers, message)
+        if message.method == _LISTEN and self._runtime.is_draining:
+            raise errors.shutting_down()
         await check_scopes(self._runtime, scope["user"], message)
         exchange = StatelessExchange(self._runtime, message, route, headers)
         await self._serve(scope, receive, send, exchange)
@@ -83,7 +88,10 @@ class Stateless:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
         lines = Headers(scope=scope)  # with those that come twice, which is refused
         if duplicated := find_duplicated_routing_header(lines.items()):
-            raise _refusal(HEADER_MISMATCH, f"{duplicated} header appears more than once")
+            raise errors.header_mismatch(f"{duplicated} appears more than once.")
+        for name, value in scope["headers"]:
+            if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
+                raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
         verdict = classify_inbound_request(
             {"method": request.method, "params": request.params}, headers=headers
         )

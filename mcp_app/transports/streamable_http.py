@@ -1,7 +1,7 @@
 """Streamable HTTP: the endpoint `/mcp`, for every protocol revision that has it.
 
 2025-03-26 to 2025-11-25 have sessions: GET, POST and DELETE are served here, on sessions that no process
-owns. 2026-07-28 has none, and unknown revisions are answered as that one says: both are for `stateless`.
+owns. 2026-07-28 has none: it is served by `stateless`. Which of them a request is for, `era` decides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -21,13 +20,14 @@ from mcp_app.sessions.opening import initialize
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
 from mcp_app.tokens import Principal
-from mcp_app.transports import batches, errors, framing, http
+from mcp_app.transports import batches, era, errors, framing, http
 from mcp_app.transports.messages import (
     as_message,
     check_scopes,
     decode,
     give_up,
     new_session,
+    note_request,
     own_session,
     read_post,
     send_stream,
@@ -45,17 +45,17 @@ class StreamableHttp:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._stateless_entry = Stateless(runtime)
+        self._stateless = Stateless(runtime)
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         headers = http.headers_of(scope)
-        revision = headers.get("mcp-protocol-version")
-        if revision is not None and revision not in HANDSHAKE_PROTOCOL_VERSIONS:
-            await self._stateless(scope, receive, send, headers)
+        if scope["method"] == "POST":
+            await self._post(scope, receive, send, headers)
             return
+        era.check_version(headers)
+        if era.is_declared_modern(headers):
+            raise errors.method_not_allowed("POST")
         match scope["method"]:
-            case "POST":
-                await self._post(scope, receive, send, headers)
             case "GET":
                 await self._get(scope, receive, send, headers)
             case "DELETE":
@@ -63,30 +63,29 @@ class StreamableHttp:
             case _:
                 raise errors.method_not_allowed("GET, POST, DELETE")
 
-    async def _stateless(
-        self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
-    ) -> None:
-        """2026-07-28: one request, one response, no session."""
-        if scope["method"] != "POST":
-            revision = headers["mcp-protocol-version"]
-            if revision not in MODERN_PROTOCOL_VERSIONS:
-                raise errors.unsupported_revision(revision)
-            raise errors.method_not_allowed("POST")
-        await self._stateless_entry(scope, receive, send, headers, await read_post(scope, receive, headers))
-
     async def _post(
         self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
     ) -> None:
-        decoded = decode(await read_post(scope, receive, headers))
-        if isinstance(decoded, list):
-            await self._batch(scope, receive, send, headers, decoded)
-            return
         principal: Principal = scope["user"]
         try:
-            message = as_message(decoded)
+            decoded = decode(await read_post(scope, receive, headers))
+            message = None if isinstance(decoded, list) else as_message(decoded)
         except errors.MalformedAnswer as malformed:
-            await give_up(self._runtime, (await self._session(headers, principal)).id, malformed)
+            era.check_version(headers)
+            if not era.is_declared_modern(headers):
+                await give_up(self._runtime, (await self._session(headers, principal)).id, malformed)
             raise
+        except errors.HttpError:
+            era.check_version(headers)  # its rules may be others: this comes first
+            raise
+        if message is None:
+            era.check_version(headers)
+            await self._batch(scope, receive, send, headers, decoded)
+            return
+        note_request(scope, message)
+        if era.is_modern(headers, message):
+            await self._stateless(scope, receive, send, headers, message)
+            return
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
             await self._initialize(send, message, headers, principal)
             return
@@ -112,6 +111,8 @@ class StreamableHttp:
         headers: dict[str, str],
         decoded: list[Any],
     ) -> None:
+        if era.is_declared_modern(headers):
+            as_message(decoded)  # which it is not
         record = await self._session(headers, scope["user"])
         if record.protocol_version != batches.REVISION:
             as_message(decoded)  # which it is not
@@ -121,6 +122,7 @@ class StreamableHttp:
             await give_up(self._runtime, record.id, malformed)
             raise
         for message in messages:
+            era.is_modern(headers, message)  # which it is not
             await check_scopes(self._runtime, scope["user"], message)
         calls = self._runtime.calls
         exchanges: list[Exchange] = []

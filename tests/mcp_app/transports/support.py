@@ -113,7 +113,7 @@ class Session:
         return await at.http.request("POST", headers=self.headers(**more), body=json.dumps(message).encode())
 
     async def get(self, at: Process, last_event_id: str | None = None, **more: str | None) -> Response:
-        headers = self.headers(accept="text/event-stream", last_event_id=last_event_id, **more)
+        headers = self.headers(**{"accept": "text/event-stream", "last_event_id": last_event_id} | more)
         return await at.http.request("GET", headers=headers)
 
     async def listen(self, at: Process, last_event_id: str | None = None) -> Response:

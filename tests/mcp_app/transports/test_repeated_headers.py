@@ -31,8 +31,29 @@ async def test_accept_on_several_lines_is_one_list(
 ) -> None:
     given = session.headers(accept=None, mcp_protocol_version=revision, mcp_method="tools/list")
     headers = [*given.items(), *(("accept", line) for line in accept)]
-    body = json.dumps(request("tools/list", {"_meta": META})).encode()
+    body = json.dumps(request("tools/list", {"_meta": META} if revision == MODERN else {})).encode()
     assert (await one.http.request("POST", headers=headers, body=body)).status == status
+
+
+@pytest.mark.parametrize("versions", [[LATEST, MODERN], [MODERN, LATEST], [LATEST, "2025-06-18"]])
+async def test_protocol_versions_that_contradict_each_other_are_no_version(
+    one: Process, session: Session, versions: list[str]
+) -> None:
+    given = session.headers(mcp_protocol_version=None, mcp_method="tools/list")
+    headers = [*given.items(), *(("mcp-protocol-version", version) for version in versions)]
+    for method in ("POST", "GET", "DELETE"):
+        body = json.dumps(request("tools/list")).encode() if method == "POST" else b""
+        response = await one.http.request(method, headers=headers, body=body)
+        assert response.status == 400
+        assert (await response.json())["error"]["data"]["requested"] == ", ".join(versions)
+
+
+async def test_a_protocol_version_that_comes_twice_alike_is_served_in_a_session(
+    one: Process, session: Session
+) -> None:
+    headers = [*session.headers().items(), ("mcp-protocol-version", LATEST)]
+    body = json.dumps(request("ping")).encode()
+    assert (await one.http.request("POST", headers=headers, body=body)).status == 200
 
 
 async def test_of_any_other_header_the_first_line_counts() -> None:

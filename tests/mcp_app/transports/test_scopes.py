@@ -11,30 +11,41 @@ from tests.mcp_app.transports.support import OLDER, Process, Session, headers_fo
 from tests.support.asgi import Response
 
 NAME = "describe-server"
-METADATA = "http://localhost:3232/.well-known/oauth-protected-resource/mcp"
+METADATA = "http://localhost:3232/.well-known/oauth-protected-resource"
 
 
-def is_challenged(response: Response) -> bool:
+async def is_challenged(response: Response, endpoint: str = "/mcp") -> bool:
     """One challenge names all that the call needs, also what the token has already."""
     value = response.headers["www-authenticate"]
     fields = dict(re.findall(r'(\w+)="([^"]*)"', value))
     return (
         response.status == 403
+        and (await response.json())["id"] == 1
         and fields["error"] == "insufficient_scope"
         and fields["scope"] == "mcp mcp:admin"
-        and fields["resource_metadata"] == METADATA
+        and fields["resource_metadata"] == METADATA + endpoint
     )
 
 
 @pytest.mark.parametrize("revision", OLDER)
 async def test_a_session_is_challenged_and_lives_on(one: Process, revision: str) -> None:
     session = await Session.open(one, revision=revision)
-    assert is_challenged(await session.post(one, tool_call(NAME)))
+    assert await is_challenged(await session.post(one, tool_call(NAME)))
     assert "result" in await session.call(one, "echo", {"message": "still here"})
 
 
 async def test_a_request_of_2026_07_28_is_challenged(one: Process) -> None:
-    assert is_challenged(await modern(one, "tools/call", {"name": NAME, "arguments": {}}))
+    assert await is_challenged(await modern(one, "tools/call", {"name": NAME, "arguments": {}}))
+
+
+async def test_a_message_of_http_sse_is_challenged(one: Process) -> None:
+    stream = await one.http.request("GET", "/sse", headers=headers_for())
+    opening = await stream.next_block()
+    assert opening is not None
+    assert opening.data is not None
+    body = json.dumps(tool_call(NAME)).encode()
+    response = await one.http.request("POST", opening.data, headers=headers_for(), body=body)
+    assert await is_challenged(response, "/sse")
 
 
 async def test_the_broader_scope_opens_the_session_and_the_tool(one: Process) -> None:
@@ -47,7 +58,7 @@ async def test_the_broader_scope_opens_the_session_and_the_tool(one: Process) ->
 
 
 async def test_arguments_make_no_difference(one: Process, session: Session) -> None:
-    assert is_challenged(await session.post(one, tool_call(NAME, {"verbose": True})))
+    assert await is_challenged(await session.post(one, tool_call(NAME, {"verbose": True})))
 
 
 async def test_a_notification_by_the_tools_name_runs_nothing(one: Process, session: Session) -> None:

@@ -32,11 +32,12 @@ UNKNOWN = {
 
 async def _answers(at: Process, session_id: str, token: str) -> list[tuple[int, dict[str, str], bytes]]:
     """What every method answers, without what differs from one response to the next."""
-    attempts: list[tuple[str, bytes]] = [("GET", b""), ("DELETE", b"")]
-    attempts += [("POST", json.dumps(message).encode()) for message in MESSAGES.values()]
+    attempts: list[tuple[str, Any]] = [("GET", None), ("DELETE", None)]
+    attempts += [("POST", message) for message in MESSAGES.values()]
     answers = []
-    for method, body in attempts:
+    for method, message in attempts:
         headers = headers_for(token, mcp_session_id=session_id)
+        body = b"" if message is None else json.dumps(message).encode()
         response = await at.http.request(method, headers=headers, body=body)
         told = {name: value for name, value in response.headers.items() if name != "x-request-id"}
         answers.append((response.status, told, await response.body()))
@@ -44,11 +45,12 @@ async def _answers(at: Process, session_id: str, token: str) -> list[tuple[int, 
 
 
 async def _assert_not_found(answers: Any) -> None:
+    ids = [json.loads(body)["id"] for _, _, body in answers]
+    assert ids == [None, None, 1, 1, None, None, None], "of requests, and of nothing else"
     for status, headers, body in answers:
         assert status == 404
         assert headers["content-type"] == "application/json"
         refusal = json.loads(body)
-        assert refusal["id"] is None
         assert refusal["error"]["code"] == -32001
         assert "initialize" in refusal["error"]["message"]
 

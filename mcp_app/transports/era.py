@@ -1,0 +1,72 @@
+"""The era of a request, decided before anything else looks at it (2026-07-28, Versioning and Compatibility).
+
+Up to 2025-11-25 a session begins with `initialize`, and what that agreed on holds within it. From 2026-07-28
+on every request names its revision itself: in `_meta`, and alike in the header `MCP-Protocol-Version`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp_types import PROTOCOL_VERSION_META_KEY, JSONRPCNotification, JSONRPCRequest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+
+from mcp_app.transports import errors
+from mcp_app.transports.messages import Message
+
+VERSION_HEADER = "mcp-protocol-version"
+
+_ABSENT = object()
+
+
+def check_version(headers: Mapping[str, str]) -> None:
+    """Refuse a request whose header names a revision that is not spoken here.
+
+    Raises:
+        HttpError: 400 with code -32022 and all revisions that are spoken.
+    """
+    revision = headers.get(VERSION_HEADER)
+    if revision is not None and revision not in KNOWN_PROTOCOL_VERSIONS:
+        raise errors.unsupported_revision(revision)
+
+
+def is_declared_modern(headers: Mapping[str, str]) -> bool:
+    """Whether the header names a revision without sessions."""
+    return headers.get(VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
+
+
+def is_modern(headers: Mapping[str, str], message: Message) -> bool:
+    """Whether a message is served without a session, by what its header and its `_meta` say.
+
+    An `initialize` request is negotiated from its body, whatever the header says: before the answer a client
+    can only send its own default there, and the header is required on subsequent requests alone (2025-11-25,
+    Transports, Protocol Version Header).
+
+    Raises:
+        HttpError: 400; the revision is not spoken here (-32022), or header and `_meta` disagree (-32020).
+    """
+    named = _named_in(message)
+    if isinstance(message, JSONRPCRequest) and message.method == "initialize" and named is _ABSENT:
+        return False
+    check_version(headers)
+    revision = headers.get(VERSION_HEADER)
+    if revision in MODERN_PROTOCOL_VERSIONS:
+        return True
+    agrees = named in HANDSHAKE_PROTOCOL_VERSIONS if revision is None else named == revision
+    if named is not _ABSENT and not agrees:
+        raise errors.header_mismatch(f"MCP-Protocol-Version is not what _meta names, {named!r:.60}.")
+    return False
+
+
+def is_modern_by_meta(message: Message) -> bool:
+    """Whether the `_meta` of a message names a revision that is served without a session."""
+    return _named_in(message) in MODERN_PROTOCOL_VERSIONS
+
+
+def _named_in(message: Message) -> Any:
+    """The revision in the `_meta` of a message; any JSON value, as nothing has been validated."""
+    if not isinstance(message, JSONRPCRequest | JSONRPCNotification) or not message.params:
+        return _ABSENT
+    meta = message.params.get("_meta")
+    return meta.get(PROTOCOL_VERSION_META_KEY, _ABSENT) if isinstance(meta, dict) else _ABSENT
