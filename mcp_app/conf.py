@@ -182,7 +182,7 @@ class Conf:
 
     @cached_property
     def max_subscriptions(self) -> int:
-        """How many resources one session may subscribe to."""
+        """How many resources one session may subscribe to, or one `subscriptions/listen` of 2026-07-28."""
         return getattr(settings, "MCP_MAX_SUBSCRIPTIONS", 1000)
 
     @cached_property

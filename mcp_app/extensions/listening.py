@@ -24,9 +24,32 @@ from mcp_types import (
     SubscriptionsAcknowledgedNotification,
 )
 
+URIS = "resourceSubscriptions"
+
 Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Puts a notification (method, params) onto the stream, stamped as the stream's own."""
+
+
+def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -> dict[str, Any]:
+    """The parameters of a listen request without the URIs that a stream does not keep.
+
+    What is left is what is acknowledged: a server tells the client which of its wishes it honors
+    (2026-07-28, basic/patterns/subscriptions). What is malformed is left to the SDK's validation.
+
+    Args:
+        params: Of the request.
+        longest_uri: Characters of a URI.
+        most_uris: How many of them.
+    """
+    notifications = params.get("notifications")
+    if not isinstance(notifications, dict):
+        return params
+    uris = notifications.get(URIS)
+    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+        return params
+    kept = [uri for uri in dict.fromkeys(uris) if 0 < len(uri) <= longest_uri][:most_uris]
+    return {**params, "notifications": {**notifications, URIS: kept}}
 
 
 @asynccontextmanager

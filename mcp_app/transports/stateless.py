@@ -34,8 +34,10 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
+from mcp_app.extensions.listening import within_bounds
 from mcp_app.runtime import Runtime
 from mcp_app.server.client_capabilities import known
+from mcp_app.server.session_features import LONGEST_URI
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import Message, check_scopes, once_begun, until_left
@@ -79,6 +81,10 @@ class Stateless:
         if message.method == _LISTEN and self._runtime.is_draining:
             raise errors.shutting_down()
         await check_scopes(self._runtime, scope["user"], message)
+        if message.method == _LISTEN and message.params is not None:
+            # Here, before anything keeps the request for as long as the stream is open.
+            params = within_bounds(message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions)
+            message = message.model_copy(update={"params": params})
         exchange = StatelessExchange(self._runtime, message, route, headers)
         await self._serve(scope, receive, send, exchange)
 

@@ -44,6 +44,9 @@ IDENTIFIER = "io.modelcontextprotocol/tasks"
 
 Context = ServerRequestContext[Any, Any]
 
+LONGEST_TASK_ID = 128
+"""Characters; those made here are shorter."""
+
 _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
 """What of a call's `_meta` its task needs. A progress token or a log level means nothing to a task."""
 
@@ -57,7 +60,7 @@ _ANSWERS: dict[str, TypeAdapter[Any]] = {
 class TaskParams(RequestParams):
     """Parameters of `tasks/get` and `tasks/cancel`."""
 
-    task_id: str = Field(max_length=128)
+    task_id: str = Field(max_length=LONGEST_TASK_ID)
 
 
 class UpdateTaskParams(TaskParams):

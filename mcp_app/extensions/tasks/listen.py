@@ -15,12 +15,14 @@ from contextlib import suppress
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.extensions.listening import Send, beside
 
-from .extension import Tasks, is_declared, not_declared
+from .extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
 
 MAX_TASKS = 100
 """How many tasks one stream follows; what is not acknowledged is to be polled."""
@@ -77,11 +79,20 @@ class TaskListener:
 
 
 def _wanted(ctx: Context) -> list[str]:
-    """The task ids that a listen request names; what is malformed is left to the SDK's validation."""
+    """The task ids that a listen request names.
+
+    Raises:
+        MCPError: They are no array of strings; the SDK's schema does not know them. Everything else that may
+            be malformed is left to it.
+    """
     if ctx.method != "subscriptions/listen" or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return []
     notifications = (ctx.params or {}).get("notifications")
     task_ids = notifications.get("taskIds") if isinstance(notifications, Mapping) else None
-    if not isinstance(task_ids, list):
+    if task_ids is None:
         return []
-    return [task_id for task_id in task_ids if isinstance(task_id, str)]
+    if not isinstance(task_ids, list) or not all(isinstance(task_id, str) for task_id in task_ids):
+        raise MCPError(
+            INVALID_PARAMS, "Invalid params: `params.notifications.taskIds` must be an array of strings"
+        )
+    return [task_id for task_id in task_ids if len(task_id) <= LONGEST_TASK_ID]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import secrets
 import time
@@ -17,7 +16,7 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
 from . import scripts
-from .task import QUESTION, Question, Status, Task
+from .task import QUESTION, Question, Status, Task, size, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +35,10 @@ class Mailbox(Protocol):
 
 
 MAX_CALL_BYTES = 64 * 1024
-"""How long the parameters of a task's call may be, as JSON, and the answers of one `tasks/update`."""
+"""Bytes of the parameters of a task's call, as JSON in UTF-8, and of the answers of one `tasks/update`."""
 
 MAX_RESULT_BYTES = 256 * 1024
-"""How long the result of a task may be, as JSON."""
+"""Bytes of the result of a task, as JSON in UTF-8."""
 
 
 class TooManyTasks(Exception):
@@ -129,7 +128,7 @@ class TaskStore:
             run=new_run(),
         )
         fields, seconds = task.to_fields(), ttl + GRACE_SECONDS
-        if len(fields["params"]) > MAX_CALL_BYTES:
+        if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
         entry: list[Any] = [task.id, now, now + seconds, seconds, self._max_tasks]
         if not await self._enter(keys=[index_key(owner)], args=entry):
@@ -174,8 +173,8 @@ class TaskStore:
         Raises:
             TooLarge: The result is too long.
         """
-        text = json.dumps(result)
-        if len(text) > MAX_RESULT_BYTES:
+        text = to_json(result)
+        if size(text) > MAX_RESULT_BYTES:
             raise TooLarge
         return await self._finish(task_id, run, "completed", "result", text)
 
@@ -197,8 +196,8 @@ class TaskStore:
                 number += 1
                 wire = f"{key}-{number}"
             asked.append(wire)
-            fields += [QUESTION + wire, json.dumps({"key": key, "request": request})]
-        fields += ["asked", json.dumps(asked), "state", state or ""]
+            fields += [QUESTION + wire, to_json({"key": key, "request": request})]
+        fields += ["asked", to_json(asked), "state", state or ""]
         return await self._finish(task.id, run, "input_required", *fields)
 
     async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
@@ -211,10 +210,10 @@ class TaskStore:
         for wire, value in answers.items():
             question: Question | None = task.questions.get(wire)
             if question is not None:
-                arguments += [wire, question.key, json.dumps(value)]
+                arguments += [wire, question.key, to_json(value)]
         if not arguments:
             return None
-        if sum(map(len, arguments)) > MAX_CALL_BYTES:
+        if sum(map(size, arguments)) > MAX_CALL_BYTES:
             raise TooLarge
         run = new_run()
         outcome = await self._call(self._answer, task.id, time.time(), run, self._lease_ms, *arguments)
@@ -279,7 +278,7 @@ class TaskStore:
 
 def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields of a task that failed. Its status message says why, as SEP-2663 asks for."""
-    return "error", json.dumps(error), "message", str(error["message"])
+    return "error", to_json(error), "message", str(error["message"])
 
 
 def new_run() -> str:

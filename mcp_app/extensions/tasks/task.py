@@ -94,7 +94,7 @@ class Task:
         return {
             "owner": self.owner,
             "tool": self.tool,
-            "params": json.dumps(self.params),
+            "params": to_json(self.params),
             "status": self.status,
             "created": repr(self.created_at),
             "updated": repr(self.updated_at),
@@ -136,6 +136,21 @@ class Task:
             },
             is_leased=is_leased,
         )
+
+
+def to_json(value: Any) -> str:
+    """A value as JSON, of as few bytes as it takes: text is kept as it is, and counted so."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which only a tool of ours can have made
+        return json.dumps(value, separators=(",", ":"))
+    return text
+
+
+def size(text: str) -> int:
+    """The bytes that a text takes."""
+    return len(text.encode())
 
 
 def _json(text: str | None) -> Any:

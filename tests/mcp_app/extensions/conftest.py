@@ -62,9 +62,9 @@ class Toolbox:
         """Must not be repeated"""
         return await self._work("once")
 
-    async def says_much(self, size: int) -> str:
+    async def says_much(self, size: int, text: str = "x") -> str:
         """Returns a long text"""
-        return "x" * size
+        return text * size
 
     async def at_once(self) -> str:
         """Does not wait"""

@@ -75,6 +75,18 @@ async def test_answers_that_are_too_large_are_refused_and_the_questions_stay(her
     assert set((await here.get(task_id))["inputRequests"]) == {"first", "second"}
 
 
+async def test_an_answer_is_counted_in_bytes_of_utf_8_and_not_of_escapes(here):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await here.until(task_id, "input_required")
+    text = "é" * (MAX_CALL_BYTES // 2 - 500)
+    await here.update(task_id, {"first": said(text)})
+    with pytest.raises(MCPError, match="too large"):
+        await here.update(task_id, {"second": said("é" * (MAX_CALL_BYTES // 2))})
+    await here.update(task_id, {"second": said("two")})
+    task = await here.until(task_id, "completed")
+    assert task["result"]["content"][0]["text"] == f"{text} and two"
+
+
 async def test_an_answer_of_another_kind_is_refused_and_the_question_stays(here):
     task_id = (await here.call("asks_two"))["taskId"]
     before = await here.until(task_id, "input_required")

@@ -2,7 +2,7 @@
 
 import pytest
 from mcp.shared.exceptions import MCPError
-from mcp_types import MISSING_REQUIRED_CLIENT_CAPABILITY
+from mcp_types import INVALID_PARAMS, MISSING_REQUIRED_CLIENT_CAPABILITY
 
 SUBSCRIPTION = {"io.modelcontextprotocol/subscriptionId": 7}
 
@@ -76,6 +76,19 @@ async def test_task_notifications_need_the_extension(here):
     with pytest.raises(MCPError) as caught:
         await here.request("subscriptions/listen", {"notifications": {"taskIds": ["any"]}}, capabilities={})
     assert caught.value.code == MISSING_REQUIRED_CLIENT_CAPABILITY
+
+
+@pytest.mark.parametrize("task_ids", ["abc", {"a": 1}, 1, True, [1], ["a", None], [["a"]]])
+async def test_task_ids_that_are_no_array_of_strings_are_refused(here, task_ids):
+    with pytest.raises(MCPError, match="taskIds") as caught:
+        await here.request("subscriptions/listen", {"notifications": {"taskIds": task_ids}})
+    assert caught.value.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize("task_ids", [None, [], ["x" * 100_000]])
+async def test_no_task_ids_or_impossible_ones_are_acknowledged_as_none(here, task_ids):
+    async with here.listening(task_ids) as stream:
+        assert "taskIds" not in stream.sent[0][1]["notifications"]
 
 
 async def test_other_subscriptions_go_their_way(here):

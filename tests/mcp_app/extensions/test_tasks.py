@@ -78,6 +78,21 @@ async def test_a_result_that_is_too_large_fails_its_task(here):
     assert (await here.until(small, "completed", "failed"))["status"] == "completed"
 
 
+@pytest.mark.parametrize("text", ["é", "中", "\U0001f600", "\n"])
+async def test_sizes_are_counted_in_bytes_of_utf_8_and_not_of_escapes(here, text):
+    each = len(json.dumps(text, ensure_ascii=False).encode()) - 2
+    call = MAX_CALL_BYTES // each
+    await here.call("careful", {"padding": text * (call - 500)})
+    with pytest.raises(MCPError, match="too large"):
+        await here.call("careful", {"padding": text * call})
+    result = MAX_RESULT_BYTES // each
+    fits = (await here.call("says_much", {"size": result - 500, "text": text}))["taskId"]
+    task = await here.until(fits, "completed", "failed")
+    assert task["result"]["content"][0]["text"] == text * (result - 500)
+    grown = (await here.call("says_much", {"size": result, "text": text}))["taskId"]
+    assert (await here.until(grown, "completed", "failed"))["status"] == "failed"
+
+
 async def test_a_tool_without_support_never_becomes_a_task(here):
     result = await here.request("tools/call", {"name": "at_once", "arguments": {}, "task": {"ttl": 60_000}})
     assert result["resultType"] == "complete"

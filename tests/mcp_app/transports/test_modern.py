@@ -235,3 +235,31 @@ async def test_the_state_of_one_process_is_taken_by_the_other_and_by_nobody_else
     assert "state-ok" in text_of(answer)
     stolen = await (await modern(other, "tools/call", params, token="mallory")).answer()
     assert "error" in stolen
+
+
+async def _acknowledged(at: Process, uris: Any) -> Any:
+    stream = await modern(at, "subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+    message = await stream.next_message()
+    assert message["method"] == "notifications/subscriptions/acknowledged"
+    stream.leave()
+    return message["params"]["notifications"].get("resourceSubscriptions")
+
+
+async def test_a_listen_stream_keeps_as_much_of_its_uris_as_a_session_does(
+    one: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_SUBSCRIPTIONS = 3
+    longest = "a:" + "x" * 2046
+    assert await _acknowledged(one, [longest, "b:1", longest + "x", "", "b:1", "b:2", "b:3"]) == [
+        longest,
+        "b:1",
+        "b:2",
+    ]
+    assert await _acknowledged(one, ["x" * 3800] * 1000) is None
+
+
+@pytest.mark.parametrize("uris", ["a:b", [1], {"a": 1}])
+async def test_uris_that_are_no_array_of_strings_are_refused(one: Process, uris: Any) -> None:
+    response = await modern(one, "subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
+    refusal = await _error(response, 400, -32602)
+    assert "resourceSubscriptions" in refusal["error"]["message"]
