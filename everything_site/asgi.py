@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
+from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.conf import conf  # noqa: E402
@@ -30,6 +31,7 @@ from mcp_app.transports.streamable_http import StreamableHttp  # noqa: E402
 django_application = cast(Any, ASGIHandler())
 runtime = Runtime()
 browsers = tuple(conf.allowed_origins)
+needs = {**runtime.needs, "database": try_database}
 
 
 def route(pattern: str, app: Any) -> URLPattern:
@@ -51,7 +53,7 @@ application = RequestLog(
                     route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
                     route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
                     route(r"^healthz$", Healthz()),
-                    route(r"^readyz$", Readyz(runtime)),
+                    route(r"^readyz$", Readyz(needs, lambda: runtime.is_draining)),
                     # Metadata, registration and tokens are for pages of any origin; sign-in is not.
                     route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
                     route(r"", django_application),

@@ -16,11 +16,11 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site import env  # noqa: E402
-from everything_site.readiness import DatabaseReady  # noqa: E402
+from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
-from mcp_app.transports.health import Healthz  # noqa: E402
+from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
@@ -49,7 +49,7 @@ application = RequestLog(
             "http": URLRouter(
                 [
                     route(r"^healthz$", Healthz()),
-                    route(r"^readyz$", DatabaseReady()),
+                    route(r"^readyz$", Readyz({"database": try_database})),
                     # Metadata, registration and tokens are for pages of any origin; sign-in is not.
                     route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
                     route(r"", django_application),

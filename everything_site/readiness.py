@@ -1,25 +1,29 @@
-"""Readiness of a server that needs its database and nothing else."""
+"""Whether the database works, tried for `mcp_app.transports.health.Readyz`."""
 
 from __future__ import annotations
 
 from channels.db import database_sync_to_async
-from django.db import DatabaseError, connection
-
-from mcp_app.transports import http
+from django.db import OperationalError, connections
 
 
-class DatabaseReady:
-    """Answers 200 when the database answers, else 503; needs no token, and looks at no Host header."""
+async def try_database() -> None:
+    """Connect as a request does, and read.
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        try:
-            await database_sync_to_async(_ask)()
-        except DatabaseError:
-            await http.respond_json(send, 503, {"status": "not ready", "reason": "database"})
-            return
-        await http.respond_json(send, 200, {"status": "ready"})
+    Raises:
+        django.db.Error: It cannot be reached, takes no writes, or has not been migrated.
+    """
+    # In any thread of the pool: one probe must not wait for another request's queries.
+    await database_sync_to_async(_read, thread_sensitive=False)()
 
 
-def _ask() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+def _read() -> None:
+    connection = connections.create_connection("default")  # a new one, beside those that requests wait for
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")
+            if connection.vendor == "postgresql":
+                cursor.execute("SHOW transaction_read_only")
+                if cursor.fetchone() == ("on",):
+                    raise OperationalError("the server is a standby: it takes no writes")
+    finally:
+        connection.close()

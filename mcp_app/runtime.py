@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -135,6 +135,15 @@ class Runtime:
     def is_draining(self) -> bool:
         """Whether this process is about to end and should get no new work."""
         return self.drain is not None and self.drain.is_draining
+
+    @property
+    def needs(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What must work for MCP to be served, for `transports.health.Readyz`."""
+        return {"redis": self._try_redis, "channel layer": self.mailbox.probe}
+
+    async def _try_redis(self) -> None:
+        await self.start()
+        await self.peers.enrol()  # which writes: a replica, or a server that is full, reads all the same
 
     async def start(self) -> None:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.

@@ -21,6 +21,7 @@ from limits.errors import StorageError
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
 from oauth_app.addresses import client_address
@@ -44,7 +45,8 @@ class Limiter:
         options: dict[str, Any] = {
             "socket_timeout": REDIS_SECONDS,
             "socket_connect_timeout": REDIS_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
+            # Once, over a new connection, when the server at the old one has become a replica.
+            "retry": Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,)),
         }
         scheme, _, rest = redis_url.partition("://")
         url = f"redis+unix://{rest}" if scheme == "unix" else redis_url

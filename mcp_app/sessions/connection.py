@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import ConnectionError, ReadOnlyError, RedisError
 
 from mcp_app.conf import conf
 
@@ -47,8 +47,13 @@ def connect(url: str) -> Redis:
         timeout=conf.redis_timeout_seconds,
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
-        # A lost connection is opened again; a time-out is not waited for once more.
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2, supported_errors=(ConnectionError,)),
+        # A lost connection is opened again; a time-out is not waited for once more. So is a connection to a
+        # server that has become a replica: it refused the write, and the address may lead to the primary now.
+        retry=Retry(
+            ExponentialBackoff(cap=0.5, base=0.05),
+            retries=2,
+            supported_errors=(ConnectionError, ReadOnlyError),
+        ),
         decode_responses=True,
     )
     return Redis.from_pool(pool)

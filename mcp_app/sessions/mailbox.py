@@ -48,6 +48,8 @@ class Mailbox:
         """Sessions whose group this process could not leave."""
         self._unheard_since: float | None = None
         """When it first sent itself a message that has not arrived yet."""
+        self._heard = asyncio.Event()
+        """Set whenever a message arrives."""
         self.address = ""
         self.on(CONFIRMED, self._on_confirmed)
 
@@ -93,8 +95,7 @@ class Mailbox:
         async with self._changing:
             if self._unheard_since is not None and now - self._unheard_since > conf.lease_seconds:
                 logger.error("nothing arrives from the channel layer; its connections are opened anew")
-                await self.stop()
-                await _in_time(self._layer.flush())
+                await self._close()
             await self._open()
             await _in_time(self._layer.send(self.address, {"type": ECHO, "from": self.address}))
             self._unheard_since = self._unheard_since or now
@@ -104,6 +105,31 @@ class Mailbox:
                     await _in_time(self._layer.group_add(_group(session_id), self.address))
                     await _in_time(self._layer.group_discard(_group(session_id), self.address))
                 self._left_behind.discard(session_id)
+
+    async def reopen(self) -> None:
+        """Open the mailbox on new connections, at another address.
+
+        Raises:
+            RedisError, OSError: The channel layer cannot be reached; the next `check` tries again.
+        """
+        async with self._changing:
+            await self._close()
+            await self._open()
+
+    async def _close(self) -> None:
+        await self.stop()
+        await _in_time(self._layer.flush())
+
+    async def probe(self) -> None:
+        """Send a message to this process through the channel layer, and wait until something has arrived.
+
+        Raises:
+            RedisError, OSError: The channel layer cannot be reached, or forbids to publish.
+            TimeoutError: Nothing has arrived within `MCP_REDIS_TIMEOUT_SECONDS`.
+        """
+        self._heard.clear()
+        await _in_time(self._layer.send(self.address, {"type": ECHO, "from": self.address}))
+        await _in_time(self._heard.wait())
 
     async def send(self, address: str, message: Message) -> None:
         """Send to one process. A message for this very process is handled at once."""
@@ -189,6 +215,7 @@ class Mailbox:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._unheard_since = None
+            self._heard.set()
             if message.get("from") == self.address:
                 continue
             self._handle(message)

@@ -44,6 +44,18 @@ class Peers:
         except (RedisError, OSError):
             return  # its lease expires
 
+    async def _follow(self) -> None:
+        """Move the mailbox to the server that has the keys, if it is subscribed at another one.
+
+        After a failover the layer's connections may have stayed at the old primary. There they hear what the
+        new one publishes, but what they publish reaches nobody.
+        """
+        [(_, subscribers)] = await self._redis.pubsub_numsub(self._mailbox.address)
+        if not subscribers:
+            logger.warning("the channel layer is connected to another server than the keys; it moves")
+            await self._mailbox.reopen()
+            await self.enrol()
+
     async def run(self) -> None:
         """Stay on the roll, and within hearing, until cancelled."""
         while True:
@@ -51,7 +63,8 @@ class Peers:
             try:
                 await self._mailbox.check()
                 await self.enrol()
-            except (RedisError, OSError):
-                logger.warning("the roll of processes could not be kept: Redis cannot be reached")
+                await self._follow()
+            except (RedisError, OSError) as error:
+                logger.warning("the roll of processes could not be kept", extra={"reason": str(error)})
             except Exception:
-                logger.exception("the roll of processes could not be kept")
+                logger.exception("the roll of processes was not kept")

@@ -6,11 +6,12 @@ They need no token and look at no Host header: probes come by address.
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 
-from redis.exceptions import RedisError
-
-from mcp_app.runtime import Runtime
 from mcp_app.transports import http
+
+logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 2.0
 
@@ -23,19 +24,44 @@ class Healthz:
 
 
 class Readyz:
-    """Answers 200 when Redis answers and the process is not about to end, else 503."""
+    """Answers 200 when all that this process needs works and it is not about to end, else 503.
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    This is the one place that says whether the process is ready. What is needed is tried as requests use it:
+    a server that answers and refuses to write does not work.
+
+    Args:
+        needs: By name, what tries it; it raises when it does not work. The first fault is the reason given.
+        is_draining: Whether the process is about to end.
+    """
+
+    def __init__(
+        self,
+        needs: Mapping[str, Callable[[], Awaitable[None]]],
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._needs = needs
+        self._is_draining = is_draining
+        self._trying: asyncio.Task[str | None] | None = None
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        if self._runtime.is_draining:
-            await http.respond_json(send, 503, {"status": "not ready", "reason": "shutting down"})
-            return
-        try:
-            async with asyncio.timeout(_PROBE_SECONDS):
-                await self._runtime.redis.ping()
-        except (RedisError, OSError, TimeoutError):
-            await http.respond_json(send, 503, {"status": "not ready", "reason": "redis"})
-            return
-        await http.respond_json(send, 200, {"status": "ready"})
+        fault = "shutting down" if self._is_draining() else await self._first_fault()
+        if fault is None:
+            await http.respond_json(send, 200, {"status": "ready"})
+        else:
+            await http.respond_json(send, 503, {"status": "not ready", "reason": fault})
+
+    async def _first_fault(self) -> str | None:
+        """The name of what does not work. Probes that come together share one try: anybody may send them."""
+        if self._trying is None or self._trying.done():
+            self._trying = asyncio.create_task(self._try_all(), name="readiness")
+        return await asyncio.shield(self._trying)
+
+    async def _try_all(self) -> str | None:
+        for name, attempt in self._needs.items():
+            try:
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    await attempt()
+            except Exception as error:
+                logger.warning("not ready", extra={"need": name, "reason": str(error) or repr(error)})
+                return name
+        return None

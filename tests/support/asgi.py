@@ -37,7 +37,7 @@ def application(runtime: Runtime) -> Any:
         (r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
         (r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
         (r"^healthz$", Healthz()),
-        (r"^readyz$", Readyz(runtime)),
+        (r"^readyz$", Readyz(runtime.needs, lambda: runtime.is_draining)),
     ]
     return RequestLog(URLRouter([re_path(pattern, app) for pattern, app in routes]))
 

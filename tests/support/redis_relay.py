@@ -20,6 +20,10 @@ class RedisRelay:
         """How often clients have sent something: one command, or one pipeline of them."""
         self._loses_after: bytes | None = None
 
+    def lead_to(self, url: str) -> None:
+        """Carry new connections to another server, as after a failover; those that are open stay."""
+        self._target = urlsplit(url)
+
     def lose_reply_to(self, word: bytes) -> None:
         """Break the connection over the reply to the next command in which this word occurs."""
         self._loses_after = word

@@ -1,0 +1,240 @@
+"""Whether a process says that it is ready only when it can serve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.core.management import call_command
+from redis import Redis
+
+from mcp_app.transports.health import Readyz
+from tests.mcp_app.transports.support import (
+    Held,
+    Process,
+    Session,
+    call_held,
+    modern,
+    notification,
+    request,
+    text_of,
+    tool_call,
+)
+from tests.support.asgi import Http
+from tests.support.own_redis import OwnRedis
+from tests.support.own_redis import own_redis as own_redis_server
+from tests.support.redis_relay import relaying
+from tests.support.waiting import eventually
+
+NOBODY = ("127.0.0.1", 1)
+"""A primary that cannot be reached: its replica keeps what it has, and refuses to write."""
+
+
+@pytest.fixture
+def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
+    with own_redis_server() as redis:
+        use(mcp_settings, redis.url)
+        mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 0.5
+        mcp_settings.MCP_CACHE_SECONDS = 0.0
+        mcp_settings.MCP_LEASE_SECONDS = 1.0
+        yield redis
+
+
+def use(mcp_settings: Any, url: str) -> None:
+    mcp_settings.REDIS_URL = url
+    layer = mcp_settings.CHANNEL_LAYERS["default"]
+    mcp_settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": layer["CONFIG"] | {"hosts": [url]}}}
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Process]:
+    process = Process()
+    try:
+        yield process
+    finally:
+        await process.stop()
+        await get_channel_layer().flush()
+
+
+async def readiness(at: Process) -> tuple[int, Any]:
+    response = await at.http.request("GET", "/readyz")
+    answer = await response.json()
+    return response.status, answer.get("reason")
+
+
+async def is_ready(at: Process) -> bool:
+    return await readiness(at) == (200, None)
+
+
+def as_user(redis: OwnRedis, *rules: str) -> str:
+    """The server's URL for a user who may do so much."""
+    with redis.client() as client:
+        client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">secret", *rules)
+    return redis.url.replace("unix://", "unix://limited:secret@")
+
+
+async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still_answers(
+    own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    with own_redis_server() as new_primary:
+        async with relaying(own_redis.url) as relay:
+            use(mcp_settings, relay.url)
+            async with started() as process:
+                session = await Session.open(process)
+                await session.listen(process)
+                with own_redis.client() as client:
+                    client.replicaof(*NOBODY)
+                response = await session.post(process, request("logging/setLevel", {"level": "debug"}))
+                assert (response.status, response.headers["retry-after"]) == (503, "2")
+                assert await readiness(process) == (503, "redis")
+                relay.lead_to(new_primary.url)
+                await eventually(lambda: is_ready(process))
+                again = await Session.open(process)
+                stream = await again.post(process, tool_call("test_tool_with_progress", progress=1))
+                assert text_of((await stream.messages())[-1]) == "Tool with progress executed successfully"
+                with Redis.from_url(new_primary.url) as client, client.pubsub() as others:
+                    others.subscribe("mcp__group__everyone")
+
+                    async def others_hear_what_is_published() -> bool:
+                        await process.runtime.mailbox.broadcast({"type": "test"})
+                        return others.get_message(ignore_subscribe_messages=True) is not None
+
+                    await eventually(others_hear_what_is_published)
+                    assert client.pubsub_numsub(process.runtime.mailbox.address)[0][1] == 1
+
+
+async def test_a_failover_that_is_over_before_anybody_asks_costs_no_request(
+    own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    with own_redis_server() as new_primary:
+        async with relaying(own_redis.url) as relay:
+            use(mcp_settings, relay.url)
+            async with started() as process:
+                await Session.open(process)
+                with own_redis.client() as client:
+                    client.replicaof(*NOBODY)
+                relay.lead_to(new_primary.url)
+                await asyncio.gather(*(Session.open(process) for _ in range(10)))
+
+
+async def test_a_server_that_refuses_to_write_is_not_ready(own_redis: OwnRedis) -> None:
+    async with started() as process:
+        assert await is_ready(process)
+        with own_redis.client() as client:
+            client.replicaof(*NOBODY)
+        assert await readiness(process) == (503, "redis")
+        with own_redis.client() as client:
+            client.replicaof("NO", "ONE")
+        assert await is_ready(process)
+
+
+async def test_a_full_server_is_not_ready(own_redis: OwnRedis) -> None:
+    async with started() as process:
+        with own_redis.client() as client:
+            client.config_set("maxmemory", "1")
+        assert await readiness(process) == (503, "redis")
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        (("~*", "+@all", "resetchannels"), "channel layer"),
+        (("~*", "+@all", "resetchannels", "&other*"), "channel layer"),
+        (("~*", "+@all", "&*", "-publish"), "channel layer"),
+        (("~*", "+@all", "&*", "-subscribe"), "channel layer"),
+        (("resetkeys", "+@all", "&*"), "redis"),
+        (("~*", "+@read", "+@connection", "&*"), "redis"),
+    ],
+    ids=["no channels", "other channels", "no publish", "no subscribe", "no keys", "no writing"],
+)
+async def test_a_redis_user_who_may_not_do_what_is_needed_is_not_ready(
+    own_redis: OwnRedis, mcp_settings: Any, rules: tuple[str, ...], reason: str
+) -> None:
+    use(mcp_settings, as_user(own_redis, *rules))
+    async with started() as process:
+        assert await readiness(process) == (503, reason)
+
+
+async def test_a_wrong_password_is_not_ready(own_redis: OwnRedis, mcp_settings: Any) -> None:
+    use(mcp_settings, as_user(own_redis, "~*", "&*", "+@all").replace("secret", "guess"))
+    async with started() as process:
+        assert await readiness(process) == (503, "redis")
+
+
+async def test_the_documented_redis_user_may_do_all_that_the_server_does(
+    own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
+    [line] = [line for line in text.splitlines() if line.startswith("user everything ")]
+    use(mcp_settings, as_user(own_redis, *(word for word in line.split()[2:] if word[0] not in ">o")))
+    async with started() as process, started() as other:
+        assert await is_ready(process)
+        session = await Session.open(process)
+        stream = await session.listen(other)
+        await session.post(process, request("resources/subscribe", {"uri": "test://watched-resource"}))
+        held = Held(process)
+        running = await session.post(process, call_held())
+        await running.next_message()
+        sampled = await session.post(process, tool_call("test_sampling", {"prompt": "x"}, id=3))
+        asked = await sampled.next_message()
+        answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "a"}}
+        posted = await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+        assert posted.status == 202
+        await sampled.messages()
+        held.go.set()
+        await running.messages()
+        await process.runtime.log.append(session.id, "pending", notification("notifications/n"))
+        assert (await stream.next_message())["method"] == "notifications/n"
+        assert (await modern(process, "tools/list")).status == 200
+        call_command("sessions")
+        assert (await session.delete(other)).status == 204
+    with own_redis.client() as client:
+        assert [entry for entry in client.acl_log() if entry["username"] == "limited"] == []
+
+
+async def test_probes_that_come_together_share_one_try() -> None:
+    tries = 0
+    go = asyncio.Event()
+
+    async def attempt() -> None:
+        nonlocal tries
+        tries += 1
+        await go.wait()
+
+    http = Http(Readyz({"thing": attempt}))
+    probes = [asyncio.create_task(http.request("GET", "/readyz")) for _ in range(20)]
+    await eventually(lambda: tries)
+    go.set()
+    assert {(await probe).status for probe in probes} == {200}
+    assert tries == 1
+
+
+async def test_the_first_need_that_does_not_work_is_named() -> None:
+    async def works() -> None: ...
+
+    async def fails() -> None:
+        raise RuntimeError("out of order")
+
+    response = await Http(Readyz({"a": works, "b": fails, "c": fails})).request("GET", "/readyz")
+    assert (response.status, await response.json()) == (503, {"status": "not ready", "reason": "b"})
+
+
+async def test_a_need_that_never_answers_does_not_work() -> None:
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    response = await Http(Readyz({"a": hangs})).request("GET", "/readyz")
+    assert (response.status, await response.json()) == (503, {"status": "not ready", "reason": "a"})
+
+
+async def test_a_process_that_ends_is_not_ready() -> None:
+    response = await Http(Readyz({}, lambda: True)).request("GET", "/readyz")
+    assert (response.status, await response.json()) == (
+        503,
+        {"status": "not ready", "reason": "shutting down"},
+    )
