@@ -13,9 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
-from mcp.server.context import ServerRequestContext
-from mcp.server.session import ServerSession
-from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp.server import ServerRequestContext
 from mcp_types import (
     Notification,
     RequestId,
@@ -23,6 +21,8 @@ from mcp_types import (
     SubscriptionFilter,
     SubscriptionsAcknowledgedNotification,
 )
+
+from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 
 URIS = "resourceSubscriptions"
 

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
-from mcp.shared.message import ServerMessageMetadata
 from mcp.types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     ClientCapabilities,
@@ -46,6 +45,8 @@ from mcp.types import (
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, ValidationError
+
+from mcp_app.sdk import ServerMessageMetadata
 
 # Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
 # for minutes; a person gets ten of them, as with the reference server.

@@ -8,7 +8,9 @@ of all three lists are announced (the bus carries them to every session), so the
 
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server import ServerRequestContext
+
+from mcp_app.sdk import CallNext, HandlerResult
 
 LISTS = ("tools", "prompts", "resources")
 

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server import ServerRequestContext
-from mcp.server.context import CallNext, HandlerResult
 from mcp.types import Resource
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+from mcp_app.sdk import CallNext, HandlerResult
 
 RequestContext = ServerRequestContext[Any, Any]
 

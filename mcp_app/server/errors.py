@@ -8,11 +8,13 @@ saying which (`data: ""`); here the message names each and the reason.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
+
+from mcp_app.sdk import CallNext, HandlerResult
 
 from .validation_messages import explain
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server import CacheHint
 from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer, RequestStateSecurity
 from mcp.server.subscriptions import SubscriptionBus
@@ -13,6 +13,7 @@ from mcp_app import __version__
 from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.sdk import CacheableMethod
 
 from . import (
     completions,

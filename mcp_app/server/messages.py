@@ -6,9 +6,10 @@ shows it, so it uses the parts below them, which do not warn.
 
 from typing import Any
 
-from mcp.server.connection import allowed_log_levels
 from mcp.server.mcpserver import Context
 from mcp.types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
+
+from mcp_app.sdk import allowed_log_levels
 
 LOGGER = "everything-server"
 

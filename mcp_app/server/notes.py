@@ -14,13 +14,13 @@ from typing import Any, Protocol
 from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
-from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.types import Annotations, Resource
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.extensions.listening import Send, beside
+from mcp_app.sdk import CallNext, HandlerResult
 
 from .images import icon
 from .session_features import find_session

@@ -7,7 +7,7 @@ provider that the settings configure, is there before the server is made, and ge
 
 from typing import Any
 
-from mcp.server.lowlevel.server import Server
+from mcp.server import Server
 from opentelemetry import trace
 
 

@@ -11,10 +11,10 @@ import time
 from typing import Any, cast
 
 from mcp.server.subscriptions import ServerEvent
-from mcp.shared.subscriptions import ResourceUpdated, event_to_notification
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
+from mcp_app.sdk import ResourceUpdated, event_to_notification
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PENDING, EventLog
 from mcp_app.sessions.record import subscription_field

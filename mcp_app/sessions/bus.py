@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server.subscriptions import InMemorySubscriptionBus
-from mcp.shared.subscriptions import (
+from redis.exceptions import RedisError
+
+from mcp_app.sdk import (
     PromptsListChanged,
     ResourcesListChanged,
     ResourceUpdated,
     ServerEvent,
     ToolsListChanged,
 )
-from redis.exceptions import RedisError
-
 from mcp_app.sessions.mailbox import Mailbox
 
 logger = logging.getLogger(__name__)

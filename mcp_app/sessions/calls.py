@@ -19,15 +19,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from mcp.server.connection import Connection
-from mcp.server.lowlevel.server import Server
-from mcp.server.runner import ServerRunner
-from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.server import Server
 from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
+from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests

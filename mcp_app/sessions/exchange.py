@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pydantic_core
-from mcp.server.connection import Connection
-from mcp.server.runner import modern_error_data, serve_one
-from mcp.shared.dispatcher import CallOptions
-from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest, ProgressToken
 from redis.exceptions import RedisError
 
+from mcp_app.sdk import (
+    CallOptions,
+    Connection,
+    ServerMessageMetadata,
+    TransportContext,
+    modern_error_data,
+    progress_token_from_params,
+    serve_one,
+)
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.event_log import PATIENCE_SECONDS, PENDING, START, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord

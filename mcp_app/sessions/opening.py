@@ -6,11 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from mcp.server.connection import Connection
-from mcp.server.runner import modern_error_data, serve_one
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
+from mcp_app.sdk import Connection, modern_error_data, serve_one
 from mcp_app.server.client_capabilities import known
 from mcp_app.server.errors import invalid_params
 from mcp_app.sessions.calls import Calls

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
-from mcp.shared.dispatcher import as_request_id
 from mcp_types import (
     INVALID_REQUEST,
     ErrorData,
@@ -23,6 +22,7 @@ from pydantic import ValidationError
 from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.sdk import as_request_id
 from mcp_app.server.validation_messages import explain
 from mcp_app.sessions.event_log import Event
 from mcp_app.sessions.merged_stream import MergedStream

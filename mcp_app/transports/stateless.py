@@ -15,27 +15,28 @@ from functools import cached_property
 from typing import Any
 
 import anyio
-from mcp.server.connection import Connection
-from mcp.server.runner import modern_error_data, serve_one
-from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    InboundLadderRejection,
-    InboundModernRoute,
-    classify_inbound_request,
-    find_duplicated_routing_header,
-    validate_mcp_param_headers,
-)
-from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
 from mcp_app.extensions.listening import within_bounds
 from mcp_app.runtime import Runtime
+from mcp_app.sdk import (
+    ERROR_CODE_HTTP_STATUS,
+    CallOptions,
+    Connection,
+    InboundLadderRejection,
+    InboundModernRoute,
+    ServerMessageMetadata,
+    TransportContext,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    modern_error_data,
+    progress_token_from_params,
+    serve_one,
+    validate_mcp_param_headers,
+)
 from mcp_app.server.client_capabilities import known
 from mcp_app.server.session_features import LONGEST_URI
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.extensions.listening import Send, beside
+from mcp_app.sdk import CallNext, HandlerResult
 
 from .extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
 

@@ -14,13 +14,8 @@ from contextlib import suppress
 from typing import Any
 
 import anyio
-from mcp.server.connection import Connection
-from mcp.server.lowlevel.server import Server
-from mcp.server.runner import modern_error_data, serve_one
-from mcp.shared.dispatcher import CallOptions
+from mcp.server import Server
 from mcp.shared.exceptions import NoBackChannelError
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -29,6 +24,14 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
+from mcp_app.sdk import (
+    CallOptions,
+    Connection,
+    ServerMessageMetadata,
+    TransportContext,
+    modern_error_data,
+    serve_one,
+)
 from mcp_app.server.client_capabilities import known
 
 from .store import MAX_RESULT_BYTES, TaskStore, TooLarge

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mcp.server.context import ServerRequestContext
+from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, InputRequiredResult
 
 FirstRound = Callable[

@@ -1,0 +1,69 @@
+"""All that this project uses of the SDK's inside.
+
+The SDK promises what `mcp`, `mcp.server` and `mcp_types` export, and what its documentation names. A server
+without sessions in memory needs more: a driver for one request, the rules for headers, the shapes of a
+dispatch. None of it is private, but a minor release may move it. So it is imported here and nowhere else,
+requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py names each part.
+"""
+
+from mcp.server.caching import CacheableMethod
+from mcp.server.connection import Connection, allowed_log_levels
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.server.runner import ServerRunner, modern_error_data, serve_one
+from mcp.server.session import ServerSession
+from mcp.shared.dispatcher import CallOptions, as_request_id
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    MCP_NAME_HEADER,
+    InboundLadderRejection,
+    InboundModernRoute,
+    classify_inbound_request,
+    decode_header_value,
+    find_duplicated_routing_header,
+    validate_mcp_param_headers,
+)
+from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.subscriptions import (
+    SUBSCRIPTION_ID_META_KEY,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+    event_to_notification,
+)
+from mcp.shared.transport_context import TransportContext
+
+__all__ = [
+    "ERROR_CODE_HTTP_STATUS",
+    "MCP_NAME_HEADER",
+    "SUBSCRIPTION_ID_META_KEY",
+    "CacheableMethod",
+    "CallNext",
+    "CallOptions",
+    "Connection",
+    "HandlerResult",
+    "InboundLadderRejection",
+    "InboundModernRoute",
+    "PromptsListChanged",
+    "ResourceUpdated",
+    "ResourcesListChanged",
+    "ServerEvent",
+    "ServerMessageMetadata",
+    "ServerMiddleware",
+    "ServerRunner",
+    "ServerSession",
+    "ToolsListChanged",
+    "TransportContext",
+    "allowed_log_levels",
+    "as_request_id",
+    "classify_inbound_request",
+    "decode_header_value",
+    "event_to_notification",
+    "find_duplicated_routing_header",
+    "modern_error_data",
+    "progress_token_from_params",
+    "serve_one",
+    "validate_mcp_param_headers",
+]

@@ -1,0 +1,79 @@
+"""requirements.txt: what is imported is named, and no version with a known hole is admitted."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.docs.markdown import DOCS
+
+ROOT = DOCS.parent
+PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "tests", "docs")
+FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
+"""The first versions without the holes that were known when this was written."""
+
+
+def requirements() -> dict[str, Requirement]:
+    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
+    found = [Requirement(line) for line in lines if line]
+    return {_canonical(requirement.name): requirement for requirement in found}
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported() -> Iterator[tuple[str, Path]]:
+    """The top-level packages that are imported, without the standard library and the project's own."""
+    for part in PARTS:
+        for path in (ROOT / part).rglob("*.py"):
+            if "node_modules" in path.parts or path.is_relative_to(ROOT / "tests/bench"):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                    names = [node.module]
+                for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
+                    is_own = (ROOT / top).exists() or path.with_name(f"{top}.py").exists()
+                    if not is_own:
+                        yield top, path
+
+
+def test_every_package_that_is_imported_is_named() -> None:
+    named = set(requirements())
+    providers = packages_distributions()
+    missing = {
+        f"{path.relative_to(ROOT)} imports {top}"
+        for top, path in imported()
+        if not named & {_canonical(name) for name in providers.get(top, [])}
+    }
+    assert not missing
+
+
+@pytest.mark.parametrize("name", FIXED_IN)
+def test_no_version_with_a_known_hole_is_admitted(name: str) -> None:
+    assert Version(FIXED_IN[name]) in requirements()[name].specifier
+    release = Version(FIXED_IN[name]).release
+    before = ".".join(map(str, (*release[:-1], release[-1] - 1)))
+    assert Version(before) not in requirements()[name].specifier
+
+
+def test_the_inside_of_the_sdk_may_not_move_by_itself() -> None:
+    admitted = requirements()["mcp"].specifier
+    assert Version("2.3.1") in admitted
+    assert Version("2.4.0") not in admitted
+
+
+@pytest.mark.parametrize("name", sorted(requirements()))
+def test_what_is_installed_is_admitted(name: str) -> None:
+    requirement = requirements()[name]
+    if requirement.marker is None or requirement.marker.evaluate():
+        assert Version(version(name)) in requirement.specifier
