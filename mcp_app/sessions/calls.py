@@ -30,7 +30,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
 from mcp_app.sessions.connection import insist
-from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, limits
+from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, is_listener_of, limits
 from mcp_app.sessions.exchange import Exchange, SessionChannel, encode
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
@@ -65,6 +65,8 @@ if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[2])
 if ARGV[3] ~= '' then
   put(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[6], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
+elseif ARGV[1] == ARGV[2] then
+  cancel(KEYS[3], KEYS[4], ARGV[4], ARGV[6], ARGV[1])
 end
 return 1
 """
@@ -272,12 +274,15 @@ class Calls:
 
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
         """Whether what followed a place of a stream can still be told, all of it."""
+        if is_listener(stream):
+            if not is_listener_of(record.id, stream):
+                return False
+            whole, _ = await self.log.can_tell(record.id, stream, place)
+            return whole
         whole, anything = await self.log.can_tell(record.id, stream, place)
         # A call that has ended is worth coming back for only if it left something behind that place.
         return whole and (
-            anything
-            or is_listener(stream)
-            or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
+            anything or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
         )
 
     async def look_after(self, record: SessionRecord, stream: str) -> bool:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pydantic_core
+from django.conf import settings
+from django.utils.crypto import salted_hmac
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
@@ -47,9 +49,24 @@ local function pend(log, cap, bytes, data)
   local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
   redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
 end
+local function prune(log, ends, cap)
+  if redis.call('HLEN', ends) < 2 * tonumber(cap) then return end
+  local function age(place) return tonumber(string.match(place, '^%d+') or -1) end
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  local first = oldest and age(oldest[1]) or 0
+  local known = redis.call('HGETALL', ends)
+  for i = 1, #known, 2 do
+    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
+  end
+end
+local function cancel(log, ends, cap, seconds, stream)
+  redis.call('HSET', ends, stream, 'cancelled')
+  prune(log, ends, cap)
+  redis.call('EXPIRE', ends, seconds)
+end
 local function add(log, ends, cap, bytes, stream, data, final)
   local previous = redis.call('HGET', ends, stream) or '0-0'
-  if previous == 'ended' then return end
+  if previous == 'ended' or previous == 'cancelled' then return end
   local entry = {'stream', stream, 'data', data, 'previous', previous}
   if final then
     table.insert(entry, 'final')
@@ -66,13 +83,7 @@ local function add(log, ends, cap, bytes, stream, data, final)
     redis.call('XTRIM', log, 'MINID', oldest)
     redis.call('HSET', ends, 'bytes', kept)
   end
-  if redis.call('HLEN', ends) < 2 * tonumber(cap) then return end
-  local function age(place) return tonumber(string.match(place, '^%d+') or 0) end
-  local first = age(redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1][1])
-  local known = redis.call('HGETALL', ends)
-  for i = 1, #known, 2 do
-    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
-  end
+  prune(log, ends, cap)
 end
 local function put(log, ends, cap, bytes, seconds, stream, data, final)
   if stream == 'pending' then
@@ -84,12 +95,13 @@ local function put(log, ends, cap, bytes, seconds, stream, data, final)
   redis.call('EXPIRE', log, seconds)
 end
 """
-"""`put`, for scripts that append to an event log, or to what is pending.
+"""`put`, for scripts that append to an event log, or to what is pending; and `cancel`, for those that end a
+stream without an answer.
 
 Each entry of a log names the one before it on its own stream, so that whoever reads on knows whether one is
-missing. Nothing is added to a stream after its final event. A log that has grown past its bytes keeps the
-newest half of them. Once there are many ends, those of streams that have ended are forgotten, and those of
-which nothing is left."""
+missing. Nothing is added to a stream after its final event, or after it was cancelled. A log that has grown
+past its bytes keeps the newest half of them. Once there are many ends, those of streams that have ended are
+forgotten, and those of which nothing is left."""
 
 # Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
@@ -138,9 +150,24 @@ def new_reply_stream() -> str:
     return _REPLY + secrets.token_hex(8)
 
 
-def new_listener_stream() -> str:
-    """A name for a GET stream."""
-    return _LISTENER + secrets.token_hex(8)
+def new_listener_stream(session_id: str) -> str:
+    """A name for a GET stream, which any process knows again as one of this session.
+
+    Nothing is stored of a stream on which nothing was said, and yet a client may come back to it.
+    """
+    nonce = secrets.token_hex(4)
+    return f"{_LISTENER}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
+
+
+def is_listener_of(session_id: str, stream: str) -> bool:
+    """Whether a name was given to a GET stream of this session."""
+    nonce, seal = stream[1:9], stream[9:]
+    secrets_in_use = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return is_listener(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
+
+
+def _seal(session_id: str, nonce: str, secret: str) -> str:
+    return salted_hmac("mcp.listener", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
 
 
 def is_listener(stream: str) -> bool:
@@ -280,6 +307,16 @@ class EventLog:
             return True, True
         end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
         return (end or START) == after, False
+
+    async def is_over(self, session_id: str, stream: str, after: str) -> bool:
+        """Whether nothing can follow a place: it is the answer itself, or the call was cancelled."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(keys.ends(session_id), stream)
+            pipe.xrange(keys.events(session_id), min=after, max=after)
+            end, there = await pipe.execute()
+        return end == "cancelled" or any(
+            fields["stream"] == stream and "final" in fields for _, fields in there
+        )
 
     async def entries(self, session_id: str, after: str) -> list[tuple[str, dict[str, str]]]:
         """The next page of a log, whatever its streams: (place, fields)."""

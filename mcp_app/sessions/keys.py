@@ -25,7 +25,7 @@ def events(session_id: str) -> str:
 
 
 def ends(session_id: str) -> str:
-    """Hash: the last event's place on each event stream, `ended` when none follows; the log's `bytes`."""
+    """Hash: the last event of each event stream, `ended` or `cancelled` once it is over; the `bytes`."""
     return f"mcp:ends:{{{session_id}}}"
 
 

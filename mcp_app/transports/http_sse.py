@@ -92,7 +92,7 @@ class Sse:
         # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
         record = new_session(principal)
         await self._runtime.sessions.create(record)
-        return record, new_listener_stream(), START
+        return record, new_listener_stream(record.id), START
 
 
 class Message:

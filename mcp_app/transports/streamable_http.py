@@ -208,12 +208,18 @@ class StreamableHttp:
         last_event_id = headers.get("last-event-id")
         stream: EventStream
         if not last_event_id:
-            name, place = new_listener_stream(), START
+            name, place = new_listener_stream(record.id), START
             stream = ListenerStream(streams, record, name, place, resumed=False)
         else:
             resumed = parse_event_id(last_event_id)
-            if resumed is None or not await self._runtime.calls.can_resume(record, *resumed):
+            if resumed is None:
                 raise errors.unknown_event_id()
+            if not await self._runtime.calls.can_resume(record, *resumed):
+                if not await self._runtime.log.is_over(record.id, *resumed):
+                    raise errors.unknown_event_id()
+                # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
+                await http.respond(send, 204, headers=http.COMMON_HEADERS)
+                return
             name, place = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
             if is_listener(name):

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from mcp.server.mcpserver import Context
 
 from mcp_app.conf import conf
+from mcp_app.sessions import keys
 from tests.mcp_app.transports.support import (
     OLDER,
     Held,
@@ -19,6 +21,7 @@ from tests.mcp_app.transports.support import (
     tool_call,
     within,
 )
+from tests.support.asgi import Response
 from tests.support.waiting import eventually
 
 FOREIGN_EVENT_IDS = (
@@ -27,13 +30,21 @@ FOREIGN_EVENT_IDS = (
     "r0_0-0",
     "r0000000000000000_0-0",
     "r0000000000000000_99999999999999999999-0",
+    "g0000000000000000_0-0",
     "g0000000000000000_1-0",
+    "g0123456789abcdef_0-0",
+    "r0123456789abcdef_1795385535728-0",
     "x" * 5000,
     "g_0-0",
     "é",
     "r*_0-0",
 )
 NO_ID_IN_FLIGHT: list[Any] = [None, True, [1], {}, 2**70, -(2**70), "1", 2, 1.5, "\n"]
+
+
+async def _assert_nothing_follows(response: Response) -> None:
+    assert (response.status, await response.body()) == (204, b"")
+    assert "content-type" not in response.headers, "a stream that is empty would be reconnected to"
 
 
 def _cancelled(id: Any) -> dict[str, Any]:
@@ -174,7 +185,31 @@ async def test_after_the_answer_there_is_nothing_to_come_back_for(one: Process, 
     stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
     *_, last = [event async for event in stream.events()]
     assert "result" in last.message
-    assert (await session.get(one, last.id)).status == 400
+    await _assert_nothing_follows(await session.get(one, last.id))
+
+
+async def test_after_an_error_there_is_nothing_to_come_back_for(one: Process, session: Session) -> None:
+    async def torn(ctx: Context) -> str:
+        await ctx.report_progress(1)
+        return "half a character: \ud83d"
+
+    one.runtime.server.add_tool(torn, structured_output=False)
+    stream = await session.post(one, tool_call("torn", progress=1))
+    *_, last = [event async for event in stream.events()]
+    assert "error" in last.message
+    await _assert_nothing_follows(await session.get(one, last.id))
+
+
+async def test_an_id_of_another_sessions_stream_is_unknown(
+    one: Process, other: Process, session: Session
+) -> None:
+    neighbour = await Session.open(one)
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    *_, last = [event async for event in stream.events()]
+    listening = await (await session.listen(one)).next_block()
+    assert listening is not None
+    for id in (last.id, listening.id):
+        assert (await neighbour.get(other, id)).status == 400
 
 
 async def test_a_tool_can_close_its_stream_and_its_client_polls_for_the_result(
@@ -248,15 +283,52 @@ async def test_a_silent_call_that_is_cancelled_gets_no_answer(one: Process, sess
     assert await response.body() == b""
 
 
-async def test_a_cancelled_stream_cannot_be_resumed_for_ever(one: Process, session: Session) -> None:
+@pytest.mark.parametrize("is_quiet", [True, False])
+async def test_who_comes_back_to_a_cancelled_stream_is_told_to_stop(
+    one: Process, other: Process, session: Session, mcp_settings: Any, is_quiet: bool
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0
     held = Held(one)
-    stream = await session.post(one, call_held())
-    first = await stream.next_event()
+    stream = await session.post(one, call_held(quiet=is_quiet))
+    known = await (stream.next_block() if is_quiet else stream.next_event())
+    assert known is not None
     await within(held.started.wait())
     await session.post(one, _cancelled(1))
-    await within(held.ended.wait())
     assert await stream.messages() == []
-    assert (await session.get(one, first.id)).status == 400
+    for process in (one, other):
+        await _assert_nothing_follows(await session.get(process, known.id))
+
+
+async def test_who_comes_back_to_an_earlier_place_of_a_cancelled_stream_gets_the_rest_and_no_answer(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    primed = await stream.next_block()
+    assert primed is not None
+    said = await stream.next_event()
+    await session.post(one, _cancelled(1))
+    assert await stream.messages() == []
+    resumed = await session.get(other, primed.id)
+    assert [event.id async for event in resumed.events()] == [said.id]
+    await within(held.ended.wait())
+
+
+async def test_cancelled_streams_are_remembered_for_a_while_and_not_too_many(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0
+    mcp_settings.MCP_EVENT_LOG_LENGTH = 2
+    held = Held(one)
+    ends = keys.ends(session.id)
+    for n in range(5):
+        held.started.clear()
+        stream = await session.post(one, call_held(quiet=True, id=n))
+        await within(held.started.wait())
+        await session.post(one, _cancelled(n))
+        assert await stream.messages() == []
+        assert await one.runtime.redis.hlen(ends) < 4
+    assert 0 < await one.runtime.redis.ttl(ends) <= conf.session_idle_seconds
 
 
 @pytest.mark.parametrize(
