@@ -41,12 +41,16 @@ from mcp.types import (
     SamplingMessage,
     SamplingToolsCapability,
     TextContent,
+    ToolUseContent,
     UrlElicitationCapability,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, ValidationError
 
 from mcp_app.sdk import ServerMessageMetadata
+
+from .schema_messages import problems
+from .validation_messages import explain
 
 # Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
 # for minutes; a person gets ten of them, as with the reference server.
@@ -65,6 +69,18 @@ class NamedRoots(Result):
     """The answer to `roots/list`, as the client wrote it."""
 
     roots: list[NamedRoot]
+
+
+# The revisions that brought them.
+ELICITATION = "2025-06-18"
+URL_MODE = "2025-11-25"
+SAMPLING_WITH_TOOLS = "2025-11-25"
+LISTS_IN_FORMS = "2025-11-25"
+"""Choices of several (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
+
+
+class UnfitAnswer(ToolError):
+    """The client answered, but not what it was asked; the message names each field that is wrong."""
 
 
 Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult, NamedRoots)
@@ -132,11 +148,13 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
 def _is_newer_than(revision: str | None, request: InputRequest) -> bool:
     match request:
         case ElicitRequest(params=ElicitRequestURLParams()):
-            since = "2025-11-25"
+            since = URL_MODE
         case CreateMessageRequest() if request.params.tools:
-            since = "2025-11-25"
-        case ElicitRequest():
-            since = "2025-06-18"
+            since = SAMPLING_WITH_TOOLS
+        case ElicitRequest(params=ElicitRequestFormParams(requested_schema=schema)):
+            fields = schema.get("properties", {}).values()
+            is_rich = any(field.get("type") == "array" or "oneOf" in field for field in fields)
+            since = LISTS_IN_FORMS if is_rich else ELICITATION
         case _:
             return False
     return revision is not None and revision < since
@@ -172,20 +190,23 @@ async def ask(
     """The client's answer to `request`; at 2026-07-28 possibly the result that asks for it under `key`.
 
     Raises:
-        ToolError: The client cannot be asked, refused, answered nonsense, or let the deadline pass.
+        UnfitAnswer: See `checked`.
+        ToolError: The client cannot be asked, refused, or let the deadline pass.
         MCPError: At 2026-07-28, when it cannot be asked (-32021).
     """
     if is_modern(ctx):
         answer = answered(ctx, key, result_type)
         if answer is not None:
-            return answer
+            return checked(request, answer)
         if not can_answer(ctx, request):
             raise missing_capability(ctx, required_capability(request))
         return InputRequiredResult(input_requests={key: request})
+    if _is_newer_than(ctx.protocol_version, request):
+        raise ToolError(f"this question needs a revision later than {ctx.protocol_version}")
     if not can_answer(ctx, request):
         raise missing_capability(ctx, required_capability(request))
     try:
-        return await ctx.session.send_request(
+        answer = await ctx.session.send_request(
             request,
             result_type,
             request_read_timeout_seconds=deadline,
@@ -194,7 +215,43 @@ async def ask(
     except MCPError as error:
         raise ToolError(f"{request.method} failed: {error.message}") from error
     except ValidationError as error:
-        raise ToolError(f"{request.method} was answered with something else") from error
+        raise UnfitAnswer(f"the answer to {request.method} is malformed: {_explain(error)}") from error
+    return checked(request, answer)
+
+
+def checked(request: InputRequest, answer: Answer) -> Answer:
+    """The answer, if it is one to this request.
+
+    A form is held against its schema (client/elicitation, "Security Considerations"). A model calls only
+    tools that it was offered, each call under an id of its own (client/sampling, "Sampling with Tools").
+
+    Raises:
+        UnfitAnswer: It is none.
+    """
+    if isinstance(answer, ElicitResult):
+        wrong = form_problems(request, answer)
+        if wrong:
+            raise UnfitAnswer(f"the answer does not match the form: {wrong}")
+    elif isinstance(answer, CreateMessageResultWithTools) and isinstance(request, CreateMessageRequest):
+        calls = [block.id for block in answer.content_as_list if isinstance(block, ToolUseContent)]
+        if calls and not request.params.tools:
+            raise UnfitAnswer("the model called a tool, and was offered none")
+        if len(set(calls)) < len(calls):
+            raise UnfitAnswer("the model made two tool calls with the same id")
+    return answer
+
+
+def form_problems(request: InputRequest, answer: ElicitResult) -> str:
+    """What an answer breaks of the form that it answers; empty where it fits, or was not accepted."""
+    if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
+        return ""
+    return problems(request.params.requested_schema, answer.content or {})
+
+
+def _explain(error: ValidationError) -> str:
+    # Of the answer only the error is left. A field of a form is the second step of a location.
+    fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
+    return explain(error, {"content": dict.fromkeys(fields)})
 
 
 def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None:

@@ -88,7 +88,7 @@ class _Found(NamedTuple):
             elif step is not missing:
                 branch, is_inside = f"{branch}/{path}/{step}", False
                 continue
-            path, is_inside = _join(path, step), bool(branch)
+            path, is_inside = join(path, step), bool(branch)
         rule = _rule(item["type"], item["msg"])
         return cls(path, rule, branch, is_inside and item["type"] in ("literal_error", "enum"))
 
@@ -111,7 +111,8 @@ def _relevant(found: list[_Found]) -> Iterable[tuple[str, str]]:
             yield (f"`{error.path}`" if error.path else "the value"), error.rule
 
 
-def _join(path: str, step: int | str) -> str:
+def join(path: str, step: int | str) -> str:
+    """A JSON path, one step further."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     if len(step) > _LONGEST_STEP:

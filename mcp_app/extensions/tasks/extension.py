@@ -15,6 +15,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
@@ -25,16 +26,20 @@ from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     PROTOCOL_VERSION_META_KEY,
     CallToolRequestParams,
+    CallToolResult,
     CreateMessageResult,
     CreateMessageResultWithTools,
     ElicitResult,
     ListRootsResult,
     RequestParams,
+    TextContent,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, decode_header_value
+from mcp_app.server.schema_messages import problems
+from mcp_app.server.validation_messages import explain
 
 from .runs import TaskRun, TaskRuns
 from .store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
@@ -132,8 +137,13 @@ class Tasks(Extension):
             if support.required:
                 raise not_declared()
             return await call_next(ctx)
+        if not self._can_run(params):
+            return await call_next(ctx)  # which says what is wrong, at once and not by way of a task
         if support.first is not None:
-            question = await support.first(params, ctx)
+            try:
+                question = await support.first(params, ctx)
+            except ToolError as failure:
+                return CallToolResult(content=[TextContent(type="text", text=str(failure))], is_error=True)
             if question is not None:
                 return question
         try:
@@ -146,6 +156,12 @@ class Tasks(Extension):
             raise _too_large("The parameters") from None
         self.runs.start(task, task.run, ctx.lifespan_context)
         return {"resultType": "task", **task.summary()}
+
+    def _can_run(self, params: CallToolRequestParams) -> bool:
+        """Whether the arguments of a call fit the tool's schema."""
+        find_schema = self._server.session_manager.app.get_tool_input_schema
+        schema = find_schema(params.name) if find_schema is not None else None
+        return schema is None or not problems(schema, params.arguments or {})
 
     async def find(self, task_id: str, lifespan_state: Any) -> Task | None:
         """A task of the current principal, settled if need be; None when there is none of that id."""
@@ -169,7 +185,7 @@ class Tasks(Extension):
         answers: dict[str, Any] = {}
         for key, question in task.questions.items():
             if key in params.input_responses:
-                answers[key] = _checked(key, question.request["method"], params.input_responses[key])
+                answers[key] = _checked(key, question.request, params.input_responses[key])
         try:
             run = await self.store.answer(task, answers)
         except TooLarge:
@@ -234,14 +250,19 @@ def _too_large(what: str) -> MCPError:
     return MCPError(INVALID_PARAMS, f"{what} are too large for a task: more than {MAX_CALL_BYTES} bytes")
 
 
-def _checked(key: str, method: str, answer: Any) -> Any:
-    """An answer of the kind that was asked for.
+def _checked(key: str, request: Mapping[str, Any], answer: Any) -> Any:
+    """An answer of the kind that was asked for; that to a form fits the form's schema.
 
     Raises:
-        MCPError: It is of another kind; the question stays open.
+        MCPError: It is none; the question stays open.
     """
+    method = request["method"]
     try:
-        _ANSWERS[method].validate_python(answer, by_name=False)
-    except ValidationError:
-        raise MCPError(INVALID_PARAMS, f"inputResponses.{key} does not answer {method}") from None
+        given = _ANSWERS[method].validate_python(answer, by_name=False)
+    except ValidationError as error:
+        reasons = explain(error, answer, f"inputResponses.{key}")
+        raise MCPError(INVALID_PARAMS, f"No answer to {method}: {reasons}") from None
+    schema = request.get("params", {}).get("requestedSchema")
+    if schema is not None and given.action == "accept" and (wrong := problems(schema, given.content or {})):
+        raise MCPError(INVALID_PARAMS, f"The answer inputResponses.{key} does not match its form: {wrong}")
     return answer

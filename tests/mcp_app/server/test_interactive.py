@@ -218,3 +218,105 @@ async def test_the_missing_capability_is_named_to_its_last_part(server, name, ar
 async def test_a_revision_without_modes_is_told_of_elicitation_alone(server):
     exchange = Exchange(version="2025-06-18")
     assert (await exchange.call(server, "elicitInputs")).endswith("capability: elicitation")
+
+
+MISFITS = [
+    ({}, "`name` is required"),
+    (None, "`name` is required"),
+    ({"name": 5}, "`name` must be a string"),
+    ({"name": None}, "`name` must be a string"),
+    ({"name": "Ada", "petType": "unicorn"}, "`petType` must be one of cats, dogs, birds, fish, reptiles"),
+    ({"name": "Ada", "email": "nowhere"}, "`email` must be an email address"),
+    ({"name": "Ada", "homepage": "my page"}, "`homepage` must be a URI"),
+    ({"name": "Ada", "birthdate": "2026-02-30"}, "`birthdate` must be a date"),
+    ({"name": "Ada", "integer": 0}, "`integer` must be at least 1"),
+    ({"name": "Ada", "integer": 1.5}, "`integer` must be an integer"),
+    ({"name": "Ada", "number": True}, "`number` must be a number"),
+    ({"name": "Ada", "check": "true"}, "`check` must be a boolean"),
+    ({"name": ["Ada"], "color": 1}, "`name` must be a string; `color` must be a string"),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), MISFITS)
+async def test_an_answer_is_held_against_the_form_and_each_wrong_field_is_named(
+    server, era, content, expected
+):
+    # client/elicitation, "Security Considerations": servers should validate received data.
+    answer = ElicitResult(action="accept", content=content)
+    async with connect(server, era, Answers(form=answer)) as client:
+        result = await client.call_tool("elicitInputs")
+    assert result.is_error
+    assert expected in texts(result)[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"name": ""},
+        {"name": "Ada", "integer": 7.0, "number": 3},
+        {"name": "Ada", "email": "ada@localhost", "homepage": "urn:x", "birthdate": "2024-02-29"},
+        {"name": "Ada", "nickname": "of no field"},
+    ],
+)
+async def test_an_answer_that_fits_the_form_is_taken(server, era, content):
+    async with connect(server, era, Answers(form=ElicitResult(action="accept", content=content))) as client:
+        shown = text(await client.call_tool("elicitInputs"))
+    assert json.loads(shown.removeprefix("Elicitation result: "))["content"] == content
+
+
+async def test_a_field_that_is_no_plain_value_is_named_too(server):
+    exchange = Exchange(
+        capabilities=EVERYTHING, answer={"action": "accept", "content": {"name": "Ada", "color": {"deep": 1}}}
+    )
+    assert "`content.color`" in await exchange.call(server, "elicitInputs")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "content", "expected"),
+    [
+        ("confirm_delete", {"filename": "x"}, {"confirm": "yes"}, "`confirm` must be a boolean"),
+        (
+            "simulate-research-query",
+            {"topic": "x", "ambiguous": True},
+            {"interpretation": "x"},
+            "`interpretation`",
+        ),
+        ("test_elicitation", {"message": "x"}, {"username": "ada"}, "`email` is required"),
+        ("test_elicitation_sep1034_defaults", {}, {"status": "gone"}, "`status` must be one of"),
+        (
+            "test_elicitation_sep1330_enums",
+            {},
+            {"titledMulti": ["value1", "x"]},
+            "`titledMulti[1]` must be one of",
+        ),
+        ("test_streaming_elicitation", {}, {}, "`confirm` is required"),
+    ],
+)
+async def test_every_form_is_checked(fixture_server, era, monkeypatch, name, arguments, content, expected):
+    monkeypatch.setattr("mcp_app.server.tools.tasks.STAGE_SECONDS", 0)
+    answers = Answers(form=ElicitResult(action="accept", content=content))
+    async with connect(fixture_server, era, answers) as client:
+        result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert expected in texts(result)[0]
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_what_comes_with_a_refusal_is_not_checked(server, era, action):
+    answer = ElicitResult(action=action, content={"name": 5})
+    async with connect(server, era, Answers(form=answer)) as client:
+        assert not (await client.call_tool("elicitInputs")).is_error
+
+
+async def test_a_model_may_not_call_tools_that_it_was_not_offered(server):
+    use = {"type": "tool_use", "id": "1", "name": "rm", "input": {}}
+    exchange = Exchange(capabilities=EVERYTHING, answer={"role": "assistant", "content": [use], "model": "m"})
+    assert "offered none" in await exchange.call(server, "sampleLLM", {"prompt": "x"})
+
+
+@pytest.mark.parametrize("revision", ["2025-06-18"])
+async def test_an_older_revision_is_not_sent_the_fields_of_a_later_one(fixture_server, revision):
+    exchange = Exchange(version=revision, capabilities=EVERYTHING)
+    shown = await exchange.call(fixture_server, "test_elicitation_sep1330_enums")
+    assert f"later than {revision}" in shown
+    assert exchange.asked == []

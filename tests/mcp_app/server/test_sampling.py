@@ -114,3 +114,15 @@ async def test_a_client_whose_model_takes_no_tools_is_not_asked(server):
             await client.call_tool(NAME, {"prompt": "x"})
     assert caught.value.code == MISSING_REQUIRED_CLIENT_CAPABILITY
     assert caught.value.data == {"requiredCapabilities": {"sampling": {"tools": {}}}}
+
+
+async def test_two_calls_of_one_id_are_no_answer(server, era):
+    class Confused(Model):
+        async def sample(self, context, params):
+            use = ToolUseContent(type="tool_use", id="same", name="multiply", input={"a": 1, "b": 2})
+            return CreateMessageResultWithTools(role="assistant", model="m", content=[use, use])
+
+    async with connected(server, era, Confused()) as client:
+        result = await client.call_tool(NAME, {"prompt": "x"})
+    assert result.is_error
+    assert "same id" in texts(result)[0]
