@@ -262,7 +262,10 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
         answer = CreateMessageResultWithTools.model_validate(answer.model_dump(by_alias=True))
     if result_type is NamedRoots and isinstance(answer, ListRootsResult):
         written = (ctx.request_context.params or {})["inputResponses"][key]
-        return result_type.model_validate(written)
+        try:
+            return result_type.model_validate(written)
+        except ValidationError as error:
+            raise UnfitAnswer(f"the answer to roots/list is malformed: {explain(error, written)}") from error
     return answer if isinstance(answer, result_type) else None
 
 

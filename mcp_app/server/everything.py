@@ -18,10 +18,10 @@ from mcp_app.sdk import CacheableMethod
 from . import (
     completions,
     notes,
-    older_revisions,
     pagination,
     prompts,
     resources,
+    revisions,
     rounds,
     session_features,
     tools,
@@ -35,6 +35,7 @@ from .errors import SpecifiedErrors
 from .illustrated import IllustratedSkills
 from .images import icon
 from .notes import NoteStore
+from .tool_server import ToolServer
 from .tools import gzipping, tasks
 from .tools import notes as note_tools
 from .tools.gzipping import SessionFiles
@@ -95,7 +96,7 @@ def build_server(
     need more than this folder has; `session_files` keeps what a session's own resources hold, and
     `note_store` what a user's notes hold: without it there are no notes.
     """
-    server = MCPServer(
+    server = ToolServer(
         NAME,
         title=TITLE,
         icons=[icon()],
@@ -137,7 +138,7 @@ def build_server(
     else:
         session_features.register(app)
     pagination.register(server, app, sources, is_live=note_store is not None)
-    older_revisions.register(app)
+    revisions.register(app)
     completions.register(
         server,
         app,

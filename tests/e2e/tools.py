@@ -34,9 +34,9 @@ class Call:
     interactive: bool = False
     """It asks the client for something."""
     since: str = ""
-    """The revision that brought what it needs; before that any answer will do."""
+    """The first revision at which it is listed: the one that brought what it needs."""
     until: str = "9999"
-    """The last revision that has what it needs."""
+    """The last revision at which it is listed."""
     fails: bool = False
     """Its answer is an error by design."""
     scope: str = ""
@@ -46,7 +46,8 @@ class Call:
 
 
 ELICITATION = "2025-06-18"
-URL_ELICITATION = SAMPLING_TOOLS = SESSIONS = "2025-11-25"
+MODERN = "2026-07-28"
+URL_ELICITATION = LISTS_IN_FORMS = SAMPLING_TOOLS = SESSIONS = "2025-11-25"
 ROUNDS = "test_input_required_result_"
 
 CALLS: dict[str, Call] = {
@@ -62,7 +63,7 @@ CALLS: dict[str, Call] = {
     "sampleLLM": Call("LLM sampling result: Paris", {"prompt": "Capital of France?"}, interactive=True),
     "elicitInputs": Call('"action": "accept"', interactive=True, since=ELICITATION),
     "get-roots-list": Call("file:///home/alice/project", interactive=True),
-    "mcp_apps_hello_world": Call("If this client supports MCP Apps"),
+    "mcp_apps_hello_world": Call('"greeting":"Hello from MCP Apps!"'),
     "get-structured-content": Call('"humidity":82', {"location": "Chicago"}),
     "get-resource-links": Call("Here are 2 resource links", {"count": 2}),
     "getTinyAudio": Call("This is a tiny sound:"),
@@ -110,24 +111,30 @@ CALLS: dict[str, Call] = {
         "User response: action=accept", {"message": "Who?"}, interactive=True, since=ELICITATION
     ),
     "test_elicitation_sep1034_defaults": Call("action=accept", interactive=True, since=ELICITATION),
-    "test_elicitation_sep1330_enums": Call("action=accept", interactive=True, since=ELICITATION),
+    "test_elicitation_sep1330_enums": Call("action=accept", interactive=True, since=LISTS_IN_FORMS),
     "greet": Call("Hello, alice!", {"name": "alice"}),
-    "failing_job": Call(refused=True),
+    "failing_job": Call(refused=True, since=MODERN),
     "protocol_error_job": Call("The job met a protocol error", refused=True),
-    "multi_input": Call("the first by alice", interactive=True, since="2026-07-28"),
-    "test_tool_with_task": Call(interactive=True, refused=True),
+    "multi_input": Call("the first by alice", interactive=True, since=MODERN),
+    "test_tool_with_task": Call(interactive=True, refused=True, since=MODERN),
     "test_x_mcp_header": Call("Region: north", {"region": "north"}),
     "test_trigger_tool_change": Call("The change of the tool list was announced."),
     "test_trigger_prompt_change": Call("The change of the prompt list was announced."),
-    f"{ROUNDS}elicitation": Call("Hello, alice!", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}elicitation": Call("Hello, alice!", interactive=True, since=MODERN),
     f"{ROUNDS}sampling": Call("The model said: Paris", interactive=True),
     f"{ROUNDS}list_roots": Call("Roots: file:///home/alice/project", interactive=True),
-    f"{ROUNDS}request_state": Call("state-ok", interactive=True, since="2026-07-28"),
-    f"{ROUNDS}multiple_inputs": Call("alice: Paris (1 roots)", interactive=True, since="2026-07-28"),
-    f"{ROUNDS}multi_round": Call("alice likes alice.", interactive=True, since="2026-07-28"),
-    f"{ROUNDS}tampered_state": Call("not tampered with", interactive=True, since="2026-07-28"),
-    f"{ROUNDS}capabilities": Call("user_name, greeting, client_roots", interactive=True, since="2026-07-28"),
+    f"{ROUNDS}request_state": Call("state-ok", interactive=True, since=MODERN),
+    f"{ROUNDS}multiple_inputs": Call("alice: Paris (1 roots)", interactive=True, since=MODERN),
+    f"{ROUNDS}multi_round": Call("alice likes alice.", interactive=True, since=MODERN),
+    f"{ROUNDS}tampered_state": Call("not tampered with", interactive=True, since=MODERN),
+    f"{ROUNDS}capabilities": Call("user_name, greeting, client_roots", interactive=True, since=MODERN),
 }
+
+
+def listed_at(revision: str) -> set[str]:
+    """The tools that are listed at a revision: not those that can do nothing there."""
+    return {name for name, call in CALLS.items() if call.since <= revision <= call.until}
+
 
 VALUES: tuple[Any, ...] = (None, True, 1, 1.5, "1", "true", [], {"of": ["another", "kind"]})
 """One of each kind of JSON, and strings that a lenient reader takes for another kind."""

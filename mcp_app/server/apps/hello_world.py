@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from mcp.server.apps import ResourceCsp
+from mcp.server.apps import ResourceCsp, client_supports_apps
+from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_app import __version__
 
@@ -26,22 +27,32 @@ class Stats(BaseModel):
 class HelloWorld(BaseModel):
     """What the page greets with."""
 
+    model_config = ConfigDict(title="Hello world")
+
     greeting: str = Field(description="The greeting")
     timestamp: str = Field(description="When the tool ran, ISO 8601 in UTC")
     features: list[str] = Field(description="What the page shows")
     stats: Stats
 
 
-async def mcp_apps_hello_world() -> Annotated[CallToolResult, HelloWorld]:
+async def mcp_apps_hello_world(ctx: Context) -> Annotated[CallToolResult, HelloWorld]:
     hello = HelloWorld(
         greeting="Hello from MCP Apps!",
         timestamp=datetime.now(UTC).isoformat(timespec="milliseconds"),
         features=["interactive UI", "bidirectional communication", "theme support"],
         stats=Stats(version=__version__),
     )
-    text = "If this client supports MCP Apps, an interactive UI should have rendered for the user."
+    if client_supports_apps(ctx):
+        text = "An interactive UI should have rendered for the user. It shows:"
+    else:
+        text = "This client did not declare MCP Apps. With them, the user would see these data in a UI:"
+    # server/tools, "Structured Content": the same as text, for clients that do not read it structured.
     return CallToolResult(
-        content=[TextContent(type="text", text=text)], structured_content=hello.model_dump(mode="json")
+        content=[
+            TextContent(type="text", text=text),
+            TextContent(type="text", text=hello.model_dump_json()),
+        ],
+        structured_content=hello.model_dump(mode="json"),
     )
 
 

@@ -23,14 +23,16 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 Boolean = Annotated[bool, Strict()]
 
 
-def _is_a_number(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _to_integer(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # Pydantic reads none beyond 64 bits from a float
+    if isinstance(value, bool) or not isinstance(value, int):
         raise PydanticCustomError("int_type", "must be an integer")
     return value
 
 
 # For `int`, the last in its annotation. `Strict` would refuse 7.0, which is an integer in JSON Schema.
-INTEGER = BeforeValidator(_is_a_number)
+INTEGER = BeforeValidator(_to_integer)
 
 
 def _keep_integer(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:

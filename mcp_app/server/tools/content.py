@@ -36,9 +36,13 @@ async def get_tiny_image() -> list[TextContent | ImageContent]:
 async def annotated_message(
     messageType: Annotated[
         Literal["error", "success", "debug"],
-        Field(description="Type of message to demonstrate different annotation patterns"),
+        Field(
+            title="Message type", description="Type of message to demonstrate different annotation patterns"
+        ),
     ],
-    includeImage: Annotated[Boolean, Field(description="Whether to include an example image")] = False,
+    includeImage: Annotated[
+        Boolean, Field(title="Include an image", description="Whether to include an example image")
+    ] = False,
 ) -> list[TextContent | ImageContent]:
     content: list[TextContent | ImageContent] = [MESSAGES[messageType]]
     if includeImage:
@@ -49,7 +53,12 @@ async def annotated_message(
 async def get_resource_reference(
     resourceId: Annotated[
         int,
-        Field(ge=1, le=resources.COUNT, description=f"ID of the resource to reference (1-{resources.COUNT})"),
+        Field(
+            ge=1,
+            le=resources.COUNT,
+            title="Resource ID",
+            description=f"ID of the resource to reference (1-{resources.COUNT})",
+        ),
         INTEGER,
     ],
 ) -> list[TextContent | EmbeddedResource]:

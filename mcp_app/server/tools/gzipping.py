@@ -32,6 +32,7 @@ TEMPLATE = "session://files/{name}"
 MIME_TYPE = "application/gzip"
 MAX_BYTES = 1024 * 1024  # before compression; what fits a request comfortably
 MAX_FILES = 20  # of one session
+SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
 
 # It adds a file to the session and can replace one of the same name; nothing outside is reached.
 FILING = ToolAnnotations(
@@ -106,7 +107,10 @@ class Gzip:
     async def gzip_file_as_resource(
         self,
         ctx: Context,
-        data: Annotated[str, Field(description="The content to compress, as a data: URI")],
+        data: Annotated[
+            str,
+            Field(description="The content to compress, as a data: URI", json_schema_extra={"format": "uri"}),
+        ] = SAMPLE,
         name: Annotated[
             str,
             Field(
@@ -116,7 +120,10 @@ class Gzip:
         ] = "README.md.gz",
         outputType: Annotated[
             Literal["resourceLink", "resource"],
-            Field(description="A link to a resource of this session, or the resource itself"),
+            Field(
+                title="Output type",
+                description="A link to a resource of this session, or the resource itself",
+            ),
         ] = "resourceLink",
     ) -> list[ResourceLink | EmbeddedResource | TextContent]:
         try:

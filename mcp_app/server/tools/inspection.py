@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_app import __version__
 from mcp_app.auth.scopes import needing
@@ -18,6 +18,8 @@ PACKAGES = ("mcp", "django", "channels", "daphne", "django-oauth-toolkit")
 
 class ServerDescription(BaseModel):
     """What this server is made of."""
+
+    model_config = ConfigDict(title="Server description")
 
     name: str = Field(description="Its name")
     version: str = Field(description="Its version")

@@ -16,9 +16,10 @@ from mcp.types import (
     TextContent,
     ToolAnnotations,
 )
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from ..asking import MODEL_DEADLINE, PERSON_DEADLINE, NamedRoots, ask, form, question, text_of
+from ..asking import ELICITATION, MODEL_DEADLINE, PERSON_DEADLINE, NamedRoots, ask, form, question, text_of
+from ..revisions import SINCE
 from .basics import INTEGER
 
 # They change nothing, but whom they ask is outside, and answers differently every time.
@@ -84,6 +85,9 @@ INPUTS_SCHEMA: dict[str, Any] = {
 }
 
 
+MAX_TOKENS = 1_000_000  # more than a model writes, and a number that every client reads exactly
+
+
 def _text(text: str) -> list[TextContent]:
     return [TextContent(type="text", text=text)]
 
@@ -97,7 +101,16 @@ def context_is_supported(ctx: Context) -> bool:
 async def sample_llm(
     ctx: Context,
     prompt: Annotated[str, Field(description="The prompt to send to the LLM")],
-    maxTokens: Annotated[int, Field(ge=1, description="Maximum number of tokens to generate"), INTEGER] = 100,
+    maxTokens: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_TOKENS,
+            title="Maximum number of tokens",
+            description="Maximum number of tokens to generate",
+        ),
+        INTEGER,
+    ] = 100,
 ) -> list[TextContent] | InputRequiredResult:
     request = question(
         f"Resource sampleLLM context: {prompt}",
@@ -124,12 +137,16 @@ async def elicit_inputs(ctx: Context) -> list[TextContent] | InputRequiredResult
 class FoundRoot(BaseModel):
     """A root of the client."""
 
-    uri: str = Field(description="Its URI")
+    model_config = ConfigDict(title="Root")
+
+    uri: str = Field(title="URI", description="Its URI")
     name: str | None = Field(default=None, description="What the client calls it")
 
 
 class FoundRoots(RootModel[list[FoundRoot]]):
     """The client's roots: an array, as structured content may be since 2026-07-28 (SEP-2106)."""
+
+    model_config = ConfigDict(title="Roots")
 
 
 async def get_roots_list(ctx: Context) -> Annotated[CallToolResult, FoundRoots] | InputRequiredResult:
@@ -156,6 +173,7 @@ def register(server: MCPServer) -> None:
         title="Elicit inputs",
         description="Requests user input through a form with fields of every type; waits up to ten minutes",
         annotations=ASKING,
+        meta={SINCE: ELICITATION},
     )
     server.add_tool(
         get_roots_list,

@@ -16,10 +16,18 @@ MAX_STEPS = 1000
 async def long_running_operation(
     ctx: Context,
     duration: Annotated[
-        Number, Field(ge=0, le=MAX_SECONDS, description="Duration of the operation in seconds")
+        Number,
+        Field(
+            ge=0,
+            le=MAX_SECONDS,
+            title="Duration in seconds",
+            description="Duration of the operation in seconds",
+        ),
     ] = 10,
     steps: Annotated[
-        int, Field(ge=1, le=MAX_STEPS, description="Number of steps in the operation"), INTEGER
+        int,
+        Field(ge=1, le=MAX_STEPS, title="Number of steps", description="Number of steps in the operation"),
+        INTEGER,
     ] = 5,
 ) -> str:
     for step in range(1, steps + 1):

@@ -30,7 +30,13 @@ Text = Annotated[
     str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown")
 ]
 NoteId = Annotated[
-    str, Field(max_length=64, pattern=STORABLE, description="Id of the note: the last part of its URI")
+    str,
+    Field(
+        max_length=64,
+        pattern=STORABLE,
+        title="Note ID",
+        description="ID of the note: the last part of its URI",
+    ),
 ]
 
 KEPT: Any = None
@@ -70,7 +76,13 @@ class NoteTools:
         ctx: Context,
         title: Title,
         secondsPerLine: Annotated[
-            Number, Field(ge=0, le=MAX_LINE_SECONDS, description="How long each of the three lines takes")
+            Number,
+            Field(
+                ge=0,
+                le=MAX_LINE_SECONDS,
+                title="Seconds per line",
+                description="How long each of the three lines takes",
+            ),
         ] = 1,
     ) -> Content:
         user = _user()

@@ -25,7 +25,8 @@ from mcp.types import (
 )
 from pydantic import Field, TypeAdapter
 
-from ..asking import MODEL_DEADLINE, ask, text_of
+from ..asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
+from ..revisions import SINCE
 from .basics import calculate, plain
 from .interactive import ASKING, context_is_supported
 
@@ -131,4 +132,5 @@ def register(server: MCPServer) -> None:
         title="Sample with tools",
         description="Asks the client's model and lets it use a multiplication tool, in several turns",
         annotations=ASKING,
+        meta={SINCE: SAMPLING_WITH_TOOLS},
     )

@@ -1,13 +1,15 @@
 """Tools that stop and start what a session hears without asking (see `simulations`).
 
-The simulations are on by default, as in the reference with sessions, so the first call stops one. A session
-of 2026-07-28 does not exist; there a call is answered with a failure that says so.
+The simulations are on by default, as in the reference with sessions, so the first call stops one. 2026-07-28
+has no sessions: there the tools are not listed, and a call is answered with a failure that says so.
 """
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from mcp.types.version import LATEST_HANDSHAKE_VERSION
 
+from ..revisions import UNTIL
 from ..session_features import find_session
 from ..simulations import LOG_INTERVAL, LOGGING_OFF, UPDATE_INTERVAL, UPDATES_OFF
 
@@ -43,6 +45,7 @@ def register(server: MCPServer) -> None:
         title="Toggle simulated logging",
         description="Stops or starts the simulated log messages of this session (up to 2025-11-25)",
         annotations=TOGGLING,
+        meta={UNTIL: LATEST_HANDSHAKE_VERSION},
         structured_output=False,
     )
     server.add_tool(
@@ -51,5 +54,6 @@ def register(server: MCPServer) -> None:
         title="Toggle subscriber updates",
         description="Stops or starts the simulated resource updates of this session (up to 2025-11-25)",
         annotations=TOGGLING,
+        meta={UNTIL: LATEST_HANDSHAKE_VERSION},
         structured_output=False,
     )

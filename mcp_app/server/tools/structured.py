@@ -30,7 +30,7 @@ WEATHER: dict[City, Weather] = {
 
 
 async def get_structured_content(
-    location: Annotated[City, Field(description="The city whose weather is wanted")],
+    location: Annotated[City, Field(title="City", description="The city whose weather is wanted")],
 ) -> Annotated[CallToolResult, Weather]:
     weather = WEATHER[location]
     # server/tools, "Structured Content": the same as text, for clients that do not read it structured.
@@ -43,7 +43,9 @@ async def get_structured_content(
 
 async def get_resource_links(
     count: Annotated[
-        int, Field(ge=1, le=MAX_LINKS, description=f"Number of links (1-{MAX_LINKS})"), INTEGER
+        int,
+        Field(ge=1, le=MAX_LINKS, title="Number of links", description=f"Number of links (1-{MAX_LINKS})"),
+        INTEGER,
     ] = 3,
 ) -> list[TextContent | ResourceLink]:
     intro = f"Here are {count} resource links to resources available in this server:"

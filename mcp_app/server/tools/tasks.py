@@ -13,7 +13,8 @@ from pydantic import Field
 
 from mcp_app.extensions.tasks.support import TaskSupport
 
-from ..asking import ask, form
+from ..asking import ELICITATION, ask, form
+from ..revisions import SINCE
 from .basics import PURE, Boolean, Number, plain
 from .interactive import ASKING
 
@@ -34,7 +35,9 @@ SUPPORT = {
 
 async def slow_compute(
     ctx: Context,
-    seconds: Annotated[Number, Field(ge=0, le=300, description="How long it takes, in seconds")],
+    seconds: Annotated[
+        Number, Field(ge=0, le=300, title="Duration in seconds", description="How long it takes, in seconds")
+    ],
     label: Annotated[
         str, Field(max_length=MAX_NAME, description="A name for the computation, repeated in its result")
     ] = "slow",
@@ -57,7 +60,9 @@ CONFIRM: dict[str, Any] = {
 
 async def confirm_delete(
     ctx: Context,
-    filename: Annotated[str, Field(max_length=MAX_NAME, description="The file that is not really deleted")],
+    filename: Annotated[
+        str, Field(max_length=MAX_NAME, title="File name", description="The file that is not really deleted")
+    ],
 ) -> str | InputRequiredResult:
     answer = await ask(ctx, "confirmation", form(f"Delete {filename}?", CONFIRM), ElicitResult)
     if isinstance(answer, InputRequiredResult):
@@ -127,6 +132,7 @@ def register(server: MCPServer) -> None:
         title="Confirm a deletion",
         description="Asks before it deletes a file, and deletes nothing: shows a question of a running task",
         annotations=ASKING,
+        meta={SINCE: ELICITATION},
         structured_output=False,
     )
     server.add_tool(

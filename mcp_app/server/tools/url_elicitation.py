@@ -13,24 +13,39 @@ from mcp.shared.exceptions import UrlElicitationRequiredError
 from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult, TextContent
 from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
 
-from ..asking import ask, can_answer, is_modern, missing_capability, page, required_capability
+from ..asking import URL_MODE, ask, can_answer, is_modern, missing_capability, page, required_capability
+from ..revisions import SINCE
 from .basics import Boolean
 from .interactive import ASKING
+
+SAMPLE = "https://modelcontextprotocol.io/"
 
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 
 
 async def trigger_url_elicitation(
     ctx: Context,
-    url: Annotated[str, Field(description="The page to open; http or https")],
+    url: Annotated[
+        str,
+        Field(
+            title="URL",
+            description="The page to open; http or https",
+            json_schema_extra={"format": "uri"},
+        ),
+    ] = SAMPLE,
     message: Annotated[
         str, Field(description="What the person is told before")
     ] = "Please open the link to complete this action.",
     elicitationId: Annotated[
-        str | None, Field(description="The id of the elicitation; one is made up if there is none")
-    ] = None,
+        str,
+        Field(title="Elicitation ID", description="The ID of the elicitation; if empty, one is generated"),
+    ] = "",
     errorPath: Annotated[
-        Boolean, Field(description="Fail with error -32042 instead of asking; up to 2025-11-25 only")
+        Boolean,
+        Field(
+            title="Fail with an error",
+            description="Fail with error -32042 instead of asking; up to 2025-11-25 only",
+        ),
     ] = False,
 ) -> list[TextContent] | InputRequiredResult:
     try:
@@ -67,4 +82,5 @@ def register(server: MCPServer) -> None:
         description="Asks the person to open a web page. With errorPath the call fails with -32042 instead, "
         "as servers do that cannot go on before the visit; call again without it afterwards",
         annotations=ASKING,
+        meta={SINCE: URL_MODE},
     )

@@ -16,6 +16,7 @@ from mcp_types import (
 from redis.asyncio import Redis
 
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.server import task_tools
 
 from .support import WAIT, Hub, Process
 
@@ -162,6 +163,17 @@ async def make_process(redis, toolbox):
     for process in made:
         with suppress(Exception):
             await process.tasks.runs.aclose()
+
+
+@pytest.fixture
+async def demonstration(redis, monkeypatch):
+    """One process with the tools and fixtures of the server itself, which do not wait."""
+    monkeypatch.setattr("mcp_app.server.tools.tasks.STAGE_SECONDS", 0)
+    monkeypatch.setattr("mcp_app.server.fixtures.tasks.JOB_SECONDS", 0)
+    support = {name: how for name, how in task_tools(fixtures=True).items() if name != "draft-note"}
+    process = Process(redis, Hub(), None, support)
+    yield process
+    await process.tasks.runs.aclose()
 
 
 @pytest.fixture

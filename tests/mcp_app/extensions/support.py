@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from mcp_app.extensions.tasks.extension import IDENTIFIER, Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore, lease_key
+from mcp_app.server import build_server
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
 MODERN = "2026-07-28"
@@ -90,21 +91,25 @@ class Request:
 
 
 class Process:
-    """One process: a server with the extension, on the Redis that all share."""
+    """One process: a server with the extension, on the Redis that all share. Without tools, our server."""
 
     def __init__(self, redis: Redis, hub: Hub, tools, support, **store: Any):
         self.redis = redis
         self.mailbox = hub.mailbox()
         self.store = TaskStore(redis, self.mailbox, **store)
+        self.support = support
         self.tasks = Tasks(self.store, support)
-        self.server = MCPServer(
-            "test",
-            extensions=[self.tasks],
-            request_state_security=RequestStateSecurity(keys=[b"k" * 32]),
-            middleware=[TaskListener(self.tasks)],
-        )
-        tools(self.server)
-        self.server.streamable_http_app()
+        security = RequestStateSecurity(keys=[b"k" * 32])
+        self.server: MCPServer[Any]
+        if tools is None:
+            self.server = build_server(
+                fixtures=True, extensions=[self.tasks], request_state_security=security
+            )
+        else:
+            self.server = MCPServer("test", extensions=[self.tasks], request_state_security=security)
+            tools(self.server)
+            self.server.streamable_http_app()
+        self.server.middleware.append(TaskListener(self.tasks))
         self.tasks.install(self.server)
 
     async def request(

@@ -5,6 +5,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES
+from tests.e2e.tools import filled
+from tests.mcp_app.server.test_lazy_client import required
 
 
 def said(text):
@@ -119,3 +121,65 @@ async def test_a_task_that_waits_can_be_cancelled(here, there):
     assert "inputRequests" not in task
     await here.update(task_id, {"first": said("one"), "second": said("two")})
     assert (await here.get(task_id))["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("answer", [{}, {"confirm": "yes"}, {"confirm": 1}, {"confirm": None}])
+async def test_an_answer_that_does_not_fit_its_form_leaves_the_question_open(demonstration, answer):
+    task_id = (await demonstration.call("confirm_delete", {"filename": "x"}))["taskId"]
+    (key,) = (await demonstration.until(task_id, "input_required"))["inputRequests"]
+    with pytest.raises(MCPError, match="`confirm`") as caught:
+        await demonstration.update(task_id, {key: {"action": "accept", "content": answer}})
+    assert caught.value.code == INVALID_PARAMS
+    assert (await demonstration.get(task_id))["status"] == "input_required"
+    await demonstration.update(task_id, {key: {"action": "accept", "content": {"confirm": True}}})
+    task = await demonstration.until(task_id, "completed")
+    assert "was deleted" in task["result"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "parameter"),
+    [
+        ("slow_compute", {"seconds": "1"}, "seconds"),
+        ("slow_compute", {}, "seconds"),
+        ("slow_compute", {"seconds": 301}, "seconds"),
+        ("confirm_delete", {"filename": None}, "filename"),
+        ("simulate-research-query", {"topic": "x" * 201}, "topic"),
+    ],
+)
+async def test_arguments_that_a_tool_does_not_take_make_no_task(demonstration, tool, arguments, parameter):
+    result = await demonstration.call(tool, arguments)
+    assert result["resultType"] == "complete"
+    assert result["isError"]
+    assert f"`{parameter}`" in result["content"][0]["text"]
+
+
+async def test_each_tool_with_tasks_ends_when_called_with_what_it_requires(demonstration):
+    tools = {tool.name: tool for tool in await demonstration.server.list_tools()}
+    for name in demonstration.support:
+        ended = await play(demonstration, name, required(tools[name]))
+        assert ended["status"] in {"completed", "failed"}, name
+        assert ended["status"] == "completed" or name == "protocol_error_job"
+
+
+async def play(process, name, arguments):
+    """Call a tool and answer whatever is asked, before there is a task and while it runs."""
+    answers = {}
+    while True:
+        params = {"name": name, "arguments": arguments, "inputResponses": answers}
+        made = await process.request("tools/call", params)
+        if made["resultType"] == "task":
+            break
+        assert made["resultType"] == "input_required", made
+        answers |= {key: answer_to(request) for key, request in made["inputRequests"].items()}
+    while True:
+        task = await process.until(made["taskId"], "completed", "failed", "input_required")
+        if task["status"] != "input_required":
+            return task
+        await process.update(
+            made["taskId"], {key: answer_to(request) for key, request in task["inputRequests"].items()}
+        )
+
+
+def answer_to(request):
+    fields = request["params"]["requestedSchema"]["properties"]
+    return {"action": "accept", "content": {name: filled(fields[name]) for name in fields}}

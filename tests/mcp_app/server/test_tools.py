@@ -1,16 +1,20 @@
 """Every demonstration tool, with good and with bad arguments, in both eras."""
 
 import base64
+import json
+import re
 
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, EmbeddedResource, ImageContent
+from pydantic import TypeAdapter
 
 from mcp_app.server.images import tiny_png
+from mcp_app.server.tool_server import ToolServer
 from mcp_app.server.tools.basics import plain
-from tests.e2e.tools import wrong_for
+from tests.e2e.tools import listed_at, wrong_for
 
-from .support import Exchange, connect, text, texts
+from .support import MODERN, Exchange, connect, text, texts
 
 TOOLS = {
     "echo",
@@ -40,7 +44,9 @@ TOOLS = {
 
 async def test_the_tools_are_those_of_the_list(server, era):
     async with connect(server, era) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+        assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS & listed_at(
+            client.protocol_version
+        )
 
 
 async def test_no_tool_shows_the_environment(server):
@@ -57,6 +63,68 @@ async def test_every_tool_has_title_description_and_all_four_hints(server, fixtu
         assert None not in hints.values(), tool.name
         for name, schema in tool.input_schema.get("properties", {}).items():
             assert schema.get("description") or tool.name == "json_schema_2020_12_tool", (tool.name, name)
+
+
+@pytest.mark.parametrize("which", ["server", "fixture_server"])
+async def test_schemas_have_titles_that_people_write(request, which):
+    for tool in await request.getfixturevalue(which).list_tools():
+        if tool.name == "json_schema_2020_12_tool":  # its schema is the suite's
+            continue
+        assert "title" not in tool.input_schema, tool.name  # the tool has one
+        output = tool.output_schema or {}
+        for schema in (tool.input_schema, output, *output.get("$defs", {}).values()):
+            titles = {"": schema.get("title", "")}
+            for name, inner in schema.get("properties", {}).items():
+                assert inner.get("title") or "$ref" in inner, (tool.name, name)
+                titles[name] = inner.get("title", "")
+            for name, title in titles.items():
+                # Neither "FoundRoots" nor "Noteid" nor "Url".
+                assert not re.search(r"[a-z][A-Z]|_|\b(Id|Ur[il])\b", title), (tool.name, title)
+                is_run_together = name != name.lower() and title.lower() == name.lower()
+                assert not is_run_together, (tool.name, title)
+
+
+async def test_an_address_says_that_it_is_one(server):
+    tools = {tool.name: tool for tool in await server.list_tools()}
+    for tool, parameter in (("trigger-url-elicitation", "url"), ("gzip-file-as-resource", "data")):
+        assert tools[tool].input_schema["properties"][parameter]["format"] == "uri"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("echo", {}, "Invalid arguments for echo: `message` is required"),
+        ("echo", {"message": 1}, "Invalid arguments for echo: `message` must be a string"),
+        ("longRunningOperation", {"steps": 1.5}, "`steps` must be an integer"),
+        ("longRunningOperation", {"duration": "1"}, "`duration` must be a number"),
+        (
+            "annotatedMessage",
+            {"messageType": "x", "includeImage": 1},
+            "`includeImage` must be a boolean",
+        ),
+        ("add", {"a": None}, "`a` must be a number; `b` is required"),
+    ],
+)
+async def test_bad_arguments_are_named_with_the_rule_that_they_break(server, era, name, arguments, expected):
+    async with connect(server, era) as client:
+        result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert expected in texts(result)[0]
+    assert "pydantic" not in texts(result)[0]
+
+
+async def test_a_bug_in_a_tool_is_not_taken_for_a_bad_argument():
+    server = ToolServer("test")
+
+    @server.tool()
+    async def broken() -> str:
+        """Fails to read its own data"""
+        return str(TypeAdapter(int).validate_python("secret"))
+
+    server.streamable_http_app()
+    async with connect(server, MODERN) as client:
+        result = await client.call_tool("broken")
+    assert texts(result) == ["Error executing tool broken"]
 
 
 async def test_echo_returns_the_message(server, era):
@@ -141,7 +209,6 @@ async def test_a_default_is_a_value_like_any_other(server):
         ("get-structured-content", {"location": "Boston"}),
         ("get-resource-links", {"count": 0}),
         ("get-resource-links", {"count": 11}),
-        ("gzip-file-as-resource", {}),
         ("gzip-file-as-resource", {"data": "data:,x", "name": "../x"}),
         ("gzip-file-as-resource", {"data": "data:,x", "outputType": "file"}),
         ("trigger-url-elicitation", {"url": "javascript:alert(1)"}),
@@ -266,7 +333,9 @@ async def test_the_hello_world_tool_names_its_page(server, era):
         (page,) = (await client.read_resource("ui://hello-world/app.html")).contents
     assert result.structured_content["greeting"]
     assert set(result.structured_content) == set(tool.output_schema["properties"])
-    assert text(result)  # the words for a client without apps
+    words, data = texts(result)  # for a client without apps
+    assert "did not declare MCP Apps" in words
+    assert json.loads(data) == result.structured_content
     assert page.mime_type == "text/html;profile=mcp-app"
     assert "ui/initialize" in page.text
 

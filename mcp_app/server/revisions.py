@@ -1,7 +1,11 @@
-"""What the revisions before 2026-07-28 are spared: structured content that is not an object (SEP-2106).
+"""What tools are at one revision and not at another.
 
-Up to 2025-11-25 an output schema describes an object, and a client may refuse the whole list of tools for one
-that does not. There such a tool has no output schema, and its result is the text, which it has anyway.
+Structured content that is not an object is of 2026-07-28 (SEP-2106). Up to 2025-11-25 an output schema
+describes an object, and a client may refuse the whole list of tools for one that does not. There such a tool
+has no output schema, and its result is the text, which it has anyway.
+
+A tool that can do nothing at a revision is not listed there. A call of it is still answered, with a failure
+that says why.
 """
 
 from typing import Any
@@ -12,6 +16,10 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 Context = ServerRequestContext[Any, Any]
 
+SINCE = "everything-server/since"
+UNTIL = "everything-server/until"
+"""Members of a tool's `_meta`: the first and the last revision at which it can do something."""
+
 
 def register(app: Server[Any]) -> None:
     """Put this around the handlers of `tools/list` and `tools/call`, which must be there."""
@@ -21,9 +29,12 @@ def register(app: Server[Any]) -> None:
 
     async def list_tools(ctx: Context, params: PaginatedRequestParams) -> Any:
         result = await listing.handler(ctx, params)
-        if isinstance(result, ListToolsResult) and ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-            return result.model_copy(update={"tools": [_older(tool) for tool in result.tools]})
-        return result
+        if not isinstance(result, ListToolsResult):
+            return result
+        tools = [tool for tool in result.tools if _is_of(tool, ctx.protocol_version)]
+        if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+            tools = [_older(tool) for tool in tools]
+        return result.model_copy(update={"tools": tools})
 
     async def call_tool(ctx: Context, params: CallToolRequestParams) -> Any:
         result = await calling.handler(ctx, params)
@@ -37,6 +48,11 @@ def register(app: Server[Any]) -> None:
 
     app.add_request_handler("tools/list", PaginatedRequestParams, list_tools)
     app.add_request_handler("tools/call", CallToolRequestParams, call_tool)
+
+
+def _is_of(tool: Tool, revision: str) -> bool:
+    meta = tool.meta or {}
+    return meta.get(SINCE, "") <= revision <= meta.get(UNTIL, revision)
 
 
 def _older(tool: Tool) -> Tool:

@@ -1,14 +1,21 @@
-"""Structured content that is an array (SEP-2106), and clients of revisions that do not have it."""
+"""What tools are at one revision and not at another: structured content, and whether they are listed."""
 
 import json
+import re
 
 import pytest
 from jsonschema import validate
+from mcp.types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.server import build_server
+from tests.e2e.tools import listed_at
 
 from .support import LEGACY, MODERN, Answers, Exchange, connect, text
 
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
 ROOTS = ("file:///home/alice/project", "file:///home/alice/notes")
 
 
@@ -53,3 +60,29 @@ async def test_tools_are_listed_in_the_same_order_each_time(server, era):
     async with connect(build_server(), era) as client:
         of_another_process = [tool.name for tool in (await client.list_tools()).tools]
     assert first == again == of_another_process
+
+
+@pytest.mark.parametrize("revision", KNOWN_PROTOCOL_VERSIONS)
+async def test_a_tool_that_can_do_nothing_at_a_revision_is_not_listed_there(fixture_server, revision):
+    listed = await Exchange(version=revision).run(fixture_server, "tools/list", {"_meta": META})
+    names = {tool["name"] for tool in listed["tools"]}
+    assert names == listed_at(revision) - {"create-note", "draft-note", "edit-note", "delete-note"}
+    assert ("toggle-simulated-logging" in names) is (revision < MODERN)
+    assert ("test_input_required_result_multi_round" in names) is (revision >= MODERN)
+    assert ("elicitInputs" in names) is (revision >= "2025-06-18")
+
+
+@pytest.mark.parametrize(
+    ("name", "revision"),
+    [
+        ("toggle-subscriber-updates", MODERN),
+        ("elicitInputs", "2025-03-26"),
+        ("trigger-url-elicitation", "2025-06-18"),
+        ("test_input_required_result_multi_round", "2025-11-25"),
+    ],
+)
+async def test_a_call_of_it_says_why(fixture_server, name, revision):
+    params = {"name": name, "arguments": {}, "_meta": META}
+    result = await Exchange(version=revision).run(fixture_server, "tools/call", params)
+    assert result["isError"]
+    assert re.search("session|revision", result["content"][0]["text"])
