@@ -7,6 +7,9 @@
 # answer that is not as expected ends it with status 1. This file signs in; the features are in the folder curl/.
 set -eu
 
+for tool in curl openssl; do
+    command -v "$tool" >/dev/null || { echo "$tool is needed: install it first." >&2; exit 2; }
+done
 case ${1--h} in -*) echo "usage: sh curl.sh BASE_URI [NAME]" >&2; exit 2 ;; esac
 base=$1
 name=${2:-alice}

@@ -83,10 +83,19 @@ def main() -> None:
     options = parser.parse_args()
     # The client calls what 2026-07-28 deprecated by that name; this server shows it all the same.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
+    away: BaseExceptionGroup[httpx2.TransportError] | None = None
     try:
         asyncio.run(walk(options.url, options.name, options.revision))
-    except* httpx2.ConnectError:
-        sys.exit(f"{options.url} cannot be reached.")
+    except* httpx2.TransportError as group:  # what is raised in here would be shown as a group
+        away = group
+    if away is not None:
+        sys.exit(f"{options.url} cannot be reached ({_reason(away)}). Does the server run there?")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return _reason(error.exceptions[0])
+    return str(error) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -43,6 +44,30 @@ def test_curl_alone_walks_every_feature(site: Deployment) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert done.stdout.endswith("Every feature answered as expected.\n")
     assert not done.stderr
+
+
+@pytest.mark.parametrize("missing", ["curl", "openssl"])
+def test_the_curl_client_names_the_tool_that_it_lacks(tmp_path: Path, missing: str) -> None:
+    for tool in {"curl", "openssl", "dirname"} - {missing}:
+        (tmp_path / tool).symlink_to("/bin/true")
+    shell = shutil.which("sh")
+    assert shell
+    command = [shell, str(CLIENTS / "curl.sh"), "http://localhost:1"]
+    done = subprocess.run(
+        command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=RUN_SECONDS
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{missing} is needed: install it first.\n"
+
+
+@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize("address", ["http://localhost:1", "http://nowhere.invalid", "https://localhost:1"])
+def test_the_python_client_says_that_nobody_answers(revision: str, address: str) -> None:
+    script = str(CLIENTS / "python_client.py")
+    done = run(sys.executable, script, f"{address}/mcp", "--as", "ada", "--revision", revision)
+    assert done.returncode == 1
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith(f"{address}/mcp cannot be reached (")
 
 
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])

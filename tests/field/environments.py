@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.node import npm
+
 FOLDER = Path(__file__).resolve().parent / ".environments"
 """Kept between runs; `--clean` removes it."""
 
@@ -50,7 +52,7 @@ def npm_packages() -> Path:
     if not (NPM / ".package-lock.json").exists():
         options = ("--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         subprocess.run(
-            ["npm", "install", *options],
+            [npm(), "install", *options],
             cwd=NPM.parent,
             check=True,
             timeout=INSTALL_SECONDS,

@@ -37,11 +37,22 @@ def missing() -> str | None:
     return None
 
 
+def npm() -> str:
+    """The npm of this machine.
+
+    Raises:
+        SystemExit: There is none; the message says what is needed.
+    """
+    if (found := shutil.which("npm")) is None:
+        raise SystemExit("npm is needed: install Node.js, which brings it, from https://nodejs.org.")
+    return found
+
+
 def install() -> None:
     """Install the packages, without their scripts: none is needed."""
     subprocess.run(
         [
-            "npm",
+            npm(),
             "install",
             "--no-package-lock",
             "--ignore-scripts",
