@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -63,7 +63,10 @@ def end_session(session_id: str, by: str) -> bool:
         RedisError: The session may still live.
     """
     with connected() as redis:
+        owner = cast("str | None", redis.hget(keys.record(session_id), "owner"))
         existed = bool(redis.delete(*keys.of_session(session_id)))
+        if owner is not None:
+            redis.zrem(keys.sessions_of(owner), session_id)
     _tell_everyone({"type": ENDED, "session": session_id})
     logger.info("session ended by an operator", extra={"session": shown(session_id), "by": by})
     return existed

@@ -20,6 +20,7 @@ WHOLE_NUMBERS = {
     "MCP_EVENT_LOG_BYTES": 1,
     "MCP_MAX_BODY_BYTES": 1,
     "MCP_MAX_CALLS": 1,
+    "MCP_MAX_SESSIONS": 1,
     "MCP_MAX_STREAM_BYTES": 1024,
     "MCP_MAX_SUBSCRIPTIONS": 0,
     "MCP_MAX_TASKS": 0,
@@ -44,9 +45,9 @@ NUMBERS = {
 }
 
 _SHORTER_THAN_IDLE = {
-    "MCP_LEASE_SECONDS": "a session would end while its calls still run",
-    "MCP_KEEP_ALIVE_SECONDS": "a session would end while its streams are open",
-    "MCP_CACHE_SECONDS": "a session would end while it is in use",
+    "MCP_LEASE_SECONDS": "a session would lose its calls while they run",
+    "MCP_KEEP_ALIVE_SECONDS": "a session would lose its logs while its streams are open",
+    "MCP_CACHE_SECONDS": "a session would lose its logs while it is in use",
 }
 
 _PROXY_SECONDS = 30

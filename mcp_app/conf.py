@@ -117,13 +117,24 @@ class Conf:
 
     @cached_property
     def session_idle_seconds(self) -> int:
-        """How long a session lives without a request or an open stream."""
+        """How long what a session holds (logs, pending messages, files) lives without use.
+
+        Requests and open streams are use.
+        """
         return getattr(settings, "MCP_SESSION_IDLE_SECONDS", 5 * 60)
 
     @cached_property
     def session_max_seconds(self) -> int:
-        """How long a session lives at the most, however busy it is."""
+        """How long a session lives from its `initialize`, however busy or idle it is.
+
+        Most clients take a session that is gone for final, and never initialize again.
+        """
         return getattr(settings, "MCP_SESSION_MAX_SECONDS", 24 * 60 * 60)
+
+    @cached_property
+    def max_sessions(self) -> int:
+        """How many sessions a person may have; for a further one the oldest idle one ends."""
+        return getattr(settings, "MCP_MAX_SESSIONS", 1000)
 
     @cached_property
     def cache_seconds(self) -> float:

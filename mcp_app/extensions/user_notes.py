@@ -115,11 +115,12 @@ class UserNotes:
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in readers:
                 pipe.exists(keys.record(session_id))  # to be told of a change is no use of a session
-            there = await pipe.execute()
-        for session_id, is_there in zip(readers, there, strict=True):
-            if is_there:
+                pipe.exists(keys.owner(session_id))
+            found = await pipe.execute()
+        for session_id, lives, in_use in zip(readers, found[::2], found[1::2], strict=True):
+            if in_use:
                 await self._append(session_id, PENDING, NOTIFICATION)
-            else:
+            elif not lives:
                 await self._redis.zrem(key, session_id)
 
     async def remember(self, user: User, session_id: str) -> None:

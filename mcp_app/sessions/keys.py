@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 LISTENING = "mcp:listening"
 """Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
 
@@ -9,13 +12,24 @@ PROCESSES = "mcp:processes"
 """Sorted set: the addresses of the processes that serve; the score is when each is struck off."""
 
 
+def sessions_of(owner: str) -> str:
+    """Sorted set: the sessions of a person, whatever their clients, by when each began.
+
+    Args:
+        owner: Client, issuer and subject, as a session record has them.
+    """
+    _, issuer, subject = json.loads(owner)
+    person = hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
+    return f"mcp:sessions:{{{person}}}"
+
+
 def record(session_id: str) -> str:
-    """Hash: the session record."""
+    """Hash: the session record. It lives to the session's absolute age, in use or not."""
     return f"session:{{{session_id}}}"
 
 
 def owner(session_id: str) -> str:
-    """String: who owns the session, for a person with `redis-cli`."""
+    """String: who owns the session. It is there as long as the session is not idle."""
     return f"session:{{{session_id}}}:owner"
 
 
@@ -81,5 +95,6 @@ def of_session(session_id: str) -> list[str]:
 
 
 def renewed_by_use(session_id: str) -> list[str]:
-    """Those that live as long as the session does; the others are renewed by what they are about."""
-    return [key for key in of_session(session_id) if key not in (listener(session_id), appended(session_id))]
+    """What a session holds while it is in use; the others are renewed by what they are about."""
+    others = (record(session_id), listener(session_id), appended(session_id))
+    return [key for key in of_session(session_id) if key not in others]

@@ -35,7 +35,8 @@ class Session:
 
     Attributes:
         idle_seconds: Since Redis last heard of its use, which a process tells every few seconds only; None
-            in the last minutes before the session's absolute age, when it cannot be told.
+            when it is longer than `MCP_SESSION_IDLE_SECONDS`, and in the last minutes before the session's
+            absolute age.
         streams: Open event streams in all processes, a few seconds ago.
         calls: Running calls whose answer has become an event stream. Quick ones are not in Redis.
     """
@@ -144,13 +145,13 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
     with redis.pipeline(transaction=False) as pipe:
         for key in record_keys:
             pipe.hgetall(key)
-            pipe.pttl(key)
+            pipe.pttl(keys.owner(_session_id(key)))
             pipe.hlen(keys.calls(_session_id(key)))
         answers = pipe.execute()
     for key, fields, remaining, calls in zip(
         record_keys, answers[0::3], answers[1::3], answers[2::3], strict=True
     ):
-        if not fields or remaining < 0:
+        if not fields:
             continue
         record = SessionRecord.from_fields(_session_id(key), fields)
         yield Session(
@@ -167,8 +168,8 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
 
 
 def _idle(record: SessionRecord, now: float, remaining: float) -> int | None:
-    """Use sets the remaining time to `session_idle_seconds`, unless the absolute age comes earlier."""
-    if now + remaining >= record.created_at + conf.session_max_seconds - 1:
+    """Use gives a session `session_idle_seconds` more in use, unless the absolute age comes earlier."""
+    if remaining < 0 or now + remaining >= record.created_at + conf.session_max_seconds - 1:
         return None
     return max(0, int(conf.session_idle_seconds - remaining))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Mapping
@@ -19,8 +20,13 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
 
+logger = logging.getLogger(__name__)
+
 _SUBSCRIPTION = "subscription:"
 """Prefix of the hash fields that hold subscriptions, one each, so that two processes can add at once."""
+
+_BEGINNING_SECONDS = 60
+"""How long a session may be counted that is not on record: it is about to be."""
 
 _SEVERITY: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 """The levels of RFC 5424, the least severe first."""
@@ -29,6 +35,17 @@ _SEVERITY: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
 # KEYS: record. ARGV: field, value, ...
 _SET = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
+"""
+
+# Reads a record, and renews what its session holds, but not beyond the record itself.
+# KEYS: record, owner, all that is renewed. ARGV: seconds.
+_USE = """
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then return fields end
+local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
+redis.call('SET', KEYS[2], redis.call('HGET', KEYS[1], 'owner'))
+for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+return fields
 """
 
 _PRIMING_SINCE = "2025-11-25"
@@ -59,9 +76,8 @@ class SessionRecord:
         return self.protocol_version >= _PRIMING_SINCE
 
     def lifetime(self, now: float) -> int:
-        """Seconds that the session may still live without another request; none are left at its full age."""
-        remaining = self.created_at + conf.session_max_seconds - now
-        return max(0, min(conf.session_idle_seconds, int(remaining)))
+        """Seconds until the session reaches its absolute age, or 0."""
+        return max(0, int(self.created_at + conf.session_max_seconds - now))
 
     def admits(self, notification: tuple[str, Mapping[str, Any]]) -> bool:
         """Whether a notification (method, params) may be sent: log messages only from the set level up."""
@@ -112,6 +128,10 @@ class TooManySubscriptions(Exception):
     """The session has as many subscriptions as it may have."""
 
 
+class TooManySessions(Exception):
+    """The person has as many sessions in use as they may have."""
+
+
 class SessionStore:
     """Reads and writes session records; remembers the ones it read for a few seconds.
 
@@ -124,6 +144,7 @@ class SessionStore:
         self._peers = peers
         self._copies: Recent[SessionRecord] = Recent()
         self._set = redis.register_script(_SET)
+        self._use = redis.register_script(_USE)
         mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
         mailbox.on(ENDED, lambda message: self.forget(message["session"]))
 
@@ -133,14 +154,61 @@ class SessionStore:
         return secrets.token_hex(24)
 
     async def create(self, record: SessionRecord) -> None:
-        """Store a session as it begins. It is on record before the client hears of it."""
+        """Store a session as it begins. It is on record before the client hears of it.
+
+        Raises:
+            TooManySessions: The person has `MCP_MAX_SESSIONS` in use.
+        """
+        await self._make_room(record)
         lifetime = max(1, record.lifetime(time.time()))
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(keys.record(record.id), mapping=cast(Any, record.to_fields()))
             pipe.expire(keys.record(record.id), lifetime)
-            pipe.set(keys.owner(record.id), record.owner, ex=lifetime)
+            pipe.set(keys.owner(record.id), record.owner, ex=min(lifetime, conf.session_idle_seconds))
             await pipe.execute()
         self._copies.put(record.id, record)
+
+    async def _make_room(self, record: SessionRecord) -> None:
+        """Count a session in, and end the person's oldest idle ones if there are too many now.
+
+        It is counted before it is stored, so that processes that do this at the same time see one another.
+        """
+        index = keys.sessions_of(record.owner)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(index, {record.id: record.created_at})
+            pipe.zremrangebyscore(index, "-inf", time.time() - conf.session_max_seconds)
+            pipe.expire(index, conf.session_max_seconds)
+            pipe.zcard(index)
+            *_, count = await pipe.execute()
+        if count <= conf.max_sessions:
+            return
+        others = [
+            (session_id, began_at)
+            for session_id, began_at in cast(
+                "list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True)
+            )
+            if session_id != record.id
+        ]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id, _ in others:
+                pipe.exists(keys.record(session_id))
+                pipe.exists(keys.owner(session_id))
+            found = await pipe.execute()
+        lost, idle = [], []
+        for (session_id, began_at), lives, in_use in zip(others, found[::2], found[1::2], strict=True):
+            if lives and not in_use:
+                idle.append(session_id)
+            elif not lives and began_at < time.time() - _BEGINNING_SECONDS:
+                lost.append(session_id)
+        excess = max(0, count - len(lost) - conf.max_sessions)
+        if excess > len(idle):
+            await self._redis.zrem(index, record.id, *lost)
+            raise TooManySessions
+        if lost:
+            await self._redis.zrem(index, *lost)
+        for session_id in idle[:excess]:
+            await self.end(session_id)
+            logger.info("an idle session ended for a new one", extra={"session": session_id[:8]})
 
     async def complete(self, record: SessionRecord) -> None:
         """Add what the client says in `initialize` to a session that began without it, and still lives."""
@@ -149,29 +217,25 @@ class SessionStore:
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, from this process's copy if it is fresh; None when there is no such session.
 
-        Reading it from Redis counts as use and renews its lifetime.
+        Reading it from Redis counts as use, and renews what the session holds.
         """
         return self._copies.get(session_id) or await self.renew(session_id)
 
     async def renew(self, session_id: str) -> SessionRecord | None:
-        """The session as Redis has it, with its lifetime renewed; None when there is no such session."""
+        """The session as Redis has it, what it holds renewed; None when there is no such session."""
         return await self._copies.read(session_id, lambda: self._read(session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
-        async with self._redis.pipeline(transaction=False) as pipe:  # one round trip for a session in use
-            pipe.hgetall(keys.record(session_id))
-            for key in keys.renewed_by_use(session_id):
-                pipe.expire(key, conf.session_idle_seconds)
-            fields, *_ = await pipe.execute()
-        if not fields:
+        found = await self._use(
+            keys=[keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)],
+            args=[conf.session_idle_seconds],
+        )
+        if not found:
             return None
-        record = SessionRecord.from_fields(session_id, fields)
-        lifetime = record.lifetime(time.time())
-        if not lifetime:
+        record = SessionRecord.from_fields(session_id, dict(zip(found[::2], found[1::2], strict=True)))
+        if not record.lifetime(time.time()):
             await self.end(session_id)
             return None
-        if lifetime < conf.session_idle_seconds:
-            await self._expire_in(session_id, lifetime)
         return record
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
@@ -193,18 +257,15 @@ class SessionStore:
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
+        owner = await cast(Any, self._redis.hget(keys.record(session_id), "owner"))
         await self._redis.delete(*keys.of_session(session_id))
+        if owner is not None:
+            await self._redis.zrem(keys.sessions_of(owner), session_id)
         await self.announce(ENDED, session_id)
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any copy that is being read right now."""
         self._copies.forget(session_id)
-
-    async def _expire_in(self, session_id: str, seconds: int) -> None:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.renewed_by_use(session_id):
-                pipe.expire(key, seconds)
-            await pipe.execute()
 
     async def _change(self, session_id: str, fields: dict[str, str]) -> None:
         given = [part for field in fields.items() for part in field]

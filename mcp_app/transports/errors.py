@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.conf import conf
 from mcp_app.sessions.calls import TooManyCalls
+from mcp_app.sessions.record import TooManySessions
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -169,6 +170,15 @@ def from_exception(error: Exception) -> HttpError | None:
         return error
     if isinstance(error, TooManyCalls):
         return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+    if isinstance(error, TooManySessions):
+        idle = conf.session_idle_seconds
+        return HttpError(
+            429,
+            f"You have {conf.max_sessions} sessions in use, and no more are allowed (MCP_MAX_SESSIONS). "
+            f"End one with DELETE; one that has not been used for {idle} s makes room by itself.",
+            headers=[(b"retry-after", str(idle).encode())],
+            data={"limit": conf.max_sessions},
+        )
     if isinstance(error, AuthorizationServerUnavailable):
         return HttpError(
             503,

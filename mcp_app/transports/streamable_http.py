@@ -150,13 +150,19 @@ class StreamableHttp:
     async def _initialize(
         self, send: http.Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
     ) -> None:
-        record, answer = await initialize(
-            self._runtime.calls,
-            new_session(principal),
-            request,
-            headers,
-            store=self._runtime.sessions.create,
-        )
+        try:
+            record, answer = await initialize(
+                self._runtime.calls,
+                new_session(principal),
+                request,
+                headers,
+                store=self._runtime.sessions.create,
+            )
+        except Exception as error:
+            if (refusal := errors.from_exception(error)) is None:
+                raise
+            await http.respond_error(send, refusal, request.id)
+            return
         session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
         await http.respond_json(send, 200, answer, [*session, *http.COMMON_HEADERS])
 

@@ -22,6 +22,8 @@ from tests.support import processes, proxy
 from tests.support.client import sign_in
 from tests.support.wire import ECHO, INITIALIZE, JSON_OR_STREAM
 
+SETTINGS = "tests.bench.settings"
+
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
@@ -135,7 +137,9 @@ def calls(bench: Bench, server: str) -> None:
         found = yardsticks(bench, server, clients)
         port = processes.free_port()
         with (
-            processes.installation(f"http://localhost:{port}") as installation,
+            processes.installation(
+                f"http://localhost:{port}", DJANGO_SETTINGS_MODULE=SETTINGS
+            ) as installation,
             everything(server, installation, port) as (pid, bearer),
         ):
             sessions = [open_session(port, bearer) for _ in range(clients)]
@@ -153,7 +157,7 @@ def two_processes(bench: Bench) -> None:
     clients = max(bench.options.clients)
     port = processes.free_port()
     with (
-        processes.installation(f"http://localhost:{port}") as installation,
+        processes.installation(f"http://localhost:{port}", DJANGO_SETTINGS_MODULE=SETTINGS) as installation,
         contextlib.ExitStack() as stack,
     ):
         pid, bearer = stack.enter_context(everything("daphne", installation, port))
@@ -197,7 +201,10 @@ def two_processes(bench: Bench) -> None:
 async def wake_up_latency(bench: Bench, rounds: int = 100) -> None:
     """How long a message takes from one process's handler to a stream that another process holds."""
     port = processes.free_port()
-    with processes.installation(f"http://localhost:{port}") as installation, contextlib.ExitStack() as stack:
+    with (
+        processes.installation(f"http://localhost:{port}", DJANGO_SETTINGS_MODULE=SETTINGS) as installation,
+        contextlib.ExitStack() as stack,
+    ):
         two = [processes.ServerProcess(installation) for _ in range(2)]
         for server in two:
             server.start()

@@ -61,10 +61,15 @@ def make_session() -> Iterator[Callable[..., str]]:
 
         def make(user: str, client: str = "editor") -> str:
             record = SessionRecord(
-                id=SessionStore.new_id(), owner="x", created_at=time.time() - 75, user=user, client=client
+                id=SessionStore.new_id(),
+                owner='["client",null,"x"]',
+                created_at=time.time() - 75,
+                user=user,
+                client=client,
             )
             redis.hset(keys.record(record.id), mapping=record.to_fields())  # type: ignore[arg-type]
-            redis.expire(keys.record(record.id), 290)
+            redis.expire(keys.record(record.id), 3600)
+            redis.set(keys.owner(record.id), record.owner, ex=290)
             return record.id
 
         yield make

@@ -4,4 +4,7 @@ COUNTS = "/soak/counts"
 """The path at which a soaked process counts its tasks."""
 
 IDLE_SECONDS = 20
-"""How long an abandoned session lives here."""
+"""How long what an abandoned session holds lives here."""
+
+MAX_SECONDS = 90
+"""How long a session lives here."""

@@ -1,7 +1,9 @@
 """The project's settings with a lifetime short enough to see the end of."""
 
 from everything_site.settings import *  # noqa: F403
-from tests.soak import IDLE_SECONDS
+from tests.soak import IDLE_SECONDS, MAX_SECONDS
 
 MCP_SESSION_IDLE_SECONDS = IDLE_SECONDS
+MCP_SESSION_MAX_SECONDS = MAX_SECONDS
+MCP_MAX_SESSIONS = 1_000_000
 MCP_CACHE_SECONDS = 2.0

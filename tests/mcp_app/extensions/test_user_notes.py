@@ -37,9 +37,10 @@ async def sessions(redis):
     for name in names:
         await redis.hset(keys.record(name), "owner", "somebody")
         await redis.expire(keys.record(name), SECONDS)
+        await redis.set(keys.owner(name), "somebody", ex=SECONDS)
     yield names
     for name in names:
-        await redis.delete(keys.record(name))
+        await redis.delete(keys.record(name), keys.owner(name))
 
 
 @pytest.fixture
@@ -159,7 +160,7 @@ async def test_a_change_that_cannot_be_announced_is_a_change_all_the_same(
 async def test_a_session_that_ended_is_forgotten(processes, sessions, told, redis):
     here, _ = processes
     await here.remember(ALICE, "s1")
-    await redis.delete(keys.record("s1"))
+    await redis.delete(keys.record("s1"), keys.owner("s1"))
     await here.announce(ALICE)
     assert told == []
     assert not await redis.exists(readers_key(here.space(ALICE)))
@@ -171,6 +172,20 @@ async def test_a_session_does_not_live_longer_for_hearing_of_changes(processes, 
     await here.announce(ALICE)
     assert len(told) == 1
     assert await redis.ttl(keys.record("s1")) <= SECONDS
+    assert await redis.ttl(keys.owner("s1")) <= SECONDS
+
+
+async def test_an_idle_session_is_told_nothing_and_hears_again_when_it_is_used(
+    processes, sessions, redis, told
+):
+    here, _ = processes
+    await here.remember(ALICE, "s1")
+    await redis.delete(keys.owner("s1"))
+    await here.announce(ALICE)
+    assert told == []
+    await redis.set(keys.owner("s1"), "somebody", ex=SECONDS)
+    await here.announce(ALICE)
+    assert len(told) == 1
 
 
 async def test_readers_are_few_and_expire(processes, redis):

@@ -75,7 +75,7 @@ async def test_a_session_is_shown_as_it_is(
     await store.subscribe(record, "test://a")
     await store.subscribe(record, "test://b")
     await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})
-    await redis.expire(keys.record(record.id), 200)
+    await redis.expire(keys.owner(record.id), 200)
     session = the_only(reader, person)
     assert session.age_seconds in range(60, 75)
     assert session.idle_seconds in range(100, 115)
@@ -102,6 +102,14 @@ async def test_no_form_of_a_session_shows_its_whole_id(
         assert record.id not in text
         assert session.id[8:] not in text
     assert session.to_json()["id"] == record.id[:8]
+
+
+async def test_of_a_session_that_holds_nothing_any_more_it_is_not_told_how_long_it_is_idle(
+    reader: sync_redis.Redis, person: str, open_session: Any, redis: Redis
+) -> None:
+    record = await open_session()
+    await redis.delete(keys.owner(record.id))
+    assert the_only(reader, person).idle_seconds is None
 
 
 async def test_near_its_absolute_age_nobody_can_tell_how_long_a_session_is_idle(

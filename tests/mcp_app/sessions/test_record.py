@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.connection import connect
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
-from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore, TooManySubscriptions
+from mcp_app.sessions.record import (
+    ENDED,
+    LiveSession,
+    SessionRecord,
+    SessionStore,
+    TooManySessions,
+    TooManySubscriptions,
+)
 from tests.mcp_app.sessions.conftest import make_record
 from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually
 
 
 class SlowRedis:
-    """A Redis whose pipelines are carried out at once, and answer when they are let go."""
+    """A Redis whose scripts are carried out at once, and answer when they are let go."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -31,21 +42,21 @@ class SlowRedis:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._redis, name)
 
-    def pipeline(self, **options: Any) -> Any:
-        pipe: Any = self._redis.pipeline(**options)
-        execute = pipe.execute
+    def register_script(self, script: str) -> Any:
+        run = self._redis.register_script(script)
 
-        async def execute_slowly() -> Any:
-            answers = await execute()
+        async def run_slowly(**options: Any) -> Any:
+            answer = await run(**options)
+            if not answer:
+                return answer  # it changed something, and read nothing
             read, go = asyncio.Event(), asyncio.Event()
             self.has_read.append(read)
             self.let_go.append(go)
             read.set()
             await go.wait()
-            return answers
+            return answer
 
-        pipe.execute = execute_slowly
-        return pipe
+        return run_slowly
 
 
 def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
@@ -64,15 +75,122 @@ async def test_an_unknown_session_is_none(store: SessionStore) -> None:
     assert await store.get("unknown") is None
 
 
-async def test_a_record_and_its_owner_live_for_the_idle_time(
+async def test_a_record_lives_to_its_absolute_age_and_is_in_use_for_the_idle_time(
     store: SessionStore, redis: Redis, settings: Any
 ) -> None:
     settings.MCP_SESSION_IDLE_SECONDS = 77
+    settings.MCP_SESSION_MAX_SECONDS = 1000
     record = make_record()
     await store.create(record)
-    for key in (keys.record(record.id), keys.owner(record.id)):
-        assert 75 <= await redis.ttl(key) <= 77
+    assert 990 <= await redis.ttl(keys.record(record.id)) <= 1000
+    assert 75 <= await redis.ttl(keys.owner(record.id)) <= 77
     assert await redis.get(keys.owner(record.id)) == record.owner
+
+
+async def test_an_idle_session_is_its_record_alone_and_goes_on_with_all_that_is_in_it(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    await store.set_log_level(record.id, "error")
+    await store.subscribe(record, "test://a")
+    for key in keys.renewed_by_use(record.id):
+        await redis.delete(key)
+    assert len([key async for key in redis.scan_iter(f"*{record.id}*")]) == 1
+    size = await redis.memory_usage(keys.record(record.id))
+    assert size is not None
+    assert size < 1024
+    seen = await store.renew(record.id)
+    assert seen is not None
+    assert seen.log_level == "error"
+    assert seen.subscriptions == {"test://a"}
+    assert await redis.get(keys.owner(record.id)) == record.owner, "it is in use again"
+    assert 0 < await redis.ttl(keys.owner(record.id)) <= 300
+
+
+class TestQuota:
+    """How many sessions a person may have, counted over all processes."""
+
+    @pytest.fixture(autouse=True)
+    def limit(self, settings: Any) -> None:
+        settings.MCP_MAX_SESSIONS = 3
+
+    @pytest.fixture
+    def begin(self) -> Callable[..., SessionRecord]:
+        person = secrets.token_hex(4)
+        began_at = time.time() - 1000
+
+        def begin(client: str = "client") -> SessionRecord:
+            nonlocal began_at
+            began_at += 1
+            return make_record(owner=json.dumps([client, None, person]), created_at=began_at)
+
+        return begin
+
+    async def test_the_oldest_idle_session_ends_for_a_new_one(
+        self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
+    ) -> None:
+        records = [begin() for _ in range(3)]
+        for record in records:
+            await store.create(record)
+        await redis.delete(keys.owner(records[1].id), keys.owner(records[2].id))  # they are idle
+        await store.create(newest := begin("another client"))
+        lives = [await store.get(record.id) is not None for record in (*records, newest)]
+        assert lives == [True, False, True, True]
+
+    async def test_when_all_are_in_use_a_new_one_is_refused_and_leaves_nothing(
+        self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
+    ) -> None:
+        records = [begin() for _ in range(3)]
+        for record in records:
+            await store.create(record)
+        refused = begin()
+        with pytest.raises(TooManySessions):
+            await store.create(refused)
+        assert [key async for key in redis.scan_iter(f"*{refused.id}*")] == []
+        assert await redis.zcard(keys.sessions_of(refused.owner)) == 3
+        assert all([await store.get(record.id) for record in records])
+
+    async def test_another_person_is_not_concerned(
+        self, store: SessionStore, begin: Callable[..., SessionRecord]
+    ) -> None:
+        for _ in range(3):
+            await store.create(begin())
+        await store.create(make_record(owner='["client","https://other.example","alice"]'))
+
+    async def test_a_session_that_was_ended_makes_room(
+        self, store: SessionStore, begin: Callable[..., SessionRecord]
+    ) -> None:
+        for _ in range(6):
+            await store.create(record := begin())
+            await store.end(record.id)
+        for _ in range(3):
+            await store.create(begin())
+
+    async def test_a_session_that_is_lost_makes_room(
+        self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
+    ) -> None:
+        for _ in range(5):
+            await store.create(record := begin())
+            await redis.delete(*keys.of_session(record.id))  # as when its absolute age has come
+
+    async def test_many_that_begin_at_once_at_two_processes_are_no_more_than_allowed(
+        self, store: SessionStore, redis: Redis, mailbox: Mailbox, begin: Callable[..., SessionRecord]
+    ) -> None:
+        elsewhere = SessionStore(redis, mailbox, Peers(redis, mailbox))
+        records = [replace(begin(), created_at=time.time()) for _ in range(8)]
+        outcomes = await asyncio.gather(
+            *((store, elsewhere)[n % 2].create(record) for n, record in enumerate(records)),
+            return_exceptions=True,
+        )
+        refused = sum(isinstance(outcome, TooManySessions) for outcome in outcomes)
+        stored = sum([await redis.exists(keys.record(record.id)) for record in records])
+        assert stored <= 3
+        assert stored + refused == 8
+
+    async def test_the_count_expires(
+        self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
+    ) -> None:
+        await store.create(record := begin())
+        assert 0 < await redis.ttl(keys.sessions_of(record.owner)) <= conf.session_max_seconds
 
 
 async def test_no_session_outlives_its_absolute_age(store: SessionStore, redis: Redis, settings: Any) -> None:
@@ -96,13 +214,31 @@ async def test_a_session_past_its_absolute_age_is_gone_and_leaves_nothing(
 async def test_reading_a_session_renews_all_that_belongs_to_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
-    renewed = [keys.record, keys.owner, keys.events, keys.ends, keys.pending, keys.calls, keys.asked]
-    for key in renewed[2:]:
+    renewed = [keys.owner, keys.events, keys.ends, keys.pending, keys.calls, keys.asked]
+    for key in renewed[1:]:
         await redis.set(key(record.id), "something")
     for key in renewed:
         await redis.expire(key(record.id), 5)
     await store.renew(record.id)
-    assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 7
+    assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 6
+
+
+async def test_asking_for_a_session_that_has_ended_keeps_nothing_of_it(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    await redis.set(keys.events(record.id), "something", ex=5)
+    await redis.delete(keys.record(record.id))
+    assert await store.renew(record.id) is None
+    assert await redis.ttl(keys.events(record.id)) <= 5
+
+
+async def test_what_a_session_holds_does_not_outlive_its_absolute_age(
+    store: SessionStore, redis: Redis, record: SessionRecord
+) -> None:
+    await redis.set(keys.events(record.id), "something")
+    await redis.expire(keys.record(record.id), 5)
+    await store.renew(record.id)
+    assert [await redis.ttl(key(record.id)) <= 5 for key in (keys.owner, keys.events)] == [True, True]
 
 
 async def test_reading_a_session_costs_one_round_trip(

@@ -16,6 +16,7 @@ def mcp_settings(settings: Any) -> Any:
     """Tokens that need no database, and the tools of the conformance suite."""
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_CONFORMANCE_FIXTURES = True
+    settings.MCP_MAX_SESSIONS = 1_000_000  # the sessions of all tests, which share a Redis
     settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
     settings.CHANNEL_LAYERS = {
         "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}

@@ -66,12 +66,12 @@ async def test_a_silent_stream_is_kept_alive_and_its_session_with_it(
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
     stream = await _listen(one, session)
-    await one.runtime.redis.expire(keys.record(session.id), 10)
+    await one.runtime.redis.expire(keys.owner(session.id), 10)
     for _ in range(3):
         block = await stream.next_block()
         assert block is not None
         assert block.comment == "keep-alive"
-    assert await one.runtime.redis.ttl(keys.record(session.id)) > 10
+    assert await one.runtime.redis.ttl(keys.owner(session.id)) > 10
 
 
 async def test_what_is_said_while_nobody_listens_comes_with_the_next_stream(

@@ -6,8 +6,19 @@ import json
 from typing import Any
 
 import pytest
+from mcp.shared.subscriptions import ResourceUpdated
 
-from tests.mcp_app.transports.support import Process, Session, headers_for, notification, request, tool_call
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import PENDING
+from tests.mcp_app.transports.support import (
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    notification,
+    request,
+    tool_call,
+)
 from tests.support.waiting import eventually
 
 MESSAGES = {
@@ -86,24 +97,64 @@ async def test_an_ended_session_is_answered_as_an_unknown_one(
     assert await _answers(other, session.id, "alice") == unknown
 
 
-async def test_an_idle_session_ends_after_its_lifetime(
-    one: Process, session: Session, mcp_settings: Any
-) -> None:
-    mcp_settings.MCP_CACHE_SECONDS = 0.0
-    key = f"session:{{{session.id}}}"
-    assert 0 < await one.runtime.redis.ttl(key) <= 300
-    await one.runtime.redis.expire(key, 0)
-    await _assert_not_found(await _answers(one, session.id, "alice"))
+async def _be_idle(at: Process, session: Session) -> None:
+    """What Redis does when a session has not been used for the idle time."""
+    await at.runtime.redis.delete(*keys.renewed_by_use(session.id))
 
 
-async def test_use_renews_the_lifetime_of_a_session(
-    one: Process, session: Session, mcp_settings: Any
+async def test_a_client_that_comes_back_to_an_idle_session_goes_on(
+    one: Process, other: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 0.0
-    key = f"session:{{{session.id}}}"
-    await one.runtime.redis.expire(key, 10)
-    await session.post(one, request("ping"))
-    assert await one.runtime.redis.ttl(key) > 10
+    await session.post(one, request("resources/subscribe", {"uri": "test://watched-resource"}))
+    await session.post(one, request("logging/setLevel", {"level": "warning"}))
+    listening = await session.listen(one)
+    await one.runtime.log.append(session.id, PENDING, notification("notifications/n"))
+    last = await listening.next_event()
+    await listening.drop()
+    await _be_idle(one, session)
+    assert (await session.get(other, last.id)).status == 400, "what it held is gone"
+    assert (await session.post(other, request("ping"))).status == 200
+    record = await other.runtime.sessions.get(session.id)
+    assert record is not None
+    assert record.log_level == "warning"
+    assert record.subscriptions == {"test://watched-resource"}
+    again = await session.listen(other)
+    await one.runtime.bus.publish(ResourceUpdated(uri="test://watched-resource"))
+    assert (await again.next_message())["method"] == "notifications/resources/updated"
+
+
+async def test_deleting_an_idle_session_ends_it_at_once(
+    one: Process, other: Process, session: Session
+) -> None:
+    await _be_idle(one, session)
+    assert (await session.delete(one)).status == 204
+    for process in (one, other):
+        await _assert_not_found(await _answers(process, session.id, "alice"))
+
+
+@pytest.mark.parametrize("transport", ["Streamable HTTP", "HTTP+SSE"])
+async def test_a_person_with_too_many_sessions_in_use_is_told_the_limit(
+    one: Process, other: Process, mcp_settings: Any, transport: str
+) -> None:
+    mcp_settings.MCP_MAX_SESSIONS = 2
+    person = f"busy-{transport.replace(' ', '-')}"
+    first = await Session.open(one, person)
+    await Session.open(other, f"{person}@another-client")
+    headers = headers_for(person)
+    if transport == "HTTP+SSE":
+        refused = await one.http.request("GET", "/sse", headers=headers)
+    else:
+        refused = await one.http.request("POST", headers=headers, body=json.dumps(initialize()).encode())
+    assert refused.status == 429
+    assert int(refused.headers["retry-after"]) > 0
+    answer = await refused.json()
+    assert answer["id"] == (1 if transport == "Streamable HTTP" else None)
+    assert answer["error"]["data"] == {"limit": 2}
+    assert "MCP_MAX_SESSIONS" in answer["error"]["message"]
+    await _be_idle(one, first)
+    await Session.open(other, person)
+    await _assert_not_found(await _answers(one, first.id, person))
 
 
 async def test_a_session_ends_at_its_absolute_age_however_busy_it_is(
