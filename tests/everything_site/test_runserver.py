@@ -123,6 +123,22 @@ def test_kill_9_of_the_parent_leaves_nothing_behind(fresh: Checkout, arguments: 
     assert not fresh.socket_folder.exists()
 
 
+def test_two_commands_of_a_fresh_checkout_may_start_at_once(fresh: Checkout) -> None:
+    second = Checkout(fresh.folder, free_port(), log="second.txt")
+    fresh.start("--noreload")
+    second.start("--noreload")
+    eventually(lambda: fresh.is_ready or fresh.has_ended, "the first is ready")
+    eventually(lambda: second.is_ready or second.has_ended, "the second is ready")
+    assert fresh.is_ready, fresh.output
+    assert second.is_ready, second.output
+    passwords = [re.search(r"user admin, password (\S+)\)", command.output) for command in (fresh, second)]
+    assert len([found for found in passwords if found]) == 1
+    for command in (fresh, second):
+        command.send(signal.SIGINT)
+    eventually(lambda: fresh.has_ended and second.has_ended, "both end")
+    eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
+
+
 def test_when_the_first_command_of_a_checkout_ends_the_second_serves_on(fresh: Checkout) -> None:
     fresh.runserver("--noreload")
     second = Checkout(fresh.folder, free_port(), log="second.txt")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +32,7 @@ from everything_site import env, startup, valkey
 ADMIN = "admin"
 _PARENT_CHECK_SECONDS = 1.0
 _STOP_SECONDS = 10
+_PREPARE_SECONDS = 60
 WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
 
 
@@ -84,7 +86,6 @@ class Command(DaphneRunserver):
                 if valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
                     stack.enter_context(valkey.running(settings.REDIS_URL))
                 if with_auth_server:
-                    call_command("migrate", interactive=False, verbosity=0)  # once, before both start
                     stack.enter_context(_auth_server(reload=options["use_reloader"]))
                 super().run(**options)
         except valkey.Refused as error:
@@ -115,11 +116,12 @@ class Command(DaphneRunserver):
             raise CommandError(f"Port {port} cannot be had: {error.strerror}.") from None
 
     def inner_run(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        self.prepare()
         # In separate mode only the authorization server has an admin.
         has_admin = not (settings.IS_SEPARATE and self.has_auth_server)
-        password = _first_admin_password() if has_admin else None
+        with _one_of_several():
+            call_command("migrate", interactive=False, verbosity=0)
+            self.prepare()
+            password = _first_admin_password() if has_admin else None
         # Daphne calls it when it listens.
         self.server_cls = partial(self.server_cls, ready_callable=lambda: self._say_what_to_open(password))
         super().inner_run(*args, **options)
@@ -175,7 +177,8 @@ def _is_restarted() -> bool:
 def _database() -> Iterator[None]:
     """Check before anything starts that the database can be used; in the end leave all of it in one file."""
     try:
-        connection.ensure_connection()
+        with _one_of_several():
+            connection.ensure_connection()
     except DatabaseError as error:
         raise CommandError(startup.explanation(error) or str(error)) from None
     connection.close()
@@ -189,6 +192,27 @@ def _database() -> Iterator[None]:
                 )  # milliseconds, should somebody else write just now
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
+
+
+@contextmanager
+def _one_of_several() -> Iterator[None]:
+    """Keep other commands of this checkout from preparing the same database at the same time."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    deadline = time.monotonic() + _PREPARE_SECONDS
+    with (settings.BASE_DIR / "manage.py").open() as file:  # a lock needs any file, and no right to write it
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise CommandError("Another command of this checkout prepares the database.") from None
+                time.sleep(0.1)
+        yield
 
 
 @contextmanager
