@@ -172,7 +172,7 @@ def _one_at_a_time(user: User) -> Iterator[None]:
 
 
 def _note(row: Row) -> Note:
-    return Note(id=row.note_id, title=row.title, text=row.text, updated=row.updated)
+    return Note(number=row.pk, id=row.note_id, title=row.title, text=row.text, updated=row.updated)
 
 
 async def _in_database(work: Callable[[], Any]) -> Any:

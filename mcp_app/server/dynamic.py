@@ -1,6 +1,6 @@
 """Resources that are listed for the requester alone: a user's notes, a session's files."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -11,10 +11,15 @@ from mcp_app.sdk import CallNext, HandlerResult
 
 RequestContext = ServerRequestContext[Any, Any]
 
-# What the current request may see, besides what everybody sees.
-Source = Callable[[RequestContext], Awaitable[list[Resource]]]
+Source = Callable[[RequestContext], Awaitable[list[tuple[str, Resource]]]]
+"""What the current request may see besides what everybody sees: each with a key, and in their order."""
 
 SCHEMES = ("note:", "session:")
+
+
+async def own_resources(ctx: RequestContext, sources: Iterable[Source]) -> list[Resource]:
+    """What all sources have for the current request."""
+    return [resource for source in sources for _, resource in await source(ctx)]
 
 
 async def never_fresh(ctx: RequestContext, call_next: CallNext) -> HandlerResult:

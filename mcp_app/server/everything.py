@@ -32,9 +32,11 @@ from .apps import hello_world
 from .capabilities import announce_list_changes
 from .dynamic import Source, never_fresh
 from .errors import SpecifiedErrors
+from .existence import Existence
 from .illustrated import IllustratedSkills
 from .images import icon
 from .notes import NoteStore
+from .server_info import name_server_briefly
 from .tool_server import ToolServer
 from .tools import gzipping, tasks
 from .tools import notes as note_tools
@@ -134,9 +136,9 @@ def build_server(
         note_tools.register(server, own)
         sources.append(own.listed)
         live[notes.TEMPLATE] = own.suggest
-        session_features.register(app, own.is_anothers)
-    else:
-        session_features.register(app)
+    existence = Existence(server, sources)
+    server.middleware.append(existence.listen)
+    session_features.register(app, existence.exists)
     pagination.register(server, app, sources, is_live=note_store is not None)
     revisions.register(app)
     completions.register(
@@ -151,6 +153,7 @@ def build_server(
     assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
     server.middleware.append(announce_list_changes)
     server.middleware.append(never_fresh)
+    server.middleware.append(name_server_briefly)
     server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))
     rounds.register(server, max_body_size)
     return server

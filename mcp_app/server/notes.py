@@ -7,7 +7,7 @@ user's own sessions and streams alone.
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -42,8 +42,9 @@ class User:
 
 @dataclass(frozen=True)
 class Note:
-    """One note."""
+    """One note; of two notes of a user the later one has the higher number."""
 
+    number: int
     id: str
     title: str
     text: str
@@ -113,22 +114,15 @@ class Notes:
     def uri_of(self, user: User, note_id: str) -> str:
         return f"{SCHEME}{self.store.space(user)}/{note_id}"
 
-    def is_anothers(self, uri: str) -> bool:
-        """Whether a URI is in the notes' scheme but not of the current user's own."""
-        if not uri.lower().startswith(SCHEME):
-            return False
-        user = current_user()
-        return user is None or not uri.startswith(self.uri_of(user, ""))
-
-    async def listed(self, ctx: RequestContext) -> list[Resource]:
-        """The current user's notes, for `resources/list`."""
+    async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
+        """The current user's notes, for `resources/list`, in the order in which they were made."""
         user = current_user()
         if user is None:
             return []
         session = find_session(ctx)
         if session is not None:
             await self.store.remember(user, session.record.id)
-        return [self._resource(user, note) for note in await self.store.list(user)]
+        return [(f"{note.number:020}", self._resource(user, note)) for note in await self.store.list(user)]
 
     def _resource(self, user: User, note: Note) -> Resource:
         return Resource(
@@ -165,7 +159,7 @@ class Notes:
         return [note.id for note in await self.store.list(user)]
 
     async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
-        """A middleware for `subscriptions/listen`: no other user's note is followed, and the own list is.
+        """A middleware for `subscriptions/listen`: the user's own list is followed.
 
         The SDK's `ResourcesListChanged` goes to everybody who asked for it. A user's notes are nobody
         else's business, so the change of that list does not go over the bus.
@@ -177,7 +171,6 @@ class Notes:
             or not isinstance(wanted, Mapping)
         ):
             return await call_next(ctx)
-        ctx = self._without_other_users_notes(ctx, wanted)
         user = current_user()
         if user is None or wanted.get("resourcesListChanged") is not True:
             return await call_next(ctx)
@@ -191,14 +184,6 @@ class Notes:
 
             async with beside(ctx, {}, follow) as inner:
                 return await call_next(inner)
-
-    def _without_other_users_notes(self, ctx: RequestContext, wanted: Mapping[str, Any]) -> RequestContext:
-        uris = wanted.get("resourceSubscriptions")
-        if not isinstance(uris, list):
-            return ctx
-        own = [uri for uri in uris if not (isinstance(uri, str) and self.is_anothers(uri))]
-        notifications = {**wanted, "resourceSubscriptions": own}
-        return replace(ctx, params={**(ctx.params or {}), "notifications": notifications})
 
 
 def register(server: MCPServer, store: NoteStore) -> Notes:

@@ -33,6 +33,7 @@ LONGEST_URI = 2048
 
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
+Exists = Callable[[Context, str], Awaitable[bool]]
 
 
 class SessionFacts(Protocol):
@@ -85,18 +86,16 @@ async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
     return EmptyResult()
 
 
-def subscriber(is_hidden: Callable[[str], bool]) -> Handler:
-    """resources/subscribe. The reference also samples the client here and waits for it; this does not.
-
-    A resource that is hidden from the requester is answered as one that does not exist, and so is a switch.
-    """
+def subscriber(exists: Exists) -> Handler:
+    """resources/subscribe. The reference also samples the client here and waits for it; this does not."""
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
         if not 1 <= len(params.uri) <= LONGEST_URI:
             raise MCPError(INVALID_PARAMS, f"A URI has 1 to {LONGEST_URI} characters")
-        if params.uri in SWITCHES or is_hidden(params.uri):
+        state = session_state(ctx)
+        if params.uri in SWITCHES or not await exists(ctx, params.uri):
             raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})
-        await session_state(ctx).subscribe(params.uri)
+        await state.subscribe(params.uri)
         return EmptyResult()
 
     return subscribe
@@ -110,8 +109,8 @@ async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyRe
     return EmptyResult()
 
 
-def register(app: Server[Any], is_hidden: Callable[[str], bool] = lambda uri: False) -> None:
-    """Serve the three methods. `is_hidden` says of a URI whether the requester may not know of it."""
+def register(app: Server[Any], exists: Exists) -> None:
+    """Serve the three methods. `exists` says of a URI whether the requester can read it."""
     app.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
-    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscriber(is_hidden))
+    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscriber(exists))
     app.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)

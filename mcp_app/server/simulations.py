@@ -14,17 +14,10 @@ UPDATE_INTERVAL = 10
 LOG_INTERVAL = 20
 STDERR_INTERVAL = 30
 
-# One message for each of the eight RFC 5424 severities, from the least to the most severe.
-LOG_MESSAGES: tuple[tuple[str, str], ...] = (
-    ("debug", "Debug-level message"),
-    ("info", "Info-level message"),
-    ("notice", "Notice-level message"),
-    ("warning", "Warning-level message"),
-    ("error", "Error-level message"),
-    ("critical", "Critical-level message"),
-    ("alert", "Alert-level message"),
-    ("emergency", "Emergency-level message"),
-)
+# The eight severities of RFC 5424, from the least to the most severe. The messages say that they are
+# simulated: an emergency would alarm whoever reads it in a log.
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+LOGGER = "simulation"
 
 # A session's switches, kept among its subscriptions: they are then known in every process, and end with
 # the session. Each turns a simulation off that is on by default.
@@ -49,10 +42,12 @@ def due(
             for uri in sorted(set(subscriptions) - SWITCHES)
         ]
     for moment in _ticks(previous, now, LOG_INTERVAL) if LOGGING_OFF not in subscriptions else ():
-        level, text = rng.choice(LOG_MESSAGES)
-        found.append((moment, ("notifications/message", {"level": level, "data": text})))
+        level = rng.choice(LEVELS)
+        text = f"{level.capitalize()}-level message (simulated)"
+        found.append((moment, ("notifications/message", {"level": level, "logger": LOGGER, "data": text})))
     for moment in _ticks(previous, now, STDERR_INTERVAL):
-        found.append((moment, ("notifications/stderr", {"content": f"{_clock(moment)}: A stderr message"})))
+        line = f"{_clock(moment)}: A stderr message (simulated)"
+        found.append((moment, ("notifications/stderr", {"content": line})))
     return [notification for _, notification in sorted(found, key=lambda entry: entry[0])]
 
 

@@ -6,6 +6,7 @@ Defined for 2026-07-28; the methods answer older revisions alike, without the ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -23,8 +24,8 @@ DIRECTORY = "inode/directory"
 TTL_MS = 300_000  # the skills change with the server's version only, and are the same for everybody
 
 Context = ServerRequestContext[Any, Any]
-Page = Callable[[Sequence[Any], str | None, int, str], tuple[list[Any], str | None]]
-"""Cuts a page out of a list: (items, cursor, size, name of the list) to (page, next cursor)."""
+Page = Callable[[Sequence[Any], str | None, int, str, Callable[[Any], str]], tuple[list[Any], str | None]]
+"""Cuts a page out of a list: (items, cursor, size, list, key of an item) to (page, next cursor)."""
 
 
 class GetSkillParams(RequestParams):
@@ -74,7 +75,8 @@ class Skills(Extension):
     async def _list(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
         """skills/list. An entry is whole: its files are never split over pages."""
         assert isinstance(params, PaginatedRequestParams)
-        skills, cursor = self._page(list(self._skills.values()), params.cursor, self._page_size, "skills")
+        found = list(self._skills.values())
+        skills, cursor = self._page(found, params.cursor, self._page_size, "skills", attrgetter("uri"))
         return _with_cursor({"skills": [skill.entry() for skill in skills], **_freshness(ctx)}, cursor)
 
     async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
@@ -92,7 +94,7 @@ class Skills(Extension):
         if children is None:
             raise MCPError(INVALID_PARAMS, f"Not a directory resource: {params.uri}", {"uri": params.uri})
         # The cursor names the directory too, so that it is refused in another one.
-        found, cursor = self._page(children, params.cursor, self._page_size, params.uri)
+        found, cursor = self._page(children, params.cursor, self._page_size, params.uri, itemgetter("uri"))
         return _with_cursor({"resources": found}, cursor)
 
 

@@ -179,13 +179,13 @@ class Gzip:
             return []
         return sorted(await self._files.names(session.record.id))
 
-    async def listed(self, ctx: RequestContext) -> list[Resource]:
+    async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
         """The session's files, for `resources/list`."""
         session = find_session(ctx)
         if session is None or self._files is None:
             return []
         return [
-            Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()])
+            (name, Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()]))
             for name in sorted(await self._files.names(session.record.id))
         ]
 

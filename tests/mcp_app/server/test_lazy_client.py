@@ -56,7 +56,7 @@ class Notes(Store):
 
     async def create(self, user, title, text):
         own = self.notes.setdefault(user, {})
-        note = own[f"n{len(own)}"] = Note(f"n{len(own)}", title, text, datetime.now(UTC))
+        note = own[f"n{len(own)}"] = Note(len(own), f"n{len(own)}", title, text, datetime.now(UTC))
         return note
 
 

@@ -15,7 +15,7 @@ from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReferen
 
 from mcp_app.server import build_server
 from mcp_app.server.errors import RESOURCE_NOT_FOUND
-from mcp_app.server.notes import TEMPLATE, Note, TooManyNotes
+from mcp_app.server.notes import TEMPLATE, Note, TooManyNotes, User
 
 from .support import LEGACY, MODERN, WAIT, Exchange, connect, texts
 
@@ -44,7 +44,7 @@ class Store:
         own = self.notes.setdefault(user, {})
         if len(own) >= 3:
             raise TooManyNotes("3 are allowed")
-        note = own[f"n{len(own) + 1}"] = Note(f"n{len(own) + 1}", title, text, NOW)
+        note = own[f"n{len(own) + 1}"] = Note(len(own) + 1, f"n{len(own) + 1}", title, text, NOW)
         return note
 
     async def edit(self, user, note_id, title, text):
@@ -188,6 +188,8 @@ async def test_nobody_else_can_subscribe_to_a_note(server):
                 await Exchange(request=request).run(server, "resources/subscribe", {"uri": uri})
             assert caught.value.code == RESOURCE_NOT_FOUND
     with signed_in("alice"):
+        async with connect(server, LEGACY) as client:
+            await create(client)
         await Exchange(request=request).run(server, "resources/subscribe", {"uri": "note://spacealice/n1"})
     assert session.uris == ["note://spacealice/n1"]
 
@@ -345,3 +347,22 @@ async def test_what_a_tool_does_to_notes_is_announced_in_its_annotations(server)
     assert not any(
         tools[name].read_only_hint for name in ("create-note", "draft-note", "edit-note", "delete-note")
     )
+
+
+async def test_each_note_that_stays_is_in_one_page_while_others_are_deleted(store, server):
+    user = User("https://as", "alice")
+    store.notes[user] = {f"n{number}": Note(number, f"n{number}", "t", "x", NOW) for number in range(30)}
+    with signed_in("alice"):
+        async with connect(server, MODERN) as client:
+            found, cursor = [], None
+            while True:
+                read = await client.list_resources(cursor=cursor, cache_mode="bypass")
+                notes = [resource.name for resource in read.resources if resource.uri.startswith("note:")]
+                found += notes
+                if notes:  # the first of the page, and the one that the cursor names
+                    for name in {notes[0], notes[-1]}:
+                        del store.notes[user][name.removeprefix("note-")]
+                cursor = read.next_cursor
+                if cursor is None:
+                    break
+    assert found == [f"note-n{number}" for number in range(30)]

@@ -16,6 +16,7 @@ REQUESTS = [
     ("skills/list", {}),
 ]
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+SERVER = {"name": "everything-server", "version": mcp_app.__version__}
 META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -31,8 +32,25 @@ async def test_every_result_says_what_type_it_is(server, method, params):
 @pytest.mark.parametrize(("method", "params"), REQUESTS)
 async def test_every_result_says_which_server_made_it(server, method, params):
     result = await Exchange(version=MODERN).run(server, method, {**params, "_meta": META})
-    assert result["_meta"][SERVER_INFO]["name"] == "everything-server"
-    assert result["_meta"][SERVER_INFO]["version"] == mcp_app.__version__
+    assert result["_meta"][SERVER_INFO].items() >= SERVER.items()
+
+
+@pytest.mark.parametrize(("method", "params"), REQUESTS[1:])
+async def test_a_result_names_the_server_by_name_and_version_alone(server, method, params):
+    result = await Exchange(version=MODERN).run(server, method, {**params, "_meta": META})
+    assert result["_meta"][SERVER_INFO] == SERVER
+
+
+async def test_the_rest_is_in_the_answer_to_discovery(server):
+    result = await Exchange(version=MODERN).run(server, "server/discover", {"_meta": META})
+    assert result["_meta"][SERVER_INFO]["title"] == "Everything Server"
+    assert result["_meta"][SERVER_INFO]["icons"]
+
+
+async def test_the_metadata_of_a_tool_stays_beside_that(server):
+    params = {"name": "get-structured-content", "arguments": {"location": "Chicago"}, "_meta": META}
+    result = await Exchange(version=MODERN).run(server, "tools/call", params)
+    assert result["_meta"] == {SERVER_INFO: SERVER, "everything-server/location": "Chicago"}
 
 
 async def test_a_result_that_asks_says_so(server):

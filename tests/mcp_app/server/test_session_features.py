@@ -1,5 +1,6 @@
 """Log level and subscriptions go to the session; without one there is a clean error."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from mcp_app.server.errors import RESOURCE_NOT_FOUND
 from mcp_app.server.session_features import LONGEST_URI
 from mcp_app.server.simulations import SWITCHES
 
-from .support import MODERN, Exchange
+from .support import MODERN, WAIT, Exchange, connect
 
 CALLS = [
     ("logging/setLevel", {"level": "error"}),
@@ -24,6 +25,7 @@ class Session:
     """A session that keeps what it was told."""
 
     def __init__(self):
+        self.record = SimpleNamespace(id="s", subscriptions=frozenset())
         self.told = []
 
     async def set_log_level(self, level):
@@ -96,11 +98,12 @@ async def test_a_uri_that_no_session_should_keep_is_refused(server, uri):
     assert session.told == []
 
 
-async def test_the_longest_uri_is_kept(server):
+async def test_the_longest_uri_is_kept(fixture_server):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
-    uri = "x" * LONGEST_URI
-    assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
+    uri = f"test://template/{'x' * (LONGEST_URI - 21)}/data"
+    assert len(uri) == LONGEST_URI
+    assert await exchange.run(fixture_server, "resources/subscribe", {"uri": uri}) == {}
     assert session.told == [("subscribe", uri)]
 
 
@@ -113,3 +116,50 @@ async def test_a_switch_of_the_simulations_is_no_resource(server, uri):
     assert caught.value.code == RESOURCE_NOT_FOUND
     assert await exchange.run(server, "resources/unsubscribe", {"uri": uri}) == {}
     assert session.told == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "nope://x",
+        "test://static/resource/999",
+        "test://static/resource/01",
+        "TEST://static/resource/1",
+        "test://static/resource/1/",
+        "note://somebody/n1",
+        "session://files/x.gz",
+        "not a URI",
+        "ui://hello-world/app.htm",
+    ],
+)
+async def test_only_what_can_be_read_can_be_subscribed_to(server, uri):
+    # Specification 2025-11-25, server/resources, "Error Handling".
+    session = Session()
+    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
+    with pytest.raises(MCPError) as caught:
+        await exchange.run(server, "resources/subscribe", {"uri": uri})
+    assert (caught.value.code, caught.value.data) == (RESOURCE_NOT_FOUND, {"uri": uri})
+    assert await exchange.run(server, "resources/unsubscribe", {"uri": uri}) == {}
+    assert ("subscribe", uri) not in session.told
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["test://static/resource/100", "ui://hello-world/app.html", "skill://try-everything/SKILL.md"],
+)
+async def test_whatever_can_be_read_can_be_subscribed_to(server, uri):
+    session = Session()
+    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
+    assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
+    assert session.told == [("subscribe", uri)]
+
+
+async def test_a_listen_stream_honors_what_exists_alone(server):
+    # 2026-07-28, basic/patterns/subscriptions, "Acknowledgment": the subset that the server agreed to honor.
+    wanted = ["nope://x", "test://static/resource/1", "test://static/resource/999", "session://files/x.gz"]
+    async with asyncio.timeout(WAIT), connect(server, MODERN) as client:
+        async with client.listen(resource_subscriptions=wanted) as stream:
+            assert stream.honored.resource_subscriptions == ["test://static/resource/1"]
+        async with client.listen(prompts_list_changed=True, resource_subscriptions=["nope://x"]) as stream:
+            assert not stream.honored.resource_subscriptions
+            assert stream.honored.prompts_list_changed

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from mcp_app.server.simulations import LOG_MESSAGES, due
+from mcp_app.server.simulations import LEVELS, due
 
 UPDATED = "notifications/resources/updated"
 MESSAGE = "notifications/message"
@@ -62,11 +62,17 @@ def test_without_subscriptions_nothing_is_updated():
 
 def test_messages_come_with_each_of_the_eight_levels():
     found = [params for method, params in due(0, 4000, [], random.Random(1)) if method == MESSAGE]
-    assert {params["level"] for params in found} == {level for level, _ in LOG_MESSAGES}
+    assert {params["level"] for params in found} == set(LEVELS)
     assert all(params["data"].lower().startswith(params["level"]) for params in found)
+
+
+def test_whatever_is_simulated_says_so():
+    found = [params for method, params in due(0, 4000, [], random.Random(1)) if method != UPDATED]
+    assert all("simulated" in (params.get("data") or params["content"]) for params in found)
+    assert {params.get("logger") for params in found if "data" in params} == {"simulation"}
 
 
 def test_a_stderr_line_names_its_moment():
     lines = [params["content"] for method, params in due(0, 3630, [], random.Random(1)) if method == STDERR]
-    assert lines[0] == "00:00:30: A stderr message"
-    assert lines[-1] == "01:00:30: A stderr message"
+    assert lines[0] == "00:00:30: A stderr message (simulated)"
+    assert lines[-1] == "01:00:30: A stderr message (simulated)"

@@ -118,7 +118,7 @@ async def test_a_stream_of_2026_has_no_line_end_in_its_messages(one: Process, sa
 
 
 async def test_a_listen_stream_has_no_line_end_in_its_messages(one: Process) -> None:
-    uri = f"note:{TEXT}"
+    uri = f"test://template/{TEXT}/data"
     stream = await modern(
         one, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [uri]}}, id=TEXT
     )

@@ -249,13 +249,13 @@ async def test_a_listen_stream_keeps_as_much_of_its_uris_as_a_session_does(
     one: Process, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_SUBSCRIPTIONS = 3
-    longest = "a:" + "x" * 2046
-    assert await _acknowledged(one, [longest, "b:1", longest + "x", "", "b:1", "b:2", "b:3"]) == [
-        longest,
-        "b:1",
-        "b:2",
-    ]
-    assert await _acknowledged(one, ["x" * 3800] * 1000) is None
+    longest, longer, first, second, third = (
+        f"test://template/{'x' * count}/data" for count in (2048 - 21, 2048 - 20, 1, 2, 3)
+    )
+    assert len(longest) == 2048
+    kept = await _acknowledged(one, [longest, first, longer, "", first, second, third])
+    assert kept == [longest, first, second]
+    assert await _acknowledged(one, [longer * 2] * 1000) is None
 
 
 @pytest.mark.parametrize("uris", ["a:b", [1], {"a": 1}])
