@@ -44,10 +44,15 @@ class _Forms(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(_Form(attributes.get("action", "")))
-        elif self.forms and tag == "input" and "name" in attributes:
+        elif self.forms and tag == "input" and "name" in attributes and _is_sent(attributes):
             self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
         elif self.forms and tag == "button":
             self.forms[-1].buttons.append((attributes.get("name", ""), attributes.get("value", "")))
+
+
+def _is_sent(attributes: dict[str, str]) -> bool:
+    """Whether a browser sends this input: it leaves out a box that is not ticked."""
+    return attributes.get("type") != "checkbox" or "checked" in attributes
 
 
 def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:

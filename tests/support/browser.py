@@ -30,7 +30,7 @@ class _Forms(HTMLParser):
         attributes = {name: value or "" for name, value in attrs}
         if tag == "form":
             self.forms.append(Form(attributes.get("action", "")))
-        elif tag == "input" and self.forms and "name" in attributes:
+        elif tag == "input" and self.forms and "name" in attributes and _is_sent(attributes):
             self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
         elif tag == "button":
             self._button = (attributes.get("name", ""), attributes.get("value", ""))
@@ -39,6 +39,11 @@ class _Forms(HTMLParser):
         if self._button is not None and data.strip() and self.forms:
             self.forms[-1].buttons[data.strip()] = self._button
             self._button = None
+
+
+def _is_sent(attributes: dict[str, str]) -> bool:
+    """Whether a browser sends this input: a box that is not ticked stays at home."""
+    return attributes.get("type") != "checkbox" or "checked" in attributes
 
 
 class Browser:
