@@ -48,11 +48,22 @@ FATAL_ERRORS = {
         "This application is not registered here, or its registration has expired. "
         "Disconnect it from this server and connect it again."
     ),
+    "Missing redirect URI.": (
+        "The application registered several addresses, and did not say to which of them to send you back."
+    ),
     "Mismatching redirect URI.": (
         "The application wants to send you to an address that it did not register. "
         "Nothing was granted, and you were not sent there."
     ),
 }
+
+
+DESCRIPTIONS = {
+    "invalid_scope": f"The scopes of this server are: {', '.join(SCOPES)}.",
+    "unsupported_response_type": "response_type must be code.",
+    "unauthorized_client": "response_type must be code.",
+}
+"""What oauthlib leaves undescribed; for the client, or for the person where the client cannot be told."""
 
 
 class QueryOnlyBackend(OAuthLibCore):
@@ -142,6 +153,7 @@ class AuthorizeView(BaseAuthorizationView):
         if isinstance(error, FatalClientError) or application is None:
             return self._error_page(error)
         self._log_refusal(error)
+        oauth_error.description = oauth_error.description or DESCRIPTIONS.get(oauth_error.error, "")
         return self._send_back(oauth_error.redirect_uri, oauth_error.twotuples, application)
 
     def _send_back(
@@ -159,7 +171,7 @@ class AuthorizeView(BaseAuthorizationView):
         if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
             reason = cimd.why_unknown(client_id)
         else:
-            description = error.oauthlib_error.description or ""
+            description = error.oauthlib_error.description or DESCRIPTIONS.get(error.oauthlib_error.error, "")
             reason = FATAL_ERRORS.get(description, description)
         context = {"reason": reason, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)

@@ -75,7 +75,8 @@ def matches(uri: str, registered: Iterable[str]) -> bool:
 
 def with_parameters(uri: str, parameters: Iterable[tuple[str, str]]) -> str:
     """The URI with an authorization response appended; its own query stays as it is (RFC 6749 §3.1.2)."""
-    joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+    _, mark, query = uri.partition("?")
+    joint = "&" if query and not query.endswith("&") else "" if mark else "?"
     return f"{uri}{joint}{urlencode(list(parameters))}"
 
 

@@ -68,8 +68,8 @@ class FormBackend(OAuthLibCore):
     """Reads the form of a request, and answers every error with a description."""
 
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """A parameter without a value is one that is left out (RFC 6749 §3.2)."""
-        body = [(name, value) for name, value in super().extract_body(request) if value]
+        """The parameters; one without a value is one that is left out (RFC 6749 §3.2)."""
+        body = [(name, value) for name, values in request.POST.lists() for value in values if value]
         return [(name, " ".join(completed([value])) if name == "scope" else value) for name, value in body]
 
     def create_token_response(self, request: HttpRequest) -> tuple[str | None, dict[str, str], str, int]:
@@ -107,6 +107,8 @@ class _ReadableFormMixin(View):
             return refusal("invalid_request", "A parameter holds a null character.")
         if request.META.get("QUERY_STRING"):
             return refusal("invalid_request", "Parameters belong into the body.")
+        if request.method == "POST" and request.content_type not in FORM_TYPES:
+            return refusal("invalid_request", "The request must be application/x-www-form-urlencoded.")
         for name in sorted(SINGLE_PARAMETERS):
             if sum(map(bool, form.getlist(name))) > 1:
                 return refusal("invalid_request", f"{name} is given more than once.")
@@ -119,9 +121,7 @@ class _ReadableFormMixin(View):
 
 class TokenView(_ReadableFormMixin, ToolkitTokenView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.POST.get("grant_type"):
-            if request.content_type not in FORM_TYPES:
-                return refusal("invalid_request", "The request must be application/x-www-form-urlencoded.")
+        if not any(request.POST.getlist("grant_type")):
             return refusal("invalid_request", "grant_type is missing.")
         with transaction.atomic():  # the locks on code and refresh token last until the new pair is kept
             return self.authorization_flow_token_response(request)

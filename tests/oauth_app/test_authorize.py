@@ -198,7 +198,9 @@ def test_prompt_none_never_shows_a_page(client, client_id):
     ],
 )
 def test_a_wrong_request_is_told_to_the_client(signed_in, client_id, change, expected):
-    assert error(signed_in.get(flow.authorize_url(client_id, **change))) == expected
+    answer = signed_in.get(flow.authorize_url(client_id, **change))
+    assert error(answer) == expected
+    assert flow.parameters(answer)["error_description"]
     assert error(signed_in.post(flow.authorize_url(client_id, **change), {"decision": "allow"})) == expected
     assert not Grant.objects.exists()
 

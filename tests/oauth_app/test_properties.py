@@ -144,6 +144,38 @@ def alice_at(db: None) -> tuple[Http, str]:
     return http, client_id
 
 
+segments = st.text(
+    st.sampled_from(string.ascii_letters + string.digits + "-._~%/?&=+:@!$'()*,;[]"), max_size=30
+)
+callbacks = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(
+        ["https://a.example", "HTTPS://A.Example:8443", "http://localhost:1", "http://[::1]:1", "cursor://x"]
+    ),
+    st.sampled_from(["", "/", "/cb", "/cb?", "?", "/cb?a=%20b&c=+", "/%7E"]),
+    segments,
+)
+
+
+@pytest.mark.django_db
+@bounded
+@given(callbacks)
+@example("https://a.example/cb?a=%20b")
+@example("https://a.example&")
+@example("https://a.example/cb??")
+def test_what_registers_is_sent_back_to_as_it_was_registered(alice_at: tuple[Http, str], uri: str) -> None:
+    http, _ = alice_at
+    answer = flow.register(http, redirect_uris=[uri])
+    if answer.status_code == 400:
+        return
+    url = flow.authorize_url(answer.json()["client_id"], redirect_uri=uri)
+    for decision, parameter in (("allow", "code"), ("deny", "error")):
+        back = http.post(url, {"decision": decision})
+        assert back.status_code == 302, back.content
+        assert back["Location"].startswith(uri)
+        assert flow.parameters(back)[parameter]
+
+
 PARAMETERS = [
     "response_type", "redirect_uri", "code_challenge", "code_challenge_method", "state", "resource", "scope",
     "prompt", "nonce", "response_mode", "request", "request_uri", "approval_prompt", "max_age", "claims",

@@ -102,9 +102,18 @@ class TestCode:
         assert {refusal.json()["error"] for refusal in refusals} == {"invalid_grant"}
         assert len({refusal.json()["error_description"] for refusal in refusals}) == 1
 
-    def test_who_sends_json_is_told_to_send_a_form(self, client, client_id, code):
-        body = {"grant_type": "authorization_code", "client_id": client_id, "code": code}
-        answer = client.post("/token", body, content_type="application/json")
+    def test_an_empty_value_beside_another_counts_for_nothing(self, client, client_id, code):
+        assert (
+            flow.exchange(
+                client, client_id, code, code_verifier=[flow.VERIFIER, ""], resource=["", flow.RESOURCE]
+            ).status_code
+            == 200
+        )
+
+    @pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect"])
+    @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
+    def test_who_sends_no_form_is_told_to_send_one(self, client, path, content_type):
+        answer = client.post(path, '{"grant_type": "refresh_token"}', content_type=content_type)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
         assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
 
