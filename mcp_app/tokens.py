@@ -10,8 +10,9 @@ import asyncio
 import hashlib
 import json
 import logging
+import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +30,23 @@ WITHDRAWN = "tokens.withdrawn"
 def checksum(token: str) -> str:
     """What stands for a token wherever the token itself must not appear."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_withdrawn_by(message: Mapping[str, Any], token: AccessToken | None) -> bool:
+    """Whether a `WITHDRAWN` message is about a token, or about the grant that it came from."""
+    if token is None:
+        return False
+    return checksum(token.token) in message["checksums"] or grant_of(token) in message.get("grants", ())
+
+
+def grant_of(token: AccessToken) -> str | None:
+    """What names the consent that a token came from, where the verifier knows it: the claim `grant`."""
+    grant = (token.claims or {}).get("grant")
+    return None if grant is None else str(grant)
+
+
+class TokenWithdrawn(Exception):
+    """The token of a running request was withdrawn."""
 
 
 class Principal(AuthenticatedUser):
@@ -51,9 +69,15 @@ class Principal(AuthenticatedUser):
         return self.access_token.client_id
 
     @property
+    def seconds_left(self) -> float:
+        """Until the token expires."""
+        expires_at = self.access_token.expires_at
+        return math.inf if expires_at is None else expires_at - time.time()
+
+    @property
     def is_current(self) -> bool:
         """Whether the token has not expired yet."""
-        return self.access_token.expires_at is None or self.access_token.expires_at > time.time()
+        return self.seconds_left > 0
 
 
 class TokenCache:
@@ -61,8 +85,9 @@ class TokenCache:
 
     def __init__(self, verifier: TokenVerifier, mailbox: Mailbox) -> None:
         self._verifier = verifier
+        self._mailbox = mailbox
         self._recent: Recent[Principal] = Recent()
-        self._in_use: dict[str, set[asyncio.Future[None]]] = {}
+        self._in_use: dict[asyncio.Future[None], Principal] = {}
         mailbox.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
@@ -73,13 +98,24 @@ class TokenCache:
             principal = await self._recent.read(key, lambda: self._look_up(token))
         return principal if principal is not None and principal.is_current else None
 
-    async def is_still_good(self, principal: Principal) -> bool:
-        """Whether a token that was good is so now; one that nobody can be asked about is taken to be."""
+    async def is_withdrawn(self, principal: Principal) -> bool:
+        """Whether a token that was good has been withdrawn.
+
+        Of one that has expired this can no longer be told, and one that nobody can be asked about is taken to
+        be good.
+        """
+        if not principal.is_current:
+            return False
         try:
-            return await self.verify(principal.access_token.token) is not None
+            is_good = await self.verify(principal.access_token.token) is not None
         except Exception:
             logger.warning("a token in use could not be verified anew", exc_info=True)
-            return True
+            return False
+        if is_good or not principal.is_current:
+            return False
+        # Others hear of it here if no announcement told them.
+        await self._mailbox.broadcast({"type": WITHDRAWN, "checksums": [principal.checksum]})
+        return True
 
     async def _look_up(self, token: str) -> Principal | None:
         verified = await self._verifier.verify_token(token)
@@ -99,28 +135,16 @@ class TokenCache:
 
     @contextmanager
     def in_use(self, principal: Principal) -> Iterator[asyncio.Future[None]]:
-        """A future that is done as soon as the token is withdrawn, or has expired."""
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        expires_at = principal.access_token.expires_at
-        timer = None if expires_at is None else loop.call_later(expires_at - time.time(), _settle, ended)
-        self._in_use.setdefault(principal.checksum, set()).add(ended)
+        """A future that is done as soon as the token is withdrawn."""
+        withdrawn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_use[withdrawn] = principal
         try:
-            yield ended
+            yield withdrawn
         finally:
-            if timer is not None:
-                timer.cancel()
-            self._in_use[principal.checksum].discard(ended)
-            if not self._in_use[principal.checksum]:
-                del self._in_use[principal.checksum]
+            del self._in_use[withdrawn]
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         self.forget(message["checksums"])
-        for key in message["checksums"]:
-            for ended in self._in_use.get(key, ()):
-                _settle(ended)
-
-
-def _settle(ended: asyncio.Future[None]) -> None:
-    if not ended.done():
-        ended.set_result(None)
+        for withdrawn, principal in self._in_use.items():
+            if not withdrawn.done() and is_withdrawn_by(message, principal.access_token):
+                withdrawn.set_result(None)

@@ -31,15 +31,15 @@ from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.client_requests import ClientRequests
 from mcp_app.sessions.connection import insist
 from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, is_listener_of, limits
-from mcp_app.sessions.exchange import Exchange, SessionChannel, encode
+from mcp_app.sessions.exchange import WORKER_LOST, Exchange, SessionChannel, encode
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
 from mcp_app.sessions.streams import Streams
+from mcp_app.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 
 logger = logging.getLogger(__name__)
 
 CANCEL = "call.cancel"
-WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
 
 _FINISH_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
@@ -156,6 +156,7 @@ class Calls:
         self._judges_from = -math.inf
         mailbox.on(CANCEL, self._on_cancel)
         mailbox.on(ENDED, self._on_ended)
+        mailbox.on(WITHDRAWN, self._on_withdrawn)
 
     def __len__(self) -> int:
         return sum(len(exchanges) for exchanges in self._running.values())
@@ -284,6 +285,11 @@ class Calls:
         return whole and (
             anything or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
         )
+
+    async def request_id_of(self, record: SessionRecord, stream: str) -> RequestId | None:
+        """The id of the request behind a stream, while that runs."""
+        registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
+        return None if registered is None else _Registration.from_json(registered).request.id
 
     async def look_after(self, record: SessionRecord, stream: str) -> bool:
         """Whether the call behind a stream still runs; one whose process died is settled here.
@@ -448,10 +454,10 @@ class Calls:
             self._break_off(exchange, task)
 
     @staticmethod
-    def _break_off(exchange: Exchange, task: asyncio.Task[None]) -> None:
+    def _break_off(exchange: Exchange, task: asyncio.Task[None], failure: Exception | None = None) -> None:
         if exchange.has_answered:
             return  # too late; an answer that is being written down must not be torn
-        exchange.cancel()
+        exchange.cancel(failure)
         task.cancel()
 
     def _on_cancel(self, message: dict[str, Any]) -> None:
@@ -461,6 +467,12 @@ class Calls:
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])
+
+    def _on_withdrawn(self, message: dict[str, Any]) -> None:
+        """End the calls of a token that was withdrawn. A client that comes back for one finds an error."""
+        for exchange, task in [each for calls in self._running.values() for each in calls.items()]:
+            if is_withdrawn_by(message, exchange.token):
+                self._break_off(exchange, task, TokenWithdrawn())
 
 
 def _under_lease(exchange: Exchange) -> list[str]:

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pydantic_core
-from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest, ProgressToken
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    ProgressToken,
+)
 from redis.exceptions import RedisError
 
 from mcp_app.sdk import (
@@ -32,12 +40,16 @@ from mcp_app.sdk import (
 from mcp_app.sessions.cancelling import heed_cancellation
 from mcp_app.sessions.event_log import PATIENCE_SECONDS, PENDING, START, new_reply_stream
 from mcp_app.sessions.record import LiveSession, SessionRecord
+from mcp_app.tokens import TokenWithdrawn
 
 if TYPE_CHECKING:
     from mcp_app.sessions.calls import Calls
     from mcp_app.sessions.streams import EventStream
 
 logger = logging.getLogger(__name__)
+
+ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
+WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
 
 Answer = dict[str, Any]
 """A JSON-RPC response: a result or an error."""
@@ -110,7 +122,10 @@ class Exchange(ReportsProgress):
         self.told_progress = -math.inf
         """How far the client knows it to be, if it runs again."""
         self.failure: Exception | None = None
-        """Why the handler could not be run: Redis, or another store, was away."""
+        """Why the handler did not run to its end: Redis, or another store, was away, or its token was
+        withdrawn."""
+        self.token = get_access_token()
+        """As whom it runs."""
         self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
         self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
         self.live_session = LiveSession(calls.sessions, record)
@@ -157,9 +172,10 @@ class Exchange(ReportsProgress):
         """The SDK's way to tell a handler that it is cancelled; the task itself is cancelled, too."""
         return anyio.Event()
 
-    def cancel(self) -> None:
-        """Note that the client wants no answer any more."""
+    def cancel(self, failure: Exception | None = None) -> None:
+        """Note that the client wants no answer any more, or is to get an error."""
         self.is_cancelled = True
+        self.failure = failure or self.failure
         self.cancel_requested.set()
 
     @property
@@ -210,6 +226,10 @@ class Exchange(ReportsProgress):
             if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired
             answer = None
+        if isinstance(self.failure, TokenWithdrawn):
+            data = ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN)
+            error = {"jsonrpc": "2.0", "id": self.request_id, "error": data.model_dump(exclude_none=True)}
+            answer = encode(error, self.request.method)
         self.has_answered = True
         if self.is_stream:
             with contextlib.suppress(RedisError, OSError):

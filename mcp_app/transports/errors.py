@@ -19,7 +19,9 @@ from redis.exceptions import RedisError
 from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.conf import conf
 from mcp_app.sessions.calls import TooManyCalls
+from mcp_app.sessions.exchange import ACCESS_WITHDRAWN, WORKER_LOST
 from mcp_app.sessions.record import TooManySessions
+from mcp_app.tokens import TokenWithdrawn
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -121,6 +123,11 @@ def challenge(
     return Challenge(status, description, fields)
 
 
+def token_withdrawn() -> Challenge:
+    """For a request whose token was withdrawn while it ran."""
+    return challenge(401, "invalid_token", ACCESS_WITHDRAWN)
+
+
 def parse_error() -> HttpError:
     return HttpError(400, "Parse error: the body is not JSON.", PARSE_ERROR)
 
@@ -142,6 +149,11 @@ def shutting_down() -> HttpError:
     return HttpError(
         503, "This process is shutting down; come back.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
     )
+
+
+def given_up() -> HttpError:
+    """For a call without a session that has not ended when its process must: nobody can come back to it."""
+    return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
 
 
 def unknown_event_id() -> HttpError:
@@ -168,6 +180,8 @@ def from_exception(error: Exception) -> HttpError | None:
     """What an exception of the layers below means to a client; None when it is a fault of ours."""
     if isinstance(error, HttpError):
         return error
+    if isinstance(error, TokenWithdrawn):
+        return token_withdrawn()
     if isinstance(error, TooManyCalls):
         return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
     if isinstance(error, TooManySessions):

@@ -38,7 +38,6 @@ from mcp_app.transports.messages import (
     own_session,
     read_post,
     send_stream,
-    until_left,
 )
 
 MESSAGE_PATH = "/message"
@@ -70,8 +69,7 @@ class Sse:
             f"{record.id}.{event_id(name, place)}",
             f"{quote(scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
         )
-        leaving = until_left(self._runtime, scope["user"], receive)
-        await send_stream(send, leaving, stream, opening, name_event)
+        await send_stream(self._runtime, scope, receive, send, stream, opening, name_event=name_event)
 
     async def _open_or_resume(
         self, last_event_id: str | None, principal: Principal

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from enum import Enum, auto
 from typing import Any
 
 from mcp_types import (
@@ -16,6 +17,7 @@ from mcp_types import (
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
+    RequestId,
 )
 from pydantic import ValidationError
 
@@ -28,7 +30,7 @@ from mcp_app.sessions.event_log import Event
 from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord, SessionStore
 from mcp_app.sessions.streams import EventStream
-from mcp_app.tokens import Principal
+from mcp_app.tokens import Principal, TokenWithdrawn
 from mcp_app.transports import errors, framing, http
 
 logger = logging.getLogger(__name__)
@@ -151,23 +153,46 @@ async def own_session(runtime: Runtime, session_id: str, principal: Principal) -
     return record
 
 
-async def until_left(runtime: Runtime, principal: Principal, receive: http.Receive) -> None:
-    """Return when the client has gone, or may not go on: its token was withdrawn or has expired."""
-    with runtime.tokens.in_use(principal) as unwelcome:
-        if not await runtime.tokens.is_still_good(principal):
-            return  # it was withdrawn since the request came
+class Left(Enum):
+    """Why a response need not go on."""
+
+    CLIENT = auto()
+    """The client has closed the connection."""
+    EXPIRED = auto()
+    """The token has expired, which ends what listens."""
+    WITHDRAWN = auto()
+    """The token was withdrawn, which ends everything."""
+
+
+async def until_left(runtime: Runtime, principal: Principal, receive: http.Receive, *, listens: bool) -> Left:
+    """Return when the response to a request need not go on, and why.
+
+    Args:
+        runtime: This process's runtime.
+        principal: Whose request it is.
+        receive: Of the request.
+        listens: Whether it waits for whatever may come. A call that was accepted outlives its token: clients
+            refresh theirs every hour, whatever they have running.
+    """
+    with runtime.tokens.in_use(principal) as withdrawn:
         gone = asyncio.ensure_future(http.until_disconnect(receive))
         try:
-            while not (
-                await asyncio.wait(
-                    {gone, unwelcome},
-                    timeout=conf.keep_alive_seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            )[0]:
+            while True:
                 # A withdrawal is announced; should the announcement be lost, this notices.
-                if not await runtime.tokens.is_still_good(principal):
-                    return
+                if await runtime.tokens.is_withdrawn(principal):
+                    return Left.WITHDRAWN
+                if listens and not principal.is_current:
+                    return Left.EXPIRED
+                seconds = conf.keep_alive_seconds
+                if listens:
+                    seconds = min(seconds, principal.seconds_left)
+                done, _ = await asyncio.wait(
+                    {gone, withdrawn}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
+                )
+                if withdrawn in done:
+                    return Left.WITHDRAWN
+                if gone in done:
+                    return Left.CLIENT
         finally:
             gone.cancel()
 
@@ -187,23 +212,33 @@ async def once_begun(send: http.Send) -> AsyncIterator[None]:
 
 
 async def send_stream(
+    runtime: Runtime,
+    scope: http.Scope,
+    receive: http.Receive,
     send: http.Send,
-    leaving: Coroutine[Any, Any, None],
     stream: EventStream | MergedStream,
     opening: bytes,
+    *,
+    owed: Mapping[str, RequestId | None] | None = None,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:
-    """Send an event stream until it is complete or closed, or the client has left.
+    """Send an event stream until it is complete or closed, or need not go on (`until_left`).
 
     Args:
+        runtime: This process's runtime.
+        scope: Of the request.
+        receive: Of the request.
         send: Where the response goes.
-        leaving: Returns when the client has left (`until_left`).
         stream: What to send.
         opening: The first bytes; the response head goes out with them.
+        owed: The requests that it answers, by the names of their streams; none for one that listens.
         name_event: The SSE id of an event.
+
+    Raises:
+        TokenWithdrawn: The token was withdrawn before the response began.
     """
-    watcher = asyncio.create_task(leaving)
-    watcher.add_done_callback(lambda _: stream.close())
+    principal: Principal = scope["user"]
+    unanswered = dict(owed or {})
     sent = 0
 
     async def write(chunk: bytes, *, last: bool = False) -> None:
@@ -213,8 +248,12 @@ async def send_stream(
             stream.close()
         await send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
-    try:
-        async with stream.opened():
+    async with stream.opened():
+        if await runtime.tokens.is_withdrawn(principal):
+            raise TokenWithdrawn
+        watcher = asyncio.create_task(until_left(runtime, principal, receive, listens=owed is None))
+        watcher.add_done_callback(lambda _: stream.close())
+        try:
             head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
             await send({"type": "http.response.start", "status": 200, "headers": head})
             async with once_begun(send):
@@ -226,8 +265,19 @@ async def send_stream(
                             if event is None
                             else framing.event(name_event(event), event.data)
                         )
-                await write(
-                    b"" if stream.is_complete else framing.retry(stream.retry_milliseconds), last=True
-                )
-    finally:
-        watcher.cancel()
+                        if event is not None and event.final:
+                            unanswered.pop(event.stream, None)
+                if watcher.done() and watcher.result() is Left.WITHDRAWN:
+                    for request_id in [each for each in unanswered.values() if each is not None]:
+                        await write(
+                            framing.event_without_id(
+                                framing.to_json(errors.token_withdrawn().body(request_id))
+                            )
+                        )
+                    await write(b"", last=True)
+                else:
+                    await write(
+                        b"" if stream.is_complete else framing.retry(stream.retry_milliseconds), last=True
+                    )
+        finally:
+            watcher.cancel()

@@ -16,7 +16,7 @@ from typing import Any
 
 import anyio
 from mcp.shared.exceptions import NoBackChannelError
-from mcp_types import JSONRPCNotification, JSONRPCRequest
+from mcp_types import JSONRPCNotification, JSONRPCRequest, SubscriptionsListenResult
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
@@ -24,6 +24,7 @@ from mcp_app.extensions.listening import within_bounds
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
+    SUBSCRIPTION_ID_META_KEY,
     CallOptions,
     Connection,
     InboundLadderRejection,
@@ -41,7 +42,7 @@ from mcp_app.server.client_capabilities import known
 from mcp_app.server.session_features import LONGEST_URI
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import Message, check_scopes, once_begun, until_left
+from mcp_app.transports.messages import Left, Message, check_scopes, once_begun, until_left
 
 _LISTEN = "subscriptions/listen"
 
@@ -120,14 +121,18 @@ class Stateless:
         listens = exchange.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(exchange.run())
-        watcher: asyncio.Task[None] | None = None
+        watcher: asyncio.Task[Left] | None = None
         try:
             item = await exchange.next(_QUICK_SECONDS)
             if item is not None:
-                watcher = asyncio.create_task(until_left(self._runtime, scope["user"], receive))
-                watcher.add_done_callback(lambda _: task.cancel())  # leaving cancels the request
+                watcher = asyncio.create_task(
+                    until_left(self._runtime, scope["user"], receive, listens=listens)
+                )
+                watcher.add_done_callback(lambda done: _end(exchange, task, done))
             if item == framing.KEEP_ALIVE:
                 item = await exchange.next(conf.keep_alive_seconds)
+            if item is None and exchange.refusal is not None:
+                raise exchange.refusal
             if item is None and exchange.answer is not None:
                 await http.respond(send, exchange.status, exchange.answer, http.JSON_HEADERS)
             else:
@@ -136,6 +141,17 @@ class Stateless:
             task.cancel()
             if watcher is not None:
                 watcher.cancel()
+
+
+def _end(exchange: StatelessExchange, task: asyncio.Task[None], watcher: asyncio.Task[Left]) -> None:
+    """End the run of a request whose response need not go on. When its client leaves, that cancels it."""
+    left = Left.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
+    if left is not Left.CLIENT and exchange.answer is None:
+        if left is Left.WITHDRAWN:
+            exchange.refusal = errors.token_withdrawn()
+        if exchange.method == _LISTEN:
+            exchange.close()
+    task.cancel()
 
 
 async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes | None) -> None:
@@ -147,7 +163,10 @@ async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)
             item = await exchange.next(conf.keep_alive_seconds)
-        last = b"" if exchange.answer is None else framing.event_without_id(exchange.answer)
+        answer = exchange.answer
+        if answer is None and exchange.refusal is not None:
+            answer = framing.to_json(exchange.refusal.body(exchange.request_id))
+        last = b"" if answer is None else framing.event_without_id(answer)
         await send({"type": "http.response.body", "body": last})
 
 
@@ -167,6 +186,8 @@ class StatelessExchange(ReportsProgress):
         self.message_metadata = ServerMessageMetadata(request_context=ClientRequest(headers, None))
         self.answer: bytes | None = None
         self.status = 200
+        self.refusal: errors.HttpError | None = None
+        """Why it was broken off."""
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
         self._progress_token = progress_token_from_params(request.params)
 
@@ -187,12 +208,24 @@ class StatelessExchange(ReportsProgress):
         except TimeoutError:
             return framing.KEEP_ALIVE
 
+    def close(self) -> None:
+        """Answer a `subscriptions/listen`, whose stream is about to end ("Graceful Closure")."""
+        result = SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: self.request_id})
+        answer = {"jsonrpc": "2.0", "id": self.request_id}
+        self.answer = encode(
+            answer | {"result": result.model_dump(by_alias=True, mode="json", exclude_none=True)}, self.method
+        )
+
     async def run(self) -> None:
         """Run the handler and keep its answer, as JSON; a cancelled one has none."""
         try:
-            self.answer = encode(await self._serve(), self.method)
+            answer = encode(await self._serve(), self.method)
+            if self.refusal is None and self.answer is None:
+                self.answer = answer
             await self._outbox.put(None)
         except asyncio.CancelledError:
+            if self._runtime.is_draining and self.answer is None:
+                self.refusal = self.refusal or errors.given_up()
             if self._outbox.full():  # whoever reads is slow or gone, and must come to the end all the same
                 self._outbox.get_nowait()
             self._outbox.put_nowait(None)

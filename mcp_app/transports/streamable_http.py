@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from mcp_types import JSONRPCNotification, JSONRPCRequest
+from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -31,7 +31,6 @@ from mcp_app.transports.messages import (
     own_session,
     read_post,
     send_stream,
-    until_left,
 )
 from mcp_app.transports.stateless import Stateless
 
@@ -145,7 +144,8 @@ class StreamableHttp:
             await http.respond(send, 202, headers=http.COMMON_HEADERS)
             return
         stream = MergedStream([self._reply_stream(record, exchange) for exchange in exchanges])
-        await send_stream(send, until_left(self._runtime, scope["user"], receive), stream, framing.KEEP_ALIVE)
+        owed = {exchange.stream: exchange.request_id for exchange in exchanges}
+        await send_stream(self._runtime, scope, receive, send, stream, framing.KEEP_ALIVE, owed=owed)
 
     async def _initialize(
         self, send: http.Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
@@ -184,8 +184,9 @@ class StreamableHttp:
             return
         await self._runtime.calls.promise(record, exchange)
         stream = self._reply_stream(record, exchange)
-        leaving = until_left(self._runtime, scope["user"], receive)
-        await send_stream(send, leaving, stream, _opening(record, stream, START))
+        owed = {exchange.stream: exchange.request_id}
+        opening = _opening(record, stream, START)
+        await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
     @staticmethod
     async def _answer_at_once(send: http.Send, exchange: Exchange, answer: bytes) -> None:
@@ -213,6 +214,7 @@ class StreamableHttp:
         streams = self._runtime.streams
         last_event_id = headers.get("last-event-id")
         stream: EventStream
+        owed: dict[str, RequestId | None] | None = None
         if not last_event_id:
             name, place = new_listener_stream(record.id), START
             stream = ListenerStream(streams, record, name, place, resumed=False)
@@ -231,10 +233,11 @@ class StreamableHttp:
             if is_listener(name):
                 stream = ListenerStream(streams, record, name, place, resumed=True)
             else:
+                owed = {name: await self._runtime.calls.request_id_of(record, name)}
                 look_after = self._runtime.calls.look_after
                 stream = ReplyStream(streams, record, name, place, look_after, resumed=True)
-        leaving = until_left(self._runtime, scope["user"], receive)
-        await send_stream(send, leaving, stream, _opening(record, stream, place))
+        opening = _opening(record, stream, place)
+        await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
     async def _delete(self, scope: http.Scope, send: http.Send, headers: dict[str, str]) -> None:
         record = await self._session(headers, scope["user"])

@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 
 from mcp_app.extensions.tasks.extension import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
-from tests.mcp_app.transports.support import Held, Process, modern, text_of, within
+from tests.mcp_app.transports.support import Held, Process, call_held, modern, text_of, within
 from tests.support.waiting import eventually
 
 
@@ -78,6 +78,24 @@ async def test_a_listen_stream_that_was_about_to_begin_ends_with_the_answer_to_i
     await within(draining)
     assert [message["id"] for message in await stream.messages()] == [1]
     assert "result" in await (await call).answer()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+async def test_a_call_without_a_session_that_does_not_finish_in_time_is_answered_with_an_error(
+    process: Process, settings: Any, quiet: bool
+) -> None:
+    settings.MCP_SHUTDOWN_GRACE_SECONDS = 0.0
+    held = Held(process)
+    params = call_held(quiet=quiet)["params"]
+    call = asyncio.create_task(modern(process, "tools/call", params, id=5))
+    await within(held.started.wait())
+    assert process.runtime.drain
+    await within(process.runtime.drain.drain())
+    response = await call
+    answer = await response.answer()
+    assert response.status == (503 if quiet else 200)
+    assert (answer["id"], answer["error"]["data"]) == (5, {"reason": "worker_lost"})
+    assert held.was_cancelled
 
 
 async def test_a_task_that_runs_when_the_process_leaves_may_finish(process: Process) -> None:

@@ -28,6 +28,10 @@ class Switchboard:
         for handler in self.handlers[WITHDRAWN]:
             handler({"type": WITHDRAWN, "checksums": [checksum(token) for token in tokens]})
 
+    async def broadcast(self, message: dict[str, Any]) -> None:
+        for handler in self.handlers[message["type"]]:
+            handler(message)
+
 
 class SlowTokens(NamedTokens):
     """A verifier that takes its time."""

@@ -21,6 +21,7 @@ class NamedTokens:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.withdrawn: set[str] = set()
+        self.lifetime = 3600
 
     async def verify_token(self, token: str) -> AccessToken | None:
         self.asked.append(token)
@@ -31,7 +32,7 @@ class NamedTokens:
             token=token,
             client_id=client or DEFAULT_CLIENT,
             scopes=SCOPES.get(user, ["mcp", "profile"]),
-            expires_at=int(time.time()) + (-60 if token == "expired" else 3600),
+            expires_at=int(time.time()) + (-60 if token == "expired" else self.lifetime),
             subject=user,
             claims={"iss": ISSUER, "username": user},
         )

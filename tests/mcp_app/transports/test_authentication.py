@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from typing import Any
@@ -13,10 +12,8 @@ from mcp_app.tokens import WITHDRAWN, checksum
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
-    Held,
     Process,
     Session,
-    call_held,
     headers_for,
     modern,
     request,
@@ -164,21 +161,3 @@ async def test_open_streams_end_when_their_token_is_withdrawn(
     listening = await session.listen(one)
     await other.runtime.mailbox.broadcast({"type": WITHDRAWN, "checksums": [checksum("alice")]})
     await within(listening.body())
-
-
-@pytest.mark.parametrize("revision", [LATEST, MODERN])
-async def test_a_stream_whose_token_was_withdrawn_before_it_began_ends(
-    one: Process, session: Session, revision: str
-) -> None:
-    held = Held(one)
-    message = call_held(quiet=True)
-    sending = (
-        session.post(one, message) if revision == LATEST else modern(one, "tools/call", message["params"])
-    )
-    calling = asyncio.create_task(sending)
-    await within(held.started.wait())
-    one.tokens.withdrawn.add("alice")
-    await one.runtime.mailbox.broadcast({"type": WITHDRAWN, "checksums": [checksum("alice")]})
-    stream = await calling
-    assert stream.content_type == "text/event-stream"
-    await within(stream.body())
