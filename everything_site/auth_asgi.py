@@ -19,11 +19,16 @@ from everything_site import env  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
+from mcp_app.conf import conf  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
+from mcp_app.transports.elsewhere import Elsewhere  # noqa: E402
 from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
+
+
+AUTH_URLS = "everything_site.auth_urls"
 
 
 class AuthServerHandler(ASGIHandler):
@@ -32,7 +37,7 @@ class AuthServerHandler(ASGIHandler):
     def create_request(self, scope: Any, body_file: Any) -> Any:
         request, error = super().create_request(scope, body_file)
         if request is not None:
-            request.urlconf = "everything_site.auth_urls"
+            request.urlconf = AUTH_URLS
         return request, error
 
 
@@ -52,7 +57,7 @@ application = RequestLog(
                     route(r"^readyz$", Readyz({"database": try_database})),
                     # Metadata, registration and tokens are for pages of any origin; sign-in is not.
                     route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
-                    route(r"", django_application),
+                    route(r"", Elsewhere(django_application, tuple(conf.allowed_origins), AUTH_URLS)),
                 ]
             ),
             "websocket": refuse_websocket,

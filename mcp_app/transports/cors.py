@@ -25,6 +25,8 @@ def open_to(origins: tuple[str, ...] | None, app: http.Asgi) -> http.Asgi:
         allow_headers=["*"],
         expose_headers=_EXPOSED,
         max_age=600,
+        # A public page may use a server on this computer or in a private network (Private Network Access).
+        allow_private_network=True,
     )
 
     async def application(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:

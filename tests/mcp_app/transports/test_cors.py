@@ -57,6 +57,24 @@ async def test_a_preflight_is_answered_without_a_token(one: Process, path: str, 
     assert _listed(HEADERS) <= _listed(response.headers["access-control-allow-headers"])
 
 
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/message"])
+@pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:6274"])
+async def test_a_page_may_ask_for_a_server_in_a_private_network(one: Process, path: str, origin: str) -> None:
+    headers = _preflight(origin=origin) | {"access-control-request-private-network": "true"}
+    response = await one.http.request("OPTIONS", path, headers=headers)
+    assert response.status == 200
+    assert response.headers["access-control-allow-origin"] == origin
+    assert response.headers["access-control-allow-private-network"] == "true"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.evil.example"])
+async def test_a_foreign_page_may_not(one: Process, origin: str) -> None:
+    headers = _preflight(origin=origin) | {"access-control-request-private-network": "true"}
+    response = await one.http.request("OPTIONS", headers=headers)
+    assert response.status == 400
+    assert "access-control-allow-origin" not in response.headers
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://app.example.evil.example"])
 async def test_the_preflight_of_a_foreign_page_is_refused(one: Process, origin: str) -> None:
     response = await one.http.request("OPTIONS", headers=_preflight(origin=origin))
