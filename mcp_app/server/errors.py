@@ -30,6 +30,18 @@ def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> 
     return MCPError(INVALID_PARAMS, f"Invalid params: {reasons}")
 
 
+def _refuse_boolean_token(ctx: ServerRequestContext[Any, Any]) -> None:
+    """Refuse what the SDK takes for an integer and then leaves out: no progress would come, nor a word why.
+
+    Specification, basic/utilities/progress: a progress token is a string or an integer.
+    """
+    meta = (ctx.params or {}).get("_meta")
+    if isinstance(meta, Mapping) and isinstance(meta.get("progressToken"), bool):
+        raise MCPError(
+            INVALID_PARAMS, "Invalid params: `params._meta.progressToken` must be a string or an integer"
+        )
+
+
 class SpecifiedErrors:
     """Error codes: unknown tool and bad prompt request -32602, missing resource by revision."""
 
@@ -47,6 +59,7 @@ class SpecifiedErrors:
             raise
 
     async def _answer(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        _refuse_boolean_token(ctx)
         match ctx.method:
             case "tools/call":
                 self._refuse_unknown_tool(ctx)

@@ -343,3 +343,18 @@ async def test_the_hello_world_tool_names_its_page(server, era):
 async def test_a_call_without_arguments_member_is_served(server):
     result = await Exchange().run(server, "tools/call", {"name": "getTinyImage"})
     assert len(result["content"]) == 3
+
+
+@pytest.mark.parametrize("token", [True, False, 1.5, [], {}])
+@pytest.mark.parametrize("version", ["2025-03-26", "2025-11-25", MODERN])
+async def test_a_progress_token_that_is_none_is_refused(server, version, token):
+    # Specification, basic/utilities/progress: a string or an integer.
+    meta = {
+        "progressToken": token,
+        "io.modelcontextprotocol/protocolVersion": version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": "echo", "arguments": {"message": "x"}, "_meta": meta}
+    with pytest.raises(MCPError, match="progressToken` must be a string or an integer") as caught:
+        await Exchange(version=version).run(server, "tools/call", params)
+    assert caught.value.code == INVALID_PARAMS
