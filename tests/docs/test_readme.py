@@ -97,6 +97,18 @@ def test_every_command_exists_and_knows_its_options(page: Path) -> None:
                 assert program in PROGRAMS, words
 
 
+@pytest.mark.parametrize(
+    "path",
+    [*PAGES, ROOT / "templates/landing.html", ROOT / "everything_site/management/commands/runserver.py"],
+    ids=lambda path: path.name,
+)
+def test_the_inspector_is_run_at_its_latest_version_and_without_a_question(path: Path) -> None:
+    """Without `@latest` npm takes an old version on an older Node.js; without `-y` npx asks first."""
+    for line in path.read_text().splitlines():
+        if re.search(r"npx\b.*@modelcontextprotocol/inspector", line):
+            assert "npx -y @modelcontextprotocol/inspector@latest " in line
+
+
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_application_that_is_to_be_served_exists(page: Path) -> None:
     for module, name in re.findall(r"\b([a-z_]+\.[a-z_]+):([a-z_]+)\b", page.read_text()):

@@ -16,7 +16,7 @@ import pytest
 from tests.everything_site.checkout import Checkout, checkout, eventually
 from tests.support.processes import free_port
 
-INSPECTOR = "@modelcontextprotocol/inspector --transport http --server-url"
+INSPECTOR = "@modelcontextprotocol/inspector@latest --transport http --server-url"
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -30,7 +30,7 @@ def fresh(tmp_path: Path) -> Iterator[Checkout]:
 def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fresh: Checkout) -> None:
     fresh.runserver()
     base = f"http://localhost:{fresh.port}"
-    for place in (f"{base}/mcp", f"{base}/admin/", f"npx {INSPECTOR} {base}/mcp"):
+    for place in (f"{base}/mcp", f"{base}/admin/", f"npx -y {INSPECTOR} {base}/mcp"):
         assert place in fresh.output
     password = re.search(r"user admin, password (\S+)\)", fresh.output)
     assert password

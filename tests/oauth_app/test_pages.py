@@ -40,7 +40,7 @@ def test_pages_are_safe_and_accessible(client, path, status):
 def test_the_landing_page_says_how_to_connect(client):
     text = client.get("/").content.decode()
     assert flow.RESOURCE in text
-    assert "npx @modelcontextprotocol/inspector" in text
+    assert "npx -y @modelcontextprotocol/inspector@latest" in text
     assert "/admin/" in text
 
 

@@ -48,7 +48,7 @@ def test_the_landing_page_leads_to_every_page_of_the_tour() -> None:
     text = Http().get("/").content.decode()
     assert re.findall(r'href="/tour/([\w-]+)"', text) == NAMES
     for words in (
-        "npx @modelcontextprotocol/inspector --transport http --server-url http://localhost:3232/mcp<",
+        "npx -y @modelcontextprotocol/inspector@latest --transport http --server-url http://localhost:3232/mcp<",
         "claude mcp add",
         ".vscode/mcp.json",
         ".cursor/mcp.json",

@@ -132,7 +132,7 @@ class Command(DaphneRunserver):
     def places(self, password: str | None) -> list[tuple[str, str]]:
         """What to open, with a label each."""
         base = settings.BASE_URI
-        inspector = "npx @modelcontextprotocol/inspector --transport http --server-url"
+        inspector = "npx -y @modelcontextprotocol/inspector@latest --transport http --server-url"
         admin = ("Admin", f"{base}/admin/   ({self.credentials(password)})")
         start = "" if env.auth_server_fault(settings.ENV) else ", started by runauthserver"
         authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server{start})")
