@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "everything_site.opener_policy.OpenerPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -120,7 +121,13 @@ SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # OpenerPolicyMiddleware sets it, where it may
 X_FRAME_OPTIONS = "DENY"
+# Names of our own: browsers send the cookies of all ports of a host, and others have a `sessionid`, too.
+_COOKIES = "__Host-everything" if HTTPS else f"everything-{urlsplit(AUTH_SERVER_URL).port or 80}"
+SESSION_COOKIE_NAME = f"{_COOKIES}-session"
+CSRF_COOKIE_NAME = f"{_COOKIES}-csrf"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # and no cookie `messages`
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 24 * 3600

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from fakeupstream import provider, sign_in
@@ -35,11 +36,16 @@ def in_use(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
     return view_in_use
 
 
+@csrf_exempt
 @in_use
 @never_cache
 @require_http_methods(["GET", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
-    """Ask who it is, and send the browser back with a code."""
+    """Ask who it is, and send the browser back with a code.
+
+    The `state` is what keeps forged forms out (RFC 6749 §10.12): it is good only in the browser that has its
+    cookie. Django's CSRF token changes when another tab signs in, and the tabs before it would fail.
+    """
     state = request.GET.get("state", "")
     if not state:
         return sign_in.begin(request, "/")
@@ -65,7 +71,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         log.warning("sign-in refused", extra={"reason": "unknown state or code"})
         return _gone(request)
     response = _signed_in(request, username, going)
-    sign_in.end(request, response, state)
+    sign_in.end(response, state)
     return response
 
 
@@ -78,7 +84,9 @@ def _signed_in(request: HttpRequest, username: str, going: str) -> HttpResponse:
     if not user.is_active:
         log.warning("sign-in refused", extra={"reason": "disabled", "username": username})
         return _refused(request, "This account has been disabled.", 403)
-    login(request, user, backend=BACKEND)
+    # Signing in again would change the CSRF token, and forms in other tabs would be refused.
+    if request.user != user:
+        login(request, user, backend=BACKEND)
     log.info("signed in", extra={"user": user.pk, "username": username})
     return HttpResponseRedirect(going)
 

@@ -29,7 +29,12 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+        """Not on pages of its own, but it goes with the client or the person to which it belongs."""
+        match = request.resolver_match
+        own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
+        if match is None or match.view_name.startswith(f"admin:{own_pages}"):
+            return False
+        return super().has_delete_permission(request, obj)
 
     @admin.action(
         description="Revoke, with everything else that came from the same consent", permissions=["revoke"]

@@ -97,6 +97,11 @@ class Client(AbstractApplication):
         self._was_enabled = self.is_enabled
 
     @property
+    def get_absolute_url(self) -> Any:
+        """Absent: the toolkit's is a page that is not served here, and the admin would link to it."""
+        raise AttributeError("get_absolute_url")
+
+    @property
     def is_public(self) -> bool:
         return self.client_type == self.CLIENT_PUBLIC
 

@@ -37,6 +37,25 @@ LOOKS: list[tuple[int, Scheme]] = [
 ]
 
 
+BACK = b"""<title>Back at the client</title>
+<script>if (window.opener) { window.opener.postMessage(location.search, "*"); window.close(); }</script>"""
+"""Where a client waits for its person. In a popup it hands the answer to the page that opened it."""
+
+OPENER = b"""<title>A client in a browser</title>
+<button>Connect</button>
+<script>
+  document.querySelector("button").onclick = () => {
+    for (const url of location.hash.slice(1).split("|")) open(url, "_blank", "popup");
+  };
+  const codes = new Set();
+  onmessage = (event) => {
+    codes.add(new URLSearchParams(event.data).get("code"));
+    document.title = `${codes.size} codes`;
+  };
+</script>"""
+"""A client that is a web page: it opens every authorization URL of its hash in a popup, all at once."""
+
+
 @pytest.fixture
 def browser() -> Iterator[Chromium]:
     with chromium.chromium() as window:
@@ -52,7 +71,7 @@ def callback() -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
-            self.wfile.write(b"<title>Back at the client</title>")
+            self.wfile.write(BACK if self.path.startswith("/callback") else OPENER)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -109,6 +128,33 @@ def test_a_person_signs_in_and_consents_with_the_keyboard_alone(
     assert came_back["code"]
     assert came_back["state"] == ["a-state-of-the-client"]
     assert browser.title == "Back at the client"
+
+
+@pytest.mark.parametrize("popups", [1, 2])
+def test_a_web_page_gets_its_codes_from_popups_that_sign_in_at_the_same_moment(
+    browser: Chromium, authorization_url: str, callback: str, popups: int
+) -> None:
+    client_page = callback.replace("/callback", "/")
+    browser.open(f"{client_page}#{'|'.join([authorization_url] * popups)}")
+    (client,) = browser.windows
+    browser.tab_to("Connect")
+    browser.press(ENTER)
+    opened = [window for window in browser.wait_for_windows(1 + popups) if window != client]
+    for window in opened:  # all are asked who they are before any of them answers
+        browser.look_at(window)
+        browser.wait_for_title("Sign in")
+    for window in opened:
+        browser.look_at(window)
+        browser.tab_to("alice")
+        browser.press(ENTER)
+        browser.wait_for_title("Allow access?")
+    for window in opened:
+        browser.look_at(window)
+        browser.tab_to("Allow")
+        browser.press(ENTER)
+    browser.wait_for_windows(1)  # each has handed its code over and closed itself
+    browser.look_at(client)
+    browser.wait_for_title(f"{popups} codes")
 
 
 def test_a_person_types_a_name_and_denies(browser: Chromium, authorization_url: str, callback: str) -> None:

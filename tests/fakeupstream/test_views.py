@@ -1,4 +1,7 @@
+import itertools
+import re
 import secrets
+from html import escape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -31,6 +34,10 @@ def choose(http, page, **who):
 
 def state_of(page):
     return parse_qs(urlsplit(flow.form_action(page)).query)["state"][0]
+
+
+def sign_in_cookies(http):
+    return [cookie for name, cookie in http.cookies.items() if name.startswith(sign_in.cookie_prefix())]
 
 
 def test_it_works(client, provider_page):
@@ -138,10 +145,13 @@ def other_sign_in(request, next_url):
     return HttpResponseRedirect("https://login.example/")
 
 
-def test_choosing_needs_the_csrf_token():
-    http = Http(enforce_csrf_checks=True)
-    page = http.get("/fakeupstreamauth/authorize", follow=True)
-    assert choose(http, page, person="alice").status_code == 403
+def test_a_form_that_another_site_sends_chooses_nobody(client, provider_page):
+    """Browsers send no SameSite=Lax cookie along with it, and the state is nothing without its cookie."""
+    forged = Http(enforce_csrf_checks=True)
+    assert choose(forged, provider_page, person="mallory").status_code == 400
+    own = Http(enforce_csrf_checks=True)
+    own.cookies = client.cookies
+    assert choose(own, provider_page, person="alice").status_code == 302
 
 
 @pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}, {"password": "x"}])
@@ -161,11 +171,20 @@ def test_a_disabled_person_stays_out(client, provider_page):
     assert "_auth_user_id" not in client.session
 
 
-def test_many_tabs_do_not_grow_the_cookie(client):
+def test_many_tabs_do_not_grow_the_cookies(client):
     pages = [client.get("/fakeupstreamauth/authorize", follow=True) for _ in range(30)]
-    assert len(client.cookies[sign_in.COOKIE].value) < 400
+    kept = [cookie for cookie in sign_in_cookies(client) if cookie.value]
+    assert len(kept) == sign_in.MAX_SIGN_INS
+    assert sum(len(cookie.key) + len(cookie.value) for cookie in kept) < 1500
+    assert client.get(flow.form_action(pages[-1])).status_code == 200
+
+
+def test_the_oldest_sign_in_gives_way_first(client, monkeypatch):
+    now = itertools.count(1_800_000_000)
+    monkeypatch.setattr("fakeupstream.sign_in.time.time", lambda: next(now))
+    pages = [client.get("/fakeupstreamauth/authorize", follow=True) for _ in range(30)]
     assert client.get(flow.form_action(pages[-sign_in.MAX_SIGN_INS])).status_code == 200
-    assert client.get(flow.form_action(pages[0])).status_code == 400
+    assert client.get(flow.form_action(pages[-sign_in.MAX_SIGN_INS - 1])).status_code == 400
 
 
 def test_who_never_comes_back_leaves_nothing_behind(client):
@@ -179,14 +198,15 @@ def test_who_never_comes_back_leaves_nothing_behind(client):
 def test_the_cookie_is_for_the_server_only(client, settings):
     settings.SESSION_COOKIE_SECURE = True
     client.get("/fakeupstreamauth/authorize")
-    cookie = client.cookies[sign_in.COOKIE]
+    (cookie,) = sign_in_cookies(client)
     assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
 
 
 def test_who_reads_the_urls_cannot_make_the_cookie(client, provider_page):
     location = choose(client, provider_page, person="alice")["Location"]
     thief = Http()
-    thief.cookies[sign_in.COOKIE] = signing.loads(state_of(provider_page), salt=sign_in.SALT)["nonce"]
+    (cookie,) = sign_in_cookies(client)
+    thief.cookies[cookie.key] = "1." + signing.loads(state_of(provider_page), salt=sign_in.SALT)["nonce"]
     assert thief.get(location).status_code == 400
     assert client.get(location).status_code == 302
 
@@ -214,6 +234,49 @@ def test_two_tabs_each_come_back_to_their_own(client):
     for page, url in zip(pages, (first, second), strict=True):
         answer = client.get(choose(client, page, person="alice")["Location"])
         assert answer["Location"] == url
+
+
+@pytest.mark.parametrize("tabs", [2, 3, 5])
+def test_tabs_that_begin_at_the_same_moment_all_come_back(client, tabs):
+    """None of the requests knows the cookie that the answer to another one sets."""
+    client_id = flow.register(client).json()["client_id"]
+    urls = [flow.authorize_url(client_id, state=f"tab-{number}") for number in range(tabs)]
+    begun = [Http().get(url) for url in urls]
+    for answer in begun:
+        client.cookies.update(answer.cookies)
+    pages = [client.get(answer["Location"]) for answer in begun]
+    for page, url in zip(pages, urls, strict=True):
+        assert client.get(choose(client, page, person="alice")["Location"])["Location"] == url
+
+
+@pytest.mark.parametrize("others", [("alice",), ("alice", "alice")])
+def test_whoever_signs_in_again_in_another_tab_can_still_press_allow_in_the_first(others):
+    http = Http(enforce_csrf_checks=True)
+    client_id = flow.register(http).json()["client_id"]
+    urls = [flow.authorize_url(client_id, state=f"tab-{number}") for number in range(1 + len(others))]
+    asked = [http.get(http.get(url)["Location"]) for url in urls]  # all tabs ask who it is
+    consents = []
+    for page, name in zip(asked, ("alice", *others), strict=True):
+        done = http.get(choose(http, page, person=name)["Location"])
+        consents.append(http.get(done["Location"]))
+    for page in consents:
+        decision = {"decision": "allow", "csrfmiddlewaretoken": csrf_token(page)}
+        assert "code" in flow.parameters(http.post(flow.form_action(page), decision))
+
+
+def test_a_consent_that_was_shown_to_somebody_else_cannot_be_given():
+    http = Http(enforce_csrf_checks=True)
+    client_id = flow.register(http).json()["client_id"]
+    page = flow.sign_in(http, flow.authorize_url(client_id), "alice")
+    flow.sign_in(http, "/fakeupstreamauth/authorize", "bob")
+    decision = {"decision": "allow", "csrfmiddlewaretoken": csrf_token(page)}
+    answer = http.post(flow.form_action(page), decision)
+    assert answer.status_code == 403
+    assert f'href="{escape(flow.form_action(page))}"' in answer.content.decode(), "the way to go on"
+
+
+def csrf_token(page):
+    return re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.content.decode())[1]
 
 
 def test_signing_in_as_someone_else_ends_the_other_session(client):

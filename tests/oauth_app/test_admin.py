@@ -1,6 +1,7 @@
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -116,3 +117,54 @@ def test_unused_kinds_are_hidden(admin, alice):
     assert "idtoken" not in page
     for model in (*MODELS, "user"):
         assert f"/{model}/" in page
+
+
+@pytest.mark.parametrize("path", ["change", "view on site"])
+def test_a_client_has_no_page_on_the_site_and_no_link_to_one(admin, alice, path):
+    client = Client.objects.get()
+    kind = ContentType.objects.get_for_model(Client).pk
+    if path == "change":
+        page = admin.get(reverse("admin:oauth_app_client_change", args=[client.pk]))
+        assert page.status_code == 200
+        assert "View on site" not in page.content.decode()
+    else:
+        assert admin.get(reverse("admin:view_on_site", args=[kind, client.pk])).status_code == 404
+
+
+@pytest.mark.parametrize("model", ["client", "user"])
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_who_has_tokens_can_be_deleted_and_they_go_as_well(admin, alice, verify, model, way):
+    row = Client.objects.get() if model == "client" else User.objects.get(username="alice")
+    where = f"admin:{row._meta.app_label}_{model}"
+    if way == "page":
+        answer = admin.post(reverse(f"{where}_delete", args=[row.pk]), {"post": "yes"})
+    else:
+        body = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+        answer = admin.post(reverse(f"{where}_changelist"), body)
+    assert answer.status_code == 302, answer.content.decode()
+    assert not type(row).objects.filter(pk=row.pk).exists()
+    assert not any(kept.objects.exists() for kept in (AccessToken, RefreshToken, Grant))
+    assert verify(alice.access) is None
+
+
+@pytest.mark.parametrize("model", ["grant", "accesstoken", "refreshtoken"])
+def test_what_a_consent_gave_is_revoked_and_never_deleted_by_hand(admin, alice, model):
+    row = apps.get_model("oauth_app", model)._default_manager.get()
+    assert (
+        admin.post(reverse(f"admin:oauth_app_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code
+        == 403
+    )
+    body = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"}
+    admin.post(reverse(f"admin:oauth_app_{model}_changelist"), body)
+    assert type(row).objects.filter(pk=row.pk).exists()
+
+
+def test_staff_without_the_right_to_delete_tokens_cannot_delete_their_person(client, alice):
+    clerk = User.objects.create_user("clerk", password="x", is_staff=True)
+    clerk.user_permissions.add(*Permission.objects.filter(codename__in=["delete_user", "view_user"]))
+    client.force_login(clerk)
+    person = User.objects.get(username="alice")
+    assert (
+        client.post(reverse("admin:auth_user_delete", args=[person.pk]), {"post": "yes"}).status_code == 403
+    )
+    assert User.objects.filter(pk=person.pk).exists()

@@ -48,11 +48,56 @@ def test_an_expired_form_is_explained(client):
     from django.test import Client as Http
 
     http = Http(enforce_csrf_checks=True)
-    page = http.get("/fakeupstreamauth/authorize", follow=True)
-    answer = http.post(flow.form_action(page), {"person": "alice"})
+    page = flow.sign_in(http, flow.authorize_url(flow.register(http).json()["client_id"]))
+    answer = http.post(flow.form_action(page), {"decision": "allow"})
     assert answer.status_code == 403
     assert "The form has expired" in answer.content.decode()
     assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/authorize?client_id=nobody",
+        "/fakeupstreamauth/authorize",
+        "/fakeupstreamauth/callback",
+        "/admin/login/",
+        "/nowhere",
+        "/",
+    ],
+)
+def test_a_page_that_a_client_may_open_in_a_popup_keeps_its_opener(client, path):
+    page = client.get(path)
+    while "Location" in page:
+        assert "Cross-Origin-Opener-Policy" not in page
+        page = client.get(page["Location"])
+    assert "Cross-Origin-Opener-Policy" not in page
+
+
+def test_the_whole_way_through_a_popup_keeps_its_opener(client):
+    authorize = flow.authorize_url(flow.register(client).json()["client_id"])
+    begun = client.get(authorize)
+    asked = client.get(begun["Location"])
+    chosen = client.post(flow.form_action(asked), {"person": "alice"})
+    signed_in = client.get(chosen["Location"])
+    consent = client.get(signed_in["Location"])
+    allowed = client.post(flow.form_action(consent), {"decision": "allow"})
+    for answer in (begun, asked, chosen, signed_in, consent, allowed):
+        assert "Cross-Origin-Opener-Policy" not in answer
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/oauth_app/client/", "/connections"])
+def test_pages_that_change_access_are_cut_from_their_opener(admin_client, path):
+    assert admin_client.get(path)["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_cookies_have_names_that_no_other_application_on_the_host_sets(admin_client, settings):
+    names = set(admin_client.cookies)
+    admin_client.get("/fakeupstreamauth/authorize", follow=True)
+    admin_client.get("/admin/")
+    names |= set(admin_client.cookies)
+    assert names
+    assert all(name.startswith("everything-3232-") for name in names), names
 
 
 def test_an_error_of_ours_is_a_plain_page(client, monkeypatch):

@@ -102,6 +102,19 @@ class Chromium:
             if not node["ignored"] and node["role"]["value"] == role
         ]
 
+    @property
+    def windows(self) -> list[str]:
+        """All windows and tabs, the first one first."""
+        return self._value(self._http.get(f"/session/{self._session}/window/handles"))
+
+    def wait_for_windows(self, number: int) -> list[str]:
+        self._wait(lambda: len(self.windows) == number, f"{number} windows")
+        return self.windows
+
+    def look_at(self, window: str) -> None:
+        """Go on in another window."""
+        self._post("window", {"handle": window})
+
     def wait_for_title(self, part: str) -> None:
         self._wait(lambda: part in self.title, f"a page titled {part!r}")
 
@@ -144,7 +157,7 @@ class Chromium:
     def _wait(self, condition: Any, what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            assert time.monotonic() < deadline, f"{what} did not come; at {self.url}, {self.title!r}"
+            assert time.monotonic() < deadline, f"{what} did not come; {self.windows}, {self.title!r}"
             time.sleep(0.05)
 
 
