@@ -17,8 +17,8 @@ class EverythingSiteConfig(AppConfig):
         daphne_http.install()
 
 
-def announce_withdrawal(checksums: list[str], **kwargs: Any) -> None:
-    """Tell every process to forget access tokens that are no longer valid."""
-    from mcp_app.announcements import withdraw_tokens
+def announce_withdrawal(checksums: list[str], grants: list[str], **kwargs: Any) -> None:
+    """Tell every process of access that is no longer valid."""
+    from mcp_app.announcements import withdraw_access
 
-    withdraw_tokens(checksums)
+    withdraw_access(checksums, grants)

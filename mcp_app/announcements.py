@@ -6,7 +6,7 @@ These functions are synchronous and need no running server; every process that s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
 from asgiref.sync import async_to_sync
@@ -15,6 +15,7 @@ from django.conf import settings
 from mcp.server.subscriptions import ServerEvent
 from redis.exceptions import RedisError
 
+from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions import keys
 from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import to_message
@@ -28,13 +29,28 @@ from mcp_app.tokens import WITHDRAWN
 logger = logging.getLogger(__name__)
 
 
-def withdraw_tokens(checksums: list[str]) -> None:
-    """Make every process forget access tokens that have become invalid.
+def withdraw_access(checksums: list[str], grants: Sequence[str] = ()) -> None:
+    """Make every process forget access that has become invalid, and end what runs by it, tasks included.
 
     Args:
-        checksums: SHA-256 of the tokens, in hexadecimal.
+        checksums: SHA-256 of access tokens, in hexadecimal.
+        grants: Consents, as the claim `grant` of their tokens names them.
     """
-    _tell_everyone({"type": WITHDRAWN, "checksums": checksums})
+
+    async def tell() -> None:
+        layer = get_channel_layer()
+        message = {"type": WITHDRAWN, "checksums": checksums, "grants": list(grants)}
+        await layer.group_send(EVERYONE, message)
+        if grants:
+            redis = connect(settings.REDIS_URL)
+            try:
+                tasks = TaskStore(redis, Mailbox(layer))
+                for grant in grants:
+                    await tasks.cancel_of(grant)
+            finally:
+                await redis.aclose()
+
+    _attempt(tell)
 
 
 def publish(event: ServerEvent) -> None:

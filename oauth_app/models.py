@@ -8,8 +8,9 @@ access and refresh token that descends from it. A family ends as a whole.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from oauth2_provider.models import (
 from oauth_app import redirects
 from oauth_app.conf import conf
 from oauth_app.secrets import checksum, is_secret, new_secret
+from oauth_app.signals import access_withdrawn
 
 
 class Client(AbstractApplication):
@@ -231,6 +233,15 @@ def end_families(families: list[uuid.UUID | None]) -> None:
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
+        announce_grants(known)
+
+
+def announce_grants(families: Iterable[uuid.UUID | None]) -> None:
+    """Say that consents were withdrawn, once the transaction is over."""
+    grants = [str(family) for family in families if family is not None]
+    if grants:
+        send = partial(access_withdrawn.send_robust, sender=Grant, checksums=[], grants=grants)
+        transaction.on_commit(send, robust=True)
 
 
 def end_access(**of: Any) -> None:

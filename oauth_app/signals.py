@@ -3,7 +3,10 @@
 from django.dispatch import Signal
 
 access_withdrawn = Signal()
-"""Access tokens stopped being valid before they expired: `checksums`, a list of SHA-256 hex digests.
+"""Access tokens stopped being valid before they expired, or consents were withdrawn.
+
+`checksums`: SHA-256 of the tokens, in hexadecimal. `grants`: the consents, whose tokens may all have expired.
+A refresh withdraws neither.
 
 Sent after the transaction that withdrew them has been committed.
 """

@@ -162,6 +162,7 @@ def introspection(raw: str) -> dict[str, Any]:
         "client_id": token.application.client_id,
         "client_name": token.application.name,
         "username": token.user.get_username(),
+        "grant": str(token.family),
         "scope": token.scope,
         "token_type": "Bearer",
         "exp": int(token.expires.timestamp()),

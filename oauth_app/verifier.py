@@ -35,5 +35,6 @@ def find(raw: str) -> VerifiedToken | None:
             "iss": conf.issuer,
             "username": token.user.get_username(),
             "client_name": token.application.name,
+            "grant": str(token.family),
         },
     )

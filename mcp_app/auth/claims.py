@@ -50,6 +50,7 @@ def access_token(
             "iss": issuer,
             "username": _first(claims, "username", "preferred_username") or subject,
             "client_name": _first(claims, "client_name") or client,
+            **({"grant": grant} if (grant := _first(claims, "grant")) else {}),
         },
     )
 

@@ -29,7 +29,7 @@ async def test_what_a_view_announces_is_heard_by_every_process() -> None:
     ChannelLayerBus(mailbox, nobody).subscribe(changes.append)
     await mailbox.start()
     try:
-        await asyncio.to_thread(announcements.withdraw_tokens, [checksum("alice")])
+        await asyncio.to_thread(announcements.withdraw_access, [checksum("alice")])
         await asyncio.to_thread(announcements.publish, ResourceUpdated(uri="test://a"))
         await eventually(lambda: withdrawn == [[checksum("alice")]])
         await eventually(lambda: changes == [ResourceUpdated(uri="test://a")])
@@ -44,7 +44,7 @@ def test_an_announcement_without_redis_is_logged_and_no_error(
     settings.CHANNEL_LAYERS = {
         "default": settings.CHANNEL_LAYERS["default"] | {"CONFIG": {"hosts": ["unix:///nowhere/valkey.sock"]}}
     }
-    announcements.withdraw_tokens([checksum("alice")])
+    announcements.withdraw_access([checksum("alice")])
     assert "an announcement was lost" in caplog.text
 
 

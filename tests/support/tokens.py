@@ -34,5 +34,5 @@ class NamedTokens:
             scopes=SCOPES.get(user, ["mcp", "profile"]),
             expires_at=int(time.time()) + (-60 if token == "expired" else self.lifetime),
             subject=user,
-            claims={"iss": ISSUER, "username": user},
+            claims={"iss": ISSUER, "username": user, "grant": f"grant-of-{token}"},
         )

@@ -40,6 +40,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, decode_header_value
 from mcp_app.server.schema_messages import problems
 from mcp_app.server.validation_messages import explain
+from mcp_app.tokens import grant_of
 
 from .runs import TaskRun, TaskRuns
 from .store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
@@ -97,6 +98,12 @@ def principal() -> str:
     return "" if token is None else json.dumps(principal_components(token), separators=(",", ":"))
 
 
+def _grant() -> str | None:
+    """What names the consent by which the current request is made, where that is known."""
+    token = get_access_token()
+    return None if token is None else grant_of(token)
+
+
 class Tasks(Extension):
     """The tasks extension. Pass it to the server's constructor, then `install` it there.
 
@@ -148,7 +155,11 @@ class Tasks(Extension):
                 return question
         try:
             task = await self.store.create(
-                principal(), params.name, _kept(params, ctx), ttl_seconds=support.ttl_seconds
+                principal(),
+                params.name,
+                _kept(params, ctx),
+                grant=_grant(),
+                ttl_seconds=support.ttl_seconds,
             )
         except TooManyTasks:
             raise MCPError(INTERNAL_ERROR, "Too many tasks: wait until earlier ones expire") from None

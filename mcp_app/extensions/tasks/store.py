@@ -41,6 +41,9 @@ MAX_RESULT_BYTES = 256 * 1024
 """Bytes of the result of a task, as JSON in UTF-8."""
 
 
+_NO_LIMIT = 2**53
+
+
 class TooManyTasks(Exception):
     """The principal has as many tasks as it may have."""
 
@@ -62,6 +65,11 @@ def lease_key(task_id: str) -> str:
 def index_key(owner: str) -> str:
     """Sorted set: a principal's tasks by when they expire, only to count them."""
     return f"mcp:tasks:{{{hashlib.sha256(owner.encode()).hexdigest()}}}"
+
+
+def grant_key(grant: str) -> str:
+    """Sorted set: the tasks that a consent allowed, by when they expire, to end them with it."""
+    return f"mcp:granted:{{{grant}}}"
 
 
 class TaskStore:
@@ -105,9 +113,22 @@ class TaskStore:
         mailbox.on(CHANGED, self._on_changed)
 
     async def create(
-        self, owner: str, tool: str, params: dict[str, Any], *, ttl_seconds: int | None = None
+        self,
+        owner: str,
+        tool: str,
+        params: dict[str, Any],
+        *,
+        grant: str | None = None,
+        ttl_seconds: int | None = None,
     ) -> Task:
         """A new task, already leased to its first run. It is on record when this returns.
+
+        Args:
+            owner: The principal.
+            tool: The tool's name.
+            params: Of the call.
+            grant: What names the consent that allows it, where that is known.
+            ttl_seconds: How long it lives, if not as long as usual.
 
         Raises:
             TooManyTasks: The principal may have no more.
@@ -133,6 +154,8 @@ class TaskStore:
         entry: list[Any] = [task.id, now, now + seconds, seconds, self._max_tasks]
         if not await self._enter(keys=[index_key(owner)], args=entry):
             raise TooManyTasks
+        if grant is not None:
+            await self._enter(keys=[grant_key(grant)], args=[*entry[:-1], _NO_LIMIT])
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(record_key(task.id), mapping=cast(Any, fields))
             pipe.expire(record_key(task.id), seconds)
@@ -224,6 +247,11 @@ class TaskStore:
     async def cancel(self, task_id: str) -> None:
         """End a task that has not ended as `cancelled`."""
         await self._stop(task_id, "cancelled")
+
+    async def cancel_of(self, grant: str) -> None:
+        """End the tasks of a consent that was withdrawn."""
+        for task_id in cast("list[str]", await self._redis.zrange(grant_key(grant), 0, -1)):
+            await self.cancel(task_id)
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
         """End a task that has not ended, because its time has run out."""
