@@ -63,10 +63,10 @@ def page(
 
 
 def page_of_entries(
-    entries: Sequence[tuple[Key, Item]], cursor: str | None, size: int, name: str
+    entries: Sequence[tuple[Key, Item]], cursor: str | None, size: int, name: str, sections: int = 0
 ) -> tuple[list[Item], str | None]:
-    """The page of a list with sections that change; see `page`."""
-    start = 0 if cursor is None else _after(_decode(cursor, name), [key for key, _ in entries])
+    """The page of a list with so many sections that change; see `page`."""
+    start = 0 if cursor is None else _after(_decode(cursor, name, sections), [key for key, _ in entries])
     end = start + size
     items = [item for _, item in entries[start:end]]
     return items, _encode(entries[end - 1][0], name) if end < len(entries) else None
@@ -105,7 +105,7 @@ def register(
         entries = [((0, resource.uri), resource) for resource in await server.list_resources()]
         for section, source in enumerate(sources, start=1):
             entries += [((section, key), resource) for key, resource in await source(ctx)]
-        items, cursor = page_of_entries(entries, params.cursor, RESOURCES_PER_PAGE, "resources")
+        items, cursor = page_of_entries(entries, params.cursor, RESOURCES_PER_PAGE, "resources", len(sources))
         freshness = {"ttl_ms": 0} if is_live else {}  # what is not set here is set by the cache hints
         return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
 
@@ -129,10 +129,10 @@ def _encode(last: Key, name: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([name, *last]).encode()).decode()
 
 
-def _decode(cursor: str, name: str) -> Key:
+def _decode(cursor: str, name: str, sections: int) -> Key:
     try:
         match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):
-            case [found, int(section), str(key)] if found == name and section >= 0:
+            case [found, int(section), str(key)] if found == name and 0 <= section <= sections:
                 return section, key
     except (binascii.Error, ValueError, RecursionError):
         pass

@@ -103,6 +103,26 @@ def test_a_cursor_of_an_item_that_a_fixed_list_has_no_longer_is_invalid():
     assert caught.value.code == INVALID_PARAMS
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["x", 1, "0"]',
+        '["x", -1, "0"]',
+        '["x", 0, "nope"]',
+        '["y", 0, "0"]',
+        '["x", 0]',
+        "[" * 100_000,
+        "1" * 5_000,
+    ],
+    ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long"],
+)
+def test_a_cursor_that_no_page_gave_is_invalid(text):
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
+    with pytest.raises(MCPError) as caught:
+        page(range(9), cursor, 5, "x", str)
+    assert caught.value.code == INVALID_PARAMS
+
+
 def entries(*numbers):
     """A list of two fixed items and of some that come and go."""
     return [((0, "b"), "b"), ((0, "a"), "a"), *(((1, f"{n:03}"), n) for n in numbers)]
@@ -121,9 +141,9 @@ def entries(*numbers):
     ],
 )
 def test_where_items_go_each_that_stays_is_in_one_page(left, rest):
-    first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x")
+    first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x", 1)
     assert first == ["b", "a", 0, 1, 2]
-    assert page_of_entries(entries(*left), cursor, 5, "x") == (rest, None)
+    assert page_of_entries(entries(*left), cursor, 5, "x", 1) == (rest, None)
 
 
 @pytest.mark.parametrize(
