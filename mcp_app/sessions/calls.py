@@ -280,11 +280,11 @@ class Calls:
                 return False
             whole, _ = await self.log.can_tell(record.id, stream, place)
             return whole
+        # Whether it runs comes first: one that ends in between has left its answer in the log.
+        runs = bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
         whole, anything = await self.log.can_tell(record.id, stream, place)
         # A call that has ended is worth coming back for only if it left something behind that place.
-        return whole and (
-            anything or bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
-        )
+        return whole and (anything or runs)
 
     async def request_id_of(self, record: SessionRecord, stream: str) -> RequestId | None:
         """The id of the request behind a stream, while that runs."""

@@ -299,14 +299,13 @@ class EventLog:
 
     async def can_tell(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
         """Whether all that followed a place of a stream is still here, and whether anything did."""
+        # The end comes first: what is appended between the two is found by the reader, and not missed.
+        end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
         try:
             followed = bool(await Reader(self, session_id, stream, after).read())
         except EventsLost:
             return False, True
-        if followed:
-            return True, True
-        end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
-        return (end or START) == after, False
+        return followed or (end or START) == after, followed
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether nothing can follow a place: it is the answer itself, or the call was cancelled."""

@@ -104,6 +104,31 @@ async def test_a_silent_call_becomes_a_stream_that_is_kept_alive(
     assert await stream.next_block() is None
 
 
+async def test_a_call_that_is_answered_while_its_client_comes_back_is_resumed(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    place = (await stream.next_event()).id
+    await stream.drop()
+    entries = other.runtime.log.entries
+
+    async def entries_and_then_the_call_ends(session_id: str, after: str) -> Any:
+        found = await entries(session_id, after)
+        held.go.set()
+
+        async def has_ended() -> bool:
+            return not await one.runtime.redis.exists(keys.calls(session_id))
+
+        await eventually(has_ended)
+        return found
+
+    monkeypatch.setattr(other.runtime.log, "entries", entries_and_then_the_call_ends)
+    resumed = await session.get(other, place)
+    assert resumed.status == 200, await resumed.body()
+    assert text_of((await resumed.messages())[-1]) == "result"
+
+
 async def test_a_call_outlives_its_connection_and_is_resumed_at_another_process_exactly_once_in_order(
     one: Process, other: Process, session: Session
 ) -> None:
