@@ -29,7 +29,7 @@ from . import (
 )
 from . import fixtures as conformance
 from .apps import hello_world
-from .capabilities import announce_list_changes
+from .capabilities import CompleteCapabilities
 from .dynamic import Source, never_fresh
 from .errors import SpecifiedErrors
 from .existence import Existence
@@ -98,6 +98,7 @@ def build_server(
     need more than this folder has; `session_files` keeps what a session's own resources hold, and
     `note_store` what a user's notes hold: without it there are no notes.
     """
+    extensions = [hello_world.extension(), skills(), *extensions]
     server = ToolServer(
         NAME,
         title=TITLE,
@@ -106,7 +107,7 @@ def build_server(
         version=__version__,
         # Tools with a schema of their own can only be given here: the decorators derive every schema.
         tools=conformance.schema_tools() if fixtures else None,
-        extensions=[hello_world.extension(), skills(), *extensions],
+        extensions=extensions,
         request_state_security=request_state_security,
         cache_hints=CACHE_HINTS,
         subscriptions=subscriptions,
@@ -151,7 +152,7 @@ def build_server(
 
     find_schema = app.get_tool_input_schema
     assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
-    server.middleware.append(announce_list_changes)
+    server.middleware.append(CompleteCapabilities(extensions))
     server.middleware.append(never_fresh)
     server.middleware.append(name_server_briefly)
     server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))

@@ -4,8 +4,10 @@ import ast
 from pathlib import Path
 
 import pytest
+from mcp.server.extension import Extension, MethodBinding
 from mcp.server.subscriptions import InMemorySubscriptionBus, ToolsListChanged
 from mcp.shared.exceptions import MCPError
+from mcp.types import RequestParams
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 import mcp_app
@@ -14,6 +16,7 @@ from mcp_app.server import build_server
 from .support import Exchange, connect
 
 FOLDER = Path(mcp_app.__file__).parent / "server"
+GREETING = {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
 
 
 async def test_the_server_names_itself(server, era):
@@ -37,16 +40,36 @@ async def test_every_list_says_that_it_announces_changes(server, era):
 
 @pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
 async def test_every_older_revision_is_greeted_alike(server, version):
-    params = {
-        "protocolVersion": version,
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    }
-    result = await Exchange(version=version).run(server, "initialize", params)
+    result = await Exchange(version=version).run(
+        server, "initialize", {**GREETING, "protocolVersion": version}
+    )
     assert result["protocolVersion"] == version
     for name in ("tools", "prompts", "resources"):
         assert result["capabilities"][name]["listChanged"] is True
     assert result["capabilities"]["resources"]["subscribe"] is True
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
+async def test_every_older_revision_is_told_of_the_extensions_that_it_can_use(version):
+    class ForTheNewest(Extension):
+        identifier = "example.com/newest"
+
+        def methods(self):
+            return [MethodBinding("newest/get", RequestParams, None, frozenset({"2026-07-28"}))]
+
+    server = build_server(extensions=[ForTheNewest()])
+    result = await Exchange(version=version).run(
+        server, "initialize", {**GREETING, "protocolVersion": version}
+    )
+    assert set(result["capabilities"]["extensions"]) == {
+        "io.modelcontextprotocol/ui",
+        "io.modelcontextprotocol/skills",
+    }
+    async with connect(server, "2026-07-28") as client:
+        announced = client.server_capabilities.extensions
+    assert set(announced) == {*result["capabilities"]["extensions"], "example.com/newest"}
+    for identifier, settings in result["capabilities"]["extensions"].items():
+        assert settings == announced[identifier]
 
 
 async def test_the_apps_extension_is_announced_at_2026_07_28(server):
