@@ -55,7 +55,8 @@ def is_modern(headers: Mapping[str, str], message: Message) -> bool:
         return True
     agrees = named in HANDSHAKE_PROTOCOL_VERSIONS if revision is None else named == revision
     if named is not _ABSENT and not agrees:
-        raise errors.header_mismatch(f"MCP-Protocol-Version is not what _meta names, {named!r:.60}.")
+        header = "missing" if revision is None else f"{revision!r}"
+        raise errors.header_mismatch(f"MCP-Protocol-Version is {header}, and _meta names {named!r:.60}.")
     return False
 
 
