@@ -61,6 +61,7 @@ class Environment:
     base_uri: str
     redis_url: str
     database: dict[str, Any]
+    database_connections: int
     auth_mode: str
     auth_server_url: str
     auth_server_port: int
@@ -116,6 +117,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         base_uri=base_uri.geturl(),
         redis_url=stores.redis_url(env.text("REDIS_URL"), base_dir),
         database=stores.database(env.text("DATABASE_URL"), base_dir),
+        database_connections=_count(env, "DATABASE_CONNECTIONS", 20, least=1, most=1000),
         auth_mode=auth_mode,
         auth_server_url=auth_server.geturl(),
         auth_server_port=auth_server_port,
@@ -236,10 +238,10 @@ def _port(env: Variables, name: str, default: int) -> int:
     return int(text)
 
 
-def _count(env: Variables, name: str, default: int) -> int:
+def _count(env: Variables, name: str, default: int, *, least: int = 0, most: int = 10) -> int:
     text = env.text(name) or str(default)
-    if not text.isascii() or not text.isdecimal() or int(text) > 10:
-        raise ImproperlyConfigured(f"{name} must be a whole number from 0 to 10, not {text!r}.")
+    if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
     return int(text)
 
 

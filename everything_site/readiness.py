@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from channels.db import database_sync_to_async
 from django.db import OperationalError, connections
 
@@ -17,7 +19,8 @@ async def try_database() -> None:
 
 
 def _read() -> None:
-    connection = connections.create_connection("default")  # a new one, beside those that requests wait for
+    connection: Any = connections.create_connection("default")
+    connection.is_bounded = False  # see everything_site/postgresql: a process that is busy is ready
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM django_migrations LIMIT 1")

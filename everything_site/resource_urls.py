@@ -8,6 +8,8 @@ from django.urls import include, path, re_path
 from everything_site import views
 from mcp_app.auth import metadata
 
+handler500 = "everything_site.database_outage.server_error"
+
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),

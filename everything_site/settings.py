@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "everything_site.database_outage.DatabaseMiddleware",  # first: the others may use the database
     "django.middleware.security.SecurityMiddleware",
     "everything_site.opener_policy.OpenerPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -87,6 +88,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
     }
+else:
+    DATABASES["default"]["ENGINE"] = "everything_site.postgresql"  # Django's, with a bound on connections
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 3,  # seconds until a server that does not answer is away
+        "tcp_user_timeout": 10_000,  # milliseconds until one that has fallen silent is
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
+DATABASE_CONNECTIONS = ENV.database_connections
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -5,6 +5,8 @@ from django.urls import include, path
 
 from everything_site import views
 
+handler500 = "everything_site.database_outage.server_error"
+
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),

@@ -28,6 +28,7 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
+from mcp_app.outages import is_database_outage
 from mcp_app.sdk import (
     CallOptions,
     Connection,
@@ -280,7 +281,14 @@ class Exchange(ReportsProgress):
             data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
             answer["error"] = data.model_dump(exclude_none=True)
         except Exception as error:
-            answer["error"] = modern_error_data(error).model_dump(mode="json", exclude_none=True)
+            data = modern_error_data(error)
+            if is_database_outage(error):
+                logger.error("a call failed for want of the database", extra={"method": self.request.method})
+                self.failure = error
+                data = ErrorData(
+                    code=INTERNAL_ERROR, message="The database cannot be used; try again shortly."
+                )
+            answer["error"] = data.model_dump(mode="json", exclude_none=True)
         return answer
 
     async def send_raw_request(

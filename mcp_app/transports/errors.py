@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.conf import conf
+from mcp_app.outages import is_database_outage
 from mcp_app.sessions.calls import TooManyCalls
 from mcp_app.sessions.exchange import ACCESS_WITHDRAWN, WORKER_LOST
 from mcp_app.sessions.record import TooManySessions
@@ -204,6 +205,13 @@ def from_exception(error: Exception) -> HttpError | None:
             "The authorization server cannot be asked about the token; try again shortly.",
             INTERNAL_ERROR,
             headers=[(b"retry-after", b"5")],
+        )
+    if is_database_outage(error):
+        return HttpError(
+            503,
+            "The database cannot be used; try again shortly.",
+            INTERNAL_ERROR,
+            headers=[(b"retry-after", b"2")],
         )
     if isinstance(error, RedisError | ConnectionError | TimeoutError):
         return HttpError(

@@ -16,6 +16,7 @@ from mcp_types import INTERNAL_ERROR
 from everything_site.env import is_loopback
 from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
+from mcp_app.outages import is_database_outage
 from mcp_app.runtime import Runtime
 from mcp_app.tokens import Principal
 from mcp_app.transports import errors, http
@@ -60,6 +61,8 @@ class Guard:
             if refusal is None:
                 logger.exception("a request failed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
+            elif is_database_outage(error):
+                logger.error("the database cannot be used", extra={"reason": str(error).strip()})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             await http.respond_error(send, refusal, http.request_id_of(scope))

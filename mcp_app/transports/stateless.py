@@ -134,7 +134,9 @@ class Stateless:
             if item is None and exchange.refusal is not None:
                 raise exchange.refusal
             if item is None and exchange.answer is not None:
-                await http.respond(send, exchange.status, exchange.answer, http.JSON_HEADERS)
+                await http.respond(
+                    send, exchange.status, exchange.answer, [*http.JSON_HEADERS, *exchange.headers]
+                )
             else:
                 await _send_stream(send, exchange, item)
         finally:
@@ -188,6 +190,7 @@ class StatelessExchange(ReportsProgress):
         self.status = 200
         self.refusal: errors.HttpError | None = None
         """Why it was broken off."""
+        self.headers: errors.HeaderList = ()
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
         self._progress_token = progress_token_from_params(request.params)
 
@@ -250,7 +253,7 @@ class StatelessExchange(ReportsProgress):
         except Exception as error:
             refusal = errors.from_exception(error)
             if refusal is not None:
-                self.status = refusal.status
+                self.status, self.headers = refusal.status, refusal.headers
                 return refusal.body(request.id)
             data = modern_error_data(error)
             self.status = ERROR_CODE_HTTP_STATUS.get(data.code, 200)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -19,29 +14,10 @@ from daphne.server import Server
 from twisted.internet.address import IPv4Address
 from twisted.internet.testing import StringTransport
 
-from tests.everything_site.checkout import eventually as wait_for
-from tests.support.processes import ROOT, Installation, free_port, installation
+from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
+from tests.support.processes import Installation, free_port, installation
 from tests.support.waiting import eventually
 
-SEPARATE = {
-    "AUTH_MODE": "separate",
-    "INTROSPECTION_CLIENT_ID": "mcp-server",
-    "INTROSPECTION_CLIENT_SECRET": "x" * 40,
-}
-PROGRAM = """
-import sys
-from everything_site.asgi import application
-from daphne.server import Server
-Server(application, endpoints=[f"tcp:{sys.argv[1]}:interface=127.0.0.1"], verbosity=0).run()
-"""
-DAPHNE = ("-m", "daphne", "-v", "0", "-p")
-COMMANDS = {
-    "daphne": (*DAPHNE, "{port}", "everything_site.asgi:application"),
-    "daphne of the authorization server": (*DAPHNE, "{port}", "everything_site.auth_asgi:application"),
-    "runserver": ("manage.py", "runserver", "--noreload"),
-    "runauthserver": ("manage.py", "runauthserver", "--noreload"),
-    "a program": ("-c", PROGRAM, "{port}"),
-}
 MALFORMED = "multipart/form-data"
 """A form without a boundary: Twisted's parser answers it with 400 before any application is asked."""
 PART = b'--b\r\nContent-Disposition: form-data; name="a"'
@@ -58,46 +34,6 @@ TOO_LARGE = b"431 Request Header Fields Too Large"
 def made() -> Iterator[Installation]:
     with installation(f"http://localhost:{free_port()}") as one:
         yield one
-
-
-@contextmanager
-def served(made: Installation, command: tuple[str, ...], **more: str) -> Iterator[int]:
-    """The port of a server while it runs."""
-    port = free_port()
-    words = [sys.executable, *(word.format(port=port) if word == "{port}" else word for word in command)]
-    environment = made.environment | more | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
-    with (made.folder / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        eventually_serves(port, made.folder / f"{port}.log")
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(15)
-
-
-def eventually_serves(port: int, log: Path) -> None:
-    def answers() -> bool:
-        try:
-            return ask(port)[0] == 200
-        except OSError:
-            return False
-
-    wait_for(answers, f"the server answers: {log}")
-
-
-def ask(port: int, method: str = "GET", body: bytes = b"", **headers: Any) -> tuple[int, bytes]:
-    """Ask for `/healthz`. Underscores in names stand for hyphens."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.putrequest(method, "/healthz")
-    for name, value in headers.items():
-        connection.putheader(name.replace("_", "-"), value)
-    connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
-    response = connection.getresponse()
-    answer = response.status, response.read()
-    connection.close()
-    return answer
 
 
 def connected(port: int) -> socket.socket:

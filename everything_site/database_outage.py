@@ -1,0 +1,57 @@
+"""What a request is answered while the database cannot be used: 503, in JSON where a program reads it."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
+from django.views.defaults import server_error as default_server_error
+
+from mcp_app.outages import is_database_outage
+from oauth_app.tokens import refusal
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2
+_FOR_PROGRAMS = re.compile(r"/(\.well-known/|register(/|$)|token$|revoke$|introspect$)")
+"""What no person opens: clients expect JSON there whatever they say that they accept."""
+
+
+class DatabaseMiddleware(MiddlewareMixin):
+    """Answers with 503 for a view that could not use the database; the first of the middleware.
+
+    It also closes the request's connection before the response is sent: who reads slowly holds no place.
+    """
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return unavailable(request, exception) if is_database_outage(exception) else None
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        close_old_connections()
+        return response
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`: also reached by what fails outside of a view, such as saving the session."""
+    error = sys.exc_info()[1]
+    if error is not None and is_database_outage(error):
+        return unavailable(request, error)
+    return default_server_error(request)
+
+
+def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """The response to a request that needed the database."""
+    logger.error("the database cannot be used", extra={"path": request.path, "reason": str(error).strip()})
+    response: HttpResponse
+    if _FOR_PROGRAMS.match(request.path) or not request.accepts("text/html"):
+        response = refusal("temporarily_unavailable", "The database cannot be used; try again shortly.", 503)
+    else:
+        response = render(request, "503.html", status=503)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    response["Cache-Control"] = "no-store"
+    return response

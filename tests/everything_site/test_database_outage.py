@@ -1,0 +1,165 @@
+"""While the database cannot be used: 503 that says when to come back, in the form that its reader expects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
+from django.test import Client, RequestFactory
+
+from everything_site.database_outage import server_error
+from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
+from tests.support.processes import Installation, free_port, installation
+
+
+class ReadOnly(Exception):
+    """What psycopg raises on a standby."""
+
+    sqlstate = "25006"
+
+
+def standby() -> InternalError:
+    error = InternalError("cannot execute INSERT in a read-only transaction")
+    error.__cause__ = ReadOnly()
+    return error
+
+
+OUTAGES = {
+    "refused": OperationalError("connection refused"),
+    "no such host": OperationalError("failed to resolve host 'db.internal'"),
+    "wrong password": OperationalError("password authentication failed"),
+    "too many": OperationalError("FATAL: sorry, too many clients already"),
+    "too slow": OperationalError("canceling statement due to statement timeout"),
+    "locked": OperationalError("database is locked"),
+    "cut": InterfaceError("connection already closed"),
+    "standby": standby(),
+}
+FORM = "application/x-www-form-urlencoded"
+PROGRAMS = [
+    (
+        "post",
+        "/token",
+        {"data": "grant_type=refresh_token&refresh_token=x&client_id=x", "content_type": FORM},
+    ),
+    ("post", "/revoke", {"data": "token=x&client_id=x", "content_type": FORM}),
+    ("post", "/introspect", {"data": "token=x&client_id=x&client_secret=y", "content_type": FORM}),
+    (
+        "post",
+        "/register",
+        {"data": json.dumps({"redirect_uris": ["http://localhost:9/"]}), "content_type": "application/json"},
+    ),
+    ("get", "/authorize?client_id=x&response_type=code", {"headers": {"accept": "application/json"}}),
+]
+PEOPLE = ["/authorize?client_id=x&response_type=code", "/admin/", "/connections"]
+
+
+@pytest.fixture
+def visitor(db: None) -> Client:
+    """A browser with a session: every page looks it up."""
+    client = Client(raise_request_exception=False)
+    client.force_login(get_user_model().objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture(params=[pytest.param(error, id=name) for name, error in OUTAGES.items()])
+def outage(request: pytest.FixtureRequest, visitor: Client) -> Iterator[Exception]:
+    def fail(*args: Any) -> Any:
+        raise request.param
+
+    with connection.execute_wrapper(fail):
+        yield request.param
+
+
+@pytest.mark.parametrize(("method", "path", "options"), PROGRAMS)
+def test_a_program_is_told_in_json(
+    visitor: Client, outage: Exception, method: str, path: str, options: dict[str, Any]
+) -> None:
+    response = getattr(visitor, method)(path, **options)
+    assert (response.status_code, response["Content-Type"]) == (503, "application/json")
+    assert response.json()["error"] == "temporarily_unavailable"
+    assert int(response["Retry-After"]) > 0
+    assert response["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", PEOPLE)
+def test_a_person_is_shown_a_page(
+    visitor: Client, outage: Exception, path: str, settings: Any, debug: bool
+) -> None:
+    settings.DEBUG = debug
+    response = visitor.get(path, headers={"accept": "text/html,*/*"})
+    assert response.status_code == 503
+    assert "cannot reach its database" in response.content.decode()
+    assert int(response["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("error", [IntegrityError("duplicate"), InternalError("a bug"), ValueError("a bug")])
+def test_a_fault_of_ours_is_no_outage(visitor: Client, error: Exception) -> None:
+    def fail(*args: Any) -> Any:
+        raise error
+
+    with connection.execute_wrapper(fail):
+        assert visitor.get("/admin/").status_code == 500
+
+
+def test_what_fails_outside_of_a_view_is_answered_alike() -> None:
+    request = RequestFactory().get("/admin/")
+    try:
+        raise OperationalError("the session could not be saved")
+    except OperationalError:
+        assert server_error(request).status_code == 503
+    try:
+        raise ValueError("a bug")
+    except ValueError:
+        assert server_error(request).status_code == 500
+
+
+@pytest.mark.parametrize("urls", ["urls", "auth_urls", "resource_urls"])
+def test_every_url_configuration_uses_that_handler(urls: str) -> None:
+    module = import_module(f"everything_site.{urls}")
+    assert module.handler500 == "everything_site.database_outage.server_error"
+
+
+# --- real processes ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Installation]:
+    with installation(f"http://localhost:{free_port()}") as one:
+        yield one
+
+
+def database(kind: str, folder: Path) -> str:
+    if kind == "not migrated":
+        return f"sqlite:///{folder / 'empty.sqlite3'}"
+    if kind == "no such host":
+        return "postgres://someone@nobody.invalid/everything"
+    return f"postgres://someone@127.0.0.1:{free_port()}/everything"
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        ("daphne", "refused"),
+        ("daphne", "no such host"),
+        ("daphne", "not migrated"),
+        ("daphne of the authorization server", "refused"),
+    ],
+)
+def test_a_process_whose_database_cannot_be_used_is_not_ready(
+    made: Installation, command: str, kind: str
+) -> None:
+    separate = SEPARATE if "auth" in command else {}
+    with served(made, COMMANDS[command], DATABASE_URL=database(kind, made.folder), **separate) as port:
+        status, body = ask(port, path="/readyz")
+        assert (status, json.loads(body)) == (503, {"status": "not ready", "reason": "database"})
+        form = b"grant_type=refresh_token&refresh_token=x&client_id=x"
+        status, body = ask(port, "POST", form, "/token", Content_Type=FORM)
+        assert (status, json.loads(body)["error"]) == (503, "temporarily_unavailable")
