@@ -102,15 +102,18 @@ def test_every_endpoint_is_documented_and_no_other() -> None:
 
 
 def test_every_named_test_exists() -> None:
-    for row in FEATURES:
-        (named,) = code(row["Proved by"])
-        path, _, function = named.partition("::")
+    scenarios = rows("features.md", "Scenario")
+    assert scenarios
+    named = [name for row in FEATURES + scenarios for name in code(row["Proved by"])]
+    assert all(len(code(row["Proved by"])) == 1 for row in FEATURES)
+    for name in named:
+        path, _, function = name.partition("::")
         module = ast.parse((ROOT / "tests" / path).read_text())
         functions = {
             node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         }
-        assert function.startswith("test_"), named
-        assert function in functions, named
+        assert function.startswith("test_"), name
+        assert function in functions, name
 
 
 def test_what_shows_a_feature_exists() -> None:
