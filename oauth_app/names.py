@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 MAX_LENGTH = 100
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols that are drawn as nothing: a name of them would look like none."""
 
 
 def inert(name: str) -> str:
@@ -17,4 +19,4 @@ def inert(name: str) -> str:
 
 
 def _is_visible(char: str) -> bool:
-    return not unicodedata.category(char).startswith("C")
+    return char not in _BLANK and not unicodedata.category(char).startswith("C")

@@ -12,6 +12,8 @@ from oauth_app.names import inert
         ("\u2066a\u2069\u200b\ufeff", "a"),
         ("a\x00b\x1b[31m", "ab[31m"),
         ("\ud800", ""),
+        ("\u3164\u2800", ""),
+        ("\u115fa\u1160\uffa0b", "ab"),
         ("<b>bold</b>", "<b>bold</b>"),
         ("Ünïcode 日本語", "Ünïcode 日本語"),
         ("x" * 500, "x" * 100),
