@@ -151,11 +151,16 @@ class Walk:
                     self.findings.append(Finding(step, Level.SKIPPED, says))
                 return
             answer = await self._agreement(_with(endpoint, request))
-            self._note(access.authorization_response(answer, state, issuer, metadata))
+            answered = access.authorization_response(answer, state, issuer, metadata)
+            self._note(answered)
             if foreign[0].level == Level.SKIPPED:  # now that somebody has signed in
                 foreign = await self._foreign_redirect(endpoint, request)
             self._note(foreign)
             await self._client_by_url(endpoint, request, metadata)
+            if any(finding.level == Level.FAULT for finding in answered):
+                says = "No code is redeemed after such an answer: it may be somebody else's."
+                self.findings.append(Finding(access.TOKEN, Level.SKIPPED, says, "RFC 9207 §2.4"))
+                raise Stopped
             self.step = access.TOKEN
             body = {
                 "grant_type": "authorization_code",

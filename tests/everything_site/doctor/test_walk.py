@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 from io import StringIO
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import httpx2
 import pytest
@@ -49,6 +49,7 @@ class Fake:
             },
         }
         self.follows_any_redirect = False
+        self.answers_with = {}
 
     def __call__(self, request):
         url = str(request.url.copy_with(query=None))
@@ -70,7 +71,8 @@ class Fake:
                 if not uri.startswith("http://127.0.0.1"):
                     known = self.follows_any_redirect
                     return httpx2.Response(302, headers={"Location": uri}) if known else httpx2.Response(400)
-                back = f"{uri}?code=the-code&state={query['state'][0]}&iss={ISSUER}"
+                answer = {"code": "the-code", "state": query["state"][0], "iss": ISSUER} | self.answers_with
+                back = f"{uri}?{urlencode(answer)}"
                 return httpx2.Response(302, headers={"Location": back})
             case ("POST", "https://auth.example/token"):
                 token = {
@@ -423,6 +425,15 @@ async def test_a_person_comes_back_from_their_browser():
         assert page.status_code == 200
         assert await wait("https://auth.example/authorize?x=1") == {"code": "c", "state": "s"}
     assert "https://auth.example/authorize?x=1" in said[0]
+
+
+@pytest.mark.parametrize("changed", [{"state": "another"}, {"state": ""}, {"iss": "https://evil.example"}])
+async def test_no_code_is_redeemed_that_may_be_somebody_elses(fake, changed):
+    fake.answers_with = changed
+    steps, _ = await walk(fake)
+    assert "fault: authorization" in steps
+    assert "skipped: token" in steps
+    assert ("POST", f"{ISSUER}/token") not in fake.seen
 
 
 @pytest.mark.parametrize(
