@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 
-from django.db import close_old_connections
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
@@ -32,7 +32,9 @@ class DatabaseMiddleware(MiddlewareMixin):
         return unavailable(request, exception) if is_database_outage(exception) else None
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        close_old_connections()
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:  # a test's
+                connection.close_if_unusable_or_obsolete()
         return response
 
 
