@@ -17,6 +17,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
+from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
@@ -45,22 +46,21 @@ gc.freeze()  # what is loaded by now stays for good; no later collection needs t
 # A request makes some hundred objects: not every third need start a collection. Large bodies start their own.
 gc.set_threshold(10_000)
 
-application = RequestLog(
-    ProtocolTypeRouter(
-        {
-            "http": URLRouter(
-                [
-                    route(r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
-                    route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
-                    route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
-                    route(r"^healthz$", Healthz()),
-                    route(r"^readyz$", Readyz(needs, lambda: runtime.is_draining)),
-                    # Metadata, registration and tokens are for pages of any origin; sign-in is not.
-                    route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
-                    route(r"", Elsewhere(django_application, browsers)),
-                ]
-            ),
-            "websocket": refuse_websocket,
-        }
-    )
+routes = ProtocolTypeRouter(
+    {
+        "http": URLRouter(
+            [
+                route(r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
+                route(r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
+                route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
+                route(r"^healthz$", Healthz()),
+                route(r"^readyz$", Readyz(needs, lambda: runtime.is_draining)),
+                # Metadata, registration and tokens are for pages of any origin; sign-in is not.
+                route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
+                route(r"", Elsewhere(django_application, browsers)),
+            ]
+        ),
+        "websocket": refuse_websocket,
+    }
 )
+application = RequestLog(StrictTransportSecurity(routes))

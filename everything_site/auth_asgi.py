@@ -16,6 +16,7 @@ from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site import env  # noqa: E402
+from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
@@ -48,19 +49,18 @@ def route(pattern: str, app: Any) -> URLPattern:
 
 django_application: Any = AuthServerHandler()
 
-application = RequestLog(
-    ProtocolTypeRouter(
-        {
-            "http": URLRouter(
-                [
-                    route(r"^healthz$", Healthz()),
-                    route(r"^readyz$", Readyz({"database": try_database})),
-                    # Metadata, registration and tokens are for pages of any origin; sign-in is not.
-                    route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
-                    route(r"", Elsewhere(django_application, tuple(conf.allowed_origins), AUTH_URLS)),
-                ]
-            ),
-            "websocket": refuse_websocket,
-        }
-    )
+routes = ProtocolTypeRouter(
+    {
+        "http": URLRouter(
+            [
+                route(r"^healthz$", Healthz()),
+                route(r"^readyz$", Readyz({"database": try_database})),
+                # Metadata, registration and tokens are for pages of any origin; sign-in is not.
+                route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
+                route(r"", Elsewhere(django_application, tuple(conf.allowed_origins), AUTH_URLS)),
+            ]
+        ),
+        "websocket": refuse_websocket,
+    }
 )
+application = RequestLog(StrictTransportSecurity(routes))

@@ -68,6 +68,9 @@ class Environment:
     token_verification: TokenVerification | None
     rate_limits: bool
     trusted_proxies: int
+    hsts_seconds: int
+    hsts_subdomains: bool
+    hsts_preload: bool
     redirect_schemes: list[str]
     client_id_metadata_documents: bool
     secret_key: str
@@ -124,6 +127,9 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         token_verification=_token_verification(env, auth_mode, base_uri, auth_server, debug, secret_key),
         rate_limits=_boolean(env, "RATE_LIMITS", True),
         trusted_proxies=_count(env, "TRUSTED_PROXIES", 0),
+        hsts_seconds=_count(env, "HSTS_SECONDS", 31536000, most=10**9),
+        hsts_subdomains=_boolean(env, "HSTS_SUBDOMAINS", False),
+        hsts_preload=_boolean(env, "HSTS_PRELOAD", False),
         client_id_metadata_documents=_boolean(env, "CLIENT_ID_METADATA_DOCUMENTS", True),
         redirect_schemes=[_scheme(scheme) for scheme in _list(env, "REDIRECT_SCHEMES", ["cursor"])],
         secret_key=secret_key,

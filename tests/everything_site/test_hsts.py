@@ -1,0 +1,65 @@
+"""HTTPS responses tell browsers to stay with HTTPS, whoever answers: Django or what Channels serves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from everything_site.hsts import StrictTransportSecurity
+from tests.support.asgi import Http, Response
+
+YEAR = "max-age=31536000"
+
+
+@pytest.fixture
+def hsts(settings: Any) -> Any:
+    settings.SECURE_HSTS_SECONDS = 31536000
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+    settings.SECURE_HSTS_PRELOAD = False
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    return settings
+
+
+async def ask(*own: tuple[bytes, bytes], scheme: str = "http", **headers: str) -> Response:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": list(own)})
+        await send({"type": "http.response.body", "body": b""})
+
+    guarded = StrictTransportSecurity(application)
+
+    async def with_scheme(scope: Any, receive: Any, send: Any) -> None:
+        await guarded({**scope, "scheme": scheme}, receive, send)
+
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await Http(with_scheme).request("GET", "/mcp", headers=named)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "forwarded"), [("http", "https"), ("https", None), ("http", "https, http"), ("http", " https")]
+)
+async def test_an_https_response_says_so(hsts: Any, scheme: str, forwarded: str | None) -> None:
+    headers = {} if forwarded is None else {"x_forwarded_proto": forwarded}
+    assert (await ask(scheme=scheme, **headers)).headers["strict-transport-security"] == YEAR
+
+
+@pytest.mark.parametrize(("scheme", "forwarded"), [("http", None), ("http", "http"), ("https", "http")])
+async def test_a_plain_response_says_nothing(hsts: Any, scheme: str, forwarded: str | None) -> None:
+    headers = {} if forwarded is None else {"x_forwarded_proto": forwarded}
+    assert "strict-transport-security" not in (await ask(scheme=scheme, **headers)).headers
+
+
+async def test_what_django_has_said_is_not_said_twice(hsts: Any) -> None:
+    response = await ask((b"Strict-Transport-Security", b"max-age=1"), x_forwarded_proto="https")
+    assert response.headers["strict-transport-security"] == "max-age=1"
+
+
+async def test_subdomains_and_preload_are_for_those_who_ask_for_them(hsts: Any) -> None:
+    hsts.SECURE_HSTS_INCLUDE_SUBDOMAINS = hsts.SECURE_HSTS_PRELOAD = True
+    response = await ask(x_forwarded_proto="https")
+    assert response.headers["strict-transport-security"] == f"{YEAR}; includeSubDomains; preload"
+
+
+async def test_zero_seconds_say_nothing(hsts: Any) -> None:
+    hsts.SECURE_HSTS_SECONDS = 0
+    assert "strict-transport-security" not in (await ask(x_forwarded_proto="https")).headers
