@@ -102,7 +102,7 @@ async def test_jobs_fail_as_they_say(fixture_server, era):
 
 
 async def test_two_questions_are_asked_at_once(fixture_server):
-    answers = Answers(form=ElicitResult(action="accept", content={"name": "Ada", "ok": True}))
+    answers = Answers(form=ElicitResult(action="accept", content={"name": "Ada", "confirm": True}))
     async with connect(fixture_server, MODERN, answers) as client:
         assert "Ada" in text(await client.call_tool("multi_input"))
     assert len(answers.forms) == 2
