@@ -52,7 +52,8 @@ class RoundRobinProxy:
         assert task is not None
         self._open[task] = writer
         try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            # A cancellation is an outage; asyncio would report a connection that ends by one as a fault.
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._forward(reader, writer)
         finally:
             del self._open[task]
