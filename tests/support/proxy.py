@@ -29,6 +29,7 @@ class RoundRobinProxy:
         self._add_headers = add_headers or {}
         self._turn = itertools.count()
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._carried: dict[asyncio.Task[None], tuple[int, bytes]] = {}
 
     @property
     def url(self) -> str:
@@ -57,7 +58,12 @@ class RoundRobinProxy:
                 await self._forward(reader, writer)
         finally:
             del self._open[task]
+            self._carried.pop(task, None)
             writer.close()
+
+    def carrying(self, word: bytes) -> list[int]:
+        """The ports of the processes that are answering a request whose body has this word."""
+        return [port for port, body in list(self._carried.values()) if word in body]
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
@@ -85,11 +91,14 @@ class RoundRobinProxy:
         headers.append("Connection: close")
         body = await reader.readexactly(length)
         try:
-            backend_reader, backend_writer = await self._connect()
+            port, backend_reader, backend_writer = await self._connect()
         except ConnectionError:
             writer.write(_BAD_GATEWAY)
             return
         self.requests += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._carried[task] = (port, body)
         backend_writer.write("\r\n".join([request_line, *headers, "", ""]).encode("latin-1") + body)
         answered = False
         client_left = asyncio.create_task(reader.read())
@@ -111,12 +120,12 @@ class RoundRobinProxy:
             client_left.cancel()
             backend_writer.close()
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter]:
         """The next backend that is there; a dead one is passed over, as a load balancer does."""
         for _ in self.ports:
             port = self.ports[next(self._turn) % len(self.ports)]
             with contextlib.suppress(OSError):
-                return await asyncio.open_connection("127.0.0.1", port)
+                return port, *await asyncio.open_connection("127.0.0.1", port)
         raise ConnectionError("no backend is up")
 
     def _replaced(self) -> list[str]:
