@@ -9,6 +9,7 @@ from limits import parse
 from oauth_app import checks, limits
 from oauth_app.conf import RATE_LIMITS
 from tests.oauth_app import flow
+from tests.support.own_redis import own_redis
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +121,19 @@ def test_a_proxy_that_nobody_mentioned_is_asked_about(settings, issuer, proxies,
     settings.AUTH_SERVER_URL = issuer
     settings.OAUTH_TRUSTED_PROXIES = proxies
     assert [message.id for message in checks.check_proxies(None)] == found
+
+
+def test_a_redis_that_became_a_replica_is_left_and_the_counting_goes_on(tmp_path, address):
+    with own_redis() as old, own_redis() as new:
+        place = tmp_path / "redis.sock"
+        place.symlink_to(old.url.removeprefix("unix://"))
+        counting = limits.Limiter(f"unix://{place}")
+        limit = parse("2/minute")
+        assert counting.seconds_to_wait(limit, "token", address) == 0
+        with old.client() as client:
+            client.replicaof("127.0.0.1", 1)
+        place.unlink()
+        place.symlink_to(new.url.removeprefix("unix://"))
+        for _ in range(2):  # the new primary knows of none
+            assert counting.seconds_to_wait(limit, "token", address) == 0
+        assert counting.seconds_to_wait(limit, "token", address) > 0
