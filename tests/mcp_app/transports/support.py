@@ -155,6 +155,20 @@ async def modern(
     return await at.http.request("POST", headers=headers_for(token, **headers), body=body)
 
 
+def modern_request(message: dict[str, Any]) -> tuple[list[str], bytes]:
+    """The header lines and the body of a message of 2026-07-28, for tests that write HTTP themselves."""
+    params = dict(message.get("params") or {})
+    params["_meta"] = {
+        PROTOCOL_VERSION_META_KEY: MODERN,
+        CLIENT_CAPABILITIES_META_KEY: EVERYTHING,
+        **params.get("_meta", {}),
+    }
+    lines = [f"MCP-Protocol-Version: {MODERN}", f"Mcp-Method: {message['method']}"]
+    if "name" in params:
+        lines.append(f"Mcp-Name: {params['name']}")
+    return lines, json.dumps(message | {"params": params}).encode()
+
+
 class Held:
     """A tool that waits until the test lets it go: it says `first`, then waits, then says `second`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -98,6 +99,39 @@ async def test_a_parameter_header_that_matches_is_served(one: Process) -> None:
     params = {"name": "test_x_mcp_header", "arguments": {"region": "us-west1"}}
     response = await modern(one, "tools/call", params, mcp_param_region="us-west1")
     assert (await response.json())["result"].get("isError", False) is False
+
+
+def sentinel(text: str) -> str:
+    return f"=?base64?{base64.b64encode(text.encode()).decode()}?="
+
+
+SAFE = ["us-west1", "", "a\tb", "?=", "=?base64?", "a b"]
+"""Values that a header can hold as they are."""
+UNSAFE = [" ", " padded ", "\ttab", "=?base64??=", "日本", "line\nbreak", "\x00"]
+"""Values that must be encoded: HTTP would change them, cannot write them, or they look encoded."""
+
+
+@pytest.mark.parametrize("value", [*SAFE, *UNSAFE])
+async def test_any_parameter_may_be_encoded_in_its_header(one: Process, value: str) -> None:
+    """2026-07-28, Streamable HTTP, Header Value Encoding."""
+    params = {"name": "test_x_mcp_header", "arguments": {"region": value}}
+    response = await modern(one, "tools/call", params, mcp_param_region=sentinel(value))
+    assert (await response.json())["result"].get("isError", False) is False
+
+
+@pytest.mark.parametrize("value", SAFE)
+async def test_a_parameter_that_a_header_can_hold_may_be_sent_as_it_is(one: Process, value: str) -> None:
+    params = {"name": "test_x_mcp_header", "arguments": {"region": value}}
+    response = await modern(one, "tools/call", params, mcp_param_region=value)
+    assert (await response.json())["result"].get("isError", False) is False
+
+
+@pytest.mark.parametrize("value", [value for value in UNSAFE if value.isascii()])
+async def test_a_parameter_that_a_header_cannot_hold_must_be_encoded(one: Process, value: str) -> None:
+    params = {"name": "test_x_mcp_header", "arguments": {"region": value}}
+    as_http_servers_hand_it_on = value.strip(" \t")
+    response = await modern(one, "tools/call", params, mcp_param_region=as_http_servers_hand_it_on)
+    await _error(response, 400, HEADER_MISMATCH)
 
 
 @pytest.mark.parametrize("missing", ["protocolVersion", "clientCapabilities", "everything"])
