@@ -1,4 +1,4 @@
-"""A middleware that completes the capabilities in the answer to `initialize`: list changes and extensions.
+"""A middleware that completes what the server says of itself: list changes, extensions and revisions.
 
 The SDK derives them from the handlers that are registered, and always says `listChanged: false` for
 the revisions with a handshake: the driver of one request takes no `NotificationOptions`. Here changes
@@ -7,6 +7,9 @@ of all three lists are announced (the bus carries them to every session), so the
 
 Nor do the SDK's wire types of those revisions have `extensions`, though their clients declare theirs and look
 for the server's (SEP-2133). Those extensions are announced that can be used there.
+
+`server/discover` names all revisions that are spoken here, as the error for an unsupported one does
+(2026-07-28, Discovery; Versioning, Protocol Version Negotiation). The SDK names those without sessions alone.
 """
 
 from collections.abc import Sequence
@@ -14,10 +17,13 @@ from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.server.extension import Extension
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.sdk import CallNext, HandlerResult
 
 LISTS = ("tools", "prompts", "resources")
+SPOKEN = list(reversed(KNOWN_PROTOCOL_VERSIONS))
+"""All revisions, the newest first."""
 
 
 class CompleteCapabilities:
@@ -32,6 +38,8 @@ class CompleteCapabilities:
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
+        if ctx.method == "server/discover" and isinstance(result, dict):
+            return {**result, "supportedVersions": SPOKEN}
         if ctx.method != "initialize" or not isinstance(result, dict):
             return result
         capabilities = dict(result.get("capabilities", {}))

@@ -221,3 +221,10 @@ async def test_a_tab_within_a_mirrored_value_is_none_of_those(one: Process) -> N
 async def test_other_headers_may_hold_any_bytes(one: Process, name: str) -> None:
     response = await modern(one, "tools/list", **{name: "Михаил".encode().decode("latin-1")})
     assert response.status == 200
+
+
+async def test_discovery_names_the_revisions_that_the_error_for_an_unknown_one_names(one: Process) -> None:
+    discovered = await (await modern(one, "server/discover")).json()
+    refused = await (await modern(one, "server/discover", revision="2027-01-01")).json()
+    assert discovered["result"]["supportedVersions"] == refused["error"]["data"]["supported"]
+    assert {*OLDER, MODERN, "2024-11-05"} == set(discovered["result"]["supportedVersions"])
