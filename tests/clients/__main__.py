@@ -125,7 +125,7 @@ async def _run_one(client: Client, cache: Path, usual: Deployment) -> list[Resul
 
 
 def _prepare(client: Client, cache: Path) -> Path:
-    tell(client.name, f"installing {' '.join(client.install)}")
+    tell(client.name, f"environment with {' '.join(client.install)}")
     return environments.prepare(client, cache)
 
 

@@ -25,12 +25,11 @@ MODERN = "2026-07-28"
 
 @dataclass
 class Tools:
-    """A connected framework. Without `names` it cannot list: the tools that were found are asked for."""
+    """A connected framework; `resources` is None where it offers none."""
 
     call: Callable[[str, dict[str, Any]], Awaitable[Any]]
     names: Callable[[], Awaitable[list[str]]]
     resources: Callable[[], Awaitable[Any]] | None = None
-    progress: Callable[[], Awaitable[None]] | None = None
 
 
 def _given(names: Any) -> Callable[[], Awaitable[list[str]]]:
