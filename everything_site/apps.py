@@ -10,10 +10,16 @@ class EverythingSiteConfig(AppConfig):
     verbose_name = "Everything Server"
 
     def ready(self) -> None:
+        from django.conf import settings
+
         from everything_site import checks, daphne_http  # noqa: F401 - the checks register themselves
         from oauth_app.signals import access_withdrawn
 
         access_withdrawn.connect(announce_withdrawal, dispatch_uid="announce_withdrawal")
+        if not settings.IS_SEPARATE:
+            from everything_site import people
+
+            people.connect()
         daphne_http.install()
 
 

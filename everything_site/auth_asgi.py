@@ -15,7 +15,7 @@ from django.conf import settings  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
-from everything_site import env  # noqa: E402
+from everything_site import env, people  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -27,6 +27,8 @@ from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
+
+people.connect()
 
 
 AUTH_URLS = "everything_site.auth_urls"
