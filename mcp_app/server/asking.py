@@ -45,7 +45,7 @@ from mcp.types import (
     UrlElicitationCapability,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from mcp_app.sdk import ServerMessageMetadata
 
@@ -146,18 +146,29 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
 
 
 def _is_newer_than(revision: str | None, request: InputRequest) -> bool:
+    return revision is not None and revision < _since(request)
+
+
+def _since(request: InputRequest) -> str:
+    """The first revision that has a question like this one; empty where all have it."""
     match request:
         case ElicitRequest(params=ElicitRequestURLParams()):
-            since = URL_MODE
+            return URL_MODE
         case CreateMessageRequest() if request.params.tools:
-            since = SAMPLING_WITH_TOOLS
+            return SAMPLING_WITH_TOOLS
         case ElicitRequest(params=ElicitRequestFormParams(requested_schema=schema)):
             fields = schema.get("properties", {}).values()
             is_rich = any(field.get("type") == "array" or "oneOf" in field for field in fields)
-            since = LISTS_IN_FORMS if is_rich else ELICITATION
+            return LISTS_IN_FORMS if is_rich else ELICITATION
         case _:
-            return False
-    return revision is not None and revision < since
+            return ""
+
+
+def cannot_be_asked(ctx: Context, request: InputRequest) -> Exception:
+    """Why this client cannot be asked: its revision is too old for the question, or it lacks a capability."""
+    if _is_newer_than(ctx.protocol_version, request):
+        return ToolError(f"this question needs {_since(request)}; this session speaks {ctx.protocol_version}")
+    return missing_capability(ctx, required_capability(request))
 
 
 def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
@@ -199,12 +210,10 @@ async def ask(
         if answer is not None:
             return checked(request, answer)
         if not can_answer(ctx, request):
-            raise missing_capability(ctx, required_capability(request))
+            raise cannot_be_asked(ctx, request)
         return InputRequiredResult(input_requests={key: request})
-    if _is_newer_than(ctx.protocol_version, request):
-        raise ToolError(f"this question needs a revision later than {ctx.protocol_version}")
     if not can_answer(ctx, request):
-        raise missing_capability(ctx, required_capability(request))
+        raise cannot_be_asked(ctx, request)
     try:
         answer = await ctx.session.send_request(
             request,
@@ -267,6 +276,32 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
         except ValidationError as error:
             raise UnfitAnswer(f"the answer to roots/list is malformed: {explain(error, written)}") from error
     return answer if isinstance(answer, result_type) else None
+
+
+_ANSWERS: dict[str, TypeAdapter[Any]] = {
+    "elicitation/create": TypeAdapter(ElicitResult),
+    "roots/list": TypeAdapter(ListRootsResult),
+    "sampling/createMessage": TypeAdapter(CreateMessageResultWithTools),  # one block of content included
+}
+
+
+def validated(method: str, written: Any, path: str) -> Any:
+    """A client's answer, parsed as the kind that a request of `method` asks for.
+
+    The wire allows any kind wherever an answer may be, so its schema cannot say what was wrong with this one.
+
+    Args:
+        method: The method of the request that it answers.
+        written: The answer, as the client wrote it.
+        path: The JSON path of the answer in the client's request.
+
+    Raises:
+        UnfitAnswer: It is not of that kind; the message names each field and the rule.
+    """
+    try:
+        return _ANSWERS[method].validate_python(written, by_name=False)
+    except ValidationError as error:
+        raise UnfitAnswer(f"No answer to {method}: {explain(error, written, path)}") from None
 
 
 def text_of(result: CreateMessageResultWithTools) -> str:

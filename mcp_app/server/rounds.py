@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
 
+from .asking import UnfitAnswer, validated
 from .validation_messages import explain
 
 RESPONSES = "inputResponses"
@@ -52,6 +53,7 @@ async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResu
     out, and refused when the handler then asks for the very same.
     """
     stray: dict[str, str] = {}
+    given: Mapping[str, Any] = ctx.params or {}
     while True:
         try:
             result = await call_next(ctx)
@@ -59,15 +61,19 @@ async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResu
             malformed = _malformed_answers(error, ctx.params) - stray.keys()
             if not malformed:
                 raise
-            responses = (ctx.params or {})[RESPONSES]
             stray |= dict.fromkeys(malformed, explain(error, {"params": ctx.params}))
-            kept = {key: answer for key, answer in responses.items() if key not in malformed}
+            kept = {key: answer for key, answer in given[RESPONSES].items() if key not in stray}
             ctx = replace(ctx, params={**(ctx.params or {}), RESPONSES: kept})
             continue
         asked = result.get("inputRequests") if stray and isinstance(result, Mapping) else None
-        for key in asked or ():
+        for key, request in (asked or {}).items():
             if key in stray:
-                raise MCPError(INVALID_PARAMS, f"Invalid params: {stray[key]}")
+                reason = stray[key]
+                try:
+                    validated(request["method"], given[RESPONSES][key], f"params.{RESPONSES}.{key}")
+                except UnfitAnswer as unfit:
+                    reason = str(unfit)
+                raise MCPError(INVALID_PARAMS, f"Invalid params: {reason}")
         return result
 
 

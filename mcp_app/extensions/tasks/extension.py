@@ -27,19 +27,15 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     CallToolRequestParams,
     CallToolResult,
-    CreateMessageResult,
-    CreateMessageResultWithTools,
-    ElicitResult,
-    ListRootsResult,
     RequestParams,
     TextContent,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field
 
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, decode_header_value
+from mcp_app.server.asking import UnfitAnswer, validated
 from mcp_app.server.schema_messages import problems
-from mcp_app.server.validation_messages import explain
 from mcp_app.tokens import grant_of
 
 from .runs import TaskRun, TaskRuns
@@ -56,12 +52,6 @@ LONGEST_TASK_ID = 128
 
 _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
 """What of a call's `_meta` its task needs. A progress token or a log level means nothing to a task."""
-
-_ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "elicitation/create": TypeAdapter(ElicitResult),
-    "roots/list": TypeAdapter(ListRootsResult),
-    "sampling/createMessage": TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
-}
 
 
 class TaskParams(RequestParams):
@@ -267,12 +257,10 @@ def _checked(key: str, request: Mapping[str, Any], answer: Any) -> Any:
     Raises:
         MCPError: It is none; the question stays open.
     """
-    method = request["method"]
     try:
-        given = _ANSWERS[method].validate_python(answer, by_name=False)
-    except ValidationError as error:
-        reasons = explain(error, answer, f"inputResponses.{key}")
-        raise MCPError(INVALID_PARAMS, f"No answer to {method}: {reasons}") from None
+        given = validated(request["method"], answer, f"inputResponses.{key}")
+    except UnfitAnswer as unfit:
+        raise MCPError(INVALID_PARAMS, str(unfit)) from None
     schema = request.get("params", {}).get("requestedSchema")
     if schema is not None and given.action == "accept" and (wrong := problems(schema, given.content or {})):
         raise MCPError(INVALID_PARAMS, f"The answer inputResponses.{key} does not match its form: {wrong}")

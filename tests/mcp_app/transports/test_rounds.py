@@ -58,6 +58,32 @@ async def test_a_malformed_answer_to_what_was_asked_is_an_error_that_names_it(
     assert "`params.inputResponses.inputs" in answer["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("tool", "key", "malformed", "said", "others"),
+    [
+        ("elicitInputs", "inputs", {"action": "maybe"}, ("action", "'decline' or 'cancel'"), "roots"),
+        ("elicitInputs", "inputs", {"action": "accept", "content": 5}, ("content", "an object"), "model"),
+        ("elicitInputs", "inputs", {"content": {}}, ("action", "is required"), "model"),
+        ("get-roots-list", "roots", {"roots": [{"uri": "/home"}]}, ("roots[0].uri", "must"), "action"),
+        ("get-roots-list", "roots", {"roots": {}}, ("roots", "must be an array"), "model"),
+        ("sampleLLM", "completion", {"role": "user", "model": "m"}, ("content", "is required"), "action"),
+        ("sampleLLM", "completion", {"role": "x", "model": "m", "content": []}, ("role", "'user'"), "roots"),
+    ],
+)
+async def test_a_malformed_answer_is_held_against_the_kind_that_was_asked_for(
+    one: Process, tool: str, key: str, malformed: Any, said: tuple[str, str], others: str
+) -> None:
+    arguments = {"prompt": "x"} if tool == "sampleLLM" else {}
+    answer = await _called(one, tool, arguments=arguments, inputResponses={key: malformed})
+    message = answer["error"]["message"]
+    field, rule = said
+    assert answer["error"]["code"] == -32602
+    assert f"`params.inputResponses.{key}.{field}`" in message
+    assert rule in message
+    assert f".{others}`" not in message
+    assert f".{key}` is required" not in message
+
+
 async def test_malformed_answers_excuse_no_other_fault(one: Process) -> None:
     answer = await _called(one, "elicitInputs", inputResponses={"left over": {}}, arguments=[])
     assert answer["error"]["code"] == -32602
