@@ -13,7 +13,7 @@ from mcp.shared.exceptions import UrlElicitationRequiredError
 from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult, TextContent
 from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
 
-from ..asking import URL_MODE, ask, can_answer, is_modern, missing_capability, page, required_capability
+from ..asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
 from ..revisions import SINCE
 from .basics import Boolean
 from .interactive import ASKING
@@ -57,7 +57,7 @@ async def trigger_url_elicitation(
     request = page(message, url, None if is_modern(ctx) else elicitation_id)
     if errorPath and not is_modern(ctx):
         if not can_answer(ctx, request):
-            raise missing_capability(ctx, required_capability(request))
+            raise cannot_be_asked(ctx, request)
         assert isinstance(request.params, ElicitRequestURLParams)
         raise UrlElicitationRequiredError([request.params], "This request needs the person to visit a page.")
     answer = await ask(ctx, "visit", request, ElicitResult)

@@ -314,9 +314,27 @@ async def test_a_model_may_not_call_tools_that_it_was_not_offered(server):
     assert "offered none" in await exchange.call(server, "sampleLLM", {"prompt": "x"})
 
 
+@pytest.mark.parametrize(
+    ("revision", "name", "arguments", "since"),
+    [
+        ("2025-03-26", "sample-with-tools", {"prompt": "x"}, "2025-11-25"),
+        ("2025-06-18", "sample-with-tools", {"prompt": "x"}, "2025-11-25"),
+        ("2025-03-26", "elicitInputs", {}, "2025-06-18"),
+        ("2025-03-26", "confirm_delete", {"filename": "x"}, "2025-06-18"),
+    ],
+)
+async def test_a_question_that_a_revision_has_not_is_refused_with_the_first_that_has_it(
+    server, revision, name, arguments, since
+):
+    exchange = Exchange(version=revision, capabilities=EVERYTHING)
+    assert f"needs {since}" in await exchange.call(server, name, arguments)
+    assert exchange.asked == []
+
+
 @pytest.mark.parametrize("revision", ["2025-06-18"])
 async def test_an_older_revision_is_not_sent_the_fields_of_a_later_one(fixture_server, revision):
     exchange = Exchange(version=revision, capabilities=EVERYTHING)
     shown = await exchange.call(fixture_server, "test_elicitation_sep1330_enums")
-    assert f"later than {revision}" in shown
+    assert "needs 2025-11-25" in shown
+    assert revision in shown
     assert exchange.asked == []

@@ -78,10 +78,17 @@ async def test_a_client_with_forms_alone_is_not_sent_anywhere(server, error_path
     assert exchange.asked == []
 
 
+@pytest.mark.parametrize("error_path", [True, False])
+@pytest.mark.parametrize("declared", [{}, {"url": {}}, {"form": {}}, None])
 @pytest.mark.parametrize("revision", ["2025-03-26", "2025-06-18"])
-async def test_a_client_of_a_revision_without_url_mode_is_not_sent_anywhere(server, revision):
-    exchange = asking(version=revision)
-    assert "elicitation" in await exchange.call(server, NAME, {"url": URL})
+async def test_a_client_of_a_revision_without_url_mode_reads_which_one_has_it(
+    server, revision, declared, error_path
+):
+    capabilities = ClientCapabilities.model_validate({"elicitation": declared})
+    exchange = Exchange(version=revision, capabilities=capabilities)
+    shown = await exchange.call(server, NAME, {"url": URL, "errorPath": error_path})
+    assert "needs 2025-11-25" in shown
+    assert revision in shown
     assert exchange.asked == []
 
 
