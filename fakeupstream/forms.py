@@ -1,19 +1,27 @@
 from django import forms
-from django.contrib.auth.validators import ASCIIUsernameValidator
+from django.contrib.auth.forms import UsernameField
+from django.core.exceptions import ValidationError
+from django.utils.html import format_html
 
+from fakeupstream.names import fault
 from fakeupstream.provider import PEOPLE
+
+
+def validate_name(name: str) -> None:
+    if reason := fault(name):
+        raise ValidationError(reason)
 
 
 class WhoForm(forms.Form):
     """Who to be: one of the people on a button, or a name that is typed."""
 
     person = forms.ChoiceField(choices=[(name, name) for name in PEOPLE], required=False)
-    name = forms.CharField(
+    name = UsernameField(  # normalised (NFKC), as all of Django's own forms do with names of users
         label="Another name",
+        help_text=format_html("Letters of one alphabet, digits and <code>{}</code>; no spaces.", "@ . + - _"),
         max_length=50,
         required=False,
-        validators=[ASCIIUsernameValidator()],
-        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+        validators=[validate_name],
     )
 
     def clean(self) -> dict[str, str]:

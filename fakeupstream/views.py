@@ -70,25 +70,28 @@ def callback(request: HttpRequest) -> HttpResponse:
     if username is None or going is None:
         log.warning("sign-in refused", extra={"reason": "unknown state or code"})
         return _gone(request)
-    response = _signed_in(request, username, going)
-    sign_in.end(response, state)
-    return response
+    return _signed_in(request, username, going, state)
 
 
-def _signed_in(request: HttpRequest, username: str, going: str) -> HttpResponse:
+def _signed_in(request: HttpRequest, username: str, going: str, state: str) -> HttpResponse:
+    again = f"{reverse('fakeupstream:authorize')}?{urlencode({'state': state})}"
     try:
         user = provider.find_or_create(username)
     except provider.NotOurs:
         log.warning("sign-in refused", extra={"reason": "an account of this server", "username": username})
-        return _refused(request, "This name belongs to an account of this server. Choose another one.", 403)
+        return _refused(
+            request, "This name belongs to an account of this server. Choose another one.", 403, again
+        )
     if not user.is_active:
         log.warning("sign-in refused", extra={"reason": "disabled", "username": username})
-        return _refused(request, "This account has been disabled.", 403)
+        return _refused(request, "This account has been disabled.", 403, again)
     # Signing in again would change the CSRF token, and forms in other tabs would be refused.
     if request.user != user:
         login(request, user, backend=BACKEND)
     log.info("signed in", extra={"user": user.pk, "username": username})
-    return HttpResponseRedirect(going)
+    response = HttpResponseRedirect(going)
+    sign_in.end(response, state)
+    return response
 
 
 def _gone(request: HttpRequest) -> HttpResponse:
@@ -100,5 +103,7 @@ def _gone(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _refused(request: HttpRequest, reason: str, status: int) -> HttpResponse:
-    return render(request, "fakeupstream/refused.html", {"reason": reason}, status=status)
+def _refused(request: HttpRequest, reason: str, status: int, again: str | None = None) -> HttpResponse:
+    """The page of a refusal; `again` leads back to the form, if the sign-in can go on."""
+    context = {"reason": reason, "again": again}
+    return render(request, "fakeupstream/refused.html", context, status=status)

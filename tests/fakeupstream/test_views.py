@@ -1,7 +1,7 @@
 import itertools
 import re
 import secrets
-from html import escape
+from html import escape, unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -55,12 +55,54 @@ def test_a_typed_name_is_a_person_too(client, provider_page):
     assert User.objects.get().username == "Zoe"
 
 
-@pytest.mark.parametrize("name", ["", " ", "a b", "<b>", "../x", "a\0b", "x" * 51, "\u0430lice"])
+@pytest.mark.parametrize(
+    ("typed", "username"),
+    [
+        ("J\u00f6rg", "J\u00f6rg"),
+        ("\u00c4\u00d6", "\u00c4\u00d6"),
+        ("Jo\u0308rg", "J\u00f6rg"),  # decomposed, as some keyboards send it
+        ("\u041c\u0430\u0440\u0438\u044f.2", "\u041c\u0430\u0440\u0438\u044f.2"),
+        ("\u03a3\u03bf\u03c6\u03af\u03b1", "\u03a3\u03bf\u03c6\u03af\u03b1"),
+        ("\u4f50\u3005\u6728\u3055\u304f\u3089", "\u4f50\u3005\u6728\u3055\u304f\u3089"),
+        ("\uff41\uff4c\uff49\uff43\uff45", "alice"),  # wide letters
+    ],
+)
+def test_a_name_may_be_of_any_one_alphabet(client, provider_page, typed, username):
+    done = client.get(choose(client, provider_page, name=typed)["Location"])
+    assert User.objects.get().username == username
+    assert f"<bdi>{username}</bdi>" in client.get(done["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            " ",
+            "a b",
+            "J\u00f6rg M\u00fcller",
+            "<b>",
+            "../x",
+            "a\0b",
+            "x" * 51,
+            "\u202ealice",
+            "a\u200bb",
+        ),
+        "\u0430lice",  # a Cyrillic letter among Latin ones
+        "\u0251lice",  # a phonetic letter
+        "\u0441\u043e\u0441\u043e",  # Cyrillic that looks like Latin
+        "alice\u0660",  # an Arabic digit
+        "\ufdf2" * 50,  # too long, once it is normalised
+    ],
+)
 def test_a_name_that_makes_no_sense_is_asked_again(client, provider_page, name):
     answer = choose(client, provider_page, name=name)
     assert answer.status_code == 400
     assert b'id="id_name_error"' in answer.content
-    assert b'aria-describedby="id_name_error"' in answer.content
+    described = re.search(r'aria-describedby="([^"]*)"', answer.content.decode())
+    assert described
+    assert all(f'id="{one}"' in answer.content.decode() for one in described[1].split())
+    assert {"id_name_error", "id_name_helptext"} <= set(described[1].split())
     assert not User.objects.exists()
 
 
@@ -162,6 +204,17 @@ def test_an_account_with_rights_or_a_password_cannot_be_taken_by_its_name(client
     assert answer.status_code == 403
     assert "belongs to an account of this server" in answer.content.decode()
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_active": False}])
+def test_who_is_refused_can_go_back_and_be_somebody_else(client, provider_page, rights):
+    User.objects.create_user("alice", **rights)
+    refused = client.get(choose(client, provider_page, person="alice")["Location"]).content.decode()
+    (back,) = re.findall(r'<a href="(/fakeupstreamauth/authorize[^"]*)"', refused)
+    page = client.get(unescape(back))
+    assert "Who are you?" in page.content.decode()
+    done = client.get(choose(client, page, person="bob")["Location"])
+    assert done["Location"].startswith("/authorize?")
 
 
 def test_a_disabled_person_stays_out(client, provider_page):
