@@ -116,6 +116,14 @@ class Conf:
         return getattr(settings, "MCP_MAX_BODY_BYTES", 4 * 1024 * 1024)
 
     @cached_property
+    def max_body_values(self) -> int:
+        """The most JSON values that a request may have; one with more is answered with 413.
+
+        Each is checked against a schema, and nobody else is served meanwhile.
+        """
+        return getattr(settings, "MCP_MAX_BODY_VALUES", 20_000)
+
+    @cached_property
     def session_idle_seconds(self) -> int:
         """How long what a session holds (logs, pending messages, files) lives without use.
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from mcp_app.sdk import CallNext, HandlerResult
 
-from .validation_messages import explain
+from .validation_messages import explain, has_too_many
 
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002
@@ -25,7 +25,9 @@ RESOURCE_NOT_FOUND = -32002
 def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> MCPError:
     """The error for malformed parameters of a request; the message names each, and the reason."""
     # The SDK validates the request by the schema of its revision, then the parameters by its own models.
-    whole = all(item["loc"][:1] == ("params",) for item in error.errors(include_url=False))
+    whole = not has_too_many(error) and all(
+        item["loc"][:1] == ("params",) for item in error.errors(include_url=False)
+    )
     reasons = explain(error, {"params": params}) if whole else explain(error, params or {}, "params")
     return MCPError(INVALID_PARAMS, f"Invalid params: {reasons}")
 

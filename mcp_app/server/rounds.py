@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
 
 from .asking import UnfitAnswer, validated
-from .validation_messages import explain
+from .validation_messages import explain, has_too_many
 
 RESPONSES = "inputResponses"
 
@@ -79,6 +79,8 @@ async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResu
 
 def _malformed_answers(error: ValidationError, params: Mapping[str, Any] | None) -> set[str]:
     """The keys of the answers that are all that is wrong with a request; none if anything else is wrong."""
+    if has_too_many(error):
+        return set()
     responses = (params or {}).get(RESPONSES)
     keys: set[str] = set()
     for item in error.errors(include_url=False):

@@ -15,6 +15,9 @@ from pydantic_core import ErrorDetails
 MAX_REASONS = 5
 """How many reasons one message gives; the rest are counted."""
 
+MAX_FAULTS = 100
+"""How many faults are looked at. A request may hold a million, and everybody else would wait meanwhile."""
+
 _LONGEST_STEP = 64
 """Characters of a key that are shown: the sender chooses keys, too."""
 
@@ -57,6 +60,8 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
         given: The value that was validated. With it the keys of a location are told from branches of unions.
         root: The path of that value itself, such as `params`.
     """
+    if has_too_many(error):
+        return f"{error.error_count()} values are wrong, too many to list"
     rules_of: dict[str, list[str]] = {}
     for place, text in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
         rules = rules_of.setdefault(place, [])
@@ -67,6 +72,11 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
     if more := len(reasons) - len(shown):
         shown.append(f"and {more} more")
     return "; ".join(shown)
+
+
+def has_too_many(error: ValidationError) -> bool:
+    """Whether there are more faults than are looked at one by one."""
+    return error.error_count() > MAX_FAULTS
 
 
 class _Found(NamedTuple):

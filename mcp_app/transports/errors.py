@@ -137,6 +137,12 @@ def body_too_large(limit: int) -> HttpError:
     return HttpError(413, f"The body is longer than {limit} bytes.")
 
 
+def too_many_values(limit: int, request_id: RequestId | None) -> HttpError:
+    return HttpError(
+        413, f"The body has more than {limit} values, counting all in it.", request_id=request_id
+    )
+
+
 def not_a_message(detail: str, request_id: RequestId | None = None) -> HttpError:
     return HttpError(400, f"Invalid request: {detail}", request_id=request_id)
 

@@ -58,6 +58,29 @@ def from_json(body: bytes) -> Any:
     return decoded
 
 
+def has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
+    """Whether JSON has more values than a limit, its arrays and objects and all that is in them.
+
+    Args:
+        body: The JSON.
+        decoded: What it was read as.
+        limit: How many values there may be.
+    """
+    # Each value follows a comma or opens what holds it. Text has commas, too, so this finds too many at most.
+    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
+        return False
+    found, unread = 1, [decoded]
+    while unread and found <= limit:
+        value = unread.pop()
+        if isinstance(value, dict):
+            found += len(value)
+            unread += value.values()
+        elif isinstance(value, list):
+            found += len(value)
+            unread += value
+    return found > limit
+
+
 def event(event_id: str, data: str) -> bytes:
     """One message event. `data` is a message as JSON."""
     return named_event("message", event_id, data)

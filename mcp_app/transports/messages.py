@@ -61,14 +61,18 @@ def decode(body: bytes) -> Any:
     """The JSON value of a body.
 
     Raises:
-        HttpError: It is not JSON.
+        HttpError: It is not JSON, or has more values than are looked at while others wait.
     """
     try:
-        return framing.from_json(body)
+        decoded = framing.from_json(body)
     except framing.HalfId:
         raise errors.not_a_message("`id` has half of a surrogate pair.") from None
     except ValueError:
         raise errors.parse_error() from None
+    if framing.has_more_values(body, decoded, conf.max_body_values):
+        request_id = as_request_id(decoded.get("id")) if isinstance(decoded, dict) else None
+        raise errors.too_many_values(conf.max_body_values, request_id)
+    return decoded
 
 
 def as_message(decoded: Any) -> Message:

@@ -14,6 +14,8 @@ from tests.mcp_app.transports.support import (
     Session,
     headers_for,
     initialize,
+    modern,
+    request,
     tool_call,
 )
 from tests.support.asgi import Response
@@ -135,6 +137,52 @@ async def test_a_body_that_is_too_long_is_refused_whatever_it_declared(
     headers = headers_for(mcp_protocol_version=revision, content_length=declared)
     response = await one.http.request("POST", headers=headers, body=[b" " * 60, b" " * 60])
     await _assert_refused(response, 413, INVALID_REQUEST)
+
+
+MANY = 1_000
+"""More values than the limit that these tests set."""
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"inputResponses": {f"key-{number}": 1 for number in range(MANY)}},
+        {"arguments": {"message": [1] * MANY}},
+        {"arguments": {"message": [[[{"a": [{}]}]]] * (MANY // 4)}},
+        {"_meta": {f"key-{number}": {} for number in range(MANY)}},
+    ],
+    ids=["answers", "list", "nested", "meta"],
+)
+async def test_a_body_with_more_values_than_are_checked_at_once_is_refused(
+    one: Process, session: Session, mcp_settings: Any, revision: str, params: Any
+) -> None:
+    mcp_settings.MCP_MAX_BODY_VALUES = MANY
+    call = {"name": "echo", **params}
+    if revision == MODERN:
+        response = await modern(one, "tools/call", call, id="mine")
+    else:
+        response = await session.post(one, request("tools/call", call, id="mine"))
+    await _assert_refused(response, 413, INVALID_REQUEST, "mine")
+
+
+async def test_text_may_have_more_commas_and_brackets_than_a_body_may_have_values(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_BODY_VALUES = MANY
+    answer = await session.call(one, "echo", {"message": ",[{" * MANY})
+    assert answer["result"]["content"][0]["text"] == "Echo: " + ",[{" * MANY
+
+
+async def test_faults_beyond_those_that_anybody_would_read_are_counted_only(
+    one: Process, session: Session
+) -> None:
+    arguments = {f"key-{number}": 1 for number in range(MANY)}
+    params = {"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}}
+    request_of_many = request("completion/complete", params | {"context": {"arguments": arguments}})
+    answer = await (await session.post(one, request_of_many)).json()
+    assert answer["error"]["code"] == -32602
+    assert f"{MANY} values are wrong" in answer["error"]["message"]
 
 
 async def test_a_body_in_pieces_is_read_to_its_end(one: Process, session: Session) -> None:
