@@ -33,8 +33,9 @@ class DatabaseMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         for connection in connections.all(initialized_only=True):
-            if not connection.in_atomic_block:  # a test's
-                connection.close_if_unusable_or_obsolete()
+            # CONN_MAX_AGE is 0. Django's `close_if_unusable_or_obsolete` would ask the database first.
+            if connection.connection is not None and not connection.in_atomic_block:  # a test's
+                connection.close()
         return response
 
 

@@ -120,6 +120,13 @@ def test_what_fails_outside_of_a_view_is_answered_alike() -> None:
         assert server_error(request).status_code == 500
 
 
+def test_an_open_connection_is_closed_without_a_query(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        connection.ensure_connection()
+    with django_db_blocker.block():
+        assert Client().get("/tour/no-such-feature").status_code == 404
+
+
 @pytest.mark.parametrize("urls", ["urls", "auth_urls", "resource_urls"])
 def test_every_url_configuration_uses_that_handler(urls: str) -> None:
     module = import_module(f"everything_site.{urls}")
