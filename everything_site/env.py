@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from django.core.management.utils import get_random_secret_key
 
 from everything_site import public_url, stores
 from everything_site.variables import Variables
+from mcp_app.hosts import is_loopback
 from oauth_app.redirects import scheme_fault
 
 INTEGRATED = "integrated"
@@ -142,16 +142,6 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         allowed_origins=[_origin(text) for text in _list(env, "ALLOWED_ORIGINS", [base_uri.geturl()])],
         conformance_fixtures=_boolean(env, "CONFORMANCE_FIXTURES", False),
     )
-
-
-def is_loopback(hostname: str | None) -> bool:
-    """Whether a URL's host can only be this computer (RFC 8252 §7.3)."""
-    if hostname is None:
-        return False
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost" or hostname.endswith(".localhost")
 
 
 def auth_server_fault(environment: Environment) -> str | None:

@@ -11,8 +11,8 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
 from everything_site import valkey
-from everything_site.env import is_loopback
 from mcp_app.conf import conf
+from mcp_app.hosts import is_loopback
 
 WHOLE_NUMBERS = {
     "MCP_CACHE_ENTRIES": 1,

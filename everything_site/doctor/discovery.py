@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from everything_site.doctor.findings import Finding, Findings, Reply
-from everything_site.env import is_loopback
+from mcp_app.hosts import is_loopback
 
 CHALLENGE = "challenge"
 RESOURCE = "resource metadata"

@@ -13,9 +13,9 @@ from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp_types import INTERNAL_ERROR
 
-from everything_site.env import is_loopback
 from mcp_app.auth.scopes import suffice
 from mcp_app.conf import conf
+from mcp_app.hosts import is_loopback
 from mcp_app.outages import is_database_outage
 from mcp_app.runtime import Runtime
 from mcp_app.tokens import Principal

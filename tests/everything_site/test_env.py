@@ -290,18 +290,3 @@ def test_the_env_files_of_the_project_are_understood(given: Given, name: str) ->
     root = Path(__file__).resolve().parents[2]
     found = given.read(ENV_FILE=str(root / name))
     assert found.auth_mode == name.removeprefix(".env.")
-
-
-@pytest.mark.parametrize(
-    ("host", "is_local"),
-    [
-        ("localhost", True),
-        ("127.0.0.2", True),
-        ("::1", True),
-        ("app.localhost", True),
-        ("example.com", False),
-    ],
-)
-def test_this_computer_is_told_from_others(host: str, is_local: bool) -> None:
-    assert env.is_loopback(host) is is_local
-    assert not env.is_loopback(None)

@@ -28,6 +28,7 @@ from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
 from everything_site import env, startup, valkey
+from mcp_app.hosts import is_loopback
 
 ADMIN = "admin"
 _PARENT_CHECK_SECONDS = 1.0
@@ -149,7 +150,7 @@ class Command(DaphneRunserver):
     def _say_what_to_open(self, password: str | None) -> None:
         self.stdout.write("\n")
         url = urlsplit(self.own_url)
-        is_direct = url.scheme == "http" and env.is_loopback(url.hostname)
+        is_direct = url.scheme == "http" and is_loopback(url.hostname)
         if is_direct and (url.port or 80) != int(self.port):
             self.stdout.write(
                 self.style.WARNING(
