@@ -14,7 +14,9 @@ from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions, as_request_id
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
+    MCP_METHOD_HEADER,
     MCP_NAME_HEADER,
+    NAME_BEARING_METHODS,
     InboundLadderRejection,
     InboundModernRoute,
     classify_inbound_request,
@@ -37,7 +39,9 @@ from mcp.shared.transport_context import TransportContext
 
 __all__ = [
     "ERROR_CODE_HTTP_STATUS",
+    "MCP_METHOD_HEADER",
     "MCP_NAME_HEADER",
+    "NAME_BEARING_METHODS",
     "SUBSCRIPTION_ID_META_KEY",
     "CacheableMethod",
     "CallNext",

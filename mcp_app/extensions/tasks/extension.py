@@ -23,6 +23,7 @@ from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    METHOD_NOT_FOUND,
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     PROTOCOL_VERSION_META_KEY,
     CallToolRequestParams,
@@ -33,7 +34,8 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
-from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, decode_header_value
+from mcp_app.mirrors import fault
+from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
 from mcp_app.server.asking import UnfitAnswer, validated
 from mcp_app.server.schema_messages import problems
 from mcp_app.tokens import grant_of
@@ -44,6 +46,8 @@ from .support import TaskSupport
 from .task import Task
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
+
+_METHODS = _GET, _UPDATE, _CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
 
 Context = ServerRequestContext[Any, Any]
 
@@ -114,14 +118,26 @@ class Tasks(Extension):
         """Run tasks by this server. Needed once its session manager is there."""
         self._server = server
         self.runs = TaskRuns(self.store, server.session_manager.app, self._may_repeat)
+        server.middleware.append(self._refuse_undeclared)
 
     def methods(self) -> Sequence[MethodBinding]:
-        versions = frozenset(MODERN_PROTOCOL_VERSIONS)
         return (
-            MethodBinding("tasks/get", TaskParams, self._get, versions),
-            MethodBinding("tasks/update", UpdateTaskParams, self._update, versions),
-            MethodBinding("tasks/cancel", TaskParams, self._cancel, versions),
+            MethodBinding(_GET, TaskParams, self._get),
+            MethodBinding(_UPDATE, UpdateTaskParams, self._update),
+            MethodBinding(_CANCEL, TaskParams, self._cancel),
         )
+
+    async def _refuse_undeclared(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """A middleware: refuse the methods where they are not to be had, whatever their parameters.
+
+        The versions of a `MethodBinding` would be looked at only after the parameters.
+        """
+        if ctx.method in _METHODS:
+            if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+                raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
+            if not is_declared(ctx):
+                raise not_declared()
+        return await call_next(ctx)
 
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: Context, call_next: CallNext
@@ -214,8 +230,6 @@ class Tasks(Extension):
         """The task that a request names. Somebody else's is answered like one that never was."""
         assert isinstance(params, TaskParams)
         _check_name(ctx, params.task_id)
-        if not is_declared(ctx):
-            raise not_declared()
         task = await self._own(params.task_id)
         if task is None:
             raise MCPError(INVALID_PARAMS, "Unknown task", {"taskId": params.task_id})
@@ -243,8 +257,12 @@ def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
 def _check_name(ctx: Context, task_id: str) -> None:
     """`Mcp-Name` is the task's id (SEP-2663, "Routing Headers"); the SDK checks only its own methods."""
     headers = getattr(ctx.request, "headers", None)
-    if headers is not None and decode_header_value(headers.get(MCP_NAME_HEADER)) != task_id:
-        raise MCPError(HEADER_MISMATCH, f"{MCP_NAME_HEADER} header does not match the parameter 'taskId'")
+    if headers is None:
+        return
+    value = headers.get(MCP_NAME_HEADER)
+    wrong = fault("Mcp-Name", value, "the body's `params.taskId`", task_id, is_encoded=True)
+    if wrong is not None:
+        raise MCPError(HEADER_MISMATCH, f"Header mismatch: {wrong}")
 
 
 def _too_large(what: str) -> MCPError:

@@ -129,6 +129,17 @@ async def test_the_methods_need_the_extension_in_each_request(here, method):
     assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
 
 
+@pytest.mark.parametrize("params", [{}, {"taskId": 5}, {"taskId": "x" * 1000}, {"inputResponses": []}])
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+async def test_where_the_methods_are_not_to_be_had_their_parameters_do_not_matter(here, method, params):
+    with pytest.raises(MCPError) as caught:
+        await here.request(method, params, capabilities={})
+    assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
+    with pytest.raises(MCPError) as caught:
+        await here.request(method, params, version="2025-11-25")
+    assert caught.value.code == METHOD_NOT_FOUND
+
+
 @pytest.mark.parametrize("method", ["tasks/result", "tasks/list"])
 async def test_the_methods_of_the_earlier_design_are_gone(here, method):
     with pytest.raises(MCPError) as caught:
