@@ -16,14 +16,24 @@ from typing import Any
 
 import anyio
 from mcp.shared.exceptions import NoBackChannelError
-from mcp_types import JSONRPCNotification, JSONRPCRequest, SubscriptionsListenResult
+from mcp_types import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    SubscriptionsListenResult,
+)
 from starlette.datastructures import Headers
 
 from mcp_app.conf import conf
 from mcp_app.extensions.listening import within_bounds
+from mcp_app.mirrors import fault
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
+    NAME_BEARING_METHODS,
     SUBSCRIPTION_ID_META_KEY,
     CallOptions,
     Connection,
@@ -104,6 +114,8 @@ class Stateless:
             {"method": request.method, "params": request.params}, headers=headers
         )
         if isinstance(verdict, InboundLadderRejection):
+            if verdict.code == HEADER_MISMATCH:
+                _refuse_mirrors(headers, request)
             raise _refusal(verdict.code, verdict.message, verdict.data)
         if request.method == "tools/call":
             params = request.params or {}
@@ -274,6 +286,23 @@ class StatelessExchange(ReportsProgress):
 
 def _refusal(code: int, message: str, data: Any = None) -> errors.HttpError:
     return errors.HttpError(ERROR_CODE_HTTP_STATUS.get(code, 400), message, code, data=data)
+
+
+def _refuse_mirrors(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
+    """Say what is wrong with `Mcp-Method` or `Mcp-Name`.
+
+    The SDK says "does not match" of a header that is missing, too, and of a name that is no string.
+    """
+    wrong = fault("Mcp-Method", headers.get(MCP_METHOD_HEADER), "the request's method", request.method)
+    key = NAME_BEARING_METHODS.get(request.method, "")
+    expected = (request.params or {}).get(key)
+    if wrong is None and expected is not None:
+        if not isinstance(expected, str):
+            raise _refusal(INVALID_PARAMS, f"Invalid params: `params.{key}` must be a string")
+        value = headers.get(MCP_NAME_HEADER)
+        wrong = fault("Mcp-Name", value, f"the body's `params.{key}`", expected, is_encoded=True)
+    if wrong is not None:
+        raise errors.header_mismatch(wrong)
 
 
 def _refuse(rejection: InboundLadderRejection | None) -> None:

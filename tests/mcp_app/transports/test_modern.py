@@ -61,6 +61,44 @@ async def test_headers_that_do_not_match_the_body_are_refused(one: Process, head
     assert (await _error(response, 400, HEADER_MISMATCH))["id"] == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "headers", "said"),
+    [
+        ("tools/call", {"name": "echo"}, {"mcp_method": None}, "Mcp-Method is missing"),
+        ("tools/list", {}, {"mcp_method": None}, "Mcp-Method is missing"),
+        ("tools/list", {}, {"mcp_method": "tools/call"}, "Mcp-Method does not match the request's method"),
+        ("tools/call", {"name": "echo"}, {"mcp_name": None}, "Mcp-Name is missing"),
+        ("prompts/get", {"name": "simple_prompt"}, {"mcp_name": None}, "Mcp-Name is missing"),
+        ("resources/read", {"uri": "test://static/resource/1"}, {"mcp_name": None}, "Mcp-Name is missing"),
+        (
+            "resources/read",
+            {"uri": "test://x"},
+            {"mcp_name": "test://y"},
+            "does not match the body's `params.uri`",
+        ),
+        ("tools/call", {"name": "echo"}, {"mcp_name": "=?base64?!!?="}, "base64 that cannot be decoded"),
+        ("tasks/get", {"taskId": "t1"}, {}, "Mcp-Name is missing"),
+        ("tasks/cancel", {"taskId": "t1"}, {"mcp_name": "t2"}, "does not match the body's `params.taskId`"),
+    ],
+)
+async def test_the_refusal_of_a_header_says_what_is_wrong_with_it(
+    one: Process, method: str, params: Any, headers: Any, said: str
+) -> None:
+    tasks: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    response = await modern(one, method, params, capabilities=tasks, **headers)
+    assert said in (await _error(response, 400, HEADER_MISMATCH))["error"]["message"]
+
+
+@pytest.mark.parametrize("header", [None, "5", "echo"])
+@pytest.mark.parametrize("name", [5, [], {"a": 1}, True])
+@pytest.mark.parametrize(("method", "key"), [("tools/call", "name"), ("resources/read", "uri")])
+async def test_a_name_that_is_no_string_is_the_fault_of_the_body(
+    one: Process, method: str, key: str, name: Any, header: str | None
+) -> None:
+    refusal = await _error(await modern(one, method, {key: name}, mcp_name=header), 400, -32602)
+    assert f"`params.{key}` must be a string" in refusal["error"]["message"]
+
+
 async def test_a_version_in_the_body_that_differs_from_the_header_is_refused(one: Process) -> None:
     params = {"_meta": {META + "protocolVersion": "2025-11-25"}}
     await _error(await modern(one, "tools/list", params), 400, HEADER_MISMATCH)
