@@ -52,6 +52,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "everything_site.database_outage.DatabaseMiddleware",  # first: the others may use the database
+    "everything_site.hosts.HostMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "everything_site.opener_policy.OpenerPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -161,6 +162,8 @@ CONTENT_SECURITY_POLICY = {
         # No form-action: Chromium applies it to the redirect that follows the consent form, too.
     },
 }
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "everything_site.debug_page.ReporterFilter"
 
 # --- Channels -----------------------------------------------------------------------------------
 
