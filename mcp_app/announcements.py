@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, cast
 
 from asgiref.sync import async_to_sync
@@ -15,6 +16,7 @@ from django.conf import settings
 from mcp.server.subscriptions import ServerEvent
 from redis.exceptions import RedisError
 
+from mcp_app.conf import conf
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions import keys
 from mcp_app.sessions.audience import Audience
@@ -29,7 +31,7 @@ from mcp_app.tokens import WITHDRAWN
 logger = logging.getLogger(__name__)
 
 
-def withdraw_access(checksums: list[str], grants: Sequence[str] = ()) -> None:
+def withdraw_access(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
     """Make every process forget access that has become invalid, and end what runs by it, tasks included.
 
     Args:
@@ -37,20 +39,21 @@ def withdraw_access(checksums: list[str], grants: Sequence[str] = ()) -> None:
         grants: Consents, as the claim `grant` of their tokens names them.
     """
 
-    async def tell() -> None:
-        layer = get_channel_layer()
-        message = {"type": WITHDRAWN, "checksums": checksums, "grants": list(grants)}
-        await layer.group_send(EVERYONE, message)
-        if grants:
-            redis = connect(settings.REDIS_URL)
-            try:
-                tasks = TaskStore(redis, Mailbox(layer))
-                for grant in grants:
-                    await tasks.cancel_of(grant)
-            finally:
-                await redis.aclose()
+    message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
+    # Tasks first: nothing else ends one that is missed, but a token that is missed is verified again soon.
+    if grants and (fault := _attempt(partial(_cancel_tasks, grants))) is not None:
+        logger.warning("tasks of a withdrawn consent may run on", extra={"reason": str(fault)})
+    _tell_everyone(message)
 
-    _attempt(tell)
+
+async def _cancel_tasks(grants: Sequence[str]) -> None:
+    redis = connect(settings.REDIS_URL)
+    try:
+        tasks = TaskStore(redis, Mailbox(get_channel_layer()), ttl_seconds=conf.task_seconds)
+        for grant in grants:
+            await tasks.cancel_by_grant(grant)
+    finally:
+        await redis.aclose()
 
 
 def publish(event: ServerEvent) -> None:
@@ -65,7 +68,7 @@ def publish(event: ServerEvent) -> None:
         finally:
             await redis.aclose()
 
-    _attempt(tell)
+    _announce(tell)
 
 
 def end_session(session_id: str, by: str) -> bool:
@@ -93,12 +96,19 @@ def _tell_everyone(message: dict[str, Any]) -> None:
         layer = get_channel_layer()
         await layer.group_send(EVERYONE, message)
 
-    _attempt(tell)
+    _announce(tell)
 
 
-def _attempt(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    try:
-        async_to_sync(tell)()
-    except (RedisError, OSError) as error:
+def _announce(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if (fault := _attempt(tell)) is not None:
         # What was remembered is forgotten after MCP_CACHE_SECONDS all the same.
-        logger.warning("an announcement was lost", extra={"reason": str(error)})
+        logger.warning("an announcement was lost", extra={"reason": str(fault)})
+
+
+def _attempt(act: Callable[[], Coroutine[Any, Any, None]]) -> Exception | None:
+    """Run something that needs Redis; why it failed, if it did."""
+    try:
+        async_to_sync(act)()
+    except (RedisError, OSError) as fault:
+        return fault
+    return None

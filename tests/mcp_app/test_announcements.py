@@ -9,8 +9,10 @@ import pytest
 from channels.layers import get_channel_layer
 from mcp.server.subscriptions import ServerEvent
 from mcp.shared.subscriptions import ResourceUpdated
+from redis.asyncio import Redis
 
 from mcp_app import announcements
+from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions.bus import ChannelLayerBus
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.tokens import WITHDRAWN, checksum
@@ -46,6 +48,42 @@ def test_an_announcement_without_redis_is_logged_and_no_error(
     }
     announcements.withdraw_access([checksum("alice")])
     assert "an announcement was lost" in caplog.text
+
+
+async def test_tasks_are_cancelled_although_the_withdrawal_cannot_be_announced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, redis_server: str
+) -> None:
+    layer = get_channel_layer()
+
+    async def fail(group: str, message: Any) -> None:
+        raise ConnectionError("no channel layer")
+
+    async with Redis.from_url(redis_server, decode_responses=True) as redis:
+        store = TaskStore(redis, Mailbox(layer))
+        task = await store.create("alice", "tool", {}, grant="of-carol")
+        monkeypatch.setattr(layer, "group_send", fail)
+        await asyncio.to_thread(announcements.withdraw_access, [], ["of-carol"])
+        found = await store.get(task.id)
+    assert found is not None
+    assert found.status == "cancelled"
+    assert "an announcement was lost" in caplog.text
+
+
+async def test_a_withdrawal_is_announced_although_tasks_cannot_be_cancelled(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    mailbox = Mailbox(get_channel_layer())
+    withdrawn: list[Any] = []
+    mailbox.on(WITHDRAWN, lambda message: withdrawn.append(message["grants"]))
+    await mailbox.start()
+    try:
+        await asyncio.to_thread(announcements.withdraw_access, [], ["of-alice"])
+        await eventually(lambda: withdrawn == [["of-alice"]])
+    finally:
+        await mailbox.stop()
+        await get_channel_layer().flush()
+    assert "tasks of a withdrawn consent may run on" in caplog.text
 
 
 def test_a_checksum_hides_the_token() -> None:

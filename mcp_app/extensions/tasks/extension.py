@@ -171,7 +171,8 @@ class Tasks(Extension):
             raise MCPError(INTERNAL_ERROR, "Too many tasks: wait until earlier ones expire") from None
         except TooLarge:
             raise _too_large("The parameters") from None
-        self.runs.start(task, task.run, ctx.lifespan_context)
+        if not task.has_ended:
+            self.runs.start(task, task.run, ctx.lifespan_context)
         return {"resultType": "task", **task.summary()}
 
     def _can_run(self, params: CallToolRequestParams) -> bool:

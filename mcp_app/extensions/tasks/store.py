@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis
@@ -72,6 +73,11 @@ def grant_key(grant: str) -> str:
     return f"mcp:granted:{{{grant}}}"
 
 
+def withdrawn_key(grant: str) -> str:
+    """String: the consent was withdrawn, for a task that is being created by it at that moment."""
+    return f"mcp:withdrawn:{{{grant}}}"
+
+
 class TaskStore:
     """Creates, reads and changes tasks.
 
@@ -123,6 +129,8 @@ class TaskStore:
     ) -> Task:
         """A new task, already leased to its first run. It is on record when this returns.
 
+        If the consent that allows it has been withdrawn, the task is `cancelled` and must not be run.
+
         Args:
             owner: The principal.
             tool: The tool's name.
@@ -161,6 +169,11 @@ class TaskStore:
             pipe.expire(record_key(task.id), seconds)
             pipe.set(lease_key(task.id), task.run, px=self._lease_ms)
             await pipe.execute()
+        # Read once the task is on record and in the index: a withdrawal finds it there or is seen here.
+        # Not in that transaction, because the key is in another slot of a cluster.
+        if grant is not None and await self._redis.exists(withdrawn_key(grant)):
+            await self.cancel(task.id)
+            return replace(task, status="cancelled")
         return task
 
     async def get(self, task_id: str) -> Task | None:
@@ -248,8 +261,9 @@ class TaskStore:
         """End a task that has not ended as `cancelled`."""
         await self._stop(task_id, "cancelled")
 
-    async def cancel_of(self, grant: str) -> None:
-        """End the tasks of a consent that was withdrawn."""
+    async def cancel_by_grant(self, grant: str) -> None:
+        """End the tasks of a consent that was withdrawn, those that are being created included."""
+        await self._redis.set(withdrawn_key(grant), 1, ex=self._ttl_seconds)
         for task_id in cast("list[str]", await self._redis.zrange(grant_key(grant), 0, -1)):
             await self.cancel(task_id)
 

@@ -1,6 +1,7 @@
 """Tasks as a client sees them: how they begin, what they end with, and who may see them."""
 
 import json
+import secrets
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -178,6 +179,42 @@ async def test_a_task_can_be_cancelled_from_another_process(here, there, toolbox
     assert (await here.get(task_id))["status"] == "cancelled"
     await toolbox.cancelled.wait()
     assert toolbox.ended == []
+
+
+@pytest.fixture
+def consent(monkeypatch):
+    """The consent by which everything here is called."""
+    name = secrets.token_hex(8)
+    monkeypatch.setattr("mcp_app.extensions.tasks.extension._grant", lambda: name)
+    return name
+
+
+@pytest.mark.parametrize("moment", ["before all", "before the index of the consent", "before the record"])
+async def test_a_task_that_is_being_created_as_its_consent_is_withdrawn_is_cancelled_and_never_runs(
+    here, there, consent, monkeypatch, moment
+):
+    enter, entered = here.store._enter, []
+
+    async def withdraw_in_between(**arguments):
+        if moment == ("before all", "before the index of the consent")[len(entered)]:
+            await there.store.cancel_by_grant(consent)
+        entered.append(arguments)
+        result = await enter(**arguments)
+        if moment == "before the record" and len(entered) == 2:
+            await there.store.cancel_by_grant(consent)
+        return result
+
+    monkeypatch.setattr(here.store, "_enter", withdraw_in_between)
+    created = await here.call("careful")
+    assert created["status"] == "cancelled"
+    assert (await there.get(created["taskId"]))["status"] == "cancelled"
+    assert not len(here.tasks.runs)
+
+
+async def test_a_withdrawal_of_another_consent_does_not_hinder_a_new_task(here, there, toolbox, consent):
+    await there.store.cancel_by_grant(f"not {consent}")
+    toolbox.gate.set()
+    await here.until((await here.call("careful"))["taskId"], "completed")
 
 
 async def test_cancelling_a_task_that_ended_changes_nothing(here, toolbox):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from mcp_app.announcements import withdraw_access
 from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.store import withdrawn_key
 from mcp_app.extensions.tasks.support import TaskSupport
 from tests.mcp_app.transports.support import Held, Process, modern, within
 from tests.support.waiting import eventually
@@ -33,6 +35,13 @@ async def _until(at: Process, task_id: str, status: str, token: str = "alice@cli
         return bool(answer["result"]["status"] == status)
 
     await eventually(is_so)
+
+
+@pytest.fixture(autouse=True)
+async def consent_is_given_again(one: Process) -> AsyncIterator[None]:
+    """In life a consent that was withdrawn never comes back; the tests share these names, and a Redis."""
+    yield
+    await one.runtime.redis.delete(withdrawn_key("grant-of-alice"))
 
 
 @pytest.fixture
