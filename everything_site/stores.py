@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -83,9 +84,12 @@ def database(text: str, base_dir: Path) -> dict[str, Any]:
 def _sqlite_file(url: SplitResult, base_dir: Path) -> str:
     """The path of the file; a relative one starts in the project's folder, as the default does."""
     name = unquote(url.path)[1:]
-    if url.netloc or url.query or not name or name == ":memory:":
+    if url.netloc or url.query or not name or name == ":memory:" or "\0" in name:
         raise ImproperlyConfigured(
             "DATABASE_URL must name a file, without host or options: sqlite:///name in the project's folder, "
             "sqlite:////path elsewhere. A database in memory could not be shared by threads and processes."
         )
-    return str(base_dir / name)
+    path = str(base_dir / name)
+    if name.endswith("/") or (os.path.exists(path) and not os.path.isfile(path)):
+        raise ImproperlyConfigured(f"DATABASE_URL must name a file: {path} is not a regular file.")
+    return path

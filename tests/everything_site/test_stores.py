@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -110,6 +113,81 @@ def test_a_database_that_others_could_read_is_made_private(tmp_path: Path, mode:
     assert modes(tmp_path) == PRIVATE
     first.close()
     second.close()
+
+
+def a_text(folder: Path) -> Path:
+    path = folder / "x.txt"
+    path.write_text("x")
+    return path
+
+
+NO_DATABASES: dict[str, Callable[[Path], object]] = {
+    "folder": lambda path: path.mkdir(),
+    "pipe": lambda path: os.mkfifo(path),
+    "text": lambda path: path.write_text("SECRET_KEY=x\n"),
+    "nearly a database": lambda path: path.write_bytes(b"SQLite format 2\0"),
+    "link to a folder": lambda path: path.symlink_to(path.parent),
+    "link to a text": lambda path: path.symlink_to(a_text(path.parent)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_DATABASES)
+def test_what_is_no_database_is_refused_and_keeps_its_permissions(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "thing"
+    NO_DATABASES[kind](path)
+    path.chmod(0o755)
+    with pytest.raises(OperationalError, match="DATABASE_URL names") as refused:
+        wrapper(str(path)).ensure_connection()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to a folder", "link to a text"])
+def test_a_journal_that_is_no_file_is_refused_and_keeps_its_permissions(
+    tmp_path: Path, ending: str, kind: str
+) -> None:
+    journal = tmp_path / f"db.sqlite3{ending}"
+    NO_DATABASES[kind](journal)
+    journal.chmod(0o755)
+    with pytest.raises(OperationalError, match="DATABASE_URL"):
+        wrapper(str(tmp_path / "db.sqlite3")).ensure_connection()
+    assert stat.S_IMODE(journal.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("content", ["nothing", "a database"])
+def test_a_database_behind_a_link_is_made_private(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "db.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        if content == "a database":
+            connection.execute("CREATE TABLE t (a)")
+    path.touch()
+    path.chmod(0o644)
+    Path(tmp_path, "link").symlink_to(path)
+    link = wrapper(str(tmp_path / "link"))
+    link.ensure_connection()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    link.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to give a file away")
+def test_a_database_of_another_user_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    path.touch()
+    path.chmod(0o660)
+    os.chown(path, 12345, -1)
+    connection = wrapper(str(path))
+    connection.ensure_connection()
+    connection.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to a folder"])
+def test_a_url_of_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    NO_DATABASES[kind](tmp_path / "thing")
+    for url in ("sqlite:///thing", f"sqlite:///{tmp_path}/thing", "sqlite:///new/"):
+        with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must name a file"):
+            stores.database(url, tmp_path)
 
 
 def test_a_database_is_not_opened_beside_its_connections(tmp_path: Path) -> None:
