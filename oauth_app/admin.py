@@ -96,12 +96,20 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         live = Q(accesstoken__expires__gt=timezone.now())
         return super().get_queryset(request).annotate(live_token_count=Count("accesstoken", filter=live))
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A form that was opened before the client was disabled does not say that it is to be enabled."""
+        if db_field.name == "is_enabled":
+            kwargs["show_hidden_initial"] = True
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         """A confidential client without a secret gets one, which is shown this one time."""
         secret = None
         if not obj.is_public and not obj.client_secret:
             secret = obj.new_client_secret()
         super().save_model(request, obj, form, change)
+        if change and "is_enabled" in form.changed_data:
+            (obj.enable if obj.is_enabled else obj.disable)()
         if secret:
             self.message_user(request, f"The secret of {obj}, which is shown only now: {secret}")
 
@@ -122,8 +130,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     @admin.action(description="Disable the selected clients", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         for client in queryset:
-            client.is_enabled = False
-            client.save(update_fields=["is_enabled", "updated"])
+            client.disable()
         self.message_user(request, "The clients are disabled, and their access has been withdrawn.")
 
 

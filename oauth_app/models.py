@@ -8,14 +8,14 @@ access and refresh token that descends from it. A family ends as a whole.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import DatabaseError, IntegrityError, models, transaction
 from django.utils import timezone
 from oauth2_provider.models import (
     AbstractAccessToken,
@@ -69,9 +69,6 @@ class Client(AbstractApplication):
     )
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
 
-    _was_enabled: bool | None = None
-    """What the database said when this object was loaded or saved last."""
-
     class Meta(AbstractApplication.Meta):
         constraints = [
             models.CheckConstraint(
@@ -79,28 +76,44 @@ class Client(AbstractApplication):
             ),
         ]
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
-        client = super().from_db(db, field_names, values)
-        client._was_enabled = vars(client).get("is_enabled")
-        return client
-
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write the client, and whether it is enabled only if that was changed on this object.
+        """Write the client, but `is_enabled` only for a new one or where `update_fields` names it.
 
-        Whoever loaded the client before somebody disabled it must not enable it again, be it a change of its
-        registration, a fetched metadata document or a form of the admin.
+        So a copy that was loaded before the client was disabled cannot enable it again, be it a change of its
+        registration or a fetched metadata document. `enable` and `disable` are the ways to change it.
+
+        Raises:
+            IntegrityError: The client has been deleted since it was loaded. (Django says DatabaseError, which
+                the toolkit's fetch of a metadata document does not expect.)
         """
-        is_known = not self._state.adding and kwargs.get("update_fields") is None
-        if is_known and self.is_enabled == self._was_enabled:
-            others = (field.name for field in self._meta.concrete_fields if not field.primary_key)
-            kwargs["update_fields"] = [name for name in others if name != "is_enabled"]
-        super().save(*args, **kwargs)
-        self._was_enabled = self.is_enabled
+        if not self._state.adding and not kwargs.get("force_insert") and kwargs.get("update_fields") is None:
+            unwritten = {"is_enabled", *self.get_deferred_fields()}
+            fields = (field for field in self._meta.concrete_fields if not field.primary_key)
+            kwargs["update_fields"] = [field.name for field in fields if field.attname not in unwritten]
+        try:
+            super().save(*args, **kwargs)
+        except DatabaseError as error:
+            if type(error) is DatabaseError and error.__cause__ is None:  # Django's own: no row was updated
+                raise IntegrityError(f"Client {self.pk} has been deleted.") from error
+            raise
+
+    def enable(self) -> None:
+        self.is_enabled = True
+        self.save(update_fields=["is_enabled", "updated"])
+
+    def disable(self) -> None:
+        """Withdraw all access of the client, for good: enabling it again brings none of it back."""
+        self.is_enabled = False
+        self.save(update_fields=["is_enabled", "updated"])
 
     @property
     def get_absolute_url(self) -> Any:
-        """Absent: the toolkit's is a page that is not served here, and the admin would link to it."""
+        """Absent: the toolkit's is a page that is not served here.
+
+        `view_on_site = False` in the admin would hide the link only: `/admin/r/<content type>/<pk>/` would
+        still call the toolkit's method, whose NoReverseMatch is a 500. For a model without the attribute
+        that address is 404, and a property that raises AttributeError is how an inherited one is taken away.
+        """
         raise AttributeError("get_absolute_url")
 
     @property

@@ -46,6 +46,9 @@ def _user_saved(instance: Any, created: bool, **kwargs: Any) -> None:
         end_access(user=instance)
 
 
-def _client_saved(instance: Client, created: bool, **kwargs: Any) -> None:
-    if not created and not instance.is_enabled:
+def _client_saved(
+    instance: Client, created: bool, update_fields: frozenset[str] | None = None, **kwargs: Any
+) -> None:
+    is_written = update_fields is None or "is_enabled" in update_fields
+    if not created and is_written and not instance.is_enabled:
         end_access(application=instance)

@@ -75,6 +75,32 @@ def test_a_client_loses_its_access(admin, alice, verify, action):
     assert Client.objects.get().is_enabled == (action != "disable")
 
 
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_form_of_a_client_changes_whether_it_is_enabled_only_if_its_reader_did(
+    admin, alice, shown, chosen, is_enabled
+):
+    """The form was opened while the client was as shown; it may have become another since."""
+    client = Client.objects.get()
+    Client.objects.update(is_enabled=is_enabled)
+    body = {
+        "name": "Renamed",
+        "client_id": client.client_id,
+        "redirect_uris": client.redirect_uris,
+        "application_type": client.application_type,
+        "client_type": client.client_type,
+        "auth_method": client.auth_method,
+        **({"is_enabled": "on"} if chosen else {}),
+        "initial-is_enabled": str(shown),
+    }
+    answer = admin.post(reverse("admin:oauth_app_client_change", args=[client.pk]), body)
+    assert answer.status_code == 302, answer.content.decode()
+    kept = Client.objects.get()
+    assert kept.name == "Renamed"
+    assert kept.is_enabled == (is_enabled if chosen == shown else chosen)
+
+
 def test_a_resource_server_is_made_by_hand_and_shown_its_secret_once(admin):
     body = {
         "name": "MCP server",

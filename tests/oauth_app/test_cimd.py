@@ -152,6 +152,23 @@ def test_a_client_that_is_disabled_while_its_document_is_kept_stays_disabled(
     assert kept.cimd_expires_at.year > 2020, "the document was kept all the same"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_client_that_is_deleted_while_its_document_is_kept_is_refused(signed_in, documents, monkeypatch):
+    documents[URL] = PLAIN
+    signed_in.get(flow.authorize_url(URL))
+    Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")
+    clean = Client.full_clean
+
+    def clean_slowly(client, *args, **kwargs):
+        Client.objects.all().delete()
+        clean(client, *args, **kwargs)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(Client, "full_clean", clean_slowly)
+        assert signed_in.get(flow.authorize_url(URL)).status_code == 400
+    assert not Client.objects.exists()
+
+
 def test_a_strangers_request_causes_no_fetch_and_no_row(client, db, documents):
     documents[URL] = PLAIN
     assert client.get(flow.authorize_url(URL)).status_code == 302  # to the sign-in

@@ -1,5 +1,6 @@
 import pytest
 from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 
 from oauth_app.models import AccessToken, Client, RefreshToken
 from oauth_app.secrets import checksum
@@ -61,8 +62,59 @@ def test_disabling_a_person_is_announced(alice, withdrawn):
 
 def test_disabling_a_client_is_announced(alice, withdrawn):
     client = Client.objects.get()
+    assert withdrawn(client.disable) == {checksum(alice.access)}
+
+
+def _reloaded():
+    client = Client.objects.get()
+    client.refresh_from_db()
+    return client
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Client.objects.get,
+        _reloaded,
+        Client.objects.defer("is_enabled").get,
+        Client.objects.only("client_id", "name").get,
+    ],
+    ids=["loaded", "refreshed", "deferred", "only some"],
+)
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_a_copy_from_before_does_not_change_whether_a_client_is_enabled(alice, load, was_enabled):
+    Client.objects.update(is_enabled=was_enabled)
+    copy = load()
+    Client.objects.update(is_enabled=not was_enabled)
+    copy.name = "Renamed"
+    copy.is_enabled = was_enabled
+    copy.save()
+    kept = Client.objects.get()
+    assert (kept.name, kept.is_enabled) == ("Renamed", not was_enabled)
+
+
+def test_what_is_not_written_withdraws_nothing(alice, withdrawn):
+    client = Client.objects.get()
     client.is_enabled = False
-    assert withdrawn(client.save) == {checksum(alice.access)}
+    assert withdrawn(client.save) == set()
+    assert AccessToken.objects.exists()
+
+
+def test_a_client_is_enabled_again_without_its_former_access(alice):
+    client = Client.objects.get()
+    client.disable()
+    client.enable()
+    assert Client.objects.get().is_enabled
+    assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize("write", [Client.save, Client.enable, Client.disable])
+def test_a_copy_of_a_deleted_client_is_not_written(alice, write):
+    copy = Client.objects.get()
+    Client.objects.get().delete()
+    with transaction.atomic(), pytest.raises(IntegrityError, match="deleted"):
+        write(copy)
+    assert not Client.objects.exists()
 
 
 def test_an_expired_token_goes_silently(alice, withdrawn):
@@ -93,16 +145,16 @@ def grants(django_capture_on_commit_callbacks):
     access_withdrawn.disconnect(receiver)
 
 
-def _disable(row, field):
-    setattr(row, field, False)
-    row.save()
+def _deactivate(user):
+    user.is_active = False
+    user.save()
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        lambda: _disable(User.objects.get(username="alice"), "is_active"),
-        lambda: _disable(Client.objects.get(), "is_enabled"),
+        lambda: _deactivate(User.objects.get(username="alice")),
+        lambda: Client.objects.get().disable(),
         lambda: User.objects.get(username="alice").delete(),
         lambda: Client.objects.get().delete(),
         lambda: RefreshToken.objects.get().revoke(),

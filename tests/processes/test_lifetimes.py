@@ -109,7 +109,7 @@ async def test_what_a_client_revokes_is_refused_within_a_second_on_every_process
 WAYS = {
     "deactivates the user": "user.is_active = False; user.save()",
     "deletes the user": "user.delete()",
-    "disables the client": "client.is_enabled = False; client.save()",
+    "disables the client": "client.disable()",
     "deletes the client": "client.delete()",
     "deletes the token": "AccessToken.objects.filter(application=client).delete()",
 }
