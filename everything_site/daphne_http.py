@@ -1,4 +1,5 @@
-"""How Daphne reads HTTP here: no form parsing, no root path from clients, opaque header bytes, a 431.
+"""How Daphne reads HTTP here: no form parsing, no root path from clients, opaque header bytes, the absolute
+form of a target, one host and one origin, and a refusal where Twisted says nothing.
 
 Daphne builds its HTTP factory itself and has no option for any of this. Twisted has: a factory's class
 attribute `protocol` is the callable that makes the protocol of a connection. `install` sets it on Daphne's
@@ -9,6 +10,8 @@ started: by `daphne`, by `manage.py runserver` or by a program that makes a `dap
 from __future__ import annotations
 
 import json
+import re
+import time
 from typing import Any, cast
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -17,6 +20,15 @@ from twisted.web.http import HTTPChannel
 _NEXT_LINE = b"\x85"
 """A byte that Daphne refuses in a header's value: an encoded text may hold it (RFC 9110 §5.5, obs-text)."""
 
+_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([/?][^#]*)?", re.IGNORECASE)
+"""The absolute form of a request's target: its authority, and its path and query."""
+
+_SINGLE = (b"host", b"origin")
+"""The headers by which a request is let in: of two lines, a proxy may have gone by the other one."""
+
+_MAX_DIGITS = 18
+"""How long a Content-Length may be. Python reads no number of more than 4,300 digits."""
+
 _LINGER_SECONDS = 2.0
 """How long input is discarded after a refusal. Closing at once would reset the connection and lose it."""
 
@@ -24,12 +36,21 @@ _LINGER_SECONDS = 2.0
 class Request(WebRequest):
     """A request that reaches the application as the client sent it."""
 
+    uri: bytes
+    path: bytes
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Twisted parses forms on the event loop, in time that grows with the square of the body's length,
         # for a result that Daphne never reads (https://github.com/twisted/twisted/issues/12412).
         super().__init__(*args, **kwargs | {"parsePOSTFormSubmission": False})
 
     def process(self) -> None:
+        for name in _SINGLE:
+            if len(self.requestHeaders.getRawHeaders(name, ())) > 1:  # RFC 9112 §3.2, RFC 6454 §7.3
+                self._refuse(f"There must be one {name.decode().title()} header at the most.")
+                return
+        if not self.uri.startswith(b"/"):
+            self._read_absolute_form()
         # Daphne takes the root path from whoever sends this header; `--root-path` is what an operator sets.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         kept = self._hide_next_line()
@@ -39,6 +60,22 @@ class Request(WebRequest):
             # harmless values: its parser would take the byte for the end of a line.
             headers = getattr(self, "clean_headers", [])
             headers[:] = [(name, next(kept[name]) if name in kept else value) for name, value in headers]
+
+    def _read_absolute_form(self) -> None:
+        """Serve `GET http://host/path` as `GET /path` of that host, whatever Host says (RFC 9112 §3.2.2)."""
+        if match := _ABSOLUTE.fullmatch(self.uri):
+            authority, target = match[1], match[2] or b"/"
+            self.uri = target if target.startswith(b"/") else b"/" + target
+            self.path = self.uri.partition(b"?")[0]
+            self.requestHeaders.setRawHeaders(b"host", [authority])
+
+    def _refuse(self, message: str) -> None:
+        """Answer with 400 before any application is asked."""
+        self.request_start = time.time()  # which Daphne sets in what is not run
+        body = _error(message)
+        headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
+        self.handle_reply({"type": "http.response.start", "status": 400, "headers": headers})
+        self.handle_reply({"type": "http.response.body", "body": body})
 
     def _hide_next_line(self) -> dict[bytes, Any]:
         """Replace the values that Daphne would refuse, and return the real ones by lower-case name.
@@ -91,29 +128,39 @@ class Channel(HTTPChannel):
         self._lines += bool(line)
         self._bytes += len(line)
         if self._bytes > self.totalHeadersSize or self._lines > self.maxHeaders + 1:
-            self._refuse()
+            self._refuse_head()
         else:
             super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._lines += 1
-        self._refuse()
+        self._refuse_head()
+
+    def headerReceived(self, line: bytes) -> bool:
+        if len(line) > _MAX_DIGITS and line[:15].lower() == b"content-length:":
+            digits = line[15:].strip(b" \t")
+            if len(digits) > _MAX_DIGITS and digits.isdigit():
+                message = f"The Content-Length has more than {_MAX_DIGITS} digits."
+                self._refuse(b"413 Content Too Large", message)
+                return False
+        return bool(super().headerReceived(line))
 
     def allHeadersReceived(self) -> None:
         self._lines = self._bytes = 0
         super().allHeadersReceived()
 
-    def _refuse(self) -> None:
-        """Answer with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5), and discard what else arrives."""
+    def _refuse_head(self) -> None:
+        """Refuse a head with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5)."""
         most = f"{self.totalHeadersSize} bytes, headers and URL together, and {self.maxHeaders} headers"
         if self._lines > 1:
-            status = b"431 Request Header Fields Too Large"
             message = f"The headers are too large; the most is {most}. Is a token or a cookie very long?"
+            self._refuse(b"431 Request Header Fields Too Large", message)
         else:
-            status = b"414 URI Too Long"
-            message = f"The URL is too long; the most is {most}."
-        error = {"code": -32600, "message": message}
-        body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
+            self._refuse(b"414 URI Too Long", f"The URL is too long; the most is {most}.")
+
+    def _refuse(self, status: bytes, message: str) -> None:
+        """Answer with an error, and discard what else arrives."""
+        body = _error(message)
         head = (
             b"HTTP/1.1 " + status,
             b"Content-Type: application/json",
@@ -124,6 +171,11 @@ class Channel(HTTPChannel):
         self._is_refused = True
         self.clearLineBuffer()
         self.setTimeout(_LINGER_SECONDS)
+
+
+def _error(message: str) -> bytes:
+    """The body of a refusal: a JSON-RPC error, Invalid Request."""
+    return json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": message}}).encode()
 
 
 def install() -> None:

@@ -203,6 +203,71 @@ async def test_a_head_that_is_too_large_is_refused_with_a_status_that_says_so(
     assert connection.scopes == []
 
 
+@pytest.mark.parametrize(
+    ("target", "path", "query", "host"),
+    [
+        (b"http://localhost:4732/healthz", "/healthz", b"", b"localhost:4732"),
+        (b"HTTP://localhost/a%20b?c=d?e", "/a b", b"c=d?e", b"localhost"),
+        (b"https://[::1]:80/mcp", "/mcp", b"", b"[::1]:80"),
+        (b"http://foreign.example", "/", b"", b"foreign.example"),
+        (b"http://foreign.example?a=http://x/", "/", b"a=http://x/", b"foreign.example"),
+    ],
+)
+@pytest.mark.parametrize("given", [[], [b"Host: x"]])
+async def test_the_absolute_form_of_a_target_is_served_and_its_host_counts(
+    connection: Connection, target: bytes, path: str, query: bytes, host: bytes, given: list[bytes]
+) -> None:
+    head = [b"GET " + target + b" HTTP/1.1", *given, b"A: 1", b"", b""]
+    connection.protocol.dataReceived(b"\r\n".join(head))
+    scope = await connection.scope()
+    assert (scope["path"], scope["query_string"]) == (path, query)
+    assert scope["raw_path"] == path.replace(" ", "%20").encode()
+    assert [value for name, value in scope["headers"] if name == b"host"] == [host]
+
+
+@pytest.mark.parametrize(
+    "target", [b"ftp://x/healthz", b"http:///healthz", b"http://a@b/healthz", b"x:80", b"*"]
+)
+async def test_any_other_form_of_a_target_is_no_path_of_ours(connection: Connection, target: bytes) -> None:
+    connection.sends(line=b"OPTIONS " + target + b" HTTP/1.1")
+    scope = await connection.scope()
+    assert (scope["path"], dict(scope["headers"])[b"host"]) == (target.decode(), b"x")
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ([b"Host: x"], "Host"),
+        ([b"HOST: another", b"host: "], "Host"),
+        ([b"Origin: http://localhost", b"Origin: http://localhost"], "Origin"),
+        ([b"origin: http://localhost", b"A: 1", b"Origin: https://foreign.example"], "Origin"),
+    ],
+)
+@pytest.mark.parametrize("target", [b"/", b"http://x/"])
+async def test_two_hosts_or_two_origins_are_refused(
+    connection: Connection, headers: list[bytes], name: str, target: bytes
+) -> None:
+    connection.sends(*headers, line=b"GET " + target + b" HTTP/1.1")
+    head, _, body = connection.answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert f"one {name} header" in json.loads(body)["error"]["message"]
+    assert connection.scopes == []
+    connection.sends()
+    assert (await connection.scope())["path"] == "/", "the next request of the connection is served"
+
+
+@pytest.mark.parametrize("digits", [b"9" * 19, b"9" * 5_001, b"0" * 5_000 + b"5"], ids=len)
+@pytest.mark.parametrize("more", [[], [b"A: 1"]])
+async def test_a_length_that_is_no_length_is_refused(
+    connection: Connection, digits: bytes, more: list[bytes]
+) -> None:
+    connection.sends(b"content-LENGTH:\t" + digits, *more, line=b"POST / HTTP/1.1")
+    head, _, body = connection.answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
+    assert "Content-Length" in json.loads(body)["error"]["message"]
+    assert connection.scopes == []
+
+
 async def test_what_follows_a_refused_head_is_discarded(connection: Connection) -> None:
     connection.sends(b"A: " + b"x" * LONG)
     answer = connection.answer
