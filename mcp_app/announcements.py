@@ -50,8 +50,7 @@ async def _cancel_tasks(grants: Sequence[str]) -> None:
     redis = connect(settings.REDIS_URL)
     try:
         tasks = TaskStore(redis, Mailbox(get_channel_layer()), ttl_seconds=conf.task_seconds)
-        for grant in grants:
-            await tasks.cancel_by_grant(grant)
+        await tasks.cancel_by_grant(*grants)
     finally:
         await redis.aclose()
 

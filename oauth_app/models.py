@@ -8,9 +8,7 @@ access and refresh token that descends from it. A family ends as a whole.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,9 +24,9 @@ from oauth2_provider.models import (
 )
 
 from oauth_app import redirects
+from oauth_app.announcing import announce, announced_together
 from oauth_app.conf import conf
 from oauth_app.secrets import checksum, is_secret, new_secret
-from oauth_app.signals import access_withdrawn
 
 
 class Client(AbstractApplication):
@@ -239,22 +237,14 @@ def end_families(families: list[uuid.UUID | None]) -> None:
     """Withdraw all that these consents gave: unused codes, refresh tokens, access tokens."""
     known = [family for family in families if family is not None]
     now = timezone.now()
-    with transaction.atomic():
+    with transaction.atomic(), announced_together():
         # Locked in one order everywhere, so that two withdrawals never wait for each other.
         refresh_tokens = RefreshToken.objects.filter(token_family__in=known)
         list(refresh_tokens.select_for_update().order_by("pk").values_list("pk"))
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
-        announce_grants(known)
-
-
-def announce_grants(families: Iterable[uuid.UUID | None]) -> None:
-    """Say that consents were withdrawn, once the transaction is over."""
-    grants = [str(family) for family in families if family is not None]
-    if grants:
-        send = partial(access_withdrawn.send_robust, sender=Grant, checksums=[], grants=grants)
-        transaction.on_commit(send, robust=True)
+        announce(grants=map(str, known))
 
 
 def end_access(**of: Any) -> None:

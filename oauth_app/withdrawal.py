@@ -1,17 +1,15 @@
-"""Notices that access tokens are gone, or must go, and tells whoever listens to `access_withdrawn`."""
+"""Notices that access tokens are gone, or must go, and announces it."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from oauth_app.models import AccessToken, Client, RefreshToken, announce_grants, end_access
-from oauth_app.signals import access_withdrawn
+from oauth_app.announcing import announce
+from oauth_app.models import AccessToken, Client, RefreshToken, end_access
 
 
 def connect() -> None:
@@ -23,22 +21,19 @@ def connect() -> None:
 
 
 def _announce(instance: AccessToken, **kwargs: Any) -> None:
-    """Every way to lose an access token is a deletion: revocation, cascade, admin, replay."""
+    """Every way to lose an access token is a deletion: revocation, cascade, admin, replay.
+
+    Its consent may live on in a refresh token.
+    """
     if instance.expires > timezone.now():
-        grants = [] if instance.family is None else [str(instance.family)]
-        send = partial(
-            access_withdrawn.send_robust,
-            sender=AccessToken,
-            checksums=[instance.token_checksum],
-            grants=grants,
-        )
-        transaction.on_commit(send, robust=True)
+        announce(checksums=[instance.token_checksum])
 
 
 def _announce_grant(instance: RefreshToken, **kwargs: Any) -> None:
     """A person or a client is deleted: of its consents nothing but this may have been left."""
-    if instance.revoked is None and instance.superseded is None and instance.expires > timezone.now():
-        announce_grants([instance.token_family])
+    is_current = instance.revoked is None and instance.superseded is None
+    if is_current and instance.token_family is not None and instance.expires > timezone.now():
+        announce(grants=[str(instance.token_family)])
 
 
 def _user_saved(instance: Any, created: bool, **kwargs: Any) -> None:

@@ -1,8 +1,8 @@
 import pytest
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
-from oauth_app.models import AccessToken, Client, RefreshToken
+from oauth_app.models import AccessToken, AccessTokens, Client, RefreshToken, end_families
 from oauth_app.secrets import checksum
 from oauth_app.signals import access_withdrawn
 from tests.oauth_app import flow
@@ -176,3 +176,57 @@ def test_the_end_of_a_consent_is_announced_whatever_became_of_its_access_token(
 
 def test_a_refresh_withdraws_no_consent(alice, grants):
     assert grants(lambda: flow.refresh(alice.http, alice.client_id, alice.refresh)) == set()
+
+
+def test_the_deletion_of_an_access_token_withdraws_no_consent_that_can_be_refreshed(alice, grants):
+    assert grants(lambda: AccessToken.objects.get().delete()) == set()
+
+
+@pytest.fixture
+def signals(django_capture_on_commit_callbacks):
+    """Run something, and see each signal that it sent: the checksums, and the consents."""
+    sent = []
+
+    def receiver(checksums, grants, **kwargs):
+        sent.append((set(checksums), set(grants)))
+
+    def after(action):
+        with django_capture_on_commit_callbacks(execute=True):
+            action()
+        return sent
+
+    access_withdrawn.connect(receiver)
+    yield after
+    access_withdrawn.disconnect(receiver)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda: _deactivate(User.objects.get(username="alice")),
+        lambda: end_families(list(AccessToken.objects.values_list("family", flat=True))),
+    ],
+    ids=["person disabled", "consents ended"],
+)
+def test_whatever_one_withdrawal_ends_is_announced_once(alice, signals, action):
+    flow.connect("alice")
+    flow.connect("alice")
+    flow.refresh(alice.http, alice.client_id, alice.refresh)
+    tokens = list(AccessToken.objects.all())
+    assert len(tokens) == 4
+    expected = {token.token_checksum for token in tokens}, {str(token.family) for token in tokens}
+    assert signals(action) == [expected]
+
+
+def test_a_withdrawal_that_fails_is_not_announced(alice, signals, monkeypatch):
+    def fail(self):
+        raise DatabaseError
+
+    def withdraw():
+        monkeypatch.setattr(AccessTokens, "delete", fail)
+        with pytest.raises(DatabaseError):
+            RefreshToken.objects.get().revoke()
+        monkeypatch.undo()
+        AccessToken.objects.get().delete()
+
+    assert signals(withdraw) == [({checksum(alice.access)}, set())]

@@ -261,11 +261,16 @@ class TaskStore:
         """End a task that has not ended as `cancelled`."""
         await self._stop(task_id, "cancelled")
 
-    async def cancel_by_grant(self, grant: str) -> None:
-        """End the tasks of a consent that was withdrawn, those that are being created included."""
-        await self._redis.set(withdrawn_key(grant), 1, ex=self._ttl_seconds)
-        for task_id in cast("list[str]", await self._redis.zrange(grant_key(grant), 0, -1)):
-            await self.cancel(task_id)
+    async def cancel_by_grant(self, *grants: str) -> None:
+        """End the tasks of consents that were withdrawn, those that are being created included."""
+        async with self._redis.pipeline(transaction=False) as pipe:  # the consents are in different slots
+            for grant in grants:
+                pipe.set(withdrawn_key(grant), 1, ex=self._ttl_seconds)
+                pipe.zrange(grant_key(grant), 0, -1)
+            answers = await pipe.execute()
+        for task_ids in cast("list[list[str]]", answers[1::2]):
+            for task_id in task_ids:
+                await self.cancel(task_id)
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
         """End a task that has not ended, because its time has run out."""
