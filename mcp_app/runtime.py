@@ -36,7 +36,7 @@ from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import ChannelLayerBus
 from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.census import Census
-from mcp_app.sessions.connection import connect
+from mcp_app.sessions.connection import connect, try_commands
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.peers import Peers
@@ -143,7 +143,8 @@ class Runtime:
 
     async def _try_redis(self) -> None:
         await self.start()
-        await self.peers.enrol()  # which writes: a replica, or a server that is full, reads all the same
+        await self.peers.enrol()
+        await try_commands(self.redis)
 
     async def start(self) -> None:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.

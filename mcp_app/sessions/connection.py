@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -13,9 +13,66 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, ReadOnlyError, RedisError
 
 from mcp_app.conf import conf
+from mcp_app.sessions import keys
 
 _RETRY_SECONDS = 0.5
 """How soon something is tried again."""
+
+# Every command that requests send, on keys of its own that exist within the script alone. Rights are checked
+# in scripts, too (Redis ACL). What ends early leaves keys behind that expire. KEYS: string, hash, stream,
+# sorted set. ARGV: seconds.
+_TRY = """
+local text, hash, log, set = unpack(KEYS)
+local function keep(key) redis.call('EXPIRE', key, ARGV[1]) end
+redis.call('SET', text, '1', 'EX', ARGV[1])
+keep(text)
+redis.call('PEXPIRE', text, ARGV[1] * 1000)
+redis.call('GET', text)
+redis.call('PTTL', text)
+redis.call('EXISTS', text)
+redis.call('DEL', unpack(KEYS))
+redis.call('HSET', hash, 'a', '1', 'b', '2')
+keep(hash)
+redis.call('HINCRBY', hash, 'a', 1)
+redis.call('HGET', hash, 'a')
+redis.call('HGETALL', hash)
+redis.call('HKEYS', hash)
+redis.call('HEXISTS', hash, 'a')
+redis.call('HLEN', hash)
+redis.call('HDEL', hash, 'a')
+local place = redis.call('XADD', log, 'MAXLEN', '~', 10, '*', 'a', '1')
+keep(log)
+redis.call('XLEN', log)
+redis.call('XRANGE', log, '-', '+', 'COUNT', 1)
+redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)
+redis.call('XTRIM', log, 'MINID', place)
+redis.call('XDEL', log, place)
+redis.call('ZADD', set, 1, 'a')
+keep(set)
+redis.call('ZCARD', set)
+redis.call('ZSCORE', set, 'a')
+redis.call('ZRANGE', set, 0, -1)
+redis.call('ZRANGEBYSCORE', set, '-inf', '+inf')
+redis.call('ZREMRANGEBYSCORE', set, '-inf', 0)
+redis.call('ZREMRANGEBYRANK', set, 0, -10)
+redis.call('ZREM', set, 'a')
+redis.call('TIME')
+redis.call('DEL', unpack(KEYS))
+"""
+_TRY_SESSION = "readiness"
+"""No session's id: those are hexadecimal."""
+_TRY_SECONDS = 60
+
+
+async def try_commands(redis: Redis) -> None:
+    """Do once what requests do in Redis.
+
+    Raises:
+        RedisError: It cannot be reached, takes no writes, or its user may not use a command or a key.
+    """
+    script = await redis.script_load(_TRY)
+    names = [of(_TRY_SESSION) for of in (keys.owner, keys.ends, keys.events, keys.appended)]
+    await cast(Any, redis.evalsha(script, len(names), *names, str(_TRY_SECONDS)))
 
 
 async def insist(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:

@@ -78,6 +78,13 @@ def as_user(redis: OwnRedis, *rules: str) -> str:
     return redis.url.replace("unix://", "unix://limited:secret@")
 
 
+EVERYTHING = ("~*", "+@all", "&*")
+LACKING = [
+    "-@read", "-get -hgetall", "-@scripting", "-eval -evalsha", "-script", "-set", "-xadd", "-xread -xrange",
+    "-del -unlink", "-@stream", "-@hash", "-@sortedset", "-@string", "-time", "-expire", "-multi", "-zrange",
+]  # fmt: skip
+
+
 async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still_answers(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
@@ -149,8 +156,19 @@ async def test_a_full_server_is_not_ready(own_redis: OwnRedis) -> None:
         (("~*", "+@all", "&*", "-subscribe"), "channel layer"),
         (("resetkeys", "+@all", "&*"), "redis"),
         (("~*", "+@read", "+@connection", "&*"), "redis"),
+        (("~mcp:*", "+@all", "&*"), "redis"),
+        *(((*EVERYTHING, *lacks.split()), "redis") for lacks in LACKING),
     ],
-    ids=["no channels", "other channels", "no publish", "no subscribe", "no keys", "no writing"],
+    ids=[
+        "no channels",
+        "other channels",
+        "no publish",
+        "no subscribe",
+        "no keys",
+        "no writing",
+        "no session keys",
+        *LACKING,
+    ],
 )
 async def test_a_redis_user_who_may_not_do_what_is_needed_is_not_ready(
     own_redis: OwnRedis, mcp_settings: Any, rules: tuple[str, ...], reason: str
@@ -166,6 +184,49 @@ async def test_a_wrong_password_is_not_ready(own_redis: OwnRedis, mcp_settings: 
         assert await readiness(process) == (503, "redis")
 
 
+async def use_much(process: Process, other: Process) -> None:
+    """A session that does most of what sessions can do, over two processes."""
+    session = await Session.open(process)
+    stream = await session.listen(other)
+    await session.post(process, request("resources/subscribe", {"uri": "test://watched-resource"}))
+    held = Held(process)
+    running = await session.post(process, call_held())
+    await running.next_message()
+    sampled = await session.post(process, tool_call("test_sampling", {"prompt": "x"}, id=3))
+    asked = await sampled.next_message()
+    answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "a"}}
+    posted = await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+    assert posted.status == 202
+    await sampled.messages()
+    held.go.set()
+    await running.messages()
+    await process.runtime.log.append(session.id, "pending", notification("notifications/n"))
+    assert (await stream.next_message())["method"] == "notifications/n"
+    assert (await modern(process, "tools/list")).status == 200
+    call_command("sessions")
+    assert (await session.delete(other)).status == 204
+
+
+def commands_used(redis: OwnRedis) -> set[str]:
+    """The commands that the server has run since it was asked last, those in scripts included."""
+    with redis.client() as client:
+        found = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
+        client.config_resetstat()
+    return found - {"config|resetstat", "info"}
+
+
+async def test_readiness_tries_every_command_that_requests_use(own_redis: OwnRedis) -> None:
+    async with started() as process, started() as other:
+        assert await is_ready(process)
+        assert await is_ready(other)
+        with own_redis.client() as client:
+            assert list(client.scan_iter("*readiness*")) == [], "what was tried is left behind"
+        tried = commands_used(own_redis)
+        await use_much(process, other)
+        # Lists of sessions, which are for operators; and the layer, of groups that nobody needs any more.
+        assert commands_used(own_redis) - tried <= {"scan", "unsubscribe"}
+
+
 async def test_the_documented_redis_user_may_do_all_that_the_server_does(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
@@ -174,25 +235,7 @@ async def test_the_documented_redis_user_may_do_all_that_the_server_does(
     use(mcp_settings, as_user(own_redis, *(word for word in line.split()[2:] if word[0] not in ">o")))
     async with started() as process, started() as other:
         assert await is_ready(process)
-        session = await Session.open(process)
-        stream = await session.listen(other)
-        await session.post(process, request("resources/subscribe", {"uri": "test://watched-resource"}))
-        held = Held(process)
-        running = await session.post(process, call_held())
-        await running.next_message()
-        sampled = await session.post(process, tool_call("test_sampling", {"prompt": "x"}, id=3))
-        asked = await sampled.next_message()
-        answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "a"}}
-        posted = await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
-        assert posted.status == 202
-        await sampled.messages()
-        held.go.set()
-        await running.messages()
-        await process.runtime.log.append(session.id, "pending", notification("notifications/n"))
-        assert (await stream.next_message())["method"] == "notifications/n"
-        assert (await modern(process, "tools/list")).status == 200
-        call_command("sessions")
-        assert (await session.delete(other)).status == 204
+        await use_much(process, other)
     with own_redis.client() as client:
         assert [entry for entry in client.acl_log() if entry["username"] == "limited"] == []
 
