@@ -56,7 +56,7 @@ async def tasks(client: Client, person: Person) -> None:
     say("Tasks: the calls above that became some were followed to their end, with questions on the way")
     check([len(person.tasks.followed) >= 3], True)
     slow = await client.call_tool("slow_compute", {"seconds": 1, "label": "tea"})
-    check(text_of(slow), "tea: computed for 1 seconds.")
+    check(text_of(slow), "tea: computed for 1 second.")
 
     say("A task that is cancelled")
     person.tasks.began.clear()

@@ -20,7 +20,7 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "e
 LOGGER = "simulation"
 
 # A session's switches, kept among its subscriptions: they are then known in every process, and end with
-# the session. Each turns a simulation off that is on by default.
+# the session. Each turns off what is on by default; the lines of stderr go off with the log messages.
 UPDATES_OFF = "simulation:updates-off"
 LOGGING_OFF = "simulation:logging-off"
 SWITCHES = frozenset({UPDATES_OFF, LOGGING_OFF})
@@ -45,7 +45,7 @@ def due(
         level = rng.choice(LEVELS)
         text = f"{level.capitalize()}-level message (simulated)"
         found.append((moment, ("notifications/message", {"level": level, "logger": LOGGER, "data": text})))
-    for moment in _ticks(previous, now, STDERR_INTERVAL):
+    for moment in _ticks(previous, now, STDERR_INTERVAL) if LOGGING_OFF not in subscriptions else ():
         line = f"{_clock(moment)}: A stderr message (simulated)"
         found.append((moment, ("notifications/stderr", {"content": line})))
     return [notification for _, notification in sorted(found, key=lambda entry: entry[0])]

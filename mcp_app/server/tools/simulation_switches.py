@@ -11,7 +11,7 @@ from mcp.types.version import LATEST_HANDSHAKE_VERSION
 
 from ..revisions import UNTIL
 from ..session_features import find_session
-from ..simulations import LOG_INTERVAL, LOGGING_OFF, UPDATE_INTERVAL, UPDATES_OFF
+from ..simulations import LOG_INTERVAL, LOGGING_OFF, STDERR_INTERVAL, UPDATE_INTERVAL, UPDATES_OFF
 
 # Each call turns the switch of this session over.
 TOGGLING = ToolAnnotations(
@@ -19,23 +19,26 @@ TOGGLING = ToolAnnotations(
 )
 
 
-async def _turn(ctx: Context, switch: str, what: str, interval: int) -> str:
+async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> str:
     session = find_session(ctx.request_context)
     if session is None:
         raise ToolError("there is no session whose simulation could be stopped or started")
     if switch in session.record.subscriptions:
         await session.unsubscribe(switch)
-        return f"Started simulated {what} for this session, one every {interval} seconds."
+        return f"Started simulated {what} for this session, {how_often}."
     await session.subscribe(switch)
     return f"Stopped simulated {what} for this session."
 
 
 async def toggle_simulated_logging(ctx: Context) -> str:
-    return await _turn(ctx, LOGGING_OFF, "log messages", LOG_INTERVAL)
+    how_often = f"one every {LOG_INTERVAL} seconds and one every {STDERR_INTERVAL} seconds"
+    return await _turn(ctx, LOGGING_OFF, "log messages and stderr lines", how_often)
 
 
 async def toggle_subscriber_updates(ctx: Context) -> str:
-    return await _turn(ctx, UPDATES_OFF, "updates of subscribed resources", UPDATE_INTERVAL)
+    return await _turn(
+        ctx, UPDATES_OFF, "updates of subscribed resources", f"one every {UPDATE_INTERVAL} seconds"
+    )
 
 
 def register(server: MCPServer) -> None:
@@ -43,7 +46,8 @@ def register(server: MCPServer) -> None:
         toggle_simulated_logging,
         name="toggle-simulated-logging",
         title="Toggle simulated logging",
-        description="Stops or starts the simulated log messages of this session (up to 2025-11-25)",
+        description="Stops or starts the simulated log messages and stderr lines of this session "
+        "(up to 2025-11-25)",
         annotations=TOGGLING,
         meta={UNTIL: LATEST_HANDSHAKE_VERSION},
         structured_output=False,

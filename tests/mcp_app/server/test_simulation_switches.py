@@ -10,8 +10,8 @@ from mcp_app.server import simulations
 from .support import MODERN, Exchange, connect, texts
 
 SWITCHES = [
-    ("toggle-simulated-logging", "notifications/message"),
-    ("toggle-subscriber-updates", "notifications/resources/updated"),
+    ("toggle-simulated-logging", {"notifications/message", "notifications/stderr"}),
+    ("toggle-subscriber-updates", {"notifications/resources/updated"}),
 ]
 
 
@@ -32,13 +32,13 @@ def heard(session):
     return {method for method, _ in simulations.due(0, 60, session.record.subscriptions, random.Random(0))}
 
 
-@pytest.mark.parametrize(("name", "method"), SWITCHES)
-async def test_a_simulation_stops_and_starts_again(server, name, method):
+@pytest.mark.parametrize(("name", "methods"), SWITCHES)
+async def test_a_simulation_stops_and_starts_again(server, name, methods):
     session = Session()
     request = SimpleNamespace(session=session, headers={})
     everything = heard(session)
     assert (await Exchange(request=request).call(server, name)).startswith("Stopped simulated")
-    assert heard(session) == everything - {method}
+    assert heard(session) == everything - methods
     assert (await Exchange(request=request).call(server, name)).startswith("Started simulated")
     assert heard(session) == everything
 
@@ -50,8 +50,8 @@ async def test_a_switch_is_no_resource_to_be_updated(server):
     assert {params["uri"] for method, params in sent if method.endswith("updated")} == {"test://x"}
 
 
-@pytest.mark.parametrize(("name", "method"), SWITCHES)
-async def test_without_a_session_there_is_nothing_to_switch(server, name, method):
+@pytest.mark.parametrize(("name", "methods"), SWITCHES)
+async def test_without_a_session_there_is_nothing_to_switch(server, name, methods):
     async with connect(server, MODERN) as client:
         result = await client.call_tool(name)
     assert result.is_error
