@@ -114,6 +114,10 @@ class Notes:
     def uri_of(self, user: User, note_id: str) -> str:
         return f"{SCHEME}{self.store.space(user)}/{note_id}"
 
+    def id_of(self, user: User, named: str) -> str:
+        """The id of a note that is named by its id or its URI; the URI of somebody else's is no id at all."""
+        return named.removeprefix(self.uri_of(user, ""))
+
     async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
         """The current user's notes, for `resources/list`, in the order in which they were made."""
         user = current_user()

@@ -43,6 +43,7 @@ _RULES = {
     "tuple_type": "must be an array",
     "set_type": "must be an array",
     "frozen_set_type": "must be an array",
+    "null_character": "must not contain the character U+0000",
     "url_parsing": "must be a URL",
     "url_type": "must be a URL",
 }

@@ -6,7 +6,8 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ResourceLink, TextContent, ToolAnnotations
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from mcp_app.extensions.tasks.support import TaskSupport
 
@@ -21,22 +22,37 @@ MAX_LINE_SECONDS = 60
 SUPPORT = {"draft-note": TaskSupport()}
 """The tool that becomes a task. It may not be run twice: each run makes a note."""
 
+
 STORABLE = r"^[^\x00]*$"  # U+0000 is the one character that PostgreSQL does not keep
 
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("null_character", "must not contain the character U+0000")
+    return value
+
+
+# The last in an annotation: it says in words what the pattern of the schema forbids.
+IN_WORDS = BeforeValidator(_without_null)
+
 Title = Annotated[
-    str, Field(min_length=1, max_length=MAX_TITLE, pattern=STORABLE, description="Title of the note")
+    str,
+    Field(min_length=1, max_length=MAX_TITLE, pattern=STORABLE, description="Title of the note"),
+    IN_WORDS,
 ]
 Text = Annotated[
-    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown")
+    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown"), IN_WORDS
 ]
 NoteId = Annotated[
     str,
     Field(
-        max_length=64,
+        min_length=1,
+        max_length=128,
         pattern=STORABLE,
         title="Note ID",
-        description="ID of the note: the last part of its URI",
+        description="ID of the note: its URI, or the last part of that",
     ),
+    IN_WORDS,
 ]
 
 KEPT: Any = None
@@ -108,7 +124,9 @@ class NoteTools:
         ] = KEPT,
     ) -> Content:
         user = _user()
-        note = await self._store.edit(user, noteId, title, text)
+        if text is None and title is None:
+            raise ToolError("there is nothing to change: give a text, a title or both")
+        note = await self._store.edit(user, self._notes.id_of(user, noteId), title, text)
         if note is None:
             raise ToolError(f"you have no note {noteId}")
         # The bus matches by URI, which only this user's subscriptions can name.
@@ -119,12 +137,13 @@ class NoteTools:
 
     async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
         user = _user()
-        if not await self._store.delete(user, noteId):
+        note_id = self._notes.id_of(user, noteId)
+        if not await self._store.delete(user, note_id):
             raise ToolError(f"you have no note {noteId}")
         await self._store.announce(user)
         # Who follows the note alone learns by reading it that it has gone.
-        await ctx.notify_resource_updated(self._notes.uri_of(user, noteId))
-        return [TextContent(type="text", text=f"Deleted note {noteId}.")]
+        await ctx.notify_resource_updated(self._notes.uri_of(user, note_id))
+        return [TextContent(type="text", text=f"Deleted note {note_id}.")]
 
     async def _create(self, user: User, title: str, text: str) -> Note:
         try:

@@ -261,6 +261,8 @@ async def test_a_user_may_have_only_so_many_notes(server, era):
         ("edit-note", {"noteId": "nope"}),
         ("edit-note", {"noteId": "nope", "text": None}),
         ("delete-note", {"noteId": "nope"}),
+        ("delete-note", {"noteId": ""}),
+        ("delete-note", {"noteId": "note://spacealice/"}),
     ],
 )
 async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, name, arguments):
@@ -277,6 +279,46 @@ async def test_what_no_database_keeps_is_no_edit(server, store, era, arguments):
             assert (await client.call_tool("edit-note", {"noteId": "n1", **arguments})).is_error
     ((note,),) = (own.values() for own in store.notes.values())
     assert (note.title, note.text) == ("Tea", "Buy")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("create-note", {"title": "x\0", "text": "x"}, "`title` must not contain the character U+0000"),
+        ("create-note", {"title": "x", "text": "\0"}, "`text` must not contain the character U+0000"),
+        ("delete-note", {"noteId": "n1\0"}, "`noteId` must not contain the character U+0000"),
+        ("delete-note", {"noteId": ""}, "`noteId` must have at least 1 character"),
+        ("edit-note", {"noteId": "", "text": "x"}, "`noteId` must have at least 1 character"),
+        ("edit-note", {"noteId": "n1"}, "nothing to change"),
+    ],
+)
+async def test_a_bad_argument_is_explained_in_words(server, store, era, name, arguments, said):
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            await create(client)
+            result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert said in texts(result)[0]
+    assert len(store.notes[User("https://as", "alice")]) == 1
+
+
+async def test_a_note_can_be_named_by_its_uri(server, store, era):
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            link = await create(client)
+            assert not (await client.call_tool("edit-note", {"noteId": link.uri, "text": "New"})).is_error
+            assert (await client.read_resource(link.uri)).contents[0].text == "New"
+    with signed_in("mallory"):
+        async with connect(server, era) as client:
+            await create(client)
+            for name, more in (("edit-note", {"text": "mine"}), ("delete-note", {})):
+                result = await client.call_tool(name, {"noteId": link.uri, **more})
+                assert result.is_error
+                assert f"no note {link.uri}" in texts(result)[0]
+    with signed_in("alice"):
+        async with connect(server, era) as client:
+            assert "Deleted note n1" in texts(await client.call_tool("delete-note", {"noteId": link.uri}))[0]
+            assert await listed(client) == []
 
 
 @pytest.mark.parametrize("words", ["null", "[1]", '{"a": 1}', "true", "7", '"quoted"'])
