@@ -8,7 +8,8 @@ from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.types import CallToolResult, InputRequiredResult, Tool
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Tool
 from pydantic import ValidationError
 
 from .validation_messages import explain
@@ -40,6 +41,30 @@ class ToolServer(MCPServer[Any]):
                 reasons = explain(error.__cause__, arguments)
                 raise ToolError(f"Invalid arguments for {name}: {reasons}") from error.__cause__
             raise
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Get a prompt; required arguments that were not given are named as those of a tool are.
+
+        Raises:
+            MCPError: -32602, for missing arguments.
+            ValueError: See `MCPServer.get_prompt`.
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            if reasons := await self._missing(name, arguments or {}):
+                raise MCPError(INVALID_PARAMS, f"Invalid prompt arguments: {reasons}") from error
+            raise
+
+    async def _missing(self, prompt_name: str, given: dict[str, Any]) -> str:
+        return "; ".join(
+            f"`{argument.name}` is required"
+            for prompt in await self.list_prompts()
+            for argument in prompt.arguments or ()
+            if prompt.name == prompt_name and argument.required and argument.name not in given
+        )
 
 
 def _without_title(schema: dict[str, Any]) -> dict[str, Any]:

@@ -70,6 +70,24 @@ async def test_a_bad_request_for_a_prompt_is_invalid_params(server, era, name, a
     assert caught.value.code == INVALID_PARAMS
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "missing"),
+    [
+        ("complex_prompt", None, "`temperature` is required"),
+        ("complex_prompt", {"style": "formal"}, "`temperature` is required"),
+        ("resource_prompt", {}, "`resourceId` is required"),
+        ("test_prompt_with_arguments", {}, "`arg1` is required; `arg2` is required"),
+        ("test_prompt_with_arguments", {"arg1": "x"}, "`arg2` is required"),
+    ],
+)
+async def test_each_missing_argument_is_named(fixture_server, era, name, arguments, missing):
+    async with connect(fixture_server, era) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.get_prompt(name, arguments)
+    assert caught.value.code == INVALID_PARAMS
+    assert caught.value.message == f"Invalid prompt arguments: {missing}"
+
+
 async def test_a_prompt_that_crashes_is_not_the_callers_fault(server, era):
     from mcp.server.mcpserver.prompts import Prompt
 
