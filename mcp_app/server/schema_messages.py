@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from .validation_messages import MAX_REASONS, join
+from .words import plural
 
 _FORMATS = FormatChecker(())
 """The formats that a form may name (schema of `StringSchema`), and no others."""
@@ -80,10 +81,10 @@ _RULES: dict[str, Callable[[Any], str]] = {
     "maximum": lambda bound: f"must be at most {bound}",
     "exclusiveMinimum": lambda bound: f"must be more than {bound}",
     "exclusiveMaximum": lambda bound: f"must be less than {bound}",
-    "minLength": lambda count: f"must have at least {count} characters",
-    "maxLength": lambda count: f"must have at most {count} characters",
-    "minItems": lambda count: f"must have at least {count} items",
-    "maxItems": lambda count: f"must have at most {count} items",
+    "minLength": lambda count: f"must have at least {count} {plural('character', count)}",
+    "maxLength": lambda count: f"must have at most {count} {plural('character', count)}",
+    "minItems": lambda count: f"must have at least {count} {plural('item', count)}",
+    "maxItems": lambda count: f"must have at most {count} {plural('item', count)}",
     "uniqueItems": lambda _: "must not have the same item twice",
     "pattern": lambda pattern: f"must match {pattern}",
 }

@@ -27,7 +27,7 @@ from starlette.requests import HTTPConnection
 from .errors import RESOURCE_NOT_FOUND
 from .simulations import SWITCHES
 
-LOGGER = "test-server"
+LOGGER = "everything-server"
 LONGEST_URI = 2048
 """Characters of a URI that a session keeps; their number is the session layer's to bound."""
 

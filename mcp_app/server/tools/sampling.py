@@ -27,6 +27,7 @@ from pydantic import Field, TypeAdapter
 
 from ..asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
 from ..revisions import SINCE
+from ..words import plural
 from .basics import calculate, plain
 from .interactive import ASKING, context_is_supported
 
@@ -100,9 +101,8 @@ async def sample_with_tools(
             return answer.model_copy(update={"request_state": state})
         calls = [block for block in answer.content_as_list if isinstance(block, ToolUseContent)]
         if not calls:
-            return [
-                TextContent(type="text", text=f"After {turn + 1} turns the model said: {text_of(answer)}")
-            ]
+            turns = f"{turn + 1} {plural('turn', turn + 1)}"
+            return [TextContent(type="text", text=f"After {turns} the model said: {text_of(answer)}")]
         messages = [
             *messages,
             SamplingMessage(role="assistant", content=answer.content),

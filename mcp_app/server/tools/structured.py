@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from .. import resources
 from ..images import audio_content, icon
+from ..words import plural
 from .basics import INTEGER, PURE
 
 City = Literal["New York", "Chicago", "Los Angeles"]
@@ -48,7 +49,8 @@ async def get_resource_links(
         INTEGER,
     ] = 3,
 ) -> list[TextContent | ResourceLink]:
-    intro = f"Here are {count} resource links to resources available in this server:"
+    are = "is" if count == 1 else "are"
+    intro = f"Here {are} {count} resource {plural('link', count)} to resources available in this server:"
     # Odd resources are text and even ones blobs, so the links alternate.
     return [
         TextContent(type="text", text=intro),

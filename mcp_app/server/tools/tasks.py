@@ -15,6 +15,7 @@ from mcp_app.extensions.tasks.support import TaskSupport
 
 from ..asking import ELICITATION, ask, form
 from ..revisions import SINCE
+from ..words import plural
 from .basics import PURE, Boolean, Number, plain
 from .interactive import ASKING
 
@@ -39,16 +40,22 @@ async def slow_compute(
         Number, Field(ge=0, le=300, title="Duration in seconds", description="How long it takes, in seconds")
     ],
     label: Annotated[
-        str, Field(max_length=MAX_NAME, description="A name for the computation, repeated in its result")
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_NAME,
+            description="A name for the computation, repeated in its result",
+        ),
     ] = "slow",
 ) -> str:
+    length = f"{plain(seconds)} {plural('second', seconds)}"
     done = 0.0
     while done < seconds:
         step = min(1.0, seconds - done)
         await anyio.sleep(step)
         done += step
-        await ctx.report_progress(done, seconds, f"Computing {label}: {done:g} of {plain(seconds)} seconds")
-    return f"{label}: computed for {plain(seconds)} seconds."
+        await ctx.report_progress(done, seconds, f"Computing {label}: {done:g} of {length}")
+    return f"{label}: computed for {length}."
 
 
 CONFIRM: dict[str, Any] = {
@@ -61,7 +68,13 @@ CONFIRM: dict[str, Any] = {
 async def confirm_delete(
     ctx: Context,
     filename: Annotated[
-        str, Field(max_length=MAX_NAME, title="File name", description="The file that is not really deleted")
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_NAME,
+            title="File name",
+            description="The file that is not really deleted",
+        ),
     ],
 ) -> str | InputRequiredResult:
     answer = await ask(ctx, "confirmation", form(f"Delete {filename}?", CONFIRM), ElicitResult)
@@ -87,7 +100,9 @@ CLARIFICATION: dict[str, Any] = {
 
 async def simulate_research_query(
     ctx: Context,
-    topic: Annotated[str, Field(max_length=MAX_NAME, description="The research topic to investigate")],
+    topic: Annotated[
+        str, Field(min_length=1, max_length=MAX_NAME, description="The research topic to investigate")
+    ],
     ambiguous: Annotated[
         Boolean, Field(description="Pretend that the topic is ambiguous, which is then asked about")
     ] = False,

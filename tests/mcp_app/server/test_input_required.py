@@ -119,7 +119,7 @@ async def test_three_kinds_are_asked_for_at_once(fixture_server):
     assert first.input_requests["greeting"].params.messages[0].content.text == "Generate a greeting"
     assert first.input_requests["greeting"].params.max_tokens == 50
     assert isinstance(partly, InputRequiredResult)
-    assert text(done) == "Alice: Good day (1 roots)"
+    assert text(done) == "Alice: Good day (1 root)"
 
 
 async def test_each_round_has_its_question_and_its_state(fixture_server):

@@ -54,7 +54,7 @@ async def test_the_new_level_is_announced_on_the_log(server):
     await exchange.run(server, "logging/setLevel", {"level": "warning"})
     ((method, params),) = exchange.standalone
     assert method == "notifications/message"
-    assert params["logger"] == "test-server"
+    assert params["logger"] == "everything-server"
     assert params["data"] == "Logging level set to: warning"
     assert exchange.own == []
 

@@ -1,5 +1,8 @@
 """The tools that become tasks, run without tasks: one body for every client."""
 
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
+
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult
@@ -36,6 +39,38 @@ async def test_a_slow_computation_says_how_far_it_is(server, era):
         )
     assert text(result) == "x: computed for 0.01 seconds."
     assert heard == [(0.01, "Computing x: 0.01 of 0.01 seconds")]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("slow_compute", {"seconds": 1}, "computed for 1 second."),
+        ("slow_compute", {"seconds": 1.0}, "computed for 1 second."),
+        ("slow_compute", {"seconds": 0}, "computed for 0 seconds."),
+        ("get-resource-links", {"count": 1}, "Here is 1 resource link to resources available"),
+        ("get-resource-links", {"count": 2}, "Here are 2 resource links to resources available"),
+        ("longRunningOperation", {"duration": 0, "steps": 1}, "Duration: 0 seconds, Steps: 1."),
+    ],
+)
+async def test_a_noun_is_in_the_number_of_what_it_counts(server, monkeypatch, name, arguments, said):
+    monkeypatch.setattr(tasks, "anyio", SimpleNamespace(sleep=AsyncMock()))
+    async with connect(server, MODERN) as client:
+        assert said in texts(await client.call_tool(name, arguments))[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "empty"),
+    [
+        ("confirm_delete", {"filename": ""}, "filename"),
+        ("slow_compute", {"seconds": 0, "label": ""}, "label"),
+        ("simulate-research-query", {"topic": ""}, "topic"),
+    ],
+)
+async def test_what_a_sentence_names_is_not_empty(server, era, name, arguments, empty):
+    async with connect(server, era, Answers()) as client:
+        result = await client.call_tool(name, arguments)
+    assert result.is_error
+    assert f"`{empty}` must have at least 1 character" in texts(result)[0]
 
 
 @pytest.mark.parametrize(
