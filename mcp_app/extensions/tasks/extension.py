@@ -28,15 +28,16 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     CallToolRequestParams,
     CallToolResult,
+    InputRequest,
     RequestParams,
     TextContent,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 
 from mcp_app.mirrors import fault
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
-from mcp_app.server.asking import UnfitAnswer, validated
+from mcp_app.server.asking import UnfitAnswer, checked, validated
 from mcp_app.server.schema_messages import problems
 from mcp_app.tokens import grant_of
 
@@ -50,6 +51,8 @@ IDENTIFIER = "io.modelcontextprotocol/tasks"
 _METHODS = _GET, _UPDATE, _CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
 
 Context = ServerRequestContext[Any, Any]
+
+_REQUESTS: TypeAdapter[InputRequest] = TypeAdapter(InputRequest)
 
 LONGEST_TASK_ID = 128
 """Characters; those made here are shorter."""
@@ -271,16 +274,15 @@ def _too_large(what: str) -> MCPError:
 
 
 def _checked(key: str, request: Mapping[str, Any], answer: Any) -> Any:
-    """An answer of the kind that was asked for; that to a form fits the form's schema.
+    """An answer, if it is one to this request: what `ask` refuses is refused here, before the task goes on.
 
     Raises:
         MCPError: It is none; the question stays open.
     """
+    path = f"inputResponses.{key}"
     try:
-        given = validated(request["method"], answer, f"inputResponses.{key}")
+        given = validated(request["method"], answer, path)
+        checked(_REQUESTS.validate_python(request), given)
     except UnfitAnswer as unfit:
-        raise MCPError(INVALID_PARAMS, str(unfit)) from None
-    schema = request.get("params", {}).get("requestedSchema")
-    if schema is not None and given.action == "accept" and (wrong := problems(schema, given.content or {})):
-        raise MCPError(INVALID_PARAMS, f"The answer inputResponses.{key} does not match its form: {wrong}")
+        raise MCPError(INVALID_PARAMS, f"{path}: {unfit}") from None
     return answer

@@ -1,5 +1,7 @@
 """Questions of a task: asked, answered one by one, in whichever process, and only once."""
 
+import json
+
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
@@ -134,6 +136,41 @@ async def test_an_answer_that_does_not_fit_its_form_leaves_the_question_open(dem
     await demonstration.update(task_id, {key: {"action": "accept", "content": {"confirm": True}}})
     task = await demonstration.until(task_id, "completed")
     assert "was deleted" in task["result"]["content"][0]["text"]
+
+
+WEATHER = {"name": "weather", "inputSchema": {"type": "object"}}
+
+
+def use(call_id):
+    return {"type": "tool_use", "id": call_id, "name": "weather", "input": {}}
+
+
+@pytest.mark.parametrize(
+    ("tools", "calls", "reason"),
+    [
+        (None, ["a"], "was offered none"),
+        ([], ["a"], "was offered none"),
+        (None, ["a", "b"], "was offered none"),
+        ([WEATHER], ["a", "a"], "the same id"),
+    ],
+)
+async def test_what_a_model_may_not_answer_leaves_the_question_open(here, tools, calls, reason):
+    params = {
+        "messages": [{"role": "user", "content": {"type": "text", "text": "?"}}],
+        "maxTokens": 10,
+    } | ({} if tools is None else {"tools": tools})
+    request = {"method": "sampling/createMessage", "params": params}
+    owner = json.dumps(["client", None, "alice"], separators=(",", ":"))
+    task = await here.store.create(owner, "careful", {})
+    await here.store.ask(task, task.run, {"model": request}, None)
+    said = {"role": "assistant", "model": "m", "content": [use(call) for call in calls]}
+    with pytest.raises(MCPError, match=f"inputResponses.model: .*{reason}") as caught:
+        await here.update(task.id, {"model": said})
+    assert caught.value.code == INVALID_PARAMS
+    assert list((await here.get(task.id))["inputRequests"]) == ["model"]
+    said["content"] = [use("a")] if tools else {"type": "text", "text": "Rain"}
+    await here.update(task.id, {"model": said})
+    assert (await here.get(task.id))["status"] != "input_required"
 
 
 @pytest.mark.parametrize(
