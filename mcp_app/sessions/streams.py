@@ -212,9 +212,12 @@ class EventStream:
         A client that has seen those bytes may act on them: it then relies on the stream being in place.
         While Redis cannot be reached a stream begins all the same; `items` knows what to do.
         """
+        is_placed = True
         try:
             await self._streams.opened(self)
         except (RedisError, OSError):
+            is_placed = False
+        if not is_placed:
             self.close()  # the client is told to come back
             yield
             return

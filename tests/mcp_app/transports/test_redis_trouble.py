@@ -13,7 +13,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import START
 from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.streams import EventStream
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -374,3 +376,21 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
     left = [key async for key in redis.scan_iter() if session.id in key]
     assert all(key.startswith(("mcp:lease:", "mcp:answer:")) for key in left), left
     assert await keys_without_expiry() == []
+
+
+@pytest.mark.parametrize("fault", [RedisConnectionError, RedisTimeoutError, OSError])
+async def test_a_fault_within_a_stream_that_began_without_redis_is_not_blamed_on_redis(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    async def fail(session_id: str) -> None:
+        raise fault
+
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    monkeypatch.setattr(one.runtime.mailbox, "join", fail)
+    stream = EventStream(one.runtime.streams, record, "a-stream", START)
+    with pytest.raises(ZeroDivisionError) as caught:
+        async with stream.opened():
+            raise ZeroDivisionError
+    assert caught.value.__context__ is None
+    assert len(one.runtime.streams) == 0
