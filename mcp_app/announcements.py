@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
@@ -18,14 +18,13 @@ from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.store import TaskStore
-from mcp_app.sessions import keys
 from mcp_app.sessions.audience import Audience
 from mcp_app.sessions.bus import to_message
 from mcp_app.sessions.connection import connect
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.mailbox import EVERYONE, Mailbox
-from mcp_app.sessions.overview import connected, shown
-from mcp_app.sessions.record import ENDED
+from mcp_app.sessions.overview import shown
+from mcp_app.sessions.record import ENDED, erase
 from mcp_app.tokens import WITHDRAWN
 
 logger = logging.getLogger(__name__)
@@ -80,14 +79,18 @@ def end_session(session_id: str, by: str) -> bool:
     Raises:
         RedisError: The session may still live.
     """
-    with connected() as redis:
-        owner = cast("str | None", redis.hget(keys.record(session_id), "owner"))
-        existed = bool(redis.delete(*keys.of_session(session_id)))
-        if owner is not None:
-            redis.zrem(keys.sessions_of(owner), session_id)
+    existed = async_to_sync(_erase)(session_id)
     _tell_everyone({"type": ENDED, "session": session_id})
     logger.info("session ended by an operator", extra={"session": shown(session_id), "by": by})
     return existed
+
+
+async def _erase(session_id: str) -> bool:
+    redis = connect(settings.REDIS_URL)
+    try:
+        return await erase(redis, session_id)
+    finally:
+        await redis.aclose()
 
 
 def _tell_everyone(message: dict[str, Any]) -> None:

@@ -132,6 +132,18 @@ class TooManySessions(Exception):
     """The person has as many sessions in use as they may have."""
 
 
+async def erase(redis: Redis, session_id: str) -> bool:
+    """Delete a session's keys, and its place in its person's count. False when there is none.
+
+    Whoever does this then announces `ENDED`.
+    """
+    owner = await cast(Any, redis.hget(keys.record(session_id), "owner"))
+    existed = bool(await redis.delete(*keys.of_session(session_id)))
+    if owner is not None:
+        await redis.zrem(keys.sessions_of(owner), session_id)
+    return existed
+
+
 class SessionStore:
     """Reads and writes session records; remembers the ones it read for a few seconds.
 
@@ -257,10 +269,7 @@ class SessionStore:
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
-        owner = await cast(Any, self._redis.hget(keys.record(session_id), "owner"))
-        await self._redis.delete(*keys.of_session(session_id))
-        if owner is not None:
-            await self._redis.zrem(keys.sessions_of(owner), session_id)
+        await erase(self._redis, session_id)
         await self.announce(ENDED, session_id)
 
     def forget(self, session_id: str) -> None:
