@@ -139,12 +139,16 @@ class Runtime:
     @property
     def needs(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What must work for MCP to be served, for `transports.health.Readyz`."""
-        return {"redis": self._try_redis, "channel layer": self.mailbox.probe}
+        return {"redis": self._try_redis, "channel layer": self._try_channel_layer}
 
     async def _try_redis(self) -> None:
         await self.start()
         await self.peers.enrol()
         await try_commands(self.redis)
+
+    async def _try_channel_layer(self) -> None:
+        await self.start()
+        await self.mailbox.probe()
 
     async def start(self) -> None:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.

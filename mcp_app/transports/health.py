@@ -57,11 +57,15 @@ class Readyz:
         return await asyncio.shield(self._trying)
 
     async def _try_all(self) -> str | None:
-        for name, attempt in self._needs.items():
-            try:
-                async with asyncio.timeout(_PROBE_SECONDS):
-                    await attempt()
-            except Exception as error:
-                logger.warning("not ready", extra={"need": name, "reason": str(error) or repr(error)})
-                return name
+        """Try everything at the same time, so that the answer takes as long as the slowest."""
+        faults = await asyncio.gather(*(self._fault(*need) for need in self._needs.items()))
+        return next((fault for fault in faults if fault is not None), None)
+
+    async def _fault(self, name: str, attempt: Callable[[], Awaitable[None]]) -> str | None:
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await attempt()
+        except Exception as error:
+            logger.warning("not ready", extra={"need": name, "reason": str(error) or repr(error)})
+            return name
         return None

@@ -267,6 +267,31 @@ async def test_the_first_need_that_does_not_work_is_named() -> None:
     assert (response.status, await response.json()) == (503, {"status": "not ready", "reason": "b"})
 
 
+async def test_needs_are_tried_at_the_same_time() -> None:
+    together = asyncio.Barrier(3)
+
+    async def waits_for_the_others() -> None:
+        await together.wait()
+
+    needs = dict.fromkeys("abc", waits_for_the_others)
+    assert (await Http(Readyz(needs)).request("GET", "/readyz")).status == 200
+
+
+async def test_the_first_need_in_order_is_named_even_if_it_fails_last() -> None:
+    other_has_failed = asyncio.Event()
+
+    async def fails_last() -> None:
+        await other_has_failed.wait()
+        raise RuntimeError("out of order")
+
+    async def fails_first() -> None:
+        other_has_failed.set()
+        raise RuntimeError("out of order")
+
+    response = await Http(Readyz({"a": fails_last, "b": fails_first})).request("GET", "/readyz")
+    assert (await response.json())["reason"] == "a"
+
+
 async def test_a_need_that_never_answers_does_not_work() -> None:
     async def hangs() -> None:
         await asyncio.Event().wait()
