@@ -7,6 +7,8 @@ everything else         sign-in, consent, admin, pages      Django
 """
 
 import gc
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 from everything_site import startup
@@ -14,6 +16,7 @@ from everything_site import startup
 startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
@@ -33,7 +36,11 @@ from mcp_app.transports.streamable_http import StreamableHttp  # noqa: E402
 django_application = cast(Any, ASGIHandler())
 runtime = Runtime()
 browsers = tuple(conf.allowed_origins)
-needs = {**runtime.needs, "database": try_database}
+own_apps = ["mcp_app"] if settings.IS_SEPARATE else None  # whose tables this server writes
+needs: dict[str, Callable[[], Awaitable[None]]] = {
+    **runtime.needs,
+    "database": partial(try_database, own_apps),
+}
 
 
 def route(pattern: str, app: Any) -> URLPattern:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from django.db import InterfaceError, InternalError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
-_READ_ONLY = "25006"
-"""SQLSTATE read_only_sql_transaction: PostgreSQL has become a standby, as after a failover."""
+_REFUSALS = frozenset({"25006", "42501"})
+"""SQLSTATE of PostgreSQL: read_only_sql_transaction, as of a standby after a failover, and
+insufficient_privilege, of a role that lacks a right. An operator mends both while the server runs."""
 
 
 def is_database_outage(error: BaseException) -> bool:
     """Whether the database cannot be used for now.
 
     It cannot be reached, refuses the connection or the password, has too many clients, took too long, is
-    locked (SQLite), shuts down, or takes no writes.
+    locked (SQLite), shuts down, takes no writes, or forbids what is asked.
     """
-    if isinstance(error, InternalError):
-        return getattr(error.__cause__, "sqlstate", None) == _READ_ONLY
-    return isinstance(error, OperationalError | InterfaceError)
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in _REFUSALS

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import secrets
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -10,23 +12,31 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+)
 from django.test import Client, RequestFactory
 
 from everything_site.database_outage import server_error
+from everything_site.readiness import try_database
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.processes import Installation, free_port, installation
 
 
-class ReadOnly(Exception):
-    """What psycopg raises on a standby."""
+class Refused(Exception):
+    """What psycopg raises when PostgreSQL refuses a statement."""
 
-    sqlstate = "25006"
+    def __init__(self, sqlstate: str) -> None:
+        self.sqlstate = sqlstate
 
 
-def standby() -> InternalError:
-    error = InternalError("cannot execute INSERT in a read-only transaction")
-    error.__cause__ = ReadOnly()
+def refused(error: Exception, sqlstate: str) -> Exception:
+    error.__cause__ = Refused(sqlstate)
     return error
 
 
@@ -38,7 +48,8 @@ OUTAGES = {
     "too slow": OperationalError("canceling statement due to statement timeout"),
     "locked": OperationalError("database is locked"),
     "cut": InterfaceError("connection already closed"),
-    "standby": standby(),
+    "standby": refused(InternalError("cannot execute INSERT in a read-only transaction"), "25006"),
+    "forbidden": refused(ProgrammingError("permission denied for table oauth_app_client"), "42501"),
 }
 FORM = "application/x-www-form-urlencoded"
 PROGRAMS = [
@@ -99,7 +110,15 @@ def test_a_person_is_shown_a_page(
     assert int(response["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("error", [IntegrityError("duplicate"), InternalError("a bug"), ValueError("a bug")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        IntegrityError("duplicate"),
+        InternalError("a bug"),
+        ValueError("a bug"),
+        refused(ProgrammingError("syntax error"), "42601"),
+    ],
+)
 def test_a_fault_of_ours_is_no_outage(visitor: Client, error: Exception) -> None:
     def fail(*args: Any) -> Any:
         raise error
@@ -131,6 +150,41 @@ def test_an_open_connection_is_closed_without_a_query(django_db_setup: None, dja
 def test_every_url_configuration_uses_that_handler(urls: str) -> None:
     module = import_module(f"everything_site.{urls}")
     assert module.handler500 == "everything_site.database_outage.server_error"
+
+
+@pytest.fixture
+def role(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A role without rights, as which new connections act."""
+    name = f"limited_{secrets.token_hex(4)}"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {name}")
+        cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
+    options = {**connection.settings_dict.get("OPTIONS", {}), "options": f"-c role={name}"}
+    with monkeypatch.context() as patched:
+        patched.setitem(connection.settings_dict, "OPTIONS", options)
+        yield name
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP OWNED BY {name}")
+        cursor.execute(f"DROP ROLE {name}")
+
+
+def try_it(labels: list[str] | None = None) -> None:
+    asyncio.run(try_database(labels))
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="TEST_DATABASE_URL names no PostgreSQL")
+@pytest.mark.parametrize("right", ["SELECT", "INSERT", "UPDATE", "DELETE"])
+def test_a_role_that_lacks_a_right_is_not_ready(role: str, right: str) -> None:
+    with pytest.raises(OperationalError, match="lacks the right"):
+        try_it()
+    with connection.cursor() as cursor:
+        cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+    try_it()
+    with connection.cursor() as cursor:
+        cursor.execute(f"REVOKE {right} ON oauth_app_client FROM {role}")
+    with pytest.raises(OperationalError, match=f"lacks the right to {right} in table .*oauth_app_client"):
+        try_it()
+    try_it(["mcp_app"])
 
 
 # --- real processes ----------------------------------------------------------------------------------
