@@ -10,11 +10,16 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
+from tests.settings import FOLDER
 
 
 def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and processes hand that on to theirs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    FOLDER.cleanup()  # at the end of the interpreter it would be a warning in each worker
 
 
 @pytest.fixture(scope="session", autouse=True)

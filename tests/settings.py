@@ -4,13 +4,14 @@ import os
 from pathlib import Path
 
 from tests.support.folders import short_folder
+from tests.support.workers import redis_url
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "false"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 os.environ["BASE_URI"] = "http://localhost:3232"
-_folder = short_folder("everything-tests-")  # goes with this process
-os.environ["REDIS_URL"] = os.environ.get("TEST_REDIS_URL") or f"unix://{Path(_folder.name) / 'valkey.sock'}"
+FOLDER = short_folder("everything-tests-")  # goes with this process
+os.environ["REDIS_URL"] = redis_url() or f"unix://{Path(FOLDER.name) / 'valkey.sock'}"
 os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one address
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
@@ -19,6 +20,6 @@ from everything_site.settings import DATABASES  # noqa: E402
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # In memory, all threads would share one connection, and nothing would ever happen at once.
-    DATABASES["default"]["TEST"] = {"NAME": str(Path(_folder.name) / "test.sqlite3")}
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(FOLDER.name) / "test.sqlite3")}
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

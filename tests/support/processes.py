@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from everything_site import valkey
+from tests.support import workers
 from tests.support.folders import short_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +138,7 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
     """An installation with an empty database; its embedded Redis runs while the context is open."""
     with short_folder() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        redis_url = os.environ.get("TEST_REDIS_URL") or f"unix://{folder / 'valkey.sock'}"
+        redis_url = workers.redis_url() or f"unix://{folder / 'valkey.sock'}"
         if redis_url.startswith("unix://"):
             stack.enter_context(valkey.running(redis_url))
         kept = {
