@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from html import unescape
 from typing import Any
 
 from everything_site.doctor.discovery import challenge_of
@@ -18,8 +16,6 @@ ENDPOINT = "endpoint"
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 TOOLS = "tools/list"
-
-_PARAGRAPH = re.compile(r"<p>([^<]*)</p>")
 
 
 def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
@@ -105,8 +101,7 @@ def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Findi
         says = "Only who signs in through the doctor sees whether the server reads the document; see --as."
         return [Finding(CLIENT_BY_URL, Level.SKIPPED, says)]
     if reply.status >= 400:
-        paragraph = _PARAGRAPH.search(reply.text)
-        said = f" {unescape(paragraph.group(1)).strip()[:600]}" if paragraph else ""
+        said = f" {reply.sentence}" if reply.sentence else ""
         found.fault(
             "The metadata offers client_id_metadata_document_supported, and a client that presents itself as "
             f"{client_id} is refused ({reply.status}).{said} Such a client does not register instead, so it "

@@ -51,7 +51,8 @@ def challenge(reply: Reply) -> list[Finding]:
         )
     elif reply.status != 401:
         found.fault(
-            f"Without a token the answer is {reply.status}; only 401 makes a client sign in.",
+            f"Without a token the answer is {reply.status}; only 401 makes a client sign in."
+            + (f" It says: {reply.sentence}" if reply.sentence else ""),
             "MCP 2025-11-25 Authorization, Error Handling; RFC 6750 §3.1",
         )
     else:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from html import unescape
 from typing import Any
+
+_OF_A_FIELD = re.compile(r'<p class="errors"[^>]*>([^<]*)</p>')
+_PARAGRAPH = re.compile(r"<p>([^<]*)</p>")
 
 
 class Level(StrEnum):
@@ -79,6 +84,19 @@ class Reply:
         """The JSON object of the body; None when it is none."""
         value = self.json
         return value if isinstance(value, dict) else None
+
+    @property
+    def sentence(self) -> str:
+        """Why it refuses: the message of an error, or what a page says of a field or at its beginning."""
+        answer = self.object
+        if answer is not None:
+            error = answer.get("error")
+            said = (
+                error.get("message") if isinstance(error, dict) else answer.get("error_description") or error
+            )
+            return said[:600] if isinstance(said, str) else ""
+        found = _OF_A_FIELD.search(self.text) or _PARAGRAPH.search(self.text)
+        return unescape(found[1]).strip()[:600] if found else ""
 
     @property
     def result(self) -> Any:

@@ -68,6 +68,9 @@ def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
                     return parameters(target)
                 page = await read(http, "GET", target)
                 continue
+            if page.status >= 400:
+                said = page.sentence or f"{page.url.partition('?')[0]} answers {page.status}"
+                raise NotSignedIn(f"{person} is refused: {said.removesuffix('.')}")
             form, data = _decision(page.text, person)
             # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
             action = urljoin(page.url, form.action)

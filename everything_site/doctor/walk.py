@@ -71,6 +71,8 @@ class Walk:
         if challenged.status != 401 and isinstance((open_to_all := await self._discover(None)).result, dict):
             challenged = open_to_all
         self._note(discovery.challenge(challenged))
+        if challenged.status in (404, 405):  # no endpoint: what is said of it would be said of nothing
+            raise Stopped
         if 200 <= challenged.status < 300:
             await self._use(None)
             return

@@ -9,15 +9,17 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from django.core.management import BaseCommand, CommandError
 
-from everything_site.doctor.discovery import is_secure
+from everything_site.doctor.discovery import is_secure, origin_of
 from everything_site.doctor.findings import Finding, Level
 from everything_site.doctor.reading import client
 from everything_site.doctor.sign_in import in_a_browser, played_by
 from everything_site.doctor.walk import Walk
+from everything_site.env import is_loopback
 from everything_site.terminal import visible
 
 
@@ -50,8 +52,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="write the answer as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not is_secure(options["url"]):
-            raise CommandError("The URL must be https, or http on this computer.")
+        if fault := _fault(options["url"]):
+            raise CommandError(fault)
         findings = asyncio.run(examine(say=self.stderr.write, **_chosen(options)))
         faults = sum(finding.level == Level.FAULT for finding in findings)
         if options["json"]:
@@ -76,6 +78,21 @@ class Command(BaseCommand):
             if finding.spec:
                 self.stdout.write(f"         asked for by {finding.spec}")
         self.stdout.write(f"\nFaults: {faults}" if faults else "\nA client gets in.")
+
+
+def _fault(url: str) -> str | None:
+    """Why no walk to this URL can be made, or None."""
+    if "://" not in url:
+        host = urlsplit(f"//{url}").hostname if origin_of(f"http://{url}") else None
+        scheme = "http" if host is not None and is_loopback(host) else "https"
+        return f"The URL lacks its scheme: try {scheme}://{url}"
+    if not is_secure(url):
+        return "The URL must be https, or http on this computer."
+    path = urlsplit(url).path.rstrip("/")
+    if path.endswith("/sse"):
+        other = urlsplit(url)._replace(path=path.removesuffix("/sse") + "/mcp", query="").geturl()
+        return f"The doctor speaks Streamable HTTP only, and /sse is where HTTP+SSE is spoken: try {other}"
+    return None
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:

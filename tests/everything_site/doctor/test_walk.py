@@ -487,3 +487,72 @@ async def test_our_own_server_is_healthy():
             assert "fault" in failed.value.stdout
         finally:
             server.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("localhost:4717/mcp", "lacks its scheme: try http://localhost:4717/mcp"),
+        ("127.0.0.1:4717/mcp", "lacks its scheme: try http://127.0.0.1:4717/mcp"),
+        ("mcp.example.com/mcp", "lacks its scheme: try https://mcp.example.com/mcp"),
+        ("[::1", "lacks its scheme"),
+        ("", "lacks its scheme"),
+        ("http://mcp.example.com/mcp", "must be https, or http on this computer"),
+        ("ftp://localhost/mcp", "must be https, or http on this computer"),
+        ("http://localhost:4717/sse", "Streamable HTTP only.*: try http://localhost:4717/mcp$"),
+        ("https://mcp.example.com/a/sse/?b=c", "Streamable HTTP only.*: try https://mcp.example.com/a/mcp$"),
+    ],
+)
+def test_a_url_that_cannot_be_walked_to_is_refused_with_what_to_try(url, sentence):
+    with pytest.raises(CommandError, match=sentence):
+        call_command("doctor", url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (
+            404,
+            {"json": {"jsonrpc": "2.0", "id": None, "error": {"message": "It is at /mcp"}}},
+            "It is at /mcp",
+        ),
+        (
+            405,
+            {"json": {"error": "invalid_request", "error_description": "POST is not for here"}},
+            "not for here",
+        ),
+        (404, {"text": "<html><p>Nothing &amp; nobody</p>"}, "Nothing & nobody"),
+        (404, {"json": {"error": 5}}, "404"),
+        (404, {"text": ""}, "404"),
+    ],
+)
+async def test_where_there_is_no_endpoint_its_own_answer_is_shown_and_nothing_else(status, body, says):
+    steps, [finding] = await walk(lambda request: httpx2.Response(status, **body))
+    assert steps == ["fault: challenge"]
+    assert says in finding.says
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (httpx2.Response(403, text="<p>This name is taken.</p>"), "This name is taken."),
+        (
+            httpx2.Response(
+                400, text='<form><p class="errors" id="e">No spaces.</p><input name="name"></form>'
+            ),
+            "No spaces.",
+        ),
+        (httpx2.Response(500, text=""), "answers 500."),
+    ],
+)
+async def test_who_is_refused_at_the_sign_in_page_hears_why(fake, page, says):
+    def refusing(request):
+        if request.url.path == "/authorize" and "not-registered" not in str(request.url):
+            return httpx2.Response(200, text='<form action="/login" method="post"><input name="name"></form>')
+        return page if request.url.path == "/login" else fake(request)
+
+    _, findings = await walk(refusing, person="root")
+    [fault] = [finding.says for finding in findings if finding.level == Level.FAULT]
+    assert fault.startswith("Nobody could sign in: root is refused: ")
+    assert fault.endswith(says)
+    assert "fake identity provider" not in fault
