@@ -1,6 +1,7 @@
 """Where Django answers at the MCP server of separate mode: what it is, and whose tokens it takes.
 
-Nothing here signs anybody in or gives a token. The admin is at the authorization server.
+Nothing here signs anybody in or gives a token. The admin is at the authorization server, and so are the
+connected applications; who looks for them here is sent there.
 """
 
 from django.urls import include, path, re_path
@@ -13,6 +14,7 @@ handler500 = "everything_site.database_outage.server_error"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),
+    re_path(r"^(?:connections$|admin(?:/|$))", views.at_authorization_server),
     path("", include("mcp_app.auth.urls")),
     re_path(
         r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$", metadata.other_authorization_server

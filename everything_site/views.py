@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -63,6 +63,13 @@ def _authorization_server() -> dict[str, Any]:
 @require_safe
 def auth_landing(request: HttpRequest) -> HttpResponse:
     return render(request, "auth_landing.html", {"mcp_url": settings.MCP_RESOURCE_URL})
+
+
+@require_safe
+def at_authorization_server(request: HttpRequest) -> HttpResponse:
+    """Lead to the same page of the authorization server, or to the root of one of another maker."""
+    is_ours = env.auth_server_fault(settings.ENV) is None
+    return HttpResponseRedirect(settings.AUTH_SERVER_URL + (request.get_full_path() if is_ours else "/"))
 
 
 @csrf_exempt
