@@ -3,7 +3,7 @@
 #
 #     sh docs/clients/curl.sh http://localhost:3232 [NAME]
 #
-# NAME is who to be at the fake identity provider (default: alice). It prints each step and the answer; the first
+# The URL may also be that of the endpoint, with /mcp. NAME is who to be at the fake identity provider (default: alice). It prints each step and the answer; the first
 # answer that is not as expected ends it with status 1. This file signs in; the features are in the folder curl/.
 set -eu
 
@@ -11,12 +11,22 @@ for tool in curl openssl; do
     command -v "$tool" >/dev/null || { echo "$tool is needed: install it first." >&2; exit 2; }
 done
 case ${1--h} in -*) echo "usage: sh curl.sh BASE_URI [NAME]" >&2; exit 2 ;; esac
-base=$1
+base=${1%/}
+base=${base%/mcp}
 name=${2:-alice}
 callback=http://127.0.0.1:33418/callback
 scratch=$(mktemp -d)
 listener=
-trap '[ -z "$listener" ] || kill "$listener" 2>/dev/null; rm -rf "$scratch"' EXIT
+
+finish() { # whatever a command in here ends with, the script ends with 0, 1 or 2
+    status=$?
+    [ -z "$listener" ] || kill "$listener" 2>/dev/null || true
+    rm -rf "$scratch"
+    case $status in 0 | 1 | 2) exit "$status" ;; esac
+    echo "$base does not answer as expected (a command ended with status $status)." >&2
+    exit 1
+}
+trap finish EXIT
 answer=$scratch/answer head=$scratch/head cookies=$scratch/cookies page=$scratch/page
 
 step() { printf '\n== %s\n' "$1"; }
@@ -58,7 +68,8 @@ base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
 step "Discovery: the challenge leads to the resource's metadata, and that to the authorization server's"
 curl -sS -m 20 -D "$head" -o "$answer" -X POST "$base/mcp"
-resource_metadata=$(field 'WWW-Authenticate' | sed 's/.*resource_metadata="\([^"]*\)".*/\1/')
+resource_metadata=$(field 'WWW-Authenticate' | sed -n 's/.*resource_metadata="\([^"]*\)".*/\1/p')
+[ -n "$resource_metadata" ] || { echo "There is no MCP endpoint at $base/mcp that asks for a sign-in." >&2; exit 1; }
 curl -s -m 20 "$resource_metadata" >"$answer"
 expect authorization_servers
 resource=$(value resource <"$answer")
@@ -83,6 +94,14 @@ submit() { # submit FIELD=VALUE: press a button of the page in $page, which came
         --data-urlencode "csrfmiddlewaretoken=$csrf" --data-urlencode "$1" "${issuer%/}$action"
 }
 
+must_ask() { # must_ask: the page in $page is a form, and no refusal
+    said=$(sed -n 's/.*<p class="errors"[^>]*>\([^<]*\)<.*/\1/p; s/.*<p>\([^<]*\)<\/p>.*/\1/p' "$page" | head -n 1)
+    if grep -q 'class="errors"' "$page" || ! grep -q '<form method="post"' "$page"; then
+        echo "$name is not signed in: ${said:-the page has no form}" >&2
+        exit 1
+    fi
+}
+
 sign_in() { # sign_in SCOPES: with PKCE, as $name at the fake identity provider, who consents
     verifier=$(openssl rand 48 | base64url)
     challenge=$(printf %s "$verifier" | openssl dgst -sha256 -binary | base64url)
@@ -92,8 +111,11 @@ sign_in() { # sign_in SCOPES: with PKCE, as $name at the fake identity provider,
     query="$query&scope=$(printf %s "$1" | sed 's/ /%20/g')"
     rm -f "$cookies"
     where=$(curl -s -m 20 -L -b "$cookies" -c "$cookies" -o "$page" -w '%{url_effective}' "$authorize?$query")
+    must_ask
     next=$(submit "name=$name")
+    [ -n "$next" ] || must_ask
     where=$(curl -s -m 20 -L -b "$cookies" -c "$cookies" -o "$page" -w '%{url_effective}' "$next")
+    must_ask
     submit decision=allow >"$answer"
     expect "state=$state"
     expect "iss=$(encoded "$issuer")"

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import changes
 import extensions
@@ -22,10 +24,11 @@ import features
 import httpx2
 import questions
 from mcp import Client
+from mcp.client.auth import OAuthFlowError
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from person import Person
-from signing_in import SignIn, signing_in
+from signing_in import NotSignedIn, SignIn, signing_in
 from steps import MODERN, WAIT, check, say
 
 
@@ -81,21 +84,46 @@ def main() -> None:
     parser.add_argument("--as", dest="name", help="sign in as this person, without a browser")
     parser.add_argument("--revision", choices=("2025-11-25", MODERN), default=MODERN)
     options = parser.parse_args()
+    if "://" not in options.url:
+        sys.exit(f"{options.url} lacks its scheme, such as http://{options.url}")
     # The client calls what 2026-07-28 deprecated by that name; this server shows it all the same.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
-    away: BaseExceptionGroup[httpx2.TransportError] | None = None
+    logging.getLogger("mcp").addHandler(logging.NullHandler())  # which writes tracebacks; a sentence follows
+    sentence = None
     try:
         asyncio.run(walk(options.url, options.name, options.revision))
-    except* httpx2.TransportError as group:  # what is raised in here would be shown as a group
-        away = group
-    if away is not None:
-        sys.exit(f"{options.url} cannot be reached ({_reason(away)}). Does the server run there?")
+    except Exception as error:
+        sentence = _sentence(options.url, _first(error))
+        if sentence is None:
+            raise
+    if sentence is not None:
+        sys.exit(sentence)
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return _reason(error.exceptions[0])
-    return str(error) or type(error).__name__
+def _first(error: BaseException) -> BaseException:
+    """What happened, without the groups of tasks in which it did."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _sentence(url: str, error: BaseException) -> str | None:
+    """What to tell a person of a mistake that people make; None of a fault of this script."""
+    match error:
+        case httpx2.TransportError():
+            return (
+                f"{url} cannot be reached ({str(error) or type(error).__name__}). Does the server run there?"
+            )
+        case NotSignedIn():
+            return str(error)
+        case MCPError() | OAuthFlowError():
+            says = f"{url} cannot be used: {str(error).partition(chr(10))[0]}"
+        case _:
+            return None
+    is_endpoint = urlsplit(url).path.rstrip("/").endswith("/mcp")
+    return (
+        says
+        if is_endpoint or "/mcp" in says
+        else f"{says.removesuffix('.')}. The URL of Streamable HTTP ends with /mcp."
+    )
 
 
 if __name__ == "__main__":

@@ -32,6 +32,10 @@ class Memory:
         self.client = client_info
 
 
+class NotSignedIn(Exception):
+    """Nobody gave access, and why."""
+
+
 class SignIn:
     """What happens between the authorization URL and the client's callback.
 
@@ -63,7 +67,7 @@ class SignIn:
         back = await asyncio.wait_for(self._answers.get(), 600)
         answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
         if "code" not in answer:
-            raise SystemExit(f"No access was given: {answer.get('error')}")
+            raise NotSignedIn(f"No access was given: {answer.get('error')}")
         return AuthorizationCodeResult(code=answer["code"], state=answer["state"], iss=answer.get("iss"))
 
     async def _called_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,12 +87,19 @@ class SignIn:
                     return
                 action = re.search(r'<form method="post" action="([^"]*)"', page.text)
                 token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page.text)
-                assert action, page.text
+                if action is None or page.is_error:
+                    raise NotSignedIn(f"{name} is not signed in: {_said(page.text)}")
                 # The first page asks for a name, the second for a decision; neither minds the other's field.
                 form = {"csrfmiddlewaretoken": token[1] if token else "", **pressed}
                 address = urljoin(str(page.url), unescape(action[1]))
                 page = await http.post(address, data=form, headers={"Referer": str(page.url)})
-        raise AssertionError("no way back from the sign-in")
+        raise NotSignedIn(f"There is no way back from the sign-in: the last page is {page.url}")
+
+
+def _said(page: str) -> str:
+    """The sentence by which a page refuses: of the field in error, else its first paragraph."""
+    found = re.search(r'<p class="errors"[^>]*>([^<]*)<', page) or re.search(r"<p>([^<]*)</p>", page)
+    return unescape(found[1]) if found else "the page has no form"
 
 
 def signing_in(url: str, sign_in: SignIn) -> OAuthClientProvider:

@@ -46,6 +46,28 @@ def test_curl_alone_walks_every_feature(site: Deployment) -> None:
     assert not done.stderr
 
 
+@pytest.mark.parametrize("suffix", ["/mcp", "/", "/mcp/"])
+def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suffix: str) -> None:
+    """As far as the sign-in, where it is told that the name is none."""
+    done = run("sh", str(CLIENTS / "curl.sh"), site.url + suffix, "two words")
+    assert done.returncode == 1
+    assert done.stderr.startswith("two words is not signed in: A name may hold ")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/sse", "/healthz"])
+def test_the_curl_client_says_that_there_is_no_endpoint(site: Deployment, path: str) -> None:
+    done = run("sh", str(CLIENTS / "curl.sh"), site.url + path)
+    assert done.returncode == 1
+    assert done.stderr == f"There is no MCP endpoint at {site.url}{path}/mcp that asks for a sign-in.\n"
+
+
+@pytest.mark.parametrize("address", ["http://localhost:1", "http://nowhere.invalid", "gopher://localhost"])
+def test_the_curl_client_ends_with_1_where_nobody_answers(address: str) -> None:
+    done = run("sh", str(CLIENTS / "curl.sh"), address)
+    assert done.returncode == 1
+    assert f"{address} does not answer as expected" in done.stderr
+
+
 @pytest.mark.parametrize("missing", ["curl", "openssl"])
 def test_the_curl_client_names_the_tool_that_it_lacks(tmp_path: Path, missing: str) -> None:
     for tool in {"curl", "openssl", "dirname"} - {missing}:
@@ -68,6 +90,47 @@ def test_the_python_client_says_that_nobody_answers(revision: str, address: str)
     assert done.returncode == 1
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith(f"{address}/mcp cannot be reached (")
+
+
+@pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("", "/mcp"), ("/nowhere", "/mcp"), ("/sse", "Method not allowed"), ("/healthz", "ends with /mcp")],
+)
+def test_the_python_client_says_that_this_is_not_the_endpoint(
+    site: Deployment, path: str, says: str, revision: str
+) -> None:
+    (sentence,) = mistaken(f"{site.url}{path}", "--as", "ada", "--revision", revision)
+    assert sentence.startswith(f"{site.url}{path} cannot be used: ")
+    assert says in sentence
+
+
+def test_the_python_client_says_that_the_server_has_another_address(site: Deployment) -> None:
+    other = site.mcp_url.replace("localhost", "127.0.0.1")
+    (sentence,) = mistaken(other, "--as", "ada")
+    assert sentence.startswith(f"{other} cannot be used: ")
+    assert site.mcp_url in sentence
+
+
+@pytest.mark.parametrize("name", ["root", "two words", "<b>"])
+def test_the_python_client_says_why_nobody_is_signed_in(site: Deployment, name: str) -> None:
+    make = "from django.contrib.auth.models import User as U; U.objects.filter(username='root').exists()"
+    site.installation.run("shell", "-c", f"{make} or U.objects.create_superuser('root')")
+    (sentence,) = mistaken(site.mcp_url, "--as", name)
+    assert sentence.startswith(f"{name} is not signed in: ")
+    assert "<" not in sentence.removeprefix(name)
+
+
+def test_the_python_client_says_that_the_scheme_is_missing() -> None:
+    (sentence,) = mistaken("localhost:3232/mcp", "--as", "ada")
+    assert sentence == "localhost:3232/mcp lacks its scheme, such as http://localhost:3232/mcp"
+
+
+def mistaken(*arguments: str) -> list[str]:
+    """What the Python client says of a mistake."""
+    done = run(sys.executable, str(CLIENTS / "python_client.py"), *arguments)
+    assert done.returncode == 1
+    return done.stderr.splitlines()
 
 
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
