@@ -5,12 +5,13 @@ missing resource with the code of 2026-07-28 at every revision. Malformed parame
 saying which (`data: ""`); here the message names each and the reason.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS
+from mcp.types import INVALID_PARAMS, ListToolsResult, PaginatedRequestParams
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
@@ -20,6 +21,14 @@ from .validation_messages import explain, has_too_many
 
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002
+
+
+LONGEST_TYPO = 64
+"""Characters of an unknown name that is compared with those that are known."""
+SIMILARITY = 0.75
+"""How much of it must be alike, by `difflib`."""
+
+ListTools = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams], Awaitable[Any]]
 
 
 def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> MCPError:
@@ -45,10 +54,16 @@ def _refuse_boolean_token(ctx: ServerRequestContext[Any, Any]) -> None:
 
 
 class SpecifiedErrors:
-    """Error codes: unknown tool and bad prompt request -32602, missing resource by revision."""
+    """Error codes: unknown tool and bad prompt request -32602, missing resource by revision.
 
-    def __init__(self, tool_exists: Callable[[str], bool]) -> None:
+    Args:
+        tool_exists: Whether there is a tool of that name.
+        list_tools: The handler of `tools/list`: a caller is reminded only of tools that it can see.
+    """
+
+    def __init__(self, tool_exists: Callable[[str], bool], list_tools: ListTools) -> None:
         self.tool_exists = tool_exists
+        self.list_tools = list_tools
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         try:
@@ -64,7 +79,7 @@ class SpecifiedErrors:
         _refuse_boolean_token(ctx)
         match ctx.method:
             case "tools/call":
-                self._refuse_unknown_tool(ctx)
+                await self._refuse_unknown_tool(ctx)
                 return await call_next(ctx)
             case "prompts/get":
                 return await self._get_prompt(ctx, call_next)
@@ -73,10 +88,18 @@ class SpecifiedErrors:
             case _:
                 return await call_next(ctx)
 
-    def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
+    async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
         name = (ctx.params or {}).get("name")
         if isinstance(name, str) and not self.tool_exists(name):
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}")
+            reminder = await self._reminder(ctx, name) if len(name) <= LONGEST_TYPO else ""
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{reminder}")
+
+    async def _reminder(self, ctx: ServerRequestContext[Any, Any], name: str) -> str:
+        listed = await self.list_tools(ctx, PaginatedRequestParams())
+        tools = listed.tools if isinstance(listed, ListToolsResult) else []
+        names = {tool.name.lower(): tool.name for tool in tools}
+        close = get_close_matches(name.lower(), names, n=1, cutoff=SIMILARITY)
+        return f". Did you mean `{names[close[0]]}`?" if close else ""
 
     async def _get_prompt(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         try:

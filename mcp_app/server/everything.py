@@ -152,9 +152,11 @@ def build_server(
 
     find_schema = app.get_tool_input_schema
     assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
+    listing = app.get_request_handler("tools/list")
+    assert listing is not None
     server.middleware.append(CompleteCapabilities(extensions))
     server.middleware.append(never_fresh)
     server.middleware.append(name_server_briefly)
-    server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None))
+    server.middleware.append(SpecifiedErrors(lambda name: find_schema(name) is not None, listing.handler))
     rounds.register(server, max_body_size)
     return server

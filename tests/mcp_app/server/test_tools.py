@@ -14,7 +14,7 @@ from mcp_app.server.tool_server import ToolServer
 from mcp_app.server.tools.basics import plain
 from tests.e2e.tools import listed_at, wrong_for
 
-from .support import MODERN, Exchange, connect, text, texts
+from .support import LEGACY, MODERN, Exchange, connect, text, texts
 
 TOOLS = {
     "echo",
@@ -255,6 +255,37 @@ async def test_an_unknown_tool_is_a_protocol_error(server, era):
         with pytest.raises(MCPError, match="Unknown tool: nope") as caught:
             await client.call_tool("nope", {})
         assert caught.value.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Add", "add"),
+        ("ECHO", "echo"),
+        ("longRunningOperatoin", "longRunningOperation"),
+        ("elicit-input", "elicitInputs"),
+        ("long_running_operation", "longRunningOperation"),
+        ("nope", None),
+        ("", None),
+        ("add" * 100, None),
+    ],
+)
+async def test_a_caller_is_reminded_of_a_tool_with_a_similar_name(server, era, name, meant):
+    async with connect(server, era) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(name, {})
+    expected = f"Unknown tool: {name}" + (f". Did you mean `{meant}`?" if meant else "")
+    assert caught.value.message == expected
+
+
+async def test_no_caller_is_reminded_of_a_tool_that_it_cannot_see(server):
+    async with connect(server, LEGACY) as client:
+        with pytest.raises(MCPError, match="Did you mean `toggle-subscriber-updates`"):
+            await client.call_tool("toggle_subscriber_updates", {})
+    async with connect(server, MODERN) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("toggle_subscriber_updates", {})
+    assert "Did you mean" not in caught.value.message
 
 
 async def test_a_long_running_operation_reports_each_step(server, era):
