@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mcp_types import (
@@ -16,9 +16,11 @@ from mcp_types import (
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
+from mcp_app.auth.scopes import suffice
 from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.conf import conf
 from mcp_app.outages import is_database_outage
+from mcp_app.server.words import plural
 from mcp_app.sessions.calls import TooManyCalls
 from mcp_app.sessions.exchange import ACCESS_WITHDRAWN, WORKER_LOST
 from mcp_app.sessions.record import TooManySessions
@@ -124,6 +126,19 @@ def challenge(
     return Challenge(status, description, fields)
 
 
+def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
+    """For a token that lacks a scope; the challenge names all that are needed (RFC 6750 §3.1).
+
+    Args:
+        held: The scopes of the token.
+        needed: The scopes that the request needs.
+    """
+    lacking = [scope for scope in needed if not suffice(held, (scope,))]
+    scopes = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
+    description = f"This needs the {scopes}, which the token does not have."
+    return challenge(403, "insufficient_scope", description, needed)
+
+
 def token_withdrawn() -> Challenge:
     """For a request whose token was withdrawn while it ran."""
     return challenge(401, "invalid_token", ACCESS_WITHDRAWN)
@@ -184,8 +199,12 @@ def no_endpoint(endpoint: str) -> HttpError:
     return HttpError(404, f"There is no MCP endpoint at this URL. It is {endpoint}")
 
 
-def method_not_allowed(allowed: str) -> HttpError:
-    return HttpError(405, "Method not allowed.", headers=[(b"allow", allowed.encode())])
+def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
+    return HttpError(405, f"Method not allowed. {hint}".rstrip(), headers=[(b"allow", allowed.encode())])
+
+
+def too_many_calls() -> HttpError:
+    return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
 
 
 def from_exception(error: Exception) -> HttpError | None:
@@ -195,7 +214,7 @@ def from_exception(error: Exception) -> HttpError | None:
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()
     if isinstance(error, TooManyCalls):
-        return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+        return too_many_calls()
     if isinstance(error, TooManySessions):
         idle = conf.session_idle_seconds
         return HttpError(

@@ -94,7 +94,7 @@ class Guard:
                 401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
             )
         if not suffice(principal.scopes, conf.required_scopes):
-            raise errors.challenge(403, "insufficient_scope", "The token lacks a scope that is needed here.")
+            raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
         return principal
 
 

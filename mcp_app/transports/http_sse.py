@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, quote
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 
+from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.sessions.calls import TooManyCalls
 from mcp_app.sessions.event_log import (
     PENDING,
     START,
@@ -51,7 +53,8 @@ class Sse:
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         if scope["method"] != "GET":
-            raise errors.method_not_allowed("GET")
+            hint = f"This is HTTP+SSE, which begins with GET; Streamable HTTP is at {conf.resource_url}."
+            raise errors.method_not_allowed("GET", hint)
         headers = http.headers_of(scope)
         if not http.accepts(headers, "text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
@@ -125,7 +128,15 @@ class Message:
                 await self._runtime.log.append(record.id, PENDING, answer)
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
-                await calls.promise(record, calls.start(record, message, headers, destination=PENDING))
+                try:
+                    exchange = calls.start(record, message, headers, destination=PENDING)
+                except TooManyCalls:
+                    # On the stream, as after a refused POST the Python SDK waits for the answer all the same,
+                    # and sends nothing more.
+                    refusal = errors.too_many_calls().body(message.id)
+                    await self._runtime.log.append(record.id, PENDING, refusal)
+                else:
+                    await calls.promise(record, exchange)
             case JSONRPCNotification():
                 await calls.notified(record, message, headers)
             case _:

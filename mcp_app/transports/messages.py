@@ -126,10 +126,7 @@ async def check_scopes(runtime: Runtime, principal: Principal, message: Message)
     if isinstance(message, JSONRPCRequest):
         more = await runtime.scopes.needed(message.method, message.params)
         if more and not suffice(principal.scopes, more):
-            needed = (*conf.required_scopes, *more)
-            raise errors.challenge(
-                403, "insufficient_scope", "The token lacks a scope that is needed here.", needed
-            )
+            raise errors.insufficient_scope(principal.scopes, (*conf.required_scopes, *more))
 
 
 def new_session(principal: Principal) -> SessionRecord:

@@ -249,7 +249,9 @@ class StreamableHttp:
         """The session that a request names, if it is the requester's own."""
         session_id = headers.get(_SESSION_ID)
         if not session_id:
-            raise errors.HttpError(400, "The Mcp-Session-Id header is needed.")
+            raise errors.HttpError(
+                400, "The Mcp-Session-Id header is missing; send `initialize` first, whose answer has it."
+            )
         return await own_session(self._runtime, session_id, principal)
 
 

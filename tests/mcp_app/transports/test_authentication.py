@@ -63,6 +63,17 @@ async def test_a_request_without_a_good_token_is_challenged(
         assert refusal["error"]["message"]
 
 
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+async def test_a_token_without_the_scope_of_every_request_is_told_which_it_is(
+    one: Process, revision: str
+) -> None:
+    authorization = REFUSED["wrong scope"][0]
+    headers = headers_for(None, mcp_protocol_version=revision, authorization=authorization)
+    response = await one.http.request("POST", headers=headers, body=PING)
+    message = (await response.json())["error"]["message"]
+    assert message == "This needs the scope mcp, which the token does not have."
+
+
 @pytest.mark.parametrize(("authorization", "status", "error"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/sse"), ("GET", "/sse/"), ("POST", "/message?sessionId=x")]

@@ -107,6 +107,17 @@ async def test_a_get_that_does_not_accept_an_event_stream_is_406(
     await _refusal(await one.http.request("GET", headers=session.headers(accept=accept)), 406)
 
 
+@pytest.mark.parametrize("session_id", [None, ""])
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+async def test_without_a_session_the_client_reads_how_to_get_one(
+    one: Process, method: str, session_id: str | None
+) -> None:
+    body = json.dumps(request("tools/list")).encode() if method == "POST" else b""
+    response = await one.http.request(method, headers=headers_for(mcp_session_id=session_id), body=body)
+    assert response.status == 400
+    assert "send `initialize` first" in (await response.json())["error"]["message"]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "HEAD", "OPTIONS"])
 async def test_another_method_is_405_and_says_what_is_allowed(
     one: Process, session: Session, method: str

@@ -19,6 +19,7 @@ from tests.mcp_app.transports.support import (
     headers_for,
     initialize,
     notification,
+    text_of,
 )
 from tests.support.asgi import Response
 from tests.support.waiting import eventually
@@ -91,6 +92,36 @@ async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on
         return not await one.runtime.redis.exists(keys.calls(client.session))
 
     await eventually(is_forgotten)
+
+
+async def test_a_call_too_many_fails_on_the_stream_and_the_client_goes_on(
+    one: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 1
+    client = await Client.open(one)
+    held = Held(one)
+    assert (await client.post(one, call_held(id=1, quiet=True))).status == 202
+    assert (await client.post(one, call_held(id="two", quiet=True))).status == 202
+    refused = await client.stream.next_message()
+    assert refused["id"] == "two"
+    assert "too many calls" in refused["error"]["message"]
+    held.go.set()
+    answer = await client.stream.next_message()
+    assert (answer["id"], text_of(answer)) == (1, "result")
+    assert held.runs == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/sse", "/sse/"])
+async def test_what_is_sent_to_the_stream_is_refused_with_the_url_of_streamable_http(
+    one: Process, method: str, path: str
+) -> None:
+    response = await one.http.request(
+        method, path, headers=headers_for(), body=json.dumps(initialize()).encode()
+    )
+    assert response.status == 405
+    assert response.headers["allow"] == "GET"
+    assert "http://localhost:3232/mcp" in (await response.json())["error"]["message"]
 
 
 async def test_a_session_that_ends_while_the_body_arrives_runs_nothing(one: Process) -> None:

@@ -20,7 +20,9 @@ async def is_challenged(response: Response, endpoint: str = "/mcp") -> bool:
     fields = dict(re.findall(r'(\w+)="([^"]*)"', value))
     return (
         response.status == 403
-        and (await response.json())["id"] == 1
+        and (refusal := await response.json())["id"] == 1
+        and refusal["error"]["message"] == "This needs the scope mcp:admin, which the token does not have."
+        and fields["error_description"] == refusal["error"]["message"]
         and fields["error"] == "insufficient_scope"
         and fields["scope"] == "mcp mcp:admin"
         and fields["resource_metadata"] == METADATA + endpoint
