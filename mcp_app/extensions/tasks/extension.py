@@ -124,16 +124,17 @@ class Tasks(Extension):
         server.middleware.append(self._refuse_undeclared)
 
     def methods(self) -> Sequence[MethodBinding]:
+        versions = frozenset(MODERN_PROTOCOL_VERSIONS)
         return (
-            MethodBinding(_GET, TaskParams, self._get),
-            MethodBinding(_UPDATE, UpdateTaskParams, self._update),
-            MethodBinding(_CANCEL, TaskParams, self._cancel),
+            MethodBinding(_GET, TaskParams, self._get, versions),
+            MethodBinding(_UPDATE, UpdateTaskParams, self._update, versions),
+            MethodBinding(_CANCEL, TaskParams, self._cancel, versions),
         )
 
     async def _refuse_undeclared(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """A middleware: refuse the methods where they are not to be had, whatever their parameters.
 
-        The versions of a `MethodBinding` would be looked at only after the parameters.
+        The SDK looks at the versions of a `MethodBinding` only after the parameters.
         """
         if ctx.method in _METHODS:
             if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.mcp_app.transports.support import OLDER, Process, Session, request, text_of, tool_call
+from tests.mcp_app.transports.support import (
+    OLDER,
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    request,
+    text_of,
+    tool_call,
+)
 
 
 @pytest.mark.parametrize("revision", OLDER)
@@ -12,6 +23,16 @@ async def test_a_session_is_served_by_any_process(one: Process, other: Process, 
     session = await Session.open(one, revision=revision)
     assert text_of(await session.call(other, "echo", {"message": "hello"})) == "Echo: hello"
     assert text_of(await session.call(one, "echo", {"message": "again"})) == "Echo: again"
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_a_session_is_offered_no_tasks(one: Process, revision: str) -> None:
+    response = await one.http.request(
+        "POST", headers=headers_for(), body=json.dumps(initialize(revision)).encode()
+    )
+    announced = (await response.json())["result"]["capabilities"]["extensions"]
+    assert "io.modelcontextprotocol/tasks" not in announced
+    assert "io.modelcontextprotocol/skills" in announced
 
 
 async def test_a_small_call_is_answered_as_plain_json(one: Process, session: Session) -> None:
