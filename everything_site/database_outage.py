@@ -12,12 +12,11 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error as default_server_error
 
-from mcp_app.outages import is_database_outage
+from mcp_app.outages import DATABASE_AWAY, RETRY_SECONDS, is_database_outage
 from oauth_app.tokens import refusal
 
 logger = logging.getLogger(__name__)
 
-RETRY_SECONDS = 2
 _FOR_PROGRAMS = re.compile(r"/(\.well-known/|register(/|$)|token$|revoke$|introspect$)")
 """What no person opens: clients expect JSON there whatever they say that they accept."""
 
@@ -52,7 +51,7 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.error("the database cannot be used", extra={"path": request.path, "reason": str(error).strip()})
     response: HttpResponse
     if _FOR_PROGRAMS.match(request.path) or not request.accepts("text/html"):
-        response = refusal("temporarily_unavailable", "The database cannot be used; try again shortly.", 503)
+        response = refusal("temporarily_unavailable", DATABASE_AWAY, 503)
     else:
         response = render(request, "503.html", status=503)
     response["Retry-After"] = str(RETRY_SECONDS)

@@ -79,4 +79,3 @@ def _under_way(request: HttpRequest) -> list[str]:
 
 def _forget(response: HttpResponse, name: str) -> None:
     response.delete_cookie(name, samesite="Lax")
-    response.cookies[name]["secure"] = settings.SESSION_COOKIE_SECURE  # as browsers want for `__Host-`

@@ -28,7 +28,7 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
-from mcp_app.outages import is_database_outage
+from mcp_app.outages import DATABASE_AWAY, REDIS_AWAY, is_database_outage
 from mcp_app.sdk import (
     CallOptions,
     Connection,
@@ -268,9 +268,9 @@ class Exchange(ReportsProgress):
                 lifespan_state=self._calls.lifespan_state,
             )
         except (RedisError, ConnectionError, TimeoutError) as error:
-            logger.error("a call failed for want of Redis", extra={"method": self.request.method})
+            logger.error("a call failed for want of Redis", extra=self._fields(error))
             self.failure = error
-            data = ErrorData(code=INTERNAL_ERROR, message=f"The session store cannot be reached: {error}")
+            data = ErrorData(code=INTERNAL_ERROR, message=REDIS_AWAY)
             answer["error"] = data.model_dump(exclude_none=True)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -283,13 +283,15 @@ class Exchange(ReportsProgress):
         except Exception as error:
             data = modern_error_data(error)
             if is_database_outage(error):
-                logger.error("a call failed for want of the database", extra={"method": self.request.method})
+                logger.error("a call failed for want of the database", extra=self._fields(error))
                 self.failure = error
-                data = ErrorData(
-                    code=INTERNAL_ERROR, message="The database cannot be used; try again shortly."
-                )
+                data = ErrorData(code=INTERNAL_ERROR, message=DATABASE_AWAY)
             answer["error"] = data.model_dump(mode="json", exclude_none=True)
         return answer
+
+    def _fields(self, error: Exception) -> dict[str, str]:
+        """What the log says of an outage."""
+        return {"method": self.request.method, "reason": str(error).strip() or repr(error)}
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

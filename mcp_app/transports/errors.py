@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from mcp_app.auth.scopes import suffice
 from mcp_app.auth.server import AuthorizationServerUnavailable
 from mcp_app.conf import conf
-from mcp_app.outages import is_database_outage
+from mcp_app.outages import DATABASE_AWAY, REDIS_AWAY, RETRY_SECONDS, is_database_outage
 from mcp_app.server.words import plural
 from mcp_app.sessions.calls import TooManyCalls
 from mcp_app.sessions.exchange import ACCESS_WITHDRAWN, WORKER_LOST
@@ -232,17 +232,12 @@ def from_exception(error: Exception) -> HttpError | None:
             headers=[(b"retry-after", b"5")],
         )
     if is_database_outage(error):
-        return HttpError(
-            503,
-            "The database cannot be used; try again shortly.",
-            INTERNAL_ERROR,
-            headers=[(b"retry-after", b"2")],
-        )
+        return _store_away(DATABASE_AWAY)
     if isinstance(error, RedisError | ConnectionError | TimeoutError):
-        return HttpError(
-            503,
-            "The session store cannot be reached; try again shortly.",
-            INTERNAL_ERROR,
-            headers=[(b"retry-after", b"2")],
-        )
+        return _store_away(REDIS_AWAY)
     return None
+
+
+def _store_away(sentence: str) -> HttpError:
+    retry_after = (b"retry-after", b"%d" % RETRY_SECONDS)
+    return HttpError(503, sentence, INTERNAL_ERROR, headers=[retry_after])

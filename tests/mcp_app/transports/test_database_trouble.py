@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 from mcp.server.auth.provider import AccessToken
+from redis.exceptions import ConnectionError as RedisConnectionError
 
-from tests.mcp_app.transports.support import Process, Session, modern, request
+from tests.mcp_app.transports.support import (
+    LATEST,
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    modern,
+    request,
+)
 from tests.support.asgi import Response
 
+PLACE = "redis.internal:6379"
 AWAY = [
     OperationalError("connection refused"),
     OperationalError("database is locked"),
@@ -55,6 +66,34 @@ async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_i
     app.add_request_handler("resources/list", entry.params_type, fail)
     await refusal(await session.post(one, request("resources/list", id="mine")), "mine")
     await refusal(await modern(one, "resources/list", id="mine"), "mine")
+
+
+@pytest.mark.parametrize(
+    "error", [*AWAY, RedisConnectionError(f"Error 111 connecting to {PLACE}"), TimeoutError(PLACE)]
+)
+async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream(
+    one: Process, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    app = one.runtime.server.session_manager.app
+    entry = app.get_request_handler("resources/list")
+    assert entry is not None
+    app.add_request_handler("resources/list", entry.params_type, fail)
+    stream = await one.http.request("GET", "/sse", headers=headers_for())
+    opening = await stream.next_block()
+    assert opening is not None
+    assert opening.data is not None
+    for message in (initialize(LATEST), request("resources/list", id="mine")):
+        body = json.dumps(message).encode()
+        await one.http.request("POST", opening.data, headers=headers_for(), body=body)
+        answer = await stream.next_message()
+    assert (answer["id"], answer["error"]["code"]) == ("mine", -32603)
+    assert answer["error"]["message"].endswith("try again shortly.")
+    assert str(error) not in answer["error"]["message"]
+    [line] = [line for line in caplog.records if line.getMessage().startswith("a call failed for want of")]
+    assert vars(line)["reason"] == str(error)
 
 
 async def test_a_fault_of_ours_is_not_called_an_outage(one: Process, monkeypatch: pytest.MonkeyPatch) -> None:
