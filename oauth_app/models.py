@@ -133,12 +133,18 @@ class Client(AbstractApplication):
         return self.name or self.client_id
 
     def clean(self) -> None:
-        if self.redirect_uris or not self.is_resource_server:  # which asks, and is never redirected to
+        faults: dict[str, Any] = {}
+        uris = self.redirect_uris.split()
+        if not uris and not self.is_resource_server:  # which asks, and is never redirected to
+            faults["redirect_uris"] = ValidationError(
+                "A client needs a redirect URI, to which people are sent back; a resource server needs none."
+            )
+        elif refused := [
+            (uri, fault) for uri in uris if (fault := redirects.fault(uri, conf.custom_schemes))
+        ]:
+            faults["redirect_uris"] = [ValidationError(f"{uri[:200]} {fault}.") for uri, fault in refused]
+        elif uris:
             super().clean()
-        faults = {}
-        for uri in self.redirect_uris.split():
-            if fault := redirects.fault(uri, conf.custom_schemes):
-                faults["redirect_uris"] = ValidationError(f"{uri[:200]} {fault}.")
         if self.is_public and self.is_resource_server:
             faults["is_resource_server"] = ValidationError("A public client cannot prove who it is.")
         if faults:

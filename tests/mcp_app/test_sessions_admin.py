@@ -91,7 +91,7 @@ def test_the_page_shows_who_is_connected(
     session_id = make_session(person)
     text = operator.get(page).content.decode()
     row = text[text.index(f"{session_id[:8]}…") :]
-    cells = re.findall(r"<td>(.*?)</td>", row[: row.index("</tr>")])
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", row[: row.index("</tr>")])
     assert cells[:3] + cells[5:] == [person, "editor", "2025-11-25", "0", "0", "0"]
     assert "0:01:15" <= cells[3] < "0:01:30"
     assert "0:00:10" <= cells[4] < "0:00:25"
@@ -106,6 +106,27 @@ def test_the_page_shows_no_session_id_and_loads_nothing_inline(
     assert session_id[8:] not in text
     assert "<script>" not in text
     assert "style=" not in text
+
+
+@pytest.mark.parametrize(("number", "says"), [(0, "0 sessions"), (1, "1 session"), (2, "2 sessions")])
+def test_the_page_counts_in_words_that_agree(
+    operator: Client, page: str, person: str, make_session: Callable[..., str], number: int, says: str
+) -> None:
+    for _ in range(number):
+        make_session(person)
+    text = operator.get(page, {"user": person}).content.decode()
+    assert re.search(r"(\d+ sessions?)\.", text)[1] == says  # type: ignore[index]
+
+
+@pytest.mark.parametrize("client_id", ["https://claude.ai/oauth/claude-code-client-metadata", "x" * 40])
+def test_a_long_id_of_a_client_is_shortened_and_whole_on_hovering(
+    operator: Client, page: str, person: str, make_session: Callable[..., str], client_id: str
+) -> None:
+    make_session(person, client_id)
+    text = operator.get(page, {"user": person}).content.decode()
+    assert f'title="{client_id}"' in text
+    assert f">{client_id[:23]}\u2026<" in text
+    assert f">{client_id}<" not in text
 
 
 def test_what_clients_call_themselves_is_escaped(

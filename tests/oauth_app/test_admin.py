@@ -1,8 +1,11 @@
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
 from tests.oauth_app import flow
@@ -136,6 +139,52 @@ def test_a_client_with_a_hostile_redirect_cannot_be_saved(admin, alice):
     assert answer.status_code == 200
     assert "must use https" in answer.content.decode()
     assert "A public client cannot prove who it is" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("", ["A client needs a redirect URI"]),
+        ("foo://x/cb", ["foo://x/cb must use https"]),
+        (
+            "https://a.example/#x ftp://b.example/",
+            ["must not have a fragment", "ftp://b.example/ must use https"],
+        ),
+    ],
+)
+def test_what_is_wrong_with_redirects_is_said_in_words(admin, typed, says):
+    body = {
+        "client_id": "x",
+        "redirect_uris": typed,
+        "application_type": "web",
+        "client_type": "public",
+        "auth_method": "none",
+    }
+    page = admin.post(reverse("admin:oauth_app_client_add"), body).content.decode()
+    assert all(one in page for one in says)
+    assert "grant_type" not in page
+    assert "invalid_scheme" not in page
+    assert not Client.objects.filter(client_id="x").exists()
+
+
+def test_dates_are_written_alike(admin, alice):
+    known = Client.objects.get()
+    pages = [
+        admin.get(reverse("admin:oauth_app_client_changelist")),
+        admin.get(reverse("admin:oauth_app_client_change", args=[known.pk])),
+    ]
+    for page in pages:
+        assert date_format(known.created, "DATETIME_FORMAT") in page.content.decode()
+        assert date_format(known.expires, "DATETIME_FORMAT") in page.content.decode()
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_a_client_that_is_made_by_hand_never_lapses(admin, page):
+    made = Client.objects.create(client_id="by-hand", name="By hand", redirect_uris="https://a.example/")
+    args = [made.pk] if page == "change" else []
+    text = admin.get(reverse(f"admin:oauth_app_client_{page}", args=args)).content.decode()
+    lapses = text[text.index("field-lapses") :]
+    assert re.findall(r'<div class="readonly">([^<]*)</div>', lapses)[0] == "never"
 
 
 def test_unused_kinds_are_hidden(admin, alice):

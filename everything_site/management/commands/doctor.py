@@ -19,8 +19,8 @@ from everything_site.doctor.findings import Finding, Level
 from everything_site.doctor.reading import client
 from everything_site.doctor.sign_in import in_a_browser, played_by
 from everything_site.doctor.walk import Walk
-from everything_site.env import is_loopback
 from everything_site.terminal import visible
+from mcp_app.hosts import is_loopback
 
 
 class Command(BaseCommand):
