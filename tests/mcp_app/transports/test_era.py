@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from mcp_app.transports import errors
+from mcp_app.transports.era import check_version, is_modern
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -63,6 +65,15 @@ async def _assert_unsupported(response: Response, requested: str, request_id: An
 
 
 @pytest.mark.parametrize("revision", UNKNOWN)
+def test_a_revision_that_is_not_spoken_is_refused_with_all_that_are(revision: str) -> None:
+    with pytest.raises(errors.HttpError) as refused:
+        check_version({"mcp-protocol-version": revision})
+    assert (refused.value.status, refused.value.code) == (400, UNSUPPORTED)
+    assert set(refused.value.data["supported"]) == set(KNOWN_PROTOCOL_VERSIONS)
+    assert refused.value.data["requested"] == revision
+
+
+@pytest.mark.parametrize("revision", ["2027-01-01", ""])
 @pytest.mark.parametrize("has_meta", [True, False])
 async def test_a_request_of_an_unknown_revision_is_told_all_that_are_spoken(
     one: Process, session: Session, revision: str, has_meta: bool
@@ -73,7 +84,7 @@ async def test_a_request_of_an_unknown_revision_is_told_all_that_are_spoken(
         await _assert_unsupported(await _post(one, message, **headers), revision, "mine")
 
 
-@pytest.mark.parametrize("revision", UNKNOWN)
+@pytest.mark.parametrize("revision", ["2027-01-01"])
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD", "OPTIONS"])
 async def test_any_method_of_an_unknown_revision_is_told_all_that_are_spoken(
     one: Process, session: Session, method: str, revision: str
@@ -103,8 +114,10 @@ async def test_an_unknown_revision_is_the_first_thing_that_is_wrong(
     await _assert_unsupported(response, "2027-01-01", None)
 
 
-@pytest.mark.parametrize("header", [None, MODERN, "2027-01-01", "", *OLDER])
-@pytest.mark.parametrize("revision", OLDER)
+@pytest.mark.parametrize(
+    ("header", "revision"),
+    [*((header, LATEST) for header in (None, MODERN, "2027-01-01", "")), *((LATEST, old) for old in OLDER)],
+)
 async def test_initialize_is_negotiated_from_its_body_alone(
     one: Process, header: str | None, revision: str
 ) -> None:
@@ -129,10 +142,19 @@ async def test_initialize_with_the_meta_of_2026_07_28_is_a_method_that_is_gone(o
     assert (await response.json())["error"]["code"] == -32601
 
 
-@pytest.mark.parametrize("has_session", [True, False])
 @pytest.mark.parametrize("header", [None, LATEST, "2025-03-26"])
-@pytest.mark.parametrize("method", [None, "ping", "tools/call"])
 @pytest.mark.parametrize("named", [MODERN, "2027-01-01", None, 20260728, [LATEST]])
+def test_a_revision_in_meta_that_is_not_the_headers_is_refused(header: str | None, named: Any) -> None:
+    headers = {} if header is None else {"mcp-protocol-version": header}
+    with pytest.raises(errors.HttpError) as refused:
+        is_modern(headers, JSONRPCRequest(**_with_meta(ECHO, named)))
+    assert (refused.value.status, refused.value.code) == (400, HEADER_MISMATCH)
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+@pytest.mark.parametrize("header", [None, LATEST])
+@pytest.mark.parametrize("method", [None, "ping", "tools/call"])
+@pytest.mark.parametrize("named", [MODERN])
 async def test_header_and_meta_must_name_the_same_revision(
     one: Process, session: Session, has_session: bool, header: str | None, method: str | None, named: Any
 ) -> None:
@@ -195,8 +217,13 @@ async def test_http_sse_has_no_request_of_2026_07_28(one: Process) -> None:
     assert "/mcp" in (await _refusal(response, -32600, "mine"))["message"]
 
 
-@pytest.mark.parametrize("value", ["\xe9", "us-w\x01est1", "\x7f", "us-west1\x00", "\x80", "a\x1bb"])
-@pytest.mark.parametrize("header", ["mcp_param_region", "mcp_param_unknown", "mcp_name", "mcp_method"])
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        *(("mcp_name", value) for value in ("us-w\x01est1", "\x7f", "us-west1\x00", "\x80", "a\x1bb")),
+        *((header, "\xe9") for header in ("mcp_param_region", "mcp_param_unknown", "mcp_name", "mcp_method")),
+    ],
+)
 async def test_a_header_that_mirrors_the_body_is_printable_ascii(
     one: Process, header: str, value: str
 ) -> None:
