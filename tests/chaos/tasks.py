@@ -80,7 +80,7 @@ class TaskClient:
             case "slow_compute":
                 seconds = self._rng.choice([1, 3, 6])
                 arguments = {"seconds": seconds, "label": label}
-                return "slow_compute", arguments, f"{label}: computed for {seconds} seconds."
+                return "slow_compute", arguments, f"{label}: computed for {seconds} second"
             case _:
                 arguments = {"title": label, "secondsPerLine": self._rng.choice([0.3, 1, 2])}
                 return "draft-note", arguments, "Drafted note "
