@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -34,16 +35,35 @@ def explanation(error: BaseException) -> str | None:
 
 
 def _about_database(error: DatabaseError) -> str | None:
+    from django.db.migrations.exceptions import MigrationSchemaMissing
     from django.db.migrations.executor import MigrationExecutor
 
-    try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            return "The database lacks tables of this version: run `python manage.py migrate` first."
-    except DatabaseError as outage:
-        sentence = str(outage).strip().partition("\n")[0]
-        return sentence if "DATABASE_URL" in sentence else f"{sentence}\nLook at DATABASE_URL."
-    return None
+    from mcp_app.outages import is_database_outage
+
+    reason: BaseException = error
+    if isinstance(error, MigrationSchemaMissing):  # the first table cannot be created
+        reason = error.__context__ or error
+    elif _lacks_something(error):
+        try:
+            executor = MigrationExecutor(connection)
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                return "The database lacks tables of this version: run `python manage.py migrate` first."
+        except DatabaseError as outage:
+            reason = outage
+        else:
+            return None
+    elif not is_database_outage(error):
+        return None
+    sentence = str(reason).strip().partition("\n")[0]
+    return sentence if "DATABASE_URL" in sentence else f"{sentence}\nLook at DATABASE_URL."
+
+
+def _lacks_something(error: DatabaseError) -> bool:
+    """Whether a table or a column is missing: by PostgreSQL's SQLSTATE, or by what SQLite says."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    if sqlstate is not None:
+        return sqlstate in ("42P01", "42703")
+    return bool(re.search(r"no such (table|column)|has no column", str(error)))
 
 
 def _hold_embedded_valkey() -> None:

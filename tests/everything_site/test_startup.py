@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 from tests.everything_site.checkout import Checkout, checkout
+from tests.support.processes import empty_database
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
@@ -75,6 +78,25 @@ def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
     assert "Traceback" not in outcome.stderr
     assert len(outcome.stderr.splitlines()) <= 3
     assert not fresh.socket_folder.exists()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="TEST_DATABASE_URL names no PostgreSQL")
+@pytest.mark.parametrize("command", [["migrate"], ["runserver", "--noreload"]])
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("role=pg_read_all_data", "permission denied for schema public"),
+        ("default_transaction_read_only=on", "cannot execute CREATE TABLE in a read-only transaction"),
+    ],
+)
+def test_why_tables_cannot_be_created_is_said(
+    fresh: Checkout, command: list[str], option: str, reason: str
+) -> None:
+    with empty_database(fresh.folder) as url:
+        forbidden = f"{url}?options={quote(f'-c {option}')}"
+        outcome = fresh.manage(*command, DATABASE_URL=forbidden, PORT=str(fresh.port))
+    assert outcome.returncode == 1
+    assert outcome.stderr.splitlines() == [reason, "Look at DATABASE_URL."]
 
 
 def test_sessions_says_what_to_start_where_nothing_runs(fresh: Checkout) -> None:

@@ -144,7 +144,7 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
         kept = {
             key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
         }
-        database_url = stack.enter_context(_database(folder))
+        database_url = stack.enter_context(empty_database(folder))
         made = Installation(
             {
                 **kept,
@@ -166,7 +166,7 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
 
 
 @contextlib.contextmanager
-def _database(folder: Path) -> Iterator[str]:
+def empty_database(folder: Path) -> Iterator[str]:
     """The URL of an empty database: a file, or one made for this on the server of TEST_DATABASE_URL."""
     server = os.environ.get("TEST_DATABASE_URL", "")
     if not server.startswith("postgres"):
