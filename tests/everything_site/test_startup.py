@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from django.db import connection
 
 from tests.everything_site.checkout import Checkout, checkout
 from tests.support.processes import empty_database
