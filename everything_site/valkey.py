@@ -126,7 +126,7 @@ def running(url: str) -> Iterator[None]:
     """
     with holding(url):
         keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "everything_site.valkey", url],
+            [sys.executable, "-m", "everything_site.valkey", url, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
@@ -243,9 +243,12 @@ class _Keeper:
         return True
 
     def stop(self) -> None:
+        """End the server. What cannot be removed stays: the folder may be out of reach by now."""
         if self._server is not None:
-            self._server.stop()
-            self._socket_path.unlink(missing_ok=True)
+            with contextlib.suppress(Exception):
+                self._server.stop()
+            with contextlib.suppress(OSError):
+                self._socket_path.unlink(missing_ok=True)
             shutil.rmtree(self._data, ignore_errors=True)
         os.close(self._lock)
 
@@ -277,9 +280,10 @@ def main() -> None:
     """Keep one server until standard input ends; print `ready` once it answers, else the reason."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("url", help="where the server listens: unix://…")
-    url = parser.parse_args().url
+    parser.add_argument("parent", type=int, help="the process id of the command that starts this")
+    arguments = parser.parse_args()
+    url, parent = arguments.url, arguments.parent
     socket_path = _socket_path(url)
-    parent = os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     descriptor = _hold(url)
     keeper = _Keeper(socket_path)
@@ -299,7 +303,11 @@ def _keep(keeper: _Keeper, socket_path: Path) -> None:
         try:
             has_started = keeper.look()
         except Exception as error:
-            _say(sys.stdout, str(error).partition("\n")[0] or type(error).__name__)
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if is_ready:
+                _say(sys.stderr, f"The embedded Valkey has ended ({reason}): start this command again.")
+            else:
+                _say(sys.stdout, reason)
             raise SystemExit(1) from None
         if is_ready and has_started:
             _say(sys.stderr, "The embedded Valkey has been started again. All sessions are gone.")

@@ -132,6 +132,22 @@ def test_kill_9_of_the_parent_leaves_nothing_behind(fresh: Checkout, arguments: 
     assert not fresh.socket_folder.exists()
 
 
+def test_kill_9_of_the_parent_while_the_server_starts_leaves_nothing_behind(fresh: Checkout) -> None:
+    fresh.start()
+    assert fresh.command is not None
+    children = Path(f"/proc/{fresh.command.pid}/task/{fresh.command.pid}/children")
+
+    def has_started_the_server() -> bool:
+        words = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children.read_text().split()]
+        return any(b"runserver" in each for each in words)
+
+    eventually(has_started_the_server, "the reloader has started the process that serves")
+    fresh.send(signal.SIGKILL)
+    eventually(lambda: fresh.has_ended, "the command ends")
+    eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
+    assert not fresh.socket_folder.exists()
+
+
 def test_two_commands_of_a_fresh_checkout_may_start_at_once(fresh: Checkout) -> None:
     second = Checkout(fresh.folder, free_port(), log="second.txt")
     fresh.start("--noreload")

@@ -35,6 +35,7 @@ _PARENT_CHECK_SECONDS = 1.0
 _STOP_SECONDS = 10
 _PREPARE_SECONDS = 60
 WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
+"""The environment variable by which a process hands its id to those that are to end with it."""
 
 
 class Command(DaphneRunserver):
@@ -63,8 +64,8 @@ class Command(DaphneRunserver):
     def handle(self, *args: Any, **options: Any) -> None:
         if options.get("with_auth_server") and (fault := env.auth_server_fault(settings.ENV)):
             raise CommandError(fault)
-        if _is_restarted() or os.environ.get(WITH_PARENT):
-            _end_with_parent()
+        if parent := os.environ.get(WITH_PARENT):
+            _end_with(int(parent))
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script starts what it puts behind `&`
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._listen_where_the_url_leads(options)
@@ -88,6 +89,7 @@ class Command(DaphneRunserver):
                     stack.enter_context(valkey.running(settings.REDIS_URL))
                 if with_auth_server:
                     stack.enter_context(_auth_server(reload=options["use_reloader"]))
+                os.environ[WITH_PARENT] = str(os.getpid())  # for those that the reloader starts
                 super().run(**options)
         except valkey.Refused as error:
             raise CommandError(str(error)) from error
@@ -220,7 +222,7 @@ def _one_of_several() -> Iterator[None]:
 def _auth_server(*, reload: bool) -> Iterator[None]:
     """Keep `runauthserver` running in a process of its own while the context is open."""
     command = [sys.executable, sys.argv[0], "runauthserver", *([] if reload else ["--noreload"])]
-    process = subprocess.Popen(command, env={**os.environ, WITH_PARENT: "1"})  # noqa: S603 - this very program
+    process = subprocess.Popen(command, env={**os.environ, WITH_PARENT: str(os.getpid())})  # noqa: S603 - this very program
     try:
         yield
     finally:
@@ -241,9 +243,12 @@ def _first_admin_password() -> str | None:
     return password
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it has gone, even by SIGKILL."""
-    parent = os.getppid()
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it has gone, even by SIGKILL, and even before this call.
+
+    Args:
+        parent: The process id of the one that started it.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
