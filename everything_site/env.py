@@ -263,9 +263,15 @@ def _list(env: Variables, name: str, default: list[str]) -> list[str]:
 def _http_url(env: Variables, name: str, default: str) -> SplitResult:
     """An http(s) URL in the form in which clients compare issuer and resource to the letter."""
     try:
-        return public_url.http_url(env.text(name) or default)
+        url = public_url.http_url(env.text(name) or default)
     except ValueError as wanted:
         raise ImproperlyConfigured(f"{name} must be {wanted}.") from None
+    if url.hostname in ("0.0.0.0", "::"):  # noqa: S104 - which is refused
+        raise ImproperlyConfigured(
+            f"{name} must be the URL by which clients reach the server: {url.hostname} is an address to "
+            "listen on, and nobody can connect to it."
+        )
+    return url
 
 
 def _local_port(env: Variables, name: str) -> int | None:

@@ -33,16 +33,25 @@ def http_url(text: str) -> SplitResult:
         raise wanted
     try:
         url = urlsplit(text.rstrip("/"))
-        port = url.port
     except ValueError:
         raise wanted from None
+    try:
+        port = url.port
+    except ValueError:
+        raise ValueError("a URL with a port from 1 to 65535") from None
     if url.scheme not in _DEFAULT_PORTS or not url.hostname:
         raise wanted
     if port == 0:
         raise ValueError("a URL with a port from 1 to 65535")
     if not _PATH.fullmatch(url.path):
         raise ValueError("a URL whose path needs no further encoding and holds no . or .. or empty part")
-    name = host(url.hostname if ":" not in url.hostname else f"[{url.hostname}]")
+    try:
+        name = host(url.hostname if ":" not in url.hostname else f"[{url.hostname}]")
+    except ValueError:
+        raise ValueError(
+            "a URL of one host: a name of letters, digits and hyphens, an IPv4 address such as 192.0.2.1, or "
+            "an IPv6 address in brackets, without a zone"
+        ) from None
     netloc = name if port in (None, _DEFAULT_PORTS[url.scheme]) else f"{name}:{port}"
     return SplitResult(url.scheme, netloc, url.path, "", "")
 

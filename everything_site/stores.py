@@ -6,16 +6,21 @@ import os
 import re
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis.connection import parse_url
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection, parse_url
 
 from everything_site import valkey
 
 _SQLITE = "django.db.backends.sqlite3"
 _POSTGRESQL = "django.db.backends.postgresql"
+_CONNECTIONS: dict[str, type] = {
+    "redis": Connection,
+    "rediss": SSLConnection,
+    "unix": UnixDomainSocketConnection,
+}
 _REFUSED_OPTIONS = frozenset({"conn_max_age", "conn_health_checks", "atomic_requests", "autocommit"})
 
 
@@ -33,8 +38,10 @@ def redis_url(text: str, base_dir: Path) -> str:
         except valkey.Refused as refused:
             raise ImproperlyConfigured(str(refused)) from None
     try:
-        cast(Any, parse_url)(text)
         url = urlsplit(text)
+        for name, value in parse_qsl(url.query, keep_blank_values=True):
+            _check_redis_option(url.scheme, name, value)
+        cast(Any, parse_url)(text)
     except ValueError:
         raise ImproperlyConfigured(  # what was wrong may be the password
             "REDIS_URL must be a URL such as redis://:password@host:6379/0, rediss://… or unix:///path."
@@ -48,6 +55,25 @@ def redis_url(text: str, base_dir: Path) -> str:
     return text
 
 
+def _check_redis_option(scheme: str, name: str, value: str) -> None:
+    """Refuse an option that the client's own connection does not take: it would say so at every request."""
+    kind = _CONNECTIONS.get(scheme)
+    if kind is None:
+        return  # the scheme is refused
+    try:
+        options = cast(Any, parse_url)(f"{scheme}:///?{urlencode({name: value})}")
+    except ValueError:
+        raise ImproperlyConfigured(f"REDIS_URL has a value of {name} that makes no sense.") from None
+    options.pop("connection_class", None)
+    options.pop("max_connections", None)  # which is the pool's
+    try:
+        kind(**options)
+    except Exception:
+        raise ImproperlyConfigured(
+            f"REDIS_URL has the option {name}, which a connection to Redis does not take."
+        ) from None
+
+
 def database(text: str, base_dir: Path) -> dict[str, Any]:
     """Django's settings of the database.
 
@@ -58,6 +84,10 @@ def database(text: str, base_dir: Path) -> dict[str, Any]:
     """
     if not text:
         return {"ENGINE": _SQLITE, "NAME": str(base_dir / "db.sqlite3")}
+    if not re.match(r"(sqlite|postgres|postgresql|pgsql|psql)://", text):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must begin with postgres:// or sqlite:///: only PostgreSQL and SQLite work here."
+        )
     try:
         url = urlsplit(text)
         found: dict[str, Any] = environ.Env.db_url_config(text)

@@ -135,6 +135,53 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
     assert sentence.endswith(".")
 
 
+ABOUT_A_HOST = "a URL of one host"
+SAID = [
+    ({"BASE_URI": "https://*.example.com"}, ABOUT_A_HOST),
+    ({"BASE_URI": "https://\U0001f600.example"}, ABOUT_A_HOST),
+    ({"BASE_URI": "http://2130706433:3232"}, ABOUT_A_HOST),
+    ({"BASE_URI": "https://[fe80::1%25eth0]"}, ABOUT_A_HOST),
+    ({"BASE_URI": "https://a..example"}, ABOUT_A_HOST),
+    ({"BASE_URI": "http://0.0.0.0:3232"}, "0.0.0.0 is an address to listen on"),
+    ({"BASE_URI": "http://[::]:3232"}, ":: is an address to listen on"),
+    ({"BASE_URI": "http://[0::0]:3232"}, ":: is an address to listen on"),
+    ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://0.0.0.0:3001"}, "an address to listen on"),
+    ({"BASE_URI": "http://localhost:65536"}, "a port from 1 to 65535"),
+    ({"BASE_URI": "http://localhost:http"}, "a port from 1 to 65535"),
+    ({"DATABASE_URL": "mysql://a/b"}, "only PostgreSQL and SQLite"),
+    ({"DATABASE_URL": "$DB"}, "only PostgreSQL and SQLite"),
+    ({"DATABASE_URL": "oracle://a/b"}, "only PostgreSQL and SQLite"),
+    ({"REDIS_URL": "redis://localhost/0?foo=bar"}, "option foo"),
+    ({"REDIS_URL": "rediss://localhost/0?ssl_foo=1"}, "option ssl_foo"),
+    ({"REDIS_URL": "unix:///run/redis.sock?timeouts=3"}, "option timeouts"),
+    ({"REDIS_URL": "redis://localhost/0?ssl_cert_reqs=none"}, "option ssl_cert_reqs"),
+    ({"REDIS_URL": "redis://localhost/0?socket_timeout=abc"}, "value of socket_timeout"),
+    ({"REDIS_URL": "rediss://localhost/0?health_check_interval=x"}, "value of health_check_interval"),
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("variables", "what"), SAID, ids=lambda value: str(value))
+def test_a_refusal_says_what_is_wrong(given: Given, variables: dict[str, str], what: str) -> None:
+    sentence = given.refusal(**variables)
+    assert sentence.startswith(list(variables)[-1])
+    assert what in sentence
+    assert "without scheme" not in sentence
+    assert "SECRET_KEY" not in sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost/0?socket_timeout=2&max_connections=5&protocol=3&client_name=me",
+        "rediss://localhost/0?ssl_cert_reqs=none&ssl_check_hostname=false",
+        "unix:///run/redis.sock?db=1&socket_connect_timeout=0.5",
+    ],
+)
+def test_options_that_redis_knows_are_accepted(given: Given, url: str) -> None:
+    assert given.read(REDIS_URL=url).redis_url == url
+
+
 def test_a_refusal_does_not_repeat_a_secret(given: Given) -> None:
     assert "hunter2" not in given.refusal(DEBUG="false", SECRET_KEY="hunter2")
     assert "hunter2" not in given.refusal(DATABASE_URL="postgress://me:hunter2@localhost/name")
