@@ -21,18 +21,26 @@ class NamedTokens:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.withdrawn: set[str] = set()
-        self.lifetime = 3600
+        self.lifetime = 3600.0
+        self._given: list[AccessToken] = []
+
+    def expire(self) -> None:
+        """Let every token that was verified have expired a minute ago."""
+        for token in self._given:
+            token.expires_at = int(time.time()) - 60
 
     async def verify_token(self, token: str) -> AccessToken | None:
         self.asked.append(token)
         if token in INVALID or token in self.withdrawn:
             return None
         user, _, client = token.partition("@")
-        return AccessToken(
+        expires_at = time.time() + (-60 if token == "expired" else self.lifetime)
+        given = AccessToken(
             token=token,
             client_id=client or DEFAULT_CLIENT,
             scopes=SCOPES.get(user, ["mcp", "profile"]),
-            expires_at=int(time.time()) + (-60 if token == "expired" else self.lifetime),
             subject=user,
             claims={"iss": ISSUER, "username": user, "grant": f"grant-of-{token}"},
-        )
+        ).model_copy(update={"expires_at": expires_at})  # unvalidated: the model knows whole seconds only
+        self._given.append(given)
+        return given
