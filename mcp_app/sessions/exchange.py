@@ -268,7 +268,7 @@ class Exchange(ReportsProgress):
                 lifespan_state=self._calls.lifespan_state,
             )
         except (RedisError, ConnectionError, TimeoutError) as error:
-            logger.error("a call failed for want of Redis", extra=self._fields(error))
+            logger.error("request failed: Redis unavailable", extra=self._fields(error))
             self.failure = error
             data = ErrorData(code=INTERNAL_ERROR, message=REDIS_AWAY)
             answer["error"] = data.model_dump(exclude_none=True)
@@ -283,7 +283,7 @@ class Exchange(ReportsProgress):
         except Exception as error:
             data = modern_error_data(error)
             if is_database_outage(error):
-                logger.error("a call failed for want of the database", extra=self._fields(error))
+                logger.error("request failed: database unavailable", extra=self._fields(error))
                 self.failure = error
                 data = ErrorData(code=INTERNAL_ERROR, message=DATABASE_AWAY)
             answer["error"] = data.model_dump(mode="json", exclude_none=True)

@@ -65,6 +65,6 @@ class Peers:
                 await self.enrol()
                 await self._follow()
             except (RedisError, OSError) as error:
-                logger.warning("the roll of processes could not be kept", extra={"reason": str(error)})
+                logger.warning("process heartbeat failed", extra={"reason": str(error)})
             except Exception:
-                logger.exception("the roll of processes was not kept")
+                logger.exception("process heartbeat broke: internal error")

@@ -154,7 +154,7 @@ async def own_session(runtime: Runtime, session_id: str, principal: Principal) -
     return record
 
 
-class Left(Enum):
+class Ending(Enum):
     """Why a response need not go on."""
 
     CLIENT = auto()
@@ -165,7 +165,9 @@ class Left(Enum):
     """The token was withdrawn, which ends everything."""
 
 
-async def until_left(runtime: Runtime, principal: Principal, receive: http.Receive, *, listens: bool) -> Left:
+async def until_ended(
+    runtime: Runtime, principal: Principal, receive: http.Receive, *, listens: bool
+) -> Ending:
     """Return when the response to a request need not go on, and why.
 
     Args:
@@ -181,9 +183,9 @@ async def until_left(runtime: Runtime, principal: Principal, receive: http.Recei
             while True:
                 # A withdrawal is announced; should the announcement be lost, this notices.
                 if await runtime.tokens.is_withdrawn(principal):
-                    return Left.WITHDRAWN
+                    return Ending.WITHDRAWN
                 if listens and not principal.is_current:
-                    return Left.EXPIRED
+                    return Ending.EXPIRED
                 seconds = conf.keep_alive_seconds
                 if listens:
                     seconds = min(seconds, principal.seconds_left)
@@ -191,9 +193,9 @@ async def until_left(runtime: Runtime, principal: Principal, receive: http.Recei
                     {gone, withdrawn}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
                 )
                 if withdrawn in done:
-                    return Left.WITHDRAWN
+                    return Ending.WITHDRAWN
                 if gone in done:
-                    return Left.CLIENT
+                    return Ending.CLIENT
         finally:
             gone.cancel()
 
@@ -223,7 +225,7 @@ async def send_stream(
     owed: Mapping[str, RequestId | None] | None = None,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:
-    """Send an event stream until it is complete or closed, or need not go on (`until_left`).
+    """Send an event stream until it is complete or closed, or need not go on (`until_ended`).
 
     Args:
         runtime: This process's runtime.
@@ -252,7 +254,7 @@ async def send_stream(
     async with stream.opened():
         if await runtime.tokens.is_withdrawn(principal):
             raise TokenWithdrawn
-        watcher = asyncio.create_task(until_left(runtime, principal, receive, listens=owed is None))
+        watcher = asyncio.create_task(until_ended(runtime, principal, receive, listens=owed is None))
         watcher.add_done_callback(lambda _: stream.close())
         try:
             head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
@@ -268,7 +270,7 @@ async def send_stream(
                         )
                         if event is not None and event.final:
                             unanswered.pop(event.stream, None)
-                if watcher.done() and watcher.result() is Left.WITHDRAWN:
+                if watcher.done() and watcher.result() is Ending.WITHDRAWN:
                     for request_id in [each for each in unanswered.values() if each is not None]:
                         await write(
                             framing.event_without_id(

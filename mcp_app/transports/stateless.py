@@ -52,7 +52,7 @@ from mcp_app.server.client_capabilities import known
 from mcp_app.server.session_features import LONGEST_URI
 from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import Left, Message, check_scopes, once_begun, until_left
+from mcp_app.transports.messages import Ending, Message, check_scopes, once_begun, until_ended
 
 _LISTEN = "subscriptions/listen"
 
@@ -133,12 +133,12 @@ class Stateless:
         listens = exchange.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(exchange.run())
-        watcher: asyncio.Task[Left] | None = None
+        watcher: asyncio.Task[Ending] | None = None
         try:
             item = await exchange.next(_QUICK_SECONDS)
             if item is not None:
                 watcher = asyncio.create_task(
-                    until_left(self._runtime, scope["user"], receive, listens=listens)
+                    until_ended(self._runtime, scope["user"], receive, listens=listens)
                 )
                 watcher.add_done_callback(lambda done: _end(exchange, task, done))
             if item == framing.KEEP_ALIVE:
@@ -157,11 +157,11 @@ class Stateless:
                 watcher.cancel()
 
 
-def _end(exchange: StatelessExchange, task: asyncio.Task[None], watcher: asyncio.Task[Left]) -> None:
+def _end(exchange: StatelessExchange, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
     """End the run of a request whose response need not go on. When its client leaves, that cancels it."""
-    left = Left.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
-    if left is not Left.CLIENT and exchange.answer is None:
-        if left is Left.WITHDRAWN:
+    ending = Ending.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
+    if ending is not Ending.CLIENT and exchange.answer is None:
+        if ending is Ending.WITHDRAWN:
             exchange.refusal = errors.token_withdrawn()
         if exchange.method == _LISTEN:
             exchange.close()
