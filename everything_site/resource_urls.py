@@ -14,7 +14,8 @@ handler500 = "everything_site.database_outage.server_error"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),
-    re_path(r"^(?:connections$|admin(?:/|$))", views.at_authorization_server),
+    path("connections", views.at_authorization_server),
+    re_path(r"^admin(?:/|$)", views.at_authorization_server),
     path("", include("mcp_app.auth.urls")),
     re_path(
         r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$", metadata.other_authorization_server

@@ -80,6 +80,7 @@ async def test_every_prompt_is_documented_with_its_arguments(
 def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
     for pattern in patterns:
         route = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern))
+        route = route.replace("(?:/|$)", "/")
         route = re.sub(r"\(\?:/mcp(\|/sse)?\)\?|/\?|[\^$\\]", "", route)
         if isinstance(pattern, URLResolver) and pattern.app_name != "admin":
             yield from django_endpoints(pattern.url_patterns, start + route)
