@@ -52,7 +52,7 @@ class Variables:
         One line end at the end of that file is dropped, as editors and `echo` write it.
 
         Raises:
-            ImproperlyConfigured: Both are set, or the file cannot be read or is empty.
+            ImproperlyConfigured: Both are set, or the file cannot be read, is empty or has several lines.
         """
         for source in self._sources:
             value, file = source.get(name, ""), source.get(f"{name}_FILE", "").strip()
@@ -64,15 +64,18 @@ class Variables:
                 content = re.sub(r"\r?\n\Z", "", _read(self._base_dir / file, f"{name}_FILE"))
                 if not content.strip():
                     raise ImproperlyConfigured(f"{name}_FILE names {file}, which is empty.")
+                if _LINE_ENDS.search(content):
+                    raise ImproperlyConfigured(f"{name}_FILE names {file}, which must have one line only.")
                 return content
         return ""
 
 
 def parse(text: str, path: Path) -> dict[str, str]:
-    """The variables that the text of an env file sets; of several lines for one name the last wins.
+    """The variables that the text of an env file sets.
 
     Raises:
-        ImproperlyConfigured: A line cannot be read. The message has its number, and nothing of its content.
+        ImproperlyConfigured: A line cannot be read, or sets a variable again. The message has its number, and
+            nothing of a value.
     """
     found: dict[str, str] = {}
     for number, line in enumerate(_LINE_ENDS.split(text), start=1):
@@ -83,6 +86,10 @@ def parse(text: str, path: Path) -> dict[str, str]:
             raise ImproperlyConfigured(
                 f"Line {number} of {path} cannot be read: it must be NAME=value, with a value of one line "
                 f"whose quotes are closed."
+            )
+        if match["name"] in found:
+            raise ImproperlyConfigured(
+                f"{match['name']} is set again in line {number} of {path}; leave one of the lines out."
             )
         if (quoted := match["quoted"]) is not None:
             value = re.sub(r"\\(.)", lambda escape: _ESCAPES.get(escape[1], escape[0]), quoted)

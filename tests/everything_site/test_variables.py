@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from everything_site.variables import Variables
+from everything_site.variables import Variables, parse
 
 SECRET = "hunter2-and-more"
 
@@ -31,7 +31,6 @@ def refusal(folder: Path, name: str = "", **process: str) -> str:
         ("NAME = value", "value"),
         ("  export NAME\t=\tvalue  ", "value"),
         ("# before\r\n\r\nNAME=value\r\nOTHER=x\r\n", "value"),
-        ("NAME=first\nNAME=second", "second"),
         ("NAME=value # a comment", "value"),
         ("NAME=val#ue", "val#ue"),
         ("NAME= # nothing", ""),
@@ -109,7 +108,6 @@ def test_a_value_of_the_process_is_taken_literally(tmp_path: Path, value: str) -
         (b"secret\n", "secret"),
         (b"secret\r\n", "secret"),
         (b"secret", "secret"),
-        (b"secret\n\n", "secret\n"),
         (b" secret ", " secret "),
         (b"\xef\xbb\xbfsecret\n", "secret"),
         (b"$secret", "$secret"),
@@ -140,3 +138,18 @@ def test_the_process_wins_over_the_env_file_in_either_form(tmp_path: Path) -> No
     assert found.text("ONE") == "process"
     assert found.text("TWO") == "from a file"
     assert found.text("THREE") == "from a file", "an empty variable counts as none"
+
+
+@pytest.mark.parametrize("second", ["PORT=4001", "export PORT = 4000", "PORT=", "PORT='4000'"])
+def test_a_variable_that_is_set_twice_is_refused(tmp_path: Path, second: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^PORT is set again in line 3 of "):
+        parse(f"PORT=4000\nDEBUG=true\n{second}\n", tmp_path / ".env")
+
+
+@pytest.mark.parametrize(
+    "content", ["first\nsecond\n", "first\n\n", "first\r\nsecond", "\nfirst\n", "first\rsecond"]
+)
+def test_a_file_of_one_value_has_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "key").write_bytes(content.encode())
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY_FILE names key, which must have one line"):
+        Variables(tmp_path, {"SECRET_KEY_FILE": "key"}).text("SECRET_KEY")
