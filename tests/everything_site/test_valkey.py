@@ -157,6 +157,16 @@ def test_it_ends_with_its_owner(folder: Path, url: str, number: signal.Signals) 
     assert not list(folder.iterdir())
 
 
+def test_a_keeper_whose_folder_has_gone_ends_with_one_line(
+    folder: Path, url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with valkey.running(url):
+        (folder / "valkey").rename(folder / "elsewhere")
+        eventually(lambda: not keepers(folder) and not servers(folder), "the keeper ends with its server")
+    [said] = capfd.readouterr().err.splitlines()
+    assert said.startswith("The embedded Valkey has ended (")
+
+
 def _a_file(path: Path) -> None:
     path.touch(mode=0o600)
 
