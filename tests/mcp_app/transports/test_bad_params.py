@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mcp_app.extensions.tasks.extension import IDENTIFIER
 from tests.mcp_app.transports.support import Process, Session, headers_for, initialize, modern, request
 from tests.support.asgi import Response
 
@@ -69,7 +70,8 @@ async def test_a_session_is_told_which_parameter_is_wrong_and_why(
 async def test_a_request_of_2026_is_told_which_parameter_is_wrong_and_why(
     one: Process, method: str, params: Any, reason: str
 ) -> None:
-    await _assert_says(await modern(one, method, params), reason)
+    capabilities = {"extensions": {IDENTIFIER: {}}}
+    await _assert_says(await modern(one, method, params, capabilities=capabilities), reason)
 
 
 @pytest.mark.parametrize(
