@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,13 +20,15 @@ from tests.mcp_app.transports.support import (
     Process,
     Session,
     call_held,
+    headers_for,
+    initialize,
     modern,
     notification,
     request,
     text_of,
     tool_call,
 )
-from tests.support.asgi import Http
+from tests.support.asgi import Http, Response
 from tests.support.own_redis import OwnRedis
 from tests.support.own_redis import own_redis as own_redis_server
 from tests.support.redis_relay import relaying
@@ -115,9 +118,10 @@ async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still
                     assert client.pubsub_numsub(process.runtime.mailbox.address)[0][1] == 1
 
 
-async def test_a_failover_that_is_over_before_anybody_asks_costs_no_request(
+async def test_a_failover_that_is_over_before_anybody_asks_is_noticed_by_the_first_who_do(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
+    """One of them may be told to try again: its script was loaded over a connection to the old primary."""
     with own_redis_server() as new_primary:
         async with relaying(own_redis.url) as relay:
             use(mcp_settings, relay.url)
@@ -126,7 +130,15 @@ async def test_a_failover_that_is_over_before_anybody_asks_costs_no_request(
                 with own_redis.client() as client:
                     client.replicaof(*NOBODY)
                 relay.lead_to(new_primary.url)
+                opened = await asyncio.gather(*(begun(process) for _ in range(10)))
+                assert {response.status for response in opened} <= {200, 503}
+                assert all("retry-after" in response.headers for response in opened if response.status == 503)
                 await asyncio.gather(*(Session.open(process) for _ in range(10)))
+
+
+async def begun(process: Process) -> Response:
+    """The answer to `initialize`."""
+    return await process.http.request("POST", headers=headers_for(), body=json.dumps(initialize()).encode())
 
 
 async def test_a_server_that_refuses_to_write_is_not_ready(own_redis: OwnRedis) -> None:
