@@ -70,7 +70,7 @@ async def test_a_session_is_told_which_parameter_is_wrong_and_why(
 async def test_a_request_of_2026_is_told_which_parameter_is_wrong_and_why(
     one: Process, method: str, params: Any, reason: str
 ) -> None:
-    capabilities = {"extensions": {IDENTIFIER: {}}}
+    capabilities: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
     await _assert_says(await modern(one, method, params, capabilities=capabilities), reason)
 
 
