@@ -124,7 +124,7 @@ CALLS: dict[str, Call] = {
     f"{ROUNDS}sampling": Call("The model said: Paris", interactive=True),
     f"{ROUNDS}list_roots": Call("Roots: file:///home/alice/project", interactive=True),
     f"{ROUNDS}request_state": Call("state-ok", interactive=True, since=MODERN),
-    f"{ROUNDS}multiple_inputs": Call("alice: Paris (1 roots)", interactive=True, since=MODERN),
+    f"{ROUNDS}multiple_inputs": Call("alice: Paris (1 root)", interactive=True, since=MODERN),
     f"{ROUNDS}multi_round": Call("alice likes alice.", interactive=True, since=MODERN),
     f"{ROUNDS}tampered_state": Call("not tampered with", interactive=True, since=MODERN),
     f"{ROUNDS}capabilities": Call("user_name, greeting, client_roots", interactive=True, since=MODERN),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 from tests.everything_site.checkout import Checkout, checkout
 from tests.support.processes import empty_database
@@ -79,7 +80,7 @@ def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
     assert not fresh.socket_folder.exists()
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="TEST_DATABASE_URL names no PostgreSQL")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="TEST_DATABASE_URL names no PostgreSQL")
 @pytest.mark.parametrize("command", [["migrate"], ["runserver", "--noreload"]])
 @pytest.mark.parametrize(
     ("option", "reason"),

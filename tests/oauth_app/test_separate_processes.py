@@ -85,8 +85,10 @@ async def test_each_server_serves_its_part_only(separate):
         ).status_code == 404
         assert (await http.get(f"{separate.auth_url}/admin/login/")).status_code == 200
         mcp = separate.servers[0].url
-        for path in ("/authorize", "/register", "/token", "/introspect", "/admin/"):
+        for path in ("/authorize", "/register", "/token", "/introspect"):
             assert (await http.get(mcp + path)).status_code == 404
+        for path in ("/admin/", "/connections"):
+            assert (await http.get(mcp + path)).headers["location"] == separate.auth_url + path
         document = (await http.get(f"{mcp}/.well-known/oauth-authorization-server")).json()
         assert document["issuer"] == separate.auth_url
         assert document["token_endpoint"] == f"{separate.auth_url}/token"

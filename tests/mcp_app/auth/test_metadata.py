@@ -60,7 +60,7 @@ def test_the_resource_names_the_other_server(client, path, resource):
 
 @pytest.mark.parametrize(
     "path",
-    ["/authorize", "/token", "/register", "/revoke", "/introspect", "/admin/", "/fakeupstreamauth/authorize"],
+    ["/authorize", "/token", "/register", "/revoke", "/introspect", "/fakeupstreamauth/authorize"],
 )
 def test_it_serves_no_oauth_endpoint(client, path):
     assert client.get(path).status_code == 404

@@ -92,7 +92,7 @@ async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream
     assert (answer["id"], answer["error"]["code"]) == ("mine", -32603)
     assert answer["error"]["message"].endswith("try again shortly.")
     assert str(error) not in answer["error"]["message"]
-    [line] = [line for line in caplog.records if line.getMessage().startswith("a call failed for want of")]
+    [line] = [line for line in caplog.records if line.getMessage().startswith("request failed: ")]
     assert vars(line)["reason"] == str(error)
 
 
