@@ -53,17 +53,23 @@ async def test_a_token_that_cannot_be_looked_up_is_503_and_not_401(
     await refusal(await one.http.request("GET", "/sse", headers=session.headers()), None)
 
 
+def listing_raises(process: Process, error: Exception) -> None:
+    """Let the handler of `resources/list` fail with an error."""
+
+    async def fail(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    app = process.runtime.server.session_manager.app
+    entry = app.get_request_handler("resources/list")
+    assert entry is not None
+    app.add_request_handler("resources/list", entry.params_type, fail)
+
+
 @pytest.mark.parametrize("error", AWAY)
 async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_id(
     one: Process, session: Session, error: Exception
 ) -> None:
-    async def fail(*args: Any, **kwargs: Any) -> Any:
-        raise error
-
-    app = one.runtime.server.session_manager.app
-    entry = app.get_request_handler("resources/list")
-    assert entry is not None
-    app.add_request_handler("resources/list", entry.params_type, fail)
+    listing_raises(one, error)
     await refusal(await session.post(one, request("resources/list", id="mine")), "mine")
     await refusal(await modern(one, "resources/list", id="mine"), "mine")
 
@@ -74,13 +80,7 @@ async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_i
 async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream(
     one: Process, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(*args: Any, **kwargs: Any) -> Any:
-        raise error
-
-    app = one.runtime.server.session_manager.app
-    entry = app.get_request_handler("resources/list")
-    assert entry is not None
-    app.add_request_handler("resources/list", entry.params_type, fail)
+    listing_raises(one, error)
     stream = await one.http.request("GET", "/sse", headers=headers_for())
     opening = await stream.next_block()
     assert opening is not None
