@@ -1,11 +1,14 @@
-"""System checks of the machine that this project runs on, with stable ids."""
+"""System checks of the machine that this project runs on, and of settings that must fit each other."""
 
 from __future__ import annotations
 
 import tempfile
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+
+from everything_site import valkey
 
 
 @register
@@ -22,3 +25,32 @@ def check_temporary_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage
                 id="everything_site.E001",
             )
         ]
+
+
+@register
+def check_resource_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name} is {url!r}, which does not lie under BASE_URI, {settings.BASE_URI!r}.",
+            hint=f"Set BASE_URI alone; the endpoint is its {path}.",
+            id="everything_site.E002",
+        )
+        for name, url, path in (
+            ("MCP_RESOURCE_URL", settings.MCP_RESOURCE_URL, "/mcp"),
+            ("MCP_SSE_RESOURCE_URL", settings.MCP_SSE_RESOURCE_URL, "/sse"),
+        )
+        if not url.startswith(f"{settings.BASE_URI}/")
+    ]
+
+
+@register(deploy=True)
+def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG or not valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
+        return []
+    return [
+        Error(
+            "REDIS_URL is not set: the embedded Redis belongs to runserver and keeps nothing.",
+            hint="Set REDIS_URL to a server that all processes reach.",
+            id="everything_site.E003",
+        )
+    ]

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.utils.module_loading import import_string
 
-from everything_site import valkey
 from mcp_app.conf import conf
 from mcp_app.hosts import is_loopback
 
@@ -57,11 +56,10 @@ _PROXY_SECONDS = 30
 
 @register
 def check_resource_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    base = settings.BASE_URI
     found: list[CheckMessage] = []
-    for name, url, path in (
-        ("MCP_RESOURCE_URL", conf.resource_url, "/mcp"),
-        ("MCP_SSE_RESOURCE_URL", conf.sse_resource_url, "/sse"),
+    for name, url in (
+        ("MCP_RESOURCE_URL", conf.resource_url),
+        ("MCP_SSE_RESOURCE_URL", conf.sse_resource_url),
     ):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.query or parts.fragment or url.endswith("/"):
@@ -70,14 +68,6 @@ def check_resource_url(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     f"{name} must be a URL without query, fragment or trailing slash, not {url!r}.",
                     hint="Clients compare it to the letter with what their tokens are for.",
                     id="mcp_app.E001",
-                )
-            )
-        if not url.startswith(f"{base}/"):
-            found.append(
-                Error(
-                    f"{name} is {url!r}, which does not lie under BASE_URI, {base!r}.",
-                    hint=f"Set BASE_URI alone; the endpoint is its {path}.",
-                    id="mcp_app.E002",
                 )
             )
     return found
@@ -181,19 +171,6 @@ def check_https(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             f"MCP_RESOURCE_URL is {conf.resource_url!r}: tokens would travel unprotected.",
             hint="Set BASE_URI to the https URL that the proxy serves.",
             id="mcp_app.E008",
-        )
-    ]
-
-
-@register(deploy=True)
-def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if settings.DEBUG or not valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
-        return []
-    return [
-        Error(
-            "REDIS_URL is not set: the embedded Redis belongs to runserver and keeps nothing.",
-            hint="Set REDIS_URL to a server that all processes reach.",
-            id="mcp_app.E009",
         )
     ]
 

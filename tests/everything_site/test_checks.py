@@ -1,17 +1,25 @@
-"""System checks of the machine."""
+"""System checks of the machine, and of settings that must fit each other."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.checks import CheckMessage, run_checks
 
-from everything_site.checks import check_temporary_folder
+from everything_site import valkey
+from everything_site.checks import check_redis, check_resource_urls, check_temporary_folder
 
 
-def ids() -> list[str | None]:
-    return [message.id for message in check_temporary_folder(None)]
+def ids(check: Callable[[Any], list[CheckMessage]] = check_temporary_folder) -> list[str | None]:
+    return [message.id for message in check(None)]
+
+
+def test_the_project_passes() -> None:
+    assert [message for message in run_checks() if (message.id or "").startswith("everything_site")] == []
 
 
 def test_a_temporary_folder_that_can_be_written_is_fine() -> None:
@@ -39,3 +47,19 @@ def test_a_temporary_folder_that_is_full_or_closed_is_said(monkeypatch: pytest.M
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert ids() == ["everything_site.E001"]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://elsewhere:3232/mcp", "http://localhost:32320/mcp", "http://localhost:3232"]
+)
+@pytest.mark.parametrize("name", ["MCP_RESOURCE_URL", "MCP_SSE_RESOURCE_URL"])
+def test_a_resource_url_that_is_served_elsewhere(settings: Any, name: str, url: str) -> None:
+    setattr(settings, name, url)
+    assert ids(check_resource_urls) == ["everything_site.E002"]
+
+
+def test_the_embedded_redis_is_for_development_only(settings: Any) -> None:
+    settings.REDIS_URL = valkey.default_url(settings.BASE_DIR)
+    assert ids(check_redis) == ["everything_site.E003"]
+    settings.DEBUG = True
+    assert ids(check_redis) == []
