@@ -48,9 +48,8 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from mcp_app.sdk import ServerMessageMetadata
-
-from .schema_messages import problems
-from .validation_messages import explain
+from mcp_app.server.schema_messages import problems
+from mcp_app.server.validation_messages import explain
 
 # Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
 # for minutes; a person gets ten of them, as with the reference server.

@@ -17,8 +17,8 @@ from mcp.types import (
     PromptReference,
 )
 
-from . import resources
-from .dynamic import RequestContext
+from mcp_app.server import resources
+from mcp_app.server.dynamic import RequestContext
 
 MAX_VALUES = 100  # the most that one answer may carry, by the specification
 

@@ -16,8 +16,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcp_app.sdk import CallNext, HandlerResult
-
-from .validation_messages import explain, has_too_many
+from mcp_app.server.validation_messages import explain, has_too_many
 
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002

@@ -14,8 +14,7 @@ from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.sdk import CacheableMethod
-
-from . import (
+from mcp_app.server import (
     completions,
     notes,
     pagination,
@@ -27,20 +26,20 @@ from . import (
     tools,
     tracing,
 )
-from . import fixtures as conformance
-from .apps import hello_world
-from .capabilities import CompleteCapabilities
-from .dynamic import Source, never_fresh
-from .errors import SpecifiedErrors
-from .existence import Existence
-from .illustrated import IllustratedSkills
-from .images import icon
-from .notes import NoteStore
-from .server_info import name_server_briefly
-from .tool_server import ToolServer
-from .tools import gzipping, tasks
-from .tools import notes as note_tools
-from .tools.gzipping import SessionFiles
+from mcp_app.server import fixtures as conformance
+from mcp_app.server.apps import hello_world
+from mcp_app.server.capabilities import CompleteCapabilities
+from mcp_app.server.dynamic import Source, never_fresh
+from mcp_app.server.errors import SpecifiedErrors
+from mcp_app.server.existence import Existence
+from mcp_app.server.illustrated import IllustratedSkills
+from mcp_app.server.images import icon
+from mcp_app.server.notes import NoteStore
+from mcp_app.server.server_info import name_server_briefly
+from mcp_app.server.tool_server import ToolServer
+from mcp_app.server.tools import gzipping, tasks
+from mcp_app.server.tools import notes as note_tools
+from mcp_app.server.tools.gzipping import SessionFiles
 
 NAME = "everything-server"
 TITLE = "Everything Server"

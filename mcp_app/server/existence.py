@@ -17,8 +17,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.extensions.listening import URIS
 from mcp_app.sdk import CallNext, HandlerResult
-
-from .dynamic import SCHEMES, RequestContext, Source, own_resources
+from mcp_app.server.dynamic import SCHEMES, RequestContext, Source, own_resources
 
 
 class Existence:

@@ -7,8 +7,7 @@ from mcp.server.apps import Apps
 from mcp.server.extension import ResourceBinding
 
 from mcp_app.extensions.skills.extension import Skills
-
-from .images import icon
+from mcp_app.server.images import icon
 
 
 def illustrated(bindings: Sequence[ResourceBinding]) -> list[ResourceBinding]:

@@ -21,9 +21,8 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.extensions.listening import Send, beside
 from mcp_app.sdk import CallNext, HandlerResult
-
-from .images import icon
-from .session_features import find_session
+from mcp_app.server.images import icon
+from mcp_app.server.session_features import find_session
 
 SCHEME = "note://"
 TEMPLATE = SCHEME + "{space}/{id}"

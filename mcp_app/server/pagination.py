@@ -28,8 +28,8 @@ from mcp.types import (
     PaginatedRequestParams,
 )
 
-from .dynamic import Source
-from .resources import list_templates
+from mcp_app.server.dynamic import Source
+from mcp_app.server.resources import list_templates
 
 # Resources are the list that shows pages. The others fit one page, for clients that read no second one.
 RESOURCES_PER_PAGE = 10

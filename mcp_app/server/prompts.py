@@ -8,8 +8,8 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 from pydantic import Field
 
-from . import resources
-from .images import audio_content, icon, image_content
+from mcp_app.server import resources
+from mcp_app.server.images import audio_content, icon, image_content
 
 
 async def simple_prompt() -> list[Message]:

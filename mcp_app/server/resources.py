@@ -14,7 +14,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from .images import icon
+from mcp_app.server.images import icon
 
 COUNT = 100
 TEMPLATE = "test://static/resource/{id}"

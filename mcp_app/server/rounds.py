@@ -14,9 +14,8 @@ from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextConten
 from pydantic import ValidationError
 
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
-
-from .asking import UnfitAnswer, validated
-from .validation_messages import explain, has_too_many
+from mcp_app.server.asking import UnfitAnswer, validated
+from mcp_app.server.validation_messages import explain, has_too_many
 
 RESPONSES = "inputResponses"
 

@@ -15,8 +15,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from .validation_messages import MAX_REASONS, join
-from .words import plural
+from mcp_app.server.validation_messages import MAX_REASONS, join
+from mcp_app.server.words import plural
 
 _FORMATS = FormatChecker(())
 """The formats that a form may name (schema of `StringSchema`), and no others."""

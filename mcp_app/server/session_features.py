@@ -24,8 +24,8 @@ from mcp.types import (
 )
 from starlette.requests import HTTPConnection
 
-from .errors import RESOURCE_NOT_FOUND
-from .simulations import SWITCHES
+from mcp_app.server.errors import RESOURCE_NOT_FOUND
+from mcp_app.server.simulations import SWITCHES
 
 LOGGER = "everything-server"
 LONGEST_URI = 2048

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Tool
 from pydantic import ValidationError
 
-from .validation_messages import explain
+from mcp_app.server.validation_messages import explain
 
 
 class ToolServer(MCPServer[Any]):

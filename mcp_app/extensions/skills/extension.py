@@ -17,7 +17,7 @@ from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
-from .skill import SCHEME, Skill, SkillFile
+from mcp_app.extensions.skills.skill import SCHEME, Skill, SkillFile
 
 IDENTIFIER = "io.modelcontextprotocol/skills"
 DIRECTORY = "inode/directory"

@@ -21,9 +21,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
 from mcp_app.extensions.listening import Send, beside
+from mcp_app.extensions.tasks.extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
 from mcp_app.sdk import CallNext, HandlerResult
-
-from .extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
 
 MAX_TASKS = 100
 """How many tasks one stream follows; what is not acknowledged is to be polled."""

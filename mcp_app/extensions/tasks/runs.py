@@ -24,6 +24,8 @@ from mcp_types import (
 )
 from redis.exceptions import RedisError
 
+from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
+from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.sdk import (
     CallOptions,
     Connection,
@@ -33,9 +35,6 @@ from mcp_app.sdk import (
     serve_one,
 )
 from mcp_app.server.client_capabilities import known
-
-from .store import MAX_RESULT_BYTES, TaskStore, TooLarge
-from .task import TERMINAL, Status, Task
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol, cast
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
-from . import scripts
-from .task import QUESTION, Question, Status, Task, size, to_json
+from mcp_app.extensions.tasks import scripts
+from mcp_app.extensions.tasks.task import QUESTION, Question, Status, Task, size, to_json
 
 logger = logging.getLogger(__name__)
 

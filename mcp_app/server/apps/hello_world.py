@@ -10,9 +10,8 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_app import __version__
-
-from ..illustrated import IllustratedApps
-from ..images import icon
+from mcp_app.server.illustrated import IllustratedApps
+from mcp_app.server.images import icon
 
 URI = "ui://hello-world/app.html"
 PAGE = Path(__file__).with_name("hello_world.html")

@@ -2,7 +2,7 @@
 
 from mcp.server.mcpserver import MCPServer
 
-from . import (
+from mcp_app.server.tools import (
     basics,
     content,
     inspection,

@@ -6,9 +6,9 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import Annotations, EmbeddedResource, ImageContent, TextContent
 from pydantic import Field
 
-from .. import resources
-from ..images import image_content
-from .basics import INTEGER, PURE, Boolean
+from mcp_app.server import resources
+from mcp_app.server.images import image_content
+from mcp_app.server.tools.basics import INTEGER, PURE, Boolean
 
 
 def _text(text: str, annotations: Annotations | None = None) -> TextContent:

@@ -24,9 +24,9 @@ from mcp.types import (
 )
 from pydantic import Field
 
-from ..dynamic import RequestContext
-from ..images import icon
-from ..session_features import find_session
+from mcp_app.server.dynamic import RequestContext
+from mcp_app.server.images import icon
+from mcp_app.server.session_features import find_session
 
 TEMPLATE = "session://files/{name}"
 MIME_TYPE = "application/gzip"

@@ -18,9 +18,18 @@ from mcp.types import (
 )
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from ..asking import ELICITATION, MODEL_DEADLINE, PERSON_DEADLINE, NamedRoots, ask, form, question, text_of
-from ..revisions import SINCE
-from .basics import INTEGER
+from mcp_app.server.asking import (
+    ELICITATION,
+    MODEL_DEADLINE,
+    PERSON_DEADLINE,
+    NamedRoots,
+    ask,
+    form,
+    question,
+    text_of,
+)
+from mcp_app.server.revisions import SINCE
+from mcp_app.server.tools.basics import INTEGER
 
 # They change nothing, but whom they ask is outside, and answers differently every time.
 ASKING = ToolAnnotations(

@@ -6,7 +6,7 @@ import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from pydantic import Field
 
-from .basics import INTEGER, PURE, Number, plain
+from mcp_app.server.tools.basics import INTEGER, PURE, Number, plain
 
 # Bounds, so that one call cannot hold a worker for hours or flood a stream.
 MAX_SECONDS = 300

@@ -10,9 +10,8 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mcp_app.extensions.tasks.support import TaskSupport
-
-from ..notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
-from .basics import Number
+from mcp_app.server.notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
+from mcp_app.server.tools.basics import Number
 
 MAX_TITLE = 200
 MAX_TEXT = 20_000

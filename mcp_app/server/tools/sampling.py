@@ -25,11 +25,11 @@ from mcp.types import (
 )
 from pydantic import Field, TypeAdapter
 
-from ..asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
-from ..revisions import SINCE
-from ..words import plural
-from .basics import calculate, plain
-from .interactive import ASKING, context_is_supported
+from mcp_app.server.asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
+from mcp_app.server.revisions import SINCE
+from mcp_app.server.tools.basics import calculate, plain
+from mcp_app.server.tools.interactive import ASKING, context_is_supported
+from mcp_app.server.words import plural
 
 MAX_TURNS = 5
 MAX_TOKENS = 500

@@ -9,9 +9,15 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from mcp.types.version import LATEST_HANDSHAKE_VERSION
 
-from ..revisions import UNTIL
-from ..session_features import find_session
-from ..simulations import LOG_INTERVAL, LOGGING_OFF, STDERR_INTERVAL, UPDATE_INTERVAL, UPDATES_OFF
+from mcp_app.server.revisions import UNTIL
+from mcp_app.server.session_features import find_session
+from mcp_app.server.simulations import (
+    LOG_INTERVAL,
+    LOGGING_OFF,
+    STDERR_INTERVAL,
+    UPDATE_INTERVAL,
+    UPDATES_OFF,
+)
 
 # Each call turns the switch of this session over.
 TOGGLING = ToolAnnotations(

@@ -6,10 +6,10 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import AudioContent, CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel, Field
 
-from .. import resources
-from ..images import audio_content, icon
-from ..words import plural
-from .basics import INTEGER, PURE
+from mcp_app.server import resources
+from mcp_app.server.images import audio_content, icon
+from mcp_app.server.tools.basics import INTEGER, PURE
+from mcp_app.server.words import plural
 
 City = Literal["New York", "Chicago", "Los Angeles"]
 MAX_LINKS = 10

@@ -12,12 +12,11 @@ from mcp.types import ElicitResult, InputRequiredResult
 from pydantic import Field
 
 from mcp_app.extensions.tasks.support import TaskSupport
-
-from ..asking import ELICITATION, ask, form
-from ..revisions import SINCE
-from ..words import plural
-from .basics import PURE, Boolean, Number, plain
-from .interactive import ASKING
+from mcp_app.server.asking import ELICITATION, ask, form
+from mcp_app.server.revisions import SINCE
+from mcp_app.server.tools.basics import PURE, Boolean, Number, plain
+from mcp_app.server.tools.interactive import ASKING
+from mcp_app.server.words import plural
 
 MAX_NAME = 200  # characters of a label, a file name, a topic: a task keeps them, and repeats them
 

@@ -13,10 +13,10 @@ from mcp.shared.exceptions import UrlElicitationRequiredError
 from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult, TextContent
 from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
 
-from ..asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
-from ..revisions import SINCE
-from .basics import Boolean
-from .interactive import ASKING
+from mcp_app.server.asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
+from mcp_app.server.revisions import SINCE
+from mcp_app.server.tools.basics import Boolean
+from mcp_app.server.tools.interactive import ASKING
 
 SAMPLE = "https://modelcontextprotocol.io/"
 
