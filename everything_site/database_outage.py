@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error as default_server_error
 
-from mcp_app.outages import DATABASE_AWAY, RETRY_SECONDS, is_database_outage
+from mcp_app.exceptions import DATABASE_AWAY, RETRY_SECONDS, is_database_outage
 from oauth_app.tokens import refusal
 
 logger = logging.getLogger(__name__)

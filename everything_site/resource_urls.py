@@ -16,7 +16,7 @@ urlpatterns = [
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),
-    path("", include("mcp_app.auth.urls")),
+    path("", include("mcp_app.urls")),
     re_path(
         r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$", metadata.other_authorization_server
     ),

@@ -10,7 +10,7 @@ handler500 = "everything_site.database_outage.server_error"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("tour/<slug:feature>", views.tour, name="tour"),
-    path("", include("mcp_app.auth.urls")),
+    path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),

@@ -16,16 +16,16 @@ from django.conf import settings
 from mcp.server.subscriptions import ServerEvent
 from redis.exceptions import RedisError
 
+from mcp_app.auth.tokens import WITHDRAWN
 from mcp_app.conf import conf
+from mcp_app.coordination.bus import EVERYONE, Mailbox
+from mcp_app.coordination.connection import connect
 from mcp_app.extensions.tasks.store import TaskStore
-from mcp_app.sessions.audience import Audience
-from mcp_app.sessions.bus import to_message
-from mcp_app.sessions.connection import connect
+from mcp_app.monitoring.sessions import shown
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.mailbox import EVERYONE, Mailbox
-from mcp_app.sessions.overview import shown
 from mcp_app.sessions.record import ENDED, erase
-from mcp_app.tokens import WITHDRAWN
+from mcp_app.sessions.subscribers import Audience
+from mcp_app.sessions.subscription_bus import to_message
 
 logger = logging.getLogger(__name__)
 

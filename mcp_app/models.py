@@ -41,7 +41,7 @@ class NoteQuerySet(models.QuerySet["Note"]):
 
 
 class Note(models.Model):
-    """A note that a person keeps through the tools; see `mcp_app.server.notes`.
+    """A note that a person keeps through the tools; see `everything_site.demo.notes`.
 
     Its user is who the access token says: a subject of an issuer, which need not be a user of this database.
     """

@@ -21,29 +21,29 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from mcp_types import JSONRPCRequest
 
+from everything_site.demo import simulations
+from everything_site.demo.server import build_server, task_tools
+from everything_site.demo.session_files import RedisSessionFiles
+from everything_site.demo.user_notes import UserNotes
+from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.auth.scopes import ToolScopes
+from mcp_app.auth.tokens import TokenCache
+from mcp_app.calls.registry import Calls
 from mcp_app.conf import conf
-from mcp_app.extensions.session_files import RedisSessionFiles
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.connection import connect, try_commands
+from mcp_app.coordination.processes import Peers
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.extensions.user_notes import UserNotes
-from mcp_app.server import simulations
-from mcp_app.server.asking import PERSON_DEADLINE
-from mcp_app.server.everything import build_server, task_tools
-from mcp_app.sessions.audience import Audience
-from mcp_app.sessions.bus import ChannelLayerBus
-from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.census import Census
-from mcp_app.sessions.connection import connect, try_commands
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.mailbox import Mailbox
-from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import SessionStore
 from mcp_app.sessions.streams import Streams
+from mcp_app.sessions.subscribers import Audience
+from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from mcp_app.shutdown import Drain, TaskSet
-from mcp_app.tokens import TokenCache
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from mcp_app import announcements
 from mcp_app.models import LiveSession
-from mcp_app.sessions import overview
+from mcp_app.monitoring import sessions as overview
 
 _LISTED = 500
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from mcp.server.subscriptions import ListenHandler
 
+from mcp_app.calls.registry import Calls
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.runs import TaskRuns
-from mcp_app.sessions.calls import Calls
 from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)

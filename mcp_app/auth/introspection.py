@@ -7,8 +7,8 @@ from urllib.parse import quote
 import httpx2
 from mcp.server.auth.provider import AccessToken
 
+from mcp_app.auth.authorization_server import AuthorizationServer
 from mcp_app.auth.claims import access_token
-from mcp_app.auth.server import AuthorizationServer
 from mcp_app.conf import conf
 
 

@@ -12,8 +12,8 @@ import httpx2
 import jwt
 from mcp.server.auth.provider import AccessToken
 
+from mcp_app.auth.authorization_server import AuthorizationServer, AuthorizationServerUnavailable
 from mcp_app.auth.claims import CLOCK_SECONDS, access_token
-from mcp_app.auth.server import AuthorizationServer, AuthorizationServerUnavailable
 from mcp_app.conf import conf
 
 logger = logging.getLogger(__name__)

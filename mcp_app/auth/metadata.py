@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from mcp_app.auth.server import AuthorizationServer, AuthorizationServerUnavailable
+from mcp_app.auth.authorization_server import AuthorizationServer, AuthorizationServerUnavailable
 from mcp_app.conf import conf
 
 CACHE_SECONDS = 300

@@ -1,1 +1,1 @@
-"""Extensions of the protocol (SEP-2133), and the stores behind what the server demonstrates."""
+"""Extensions of the protocol (SEP-2133): tasks and skills."""

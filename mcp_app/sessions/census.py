@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
+from mcp_app.coordination.bus import Mailbox
 from mcp_app.sessions import keys
-from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)

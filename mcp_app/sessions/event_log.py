@@ -18,9 +18,9 @@ from django.utils.crypto import salted_hmac
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.connection import insist
 from mcp_app.sessions import keys
-from mcp_app.sessions.connection import insist
-from mcp_app.sessions.mailbox import Mailbox
 
 APPENDED = "stream.appended"
 

@@ -15,10 +15,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.recent import Recent
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.cache import Recent
+from mcp_app.coordination.processes import Peers
 from mcp_app.sessions import keys
-from mcp_app.sessions.mailbox import Mailbox
-from mcp_app.sessions.peers import Peers
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.sessions.audience import Audience
+from mcp_app.coordination.bus import Mailbox
 from mcp_app.sessions.event_log import (
     APPENDED,
     PENDING,
@@ -31,8 +31,8 @@ from mcp_app.sessions.event_log import (
     EventsLost,
     Reader,
 )
-from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import CHANGED, ENDED, SessionRecord, SessionStore
+from mcp_app.sessions.subscribers import Audience
 
 logger = logging.getLogger(__name__)
 

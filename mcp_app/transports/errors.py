@@ -16,15 +16,15 @@ from mcp_types import (
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
+from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.scopes import suffice
-from mcp_app.auth.server import AuthorizationServerUnavailable
+from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.calls.call import ACCESS_WITHDRAWN, WORKER_LOST
+from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
-from mcp_app.outages import DATABASE_AWAY, REDIS_AWAY, RETRY_SECONDS, is_database_outage
-from mcp_app.server.words import plural
-from mcp_app.sessions.calls import TooManyCalls
-from mcp_app.sessions.exchange import ACCESS_WITHDRAWN, WORKER_LOST
+from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, RETRY_SECONDS, is_database_outage
+from mcp_app.protocol.words import plural
 from mcp_app.sessions.record import TooManySessions
-from mcp_app.tokens import TokenWithdrawn
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 

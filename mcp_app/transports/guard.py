@@ -14,11 +14,11 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp_types import INTERNAL_ERROR
 
 from mcp_app.auth.scopes import suffice
+from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
+from mcp_app.exceptions import is_database_outage
 from mcp_app.hosts import is_loopback
-from mcp_app.outages import is_database_outage
 from mcp_app.runtime import Runtime
-from mcp_app.tokens import Principal
 from mcp_app.transports import errors, http
 from mcp_app.transports.errors import HttpError
 

@@ -13,9 +13,11 @@ from urllib.parse import parse_qs, quote
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 
+from mcp_app.auth.tokens import Principal
+from mcp_app.calls.initialize import initialize
+from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.sessions.calls import TooManyCalls
 from mcp_app.sessions.event_log import (
     PENDING,
     START,
@@ -25,10 +27,8 @@ from mcp_app.sessions.event_log import (
     new_listener_stream,
     parse_event_id,
 )
-from mcp_app.sessions.opening import initialize
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import ListenerStream
-from mcp_app.tokens import Principal
 from mcp_app.transports import era, errors, framing, http
 from mcp_app.transports.messages import (
     as_message,

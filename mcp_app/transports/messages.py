@@ -22,15 +22,15 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from mcp_app.auth.scopes import suffice
+from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.conf import conf
+from mcp_app.protocol.validation_messages import explain
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import as_request_id
-from mcp_app.server.validation_messages import explain
 from mcp_app.sessions.event_log import Event
 from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord, SessionStore
 from mcp_app.sessions.streams import EventStream
-from mcp_app.tokens import Principal, TokenWithdrawn
 from mcp_app.transports import errors, framing, http
 
 logger = logging.getLogger(__name__)

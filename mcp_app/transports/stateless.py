@@ -25,9 +25,12 @@ from mcp_types import (
 )
 from starlette.datastructures import Headers
 
+from mcp_app.calls.call import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.conf import conf
-from mcp_app.extensions.listening import within_bounds
-from mcp_app.mirrors import fault
+from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.listen import within_bounds
+from mcp_app.protocol.mirrored_headers import fault
+from mcp_app.protocol.session_features import LONGEST_URI
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
@@ -48,9 +51,6 @@ from mcp_app.sdk import (
     serve_one,
     validate_mcp_param_headers,
 )
-from mcp_app.server.client_capabilities import known
-from mcp_app.server.session_features import LONGEST_URI
-from mcp_app.sessions.exchange import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.transports import errors, framing, http
 from mcp_app.transports.messages import Ending, Message, check_scopes, once_begun, until_ended
 

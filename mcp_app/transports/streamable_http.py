@@ -11,15 +11,15 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
+from mcp_app.auth.tokens import Principal
+from mcp_app.calls.call import Exchange
+from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_log import START, event_id, is_listener, new_listener_stream, parse_event_id
-from mcp_app.sessions.exchange import Exchange
 from mcp_app.sessions.merged_stream import MergedStream
-from mcp_app.sessions.opening import initialize
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
-from mcp_app.tokens import Principal
 from mcp_app.transports import batches, era, errors, framing, http
 from mcp_app.transports.messages import (
     as_message,

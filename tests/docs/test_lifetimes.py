@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 
+from everything_site.demo import user_notes
 from mcp_app.conf import conf as mcp
-from mcp_app.extensions import user_notes
 from mcp_app.extensions.tasks import store
 from oauth_app.conf import conf as oauth
 from tests.docs.markdown import code, rows

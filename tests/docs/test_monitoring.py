@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from mcp_app.sessions import overview
+from mcp_app.monitoring import sessions as overview
 from tests.docs.conftest import Busy
 from tests.docs.markdown import DOCS, code, commands, rows
 

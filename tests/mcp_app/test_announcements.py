@@ -12,10 +12,10 @@ from mcp.shared.subscriptions import ResourceUpdated
 from redis.asyncio import Redis
 
 from mcp_app import announcements
+from mcp_app.auth.tokens import WITHDRAWN, checksum
+from mcp_app.coordination.bus import Mailbox
 from mcp_app.extensions.tasks.store import TaskStore
-from mcp_app.sessions.bus import ChannelLayerBus
-from mcp_app.sessions.mailbox import Mailbox
-from mcp_app.tokens import WITHDRAWN, checksum
+from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
 
 

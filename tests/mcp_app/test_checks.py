@@ -109,7 +109,7 @@ def test_a_keep_alive_that_comes_after_a_proxy_has_lost_patience(settings: Any) 
 
 
 @pytest.mark.parametrize(
-    "path", ["nowhere.Verifier", "mcp_app.tokens.Nothing", "nodots", "mcp_app.conf.Conf"]
+    "path", ["nowhere.Verifier", "mcp_app.auth.tokens.Nothing", "nodots", "mcp_app.conf.Conf"]
 )
 def test_a_token_verifier_that_is_none(settings: Any, path: str) -> None:
     settings.MCP_TOKEN_VERIFIER = path

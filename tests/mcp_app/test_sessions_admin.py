@@ -16,7 +16,8 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from mcp_app.sessions import keys, overview
+from mcp_app.monitoring import sessions as overview
+from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord, SessionStore
 from mcp_app.sessions_admin import digest
 

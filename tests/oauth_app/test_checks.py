@@ -70,7 +70,7 @@ def test_the_fake_provider_is_pointed_out_until_it_is_gone(settings):
     settings.OAUTH_SIGN_IN = "example.sign_in"
     [warning] = checks.check_identity_provider(None)
     assert (warning.id, "still there" in warning.msg) == ("oauth_app.W001", True)
-    settings.ROOT_URLCONF = "mcp_app.auth.urls"
+    settings.ROOT_URLCONF = "mcp_app.urls"
     assert ids(checks.check_identity_provider) == []
     settings.ROOT_URLCONF = "everything_site.urls"
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "fakeupstream"]

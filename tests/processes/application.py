@@ -17,9 +17,9 @@ from mcp.server.mcpserver import Context
 
 from everything_site.asgi import application as everything
 from everything_site.asgi import runtime
-from mcp_app.server.fixtures import interaction
-from mcp_app.server.tools.basics import PURE
-from mcp_app.server.tools.interactive import ASKING
+from everything_site.demo.fixtures import interaction
+from everything_site.demo.tools.basics import PURE
+from everything_site.demo.tools.interactive import ASKING
 from mcp_app.transports import http
 from tests.processes import COUNTS
 

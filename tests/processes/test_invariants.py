@@ -257,14 +257,14 @@ def test_invariant_7_mcp_code_knows_nothing_of_oauth() -> None:
 
 def test_invariant_7_the_demonstrated_server_knows_neither_the_web_nor_the_store() -> None:
     code = (
-        "import sys, mcp_app.server.everything as e; e.build_server(fixtures=True);"
+        "import sys, everything_site.demo.server as e; e.build_server(fixtures=True);"
         "print(*sorted({name.split('.')[0] for name in sys.modules}"
         " | {'.'.join(name.split('.')[:2]) for name in sys.modules if name.startswith('mcp_app.')}))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={}
     ).stdout.split()
-    assert "mcp_app.server" in loaded
+    assert "everything_site.demo" in loaded
     foreign = {"django", "channels", "redis", "oauth_app", "everything_site", "daphne"}
     assert not (foreign | {"mcp_app.sessions", "mcp_app.transports", "mcp_app.runtime"}) & set(loaded)
 

@@ -35,15 +35,15 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter
 
+from mcp_app.asking import UnfitAnswer, checked, validated
+from mcp_app.auth.tokens import grant_of
 from mcp_app.extensions.tasks.runs import TaskRun, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import Task
-from mcp_app.mirrors import fault
+from mcp_app.protocol.mirrored_headers import fault
+from mcp_app.protocol.schema_messages import problems
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
-from mcp_app.server.asking import UnfitAnswer, checked, validated
-from mcp_app.server.schema_messages import problems
-from mcp_app.tokens import grant_of
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
 

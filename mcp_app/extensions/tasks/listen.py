@@ -1,7 +1,7 @@
 """Status notifications: `notifications/tasks` on a `subscriptions/listen` stream (SEP-2663).
 
 The SDK's `ServerEvent` is a closed union without tasks, so they cannot go over its bus; see
-`mcp_app.extensions.listening` for how they reach the stream all the same.
+`mcp_app.protocol.listen` for how they reach the stream all the same.
 
 A listener is a poller whom changes wake: it sends what `tasks/get` would have returned, settles a task whose
 process died, and loses nothing when a wake-up is lost.
@@ -20,8 +20,8 @@ from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from redis.exceptions import RedisError
 
-from mcp_app.extensions.listening import Send, beside
 from mcp_app.extensions.tasks.extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
+from mcp_app.protocol.listen import Send, beside
 from mcp_app.sdk import CallNext, HandlerResult
 
 MAX_TASKS = 100

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
+from mcp_app.protocol.client_capabilities import known
 from mcp_app.sdk import (
     CallOptions,
     Connection,
@@ -34,7 +35,6 @@ from mcp_app.sdk import (
     modern_error_data,
     serve_one,
 )
-from mcp_app.server.client_capabilities import known
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from mcp_app import announcements
-from mcp_app.sessions import overview
+from mcp_app.monitoring import sessions as overview
 
 _HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
 _WIDEST = 40

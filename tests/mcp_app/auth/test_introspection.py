@@ -5,8 +5,8 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.introspection import IntrospectionTokenVerifier
-from mcp_app.auth.server import AuthorizationServerUnavailable
 
 RESOURCE = "http://localhost:3232/mcp"
 ACTIVE = {"active": True, "aud": RESOURCE, "sub": "7", "client_id": "client", "scope": "mcp"}

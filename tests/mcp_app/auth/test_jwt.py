@@ -8,8 +8,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.jwt import JWTTokenVerifier
-from mcp_app.auth.server import AuthorizationServerUnavailable
 
 ISSUER = "https://auth.example"
 RESOURCE = "http://localhost:3232/mcp"

@@ -5,7 +5,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from mcp_app.auth import metadata, server
+from mcp_app.auth import authorization_server as server
+from mcp_app.auth import metadata
 
 ISSUER = "https://auth.example"
 DOCUMENT = {

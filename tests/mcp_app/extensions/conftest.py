@@ -15,8 +15,8 @@ from mcp_types import (
 )
 from redis.asyncio import Redis
 
+from everything_site.demo.server import task_tools
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.server import task_tools
 
 from .support import WAIT, Hub, Process
 
@@ -168,8 +168,8 @@ async def make_process(redis, toolbox):
 @pytest.fixture
 async def demonstration(redis, monkeypatch):
     """One process with the tools and fixtures of the server itself, which do not wait."""
-    monkeypatch.setattr("mcp_app.server.tools.tasks.STAGE_SECONDS", 0)
-    monkeypatch.setattr("mcp_app.server.fixtures.tasks.JOB_SECONDS", 0)
+    monkeypatch.setattr("everything_site.demo.tools.tasks.STAGE_SECONDS", 0)
+    monkeypatch.setattr("everything_site.demo.fixtures.tasks.JOB_SECONDS", 0)
     support = {name: how for name, how in task_tools(fixtures=True).items() if name != "draft-note"}
     process = Process(redis, Hub(), None, support)
     yield process

@@ -18,10 +18,10 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from redis.asyncio import Redis
 
+from everything_site.demo.server import build_server
 from mcp_app.extensions.tasks.extension import IDENTIFIER, Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore, lease_key
-from mcp_app.server import build_server
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
 MODERN = "2026-07-28"

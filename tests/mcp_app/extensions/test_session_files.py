@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from mcp_app.extensions.session_files import RedisSessionFiles
-from mcp_app.server.tools.gzipping import MAX_FILES, TooManyFiles
+from everything_site.demo.session_files import RedisSessionFiles
+from everything_site.demo.tools.gzipping import MAX_FILES, TooManyFiles
 from mcp_app.sessions import keys
 
 SESSION = "session-files-test"

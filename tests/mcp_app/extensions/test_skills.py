@@ -9,10 +9,10 @@ from mcp.server.runner import serve_one
 from mcp.shared.exceptions import MCPError
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, INVALID_PARAMS, PROTOCOL_VERSION_META_KEY
 
+from everything_site.demo.server import build_server
 from mcp_app.extensions.skills.extension import IDENTIFIER, Skills
 from mcp_app.extensions.skills.skill import load_skills, parse_frontmatter
-from mcp_app.server import build_server
-from mcp_app.server.pagination import page
+from mcp_app.protocol.pages import page
 
 from .support import MODERN, Request
 

@@ -8,7 +8,7 @@ from mcp_types import INVALID_PARAMS
 
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES
 from tests.e2e.tools import filled
-from tests.mcp_app.server.test_lazy_client import required
+from tests.everything_site.demo.test_lazy_client import required
 
 
 def said(text):

@@ -7,9 +7,9 @@ from django.db import connection
 from django.db.models.signals import post_init
 from redis.exceptions import ConnectionError
 
-from mcp_app.extensions.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
+from everything_site.demo.notes import TooManyNotes, User
+from everything_site.demo.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
 from mcp_app.models import Note as Row
-from mcp_app.server.notes import TooManyNotes, User
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PENDING
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from mcp_app.coordination.bus import Mailbox
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import (
     PENDING,
@@ -23,7 +24,6 @@ from mcp_app.sessions.event_log import (
     new_reply_stream,
     parse_event_id,
 )
-from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
 
 

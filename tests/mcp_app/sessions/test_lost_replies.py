@@ -10,11 +10,11 @@ import pytest
 from mcp_types import JSONRPCResponse
 from redis.asyncio import Redis
 
+from mcp_app.calls.client_requests import ClientRequests
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.connection import connect
 from mcp_app.sessions import keys
-from mcp_app.sessions.client_requests import ClientRequests
-from mcp_app.sessions.connection import connect
 from mcp_app.sessions.event_log import START, EventLog, Reader
-from mcp_app.sessions.mailbox import Mailbox
 from mcp_app.sessions.record import SessionRecord
 from tests.support.redis_relay import RedisRelay
 

@@ -14,10 +14,10 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.connection import connect
+from mcp_app.coordination.processes import Peers
 from mcp_app.sessions import keys
-from mcp_app.sessions.connection import connect
-from mcp_app.sessions.mailbox import Mailbox
-from mcp_app.sessions.peers import Peers
 from mcp_app.sessions.record import (
     ENDED,
     LiveSession,
@@ -26,7 +26,7 @@ from mcp_app.sessions.record import (
     TooManySessions,
     TooManySubscriptions,
 )
-from tests.mcp_app.sessions.conftest import make_record
+from tests.support.parts import make_record
 from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.tokens import WITHDRAWN, checksum
+from mcp_app.auth.tokens import WITHDRAWN, checksum
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,

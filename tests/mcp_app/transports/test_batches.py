@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from mcp_app.sessions.exchange import Exchange
+from mcp_app.calls.call import Exchange
 from mcp_app.transports.batches import MAX_MESSAGES
 from tests.mcp_app.transports.support import (
     LATEST,

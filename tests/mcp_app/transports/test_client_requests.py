@@ -10,7 +10,7 @@ from mcp.server.mcpserver import Context
 from mcp.shared.message import ServerMessageMetadata
 from mcp.types import INVALID_REQUEST, ListRootsRequest, ListRootsResult
 
-from mcp_app.sessions import client_requests
+from mcp_app.calls import client_requests
 from tests.mcp_app.transports.support import (
     Process,
     Session,

@@ -161,7 +161,7 @@ async def test_a_session_that_ends_during_initialize_does_not_come_back(
         await one.runtime.sessions.end(client.session)
         return result
 
-    monkeypatch.setattr("mcp_app.sessions.opening.serve_one", serve_while_an_operator_ends_the_session)
+    monkeypatch.setattr("mcp_app.calls.initialize.serve_one", serve_while_an_operator_ends_the_session)
     await client.post(one, initialize())
     assert not await one.runtime.redis.exists(keys.record(client.session))
 

@@ -12,10 +12,10 @@ from mcp.server import request_state
 from mcp.server.mcpserver import Context
 from mcp.types import InputRequiredResult
 
+from mcp_app.asking import form
 from mcp_app.extensions.tasks.extension import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.runtime import state_seconds
-from mcp_app.server.asking import form
 from tests.mcp_app.transports.support import (
     EVERYTHING,
     Process,

@@ -1,0 +1,1 @@
+"""What Everything Server demonstrates: tools, resources, prompts and apps, on the engine."""

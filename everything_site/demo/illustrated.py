@@ -1,0 +1,45 @@
+"""Titles and icons for the resources that extensions bring, which have only names there."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mcp.server.apps import Apps
+from mcp.server.extension import ResourceBinding
+
+from everything_site.demo.images import icon
+from mcp_app.extensions.skills.extension import Skills
+
+
+def illustrated(bindings: Sequence[ResourceBinding]) -> list[ResourceBinding]:
+    """The same resources; one without a title gets its name as words."""
+    return [
+        replace(
+            binding,
+            resource=binding.resource.model_copy(
+                update={
+                    "title": binding.resource.title or in_words(binding.resource.name or ""),
+                    "icons": binding.resource.icons or [icon()],
+                }
+            ),
+        )
+        for binding in bindings
+    ]
+
+
+def in_words(name: str) -> str:
+    """`try-everything` and `minutes.md` as a person writes them."""
+    return name.removesuffix(".md").replace("-", " ").replace("_", " ").capitalize()
+
+
+class IllustratedApps(Apps):
+    """The SDK's apps extension, with icons on the pages."""
+
+    def resources(self) -> Sequence[ResourceBinding]:
+        return illustrated(super().resources())
+
+
+class IllustratedSkills(Skills):
+    """The skills extension, with titles and icons on the files."""
+
+    def resources(self) -> Sequence[ResourceBinding]:
+        return illustrated(super().resources())

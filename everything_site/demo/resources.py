@@ -1,0 +1,98 @@
+"""A hundred static resources, text and binary in turn, and the template that names them."""
+
+import base64
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.server.mcpserver.resources import BinaryResource, TextResource
+from mcp.types import (
+    BlobResourceContents,
+    EmbeddedResource,
+    ResourceLink,
+    ResourceTemplate,
+    TextResourceContents,
+)
+
+from everything_site.demo.images import icon
+
+COUNT = 100
+TEMPLATE = "test://static/resource/{id}"
+BINARY_TYPE = "application/octet-stream"
+
+
+def uri_of(number: int) -> str:
+    return TEMPLATE.format(id=number)
+
+
+def static_resource(number: int) -> TextResource | BinaryResource:
+    """One of the hundred: text for the odd numbers, bytes for the even ones."""
+    common: dict[str, Any] = {
+        "uri": uri_of(number),
+        "name": f"Resource {number}",
+        "title": f"Static resource {number}",
+        "icons": [icon()],
+    }
+    if number % 2:
+        text = f"Resource {number}: This is a plaintext resource"
+        return TextResource(**common, mime_type="text/plain", text=text)
+    data = f"Resource {number}: This is a base64 blob".encode()
+    return BinaryResource(**common, mime_type=BINARY_TYPE, data=data)
+
+
+def embedded(number: int) -> EmbeddedResource:
+    """One of the hundred as a content block."""
+    resource = static_resource(number)
+    contents: TextResourceContents | BlobResourceContents
+    if isinstance(resource, TextResource):
+        contents = TextResourceContents(uri=resource.uri, mime_type=resource.mime_type, text=resource.text)
+    else:
+        blob = base64.b64encode(resource.data).decode()
+        contents = BlobResourceContents(uri=resource.uri, mime_type=resource.mime_type, blob=blob)
+    return EmbeddedResource(type="resource", resource=contents)
+
+
+def link_to(number: int) -> ResourceLink:
+    """A link to one of the hundred as a content block."""
+    resource = static_resource(number)
+    kind = "plaintext" if number % 2 else "binary"
+    return ResourceLink(
+        type="resource_link",
+        uri=resource.uri,
+        name=resource.name or resource.uri,
+        description=f"Resource {number}: a {kind} resource",
+        mime_type=resource.mime_type,
+    )
+
+
+async def list_templates(server: MCPServer) -> list[ResourceTemplate]:
+    """The templates, without a MIME type where the resources of one template differ in it.
+
+    The SDK puts text/plain where none is given. Specification, schema of `ResourceTemplate`: a type is
+    named only when every resource that matches has it.
+    """
+    return [
+        template.model_copy(update={"mime_type": None}) if template.uri_template == TEMPLATE else template
+        for template in await server.list_resource_templates()
+    ]
+
+
+async def unlisted(id: str) -> str:
+    """What the template matches and the list does not have: nothing."""
+    raise ResourceNotFoundError(f"Unknown resource: {TEMPLATE.format(id=id)}")
+
+
+def register(server: MCPServer) -> None:
+    """Add the resources, and the template that clients may complete and expand.
+
+    The SDK looks among the resources first, so the template's own function is called for other numbers only.
+    """
+    for number in range(1, COUNT + 1):
+        server.add_resource(static_resource(number))
+    server.resource(
+        TEMPLATE,
+        name="Static Resource",
+        title="Static resource",
+        description="A static resource with a numeric ID",
+        icons=[icon()],
+    )(unlisted)

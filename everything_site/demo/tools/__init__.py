@@ -1,0 +1,33 @@
+"""The demonstration tools, one module a theme."""
+
+from mcp.server.mcpserver import MCPServer
+
+from everything_site.demo.tools import (
+    basics,
+    content,
+    inspection,
+    interactive,
+    long_running,
+    sampling,
+    simulation_switches,
+    structured,
+    tasks,
+    url_elicitation,
+)
+
+
+def register(server: MCPServer) -> None:
+    """Add every tool, in the order in which a newcomer would try them."""
+    for theme in (
+        basics,
+        long_running,
+        content,
+        structured,
+        interactive,
+        sampling,
+        url_elicitation,
+        simulation_switches,
+        tasks,
+        inspection,
+    ):
+        theme.register(server)

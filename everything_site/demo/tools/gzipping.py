@@ -1,0 +1,211 @@
+"""A tool that compresses data into a resource: of the session where there is one, embedded where not.
+
+The reference fetches any URL that it is given, which lets a caller reach whatever the server can reach. Here
+the data come with the call, as a `data:` URI (RFC 2397), and nothing is fetched.
+"""
+
+import base64
+import binascii
+import gzip
+from collections.abc import Mapping
+from typing import Annotated, Literal, Protocol
+from urllib.parse import unquote_to_bytes
+
+import anyio
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from mcp.types import (
+    BlobResourceContents,
+    EmbeddedResource,
+    Resource,
+    ResourceLink,
+    TextContent,
+    ToolAnnotations,
+)
+from pydantic import Field
+
+from everything_site.demo.images import icon
+from mcp_app.protocol.session_features import find_session
+from mcp_app.resources import RequestContext
+
+TEMPLATE = "session://files/{name}"
+MIME_TYPE = "application/gzip"
+MAX_BYTES = 1024 * 1024  # before compression; what fits a request comfortably
+MAX_FILES = 20  # of one session
+SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
+
+# It adds a file to the session and can replace one of the same name; nothing outside is reached.
+FILING = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
+)
+
+
+class TooManyFiles(Exception):
+    """The session has as many files as a session may have."""
+
+
+class SessionFiles(Protocol):
+    """Files that vanish with their session. Each is gzip."""
+
+    async def names(self, session_id: str) -> list[str]: ...
+
+    async def read(self, session_id: str, name: str) -> bytes | None: ...
+
+    async def write(self, session_id: str, name: str, data: bytes) -> bool:
+        """Add a file, or replace the one of that name; whether it is a new one.
+
+        Raises:
+            TooManyFiles: It is a new one, and there are `MAX_FILES` already.
+        """
+
+
+def decode_data_uri(uri: str) -> bytes:
+    """The data of a `data:` URI.
+
+    Raises:
+        ValueError: It is no such URI, or holds too much.
+    """
+    scheme, colon, rest = uri.partition(":")
+    if not colon or scheme.lower() != "data":
+        raise ValueError("only data: URIs are taken; nothing is fetched")
+    head, comma, body = rest.partition(",")
+    if not comma:
+        raise ValueError("a data: URI has a comma before its data")
+    if head.lower().endswith(";base64"):
+        try:
+            data = base64.b64decode(unquote_to_bytes(body), validate=True)
+        except binascii.Error:
+            raise ValueError("the data are not base64") from None
+    else:
+        data = unquote_to_bytes(body)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"the data are longer than {MAX_BYTES} bytes")
+    return data
+
+
+def compress(uri: str) -> bytes:
+    """The data of a `data:` URI as gzip.
+
+    Raises:
+        ValueError: See `decode_data_uri`.
+    """
+    # A fixed time makes equal input give equal output, which the annotations promise. At level 9 some
+    # input takes thirty times as long as at 6, and comes out no smaller to speak of.
+    return gzip.compress(decode_data_uri(uri), 6, mtime=0)
+
+
+def uri_of(name: str) -> str:
+    return TEMPLATE.replace("{name}", name)
+
+
+class Gzip:
+    """The tool and the resources that it makes."""
+
+    def __init__(self, files: SessionFiles | None) -> None:
+        self._files = files
+
+    async def gzip_file_as_resource(
+        self,
+        ctx: Context,
+        data: Annotated[
+            str,
+            Field(description="The content to compress, as a data: URI", json_schema_extra={"format": "uri"}),
+        ] = SAMPLE,
+        name: Annotated[
+            str,
+            Field(
+                pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$",
+                description="Name of the compressed file: letters, digits, dot, dash and underscore",
+            ),
+        ] = "README.md.gz",
+        outputType: Annotated[
+            Literal["resourceLink", "resource"],
+            Field(
+                title="Output type",
+                description="A link to a resource of this session, or the resource itself",
+            ),
+        ] = "resourceLink",
+    ) -> list[ResourceLink | EmbeddedResource | TextContent]:
+        try:
+            # Compressing keeps a processor busy, and this process has others to serve.
+            compressed = await anyio.to_thread.run_sync(compress, data)
+        except ValueError as error:
+            raise ToolError(str(error)) from error
+        session = find_session(ctx.request_context)
+        is_kept = session is not None and self._files is not None
+        if session is not None and self._files is not None:
+            try:
+                is_new = await self._files.write(session.record.id, name, compressed)
+            except TooManyFiles:
+                raise ToolError(f"this session has {MAX_FILES} files already") from None
+            # Not over the bus: the file of that URI is another one in every session.
+            if is_new:
+                await ctx.session.send_resource_list_changed()
+            elif uri_of(name) in session.record.subscriptions:
+                await ctx.session.send_resource_updated(uri_of(name))
+        if is_kept and outputType == "resourceLink":
+            return [
+                ResourceLink(
+                    type="resource_link",
+                    uri=uri_of(name),
+                    name=name,
+                    description=f"{name}, readable while this session lives",
+                    mime_type=MIME_TYPE,
+                    size=len(compressed),
+                )
+            ]
+        contents = BlobResourceContents(
+            uri=uri_of(name), mime_type=MIME_TYPE, blob=base64.b64encode(compressed).decode()
+        )
+        embedded = EmbeddedResource(type="resource", resource=contents)
+        if outputType == "resource":
+            return [embedded]
+        note = "Without a session there is nothing to link to, so the file itself follows:"
+        return [TextContent(type="text", text=note), embedded]
+
+    async def read(self, name: str, ctx: Context) -> bytes:
+        session = find_session(ctx.request_context)
+        data = None
+        if session is not None and self._files is not None:
+            data = await self._files.read(session.record.id, name)
+        if data is None:
+            raise ResourceNotFoundError(f"Unknown resource: {uri_of(name)}")
+        return data
+
+    async def suggest(self, ctx: RequestContext, argument: str, known: Mapping[str, str]) -> list[str]:
+        """Names for the template: the session's files."""
+        session = find_session(ctx)
+        if session is None or self._files is None or argument != "name":
+            return []
+        return sorted(await self._files.names(session.record.id))
+
+    async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
+        """The session's files, for `resources/list`."""
+        session = find_session(ctx)
+        if session is None or self._files is None:
+            return []
+        return [
+            (name, Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()]))
+            for name in sorted(await self._files.names(session.record.id))
+        ]
+
+
+def register(server: MCPServer, files: SessionFiles | None) -> Gzip:
+    """Add the tool, and the template of the files that it makes."""
+    theme = Gzip(files)
+    server.add_tool(
+        theme.gzip_file_as_resource,
+        name="gzip-file-as-resource",
+        title="Gzip a file as a resource",
+        description="Compresses data into a resource of this session; takes data: URIs only",
+        annotations=FILING,
+    )
+    server.resource(
+        TEMPLATE,
+        name="Session file",
+        title="File of this session",
+        description="A file that gzip-file-as-resource made; it vanishes with the session",
+        mime_type=MIME_TYPE,
+        icons=[icon()],
+    )(theme.read)
+    return theme

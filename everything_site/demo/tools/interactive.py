@@ -1,0 +1,193 @@
+"""Tools that ask the client: its model, its person, its roots.
+
+At 2026-07-28 the result is an `InputRequiredResult` until the answer is there; see `asking`.
+"""
+
+import json
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.types import (
+    CallToolResult,
+    CreateMessageResultWithTools,
+    ElicitResult,
+    InputRequiredResult,
+    ListRootsRequest,
+    TextContent,
+    ToolAnnotations,
+)
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from everything_site.demo.tools.basics import INTEGER
+from mcp_app.asking import (
+    ELICITATION,
+    MODEL_DEADLINE,
+    PERSON_DEADLINE,
+    NamedRoots,
+    ask,
+    form,
+    question,
+    text_of,
+)
+from mcp_app.protocol.older_revisions import SINCE
+
+# They change nothing, but whom they ask is outside, and answers differently every time.
+ASKING = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+)
+
+INPUTS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "title": "Full Name", "description": "Your full, legal name"},
+        "check": {"type": "boolean", "title": "Agree to terms", "description": "A boolean check"},
+        "color": {
+            "type": "string",
+            "title": "Favorite Color",
+            "description": "Favorite color (open text)",
+            "default": "blue",
+        },
+        "email": {
+            "type": "string",
+            "title": "Email Address",
+            "format": "email",
+            "description": "Your email address (it is not kept)",
+        },
+        "homepage": {
+            "type": "string",
+            "title": "Homepage",
+            "format": "uri",
+            "description": "Homepage / personal site",
+        },
+        "birthdate": {
+            "type": "string",
+            "title": "Birthdate",
+            "format": "date",
+            "description": "Your date of birth (it is not kept)",
+        },
+        "integer": {
+            "type": "integer",
+            "title": "Favorite Integer",
+            "description": "Your favorite integer (no phone numbers or PINs, please)",
+            "minimum": 1,
+            "maximum": 100,
+            "default": 42,
+        },
+        "number": {
+            "type": "number",
+            "title": "Favorite Number",
+            "description": "Favorite number (there are no wrong answers)",
+            "minimum": 0,
+            "maximum": 1000,
+            "default": 3.14,
+        },
+        "petType": {
+            "type": "string",
+            "title": "Pet type",
+            "description": "Your favorite pet type",
+            "enum": ["cats", "dogs", "birds", "fish", "reptiles"],
+            "enumNames": ["Cats", "Dogs", "Birds", "Fish", "Reptiles"],
+            "default": "dogs",
+        },
+    },
+    "required": ["name"],
+}
+
+
+MAX_TOKENS = 1_000_000  # more than a model writes, and a number that every client reads exactly
+
+
+def _text(text: str) -> list[TextContent]:
+    return [TextContent(type="text", text=text)]
+
+
+def context_is_supported(ctx: Context) -> bool:
+    """Whether `includeContext` may be sent (client/sampling: only with `sampling.context`)."""
+    declared = ctx.client_capabilities
+    return bool(declared and declared.sampling and declared.sampling.context is not None)
+
+
+async def sample_llm(
+    ctx: Context,
+    prompt: Annotated[str, Field(description="The prompt to send to the LLM")],
+    maxTokens: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=MAX_TOKENS,
+            title="Maximum number of tokens",
+            description="Maximum number of tokens to generate",
+        ),
+        INTEGER,
+    ] = 100,
+) -> list[TextContent] | InputRequiredResult:
+    request = question(
+        f"Resource sampleLLM context: {prompt}",
+        max_tokens=maxTokens,
+        system_prompt="You are a helpful test server.",
+        temperature=0.7,
+        include_context="thisServer" if context_is_supported(ctx) else None,
+    )
+    answer = await ask(ctx, "completion", request, CreateMessageResultWithTools, deadline=MODEL_DEADLINE)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    return _text(f"LLM sampling result: {text_of(answer)}")
+
+
+async def elicit_inputs(ctx: Context) -> list[TextContent] | InputRequiredResult:
+    request = form("Please provide inputs for the following fields:", INPUTS_SCHEMA)
+    answer = await ask(ctx, "inputs", request, ElicitResult, deadline=PERSON_DEADLINE)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    result = answer.model_dump(mode="json", include={"action", "content"}, exclude_none=True)
+    return _text(f"Elicitation result: {json.dumps(result, indent=2, ensure_ascii=False)}")
+
+
+class FoundRoot(BaseModel):
+    """A root of the client."""
+
+    model_config = ConfigDict(title="Root")
+
+    uri: str = Field(title="URI", description="Its URI")
+    name: str | None = Field(default=None, description="What the client calls it")
+
+
+class FoundRoots(RootModel[list[FoundRoot]]):
+    """The client's roots: an array, as structured content may be since 2026-07-28 (SEP-2106)."""
+
+    model_config = ConfigDict(title="Roots")
+
+
+async def get_roots_list(ctx: Context) -> Annotated[CallToolResult, FoundRoots] | InputRequiredResult:
+    answer = await ask(ctx, "roots", ListRootsRequest(), NamedRoots, deadline=MODEL_DEADLINE)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    lines = [f"{root.name}: {root.uri}" if root.name else root.uri for root in answer.roots]
+    text = "The client's roots:\n" + "\n".join(lines) if lines else "The client has no roots."
+    found = FoundRoots([FoundRoot(uri=root.uri, name=root.name) for root in answer.roots])
+    return CallToolResult(content=_text(text), structured_content=found.model_dump(exclude_none=True))
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        sample_llm,
+        name="sampleLLM",
+        title="Sample the client's LLM",
+        description="Samples from an LLM using MCP's sampling feature",
+        annotations=ASKING,
+    )
+    server.add_tool(
+        elicit_inputs,
+        name="elicitInputs",
+        title="Elicit inputs",
+        description="Requests user input through a form with fields of every type; waits up to ten minutes",
+        annotations=ASKING,
+        meta={SINCE: ELICITATION},
+    )
+    server.add_tool(
+        get_roots_list,
+        name="get-roots-list",
+        title="List the client's roots",
+        description="Lists the roots that the client offers, as it names them",
+        annotations=ASKING,
+    )

@@ -1,0 +1,48 @@
+"""A tool that takes its time and says how far it is."""
+
+from typing import Annotated
+
+import anyio
+from mcp.server.mcpserver import Context, MCPServer
+from pydantic import Field
+
+from everything_site.demo.tools.basics import INTEGER, PURE, Number, plain
+
+# Bounds, so that one call cannot hold a worker for hours or flood a stream.
+MAX_SECONDS = 300
+MAX_STEPS = 1000
+
+
+async def long_running_operation(
+    ctx: Context,
+    duration: Annotated[
+        Number,
+        Field(
+            ge=0,
+            le=MAX_SECONDS,
+            title="Duration in seconds",
+            description="Duration of the operation in seconds",
+        ),
+    ] = 10,
+    steps: Annotated[
+        int,
+        Field(ge=1, le=MAX_STEPS, title="Number of steps", description="Number of steps in the operation"),
+        INTEGER,
+    ] = 5,
+) -> str:
+    for step in range(1, steps + 1):
+        await anyio.sleep(duration / steps)
+        # Nothing is sent to a caller that gave no progress token.
+        await ctx.report_progress(step, steps)
+    return f"Long running operation completed. Duration: {plain(duration)} seconds, Steps: {steps}."
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        long_running_operation,
+        name="longRunningOperation",
+        title="Long running operation",
+        description="Demonstrates a long running operation with progress updates; it can be cancelled",
+        annotations=PURE,
+        structured_output=False,
+    )

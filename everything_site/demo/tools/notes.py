@@ -1,0 +1,201 @@
+"""Tools that create, edit and delete the notes of the person who is signed in (see `..notes`)."""
+
+from typing import Annotated, Any
+
+import anyio
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ResourceLink, TextContent, ToolAnnotations
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
+from everything_site.demo.tools.basics import Number
+from mcp_app.extensions.tasks.support import TaskSupport
+
+MAX_TITLE = 200
+MAX_TEXT = 20_000
+DRAFT_LINES = 3
+MAX_LINE_SECONDS = 60
+
+SUPPORT = {"draft-note": TaskSupport()}
+"""The tool that becomes a task. It may not be run twice: each run makes a note."""
+
+
+STORABLE = r"^[^\x00]*$"  # U+0000 is the one character that PostgreSQL does not keep
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise PydanticCustomError("null_character", "must not contain the character U+0000")
+    return value
+
+
+# The last in an annotation: it says in words what the pattern of the schema forbids.
+IN_WORDS = BeforeValidator(_without_null)
+
+Title = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TITLE, pattern=STORABLE, description="Title of the note"),
+    IN_WORDS,
+]
+Text = Annotated[
+    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown"), IN_WORDS
+]
+NoteId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=STORABLE,
+        title="Note ID",
+        description="ID of the note: its URI, or the last part of that",
+    ),
+    IN_WORDS,
+]
+
+KEPT: Any = None
+"""The default of what an edit may leave out. A parameter of type `str | None` would not do: the SDK takes a
+value that looks like JSON, as a note may, for JSON wherever the type is not plainly `str`."""
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """The schema of a parameter that may be absent, but not null."""
+    schema.pop("default", None)
+
+
+Content = list[TextContent | ResourceLink]
+
+
+def _user() -> User:
+    user = current_user()
+    if user is None:
+        raise ToolError("notes belong to a person, and nobody is signed in")
+    return user
+
+
+class NoteTools:
+    """The tools."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._store = notes.store
+
+    async def create_note(self, title: Title, text: Text) -> Content:
+        user = _user()
+        note = await self._create(user, title, text)
+        return [TextContent(type="text", text=f"Created note {note.id}."), self._link(user, note)]
+
+    async def draft_note(
+        self,
+        ctx: Context,
+        title: Title,
+        secondsPerLine: Annotated[
+            Number,
+            Field(
+                ge=0,
+                le=MAX_LINE_SECONDS,
+                title="Seconds per line",
+                description="How long each of the three lines takes",
+            ),
+        ] = 1,
+    ) -> Content:
+        user = _user()
+        lines: list[str] = []
+        while len(lines) < DRAFT_LINES:
+            await anyio.sleep(secondsPerLine)
+            lines.append(f"Line {len(lines) + 1} about {title}.")
+            await ctx.report_progress(len(lines), DRAFT_LINES, f"Drafted line {len(lines)} of {DRAFT_LINES}")
+        note = await self._create(user, title, "\n".join(lines))
+        return [TextContent(type="text", text=f"Drafted note {note.id}."), self._link(user, note)]
+
+    async def edit_note(
+        self,
+        ctx: Context,
+        noteId: NoteId,
+        text: Annotated[
+            Text,
+            Field(description="The new text; absent to keep the old", json_schema_extra=_without_default),
+        ] = KEPT,
+        title: Annotated[
+            Title,
+            Field(description="The new title; absent to keep the old", json_schema_extra=_without_default),
+        ] = KEPT,
+    ) -> Content:
+        user = _user()
+        if text is None and title is None:
+            raise ToolError("there is nothing to change: give a text, a title or both")
+        note = await self._store.edit(user, self._notes.id_of(user, noteId), title, text)
+        if note is None:
+            raise ToolError(f"you have no note {noteId}")
+        # The bus matches by URI, which only this user's subscriptions can name.
+        await ctx.notify_resource_updated(self._notes.uri_of(user, note.id))
+        if title is not None:
+            await self._store.announce(user)  # the list shows titles
+        return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(user, note)]
+
+    async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
+        user = _user()
+        note_id = self._notes.id_of(user, noteId)
+        if not await self._store.delete(user, note_id):
+            raise ToolError(f"you have no note {noteId}")
+        await self._store.announce(user)
+        # Who follows the note alone learns by reading it that it has gone.
+        await ctx.notify_resource_updated(self._notes.uri_of(user, note_id))
+        return [TextContent(type="text", text=f"Deleted note {note_id}.")]
+
+    async def _create(self, user: User, title: str, text: str) -> Note:
+        try:
+            note = await self._store.create(user, title, text)
+        except TooManyNotes as error:
+            raise ToolError(f"there are too many notes; delete some first ({error})") from error
+        await self._store.announce(user)
+        return note
+
+    def _link(self, user: User, note: Note) -> ResourceLink:
+        return ResourceLink(
+            type="resource_link",
+            uri=self._notes.uri_of(user, note.id),
+            name=f"note-{note.id}",
+            title=note.title,
+            mime_type=MIME_TYPE,
+        )
+
+
+def _hints(*, destructive: bool, idempotent: bool) -> ToolAnnotations:
+    return ToolAnnotations(
+        read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
+    )
+
+
+def register(server: MCPServer, notes: Notes) -> None:
+    tools = NoteTools(notes)
+    server.add_tool(
+        tools.create_note,
+        name="create-note",
+        title="Create a note",
+        description="Keeps a note for the person who is signed in, as a resource that only they can read",
+        annotations=_hints(destructive=False, idempotent=False),
+    )
+    server.add_tool(
+        tools.draft_note,
+        name="draft-note",
+        title="Draft a note",
+        description="Writes a note line by line, as a task where the client knows tasks; then keeps it",
+        annotations=_hints(destructive=False, idempotent=False),
+    )
+    server.add_tool(
+        tools.edit_note,
+        name="edit-note",
+        title="Edit a note",
+        description="Changes the text or the title of a note; who subscribed to it hears of that",
+        annotations=_hints(destructive=True, idempotent=True),
+    )
+    server.add_tool(
+        tools.delete_note,
+        name="delete-note",
+        title="Delete a note",
+        description="Deletes a note for good",
+        # A second call deletes nothing more; it only fails.
+        annotations=_hints(destructive=True, idempotent=True),
+    )

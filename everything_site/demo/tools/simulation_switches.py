@@ -1,0 +1,69 @@
+"""Tools that stop and start what a session hears without asking (see `simulations`).
+
+The simulations are on by default, as in the reference with sessions, so the first call stops one. 2026-07-28
+has no sessions: there the tools are not listed, and a call is answered with a failure that says so.
+"""
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import ToolAnnotations
+from mcp.types.version import LATEST_HANDSHAKE_VERSION
+
+from everything_site.demo.simulations import (
+    LOG_INTERVAL,
+    LOGGING_OFF,
+    STDERR_INTERVAL,
+    UPDATE_INTERVAL,
+    UPDATES_OFF,
+)
+from mcp_app.protocol.older_revisions import UNTIL
+from mcp_app.protocol.session_features import find_session
+
+# Each call turns the switch of this session over.
+TOGGLING = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
+)
+
+
+async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> str:
+    session = find_session(ctx.request_context)
+    if session is None:
+        raise ToolError("there is no session whose simulation could be stopped or started")
+    if switch in session.record.subscriptions:
+        await session.unsubscribe(switch)
+        return f"Started simulated {what} for this session, {how_often}."
+    await session.subscribe(switch)
+    return f"Stopped simulated {what} for this session."
+
+
+async def toggle_simulated_logging(ctx: Context) -> str:
+    how_often = f"one every {LOG_INTERVAL} seconds and one every {STDERR_INTERVAL} seconds"
+    return await _turn(ctx, LOGGING_OFF, "log messages and stderr lines", how_often)
+
+
+async def toggle_subscriber_updates(ctx: Context) -> str:
+    return await _turn(
+        ctx, UPDATES_OFF, "updates of subscribed resources", f"one every {UPDATE_INTERVAL} seconds"
+    )
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        toggle_simulated_logging,
+        name="toggle-simulated-logging",
+        title="Toggle simulated logging",
+        description="Stops or starts the simulated log messages and stderr lines of this session "
+        "(up to 2025-11-25)",
+        annotations=TOGGLING,
+        meta={UNTIL: LATEST_HANDSHAKE_VERSION},
+        structured_output=False,
+    )
+    server.add_tool(
+        toggle_subscriber_updates,
+        name="toggle-subscriber-updates",
+        title="Toggle subscriber updates",
+        description="Stops or starts the simulated resource updates of this session (up to 2025-11-25)",
+        annotations=TOGGLING,
+        meta={UNTIL: LATEST_HANDSHAKE_VERSION},
+        structured_output=False,
+    )

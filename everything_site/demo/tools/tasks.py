@@ -1,0 +1,160 @@
+"""Tools that become tasks for a client that knows them (SEP-2663), and run like any other for the rest.
+
+Nothing in a body says which: progress becomes a task's status message, and a question becomes a task's
+input, a round of 2026-07-28, or a request of an older revision.
+"""
+
+from typing import Annotated, Any
+
+import anyio
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.types import ElicitResult, InputRequiredResult
+from pydantic import Field
+
+from everything_site.demo.tools.basics import PURE, Boolean, Number, plain
+from everything_site.demo.tools.interactive import ASKING
+from mcp_app.asking import ELICITATION, ask, form
+from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.protocol.older_revisions import SINCE
+from mcp_app.protocol.words import plural
+
+MAX_NAME = 200  # characters of a label, a file name, a topic: a task keeps them, and repeats them
+
+STAGE_SECONDS = 1.0
+STAGES = ("Gathering sources", "Analyzing content", "Synthesizing findings", "Generating report")
+CLARIFY_AT = 2  # the stage before which an ambiguous topic is asked about
+
+INTERPRETATIONS = ("technical", "historical", "popular")
+
+SUPPORT = {
+    "slow_compute": TaskSupport(),
+    "confirm_delete": TaskSupport(),
+    "simulate-research-query": TaskSupport(),
+}
+
+
+async def slow_compute(
+    ctx: Context,
+    seconds: Annotated[
+        Number, Field(ge=0, le=300, title="Duration in seconds", description="How long it takes, in seconds")
+    ],
+    label: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_NAME,
+            description="A name for the computation, repeated in its result",
+        ),
+    ] = "slow",
+) -> str:
+    length = f"{plain(seconds)} {plural('second', seconds)}"
+    done = 0.0
+    while done < seconds:
+        step = min(1.0, seconds - done)
+        await anyio.sleep(step)
+        done += step
+        await ctx.report_progress(done, seconds, f"Computing {label}: {done:g} of {length}")
+    return f"{label}: computed for {length}."
+
+
+CONFIRM: dict[str, Any] = {
+    "type": "object",
+    "properties": {"confirm": {"type": "boolean", "title": "Delete it", "description": "Whether to delete"}},
+    "required": ["confirm"],
+}
+
+
+async def confirm_delete(
+    ctx: Context,
+    filename: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_NAME,
+            title="File name",
+            description="The file that is not really deleted",
+        ),
+    ],
+) -> str | InputRequiredResult:
+    answer = await ask(ctx, "confirmation", form(f"Delete {filename}?", CONFIRM), ElicitResult)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    confirmed = answer.action == "accept" and (answer.content or {}).get("confirm") is True
+    return f"{filename} was deleted (not really)." if confirmed else f"{filename} was kept."
+
+
+CLARIFICATION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "interpretation": {
+            "type": "string",
+            "title": "Interpretation",
+            "description": "Which meaning of the topic is meant",
+            "enum": list(INTERPRETATIONS),
+        }
+    },
+    "required": ["interpretation"],
+}
+
+
+async def simulate_research_query(
+    ctx: Context,
+    topic: Annotated[
+        str, Field(min_length=1, max_length=MAX_NAME, description="The research topic to investigate")
+    ],
+    ambiguous: Annotated[
+        Boolean, Field(description="Pretend that the topic is ambiguous, which is then asked about")
+    ] = False,
+) -> str | InputRequiredResult:
+    meaning = ""
+    first = 0
+    if ambiguous:
+        # Asked for first where the answer may be there already: a round that has it does no stage twice.
+        has_answer = "interpretation" in (ctx.input_responses or {})
+        if not has_answer:
+            await _stages(ctx, topic, 0, CLARIFY_AT)
+        request = form(f"The topic '{topic}' is ambiguous. Which interpretation is meant?", CLARIFICATION)
+        answer = await ask(ctx, "interpretation", request, ElicitResult)
+        if isinstance(answer, InputRequiredResult):
+            return answer
+        chosen = (answer.content or {}).get("interpretation") if answer.action == "accept" else None
+        meaning = f" ({chosen or 'no interpretation chosen'})"
+        first = CLARIFY_AT
+    await _stages(ctx, topic, first, len(STAGES))
+    lines = [f"Research report: {topic}{meaning}", *(f"- {stage}: done" for stage in STAGES)]
+    return "\n".join([*lines, "This research was simulated; nothing was looked up."])
+
+
+async def _stages(ctx: Context, topic: str, first: int, end: int) -> None:
+    for number in range(first, end):
+        await ctx.report_progress(number, len(STAGES), f"{STAGES[number]}: {topic}")
+        await anyio.sleep(STAGE_SECONDS)
+    if end == len(STAGES):
+        await ctx.report_progress(end, len(STAGES), f"Done: {topic}")
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        slow_compute,
+        title="Slow computation",
+        description="Takes as long as you say, as a task where the client knows tasks; it can be cancelled",
+        annotations=PURE,
+        structured_output=False,
+    )
+    server.add_tool(
+        confirm_delete,
+        title="Confirm a deletion",
+        description="Asks before it deletes a file, and deletes nothing: shows a question of a running task",
+        annotations=ASKING,
+        meta={SINCE: ELICITATION},
+        structured_output=False,
+    )
+    server.add_tool(
+        simulate_research_query,
+        name="simulate-research-query",
+        title="Simulate a research query",
+        description="A simulated research in four stages, as a task where the client knows tasks; "
+        "an ambiguous topic is asked about on the way",
+        annotations=ASKING,
+        structured_output=False,
+    )

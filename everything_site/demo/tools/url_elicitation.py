@@ -1,0 +1,86 @@
+"""A tool that sends the person to a web page: elicitation in URL mode, or the error that demands it.
+
+Specification 2025-11-25 and 2026-07-28, client/elicitation. The error -32042 and elicitation ids are of
+2025-11-25 only; 2026-07-28 has rounds in their place.
+"""
+
+import secrets
+from typing import Annotated
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import UrlElicitationRequiredError
+from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult, TextContent
+from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
+
+from everything_site.demo.tools.basics import Boolean
+from everything_site.demo.tools.interactive import ASKING
+from mcp_app.asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
+from mcp_app.protocol.older_revisions import SINCE
+
+SAMPLE = "https://modelcontextprotocol.io/"
+
+_URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
+
+
+async def trigger_url_elicitation(
+    ctx: Context,
+    url: Annotated[
+        str,
+        Field(
+            title="URL",
+            description="The page to open; http or https",
+            json_schema_extra={"format": "uri"},
+        ),
+    ] = SAMPLE,
+    message: Annotated[
+        str, Field(description="What the person is told before")
+    ] = "Please open the link to complete this action.",
+    elicitationId: Annotated[
+        str,
+        Field(title="Elicitation ID", description="The ID of the elicitation; if empty, one is generated"),
+    ] = "",
+    errorPath: Annotated[
+        Boolean,
+        Field(
+            title="Fail with an error",
+            description="Fail with error -32042 instead of asking; up to 2025-11-25 only",
+        ),
+    ] = False,
+) -> list[TextContent] | InputRequiredResult:
+    try:
+        # As it was understood: the parser forgives blanks and missing slashes, a client need not.
+        url = str(_URL.validate_python(url))
+    except ValidationError:
+        raise ToolError("url must be an http or https URL") from None
+    elicitation_id = elicitationId or secrets.token_urlsafe(12)
+    request = page(message, url, None if is_modern(ctx) else elicitation_id)
+    if errorPath and not is_modern(ctx):
+        if not can_answer(ctx, request):
+            raise cannot_be_asked(ctx, request)
+        assert isinstance(request.params, ElicitRequestURLParams)
+        raise UrlElicitationRequiredError([request.params], "This request needs the person to visit a page.")
+    answer = await ask(ctx, "visit", request, ElicitResult)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+    if answer.action == "accept" and not is_modern(ctx):
+        # What happens on the page is not this server's to see: it takes the consent for the visit.
+        await ctx.session.send_elicit_complete(elicitation_id, related_request_id=ctx.request_id)
+    texts = {
+        "accept": f"The person agreed to open {url}.",
+        "decline": "The person declined to open the page.",
+        "cancel": "The person dismissed the question.",
+    }
+    return [TextContent(type="text", text=texts[answer.action])]
+
+
+def register(server: MCPServer) -> None:
+    server.add_tool(
+        trigger_url_elicitation,
+        name="trigger-url-elicitation",
+        title="Trigger URL elicitation",
+        description="Asks the person to open a web page. With errorPath the call fails with -32042 instead, "
+        "as servers do that cannot go on before the visit; call again without it afterwards",
+        annotations=ASKING,
+        meta={SINCE: URL_MODE},
+    )

@@ -1,0 +1,311 @@
+"""One way to ask the client for something, whichever revision it speaks.
+
+Up to 2025-11-25 the server sends a request of its own, here always on the stream of the call that it
+serves. At 2026-07-28 there are no such requests: the call ends with an `InputRequiredResult`, and the
+client calls again with the answer (basic/utilities/mrtr). A tool that asks through `ask` has one body:
+
+    answer = await ask(ctx, "user_name", form("What is your name?", schema), ElicitResult)
+    if isinstance(answer, InputRequiredResult):
+        return answer
+
+The SDK's `Resolve` does the same for pydantic models. It is not used here because it sets no deadline,
+reports a client's refusal as a protocol error, and cannot put a given schema or key on the wire.
+"""
+
+from typing import Any, TypeVar
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ClientCapabilities,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitationCapability,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitRequestURLParams,
+    ElicitResult,
+    FormElicitationCapability,
+    InputRequest,
+    InputRequiredResult,
+    ListRootsRequest,
+    ListRootsResult,
+    MissingRequiredClientCapabilityErrorData,
+    Result,
+    RootsCapability,
+    SamplingCapability,
+    SamplingMessage,
+    SamplingToolsCapability,
+    TextContent,
+    ToolUseContent,
+    UrlElicitationCapability,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from mcp_app.protocol.schema_messages import problems
+from mcp_app.protocol.validation_messages import explain
+from mcp_app.sdk import ServerMessageMetadata
+
+# Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
+# for minutes; a person gets ten of them, as with the reference server.
+MODEL_DEADLINE = 300.0
+PERSON_DEADLINE = 600.0
+
+
+class NamedRoot(BaseModel):
+    """A root by the URI that the client gave it; the SDK's `Root` parses it, and so rewrites `/a/../b`."""
+
+    uri: str = Field(pattern="^file://")
+    name: str | None = None
+
+
+class NamedRoots(Result):
+    """The answer to `roots/list`, as the client wrote it."""
+
+    roots: list[NamedRoot]
+
+
+# The revisions that brought them.
+ELICITATION = "2025-06-18"
+URL_MODE = "2025-11-25"
+SAMPLING_WITH_TOOLS = "2025-11-25"
+LISTS_IN_FORMS = "2025-11-25"
+"""Choices of several (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
+
+
+class UnfitAnswer(ToolError):
+    """The client answered, but not what it was asked; the message names each field that is wrong."""
+
+
+Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult, NamedRoots)
+
+
+def is_modern(ctx: Context) -> bool:
+    """Whether this request is of 2026-07-28 or later, where a server sends no requests."""
+    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
+
+
+def form(message: str, schema: dict[str, Any]) -> ElicitRequest:
+    """A question to the person, as a form."""
+    return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
+
+
+def question(text: str, *, max_tokens: int, **params: Any) -> CreateMessageRequest:
+    """A question to the client's model."""
+    message = SamplingMessage(role="user", content=TextContent(type="text", text=text))
+    return CreateMessageRequest(
+        params=CreateMessageRequestParams(messages=[message], max_tokens=max_tokens, **params)
+    )
+
+
+def page(message: str, url: str, elicitation_id: str | None = None) -> ElicitRequest:
+    """A question to the person that is answered on a web page; 2026-07-28 has no elicitation ids."""
+    return ElicitRequest(
+        params=ElicitRequestURLParams(message=message, url=url, elicitation_id=elicitation_id)
+    )
+
+
+def required_capability(request: InputRequest) -> ClientCapabilities:
+    """The capability that a client must have declared to be sent `request`."""
+    match request:
+        case CreateMessageRequest():
+            tools = SamplingToolsCapability() if request.params.tools else None
+            return ClientCapabilities(sampling=SamplingCapability(tools=tools))
+        case ListRootsRequest():
+            return ClientCapabilities(roots=RootsCapability())
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            return ClientCapabilities(elicitation=ElicitationCapability(url=UrlElicitationCapability()))
+        case _:
+            return ClientCapabilities(elicitation=ElicitationCapability(form=FormElicitationCapability()))
+
+
+def can_answer(ctx: Context, request: InputRequest) -> bool:
+    """Whether the client declared what `request` needs, and speaks a revision that has it."""
+    if _is_newer_than(ctx.protocol_version, request):
+        return False
+    declared = ctx.client_capabilities or ClientCapabilities()
+    match request:
+        case CreateMessageRequest():
+            sampling = declared.sampling
+            return sampling is not None and (not request.params.tools or sampling.tools is not None)
+        case ListRootsRequest():
+            return declared.roots is not None
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            return declared.elicitation is not None and declared.elicitation.url is not None
+        case _:
+            # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two. One that has
+            # only other modes has been taken out by `client_capabilities`.
+            modes = declared.elicitation
+            return modes is not None and (modes.form is not None or modes.url is None)
+
+
+def _is_newer_than(revision: str | None, request: InputRequest) -> bool:
+    return revision is not None and revision < _since(request)
+
+
+def _since(request: InputRequest) -> str:
+    """The first revision that has a question like this one; empty where all have it."""
+    match request:
+        case ElicitRequest(params=ElicitRequestURLParams()):
+            return URL_MODE
+        case CreateMessageRequest() if request.params.tools:
+            return SAMPLING_WITH_TOOLS
+        case ElicitRequest(params=ElicitRequestFormParams(requested_schema=schema)):
+            fields = schema.get("properties", {}).values()
+            is_rich = any(field.get("type") == "array" or "oneOf" in field for field in fields)
+            return LISTS_IN_FORMS if is_rich else ELICITATION
+        case _:
+            return ""
+
+
+def cannot_be_asked(ctx: Context, request: InputRequest) -> Exception:
+    """Why this client cannot be asked: its revision is too old for the question, or it lacks a capability."""
+    if _is_newer_than(ctx.protocol_version, request):
+        return ToolError(f"this question needs {_since(request)}; this session speaks {ctx.protocol_version}")
+    return missing_capability(ctx, required_capability(request))
+
+
+def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
+    """The error for a client that lacks `required`: -32021 at 2026-07-28, a tool's failure before it."""
+    wire = MissingRequiredClientCapabilityErrorData(required_capabilities=required).model_dump(
+        by_alias=True, mode="json", exclude_none=True
+    )
+    names = _names(ctx, wire["requiredCapabilities"])
+    if is_modern(ctx):
+        return MCPError(
+            MISSING_REQUIRED_CLIENT_CAPABILITY, f"The client did not declare the capability: {names}", wire
+        )
+    return ToolError(f"the client did not declare the capability: {names}")
+
+
+def _names(ctx: Context, required: dict[str, Any]) -> str:
+    """Required capabilities by name: `sampling.tools` where it is more than `sampling` that is missing."""
+    has_modes = ctx.protocol_version is None or ctx.protocol_version >= "2025-11-25"
+    return ", ".join(".".join([name, *(part if has_modes else ())]) for name, part in required.items())
+
+
+async def ask(
+    ctx: Context,
+    key: str,
+    request: InputRequest,
+    result_type: type[Answer],
+    *,
+    deadline: float = PERSON_DEADLINE,
+) -> Answer | InputRequiredResult:
+    """The client's answer to `request`; at 2026-07-28 possibly the result that asks for it under `key`.
+
+    Raises:
+        UnfitAnswer: See `checked`.
+        ToolError: The client cannot be asked, refused, or let the deadline pass.
+        MCPError: At 2026-07-28, when it cannot be asked (-32021).
+    """
+    if is_modern(ctx):
+        answer = answered(ctx, key, result_type)
+        if answer is not None:
+            return checked(request, answer)
+        if not can_answer(ctx, request):
+            raise cannot_be_asked(ctx, request)
+        return InputRequiredResult(input_requests={key: request})
+    if not can_answer(ctx, request):
+        raise cannot_be_asked(ctx, request)
+    try:
+        answer = await ctx.session.send_request(
+            request,
+            result_type,
+            request_read_timeout_seconds=deadline,
+            metadata=ServerMessageMetadata(related_request_id=ctx.request_id),
+        )
+    except MCPError as error:
+        raise ToolError(f"{request.method} failed: {error.message}") from error
+    except ValidationError as error:
+        raise UnfitAnswer(f"the answer to {request.method} is malformed: {_explain(error)}") from error
+    return checked(request, answer)
+
+
+def checked(request: InputRequest, answer: Answer) -> Answer:
+    """The answer, if it is one to this request.
+
+    A form is held against its schema (client/elicitation, "Security Considerations"). A model calls only
+    tools that it was offered, each call under an id of its own (client/sampling, "Sampling with Tools").
+
+    Raises:
+        UnfitAnswer: It is none.
+    """
+    if isinstance(answer, ElicitResult):
+        wrong = form_problems(request, answer)
+        if wrong:
+            raise UnfitAnswer(f"the answer does not match the form: {wrong}")
+    elif isinstance(answer, CreateMessageResultWithTools) and isinstance(request, CreateMessageRequest):
+        calls = [block.id for block in answer.content_as_list if isinstance(block, ToolUseContent)]
+        if calls and not request.params.tools:
+            raise UnfitAnswer("the model called a tool, and was offered none")
+        if len(set(calls)) < len(calls):
+            raise UnfitAnswer("the model made two tool calls with the same id")
+    return answer
+
+
+def form_problems(request: InputRequest, answer: ElicitResult) -> str:
+    """What an answer breaks of the form that it answers; empty where it fits, or was not accepted."""
+    if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
+        return ""
+    return problems(request.params.requested_schema, answer.content or {})
+
+
+def _explain(error: ValidationError) -> str:
+    # Of the answer only the error is left. A field of a form is the second step of a location.
+    fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
+    return explain(error, {"content": dict.fromkeys(fields)})
+
+
+def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None:
+    """The answer that this retry carries under `key`, if it is of the kind that was asked for."""
+    answer = (ctx.input_responses or {}).get(key)
+    if isinstance(answer, CreateMessageResult):
+        # The narrower of the two shapes of a sampling answer: one block of content instead of a list.
+        answer = CreateMessageResultWithTools.model_validate(answer.model_dump(by_alias=True))
+    if result_type is NamedRoots and isinstance(answer, ListRootsResult):
+        written = (ctx.request_context.params or {})["inputResponses"][key]
+        try:
+            return result_type.model_validate(written)
+        except ValidationError as error:
+            raise UnfitAnswer(f"the answer to roots/list is malformed: {explain(error, written)}") from error
+    return answer if isinstance(answer, result_type) else None
+
+
+_ANSWERS: dict[str, TypeAdapter[Any]] = {
+    "elicitation/create": TypeAdapter(ElicitResult),
+    "roots/list": TypeAdapter(ListRootsResult),
+    "sampling/createMessage": TypeAdapter(CreateMessageResultWithTools),  # one block of content included
+}
+
+
+def validated(method: str, written: Any, path: str) -> Any:
+    """A client's answer, parsed as the kind that a request of `method` asks for.
+
+    The wire allows any kind wherever an answer may be, so its schema cannot say what was wrong with this one.
+
+    Args:
+        method: The method of the request that it answers.
+        written: The answer, as the client wrote it.
+        path: The JSON path of the answer in the client's request.
+
+    Raises:
+        UnfitAnswer: It is not of that kind; the message names each field and the rule.
+    """
+    try:
+        return _ANSWERS[method].validate_python(written, by_name=False)
+    except ValidationError as error:
+        raise UnfitAnswer(f"No answer to {method}: {explain(error, written, path)}") from None
+
+
+def text_of(result: CreateMessageResultWithTools) -> str:
+    """The words of the model's answer; an answer without words, as JSON."""
+    for block in result.content_as_list:
+        if isinstance(block, TextContent):
+            return block.text
+    return result.model_dump_json(include={"content"}, by_alias=True, exclude_none=True)

@@ -1,0 +1,150 @@
+"""Bearer tokens: verified by whoever issued them, remembered for seconds, forgotten when withdrawn.
+
+MCP knows nothing of how tokens are stored. It asks a `TokenVerifier` of the SDK, which answers from the
+database in integrated mode, and by introspection in separate mode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
+
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.cache import Recent
+
+logger = logging.getLogger(__name__)
+
+WITHDRAWN = "tokens.withdrawn"
+
+
+def checksum(token: str) -> str:
+    """What stands for a token wherever the token itself must not appear."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_withdrawn_by(message: Mapping[str, Any], token: AccessToken | None) -> bool:
+    """Whether a `WITHDRAWN` message is about a token, or about the grant that it came from."""
+    if token is None:
+        return False
+    return checksum(token.token) in message["checksums"] or grant_of(token) in message.get("grants", ())
+
+
+def grant_of(token: AccessToken) -> str | None:
+    """What names the consent that a token came from, where the verifier knows it: the claim `grant`."""
+    grant = (token.claims or {}).get("grant")
+    return None if grant is None else str(grant)
+
+
+class TokenWithdrawn(Exception):
+    """The token of a running request was withdrawn."""
+
+
+class Principal(AuthenticatedUser):
+    """The verified user of a request, with the client that acts for them.
+
+    Attributes:
+        owner: Client, issuer and user as one string: who owns a session.
+        person: What operators know the user by.
+        checksum: What stands for the token.
+    """
+
+    def __init__(self, token: AccessToken) -> None:
+        super().__init__(token)
+        self.owner = json.dumps(principal_components(token), separators=(",", ":"))
+        self.checksum = checksum(token.token)
+        self.person = str((token.claims or {}).get("username", token.subject))
+
+    @property
+    def client_id(self) -> str:
+        return self.access_token.client_id
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the token expires."""
+        expires_at = self.access_token.expires_at
+        return math.inf if expires_at is None else expires_at - time.time()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the token has not expired yet."""
+        return self.seconds_left > 0
+
+
+class TokenCache:
+    """Verifies bearer tokens, each once in a few seconds."""
+
+    def __init__(self, verifier: TokenVerifier, mailbox: Mailbox) -> None:
+        self._verifier = verifier
+        self._mailbox = mailbox
+        self._recent: Recent[Principal] = Recent()
+        self._in_use: dict[asyncio.Future[None], Principal] = {}
+        mailbox.on(WITHDRAWN, self._on_withdrawn)
+
+    async def verify(self, token: str) -> Principal | None:
+        """Whom the token stands for, or None when it is not valid here and now."""
+        key = checksum(token)
+        principal = self._recent.get(key)
+        if principal is None:
+            principal = await self._recent.read(key, lambda: self._look_up(token))
+        return principal if principal is not None and principal.is_current else None
+
+    async def is_withdrawn(self, principal: Principal) -> bool:
+        """Whether a token that was good has been withdrawn.
+
+        Of one that has expired this can no longer be told, and one that nobody can be asked about is taken to
+        be good.
+        """
+        if not principal.is_current:
+            return False
+        try:
+            is_good = await self.verify(principal.access_token.token) is not None
+        except Exception:
+            logger.warning("a token in use could not be verified anew", exc_info=True)
+            return False
+        if is_good or not principal.is_current:
+            return False
+        # Others hear of it here if no announcement told them.
+        await self._mailbox.broadcast({"type": WITHDRAWN, "checksums": [principal.checksum]})
+        return True
+
+    async def _look_up(self, token: str) -> Principal | None:
+        verified = await self._verifier.verify_token(token)
+        principal = None if verified is None else Principal(verified)
+        return principal if principal is not None and principal.is_current else None
+
+    async def aclose(self) -> None:
+        """Close what the verifier holds open, if it is one that holds something."""
+        aclose = getattr(self._verifier, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+    def forget(self, checksums: Iterable[str]) -> None:
+        """Ask anew about these tokens."""
+        for key in checksums:
+            self._recent.forget(key)
+
+    @contextmanager
+    def in_use(self, principal: Principal) -> Iterator[asyncio.Future[None]]:
+        """A future that is done as soon as the token is withdrawn."""
+        withdrawn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_use[withdrawn] = principal
+        try:
+            yield withdrawn
+        finally:
+            del self._in_use[withdrawn]
+
+    def _on_withdrawn(self, message: dict[str, Any]) -> None:
+        self.forget(message["checksums"])
+        for withdrawn, principal in self._in_use.items():
+            if not withdrawn.done() and is_withdrawn_by(message, principal.access_token):
+                withdrawn.set_result(None)

@@ -1,0 +1,373 @@
+"""An exchange: the run of one client request, from its arrival to its answer.
+
+It is a task of the process, not of the HTTP request that brought it, and so outlives the connection. A
+quick and silent one ends with a plain answer in memory. Once it emits something, or takes long, it
+becomes a stream: from then on everything, the answer included, goes through the event log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pydantic_core
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    ProgressToken,
+)
+from redis.exceptions import RedisError
+
+from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.coordination.cancellation import heed_cancellation
+from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, is_database_outage
+from mcp_app.sdk import (
+    CallOptions,
+    Connection,
+    ServerMessageMetadata,
+    TransportContext,
+    modern_error_data,
+    progress_token_from_params,
+    serve_one,
+)
+from mcp_app.sessions.event_log import PATIENCE_SECONDS, PENDING, START, new_reply_stream
+from mcp_app.sessions.record import LiveSession, SessionRecord
+
+if TYPE_CHECKING:
+    from mcp_app.calls.registry import Calls
+    from mcp_app.sessions.streams import EventStream
+
+logger = logging.getLogger(__name__)
+
+ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
+WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
+
+Answer = dict[str, Any]
+"""A JSON-RPC response: a result or an error."""
+
+
+def encode(answer: Answer, method: str) -> bytes:
+    """An answer as JSON. One that cannot be JSON, for half a character in it, say, becomes an error."""
+    try:
+        return pydantic_core.to_json(answer)
+    except pydantic_core.PydanticSerializationError:
+        logger.exception("an answer cannot be written as JSON", extra={"method": method})
+        error = ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON.")
+        return pydantic_core.to_json(
+            {"jsonrpc": "2.0", "id": answer["id"], "error": error.model_dump(exclude_none=True)}
+        )
+
+
+class ClientRequest:
+    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session if any."""
+
+    __slots__ = ("headers", "session")
+
+    def __init__(self, headers: Mapping[str, str], session: LiveSession | None) -> None:
+        self.headers = headers
+        self.session = session
+
+
+class ReportsProgress:
+    """The `progress` of a `DispatchContext`, for whoever can `notify`."""
+
+    _progress_token: ProgressToken | None
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        raise NotImplementedError
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress, if the client gave a token for it."""
+        if self._progress_token is None:
+            return
+        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message is not None:
+            params["message"] = message
+        await self.notify("notifications/progress", params)
+
+
+class Exchange(ReportsProgress):
+    """One request of one session. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
+
+    can_send_request = True
+
+    def __init__(
+        self,
+        calls: Calls,
+        record: SessionRecord,
+        request: JSONRPCRequest | JSONRPCNotification,
+        headers: Mapping[str, str],
+        stream: str | None = None,
+        destination: str | None = None,
+        losses: int = 0,
+    ) -> None:
+        self.request = request
+        self.session_id = record.id
+        self.answer: bytes | None = None
+        self.losses = losses
+        """How many processes it has outlived."""
+        self.told_progress = -math.inf
+        """How far the client knows it to be, if it runs again."""
+        self.failure: Exception | None = None
+        """Why the handler did not run to its end: Redis, or another store, was away, or its token was
+        withdrawn."""
+        self.token = get_access_token()
+        """As whom it runs."""
+        self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
+        self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
+        self.live_session = LiveSession(calls.sessions, record)
+        self._headers = headers
+        self.is_cancelled = False
+        self.has_answered = False
+        """Whether the handler is done; what is left is to put its answer into the log."""
+        self.has_ended = False
+        self.begins_after = START
+        """Up to where the log held nothing of this exchange's stream when that began."""
+        self.connection: EventStream | None = None
+        self._is_closing = False
+        self._calls = calls
+        self._stream = stream
+        self._destination = destination
+        self._progress_token = progress_token_from_params(request.params)
+        self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._registration: asyncio.Task[None] | None = None
+        self._is_in_doubt = False
+        """Whether it may be registered, or may not: Redis did not say."""
+
+    @property
+    def message_metadata(self) -> ServerMessageMetadata:
+        """What the SDK makes `ctx.request` and `ctx.close_sse_stream` of. Not kept: it leads back to this."""
+        has_priming = self.live_session.record.has_priming
+        return ServerMessageMetadata(
+            request_context=ClientRequest(self._headers, self.live_session),
+            # A client that was given no place to resume from would never see the answer.
+            close_sse_stream=self._close_connection if has_priming else None,
+        )
+
+    @cached_property
+    def stream(self) -> str:
+        """The name of the stream that this exchange is, or would become."""
+        return self._stream or new_reply_stream()
+
+    @property
+    def destination(self) -> str:
+        """The stream on which its messages and its answer go: its own, or the session's (HTTP+SSE)."""
+        return self._destination or self.stream
+
+    @cached_property
+    def cancel_requested(self) -> anyio.Event:
+        """The SDK's way to tell a handler that it is cancelled; the task itself is cancelled, too."""
+        return anyio.Event()
+
+    def cancel(self, failure: Exception | None = None) -> None:
+        """Note that the client wants no answer any more, or is to get an error."""
+        self.is_cancelled = True
+        self.failure = failure or self.failure
+        self.cancel_requested.set()
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer goes through the event log."""
+        return self._registration is not None
+
+    def is_registered_as(self, stream: str) -> bool:
+        """Whether this is the call that is under a lease by the name of a stream."""
+        return self.is_stream and self.stream == stream
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until the exchange has ended or become a stream, but not longer than this; for one to wait."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._decide)
+        try:
+            await self._outcome
+        finally:
+            timer.cancel()
+
+    async def become_stream(self) -> None:
+        """From now on everything goes through the event log. Calling it again changes nothing.
+
+        One that has been answered in silence meanwhile stays what it is.
+
+        Raises:
+            RedisError: The call could not be registered.
+        """
+        if self._registration is None:
+            if self.has_answered:
+                return
+            self._registration = asyncio.create_task(self._calls.register(self))
+            self._decide()
+        registration = self._registration
+        try:
+            await asyncio.shield(registration)
+        except (RedisError, OSError):
+            if self._registration is registration:
+                self._registration = None  # it may go better next time
+                self._is_in_doubt = True
+            raise
+        self._is_in_doubt = False
+
+    async def run(self) -> None:
+        """Run the request's handler and give its answer. A cancelled one gets none."""
+        try:
+            answer: bytes | None = encode(await self._serve(), self.request.method)
+        except asyncio.CancelledError:
+            if not self.is_cancelled:
+                raise  # the process ends; another settles the call when its lease has expired
+            answer = None
+        if isinstance(self.failure, TokenWithdrawn):
+            data = ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN)
+            error = {"jsonrpc": "2.0", "id": self.request_id, "error": data.model_dump(exclude_none=True)}
+            answer = encode(error, self.request.method)
+        self.has_answered = True
+        if self.is_stream:
+            with contextlib.suppress(RedisError, OSError):
+                await self.become_stream()
+            await self._calls.finish(self, answer)
+            self._is_in_doubt = False
+        self.answer = answer
+        self._decide()
+        if self._is_in_doubt:
+            await self._calls.finish(self, None)
+
+    def end(self) -> None:
+        """Note that its task is done, and let nobody wait for it any more."""
+        self.has_ended = True
+        self._decide()
+
+    async def _serve(self) -> Answer:
+        record = self.live_session.record
+        connection = Connection(
+            SessionChannel(self._calls, self.live_session),
+            protocol_version=record.protocol_version,
+            session_id=record.id,
+            client_params=record.client_params,
+        )
+        if record.client_params is not None:
+            connection.initialized.set()
+        answer: Answer = {"jsonrpc": "2.0", "id": self.request_id}
+        try:
+            answer["result"] = await serve_one(
+                self._calls.server,
+                self,
+                self.request.method,
+                self.request.params,
+                connection=connection,
+                lifespan_state=self._calls.lifespan_state,
+            )
+        except (RedisError, ConnectionError, TimeoutError) as error:
+            logger.error("request failed: Redis unavailable", extra=self._fields(error))
+            self.failure = error
+            data = ErrorData(code=INTERNAL_ERROR, message=REDIS_AWAY)
+            answer["error"] = data.model_dump(exclude_none=True)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this call: its handler waited for something else that was cancelled.
+            logger.exception("a handler was cancelled by itself", extra={"method": self.request.method})
+            data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
+            answer["error"] = data.model_dump(exclude_none=True)
+        except Exception as error:
+            data = modern_error_data(error)
+            if is_database_outage(error):
+                logger.error("request failed: database unavailable", extra=self._fields(error))
+                self.failure = error
+                data = ErrorData(code=INTERNAL_ERROR, message=DATABASE_AWAY)
+            answer["error"] = data.model_dump(mode="json", exclude_none=True)
+        return answer
+
+    def _fields(self, error: Exception) -> dict[str, str]:
+        """What the log says of an outage."""
+        return {"method": self.request.method, "reason": str(error).strip() or repr(error)}
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        """Ask the client on this exchange's own stream."""
+        return await self._calls.client_requests.ask(
+            self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+        )
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        """Send a notification on this exchange's own stream."""
+        if self.live_session.record.admits((method, params or {})):
+            await self._emit(notification(method, params))
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        """Report progress. A call that runs again says only what is new: progress must increase."""
+        if progress > self.told_progress:
+            await super().progress(progress, total, message)
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        await self.become_stream()
+        await self._calls.log.append(self.session_id, self.destination, message, patience=PATIENCE_SECONDS)
+        heed_cancellation()
+
+    def answered_by(self, connection: EventStream) -> None:
+        """Note the stream on which the request's own response goes out, before it begins."""
+        self.connection = connection
+        if self._is_closing:
+            connection.close(polled=True)
+
+    async def _close_connection(self) -> None:
+        self._is_closing = True  # the response may be about to begin, where no message reaches it yet
+        if self.connection is not None:
+            self.connection.close(polled=True)
+        await self.become_stream()
+        await self._calls.streams.close(self.session_id, self.stream, polled=True)
+
+    def _decide(self) -> None:
+        if not self._outcome.done():
+            self._outcome.set_result(None)
+
+
+class SessionChannel:
+    """The session's own channel, beside all calls: what is sent here goes to a GET stream.
+
+    Satisfies the SDK's `mcp.shared.dispatcher.Outbound`, as the `outbound` of a `Connection`.
+    """
+
+    __slots__ = ("_calls", "_live_session")
+
+    def __init__(self, calls: Calls, live_session: LiveSession) -> None:
+        self._calls = calls
+        self._live_session = live_session
+
+    async def send_raw_request(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> dict[str, Any]:
+        return await self._calls.client_requests.ask(
+            self._live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+        )
+
+    async def notify(
+        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
+    ) -> None:
+        if self._live_session.record.admits((method, params or {})):
+            await self._emit(notification(method, params))
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        await self._calls.log.append(self._live_session.record.id, PENDING, message)
+
+
+def notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A notification as a JSON-RPC message."""
+    message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    if params is not None:
+        message["params"] = dict(params)
+    return message

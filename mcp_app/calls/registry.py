@@ -1,0 +1,484 @@
+"""Calls: the exchanges that run in this process, and what becomes of those whose process died.
+
+A call belongs to its process alone only while it is quick. Once its answer has become an event stream
+it is registered in Redis under a lease, which its process renews. When the process dies, whoever reads
+the stream finds the lease expired and settles the call: it runs it again where that does no harm, and
+answers with an error where it might.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from mcp.server import Server
+from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
+from mcp_app.calls.call import WORKER_LOST, Exchange, SessionChannel, encode
+from mcp_app.calls.client_requests import ClientRequests
+from mcp_app.conf import conf
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.cancellation import heed_cancellation
+from mcp_app.coordination.connection import insist
+from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, is_listener_of, limits
+from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
+from mcp_app.sessions.streams import Streams
+
+logger = logging.getLogger(__name__)
+
+CANCEL = "call.cancel"
+
+_FINISH_SECONDS = 60.0
+"""How long a call tries to put its answer into the log while Redis does not answer."""
+
+_PROGRESS = "notifications/progress"
+
+_MAX_LOSSES = 3
+"""How many processes a call may lose: it may be the call itself that brings them down."""
+
+_RETRY_SECONDS = 0.5
+"""How often renewing leases is tried while Redis does not answer."""
+
+_HAND_OVER_SECONDS = 2.0
+"""How long a call may take to clean up when its process ends."""
+
+# Logs the answer to a call that nobody has settled yet: a process that was thought dead may come back.
+# KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length, bytes and seconds of
+# the log.
+_SETTLE = (
+    PUT
+    + """
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('DEL', KEYS[2])
+if ARGV[3] ~= '' then
+  put(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[6], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
+elseif ARGV[1] == ARGV[2] then
+  cancel(KEYS[3], KEYS[4], ARGV[4], ARGV[6], ARGV[1])
+end
+return 1
+"""
+)
+
+# Renews the lease of a call that this process runs, if no other process has taken the call over.
+# KEYS: calls, lease. ARGV: stream, process, seconds.
+_RENEW = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
+# Gives up the lease of a call that has not ended. KEYS: calls, lease. ARGV: stream, registration.
+_HAND_OVER = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+redis.call('DEL', KEYS[2])
+"""
+
+MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
+"""Whether a request can be run a second time without harm."""
+
+
+@dataclass(frozen=True)
+class _Registration:
+    """What is known in Redis of a running call: enough to run it again."""
+
+    request: JSONRPCRequest
+    destination: str
+    losses: int
+
+    @classmethod
+    def of(cls, exchange: Exchange) -> _Registration:
+        assert isinstance(exchange.request, JSONRPCRequest)
+        return cls(exchange.request, exchange.destination, exchange.losses)
+
+    def to_json(self) -> str:
+        fields = {
+            "request": self.request.model_dump(mode="json"),
+            "to": self.destination,
+            "losses": self.losses,
+        }
+        return json.dumps(fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> _Registration:
+        fields = json.loads(text)
+        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["to"], fields["losses"])
+
+
+class TooManyCalls(Exception):
+    """The session has as many calls running in this process as it may have."""
+
+
+class Calls:
+    """The running calls of this process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        mailbox: Mailbox,
+        sessions: SessionStore,
+        streams: Streams,
+        server: Server[Any],
+        lifespan_state: Any,
+        may_repeat: MayRepeat,
+    ) -> None:
+        self.sessions = sessions
+        self.streams = streams
+        self.log = streams.log
+        self.client_requests = ClientRequests(redis, mailbox)
+        self.server = server
+        self.lifespan_state = lifespan_state
+        self._redis = redis
+        self._mailbox = mailbox
+        self._may_repeat = may_repeat
+        self._settle_once = redis.register_script(_SETTLE)
+        self._renew = redis.register_script(_RENEW)
+        self._hand_over = redis.register_script(_HAND_OVER)
+        self._process = secrets.token_hex(8)
+        """What its leases name: its mailbox may come to have another address."""
+        self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
+        self._registered: set[Exchange] = set()
+        self._renewed_at: float | None = time.monotonic()
+        self._judges_from = -math.inf
+        mailbox.on(CANCEL, self._on_cancel)
+        mailbox.on(ENDED, self._on_ended)
+        mailbox.on(WITHDRAWN, self._on_withdrawn)
+
+    def __len__(self) -> int:
+        return sum(len(exchanges) for exchanges in self._running.values())
+
+    async def stop(self) -> None:
+        """Break off what runs here. Those that have become streams are settled by another process."""
+        tasks = [task for exchanges in self._running.values() for task in exchanges.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def start(
+        self,
+        record: SessionRecord,
+        request: JSONRPCRequest,
+        headers: Mapping[str, str],
+        *,
+        destination: str | None = None,
+    ) -> Exchange:
+        """Run a request in a task of this process.
+
+        Args:
+            record: The session.
+            request: What to run.
+            headers: Of the HTTP request.
+            destination: Where messages go if not onto the call's own stream.
+
+        Raises:
+            TooManyCalls: The session has `MCP_MAX_CALLS` running here.
+        """
+        self.check_room(record, 1)
+        return self._start(record, request, headers, destination=destination)
+
+    def _start(
+        self,
+        record: SessionRecord,
+        request: JSONRPCRequest,
+        headers: Mapping[str, str],
+        *,
+        stream: str | None = None,
+        destination: str | None = None,
+        losses: int = 0,
+    ) -> Exchange:
+        exchanges = self._running[record.id]
+        exchange = Exchange(self, record, request, headers, stream, destination, losses)
+        task = asyncio.create_task(exchange.run())
+        exchanges[exchange] = task
+        task.add_done_callback(lambda task: self._done(exchange, task))
+        return exchange
+
+    def check_room(self, record: SessionRecord, calls: int) -> None:
+        """See to it that so many more calls of a session may run here.
+
+        Raises:
+            TooManyCalls: There would be more than `MCP_MAX_CALLS`.
+        """
+        if calls and len(self._running.get(record.id, ())) + calls > conf.max_calls:
+            raise TooManyCalls
+
+    async def notified(
+        self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
+    ) -> None:
+        """Take a notification of the client."""
+        params = notification.params or {}
+        if notification.method == "notifications/cancelled":
+            await self._mailbox.broadcast(
+                # As JSON: it may be of any kind or size, which the channel layer's format may not.
+                {"type": CANCEL, "session": record.id, "request": json.dumps(params.get("requestId"))}
+            )
+            return
+        # The runner's notification side is public; it has no driver like `serve_one` of its own.
+        live_session = LiveSession(self.sessions, record)
+        connection = Connection(
+            SessionChannel(self, live_session),
+            protocol_version=record.protocol_version,
+            session_id=record.id,
+            client_params=record.client_params,
+        )
+        context = Exchange(self, record, notification, headers)
+        await ServerRunner(self.server, connection, self.lifespan_state).on_notify(
+            context, notification.method, notification.params
+        )
+
+    async def register(self, exchange: Exchange) -> None:
+        """Put a call under a lease, before its stream begins."""
+        calls = keys.calls(exchange.session_id)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
+            pipe.expire(calls, conf.session_idle_seconds)
+            pipe.set(keys.lease(exchange.session_id, exchange.stream), self._process, ex=_lease_seconds())
+            pipe.xrevrange(keys.events(exchange.session_id), count=1)
+            *_, last = await pipe.execute()
+        exchange.begins_after = last[0][0] if last else START
+        if not exchange.has_ended:
+            self._registered.add(exchange)
+
+    async def promise(self, record: SessionRecord, exchange: Exchange) -> None:
+        """Make a stream of a call, whose answer is owed from then on; one that cannot be so is broken off.
+
+        Raises:
+            RedisError: It could not be registered: the request is refused, and must not go on.
+        """
+        try:
+            await exchange.become_stream()
+        except (RedisError, OSError):
+            self.abandon(record, exchange)
+            raise
+
+    async def finish(self, exchange: Exchange, answer: bytes | None) -> None:
+        """Put the answer of a registered call into the log; without an answer its stream just ends."""
+        told = (exchange.session_id, exchange.stream, exchange.destination, answer)
+        try:
+            await insist(lambda: self._settle(*told), _FINISH_SECONDS)
+        except (RedisError, OSError):
+            logger.error("an answer was lost: Redis cannot be reached")
+
+    async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
+        """Whether what followed a place of a stream can still be told, all of it."""
+        if is_listener(stream):
+            if not is_listener_of(record.id, stream):
+                return False
+            whole, _ = await self.log.can_tell(record.id, stream, place)
+            return whole
+        # Whether it runs comes first: one that ends in between has left its answer in the log.
+        runs = bool(await cast(Any, self._redis.hexists(keys.calls(record.id), stream)))
+        whole, anything = await self.log.can_tell(record.id, stream, place)
+        # A call that has ended is worth coming back for only if it left something behind that place.
+        return whole and (anything or runs)
+
+    async def request_id_of(self, record: SessionRecord, stream: str) -> RequestId | None:
+        """The id of the request behind a stream, while that runs."""
+        registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
+        return None if registered is None else _Registration.from_json(registered).request.id
+
+    async def look_after(self, record: SessionRecord, stream: str) -> bool:
+        """Whether the call behind a stream still runs; one whose process died is settled here.
+
+        Called by whoever reads the stream, with the principal of the session as the current one.
+        """
+        registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
+        if registered is None:
+            return False
+        if not self._can_judge():
+            return True
+        if own := [call for call in self._running.get(record.id, ()) if call.is_registered_as(stream)]:
+            await self._renew_leases(own)
+            return True
+        lease = keys.lease(record.id, stream)
+        if not await self._redis.set(lease, self._process, nx=True, ex=_lease_seconds()):
+            return True
+        if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
+            await self._redis.delete(lease)  # it has just ended, and its process gave the lease up
+            return False
+        registration = _Registration.from_json(registered)
+        call = registration.request
+        facts = {"session": record.id[:8], "method": call.method, "call": call.id}
+        losses = registration.losses + 1
+        if losses < _MAX_LOSSES and await self._may_repeat(call):
+            logger.warning("a lost call runs again", extra=facts)
+            destination = registration.destination
+            told = await self._told_progress(record.id, progress_token_from_params(call.params))
+            exchange = self._start(record, call, {}, stream=stream, destination=destination, losses=losses)
+            exchange.told_progress = told
+            await exchange.become_stream()
+        else:
+            logger.warning("a lost call is given up", extra=facts)
+            error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
+            answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error}, call.method)
+            await self._settle(record.id, stream, registration.destination, answer)
+        return True
+
+    async def _told_progress(self, session_id: str, token: ProgressToken | None) -> float:
+        """The last progress that the log holds for a token."""
+        told, place = -math.inf, START
+        while token is not None and (entries := await self.log.entries(session_id, place)):
+            place = entries[-1][0]
+            for data in (fields["data"] for _, fields in entries if _PROGRESS in fields["data"]):
+                message = json.loads(data)
+                if message.get("method") == _PROGRESS and message["params"]["progressToken"] == token:
+                    told = message["params"]["progress"]
+        return told
+
+    async def look_after_all(self, record: SessionRecord) -> None:
+        """Settle every call of a session whose process died, where all of them share one stream."""
+        for stream in await cast(Any, self._redis.hkeys(keys.calls(record.id))):
+            await self.look_after(record, stream)
+
+    async def hand_over(self) -> None:
+        """Stop running calls and give up their leases: whoever reads their streams next settles them."""
+        running = {exchange: task for calls in self._running.values() for exchange, task in calls.items()}
+        try:
+            await asyncio.gather(*(exchange.become_stream() for exchange in running))
+            for exchange, task in running.items():
+                if not exchange.has_answered:
+                    task.cancel()
+            if running:
+                await asyncio.wait(running.values(), timeout=_HAND_OVER_SECONDS)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for exchange in running:
+                    # That this process ends is no fault of the call's, and no loss.
+                    registration = replace(_Registration.of(exchange), losses=exchange.losses - 1)
+                    await self._hand_over(
+                        keys=_under_lease(exchange),
+                        args=[exchange.stream, registration.to_json()],
+                        client=pipe,
+                    )
+                await pipe.execute()
+        except (RedisError, OSError):
+            logger.warning("calls were not handed over: Redis cannot be reached")
+
+    async def renew_leases(self) -> None:
+        """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
+        while True:
+            heed_cancellation()
+            await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
+            try:
+                await self._renew_all_leases()
+            except (RedisError, OSError):
+                self._renewed_at = None
+                logger.warning("leases could not be renewed: Redis cannot be reached")
+
+    async def _renew_all_leases(self) -> None:
+        registered = list(self._registered)
+        await self._redis.ping()
+        await self._renew_leases(registered)
+        now = time.monotonic()
+        if self._renewed_at is None:
+            self._judges_from = now + conf.lease_seconds
+        self._renewed_at = now
+        for session_id in {exchange.session_id for exchange in registered}:
+            if await self.sessions.get(session_id) is None:
+                self._cancel(session_id)  # it has ended, and the message about that was lost
+
+    async def _renew_leases(self, exchanges: Sequence[Exchange]) -> None:
+        """Renew these leases. A call that is another process's by now, or nobody's, ends here in silence."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for exchange in exchanges:
+                await self._renew(
+                    keys=_under_lease(exchange),
+                    args=[exchange.stream, self._process, _lease_seconds()],
+                    client=pipe,
+                )
+            renewed = await pipe.execute()
+        for exchange, is_ours in zip(exchanges, renewed, strict=True):
+            task = self._running.get(exchange.session_id, {}).get(exchange)
+            if task is not None and not is_ours and not exchange.has_answered:
+                logger.warning("a call is taken over", extra={"session": exchange.session_id[:8]})
+                task.cancel()
+
+    def _can_judge(self) -> bool:
+        """Whether an expired lease means that its process is dead.
+
+        After an outage of Redis every lease has expired: their processes are given time to renew them.
+        """
+        if self._renewed_at is None:
+            return False
+        now = time.monotonic()
+        return now >= self._judges_from and now - self._renewed_at < conf.lease_seconds
+
+    async def _settle(self, session_id: str, stream: str, destination: str, answer: bytes | None) -> None:
+        log = keys.pending(session_id) if destination == PENDING else keys.events(session_id)
+        await self._settle_once(
+            keys=[keys.calls(session_id), keys.lease(session_id, stream), log, keys.ends(session_id)],
+            args=[
+                stream,
+                destination,
+                answer or b"",
+                *limits(),
+            ],
+        )
+        if answer is not None:
+            await self.log.wake(session_id, destination)
+        else:
+            await self.streams.close(session_id, stream, complete=True)
+
+    def _done(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+        exchange.end()
+        exchanges = self._running[exchange.session_id]
+        exchanges.pop(exchange, None)
+        if not exchanges:
+            self._running.pop(exchange.session_id, None)
+        self._registered.discard(exchange)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("an exchange failed", exc_info=error)
+
+    def _cancel(self, session_id: str, request_id: RequestId | None = None) -> None:
+        for exchange, task in list(self._running.get(session_id, {}).items()):
+            # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
+            if request_id is None or exchange.request_id == request_id:
+                self._break_off(exchange, task)
+
+    def abandon(self, record: SessionRecord, exchange: Exchange) -> None:
+        """Break off a call that nobody will get an answer to."""
+        if (task := self._running.get(record.id, {}).get(exchange)) is not None:
+            self._break_off(exchange, task)
+
+    @staticmethod
+    def _break_off(exchange: Exchange, task: asyncio.Task[None], failure: Exception | None = None) -> None:
+        if exchange.has_answered:
+            return  # too late; an answer that is being written down must not be torn
+        exchange.cancel(failure)
+        task.cancel()
+
+    def _on_cancel(self, message: dict[str, Any]) -> None:
+        request_id = json.loads(message["request"])
+        if isinstance(request_id, int | str) and not isinstance(request_id, bool):
+            self._cancel(message["session"], request_id)
+
+    def _on_ended(self, message: dict[str, Any]) -> None:
+        self._cancel(message["session"])
+
+    def _on_withdrawn(self, message: dict[str, Any]) -> None:
+        """End the calls of a token that was withdrawn. A client that comes back for one finds an error."""
+        for exchange, task in [each for calls in self._running.values() for each in calls.items()]:
+            if is_withdrawn_by(message, exchange.token):
+                self._break_off(exchange, task, TokenWithdrawn())
+
+
+def _under_lease(exchange: Exchange) -> list[str]:
+    """The keys that say of a call that it runs: those of its registration and its lease."""
+    return [keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)]
+
+
+def _lease_seconds() -> int:
+    return max(1, round(conf.lease_seconds))

@@ -1,0 +1,1 @@
+"""What the processes share besides sessions: connections to Redis, messages, leases. No MCP."""

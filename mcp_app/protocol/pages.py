@@ -1,0 +1,143 @@
+"""Lists in pages, with opaque cursors, for every list method.
+
+Specification 2025-11-25 and 2026-07-28, server/utilities/pagination: the server sets the page size,
+clients do not look into a cursor, and an invalid cursor is answered with -32602.
+`MCPServer` has no pages of its own, so the four list handlers are replaced here.
+
+A cursor names the last item of its page, so what comes and goes before it moves nothing. Where that item
+itself may go, the list is in the order of its keys, and the next page begins with the first key after it.
+"""
+
+import base64
+import binascii
+import json
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from mcp.server import Server, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+)
+
+from everything_site.demo.resources import list_templates
+from mcp_app.resources import Source
+
+# Resources are the list that shows pages. The others fit one page, for clients that read no second one.
+RESOURCES_PER_PAGE = 10
+OTHERS_PER_PAGE = 200
+
+Item = TypeVar("Item")
+Context = ServerRequestContext[Any, Any]
+
+Key = tuple[int, str]
+"""What names an item in a cursor: its section of the list, and the item. The items of section 0 stay, in any
+order; those of the sections behind it come and go, and are in the order of their keys."""
+
+
+def page(
+    items: Sequence[Item], cursor: str | None, size: int, name: str, key: Callable[[Item], str]
+) -> tuple[list[Item], str | None]:
+    """The page of a fixed list after `cursor`, and the cursor of the next page.
+
+    Args:
+        items: The list.
+        cursor: Where the page before it ended; None for the first page.
+        size: How many items make a page.
+        name: The list, so that a cursor of another one is refused.
+        key: What names an item: no two have the same.
+
+    Raises:
+        MCPError: The cursor is none of this list.
+    """
+    entries = [((0, key(item)), item) for item in items]
+    return page_of_entries(entries, cursor, size, name)
+
+
+def page_of_entries(
+    entries: Sequence[tuple[Key, Item]], cursor: str | None, size: int, name: str, sections: int = 0
+) -> tuple[list[Item], str | None]:
+    """The page of a list with so many sections that change; see `page`."""
+    start = 0 if cursor is None else _after(_decode(cursor, name, sections), [key for key, _ in entries])
+    end = start + size
+    items = [item for _, item in entries[start:end]]
+    return items, _encode(entries[end - 1][0], name) if end < len(entries) else None
+
+
+def _after(last: Key, keys: Sequence[Key]) -> int:
+    """The index of the first item after the one that was last."""
+    if last in keys:
+        return keys.index(last) + 1
+    if last[0] == 0:
+        raise _invalid()
+    fixed = sum(section == 0 for section, _ in keys)
+    return bisect_right(keys, last, lo=fixed)
+
+
+def register(
+    server: MCPServer, app: Server[Any], sources: Sequence[Source] = (), *, is_live: bool = False
+) -> None:
+    """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
+
+    `sources` add resources of the requester's own to the list, after those of everybody. A list that is live
+    is not to be cached.
+    """
+
+    async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
+        found = await server.list_tools()
+        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "tools", attrgetter("name"))
+        return ListToolsResult(tools=items, next_cursor=cursor)
+
+    async def prompts(ctx: Context, params: PaginatedRequestParams) -> ListPromptsResult:
+        found = await server.list_prompts()
+        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "prompts", attrgetter("name"))
+        return ListPromptsResult(prompts=items, next_cursor=cursor)
+
+    async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
+        entries = [((0, resource.uri), resource) for resource in await server.list_resources()]
+        for section, source in enumerate(sources, start=1):
+            entries += [((section, key), resource) for key, resource in await source(ctx)]
+        items, cursor = page_of_entries(entries, params.cursor, RESOURCES_PER_PAGE, "resources", len(sources))
+        freshness = {"ttl_ms": 0} if is_live else {}  # what is not set here is set by the cache hints
+        return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
+
+    async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
+        found = await list_templates(server)
+        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "templates", attrgetter("uri_template"))
+        return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
+
+    handlers: dict[str, Callable[[Context, PaginatedRequestParams], Awaitable[Any]]] = {
+        "tools/list": tools,
+        "prompts/list": prompts,
+        "resources/list": resources,
+        "resources/templates/list": templates,
+    }
+    for method, handler in handlers.items():
+        app.add_request_handler(method, PaginatedRequestParams, handler)
+
+
+def _encode(last: Key, name: str) -> str:
+    """A cursor names its list, so that one taken from another list is recognized as wrong."""
+    return base64.urlsafe_b64encode(json.dumps([name, *last]).encode()).decode()
+
+
+def _decode(cursor: str, name: str, sections: int) -> Key:
+    try:
+        match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):
+            case [found, int(section), str(key)] if found == name and 0 <= section <= sections:
+                return section, key
+    except (binascii.Error, ValueError, RecursionError):
+        pass
+    raise _invalid()
+
+
+def _invalid() -> MCPError:
+    return MCPError(INVALID_PARAMS, "Invalid cursor")

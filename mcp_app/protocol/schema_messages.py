@@ -1,0 +1,135 @@
+"""What a value breaks of a JSON Schema, in words: the counterpart of `validation_messages`, alike in form.
+
+The answers of people to a form are held against the schema that was sent to their client (client/elicitation,
+"Security Considerations": servers should validate them). Formats are checked: `jsonschema` leaves that to its
+caller, and those that it has no package for to nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from mcp_app.protocol.validation_messages import MAX_REASONS, join
+from mcp_app.protocol.words import plural
+
+_FORMATS = FormatChecker(())
+"""The formats that a form may name (schema of `StringSchema`), and no others."""
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+@_FORMATS.checks("email")
+def is_email(value: object) -> bool:
+    """Whether a string can be an address, as a browser's own input field would say."""
+    return not isinstance(value, str) or _EMAIL.fullmatch(value) is not None
+
+
+@_FORMATS.checks("uri")
+def is_uri(value: object) -> bool:
+    """Whether a string is a URI with a scheme (RFC 3986): ASCII, without blanks."""
+    return not isinstance(value, str) or _URI.fullmatch(value) is not None
+
+
+@_FORMATS.checks("date", ValueError)
+def is_date(value: object) -> bool:
+    """Whether a string is a day of the calendar (RFC 3339, `full-date`)."""
+    return not isinstance(value, str) or bool(_DATE.fullmatch(value) and date.fromisoformat(value))
+
+
+@_FORMATS.checks("date-time", ValueError)
+def is_date_time(value: object) -> bool:
+    """Whether a string is a moment with its offset (RFC 3339, `date-time`)."""
+    return not isinstance(value, str) or bool(
+        _DATE_TIME.fullmatch(value.upper()) and datetime.fromisoformat(value.upper())
+    )
+
+
+_FORMAT_NAMES = {
+    "email": "an email address",
+    "uri": "a URI",
+    "date": "a date, as in 2026-07-28",
+    "date-time": "a date and time, as in 2026-07-28T12:00:00Z",
+}
+
+_TYPE_NAMES = {
+    "array": "an array",
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "null": "null",
+    "number": "a number",
+    "object": "an object",
+    "string": "a string",
+}
+
+_RULES: dict[str, Callable[[Any], str]] = {
+    "type": lambda kinds: (
+        f"must be {' or '.join(_TYPE_NAMES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))}"
+    ),
+    "enum": lambda values: f"must be one of {', '.join(map(str, values))}",
+    "const": lambda value: f"must be {value}",
+    "format": lambda name: f"must be {_FORMAT_NAMES[name]}",
+    "minimum": lambda bound: f"must be at least {bound}",
+    "maximum": lambda bound: f"must be at most {bound}",
+    "exclusiveMinimum": lambda bound: f"must be more than {bound}",
+    "exclusiveMaximum": lambda bound: f"must be less than {bound}",
+    "minLength": lambda count: f"must have at least {count} {plural('character', count)}",
+    "maxLength": lambda count: f"must have at most {count} {plural('character', count)}",
+    "minItems": lambda count: f"must have at least {count} {plural('item', count)}",
+    "maxItems": lambda count: f"must have at most {count} {plural('item', count)}",
+    "uniqueItems": lambda _: "must not have the same item twice",
+    "pattern": lambda pattern: f"must match {pattern}",
+}
+"""A keyword's rule, from the keyword's value in the schema. The value that breaks it is never shown."""
+
+
+def problems(schema: Mapping[str, Any], value: Any) -> str:
+    """What of `schema` a value breaks, as one line: "`name` is required; `age` must be at least 1".
+
+    Empty where the value is valid.
+    """
+    validator = Draft202012Validator(schema, format_checker=_FORMATS)
+    found = dict.fromkeys(reason for error in validator.iter_errors(value) for reason in _reasons(error))
+    reasons = list(found)
+    shown = reasons[:MAX_REASONS]
+    if more := len(reasons) - len(shown):
+        shown.append(f"and {more} more")
+    return "; ".join(shown)
+
+
+def _reasons(error: ValidationError) -> Iterator[str]:
+    path = ""
+    for step in error.absolute_path:
+        path = join(path, step)
+    instance: Any = error.instance
+    match error.validator:
+        case "required":
+            for name in error.validator_value:
+                if name not in instance:
+                    yield f"`{join(path, name)}` is required"
+        case "additionalProperties":
+            for name in instance:
+                if name not in error.schema.get("properties", {}):
+                    yield f"`{join(path, name)}` is not known"
+        case "oneOf" | "anyOf" if all("const" in option for option in error.validator_value):
+            choices = ", ".join(str(option["const"]) for option in error.validator_value)
+            yield f"{_place(path)} must be one of {choices}"
+        case "anyOf" | "oneOf":
+            branches = dict.fromkeys(reason for inner in error.context or () for reason in _reasons(inner))
+            yield " or ".join(branches)
+        case keyword if isinstance(keyword, str) and keyword in _RULES:
+            yield f"{_place(path)} {_RULES[keyword](error.validator_value)}"
+        case keyword:
+            yield f"{_place(path)} does not satisfy {keyword}"
+
+
+def _place(path: str) -> str:
+    return f"`{path}`" if path else "the value"

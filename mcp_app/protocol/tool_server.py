@@ -1,0 +1,71 @@
+"""The SDK's server, with schemas and argument errors that people can read.
+
+The SDK derives a tool's schema from its function and titles it after that (`addArguments`), and reports bad
+arguments in Pydantic's text, which repeats them and links to Pydantic's documentation.
+"""
+
+from typing import Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Tool
+from pydantic import ValidationError
+
+from mcp_app.protocol.validation_messages import explain
+
+
+class ToolServer(MCPServer[Any]):
+    """An `MCPServer` that differs in how it lists tools, and in what it says of bad arguments."""
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools; the title of a tool is that of its input, too, and is not repeated there."""
+        return [
+            tool.model_copy(update={"input_schema": _without_title(tool.input_schema)})
+            for tool in await super().list_tools()
+        ]
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool; arguments that it does not take are named, with the rule that each breaks.
+
+        Raises:
+            ToolError: See `MCPServer.call_tool`.
+        """
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            is_a_crash = isinstance(error, UnexpectedToolError)
+            if isinstance(error.__cause__, ValidationError) and not is_a_crash:
+                reasons = explain(error.__cause__, arguments)
+                raise ToolError(f"Invalid arguments for {name}: {reasons}") from error.__cause__
+            raise
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Get a prompt; required arguments that were not given are named as those of a tool are.
+
+        Raises:
+            MCPError: -32602, for missing arguments.
+            ValueError: See `MCPServer.get_prompt`.
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            if reasons := await self._missing(name, arguments or {}):
+                raise MCPError(INVALID_PARAMS, f"Invalid prompt arguments: {reasons}") from error
+            raise
+
+    async def _missing(self, prompt_name: str, given: dict[str, Any]) -> str:
+        return "; ".join(
+            f"`{argument.name}` is required"
+            for prompt in await self.list_prompts()
+            for argument in prompt.arguments or ()
+            if prompt.name == prompt_name and argument.required and argument.name not in given
+        )
+
+
+def _without_title(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key != "title"}

@@ -1,0 +1,70 @@
+"""The bus: a change of the server, published once, reaches the subscribers in every process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mcp.server.subscriptions import InMemorySubscriptionBus
+from redis.exceptions import RedisError
+
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.sdk import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+)
+
+logger = logging.getLogger(__name__)
+
+PUBLISHED = "bus.published"
+
+_KINDS: dict[str, type[ServerEvent]] = {
+    kind.__name__: kind
+    for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated)
+}
+
+
+def to_message(event: ServerEvent) -> dict[str, Any]:
+    """An event as it travels between processes."""
+    return {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event)}
+
+
+class ChannelLayerBus:
+    """The SDK's `SubscriptionBus` over the channel layer.
+
+    `subscriptions/listen` (2026-07-28) subscribes here through the SDK, in every process; the sessions of
+    the older revisions are told by the process that publishes.
+
+    Args:
+        mailbox: Of this process.
+        tell_sessions: Tells the sessions (`Audience.tell`).
+    """
+
+    def __init__(self, mailbox: Mailbox, tell_sessions: Callable[[ServerEvent], Awaitable[None]]) -> None:
+        self._mailbox = mailbox
+        self._tell_sessions = tell_sessions
+        self._local = InMemorySubscriptionBus()
+        self._tasks: set[asyncio.Task[None]] = set()
+        mailbox.on(PUBLISHED, self._on_published)
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Publish a change that has happened. That it cannot be told to all makes it no less a change."""
+        await self._mailbox.broadcast(to_message(event))
+        try:
+            await self._tell_sessions(event)
+        except (RedisError, OSError):
+            logger.exception("a change could not be brought to all sessions")
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        return self._local.subscribe(listener)
+
+    def _on_published(self, message: dict[str, Any]) -> None:
+        event = _KINDS[message["kind"]](**message["fields"])
+        task = asyncio.create_task(self._local.publish(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

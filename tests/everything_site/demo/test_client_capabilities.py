@@ -1,0 +1,31 @@
+"""What counts as declared: an elicitation of unknown modes alone does not."""
+
+from typing import Any
+
+import pytest
+
+from mcp_app.protocol.client_capabilities import known
+
+
+@pytest.mark.parametrize("elicitation", [{"voice": {}}, {"voice": {}, "form": None}, {"FORM": {}}])
+def test_an_elicitation_without_a_known_mode_is_none(elicitation: Any) -> None:
+    assert known({"elicitation": elicitation, "roots": {}}) == {"roots": {}}
+
+
+@pytest.mark.parametrize(
+    "capabilities",
+    [
+        {"elicitation": {}},
+        {"elicitation": {"form": {}, "voice": {}}},
+        {"elicitation": {"url": {}}},
+        {"elicitation": {"form": None}},
+        {"elicitation": None},
+        {"elicitation": []},
+        {"sampling": {"voice": {}}},
+        {},
+        None,
+        "text",
+    ],
+)
+def test_everything_else_is_left_as_it_is(capabilities: Any) -> None:
+    assert known(capabilities) == capabilities

@@ -1,0 +1,184 @@
+"""Compressing data into a resource of the session, and what is refused."""
+
+import base64
+import gzip
+import threading
+from types import SimpleNamespace
+
+import anyio
+import pytest
+from mcp.shared.exceptions import MCPError
+
+from everything_site.demo.server import build_server
+from everything_site.demo.tools import gzipping
+from everything_site.demo.tools.gzipping import MAX_BYTES, MAX_FILES, TooManyFiles, decode_data_uri
+from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
+
+from .support import MODERN, WAIT, Exchange, connect, text, texts
+
+NAME = "gzip-file-as-resource"
+
+
+class Files:
+    """A store of sessions' files."""
+
+    def __init__(self):
+        self.kept = {}
+
+    async def names(self, session_id):
+        return list(self.kept.get(session_id, {}))
+
+    async def read(self, session_id, name):
+        return self.kept.get(session_id, {}).get(name)
+
+    async def write(self, session_id, name, data):
+        own = self.kept.setdefault(session_id, {})
+        is_new = name not in own
+        if is_new and len(own) >= MAX_FILES:
+            raise TooManyFiles
+        own[name] = data
+        return is_new
+
+
+def exchange(session_id="one", subscriptions=()):
+    record = SimpleNamespace(id=session_id, subscriptions=frozenset(subscriptions))
+    return Exchange(request=SimpleNamespace(session=SimpleNamespace(record=record), headers={}))
+
+
+async def make(server, files_of="one", **arguments):
+    call = {"name": NAME, "arguments": {"data": "data:,hello", **arguments}}
+    return await exchange(files_of).run(server, "tools/call", call)
+
+
+@pytest.fixture
+def files():
+    return Files()
+
+
+@pytest.fixture
+def serving(files):
+    return build_server(session_files=files)
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("data:,hello%20world", b"hello world"),
+        ("data:text/plain;base64,aGVsbG8=", b"hello"),
+        ("DATA:;BASE64,aGVsbG8%3D", b"hello"),
+        ("data:text/plain;charset=utf-8,%C3%B6", "ö".encode()),
+        ("data:,", b""),
+    ],
+)
+def test_data_uris_are_decoded(uri, expected):
+    assert decode_data_uri(uri) == expected
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "https://example.com/",
+        "file:///etc/passwd",
+        "data:hello",
+        "data:;base64,!!!",
+        "hello",
+        "",
+        "data:," + "x" * (MAX_BYTES + 1),
+    ],
+)
+async def test_anything_else_is_refused_and_nothing_is_fetched(server, era, uri):
+    async with connect(server, era) as client:
+        result = await client.call_tool(NAME, {"data": uri})
+    assert result.is_error
+    assert "data" in texts(result)[0]
+
+
+async def test_others_are_answered_while_data_are_compressed(server, monkeypatch):
+    begun, answered = threading.Event(), threading.Event()
+    was_answered = []
+
+    def compress(uri):
+        begun.set()
+        was_answered.append(answered.wait(WAIT / 2))
+        return b"compressed"
+
+    monkeypatch.setattr(gzipping, "compress", compress)
+    async with connect(server, MODERN) as client, anyio.create_task_group() as calls:
+        calls.start_soon(client.call_tool, NAME, {"data": "data:,hello"})
+        await anyio.to_thread.run_sync(begun.wait, WAIT)
+        assert text(await client.call_tool("echo", {"message": "x"})) == "Echo: x"
+        answered.set()
+    assert was_answered == [True]
+
+
+async def test_a_file_is_linked_listed_and_readable_in_its_session(serving):
+    (link,) = (await make(serving))["content"]
+    assert link["type"] == "resource_link"
+    assert link["uri"] == "session://files/README.md.gz"
+    read = await exchange().run(serving, "resources/read", {"uri": link["uri"]})
+    data = base64.b64decode(read["contents"][0]["blob"])
+    assert gzip.decompress(data) == b"hello"
+    assert len(data) == link["size"]
+    cursor, uris = None, []
+    while True:
+        page = await exchange().run(serving, "resources/list", {"cursor": cursor} if cursor else {})
+        uris += [resource["uri"] for resource in page["resources"]]
+        cursor = page.get("nextCursor")
+        if cursor is None:
+            break
+    assert uris.count(link["uri"]) == 1
+
+
+async def test_another_session_neither_reads_nor_lists_it(serving):
+    (link,) = (await make(serving))["content"]
+    with pytest.raises(MCPError) as caught:
+        await exchange("two").run(serving, "resources/read", {"uri": link["uri"]})
+    assert caught.value.code == RESOURCE_NOT_FOUND
+
+
+async def test_a_new_file_changes_the_list_of_its_session_and_a_replaced_one_does_not(serving):
+    request = exchange()
+    call = {"name": NAME, "arguments": {"data": "data:,hello"}}
+    await request.run(serving, "tools/call", call)
+    await request.run(serving, "tools/call", call)
+    assert [method for method, _ in request.standalone] == ["notifications/resources/list_changed"]
+
+
+async def test_a_replaced_file_is_an_update_for_a_session_that_subscribed_to_it(serving):
+    await make(serving, name="a.gz")
+    request = exchange(subscriptions=["session://files/a.gz"])
+    for name in ("a.gz", "b.gz", "b.gz"):
+        call = {"name": NAME, "arguments": {"data": "data:,other", "name": name}}
+        await request.run(serving, "tools/call", call)
+    assert request.standalone == [
+        ("notifications/resources/updated", {"uri": "session://files/a.gz"}),
+        ("notifications/resources/list_changed", None),
+    ]
+
+
+async def test_the_resource_itself_comes_on_request(serving):
+    (embedded,) = (await make(serving, outputType="resource"))["content"]
+    assert embedded["resource"]["mimeType"] == "application/gzip"
+    assert gzip.decompress(base64.b64decode(embedded["resource"]["blob"])) == b"hello"
+
+
+async def test_equal_data_give_equal_files(serving, files):
+    first = await make(serving, name="a.gz")
+    before = dict(files.kept["one"])
+    assert await make(serving, name="a.gz") == first
+    assert files.kept["one"] == before
+
+
+async def test_a_session_has_only_so_many_files(serving):
+    for number in range(MAX_FILES):
+        await make(serving, name=f"{number}.gz")
+    assert (await make(serving, name="more.gz"))["isError"]
+    assert not (await make(serving, name="0.gz")).get("isError")
+
+
+async def test_without_a_session_the_file_itself_is_returned(serving):
+    async with connect(serving, MODERN) as client:
+        note, embedded = (await client.call_tool(NAME, {"data": "data:,hello"})).content
+    assert "Without a session" in note.text
+    assert gzip.decompress(base64.b64decode(embedded.resource.blob)) == b"hello"

@@ -1,0 +1,190 @@
+"""The hundred resources, their pages, their template and what is not there."""
+
+import base64
+
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+
+from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
+from mcp_app.protocol.pages import page, page_of_entries
+
+from .support import LEGACY, MODERN, connect
+
+APP = "ui://hello-world/app.html"
+
+
+async def pages(client):
+    found, cursor = [], None
+    while True:
+        result = await client.list_resources(cursor=cursor)
+        found.append([resource.uri for resource in result.resources])
+        cursor = result.next_cursor
+        if cursor is None:
+            return found
+
+
+async def test_a_hundred_resources_come_in_pages_of_ten(server, era):
+    async with connect(server, era) as client:
+        found = await pages(client)
+    assert all(len(uris) == 10 for uris in found[:-1])
+    assert len(found[-1]) <= 10
+    static = [uri for uris in found for uri in uris if uri.startswith("test://static/")]
+    assert static == [f"test://static/resource/{number}" for number in range(1, 101)]
+
+
+async def test_the_app_is_listed_once(server, era):
+    async with connect(server, era) as client:
+        assert [uri for uris in await pages(client) for uri in uris].count(APP) == 1
+
+
+async def test_every_listed_resource_can_be_read_and_has_the_listed_type(fixture_server, era):
+    async with connect(fixture_server, era) as client:
+        cursor = None
+        while True:
+            listed = await client.list_resources(cursor=cursor)
+            for resource in listed.resources:
+                (contents,) = (await client.read_resource(resource.uri)).contents
+                assert contents.uri == resource.uri
+                assert contents.mime_type == resource.mime_type
+            cursor = listed.next_cursor
+            if cursor is None:
+                break
+
+
+async def test_odd_resources_are_text_and_even_ones_base64(server, era):
+    async with connect(server, era) as client:
+        (odd,) = (await client.read_resource("test://static/resource/1")).contents
+        (even,) = (await client.read_resource("test://static/resource/100")).contents
+    assert odd.mime_type == "text/plain"
+    assert "Resource 1" in odd.text
+    assert even.mime_type == "application/octet-stream"
+    assert b"Resource 100" in base64.b64decode(even.blob)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "10", base64.b64encode(b"resources:-1").decode(), base64.b64encode(b"tools:10").decode()],
+)
+@pytest.mark.parametrize("verb", ["list_resources", "list_tools", "list_prompts", "list_resource_templates"])
+async def test_a_bad_cursor_is_refused_by_every_list(server, era, verb, cursor):
+    # Specification, server/utilities/pagination, "Error Handling".
+    if verb == "list_tools" and cursor == base64.b64encode(b"tools:10").decode():
+        cursor = base64.b64encode(b"resources:10").decode()
+    async with connect(server, era) as client:
+        with pytest.raises(MCPError) as caught:
+            await getattr(client, verb)(cursor=cursor)
+    assert caught.value.code == INVALID_PARAMS
+
+
+def test_a_list_that_fits_has_no_next_page():
+    assert page(range(10), None, 10, "x", str) == (list(range(10)), None)
+    assert page((), None, 10, "x", str) == ([], None)
+
+
+def test_a_cursor_leads_to_the_rest():
+    first, cursor = page(range(15), None, 10, "x", str)
+    assert page(range(15), cursor, 10, "x", str) == (list(range(10, 15)), None)
+    assert first == list(range(10))
+
+
+@pytest.mark.parametrize("gone", [[3], [0, 1, 2], [9]], ids=["within", "the first", "after"])
+def test_what_goes_or_comes_before_a_cursor_moves_nothing_behind_it(gone):
+    first, cursor = page(range(9), None, 5, "x", str)
+    left = [item for item in range(9) if item not in gone]
+    assert page([-1, *left], cursor, 5, "x", str) == ([5, 6, 7, 8], None)
+    assert first == [0, 1, 2, 3, 4]
+
+
+def test_a_cursor_of_an_item_that_a_fixed_list_has_no_longer_is_invalid():
+    _, cursor = page(range(11), None, 10, "x", str)
+    with pytest.raises(MCPError) as caught:
+        page(range(9), cursor, 10, "x", str)
+    assert caught.value.code == INVALID_PARAMS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["x", 1, "0"]',
+        '["x", -1, "0"]',
+        '["x", 0, "nope"]',
+        '["y", 0, "0"]',
+        '["x", 0]',
+        "[" * 100_000,
+        "1" * 5_000,
+    ],
+    ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long"],
+)
+def test_a_cursor_that_no_page_gave_is_invalid(text):
+    cursor = base64.urlsafe_b64encode(text.encode()).decode()
+    with pytest.raises(MCPError) as caught:
+        page(range(9), cursor, 5, "x", str)
+    assert caught.value.code == INVALID_PARAMS
+
+
+def entries(*numbers):
+    """A list of two fixed items and of some that come and go."""
+    return [((0, "b"), "b"), ((0, "a"), "a"), *(((1, f"{n:03}"), n) for n in numbers)]
+
+
+@pytest.mark.parametrize(
+    ("left", "rest"),
+    [
+        ((0, 1, 2, 3, 4, 5), [3, 4, 5]),
+        ((1, 2, 3, 4, 5), [3, 4, 5]),
+        ((0, 1, 3, 4, 5), [3, 4, 5]),  # the item itself that the cursor names
+        ((3, 4), [3, 4]),
+        ((0, 1), []),
+        ((), []),
+        ((5, 6, 7), [5, 6, 7]),
+    ],
+)
+def test_where_items_go_each_that_stays_is_in_one_page(left, rest):
+    first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x", 1)
+    assert first == ["b", "a", 0, 1, 2]
+    assert page_of_entries(entries(*left), cursor, 5, "x", 1) == (rest, None)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "test://static/resource/0",
+        "test://static/resource/101",
+        "test://static/resource/x",
+        "test://static/resource/001",
+        "test://elsewhere",
+        "ui://other/app.html",
+    ],
+)
+@pytest.mark.parametrize(("era", "code"), [(LEGACY, RESOURCE_NOT_FOUND), (MODERN, INVALID_PARAMS)])
+async def test_an_unknown_resource_is_named_in_the_error_of_its_revision(server, uri, era, code):
+    # Specification, server/resources, "Error Handling": -32002 up to 2025-11-25, -32602 from 2026-07-28.
+    async with connect(server, era) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+    assert caught.value.code == code
+    assert caught.value.data == {"uri": uri}
+
+
+async def test_the_template_names_no_type_since_its_resources_differ(server, era):
+    async with connect(server, era) as client:
+        templates = (await client.list_resource_templates()).resource_templates
+    (template,) = [one for one in templates if one.uri_template == "test://static/resource/{id}"]
+    assert template.mime_type is None
+
+
+@pytest.mark.parametrize("verb", ["list_resources", "list_tools", "list_prompts", "list_resource_templates"])
+async def test_lists_say_at_2026_07_28_how_long_they_are_fresh(server, verb):
+    async with connect(server, MODERN) as client:
+        result = await getattr(client, verb)()
+    assert result.ttl_ms > 0
+    assert result.cache_scope in {"public", "private"}
+
+
+async def test_what_may_differ_from_user_to_user_is_not_cached_for_all(server):
+    async with connect(server, MODERN) as client:
+        listed = await client.list_resources()
+        read = await client.read_resource("test://static/resource/1")
+    assert listed.cache_scope == read.cache_scope == "private"
+    assert read.ttl_ms > 0

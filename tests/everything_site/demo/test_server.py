@@ -1,0 +1,124 @@
+"""The server as a whole: who it says it is, what it says it can, and what it does without."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from mcp.server.extension import Extension, MethodBinding
+from mcp.server.subscriptions import InMemorySubscriptionBus, ToolsListChanged
+from mcp.shared.exceptions import MCPError
+from mcp.types import RequestParams
+from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
+
+import everything_site.demo
+import mcp_app
+from everything_site.demo.server import build_server
+
+from .support import Exchange, connect
+
+PROTOCOL = Path(mcp_app.__file__).parent / "protocol"
+DEMO = Path(everything_site.demo.__file__).parent
+GREETING = {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+async def test_the_server_names_itself(server, era):
+    async with connect(server, era) as client:
+        assert client.server_info.name == "everything-server"
+        assert client.server_info.version == mcp_app.__version__
+        assert client.server_info.title
+        assert client.instructions
+
+
+async def test_every_list_says_that_it_announces_changes(server, era):
+    async with connect(server, era) as client:
+        capabilities = client.server_capabilities
+    assert capabilities.tools.list_changed is True
+    assert capabilities.prompts.list_changed is True
+    assert capabilities.resources.list_changed is True
+    assert capabilities.resources.subscribe is True
+    assert capabilities.logging is not None
+    assert capabilities.completions is not None
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
+async def test_every_older_revision_is_greeted_alike(server, version):
+    result = await Exchange(version=version).run(
+        server, "initialize", {**GREETING, "protocolVersion": version}
+    )
+    assert result["protocolVersion"] == version
+    for name in ("tools", "prompts", "resources"):
+        assert result["capabilities"][name]["listChanged"] is True
+    assert result["capabilities"]["resources"]["subscribe"] is True
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
+async def test_every_older_revision_is_told_of_the_extensions_that_it_can_use(version):
+    class ForTheNewest(Extension):
+        identifier = "example.com/newest"
+
+        def methods(self):
+            return [MethodBinding("newest/get", RequestParams, None, frozenset({"2026-07-28"}))]
+
+    server = build_server(extensions=[ForTheNewest()])
+    result = await Exchange(version=version).run(
+        server, "initialize", {**GREETING, "protocolVersion": version}
+    )
+    assert set(result["capabilities"]["extensions"]) == {
+        "io.modelcontextprotocol/ui",
+        "io.modelcontextprotocol/skills",
+    }
+    async with connect(server, "2026-07-28") as client:
+        announced = client.server_capabilities.extensions
+    assert set(announced) == {*result["capabilities"]["extensions"], "example.com/newest"}
+    for identifier, settings in result["capabilities"]["extensions"].items():
+        assert settings == announced[identifier]
+
+
+async def test_the_apps_extension_is_announced_at_2026_07_28(server):
+    async with connect(server, "2026-07-28") as client:
+        assert "io.modelcontextprotocol/ui" in client.server_capabilities.extensions
+
+
+async def test_fixtures_are_served_only_when_asked_for(server, era):
+    async with connect(server, era) as client:
+        names = [tool.name for tool in (await client.list_tools()).tools]
+        names += [prompt.name for prompt in (await client.list_prompts()).prompts]
+        assert not [name for name in names if name.startswith("test_")]
+        with pytest.raises(MCPError):
+            await client.call_tool("test_simple_text")
+        with pytest.raises(MCPError):
+            await client.read_resource("test://static-text")
+
+
+async def test_a_given_bus_carries_the_announcements():
+    heard = []
+    bus = InMemorySubscriptionBus()
+    bus.subscribe(heard.append)
+    server = build_server(fixtures=True, subscriptions=bus)
+    await Exchange().call(server, "test_trigger_tool_change")
+    assert heard == [ToolsListChanged()]
+
+
+def test_two_servers_share_nothing():
+    first, second = build_server(), build_server()
+    assert first.session_manager.app is not second.session_manager.app
+    assert first.middleware is not second.middleware
+
+
+def test_the_folder_imports_neither_django_nor_redis_nor_what_lies_above_it():
+    for module in PROTOCOL.rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in names:
+                assert name.split(".")[0] not in {"django", "channels", "redis", "everything_site"}, module
+                assert not name.startswith(("mcp_app.sessions", "mcp_app.transports")), module
+
+
+def test_the_folder_uses_no_private_attribute_of_the_sdk():
+    for module in (*PROTOCOL.rglob("*.py"), *DEMO.rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr != "__cause__":
+                assert isinstance(node.value, ast.Name), f"{module}:{node.lineno}"
+                assert node.value.id == "self", f"{module}:{node.lineno}"

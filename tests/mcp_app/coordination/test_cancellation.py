@@ -1,0 +1,37 @@
+"""A cancellation that was swallowed on the way is raised after all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from mcp_app.coordination.cancellation import heed_cancellation
+
+
+async def test_a_task_that_nobody_cancelled_goes_on() -> None:
+    heed_cancellation()
+
+
+async def test_a_cancellation_that_was_swallowed_is_raised() -> None:
+    reached: list[str] = []
+
+    async def swallows() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        reached.append("swallowed")
+        heed_cancellation()
+        reached.append("ignored")
+
+    task = asyncio.create_task(swallows())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task}, timeout=5)
+    assert task.cancelled()
+    assert reached == ["swallowed"]
+
+
+async def test_a_timeout_of_the_tasks_own_is_no_cancellation_afterwards() -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+    heed_cancellation()

@@ -1,0 +1,287 @@
+"""What operators see of the live sessions, and how they end them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis as sync_redis
+from django.core.management import CommandError, call_command
+from redis.asyncio import Redis
+
+from mcp_app import announcements
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.monitoring import sessions as overview
+from mcp_app.sessions import keys
+from mcp_app.sessions.census import Census
+from mcp_app.sessions.record import ENDED, SessionRecord, SessionStore
+from tests.support.parts import make_record
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def empty(redis_server: str) -> None:
+    """What other tests left behind is not looked at."""
+    with overview.connected() as client:
+        for session_id in overview.all_ids(client):
+            client.delete(*keys.of_session(session_id))
+
+
+@pytest.fixture
+def reader(redis_server: str) -> Iterator[sync_redis.Redis]:
+    with overview.connected() as client:
+        yield client
+
+
+@pytest.fixture
+def person() -> str:
+    """A user whom no other test knows: they share one Redis."""
+    return f"person-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def open_session(store: SessionStore, person: str) -> Callable[..., Awaitable[SessionRecord]]:
+    async def open_one(**fields: Any) -> SessionRecord:
+        record = make_record(**{"id": store.new_id(), "user": person, "client": "editor"} | fields)
+        await store.create(record)
+        return record
+
+    return open_one
+
+
+async def manage(*arguments: str) -> str:
+    """What `manage.py sessions` prints; in a thread, as it has an event loop of its own."""
+    out = StringIO()
+    await asyncio.to_thread(call_command, "sessions", *arguments, stdout=out, stderr=out)
+    return out.getvalue()
+
+
+def the_only(reader: sync_redis.Redis, person: str) -> overview.Session:
+    [session] = overview.live_sessions(reader, limit=10, user=person).sessions
+    return session
+
+
+async def test_a_session_is_shown_as_it_is(
+    store: SessionStore, reader: sync_redis.Redis, person: str, open_session: Any, redis: Redis
+) -> None:
+    record = await open_session(created_at=time.time() - 60, protocol_version="2025-06-18")
+    await store.subscribe(record, "test://a")
+    await store.subscribe(record, "test://b")
+    await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})
+    await redis.expire(keys.owner(record.id), 200)
+    session = the_only(reader, person)
+    assert session.age_seconds in range(60, 75)
+    assert session.idle_seconds in range(100, 115)
+    assert session == overview.Session(
+        id=record.id,
+        user=person,
+        client="editor",
+        revision="2025-06-18",
+        age_seconds=session.age_seconds,
+        idle_seconds=session.idle_seconds,
+        streams=0,
+        subscriptions=2,
+        calls=1,
+    )
+
+
+async def test_no_form_of_a_session_shows_its_whole_id(
+    reader: sync_redis.Redis, person: str, open_session: Any
+) -> None:
+    record = await open_session()
+    session = the_only(reader, person)
+    texts = [repr(session), json.dumps(session.to_json()), await manage(), await manage("--json")]
+    for text in texts:
+        assert record.id not in text
+        assert session.id[8:] not in text
+    assert session.to_json()["id"] == record.id[:8]
+
+
+async def test_of_a_session_that_holds_nothing_any_more_it_is_not_told_how_long_it_is_idle(
+    reader: sync_redis.Redis, person: str, open_session: Any, redis: Redis
+) -> None:
+    record = await open_session()
+    await redis.delete(keys.owner(record.id))
+    assert the_only(reader, person).idle_seconds is None
+
+
+async def test_near_its_absolute_age_nobody_can_tell_how_long_a_session_is_idle(
+    reader: sync_redis.Redis, person: str, open_session: Any, settings: Any
+) -> None:
+    settings.MCP_SESSION_MAX_SECONDS = 100
+    await open_session(created_at=time.time() - 60)
+    assert the_only(reader, person).idle_seconds is None
+    row = (await manage("--user", person)).splitlines()[1]
+    assert row.split()[5] == "?"
+
+
+async def test_the_streams_of_all_processes_are_counted(
+    redis: Redis, open_mailbox: Any, reader: sync_redis.Redis, person: str, open_session: Any
+) -> None:
+    record = await open_session()
+    for count in (1, 2):
+        streams: Any = SimpleNamespace(counts=lambda count=count: {record.id: count, "another": 7})
+        await Census(redis, await open_mailbox(), streams).tell()
+    assert the_only(reader, person).streams == 3
+
+
+async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
+    redis: Redis, mailbox: Mailbox, settings: Any
+) -> None:
+    settings.MCP_LEASE_SECONDS = 7
+    counts = {"a": 1, "b": 2}
+    streams: Any = SimpleNamespace(counts=lambda: dict(counts))
+    census, key = Census(redis, mailbox, streams), keys.open_streams(mailbox.address)
+    for _ in range(2):
+        await census.tell()
+        assert await redis.hgetall(key) == {"a": "1", "b": "2"}
+        assert 5 <= await redis.ttl(key) <= 7
+        await redis.expire(key, 1)
+    await census.tell()
+    assert await redis.ttl(key) >= 5
+    await redis.delete(key)  # as an outage may do
+    await census.tell()
+    assert await redis.hlen(key) == 2
+    del counts["a"]
+    await census.tell()
+    assert await redis.hgetall(key) == {"b": "2"}
+    counts.clear()
+    await census.tell()
+    assert not await redis.exists(key)
+
+
+async def test_the_list_is_bounded_and_says_so(
+    reader: sync_redis.Redis, person: str, open_session: Any
+) -> None:
+    for age in (34, 14, 24):
+        await open_session(created_at=time.time() - age)
+    whole = overview.live_sessions(reader, limit=3, user=person)
+    assert whole.is_complete
+    assert [session.age_seconds // 10 for session in whole.sessions] == [1, 2, 3]
+    part = overview.live_sessions(reader, limit=2, user=person)
+    assert not part.is_complete
+    assert len(part.sessions) == 2
+    assert "more than 2 sessions" in await manage("--user", person, "--limit", "2")
+
+
+async def test_a_list_of_more_than_one_page_holds_each_session_once(
+    reader: sync_redis.Redis, person: str, open_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "_PAGE", 1)
+    made = {(await open_session()).id for _ in range(20)}
+    found = overview.live_sessions(reader, limit=100, user=person).sessions
+    assert len(found) == 20
+    assert {session.id for session in found} == made
+
+
+async def test_the_command_filters_by_user_and_client(person: str, open_session: Any) -> None:
+    await open_session(client="one")
+    await open_session(client="two")
+    both = json.loads(await manage("--json", "--user", person))
+    assert sorted(session["client"] for session in both) == ["one", "two"]
+    assert [s["client"] for s in json.loads(await manage("--json", "--user", person, "--client", "two"))] == [
+        "two"
+    ]
+    assert json.loads(await manage("--json", "--user", "nobody")) == []
+
+
+async def test_names_that_others_chose_cannot_play_with_the_terminal(person: str, open_session: Any) -> None:
+    await open_session(client="\x1b[2Jevil\n" + "x" * 100)
+    printed = await manage("--user", person)
+    assert "\x1b" not in printed
+    assert len(printed.splitlines()) == 2
+    assert max(map(len, printed.splitlines())) < 150
+
+
+async def test_ending_a_session_deletes_its_keys_and_tells_every_process(
+    redis: Redis, open_mailbox: Any, person: str, open_session: Any
+) -> None:
+    heard: list[str] = []
+    for _ in range(2):
+        (await open_mailbox()).on(ENDED, lambda message: heard.append(message["session"]))
+    record = await open_session()
+    for key in keys.of_session(record.id)[2:]:
+        await redis.set(key, "x", ex=60)
+    assert await manage(f"--end={record.id[:8]}") == f"{record.id[:8]} has been ended.\n"
+    assert not await redis.exists(*keys.of_session(record.id))
+    await eventually(lambda: heard == [record.id, record.id], within=5)
+
+
+async def test_ending_a_session_a_second_time_is_no_error(open_session: Any) -> None:
+    record = await open_session()
+    assert await asyncio.to_thread(announcements.end_session, record.id, by="a test") is True
+    assert await asyncio.to_thread(announcements.end_session, record.id, by="a test") is False
+
+
+async def test_the_log_says_who_ended_a_session(open_session: Any, caplog: pytest.LogCaptureFixture) -> None:
+    record = await open_session()
+    with caplog.at_level("INFO", logger="mcp_app.announcements"):
+        await asyncio.to_thread(announcements.end_session, record.id, by="root")
+    [line] = [vars(entry) for entry in caplog.records if entry.name == "mcp_app.announcements"]
+    assert (line["session"], line["by"]) == (record.id[:8], "root")
+
+
+@pytest.mark.parametrize("wrong", ["no-such-session", "*", "{", ""])
+async def test_nothing_is_ended_if_one_id_is_wrong(
+    open_session: Any, store: SessionStore, wrong: str
+) -> None:
+    record = await open_session()
+    with pytest.raises(CommandError, match="nothing was ended"):
+        await manage(f"--end={record.id}", f"--end={wrong}")
+    assert await store.renew(record.id) is not None
+
+
+async def test_a_beginning_that_two_sessions_share_ends_neither(
+    open_session: Any, store: SessionStore
+) -> None:
+    beginning = secrets.token_hex(4)
+    records = [await open_session(id=f"{beginning}-{number}") for number in range(2)]
+    with pytest.raises(CommandError, match="Several sessions"):
+        await manage("--end", beginning)
+    assert [await store.renew(record.id) is None for record in records] == [False, False]
+
+
+@pytest.mark.parametrize("options", [["--limit", "0"], ["--end", "x", "--user", "alice"]])
+async def test_options_that_make_no_sense_are_refused(options: list[str]) -> None:
+    with pytest.raises(CommandError):
+        await manage(*options)
+
+
+async def test_without_redis_the_command_says_so(settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    with pytest.raises(CommandError, match="Redis cannot be reached"):
+        await manage()
+
+
+def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.Redis) -> None:
+    assert list(overview._read(reader, [keys.record("gone")], Counter())) == []
+
+
+async def test_the_streams_are_counted_again_after_a_count_that_failed(
+    redis: Redis, mailbox: Mailbox, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MCP_LEASE_SECONDS = 0.01
+    asked = 0
+
+    def counts() -> dict[str, int]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise RuntimeError("a fault of ours")
+        return {}
+
+    streams: Any = SimpleNamespace(counts=counts)
+    running = asyncio.create_task(Census(redis, mailbox, streams).run())
+    try:
+        await eventually(lambda: asked > 1)
+    finally:
+        running.cancel()
+    assert "a fault of ours" in caplog.text

@@ -1,0 +1,91 @@
+"""The parts of a process below its transports, each alone, on the Redis of this run."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from mcp_types import InitializeRequestParams
+from redis.asyncio import Redis
+
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.connection import connect
+from mcp_app.coordination.processes import Peers
+from mcp_app.sessions.record import SessionRecord, SessionStore
+from tests.support.redis_relay import RedisRelay, relaying
+
+CLIENT = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {"sampling": {}, "elicitation": {}},
+    "clientInfo": {"name": "test", "version": "1"},
+}
+
+
+@pytest.fixture(autouse=True)
+def channel_layers(settings: Any) -> None:
+    settings.CHANNEL_LAYERS = {
+        "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}
+    }
+
+
+@pytest.fixture
+async def redis(redis_server: str) -> AsyncIterator[Redis]:
+    client = connect(redis_server)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
+    async with relaying(redis_server) as relay:
+        yield relay
+
+
+@pytest.fixture
+async def open_mailbox(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable[Mailbox]]]:
+    """Opens mailboxes, each for a process of its own."""
+    mailboxes: list[Mailbox] = []
+
+    async def open_one() -> Mailbox:
+        mailbox = Mailbox(get_channel_layer())
+        mailboxes.append(mailbox)
+        await mailbox.start()
+        return mailbox
+
+    yield open_one
+    for mailbox in mailboxes:
+        await mailbox.stop()
+    await get_channel_layer().flush()
+
+
+@pytest.fixture
+async def mailbox(open_mailbox: Callable[[], Awaitable[Mailbox]]) -> Mailbox:
+    return await open_mailbox()
+
+
+@pytest.fixture
+def store(redis: Redis, mailbox: Mailbox) -> SessionStore:
+    return SessionStore(redis, mailbox, Peers(redis, mailbox))
+
+
+def make_record(**fields: Any) -> SessionRecord:
+    given: dict[str, Any] = {
+        "id": "test-" + secrets.token_hex(8),
+        "owner": '["client",null,"alice"]',
+        "protocol_version": "2025-11-25",
+        "client_params": InitializeRequestParams.model_validate(CLIENT),
+        "created_at": time.time(),
+    }
+    return SessionRecord(**(given | fields))
+
+
+@pytest.fixture
+async def record(store: SessionStore) -> SessionRecord:
+    """A session that is on record."""
+    made = make_record(user="alice", client="client")
+    await store.create(made)
+    return made
