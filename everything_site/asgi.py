@@ -27,7 +27,6 @@ from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.conf import conf  # noqa: E402
 from mcp_app.runtime import Runtime  # noqa: E402
 from mcp_app.transports.cors import open_to  # noqa: E402
-from mcp_app.transports.elsewhere import Elsewhere  # noqa: E402
 from mcp_app.transports.guard import Guard  # noqa: E402
 from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 from mcp_app.transports.http_sse import Message, Sse  # noqa: E402
@@ -62,9 +61,7 @@ routes = ProtocolTypeRouter(
                 route(r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
                 route(r"^healthz$", Healthz()),
                 route(r"^readyz$", Readyz(needs, lambda: runtime.is_draining)),
-                # Metadata, registration and tokens are for pages of any origin; sign-in is not.
-                route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
-                route(r"", Elsewhere(django_application, browsers)),
+                route(r"", django_application),
             ]
         ),
         "websocket": refuse_websocket,

@@ -17,13 +17,9 @@ from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site import env, people  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
-from everything_site.readiness import try_database  # noqa: E402
+from everything_site.readiness import Readyz, healthz  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
-from mcp_app.conf import conf  # noqa: E402
-from mcp_app.transports.cors import open_to  # noqa: E402
-from mcp_app.transports.elsewhere import Elsewhere  # noqa: E402
-from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
@@ -55,11 +51,9 @@ routes = ProtocolTypeRouter(
     {
         "http": URLRouter(
             [
-                route(r"^healthz$", Healthz()),
-                route(r"^readyz$", Readyz({"database": try_database})),
-                # Metadata, registration and tokens are for pages of any origin; sign-in is not.
-                route(r"^(\.well-known/|register|token$|revoke$)", open_to(None, django_application)),
-                route(r"", Elsewhere(django_application, tuple(conf.allowed_origins), AUTH_URLS)),
+                route(r"^healthz$", healthz),
+                route(r"^readyz$", Readyz()),
+                route(r"", django_application),
             ]
         ),
         "websocket": refuse_websocket,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 
 from django.db import connections
@@ -13,12 +12,10 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error as default_server_error
 
 from mcp_app.exceptions import DATABASE_AWAY, RETRY_SECONDS, is_database_outage
-from oauth_app.tokens import refusal
+from oauth_app.api import is_api_request, refusal
+from oauth_app.cors import add_headers as add_cors_headers
 
 logger = logging.getLogger(__name__)
-
-_FOR_PROGRAMS = re.compile(r"/(\.well-known/|register(/|$)|token$|revoke$|introspect$)")
-"""What no person opens: clients expect JSON there whatever they say that they accept."""
 
 
 class DatabaseMiddleware(MiddlewareMixin):
@@ -43,15 +40,19 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if error is not None and is_database_outage(error):
         return unavailable(request, error)
-    return default_server_error(request)
+    response = default_server_error(request)
+    if is_api_request(request):
+        add_cors_headers(response)
+    return response
 
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     """The response to a request that needed the database."""
     logger.error("the database cannot be used", extra={"path": request.path, "reason": str(error).strip()})
     response: HttpResponse
-    if _FOR_PROGRAMS.match(request.path) or not request.accepts("text/html"):
+    if is_api_request(request) or not request.accepts("text/html"):
         response = refusal("temporarily_unavailable", DATABASE_AWAY, 503)
+        add_cors_headers(response)
     else:
         response = render(request, "503.html", status=503)
     response["Retry-After"] = str(RETRY_SECONDS)

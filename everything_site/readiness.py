@@ -1,7 +1,13 @@
-"""Whether the database works, tried for `mcp_app.transports.health.Readyz`."""
+"""Whether the database works, and the probes of the authorization server, which needs nothing else.
+
+The MCP server's probes are `mcp_app.transports.health`. Probes look at no Host header: they come by address.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -9,6 +15,9 @@ from channels.db import database_sync_to_async
 from django.apps import apps
 from django.db import OperationalError, connections
 
+logger = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 2.0
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -52,3 +61,43 @@ def _tables(labels: Collection[str] | None) -> list[str]:
         for model in apps.get_models(include_auto_created=True)
         if model._meta.managed and (labels is None or model._meta.app_label in labels)
     ]
+
+
+async def healthz(scope: Any, receive: Any, send: Any) -> None:
+    """ASGI application: answers 200 as long as the event loop turns."""
+    await _respond(send, 200, {"status": "alive"})
+
+
+class Readyz:
+    """ASGI application: answers 200 while the database works, else 503.
+
+    Probes that arrive together share one attempt: anybody may send them.
+    """
+
+    def __init__(self) -> None:
+        self._attempt: asyncio.Task[bool] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.create_task(_database_works(), name="readiness")
+        if await asyncio.shield(self._attempt):
+            await _respond(send, 200, {"status": "ready"})
+        else:
+            await _respond(send, 503, {"status": "not ready", "reason": "database"})
+
+
+async def _database_works() -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await try_database()
+    except Exception as error:
+        logger.warning("not ready", extra={"need": "database", "reason": str(error) or repr(error)})
+        return False
+    return True
+
+
+async def _respond(send: Any, status: int, document: dict[str, str]) -> None:
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

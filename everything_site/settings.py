@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "everything_site.database_outage.DatabaseMiddleware",  # first: the others may use the database
     "everything_site.hosts.HostMiddleware",
+    "everything_site.wrong_endpoint.WrongEndpointMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "everything_site.opener_policy.OpenerPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

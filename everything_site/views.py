@@ -8,10 +8,11 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from everything_site import env
+from oauth_app.api import api_view
+from oauth_app.cors import allow_all_origins
 
 
 @require_safe
@@ -72,7 +73,8 @@ def at_authorization_server(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(settings.AUTH_SERVER_URL + (request.get_full_path() if is_ours else "/"))
 
 
-@csrf_exempt
+@api_view
+@allow_all_origins
 def unknown_document(request: HttpRequest, name: str = "") -> HttpResponse:
     """Clients probe well-known URLs; HTML would make them stumble."""
     return JsonResponse({"error": "not_found"}, status=404)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any
 
@@ -25,8 +24,8 @@ from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
 from oauth_app.addresses import client_address
+from oauth_app.api import View, refusal
 from oauth_app.conf import conf
-from oauth_app.tokens import refusal
 
 log = logging.getLogger("oauth_app")
 
@@ -34,8 +33,6 @@ REDIS_SECONDS = 0.5
 """How long Redis may take to answer."""
 OUTAGE_SECONDS = 5.0
 """How long Redis is left alone after it did not answer, so that an outage slows nobody down."""
-
-View = Callable[..., HttpResponseBase]
 
 
 class Limiter:

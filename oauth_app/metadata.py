@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
 from oauth2_provider.settings import oauth2_settings
 
+from oauth_app.api import api_view
 from oauth_app.conf import conf
+from oauth_app.cors import allow_all_origins
 from oauth_app.models import Client
 from oauth_app.scopes import SCOPES
 
@@ -41,7 +42,8 @@ def authorization_server_metadata() -> dict[str, Any]:
     }
 
 
-@csrf_exempt  # else a POST is refused with a page
+@api_view
+@allow_all_origins
 def authorization_server(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return JsonResponse({"error": "method_not_allowed"}, status=405, headers={"Allow": "GET, HEAD"})

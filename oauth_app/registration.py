@@ -18,12 +18,12 @@ from django.views import View
 from oauth2_provider.utils import parse_bearer_token
 
 from oauth_app import client_metadata, redirects
+from oauth_app.api import refusal
 from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
 from oauth_app.models import Client, end_access
 from oauth_app.scopes import SCOPES
 from oauth_app.secrets import is_secret
-from oauth_app.tokens import refusal
 
 log = logging.getLogger("oauth_app")
 

@@ -19,6 +19,7 @@ from oauth2_provider.views.mixins import OAuthLibMixin
 from oauthlib.common import Request, urlencode
 from oauthlib.oauth2 import OAuth2Error
 
+from oauth_app.api import refusal
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken
 from oauth_app.scopes import completed
@@ -168,9 +169,3 @@ def introspection(raw: str) -> dict[str, Any]:
         "exp": int(token.expires.timestamp()),
         "iat": int(token.created.timestamp()),
     }
-
-
-def refusal(error: str, description: str, status: int = 400) -> JsonResponse:
-    response = JsonResponse({"error": error, "error_description": description}, status=status)
-    response["Cache-Control"] = "no-store"
-    return response

@@ -17,6 +17,8 @@ from mcp_app.conf import conf
 
 CACHE_SECONDS = 300
 _METHODS = ("GET", "HEAD")
+_FOR_ALL_ORIGINS = {"Access-Control-Allow-Origin": "*"}
+"""Pages of any origin may read these documents: nothing in them depends on who asks."""
 AWAY_SECONDS = 5
 """How long the other server is left alone after it did not answer: anyone may ask for its metadata."""
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
@@ -37,7 +39,7 @@ def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
 def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpResponse:
     """The metadata of one endpoint. Its `resource` must be the URL that the client uses (RFC 9728 §3.3)."""
     if request.method not in _METHODS:
-        return method_not_allowed()
+        return not_a_get(request)
     url = conf.sse_resource_url if is_sse else conf.resource_url
     return document_response(protected_resource_metadata(url))
 
@@ -54,7 +56,7 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     and their clients never come here.
     """
     if request.method not in _METHODS:
-        return method_not_allowed()
+        return not_a_get(request)
     document = cache.get(_CACHE_KEY)
     if document is None:
         server = AuthorizationServer()
@@ -66,7 +68,7 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
             await server.aclose()
         cache.set(_CACHE_KEY, document, CACHE_SECONDS if document else AWAY_SECONDS)
     if not document:
-        response = JsonResponse({"error": "temporarily_unavailable"}, status=503)
+        response = JsonResponse({"error": "temporarily_unavailable"}, status=503, headers=_FOR_ALL_ORIGINS)
         response["Retry-After"] = str(AWAY_SECONDS)
         response["Cache-Control"] = "no-store"
         return response
@@ -74,12 +76,24 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
 
 
 def document_response(document: dict[str, Any]) -> HttpResponse:
-    return JsonResponse(document, headers={"Cache-Control": f"public, max-age={CACHE_SECONDS}"})
+    headers = {"Cache-Control": f"public, max-age={CACHE_SECONDS}", **_FOR_ALL_ORIGINS}
+    return JsonResponse(document, headers=headers)
 
 
-def method_not_allowed() -> HttpResponse:
-    """Clients that probe read JSON; a page or an empty body would make them stumble."""
-    return JsonResponse({"error": "method_not_allowed"}, status=405, headers={"Allow": ", ".join(_METHODS)})
+def not_a_get(request: HttpRequest) -> HttpResponse:
+    """The answer to another method: to a preflight what a page may send, else 405.
+
+    In JSON: an HTML page or an empty body would make clients that probe stumble.
+    """
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        response = HttpResponse(headers=_FOR_ALL_ORIGINS)
+        response["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "")
+        response["Access-Control-Max-Age"] = str(CACHE_SECONDS)
+        if "Access-Control-Request-Private-Network" in request.headers:
+            response["Access-Control-Allow-Private-Network"] = "true"
+        return response
+    headers = {"Allow": ", ".join(_METHODS), **_FOR_ALL_ORIGINS}
+    return JsonResponse({"error": "method_not_allowed"}, status=405, headers=headers)
 
 
 def metadata_urls(issuer: str) -> list[str]:

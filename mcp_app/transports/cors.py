@@ -12,15 +12,14 @@ _EXPOSED = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version", "Retry
 _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
 
 
-def open_to(origins: tuple[str, ...] | None, app: http.Asgi) -> http.Asgi:
-    """Let browser pages of these origins, and of this computer, use `app`; None lets any page.
+def open_to(origins: tuple[str, ...], app: http.Asgi) -> http.Asgi:
+    """Let browser pages of these origins, and of this computer, use `app`.
 
     Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
     """
     middleware = CORSMiddleware(
         app,
-        allow_origins=["*"] if origins is None else [],
-        allow_origin_regex=None if origins is None else "|".join([_LOOPBACK, *map(re.escape, origins)]),
+        allow_origin_regex="|".join([_LOOPBACK, *map(re.escape, origins)]),
         allow_methods=["GET", "POST", "PUT", "DELETE"],
         allow_headers=["*"],
         expose_headers=_EXPOSED,

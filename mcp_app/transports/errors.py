@@ -194,11 +194,6 @@ def header_mismatch(detail: str) -> HttpError:
     return HttpError(400, f"Header mismatch: {detail}", HEADER_MISMATCH)
 
 
-def no_endpoint(endpoint: str) -> HttpError:
-    """The answer to a client that was given another URL of this server."""
-    return HttpError(404, f"There is no MCP endpoint at this URL. It is {endpoint}")
-
-
 def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
     return HttpError(405, f"Method not allowed. {hint}".rstrip(), headers=[(b"allow", allowed.encode())])
 

@@ -102,6 +102,7 @@ def test_a_program_is_told_in_json(
     assert response.json()["error"] == "temporarily_unavailable"
     assert int(response["Retry-After"]) > 0
     assert response["Cache-Control"] == "no-store"
+    assert response["Access-Control-Allow-Origin"] == "*", "pages that may call it can read it"
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -128,3 +128,30 @@ def test_the_other_servers_document_is_read_and_nothing_else():
     answer = Client(enforce_csrf_checks=True).post("/.well-known/oauth-authorization-server")
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer.json() == {"error": "method_not_allowed"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-authorization-server"],
+)
+def test_pages_of_any_origin_can_read_the_documents(client, serve, path):
+    serve({f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT})
+    preflight = {
+        "Origin": "https://any.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "mcp-protocol-version",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    answer = client.options(path, headers=preflight)
+    assert answer.status_code == 200
+    assert answer["Access-Control-Allow-Headers"] == "mcp-protocol-version"
+    assert answer["Access-Control-Allow-Private-Network"] == "true"
+    for each in (answer, client.get(path), client.post(path)):
+        assert each["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_page_can_read_that_the_other_server_is_away(client, serve):
+    serve({})
+    answer = client.get("/.well-known/oauth-authorization-server")
+    assert answer.status_code == 503
+    assert answer["Access-Control-Allow-Origin"] == "*"

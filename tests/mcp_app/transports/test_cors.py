@@ -17,7 +17,6 @@ from tests.mcp_app.transports.support import (
     request,
     tool_call,
 )
-from tests.support.asgi import Http
 
 ORIGIN = "https://app.example"
 HEADERS = (
@@ -128,25 +127,3 @@ async def test_a_foreign_page_can_read_nothing(one: Process, session: Session) -
     response = await session.post(one, request("ping"), origin="https://evil.example")
     assert response.status == 403
     assert "access-control-allow-origin" not in response.headers
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/.well-known/oauth-protected-resource",
-        "/.well-known/oauth-protected-resource/mcp",
-        "/.well-known/oauth-authorization-server",
-    ],
-)
-async def test_the_well_knowns_are_open_to_every_page(path: str) -> None:
-    from everything_site.asgi import application
-
-    http = Http(application)
-    headers = {"host": "localhost:3232", "origin": "https://any.example"}
-    response = await http.request("GET", path, headers=headers)
-    assert response.status == 200
-    assert response.headers["access-control-allow-origin"] == "*"
-    preflight = await http.request("OPTIONS", path, headers=_preflight("GET", "https://any.example"))
-    assert preflight.status == 200
-    assert "mcp-protocol-version" in _listed(preflight.headers["access-control-allow-headers"])
-    await http.close()
