@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.urls import NoReverseMatch, reverse
 from limits import parse
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import redirects
-from oauth_app.conf import RATE_LIMITS, conf
+from oauth_app.conf import RATE_LIMITS, Conf, conf
 from oauth_app.scopes import SCOPES
 
-LONGEST = timedelta(days=7)
+_IDS = {"tuple": "oauth_app.E003", "dict": "oauth_app.E006"}  # by type; all others are numbers
 
 
 @register(Tags.security)
@@ -41,37 +39,21 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
-def check_schemes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    wrong = sorted(scheme for scheme in conf.custom_schemes if redirects.scheme_fault(scheme))
-    if not wrong:
-        return []
-    return [
-        Error(
-            f"OAUTH_CUSTOM_SCHEMES holds {', '.join(wrong)}.",
-            hint="Name lower-case schemes of desktop applications only, such as cursor.",
-            id="oauth_app.E003",
-        )
+def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    faults = conf.faults()
+    found: list[CheckMessage] = [
+        Error(sentence, id=_IDS.get(type(setting.default).__name__, "oauth_app.E004"))
+        for setting, sentence in faults
     ]
-
-
-@register(Tags.security)
-def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    wrong = []
-    if not timedelta(0) < conf.code_lifetime <= timedelta(minutes=10):
-        wrong.append("OAUTH_CODE_SECONDS must be at most 600")
-    if not timedelta(0) < conf.access_lifetime <= LONGEST:
-        wrong.append("OAUTH_ACCESS_SECONDS must be at most 7 days")
-    if not conf.access_lifetime <= conf.refresh_lifetime <= LONGEST:
-        wrong.append("OAUTH_REFRESH_SECONDS must be from OAUTH_ACCESS_SECONDS to 7 days")
-    if not timedelta(0) <= conf.refresh_grace <= timedelta(minutes=10):
-        wrong.append("OAUTH_REFRESH_GRACE_SECONDS must be from 0 to 600")
-    if conf.client_lifetime < conf.refresh_lifetime:
-        wrong.append("OAUTH_CLIENT_SECONDS must not be shorter than OAUTH_REFRESH_SECONDS")
-    return [Error(f"{sentence}.", id="oauth_app.E004") for sentence in wrong]
+    if not faults:
+        found += [Error(sentence, id="oauth_app.E004") for sentence in conf.contradictions()]
+    return found
 
 
 @register(Tags.security)
 def check_rate_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if Conf.rate_limits.fault(conf.rate_limits):
+        return []
     found: list[CheckMessage] = []
     for endpoint, limit in conf.rate_limits.items():
         if endpoint not in RATE_LIMITS:
@@ -118,14 +100,14 @@ def check_toolkit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         wrong.append("OIDC_ISS_ENDPOINT must be AUTH_SERVER_URL")
     if set(oauth2_settings.SCOPES) != set(SCOPES):
         wrong.append("SCOPES must be those of oauth_app.conf")
-    if conf.access_lifetime.total_seconds() != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
+    if conf.access_seconds != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
         wrong.append("ACCESS_TOKEN_EXPIRE_SECONDS must be OAUTH_ACCESS_SECONDS")
     return [Error(f"OAUTH2_PROVIDER: {sentence}.", id="oauth_app.E005") for sentence in wrong]
 
 
 @register(Tags.security, deploy=True)
 def check_identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if getattr(settings, "OAUTH_SIGN_IN", "fakeupstream.").startswith("fakeupstream."):
+    if conf.sign_in_path.startswith("fakeupstream."):
         return [
             Warning(
                 "People sign in through the fake identity provider: anyone may say who they are.",

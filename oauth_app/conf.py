@@ -1,106 +1,92 @@
-"""The settings of the authorization server: each one typed, with its default and what it is for."""
+"""The settings of the authorization server: those that begin with `OAUTH_`, and some of others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
+from app_settings import AppSettings, Setting
+from oauth_app.redirects import scheme_fault
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
 RATE_LIMITS = {"register": "20/minute", "authorize": "60/minute", "token": "300/minute"}
+WEEK = 7 * 24 * 3600
 
 
-class Conf:
-    """Read at access time, so that a test may override any of them."""
+class Conf(AppSettings):
+    """Typed access to the settings of this app."""
 
-    @property
+    prefix = "OAUTH_"
+
+    code_seconds = Setting(600, "how long an authorization code works", minimum=1, maximum=600)
+    access_seconds = Setting(
+        3600, "how long an access token works", minimum=1, maximum=WEEK, up_to="refresh_seconds"
+    )
+    refresh_seconds = Setting(
+        WEEK, "how long a refresh token may lie unused", minimum=1, maximum=WEEK, up_to="client_seconds"
+    )
+    # Real clients refresh from several processes at once, in bursts of up to 76 seconds.
+    refresh_grace_seconds = Setting(120, "how long a replaced refresh token still works", maximum=600)
+    client_seconds = Setting(30 * 24 * 3600, "how long a self-made registration outlives its last use")
+    custom_schemes = Setting[Sequence[str]](
+        ("cursor",),
+        "schemes, besides https, to which a desktop application may have people sent back after the consent, "
+        "such as `cursor,vscode`; replaces the default",
+        variable="REDIRECT_SCHEMES",
+        must_be=(
+            "a list of lower-case schemes of desktop applications, such as cursor",
+            lambda scheme: not scheme_fault(scheme),
+        ),
+    )
+    max_redirect_uris = Setting(20, "redirect URIs of one client", minimum=1)
+    max_registration_bytes = Setting(32 * 1024, "size of a registration request", minimum=1)
+    # A company's people may share one address.
+    rate_limits = Setting[Mapping[str, str]](
+        RATE_LIMITS, "requests of one address to each endpoint; one that is not named has no limit"
+    )
+    trusted_proxies = Setting(
+        0,
+        "how many proxies of yours append to `X-Forwarded-For`; for the rate limits",
+        variable="TRUSTED_PROXIES",
+        maximum=10,
+    )
+    sign_in_path = Setting(
+        "fakeupstream.sign_in.begin",
+        "dotted path of the function `(request, next_url)` that sends a person to sign in; replace it for "
+        "real accounts",
+        name="OAUTH_SIGN_IN",
+    )
+
+    @cached_property
+    def sign_in(self) -> Callable[[HttpRequest, str], HttpResponse]:
+        """The function that sends a person away to sign in."""
+        return import_string(self.sign_in_path)
+
+    @cached_property
     def issuer(self) -> str:
         """AUTH_SERVER_URL: who issues tokens. Byte for byte the same in the metadata and in `iss`."""
         return settings.AUTH_SERVER_URL
 
-    @property
+    @cached_property
     def resource_url(self) -> str:
         """MCP_RESOURCE_URL: the one resource that tokens are issued for."""
         return settings.MCP_RESOURCE_URL
 
-    @property
+    @cached_property
     def resource_urls(self) -> tuple[str, ...]:
         """The names of that resource: clients of HTTP+SSE know it as MCP_SSE_RESOURCE_URL."""
         return (settings.MCP_RESOURCE_URL, settings.MCP_SSE_RESOURCE_URL)
 
-    @property
-    def custom_schemes(self) -> frozenset[str]:
-        """OAUTH_CUSTOM_SCHEMES: redirect schemes of desktop applications that are known here."""
-        return frozenset(_setting("OAUTH_CUSTOM_SCHEMES", ("cursor",)))
-
-    @property
-    def code_lifetime(self) -> timedelta:
-        """OAUTH_CODE_SECONDS: from the consent until the client must have redeemed its code."""
-        return timedelta(seconds=_setting("OAUTH_CODE_SECONDS", 600))
-
-    @property
-    def access_lifetime(self) -> timedelta:
-        """OAUTH_ACCESS_SECONDS: how long an access token works."""
-        return timedelta(seconds=_setting("OAUTH_ACCESS_SECONDS", 3600))
-
-    @property
-    def refresh_lifetime(self) -> timedelta:
-        """OAUTH_REFRESH_SECONDS: how long a refresh token may lie unused."""
-        return timedelta(seconds=_setting("OAUTH_REFRESH_SECONDS", 7 * 24 * 3600))
-
-    @property
-    def refresh_grace(self) -> timedelta:
-        """OAUTH_REFRESH_GRACE_SECONDS: how long a replaced refresh token still works.
-
-        Real clients refresh from several processes at once, in bursts of up to 76 seconds.
-        """
-        return timedelta(seconds=_setting("OAUTH_REFRESH_GRACE_SECONDS", 120))
-
-    @property
-    def client_lifetime(self) -> timedelta:
-        """OAUTH_CLIENT_SECONDS: how long a self-made registration outlives its last use."""
-        return timedelta(seconds=_setting("OAUTH_CLIENT_SECONDS", 30 * 24 * 3600))
-
-    @property
-    def max_redirect_uris(self) -> int:
-        """OAUTH_MAX_REDIRECT_URIS: how many redirect URIs one client may register."""
-        return int(_setting("OAUTH_MAX_REDIRECT_URIS", 20))
-
-    @property
-    def max_registration_bytes(self) -> int:
-        """OAUTH_MAX_REGISTRATION_BYTES: how large a registration request may be."""
-        return int(_setting("OAUTH_MAX_REGISTRATION_BYTES", 32 * 1024))
-
-    @property
-    def rate_limits(self) -> Mapping[str, str]:
-        """OAUTH_RATE_LIMITS: how often one address may call `register`, `authorize` and `token`.
-
-        An endpoint that is not named has no limit. A company's people may share one address.
-        """
-        limits: Mapping[str, str] = _setting("OAUTH_RATE_LIMITS", RATE_LIMITS)
-        return limits
-
-    @property
-    def trusted_proxies(self) -> int:
-        """OAUTH_TRUSTED_PROXIES: how many proxies of ours append to `X-Forwarded-For`."""
-        return int(_setting("OAUTH_TRUSTED_PROXIES", 0))
-
-    @property
+    @cached_property
     def redis_url(self) -> str:
         """REDIS_URL: where all processes count requests together."""
         return settings.REDIS_URL
-
-    @property
-    def sign_in(self) -> Callable[[HttpRequest, str], HttpResponse]:
-        """OAUTH_SIGN_IN: the function `(request, next_url)` that sends a person away to sign in."""
-        return import_string(_setting("OAUTH_SIGN_IN", "fakeupstream.sign_in.begin"))
-
-
-def _setting(name: str, default: Any) -> Any:
-    return getattr(settings, name, default)
 
 
 conf = Conf()

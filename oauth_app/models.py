@@ -8,7 +8,7 @@ access and refresh token that descends from it. A family ends as a whole.
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -126,7 +126,7 @@ class Client(AbstractApplication):
         """
         if self.registration_source != self.RegistrationSource.DCR:
             return None
-        return (self.last_used or self.created) + conf.client_lifetime
+        return (self.last_used or self.created) + timedelta(seconds=conf.client_seconds)
 
     @property
     def display_name(self) -> str:

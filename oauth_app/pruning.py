@@ -30,7 +30,7 @@ def prunable(never_used_for: timedelta) -> QuerySet[Client]:
         | Exists(RefreshToken.objects.filter(expires__gt=now, revoked=None, **mine))
         | Exists(Grant.objects.filter(expires__gt=now, used=None, **mine))
     )
-    lapsed = Q(since__lt=now - conf.client_lifetime)
+    lapsed = Q(since__lt=now - timedelta(seconds=conf.client_seconds))
     never_used = Q(last_used=None, created__lt=now - never_used_for)
     return (
         Client.objects.exclude(registration_source=Client.RegistrationSource.MANUAL)
@@ -44,7 +44,7 @@ def prunable(never_used_for: timedelta) -> QuerySet[Client]:
 
 def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
     """Each of them for a reader: who it is, and why it goes."""
-    long_ago = timezone.now() - conf.client_lifetime
+    long_ago = timezone.now() - timedelta(seconds=conf.client_seconds)
     for client in clients.iterator():
         yield {
             "client_id": client.client_id,

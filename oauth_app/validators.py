@@ -88,7 +88,7 @@ class Validator(OAuth2Validator):
             application=request.client,
             user=request.user,
             code=checksum(code["code"]),
-            expires=timezone.now() + conf.code_lifetime,
+            expires=timezone.now() + timedelta(seconds=conf.code_seconds),
             redirect_uri=request.redirect_uri,
             scope=" ".join(request.scopes),
             code_challenge=request.code_challenge,
@@ -172,7 +172,10 @@ class Validator(OAuth2Validator):
         if token is None:
             return False
         now = timezone.now()
-        replaced = token.superseded is not None and token.superseded + conf.refresh_grace <= now
+        replaced = (
+            token.superseded is not None
+            and token.superseded + timedelta(seconds=conf.refresh_grace_seconds) <= now
+        )
         if token.revoked or replaced:
             end_families([token.token_family])
             log.warning("refresh token replayed", extra={"client": client.client_id, "user": token.user_id})
@@ -256,7 +259,7 @@ def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None
         application=request.client,
         access_token=access,
         scope=scope,
-        expires=now + conf.refresh_lifetime,
+        expires=now + timedelta(seconds=conf.refresh_seconds),
         resource=[conf.resource_url],
         token_family=family,
     )

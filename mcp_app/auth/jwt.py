@@ -56,7 +56,10 @@ class JWTTokenVerifier:
         try:
             header = jwt.get_unverified_header(token)
             algorithm = header.get("alg")
-            if _media_type(header.get("typ")) not in conf.jwt_types or algorithm not in ALGORITHMS:
+            if (
+                _media_type(header.get("typ")) not in map(_media_type, conf.jwt_types)
+                or algorithm not in ALGORITHMS
+            ):
                 return None
             key = await self._key(header.get("kid"), algorithm)
             if key is None:

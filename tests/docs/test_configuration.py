@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+import mcp_app.conf
+import oauth_app.conf
 from tests.docs.markdown import DOCS, code, rows
 
 ROOT = DOCS.parent
-CONFS = [ROOT / "mcp_app/conf.py", ROOT / "oauth_app/conf.py"]
+SETTINGS = [*mcp_app.conf.Conf.declared(), *oauth_app.conf.Conf.declared()]
 ENV = ROOT / "everything_site/env.py"
 ENV_FILES = ROOT / "everything_site/variables.py"
-SETTINGS = ROOT / "everything_site/settings.py"
 
 VARIABLES = {code(row["Variable"])[0]: row["Default"] for row in rows("configuration.md", "Variable")}
 SETTINGS_DOCUMENTED = {code(row["Setting"])[0]: row["Default"] for row in rows("configuration.md", "Setting")}
@@ -27,12 +28,6 @@ def strings(path: Path) -> set[str]:
         node.value
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-
-
-def settings_read() -> set[str]:
-    return {
-        name for path in CONFS for name in re.findall(r"\b(?:MCP|OAUTH)_[A-Z_]*[A-Z]\b", path.read_text())
     }
 
 
@@ -78,7 +73,7 @@ def test_every_environment_variable_is_documented_and_no_other() -> None:
 
 
 def test_every_setting_is_documented_and_no_other() -> None:
-    assert set(SETTINGS_DOCUMENTED) == settings_read()
+    assert set(SETTINGS_DOCUMENTED) == {setting.name for setting in SETTINGS}
 
 
 @pytest.mark.parametrize("helper", ["_port", "_boolean", "_count"])
@@ -89,19 +84,11 @@ def test_the_defaults_of_variables_are_as_documented(helper: str) -> None:
         assert code(VARIABLES[name])[0] == str(default).lower(), name
 
 
-WITH_THEIR_DEFAULTS = {"OAUTH_ACCESS_SECONDS", "OAUTH_RATE_LIMITS"}
-"""Settings of the project that say what is so anyway, or that are turned off only."""
-
-
 def test_the_defaults_of_settings_are_as_documented() -> None:
-    set_by_the_project = set(re.findall(r"^ *(\w+)\b.* = ", SETTINGS.read_text(), re.MULTILINE))
-    found = dict([*defaults(CONFS[0], "getattr"), *defaults(CONFS[1], "_setting")])
-    assert len(found) > 20
-    for name, default in found.items():
-        if name in set_by_the_project - WITH_THEIR_DEFAULTS:
-            assert code(SETTINGS_DOCUMENTED[name])[0] in {*VARIABLES, '["at+jwt"]'}, name
-        else:
-            assert ast.literal_eval(code(SETTINGS_DOCUMENTED[name])[0]) == default, name
+    for setting in SETTINGS:
+        if setting.variable == setting.name:
+            default = ast.literal_eval(code(SETTINGS_DOCUMENTED[setting.name])[0])
+            assert default == setting.default, setting.name
 
 
 def test_every_check_is_documented_and_no_other() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -11,18 +10,13 @@ from django.conf import settings
 from everything_site.demo import user_notes
 from mcp_app.conf import conf as mcp
 from mcp_app.extensions.tasks import store
+from oauth_app.conf import Conf
 from oauth_app.conf import conf as oauth
 from tests.docs.markdown import code, rows
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
 
-OAUTH = {
-    "OAUTH_CODE_SECONDS": "code_lifetime",
-    "OAUTH_ACCESS_SECONDS": "access_lifetime",
-    "OAUTH_REFRESH_SECONDS": "refresh_lifetime",
-    "OAUTH_REFRESH_GRACE_SECONDS": "refresh_grace",
-    "OAUTH_CLIENT_SECONDS": "client_lifetime",
-}
+OAUTH = {setting.name: setting.attribute for setting in Conf.declared() if setting.name.endswith("_SECONDS")}
 
 FIXED = {
     "List of a user's sessions that hear of note changes": user_notes.READERS_SECONDS,
@@ -43,8 +37,7 @@ def actual(what: str, setting: str) -> float:
         return FIXED[what]
     [name] = code(setting)
     if name in OAUTH:
-        lifetime: timedelta = getattr(oauth, OAUTH[name])
-        return lifetime.total_seconds()
+        return getattr(oauth, OAUTH[name])
     if name == "SESSION_COOKIE_AGE":
         return settings.SESSION_COOKIE_AGE
     factor = 3 if what.startswith("Claim") else 1

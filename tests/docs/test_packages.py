@@ -44,7 +44,11 @@ def imported() -> Iterator[tuple[str, Path]]:
                 if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                     names = [node.module]
                 for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
-                    is_own = (ROOT / top).exists() or path.with_name(f"{top}.py").exists()
+                    is_own = any(
+                        (folder / name).exists()
+                        for folder in (ROOT, path.parent)
+                        for name in (top, f"{top}.py")
+                    )
                     if not is_own:
                         yield top, path
 

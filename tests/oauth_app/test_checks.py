@@ -26,7 +26,7 @@ def test_a_url_that_clients_could_not_trust(settings, url):
 @pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor", "vscode://"])
 def test_a_scheme_that_could_harm(settings, scheme):
     settings.OAUTH_CUSTOM_SCHEMES = ["cursor", scheme]
-    assert ids(checks.check_schemes) == ["oauth_app.E003"]
+    assert ids(checks.check_values) == ["oauth_app.E003"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_scheme_that_could_harm(settings, scheme):
 )
 def test_a_lifetime_that_makes_no_sense(settings, name, seconds):
     setattr(settings, name, seconds)
-    assert set(ids(checks.check_lifetimes)) == {"oauth_app.E004"}
+    assert set(ids(checks.check_values)) == {"oauth_app.E004"}
 
 
 @pytest.mark.parametrize(
