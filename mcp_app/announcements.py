@@ -23,7 +23,7 @@ from mcp_app.coordination.connection import connect
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.monitoring.sessions import shown
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.record import ENDED, erase
+from mcp_app.sessions.store import ENDED, erase
 from mcp_app.sessions.subscribers import Audience
 from mcp_app.sessions.subscription_bus import to_message
 

@@ -39,7 +39,7 @@ from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.record import SessionStore
+from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import Audience
 from mcp_app.sessions.subscription_bus import ChannelLayerBus

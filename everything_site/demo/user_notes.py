@@ -23,7 +23,7 @@ from everything_site.demo.notes import Note, TooManyNotes, User
 from mcp_app.coordination.bus import Mailbox
 from mcp_app.models import Note as Row
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.events import PENDING
 
 logger = logging.getLogger(__name__)
 

@@ -40,8 +40,10 @@ from mcp_app.sdk import (
     progress_token_from_params,
     serve_one,
 )
-from mcp_app.sessions.event_log import PATIENCE_SECONDS, PENDING, START, new_reply_stream
-from mcp_app.sessions.record import LiveSession, SessionRecord
+from mcp_app.sessions.event_log import PATIENCE_SECONDS
+from mcp_app.sessions.events import PENDING, START, new_reply_stream
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import LiveSession
 
 if TYPE_CHECKING:
     from mcp_app.calls.registry import Calls

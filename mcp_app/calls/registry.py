@@ -33,8 +33,10 @@ from mcp_app.coordination.cancellation import heed_cancellation
 from mcp_app.coordination.connection import insist
 from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING, PUT, START, is_listener, is_listener_of, limits
-from mcp_app.sessions.record import ENDED, LiveSession, SessionRecord, SessionStore
+from mcp_app.sessions.event_log import PUT, limits
+from mcp_app.sessions.events import PENDING, START, is_listener, is_listener_of
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import ENDED, LiveSession, SessionStore
 from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)

@@ -1,34 +1,23 @@
 """The event log: every message that went onto an event stream of a session, in order.
 
 One Redis Stream a session, capped in length, holds the events of all of the session's event streams.
-An event's id names its stream and its place, so that any process can replay what followed it
-(Streamable HTTP, Resumability and Redelivery).
 """
 
 from __future__ import annotations
 
-import re
 import secrets
-from dataclasses import dataclass
 from typing import Any, cast
 
 import pydantic_core
-from django.conf import settings
-from django.utils.crypto import salted_hmac
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Mailbox
 from mcp_app.coordination.connection import insist
 from mcp_app.sessions import keys
+from mcp_app.sessions.events import PENDING, START, Event
 
 APPENDED = "stream.appended"
-
-PENDING = "pending"
-"""The stream of messages that belong to no call, until an open GET stream takes them."""
-
-START = "0-0"
-"""The place before the first event."""
 
 _PAGE = 50
 """How many entries of a log are read at a time."""
@@ -38,11 +27,6 @@ _ONCE_SECONDS = 60
 
 PATIENCE_SECONDS = 45.0
 """How long what a running call says waits for a Redis that does not answer."""
-
-_REPLY = "r"
-_LISTENER = "g"
-_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
-"""More digits than any place has would be an error to Redis."""
 
 PUT = """
 local function pend(log, cap, bytes, data)
@@ -143,61 +127,6 @@ _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
-
-
-def new_reply_stream() -> str:
-    """A name for the stream that answers one call."""
-    return _REPLY + secrets.token_hex(8)
-
-
-def new_listener_stream(session_id: str) -> str:
-    """A name for a GET stream, which any process knows again as one of this session.
-
-    Nothing is stored of a stream on which nothing was said, and yet a client may come back to it.
-    """
-    nonce = secrets.token_hex(4)
-    return f"{_LISTENER}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
-
-
-def is_listener_of(session_id: str, stream: str) -> bool:
-    """Whether a name was given to a GET stream of this session."""
-    nonce, seal = stream[1:9], stream[9:]
-    secrets_in_use = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return is_listener(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
-
-
-def _seal(session_id: str, nonce: str, secret: str) -> str:
-    return salted_hmac("mcp.listener", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
-
-
-def is_listener(stream: str) -> bool:
-    return stream.startswith(_LISTENER)
-
-
-@dataclass(frozen=True)
-class Event:
-    """One message on one stream; `final` when it answers the call and nothing follows."""
-
-    stream: str
-    place: str
-    data: str
-    previous: str = START
-    final: bool = False
-
-    @property
-    def id(self) -> str:
-        return event_id(self.stream, self.place)
-
-
-def event_id(stream: str, place: str) -> str:
-    """The SSE event id of a place in a stream."""
-    return f"{stream}_{place}"
-
-
-def parse_event_id(text: str) -> tuple[str, str] | None:
-    """The (stream, place) that an event id names; None when it is none of ours."""
-    match = _EVENT_ID.fullmatch(text)
-    return (match["stream"], match["place"]) if match else None
 
 
 def limits() -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from mcp_app.sessions.event_log import Event
+from mcp_app.sessions.events import Event
 from mcp_app.sessions.streams import EventStream
 
 

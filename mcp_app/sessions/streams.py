@@ -22,16 +22,10 @@ from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Mailbox
-from mcp_app.sessions.event_log import (
-    APPENDED,
-    PENDING,
-    START,
-    Event,
-    EventLog,
-    EventsLost,
-    Reader,
-)
-from mcp_app.sessions.record import CHANGED, ENDED, SessionRecord, SessionStore
+from mcp_app.sessions.event_log import APPENDED, EventLog, EventsLost, Reader
+from mcp_app.sessions.events import PENDING, START, Event
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import CHANGED, ENDED, SessionStore
 from mcp_app.sessions.subscribers import Audience
 
 logger = logging.getLogger(__name__)

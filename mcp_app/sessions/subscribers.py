@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.sdk import ResourceUpdated, event_to_notification
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING, EventLog
+from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.events import PENDING
 from mcp_app.sessions.record import subscription_field
 
 _AT_ONCE = 16

@@ -24,7 +24,7 @@ from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, RETRY_SECONDS, is_database_outage
 from mcp_app.protocol.words import plural
-from mcp_app.sessions.record import TooManySessions
+from mcp_app.sessions.store import TooManySessions
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 

@@ -18,7 +18,7 @@ from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.sessions.event_log import (
+from mcp_app.sessions.events import (
     PENDING,
     START,
     Event,

@@ -27,9 +27,10 @@ from mcp_app.conf import conf
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import as_request_id
-from mcp_app.sessions.event_log import Event
+from mcp_app.sessions.events import Event
 from mcp_app.sessions.merged_stream import MergedStream
-from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import EventStream
 from mcp_app.transports import errors, framing, http
 

@@ -16,7 +16,7 @@ from mcp_app.calls.call import Exchange
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.sessions.event_log import START, event_id, is_listener, new_listener_stream, parse_event_id
+from mcp_app.sessions.events import START, event_id, is_listener, new_listener_stream, parse_event_id
 from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream

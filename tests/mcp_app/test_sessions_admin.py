@@ -18,7 +18,8 @@ from django.urls import reverse
 
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
-from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions_admin import digest
 
 pytestmark = pytest.mark.django_db

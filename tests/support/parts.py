@@ -15,7 +15,8 @@ from redis.asyncio import Redis
 from mcp_app.coordination.bus import Mailbox
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.processes import Peers
-from mcp_app.sessions.record import SessionRecord, SessionStore
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import SessionStore
 from tests.support.redis_relay import RedisRelay, relaying
 
 CLIENT = {

@@ -11,7 +11,7 @@ from everything_site.demo.notes import TooManyNotes, User
 from everything_site.demo.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
 from mcp_app.models import Note as Row
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.events import PENDING
 
 from .support import WAIT, Hub
 

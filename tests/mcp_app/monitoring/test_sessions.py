@@ -22,7 +22,8 @@ from mcp_app.coordination.bus import Mailbox
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.census import Census
-from mcp_app.sessions.record import ENDED, SessionRecord, SessionStore
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import ENDED, SessionStore
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 

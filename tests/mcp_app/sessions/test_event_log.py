@@ -10,13 +10,11 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Mailbox
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import (
+from mcp_app.sessions.event_log import EventLog, EventsLost, Reader
+from mcp_app.sessions.events import (
     PENDING,
     START,
     Event,
-    EventLog,
-    EventsLost,
-    Reader,
     event_id,
     is_listener,
     is_listener_of,

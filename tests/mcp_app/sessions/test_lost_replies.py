@@ -14,7 +14,8 @@ from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.coordination.bus import Mailbox
 from mcp_app.coordination.connection import connect
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import START, EventLog, Reader
+from mcp_app.sessions.event_log import EventLog, Reader
+from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
 from tests.support.redis_relay import RedisRelay
 

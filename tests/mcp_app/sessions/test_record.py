@@ -18,14 +18,8 @@ from mcp_app.coordination.bus import Mailbox
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.processes import Peers
 from mcp_app.sessions import keys
-from mcp_app.sessions.record import (
-    ENDED,
-    LiveSession,
-    SessionRecord,
-    SessionStore,
-    TooManySessions,
-    TooManySubscriptions,
-)
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import ENDED, LiveSession, SessionStore, TooManySessions, TooManySubscriptions
 from tests.support.parts import make_record
 from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually

@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.record import ENDED
+from mcp_app.sessions.store import ENDED
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,

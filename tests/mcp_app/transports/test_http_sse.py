@@ -11,7 +11,7 @@ from mcp.server import runner
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.events import PENDING
 from tests.mcp_app.transports.support import (
     Held,
     Process,

@@ -11,7 +11,7 @@ import pytest
 from mcp.server.mcpserver import Context
 from mcp.shared.subscriptions import ResourceUpdated
 
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.events import PENDING
 from mcp_app.transports import framing
 from tests.mcp_app.transports.support import (
     Process,

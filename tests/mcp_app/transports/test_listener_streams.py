@@ -14,7 +14,8 @@ from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import APPENDED, PENDING
+from mcp_app.sessions.event_log import APPENDED
+from mcp_app.sessions.events import PENDING
 from tests.mcp_app.transports.support import (
     OLDER,
     Process,

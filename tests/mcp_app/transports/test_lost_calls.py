@@ -9,7 +9,8 @@ import pytest
 from mcp.types import ToolAnnotations
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import START, Event, Reader
+from mcp_app.sessions.event_log import Reader
+from mcp_app.sessions.events import START, Event
 from mcp_app.sessions.record import SessionRecord
 from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of, within
 from tests.support.asgi import ServerSentEvent

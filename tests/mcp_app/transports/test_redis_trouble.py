@@ -13,7 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import START
+from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream
 from tests.mcp_app.transports.support import (

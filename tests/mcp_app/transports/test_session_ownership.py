@@ -9,7 +9,7 @@ import pytest
 from mcp.shared.subscriptions import ResourceUpdated
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import PENDING
+from mcp_app.sessions.events import PENDING
 from tests.mcp_app.transports.support import (
     Process,
     Session,

@@ -1,0 +1,81 @@
+"""Names of event streams, and ids of their events.
+
+An event's id names its stream and its place, so that any process can replay what followed it
+(Streamable HTTP, Resumability and Redelivery).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+PENDING = "pending"
+"""The stream of messages that belong to no call, until an open GET stream takes them."""
+
+START = "0-0"
+"""The place before the first event."""
+
+_REPLY = "r"
+_LISTENER = "g"
+
+_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
+"""More digits than any place has would be an error to Redis."""
+
+
+def new_reply_stream() -> str:
+    """A name for the stream that answers one call."""
+    return _REPLY + secrets.token_hex(8)
+
+
+def new_listener_stream(session_id: str) -> str:
+    """A name for a GET stream, which any process knows again as one of this session.
+
+    Nothing is stored of a stream on which nothing was said, and yet a client may come back to it.
+    """
+    nonce = secrets.token_hex(4)
+    return f"{_LISTENER}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
+
+
+def is_listener_of(session_id: str, stream: str) -> bool:
+    """Whether a name was given to a GET stream of this session."""
+    nonce, seal = stream[1:9], stream[9:]
+    secrets_in_use = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return is_listener(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
+
+
+def _seal(session_id: str, nonce: str, secret: str) -> str:
+    return salted_hmac("mcp.listener", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
+
+
+def is_listener(stream: str) -> bool:
+    return stream.startswith(_LISTENER)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One message on one stream; `final` when it answers the call and nothing follows."""
+
+    stream: str
+    place: str
+    data: str
+    previous: str = START
+    final: bool = False
+
+    @property
+    def id(self) -> str:
+        return event_id(self.stream, self.place)
+
+
+def event_id(stream: str, place: str) -> str:
+    """The SSE event id of a place in a stream."""
+    return f"{stream}_{place}"
+
+
+def parse_event_id(text: str) -> tuple[str, str] | None:
+    """The (stream, place) that an event id names; None when it is none of ours."""
+    match = _EVENT_ID.fullmatch(text)
+    return (match["stream"], match["place"]) if match else None

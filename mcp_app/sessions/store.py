@@ -1,0 +1,233 @@
+"""The sessions on record: in Redis, and copies of them in this process."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from dataclasses import replace
+from typing import Any, cast
+
+from mcp_types import LoggingLevel
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from mcp_app.conf import conf
+from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.cache import Recent
+from mcp_app.coordination.processes import Peers
+from mcp_app.sessions import keys
+from mcp_app.sessions.record import SessionRecord, subscription_field
+
+logger = logging.getLogger(__name__)
+
+_BEGINNING_SECONDS = 60
+"""How long a session may be counted that is not on record: it is about to be."""
+
+# Changes a record that is still there: one that has ended must not come back, without an expiry.
+# KEYS: record. ARGV: field, value, ...
+_SET = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
+"""
+
+# Reads a record, and renews what its session holds, but not beyond the record itself.
+# KEYS: record, owner, all that is renewed. ARGV: seconds.
+_USE = """
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then return fields end
+local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
+redis.call('SET', KEYS[2], redis.call('HGET', KEYS[1], 'owner'))
+for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+return fields
+"""
+
+CHANGED = "session.changed"
+ENDED = "session.ended"
+
+
+class TooManySubscriptions(Exception):
+    """The session has as many subscriptions as it may have."""
+
+
+class TooManySessions(Exception):
+    """The person has as many sessions in use as they may have."""
+
+
+async def erase(redis: Redis, session_id: str) -> bool:
+    """Delete a session's keys, and its place in its person's count. False when there is none.
+
+    Whoever does this then announces `ENDED`.
+    """
+    owner = await cast(Any, redis.hget(keys.record(session_id), "owner"))
+    existed = bool(await redis.delete(*keys.of_session(session_id)))
+    if owner is not None:
+        await redis.zrem(keys.sessions_of(owner), session_id)
+    return existed
+
+
+class SessionStore:
+    """Reads and writes session records; remembers the ones it read for a few seconds.
+
+    Every change is announced to all processes, which then forget their copy.
+    """
+
+    def __init__(self, redis: Redis, mailbox: Mailbox, peers: Peers) -> None:
+        self._redis = redis
+        self._mailbox = mailbox
+        self._peers = peers
+        self._copies: Recent[SessionRecord] = Recent()
+        self._set = redis.register_script(_SET)
+        self._use = redis.register_script(_USE)
+        mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
+        mailbox.on(ENDED, lambda message: self.forget(message["session"]))
+
+    @staticmethod
+    def new_id() -> str:
+        """A session id that cannot be guessed, of visible ASCII (Streamable HTTP, Session Management)."""
+        return secrets.token_hex(24)
+
+    async def create(self, record: SessionRecord) -> None:
+        """Store a session as it begins. It is on record before the client hears of it.
+
+        Raises:
+            TooManySessions: The person has `MCP_MAX_SESSIONS` in use.
+        """
+        await self._make_room(record)
+        lifetime = max(1, record.lifetime(time.time()))
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.record(record.id), mapping=cast(Any, record.to_fields()))
+            pipe.expire(keys.record(record.id), lifetime)
+            pipe.set(keys.owner(record.id), record.owner, ex=min(lifetime, conf.session_idle_seconds))
+            await pipe.execute()
+        self._copies.put(record.id, record)
+
+    async def _make_room(self, record: SessionRecord) -> None:
+        """Count a session in, and end the person's oldest idle ones if there are too many now.
+
+        It is counted before it is stored, so that processes that do this at the same time see one another.
+        """
+        index = keys.sessions_of(record.owner)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zadd(index, {record.id: record.created_at})
+            pipe.zremrangebyscore(index, "-inf", time.time() - conf.session_max_seconds)
+            pipe.expire(index, conf.session_max_seconds)
+            pipe.zcard(index)
+            *_, count = await pipe.execute()
+        if count <= conf.max_sessions:
+            return
+        others = [
+            (session_id, began_at)
+            for session_id, began_at in cast(
+                "list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True)
+            )
+            if session_id != record.id
+        ]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id, _ in others:
+                pipe.exists(keys.record(session_id))
+                pipe.exists(keys.owner(session_id))
+            found = await pipe.execute()
+        lost, idle = [], []
+        for (session_id, began_at), lives, in_use in zip(others, found[::2], found[1::2], strict=True):
+            if lives and not in_use:
+                idle.append(session_id)
+            elif not lives and began_at < time.time() - _BEGINNING_SECONDS:
+                lost.append(session_id)
+        excess = max(0, count - len(lost) - conf.max_sessions)
+        if excess > len(idle):
+            await self._redis.zrem(index, record.id, *lost)
+            raise TooManySessions
+        if lost:
+            await self._redis.zrem(index, *lost)
+        for session_id in idle[:excess]:
+            await self.end(session_id)
+            logger.info("an idle session ended for a new one", extra={"session": session_id[:8]})
+
+    async def complete(self, record: SessionRecord) -> None:
+        """Add what the client says in `initialize` to a session that began without it, and still lives."""
+        await self._change(record.id, record.to_fields())
+
+    async def get(self, session_id: str) -> SessionRecord | None:
+        """The session, from this process's copy if it is fresh; None when there is no such session.
+
+        Reading it from Redis counts as use, and renews what the session holds.
+        """
+        return self._copies.get(session_id) or await self.renew(session_id)
+
+    async def renew(self, session_id: str) -> SessionRecord | None:
+        """The session as Redis has it, what it holds renewed; None when there is no such session."""
+        return await self._copies.read(session_id, lambda: self._read(session_id))
+
+    async def _read(self, session_id: str) -> SessionRecord | None:
+        found = await self._use(
+            keys=[keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)],
+            args=[conf.session_idle_seconds],
+        )
+        if not found:
+            return None
+        record = SessionRecord.from_fields(session_id, dict(zip(found[::2], found[1::2], strict=True)))
+        if not record.lifetime(time.time()):
+            await self.end(session_id)
+            return None
+        return record
+
+    async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
+        await self._change(session_id, {"log_level": level})
+
+    async def subscribe(self, record: SessionRecord, uri: str) -> None:
+        """Add a subscription.
+
+        Raises:
+            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+        """
+        if uri not in record.subscriptions and len(record.subscriptions) >= conf.max_subscriptions:
+            raise TooManySubscriptions
+        await self._change(record.id, {subscription_field(uri): "1"})
+
+    async def unsubscribe(self, session_id: str, uri: str) -> None:
+        await cast(Any, self._redis.hdel(keys.record(session_id), subscription_field(uri)))
+        await self.announce(CHANGED, session_id)
+
+    async def end(self, session_id: str) -> None:
+        """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
+        await erase(self._redis, session_id)
+        await self.announce(ENDED, session_id)
+
+    def forget(self, session_id: str) -> None:
+        """Drop this process's copy, and any copy that is being read right now."""
+        self._copies.forget(session_id)
+
+    async def _change(self, session_id: str, fields: dict[str, str]) -> None:
+        given = [part for field in fields.items() for part in field]
+        await self._set(keys=[keys.record(session_id)], args=given)
+        await self.announce(CHANGED, session_id)
+
+    async def announce(self, event: str, session_id: str) -> None:
+        """Make every process forget its copy of a session that has changed or ended.
+
+        Returns when they have, so that whoever made the change finds it in force everywhere.
+        """
+        self.forget(session_id)
+        try:
+            others = await self._peers.addresses()
+        except (RedisError, OSError):
+            others = []
+        await self._mailbox.broadcast_and_confirm({"type": event, "session": session_id}, others)
+
+
+class LiveSession:
+    """The session of one request, as the server's handlers see it: what they may change of it."""
+
+    def __init__(self, store: SessionStore, record: SessionRecord) -> None:
+        self._store = store
+        self.record = record
+
+    async def set_log_level(self, level: LoggingLevel) -> None:
+        await self._store.set_log_level(self.record.id, level)
+        self.record = replace(self.record, log_level=level)
+
+    async def subscribe(self, uri: str) -> None:
+        await self._store.subscribe(self.record, uri)
+
+    async def unsubscribe(self, uri: str) -> None:
+        await self._store.unsubscribe(self.record.id, uri)
