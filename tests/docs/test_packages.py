@@ -1,11 +1,11 @@
-"""requirements.txt: what is imported is named, and no version with a known hole is admitted."""
+"""The requirements: what is imported is named, and no version with a known hole is admitted."""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -16,16 +16,23 @@ from packaging.version import Version
 from tests.docs.markdown import DOCS
 
 ROOT = DOCS.parent
-PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "tests", "docs")
+SERVER_PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app")
+DEVELOPMENT_PARTS = ("tests", "docs")
 ELSEWHERE = ("tests/bench", "tests/clients/drivers", "tests/field/.environments")
 """What runs in environments of its own, with packages that are no requirement here."""
 FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
 """The first versions without the holes that were known when this was written."""
 
 
-def requirements() -> dict[str, Requirement]:
-    lines = (line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
-    found = [Requirement(line) for line in lines if line]
+SERVER = "requirements.txt"
+DEVELOPMENT = "requirements-dev.txt"
+
+
+def requirements(*files: str) -> dict[str, Requirement]:
+    """The requirements of some files, or of all."""
+    text = "\n".join((ROOT / file).read_text() for file in files or (SERVER, DEVELOPMENT))
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    found = [Requirement(line) for line in lines if line and not line.startswith("-r ")]
     return {_canonical(requirement.name): requirement for requirement in found}
 
 
@@ -33,9 +40,9 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def imported() -> Iterator[tuple[str, Path]]:
+def imported(parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
     """The top-level packages that are imported, without the standard library and the project's own."""
-    for part in PARTS:
+    for part in parts:
         for path in (ROOT / part).rglob("*.py"):
             if "node_modules" in path.parts or any(path.is_relative_to(ROOT / other) for other in ELSEWHERE):
                 continue
@@ -53,12 +60,15 @@ def imported() -> Iterator[tuple[str, Path]]:
                         yield top, path
 
 
-def test_every_package_that_is_imported_is_named() -> None:
-    named = set(requirements())
+@pytest.mark.parametrize(
+    ("parts", "files"), [(SERVER_PARTS, [SERVER]), (DEVELOPMENT_PARTS, [SERVER, DEVELOPMENT])]
+)
+def test_every_package_that_is_imported_is_named(parts: tuple[str, ...], files: list[str]) -> None:
+    named = set(requirements(*files))
     providers = packages_distributions()
     missing = {
         f"{path.relative_to(ROOT)} imports {top}"
-        for top, path in imported()
+        for top, path in imported(parts)
         if not named & {_canonical(name) for name in providers.get(top, [])}
     }
     assert not missing

@@ -67,8 +67,9 @@ def command_lines(page: Path) -> Iterator[list[str]]:
 
 
 def packages() -> list[str]:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    return [re.split(r"[\[~=<>;! ]", line)[0] for line in lines if line and not line.startswith("#")]
+    files = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return [re.split(r"[\[~=<>;! ]", line)[0] for line in lines if line and not line.startswith(("#", "-r "))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
