@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
-from django.urls import NoReverseMatch, reverse
 from limits import parse
 from oauth2_provider.settings import oauth2_settings
 
@@ -103,32 +101,3 @@ def check_toolkit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if conf.access_seconds != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
         wrong.append("ACCESS_TOKEN_EXPIRE_SECONDS must be OAUTH_ACCESS_SECONDS")
     return [Error(f"OAUTH2_PROVIDER: {sentence}.", id="oauth_app.E005") for sentence in wrong]
-
-
-@register(Tags.security, deploy=True)
-def check_identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if conf.sign_in_path.startswith("fakeupstream."):
-        return [
-            Warning(
-                "People sign in through the fake identity provider: anyone may say who they are.",
-                hint="That is what a demonstration needs. For real accounts set OAUTH_SIGN_IN.",
-                id="oauth_app.W001",
-            )
-        ]
-    if apps.is_installed("fakeupstream") and _is_routed("fakeupstream:authorize"):
-        return [
-            Warning(
-                "The fake identity provider is replaced, and still there: it answers 404.",
-                hint="Remove fakeupstream from INSTALLED_APPS and from the URLs.",
-                id="oauth_app.W001",
-            )
-        ]
-    return []
-
-
-def _is_routed(name: str) -> bool:
-    try:
-        reverse(name)
-    except NoReverseMatch:
-        return False
-    return True

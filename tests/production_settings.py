@@ -3,4 +3,4 @@
 from everything_site.settings import *  # noqa: F403
 from everything_site.settings import SILENCED_SYSTEM_CHECKS as SILENCED
 
-SILENCED_SYSTEM_CHECKS = [*SILENCED, "oauth_app.W001"]  # the fake identity provider
+SILENCED_SYSTEM_CHECKS = [*SILENCED, "fakeupstream.W001"]  # the fake identity provider

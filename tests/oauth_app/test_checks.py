@@ -62,21 +62,6 @@ def test_settings_of_the_toolkit_that_undo_a_promise(settings, change):
     assert ids(checks.check_toolkit) == ["oauth_app.E005"]
 
 
-def test_the_fake_provider_is_pointed_out_in_production(settings):
-    assert ids(checks.check_identity_provider) == ["oauth_app.W001"]
-
-
-def test_the_fake_provider_is_pointed_out_until_it_is_gone(settings):
-    settings.OAUTH_SIGN_IN = "example.sign_in"
-    [warning] = checks.check_identity_provider(None)
-    assert (warning.id, "still there" in warning.msg) == ("oauth_app.W001", True)
-    settings.ROOT_URLCONF = "mcp_app.urls"
-    assert ids(checks.check_identity_provider) == []
-    settings.ROOT_URLCONF = "everything_site.urls"
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "fakeupstream"]
-    assert ids(checks.check_identity_provider) == []
-
-
 def test_production_settings_raise_no_error_of_the_toolkit():
     found = [
         m for m in run_checks(include_deployment_checks=True) if (m.id or "").startswith("oauth2_provider")
