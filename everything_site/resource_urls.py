@@ -7,7 +7,7 @@ connected applications; who looks for them here is sent there.
 from django.urls import include, path, re_path
 
 from everything_site import views
-from mcp_app.auth import metadata
+from mcp_app.urls import other_authorization_server
 
 handler500 = "everything_site.database_outage.server_error"
 
@@ -17,8 +17,6 @@ urlpatterns = [
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),
     path("", include("mcp_app.urls")),
-    re_path(
-        r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$", metadata.other_authorization_server
-    ),
+    other_authorization_server,
     path(".well-known/<path:name>", views.unknown_document),
 ]

@@ -1,23 +1,35 @@
-"""Where the resource server describes itself."""
+"""Where the resource server describes itself (RFC 9728 §3.1)."""
+
+import re
+from urllib.parse import urlsplit
 
 from django.urls import re_path
 
 from mcp_app.auth import metadata
+from mcp_app.conf import conf
 
 app_name = "mcp_auth"
 
+_PATH = re.escape(urlsplit(conf.resource_url).path)
+_SSE_PATH = re.escape(urlsplit(conf.sse_resource_url).path)
+
 urlpatterns = [
-    # RFC 9728 §3.1 inserts the well-known part before the path; clients fall back to the root.
+    # The resource's path goes behind the well-known part; clients fall back to the root.
     re_path(
-        r"^\.well-known/oauth-protected-resource(?:/mcp)?/?$",
+        rf"^\.well-known/oauth-protected-resource(?:{_PATH})?/?$",
         metadata.protected_resource,
         name="protected-resource",
     ),
     # The endpoint of HTTP+SSE is a URL of its own, and clients compare `resource` with the URL that they use.
     re_path(
-        r"^\.well-known/oauth-protected-resource/sse/?$",
+        rf"^\.well-known/oauth-protected-resource{_SSE_PATH}/?$",
         metadata.protected_resource,
         {"is_sse": True},
         name="protected-resource-sse",
     ),
 ]
+
+other_authorization_server = re_path(  # for a project whose authorization server is elsewhere
+    rf"^\.well-known/oauth-authorization-server(?:{_PATH}|{_SSE_PATH})?/?$",
+    metadata.other_authorization_server,
+)

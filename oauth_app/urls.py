@@ -1,16 +1,22 @@
 """The paths of the authorization server: without a trailing slash, as clients build them."""
 
+import re
+from urllib.parse import urlsplit
+
 from django.urls import path, re_path
 
 from oauth_app import connections, metadata
 from oauth_app.api import View, api_view
 from oauth_app.authorize import AuthorizeView
+from oauth_app.conf import conf
 from oauth_app.cors import allow_all_origins
 from oauth_app.limits import limited
 from oauth_app.registration import ManageView, RegisterView
 from oauth_app.tokens import IntrospectView, RevokeView, TokenView
 
 app_name = "oauth_app"
+
+_RESOURCE_PATHS = "|".join(re.escape(urlsplit(url).path) for url in conf.resource_urls)
 
 
 def _for_programs(limit: str, view: View) -> View:
@@ -19,9 +25,9 @@ def _for_programs(limit: str, view: View) -> View:
 
 
 urlpatterns = [
-    # RFC 8414 §3.1, and the path-inserted form that clients of a resource with a path try first
+    # At the root (RFC 8414 §3.1), and with the path of a resource inserted: clients of 2025-03-26 look there.
     re_path(
-        r"^\.well-known/oauth-authorization-server(?:/mcp|/sse)?/?$",
+        rf"^\.well-known/oauth-authorization-server(?:{_RESOURCE_PATHS})?/?$",
         metadata.authorization_server,
         name="authorization-server",
     ),

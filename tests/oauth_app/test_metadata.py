@@ -1,7 +1,10 @@
+import importlib
+
 import pytest
 from django.test import Client
 from mcp.shared.auth import OAuthMetadata, ProtectedResourceMetadata
 
+from oauth_app import urls
 from tests.oauth_app import flow
 
 AS_PATHS = [
@@ -71,3 +74,15 @@ def test_a_document_is_read_and_nothing_else(path, method):
     answer = Client(enforce_csrf_checks=True).generic(method, path)
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer.json() == {"error": "method_not_allowed"}
+
+
+def test_the_document_is_where_the_paths_of_the_resource_say(settings):
+    settings.MCP_RESOURCE_URL = "http://localhost:3232/api/v1.0/mcp"
+    try:
+        where = importlib.reload(urls).urlpatterns[0].resolve
+        for path in ("", "/", "/api/v1.0/mcp", "/api/v1.0/mcp/", "/sse"):
+            assert where(f".well-known/oauth-authorization-server{path}"), path
+        assert not where(".well-known/oauth-authorization-server/mcp")
+    finally:
+        settings.MCP_RESOURCE_URL = flow.RESOURCE
+        importlib.reload(urls)

@@ -1,14 +1,18 @@
 """The MCP server of separate mode: what it says of itself, and what it does not serve."""
 
+import importlib
+
 import httpx2
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from mcp_app import urls
 from mcp_app.auth import authorization_server as server
 from mcp_app.auth import metadata
 
 ISSUER = "https://auth.example"
+RESOURCE_URLS = ("http://localhost:3232/mcp", "http://localhost:3232/sse")
 DOCUMENT = {
     "issuer": ISSUER,
     "authorization_endpoint": f"{ISSUER}/authorize",
@@ -128,6 +132,23 @@ def test_the_other_servers_document_is_read_and_nothing_else():
     answer = Client(enforce_csrf_checks=True).post("/.well-known/oauth-authorization-server")
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer.json() == {"error": "method_not_allowed"}
+
+
+def test_the_documents_are_where_the_paths_of_the_resource_say(settings):
+    settings.MCP_RESOURCE_URL = "http://localhost:3232/api/v1.0/mcp"
+    settings.MCP_SSE_RESOURCE_URL = "http://localhost:3232/api/v1.0/sse"
+    patterns = importlib.reload(urls).urlpatterns
+    try:
+        where, sse = [pattern.resolve for pattern in patterns]
+        for path in ("", "/", "/api/v1.0/mcp", "/api/v1.0/mcp/"):
+            assert where(f".well-known/oauth-protected-resource{path}"), path
+        assert sse(".well-known/oauth-protected-resource/api/v1.0/sse")
+        assert not where(".well-known/oauth-protected-resource/mcp")
+        assert not where(".well-known/oauth-protected-resource/api/v1-0/mcp")
+        assert urls.other_authorization_server.resolve(".well-known/oauth-authorization-server/api/v1.0/mcp")
+    finally:
+        settings.MCP_RESOURCE_URL, settings.MCP_SSE_RESOURCE_URL = RESOURCE_URLS
+        importlib.reload(urls)
 
 
 @pytest.mark.parametrize(
