@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from mcp_app.auth.tokens import WITHDRAWN
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import EVERYONE, Mailbox
+from mcp_app.coordination.bus import EVERYONE, Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.monitoring.sessions import shown
@@ -48,7 +48,7 @@ def withdraw_access(checksums: Sequence[str], grants: Sequence[str] = ()) -> Non
 async def _cancel_tasks(grants: Sequence[str]) -> None:
     redis = connect(settings.REDIS_URL)
     try:
-        tasks = TaskStore(redis, Mailbox(get_channel_layer()), ttl_seconds=conf.task_seconds)
+        tasks = TaskStore(redis, Bus(get_channel_layer()), ttl_seconds=conf.task_seconds)
         await tasks.cancel_by_grant(*grants)
     finally:
         await redis.aclose()
@@ -62,7 +62,7 @@ def publish(event: ServerEvent) -> None:
         redis = connect(settings.REDIS_URL)
         try:
             await layer.group_send(EVERYONE, to_message(event))
-            await Audience(redis, EventLog(redis, Mailbox(layer))).tell(event)
+            await Audience(redis, EventLog(redis, Bus(layer))).tell(event)
         finally:
             await redis.aclose()
 

@@ -30,9 +30,9 @@ from mcp_app.auth.scopes import ToolScopes
 from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.registry import Calls
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
-from mcp_app.coordination.processes import Peers
+from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
@@ -91,18 +91,18 @@ class Runtime:
         self._holder: asyncio.Task[None] | None = None
 
         self.redis = connect(settings.REDIS_URL)
-        self.mailbox = Mailbox(get_channel_layer())
-        self.peers = Peers(self.redis, self.mailbox)
-        self.sessions = SessionStore(self.redis, self.mailbox, self.peers)
-        self.log = EventLog(self.redis, self.mailbox)
+        self.bus = Bus(get_channel_layer())
+        self.processes = ProcessRegistry(self.redis, self.bus)
+        self.sessions = SessionStore(self.redis, self.bus, self.processes)
+        self.log = EventLog(self.redis, self.bus)
         audience = Audience(self.redis, self.log)
-        self.bus = ChannelLayerBus(self.mailbox, audience.tell)
-        self.streams = Streams(self.log, self.mailbox, self.sessions, audience, simulations.due)
+        self.subscription_bus = ChannelLayerBus(self.bus, audience.tell)
+        self.streams = Streams(self.log, self.bus, self.sessions, audience, simulations.due)
         support = task_tools(fixtures=conf.conformance_fixtures)
         self.tasks = Tasks(
             TaskStore(
                 self.redis,
-                self.mailbox,
+                self.bus,
                 ttl_seconds=conf.task_seconds,
                 poll_ms=conf.task_poll_milliseconds,
                 lease_seconds=conf.lease_seconds,
@@ -115,17 +115,17 @@ class Runtime:
             request_state_security=RequestStateSecurity(
                 keys=request_state_keys(), ttl=state_seconds(support)
             ),
-            subscriptions=self.bus,
+            subscriptions=self.subscription_bus,
             max_body_size=conf.max_body_bytes,
             extensions=[self.tasks],
             session_files=RedisSessionFiles(self.redis),
-            note_store=UserNotes(self.redis, self.mailbox, self.log.append),
+            note_store=UserNotes(self.redis, self.bus, self.log.append),
         )
         self.tasks.install(self.server)
         self.scopes = ToolScopes(self.server)
         self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
-        self.tokens = TokenCache(verifier(), self.mailbox)
+        self.tokens = TokenCache(verifier(), self.bus)
         self.calls: Calls
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
@@ -143,12 +143,12 @@ class Runtime:
 
     async def _try_redis(self) -> None:
         await self.start()
-        await self.peers.enrol()
+        await self.processes.register()
         await try_commands(self.redis)
 
     async def _try_channel_layer(self) -> None:
         await self.start()
-        await self.mailbox.probe()
+        await self.bus.probe()
 
     async def start(self) -> None:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
@@ -175,8 +175,8 @@ class Runtime:
 
     async def _begin(self) -> None:
         await self.redis.ping()
-        await self.mailbox.start()
-        await self.peers.enrol()
+        await self.bus.start()
+        await self.processes.register()
         running = asyncio.get_running_loop().create_future()
         self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
         await asyncio.wait({running, self._holder}, return_when=asyncio.FIRST_COMPLETED)
@@ -192,8 +192,8 @@ class Runtime:
             await self.tasks.runs.aclose()
             self._stop.set()
             await self._holder
-        await self.peers.leave()
-        await self.mailbox.stop()
+        await self.processes.leave()
+        await self.bus.stop()
         await self.tokens.aclose()
         await self.redis.aclose()
 
@@ -204,7 +204,7 @@ class Runtime:
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             self.calls = Calls(
-                self.redis, self.mailbox, self.sessions, self.streams, app, lifespan_state, self._may_repeat
+                self.redis, self.bus, self.sessions, self.streams, app, lifespan_state, self._may_repeat
             )
             self.drain = Drain(
                 self.calls, self.streams, self.stateless_calls, self.listening, self.tasks.runs
@@ -212,10 +212,10 @@ class Runtime:
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)
-            roll = asyncio.create_task(self.peers.run(), name="roll of processes")
+            roll = asyncio.create_task(self.processes.run(), name="roll of processes")
             stack.callback(roll.cancel)
             census = asyncio.create_task(
-                Census(self.redis, self.mailbox, self.streams).run(), name="stream census"
+                Census(self.redis, self.bus, self.streams).run(), name="stream census"
             )
             stack.callback(census.cancel)
             running.set_result(None)

@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from everything_site.demo.notes import Note, TooManyNotes, User
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.models import Note as Row
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING
@@ -48,13 +48,13 @@ Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
 class UserNotes:
     """The implementation of `everything_site.demo.notes.NoteStore`."""
 
-    def __init__(self, redis: Redis, mailbox: Mailbox, append: Append) -> None:
+    def __init__(self, redis: Redis, bus: Bus, append: Append) -> None:
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._append = append
         self._telling: set[asyncio.Task[None]] = set()
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
-        mailbox.on(LIST_CHANGED, self._on_list_changed)
+        bus.on(LIST_CHANGED, self._on_list_changed)
 
     def space(self, user: User) -> str:
         """It follows from SECRET_KEY: after a new one the same notes have new URIs."""
@@ -109,7 +109,7 @@ class UserNotes:
             logger.warning("a change of notes was not announced", extra={"reason": str(error)})
 
     async def _announce(self, user: User) -> None:
-        await self._mailbox.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
+        await self._bus.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
         key = readers_key(self.space(user))
         readers = cast("list[str]", await self._redis.zrange(key, 0, -1))
         async with self._redis.pipeline(transaction=False) as pipe:

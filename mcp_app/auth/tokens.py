@@ -19,8 +19,8 @@ from typing import Any
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
 
-from mcp_app.coordination.bus import Mailbox
-from mcp_app.coordination.cache import Recent
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cache import ReadThroughCache
 
 logger = logging.getLogger(__name__)
 
@@ -83,19 +83,19 @@ class Principal(AuthenticatedUser):
 class TokenCache:
     """Verifies bearer tokens, each once in a few seconds."""
 
-    def __init__(self, verifier: TokenVerifier, mailbox: Mailbox) -> None:
+    def __init__(self, verifier: TokenVerifier, bus: Bus) -> None:
         self._verifier = verifier
-        self._mailbox = mailbox
-        self._recent: Recent[Principal] = Recent()
+        self._bus = bus
+        self._copies: ReadThroughCache[Principal] = ReadThroughCache()
         self._in_use: dict[asyncio.Future[None], Principal] = {}
-        mailbox.on(WITHDRAWN, self._on_withdrawn)
+        bus.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
         """Whom the token stands for, or None when it is not valid here and now."""
         key = checksum(token)
-        principal = self._recent.get(key)
+        principal = self._copies.get(key)
         if principal is None:
-            principal = await self._recent.read(key, lambda: self._look_up(token))
+            principal = await self._copies.read(key, lambda: self._look_up(token))
         return principal if principal is not None and principal.is_current else None
 
     async def is_withdrawn(self, principal: Principal) -> bool:
@@ -114,7 +114,7 @@ class TokenCache:
         if is_good or not principal.is_current:
             return False
         # Others hear of it here if no announcement told them.
-        await self._mailbox.broadcast({"type": WITHDRAWN, "checksums": [principal.checksum]})
+        await self._bus.broadcast({"type": WITHDRAWN, "checksums": [principal.checksum]})
         return True
 
     async def _look_up(self, token: str) -> Principal | None:
@@ -131,7 +131,7 @@ class TokenCache:
     def forget(self, checksums: Iterable[str]) -> None:
         """Ask anew about these tokens."""
         for key in checksums:
-            self._recent.forget(key)
+            self._copies.forget(key)
 
     @contextmanager
     def in_use(self, principal: Principal) -> Iterator[asyncio.Future[None]]:

@@ -29,7 +29,7 @@ from mcp_types import (
 from redis.exceptions import RedisError
 
 from mcp_app.auth.tokens import TokenWithdrawn
-from mcp_app.coordination.cancellation import heed_cancellation
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, is_database_outage
 from mcp_app.sdk import (
     CallOptions,
@@ -318,7 +318,7 @@ class Exchange(ReportsProgress):
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
         await self._calls.log.append(self.session_id, self.destination, message, patience=PATIENCE_SECONDS)
-        heed_cancellation()
+        raise_if_cancelled()
 
     def answered_by(self, connection: EventStream) -> None:
         """Note the stream on which the request's own response goes out, before it begins."""

@@ -1,6 +1,6 @@
 """Requests of the server to the client: sampling, elicitation, roots.
 
-The client may POST its answer to any process. The request's id names the mailbox of the process that
+The client may POST its answer to any process. The request's id names the address of the process that
 waits, so the answer finds its way without a look-up; the answer itself waits in Redis until it is
 taken, so that it is not lost with a message between processes.
 """
@@ -27,8 +27,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
-from mcp_app.coordination.cancellation import heed_cancellation
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -49,11 +49,11 @@ Emit = Callable[[dict[str, Any]], Awaitable[None]]
 class ClientRequests:
     """The requests to clients that wait in this process."""
 
-    def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
+    def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._waiting: dict[tuple[str, str], asyncio.Event] = {}
-        mailbox.on(ANSWERED, self._wake)
+        bus.on(ANSWERED, self._wake)
 
     async def ask(
         self,
@@ -80,7 +80,7 @@ class ClientRequests:
             )
         longest = conf.client_request_seconds
         seconds = longest if timeout_seconds is None else min(timeout_seconds, longest)
-        request_id = f"{self._mailbox.address}/{secrets.token_hex(8)}"
+        request_id = f"{self._bus.address}/{secrets.token_hex(8)}"
         key = (record.id, request_id)
         self._waiting[key] = asyncio.Event()
         asked = keys.asked(record.id)
@@ -135,7 +135,7 @@ class ClientRequests:
             pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
             await pipe.execute()
         address = request_id.rpartition("/")[0]
-        await self._mailbox.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
+        await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def _answer(self, key: tuple[str, str]) -> dict[str, Any]:
         woken = self._waiting[key]
@@ -145,7 +145,7 @@ class ClientRequests:
                 answer = await self._redis.get(keys.answer(*key))
                 if answer is not None:
                     return cast("dict[str, Any]", json.loads(answer))
-            heed_cancellation()
+            raise_if_cancelled()
             try:
                 async with asyncio.timeout(_POLL_SECONDS):
                     await woken.wait()

@@ -28,9 +28,9 @@ from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.call import WORKER_LOST, Exchange, SessionChannel, encode
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
-from mcp_app.coordination.cancellation import heed_cancellation
-from mcp_app.coordination.connection import insist
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.coordination.connection import retry
 from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PUT, limits
@@ -131,7 +131,7 @@ class Calls:
     def __init__(
         self,
         redis: Redis,
-        mailbox: Mailbox,
+        bus: Bus,
         sessions: SessionStore,
         streams: Streams,
         server: Server[Any],
@@ -141,24 +141,24 @@ class Calls:
         self.sessions = sessions
         self.streams = streams
         self.log = streams.log
-        self.client_requests = ClientRequests(redis, mailbox)
+        self.client_requests = ClientRequests(redis, bus)
         self.server = server
         self.lifespan_state = lifespan_state
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._may_repeat = may_repeat
         self._settle_once = redis.register_script(_SETTLE)
         self._renew = redis.register_script(_RENEW)
         self._hand_over = redis.register_script(_HAND_OVER)
         self._process = secrets.token_hex(8)
-        """What its leases name: its mailbox may come to have another address."""
+        """What its leases name: its address may change."""
         self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
         self._registered: set[Exchange] = set()
         self._renewed_at: float | None = time.monotonic()
         self._judges_from = -math.inf
-        mailbox.on(CANCEL, self._on_cancel)
-        mailbox.on(ENDED, self._on_ended)
-        mailbox.on(WITHDRAWN, self._on_withdrawn)
+        bus.on(CANCEL, self._on_cancel)
+        bus.on(ENDED, self._on_ended)
+        bus.on(WITHDRAWN, self._on_withdrawn)
 
     def __len__(self) -> int:
         return sum(len(exchanges) for exchanges in self._running.values())
@@ -224,7 +224,7 @@ class Calls:
         """Take a notification of the client."""
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
-            await self._mailbox.broadcast(
+            await self._bus.broadcast(
                 # As JSON: it may be of any kind or size, which the channel layer's format may not.
                 {"type": CANCEL, "session": record.id, "request": json.dumps(params.get("requestId"))}
             )
@@ -271,7 +271,7 @@ class Calls:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
         told = (exchange.session_id, exchange.stream, exchange.destination, answer)
         try:
-            await insist(lambda: self._settle(*told), _FINISH_SECONDS)
+            await retry(lambda: self._settle(*told), _FINISH_SECONDS)
         except (RedisError, OSError):
             logger.error("an answer was lost: Redis cannot be reached")
 
@@ -372,7 +372,7 @@ class Calls:
     async def renew_leases(self) -> None:
         """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
         while True:
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
             try:
                 await self._renew_all_leases()

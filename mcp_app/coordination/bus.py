@@ -1,4 +1,4 @@
-"""The mailbox: how processes reach each other over the channel layer.
+"""The bus: how processes reach each other over the channel layer.
 
 One channel per process, in the group of all processes and in the group of every session for which the
 process has an open stream. The layer may drop a message; what must not be lost is in Redis, and a
@@ -22,8 +22,8 @@ from mcp_app.conf import conf
 logger = logging.getLogger(__name__)
 
 EVERYONE = "everyone"
-CONFIRMED = "mailbox.confirmed"
-ECHO = "mailbox.echo"
+CONFIRMED = "bus.confirmed"
+ECHO = "bus.echo"
 RETRY_SECONDS = 1.0
 
 _CONFIRM_SECONDS = 0.5
@@ -33,8 +33,8 @@ Message = dict[str, Any]
 Handler = Callable[[Message], None]
 
 
-class Mailbox:
-    """The mailbox of this process. `start` opens it; handlers are registered before."""
+class Bus:
+    """The bus of this process. `start` opens it; handlers are registered before."""
 
     def __init__(self, layer: Any) -> None:
         self._layer = layer
@@ -58,7 +58,7 @@ class Mailbox:
         self._handlers[message_type].append(handler)
 
     async def start(self) -> None:
-        """Open the mailbox; afterwards `address` is where other processes reach this one.
+        """Open the bus; afterwards `address` is where other processes reach this one.
 
         Raises:
             RedisError: The channel layer cannot be reached.
@@ -74,7 +74,7 @@ class Mailbox:
         for session_id in list(self._joined):  # whoever joins meanwhile waits, and is added then
             await _in_time(self._layer.group_add(_group(session_id), self.address))
         self._unheard_since = None
-        self._receiver = asyncio.create_task(self._receive(), name="mailbox")
+        self._receiver = asyncio.create_task(self._receive(), name="bus")
 
     async def stop(self) -> None:
         receiver, self._receiver = self._receiver, None
@@ -85,7 +85,7 @@ class Mailbox:
     async def check(self) -> None:
         """See to it that this process hears; called every few seconds.
 
-        A connection may fall silent without an end, and nobody would notice. So the mailbox writes to
+        A connection may fall silent without an end, and nobody would notice. So the bus writes to
         itself, and opens anew, at another address, when that has not arrived for as long as a lease.
 
         Raises:
@@ -107,7 +107,7 @@ class Mailbox:
                 self._left_behind.discard(session_id)
 
     async def reopen(self) -> None:
-        """Open the mailbox on new connections, at another address.
+        """Open the bus on new connections, at another address.
 
         Raises:
             RedisError, OSError: The channel layer cannot be reached; the next `check` tries again.
@@ -177,7 +177,7 @@ class Mailbox:
         try:
             async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
                 if self._receiver is None:
-                    raise ConnectionError("the mailbox could not be opened anew yet")
+                    raise ConnectionError("the bus could not be opened anew yet")
                 # Not only for the first: that one may be waiting still, and fail.
                 await self._layer.group_add(_group(session_id), self.address)
         except BaseException:

@@ -16,7 +16,7 @@ _KEPT_FOR = 12.0
 """How many times `MCP_CACHE_SECONDS` something unused is kept before it is thrown away."""
 
 
-class Recent(Generic[T]):
+class ReadThroughCache(Generic[T]):
     """Values by key, bounded in number and in age. A change makes it forget, a read under way included."""
 
     def __init__(self) -> None:

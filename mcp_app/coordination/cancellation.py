@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 
-def heed_cancellation() -> None:
+def raise_if_cancelled() -> None:
     """Raise the cancellation that the current task was sent and has not seen.
 
     Raises:

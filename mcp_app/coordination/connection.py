@@ -75,7 +75,7 @@ async def try_commands(redis: Redis) -> None:
     await cast(Any, redis.evalsha(script, len(names), *names, str(_TRY_SECONDS)))
 
 
-async def insist(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
+async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
     """Do something that may be done twice, and try again while Redis does not answer.
 
     Args:

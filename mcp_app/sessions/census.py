@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.sessions import keys
 from mcp_app.sessions.streams import Streams
 
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 class Census:
     """The part that this process has in the census."""
 
-    def __init__(self, redis: Redis, mailbox: Mailbox, streams: Streams) -> None:
+    def __init__(self, redis: Redis, bus: Bus, streams: Streams) -> None:
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._streams = streams
         self._told: dict[str, int] = {}
 
@@ -43,7 +43,7 @@ class Census:
 
     async def tell(self) -> None:
         """Put on record what this process has open now."""
-        key, seconds = keys.open_streams(self._mailbox.address), max(1, round(conf.lease_seconds))
+        key, seconds = keys.open_streams(self._bus.address), max(1, round(conf.lease_seconds))
         counts = self._streams.counts()
         if counts == self._told and (not counts or await self._redis.expire(key, seconds)):
             return

@@ -12,8 +12,8 @@ import pydantic_core
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
-from mcp_app.coordination.connection import insist
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import retry
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, START, Event
 
@@ -188,9 +188,9 @@ class Reader:
 class EventLog:
     """The event logs of all sessions."""
 
-    def __init__(self, redis: Redis, mailbox: Mailbox) -> None:
+    def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._take = redis.register_script(_TAKE)
         self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
@@ -213,13 +213,13 @@ class EventLog:
         data = pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS]
         names = [log, keys.appended(session_id), keys.ends(session_id)]
-        await insist(lambda: self._append(keys=names, args=given), patience)
+        await retry(lambda: self._append(keys=names, args=given), patience)
         await self.wake(session_id, stream)
 
     async def wake(self, session_id: str, stream: str) -> None:
         """Tell the readers of a stream, in all processes, that its log has grown."""
         message = {"type": APPENDED, "session": session_id, "stream": stream}
-        await self._mailbox.send_to_session(session_id, message)
+        await self._bus.send_to_session(session_id, message)
 
     async def end(self, session_id: str) -> str:
         """The place of the last message of any stream."""

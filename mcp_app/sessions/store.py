@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
-from mcp_app.coordination.cache import Recent
-from mcp_app.coordination.processes import Peers
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cache import ReadThroughCache
+from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord, subscription_field
 
@@ -71,15 +71,15 @@ class SessionStore:
     Every change is announced to all processes, which then forget their copy.
     """
 
-    def __init__(self, redis: Redis, mailbox: Mailbox, peers: Peers) -> None:
+    def __init__(self, redis: Redis, bus: Bus, processes: ProcessRegistry) -> None:
         self._redis = redis
-        self._mailbox = mailbox
-        self._peers = peers
-        self._copies: Recent[SessionRecord] = Recent()
+        self._bus = bus
+        self._processes = processes
+        self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache()
         self._set = redis.register_script(_SET)
         self._use = redis.register_script(_USE)
-        mailbox.on(CHANGED, lambda message: self.forget(message["session"]))
-        mailbox.on(ENDED, lambda message: self.forget(message["session"]))
+        bus.on(CHANGED, lambda message: self.forget(message["session"]))
+        bus.on(ENDED, lambda message: self.forget(message["session"]))
 
     @staticmethod
     def new_id() -> str:
@@ -209,10 +209,10 @@ class SessionStore:
         """
         self.forget(session_id)
         try:
-            others = await self._peers.addresses()
+            others = await self._processes.addresses()
         except (RedisError, OSError):
             others = []
-        await self._mailbox.broadcast_and_confirm({"type": event, "session": session_id}, others)
+        await self._bus.broadcast_and_confirm({"type": event, "session": session_id}, others)
 
 
 class LiveSession:

@@ -21,7 +21,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.sessions.event_log import APPENDED, EventLog, EventsLost, Reader
 from mcp_app.sessions.events import PENDING, START, Event
 from mcp_app.sessions.record import SessionRecord
@@ -49,7 +49,7 @@ class Streams:
     def __init__(
         self,
         log: EventLog,
-        mailbox: Mailbox,
+        bus: Bus,
         sessions: SessionStore,
         audience: Audience,
         simulation: Simulation,
@@ -58,13 +58,13 @@ class Streams:
         self.sessions = sessions
         self.audience = audience
         self.simulation = simulation
-        self._mailbox = mailbox
+        self._bus = bus
         self._open: dict[str, set[EventStream]] = defaultdict(set)
         self._ending = False
-        mailbox.on(APPENDED, self._on_appended)
-        mailbox.on(CLOSE, self._on_close)
-        mailbox.on(CHANGED, self._on_changed)
-        mailbox.on(ENDED, self._on_ended)
+        bus.on(APPENDED, self._on_appended)
+        bus.on(CLOSE, self._on_close)
+        bus.on(CHANGED, self._on_changed)
+        bus.on(ENDED, self._on_ended)
 
     def __len__(self) -> int:
         return sum(len(streams) for streams in self._open.values())
@@ -88,7 +88,7 @@ class Streams:
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
-        await self._mailbox.send_to_session(session_id, message)
+        await self._bus.send_to_session(session_id, message)
 
     def end_listeners(self) -> None:
         """End the GET streams of this process; their clients come back elsewhere."""
@@ -112,14 +112,14 @@ class Streams:
         if self._ending:
             stream.close()
         try:
-            await self._mailbox.join(stream.session_id)
+            await self._bus.join(stream.session_id)
         except BaseException:
             self._forget(stream)
             raise
 
     async def left(self, stream: EventStream) -> None:
         self._forget(stream)
-        await self._mailbox.leave(stream.session_id)
+        await self._bus.leave(stream.session_id)
 
     def _forget(self, stream: EventStream) -> None:
         streams = self._open[stream.session_id]

@@ -10,7 +10,7 @@ from typing import Any
 from mcp.server.subscriptions import InMemorySubscriptionBus
 from redis.exceptions import RedisError
 
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.sdk import (
     PromptsListChanged,
     ResourcesListChanged,
@@ -41,20 +41,20 @@ class ChannelLayerBus:
     the older revisions are told by the process that publishes.
 
     Args:
-        mailbox: Of this process.
+        bus: Of this process.
         tell_sessions: Tells the sessions (`Audience.tell`).
     """
 
-    def __init__(self, mailbox: Mailbox, tell_sessions: Callable[[ServerEvent], Awaitable[None]]) -> None:
-        self._mailbox = mailbox
+    def __init__(self, bus: Bus, tell_sessions: Callable[[ServerEvent], Awaitable[None]]) -> None:
+        self._bus = bus
         self._tell_sessions = tell_sessions
         self._local = InMemorySubscriptionBus()
         self._tasks: set[asyncio.Task[None]] = set()
-        mailbox.on(PUBLISHED, self._on_published)
+        bus.on(PUBLISHED, self._on_published)
 
     async def publish(self, event: ServerEvent) -> None:
         """Publish a change that has happened. That it cannot be told to all makes it no less a change."""
-        await self._mailbox.broadcast(to_message(event))
+        await self._bus.broadcast(to_message(event))
         try:
             await self._tell_sessions(event)
         except (RedisError, OSError):

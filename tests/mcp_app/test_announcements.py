@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from mcp_app import announcements
 from mcp_app.auth.tokens import WITHDRAWN, checksum
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
@@ -24,19 +24,19 @@ async def nobody(event: ServerEvent) -> None:
 
 
 async def test_what_a_view_announces_is_heard_by_every_process() -> None:
-    mailbox = Mailbox(get_channel_layer())
+    bus = Bus(get_channel_layer())
     withdrawn: list[Any] = []
     changes: list[Any] = []
-    mailbox.on(WITHDRAWN, lambda message: withdrawn.append(message["checksums"]))
-    ChannelLayerBus(mailbox, nobody).subscribe(changes.append)
-    await mailbox.start()
+    bus.on(WITHDRAWN, lambda message: withdrawn.append(message["checksums"]))
+    ChannelLayerBus(bus, nobody).subscribe(changes.append)
+    await bus.start()
     try:
         await asyncio.to_thread(announcements.withdraw_access, [checksum("alice")])
         await asyncio.to_thread(announcements.publish, ResourceUpdated(uri="test://a"))
         await eventually(lambda: withdrawn == [[checksum("alice")]])
         await eventually(lambda: changes == [ResourceUpdated(uri="test://a")])
     finally:
-        await mailbox.stop()
+        await bus.stop()
         await get_channel_layer().flush()
 
 
@@ -59,7 +59,7 @@ async def test_tasks_are_cancelled_although_the_withdrawal_cannot_be_announced(
         raise ConnectionError("no channel layer")
 
     async with Redis.from_url(redis_server, decode_responses=True) as redis:
-        store = TaskStore(redis, Mailbox(layer))
+        store = TaskStore(redis, Bus(layer))
         task = await store.create("alice", "tool", {}, grant="of-carol")
         monkeypatch.setattr(layer, "group_send", fail)
         await asyncio.to_thread(announcements.withdraw_access, [], ["of-carol"])
@@ -73,15 +73,15 @@ async def test_a_withdrawal_is_announced_although_tasks_cannot_be_cancelled(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
-    mailbox = Mailbox(get_channel_layer())
+    bus = Bus(get_channel_layer())
     withdrawn: list[Any] = []
-    mailbox.on(WITHDRAWN, lambda message: withdrawn.append(message["grants"]))
-    await mailbox.start()
+    bus.on(WITHDRAWN, lambda message: withdrawn.append(message["grants"]))
+    await bus.start()
     try:
         await asyncio.to_thread(announcements.withdraw_access, [], ["of-alice"])
         await eventually(lambda: withdrawn == [["of-alice"]])
     finally:
-        await mailbox.stop()
+        await bus.stop()
         await get_channel_layer().flush()
     assert "tasks of a withdrawn consent may run on" in caplog.text
 

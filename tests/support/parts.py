@@ -12,9 +12,9 @@ from channels.layers import get_channel_layer
 from mcp_types import InitializeRequestParams
 from redis.asyncio import Redis
 
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
-from mcp_app.coordination.processes import Peers
+from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
 from tests.support.redis_relay import RedisRelay, relaying
@@ -47,30 +47,30 @@ async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
 
 
 @pytest.fixture
-async def open_mailbox(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable[Mailbox]]]:
-    """Opens mailboxes, each for a process of its own."""
-    mailboxes: list[Mailbox] = []
+async def open_bus(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
+    """Opens buses, each for a process of its own."""
+    buses: list[Bus] = []
 
-    async def open_one() -> Mailbox:
-        mailbox = Mailbox(get_channel_layer())
-        mailboxes.append(mailbox)
-        await mailbox.start()
-        return mailbox
+    async def open_one() -> Bus:
+        bus = Bus(get_channel_layer())
+        buses.append(bus)
+        await bus.start()
+        return bus
 
     yield open_one
-    for mailbox in mailboxes:
-        await mailbox.stop()
+    for bus in buses:
+        await bus.stop()
     await get_channel_layer().flush()
 
 
 @pytest.fixture
-async def mailbox(open_mailbox: Callable[[], Awaitable[Mailbox]]) -> Mailbox:
-    return await open_mailbox()
+async def bus(open_bus: Callable[[], Awaitable[Bus]]) -> Bus:
+    return await open_bus()
 
 
 @pytest.fixture
-def store(redis: Redis, mailbox: Mailbox) -> SessionStore:
-    return SessionStore(redis, mailbox, Peers(redis, mailbox))
+def store(redis: Redis, bus: Bus) -> SessionStore:
+    return SessionStore(redis, bus, ProcessRegistry(redis, bus))
 
 
 def make_record(**fields: Any) -> SessionRecord:

@@ -27,7 +27,7 @@ GRACE_SECONDS = 60
 """How long a task can still be read after its time has run out, as `failed` if it had not ended."""
 
 
-class Mailbox(Protocol):
+class Bus(Protocol):
     """How processes wake each other. It may lose a message: whoever waits also looks by itself."""
 
     def on(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None: ...
@@ -83,7 +83,7 @@ class TaskStore:
 
     Args:
         redis: A client that decodes responses.
-        mailbox: Wakes the other processes.
+        bus: Wakes the other processes.
         ttl_seconds: How long a task lives from its creation.
         poll_ms: How often clients should look.
         lease_seconds: How long a run is believed alive after its process last said so.
@@ -93,7 +93,7 @@ class TaskStore:
     def __init__(
         self,
         redis: Redis,
-        mailbox: Mailbox,
+        bus: Bus,
         *,
         ttl_seconds: int = 15 * 60,
         poll_ms: int = 1000,
@@ -102,7 +102,7 @@ class TaskStore:
     ) -> None:
         self.lease_seconds = lease_seconds
         self._redis = redis
-        self._mailbox = mailbox
+        self._bus = bus
         self._ttl_seconds = ttl_seconds
         self._poll_ms = poll_ms
         self._max_tasks = max_tasks
@@ -116,7 +116,7 @@ class TaskStore:
         self._leave = redis.register_script(scripts.LEAVE)
         self._end = redis.register_script(scripts.END)
         self._answer = redis.register_script(scripts.ANSWER)
-        mailbox.on(CHANGED, self._on_changed)
+        bus.on(CHANGED, self._on_changed)
 
     async def create(
         self,
@@ -314,7 +314,7 @@ class TaskStore:
         return int(await script(keys=[record_key(task_id), lease_key(task_id)], args=list(arguments)))
 
     async def _announce(self, task_id: str, status: Status) -> None:
-        await self._mailbox.broadcast({"type": CHANGED, "task": task_id, "status": status})
+        await self._bus.broadcast({"type": CHANGED, "task": task_id, "status": status})
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for event in self._watchers.get(message["task"], ()):

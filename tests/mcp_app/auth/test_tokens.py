@@ -16,7 +16,7 @@ from tests.support.tokens import NamedTokens
 
 
 class Switchboard:
-    """A mailbox without processes: what is posted is handled here."""
+    """A bus without processes: what is posted is handled here."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)

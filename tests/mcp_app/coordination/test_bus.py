@@ -1,4 +1,4 @@
-"""The mailbox: who hears what, once, and what is done about a channel layer that is lost."""
+"""The bus: who hears what, once, and what is done about a channel layer that is lost."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.coordination import bus as module
-from mcp_app.coordination.bus import ECHO, EVERYONE, Mailbox
-from mcp_app.coordination.processes import Peers
+from mcp_app.coordination.bus import ECHO, EVERYONE, Bus
+from mcp_app.coordination.processes import ProcessRegistry
 from tests.support.waiting import eventually
 
-Open = Callable[[], Awaitable[Mailbox]]
+Open = Callable[[], Awaitable[Bus]]
 
 
 class BrokenLayer:
@@ -60,18 +60,18 @@ class PausedLayer:
         return paused if name == self._at else method
 
 
-def _heard_by(mailbox: Mailbox, kind: str = "test") -> list[Any]:
+def _heard_by(bus: Bus, kind: str = "test") -> list[Any]:
     heard: list[Any] = []
-    mailbox.on(kind, lambda message: heard.append(message["n"]))
+    bus.on(kind, lambda message: heard.append(message["n"]))
     return heard
 
 
-async def test_every_process_has_an_address_of_its_own(open_mailbox: Open) -> None:
-    assert (await open_mailbox()).address != (await open_mailbox()).address
+async def test_every_process_has_an_address_of_its_own(open_bus: Open) -> None:
+    assert (await open_bus()).address != (await open_bus()).address
 
 
-async def test_a_broadcast_is_heard_by_everyone_once_and_here_at_once(open_mailbox: Open) -> None:
-    here, there = await open_mailbox(), await open_mailbox()
+async def test_a_broadcast_is_heard_by_everyone_once_and_here_at_once(open_bus: Open) -> None:
+    here, there = await open_bus(), await open_bus()
     heard_here, heard_there = _heard_by(here), _heard_by(there)
     for n in range(3):
         await here.broadcast({"type": "test", "n": n})
@@ -82,8 +82,8 @@ async def test_a_broadcast_is_heard_by_everyone_once_and_here_at_once(open_mailb
     assert heard_there == [0, 1, 2, 3]
 
 
-async def test_a_message_to_one_process_is_heard_there_alone(open_mailbox: Open) -> None:
-    here, there = await open_mailbox(), await open_mailbox()
+async def test_a_message_to_one_process_is_heard_there_alone(open_bus: Open) -> None:
+    here, there = await open_bus(), await open_bus()
     heard_here, heard_there = _heard_by(here), _heard_by(there)
     await here.send(there.address, {"type": "test", "n": 1})
     await here.send(here.address, {"type": "test", "n": 2})
@@ -91,8 +91,8 @@ async def test_a_message_to_one_process_is_heard_there_alone(open_mailbox: Open)
     await eventually(lambda: heard_there == [1])
 
 
-async def test_a_message_to_a_session_is_heard_where_it_has_streams(open_mailbox: Open) -> None:
-    here, there, elsewhere = [await open_mailbox() for _ in range(3)]
+async def test_a_message_to_a_session_is_heard_where_it_has_streams(open_bus: Open) -> None:
+    here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_there, heard_elsewhere = _heard_by(there), _heard_by(elsewhere)
     for _ in range(2):
         await there.join("s")
@@ -108,11 +108,11 @@ async def test_a_message_to_a_session_is_heard_where_it_has_streams(open_mailbox
 
 
 async def test_a_handler_that_fails_keeps_nobody_from_hearing(
-    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+    bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mailbox.on("test", lambda message: message["missing"])
-    heard = _heard_by(mailbox)
-    await mailbox.broadcast({"type": "test", "n": 1})
+    bus.on("test", lambda message: message["missing"])
+    heard = _heard_by(bus)
+    await bus.broadcast({"type": "test", "n": 1})
     assert heard == [1]
     assert "could not be handled" in caplog.text
 
@@ -123,50 +123,48 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
 ) -> None:
     settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
     caplog.set_level(logging.WARNING, logger=module.__name__)
-    mailbox = Mailbox(layer)
-    heard = _heard_by(mailbox)
-    await mailbox.broadcast({"type": "test", "n": 1})
-    await mailbox.send_to_session("s", {"type": "test", "n": 2})
-    await mailbox.send("another", {"type": "test", "n": 3})
+    bus = Bus(layer)
+    heard = _heard_by(bus)
+    await bus.broadcast({"type": "test", "n": 1})
+    await bus.send_to_session("s", {"type": "test", "n": 2})
+    await bus.send("another", {"type": "test", "n": 3})
     assert heard == [1, 2]
     assert caplog.text.count("was lost") == 3
 
 
 @pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
-async def test_joining_fails_in_time_and_can_be_tried_again(
-    layer: Any, mailbox: Mailbox, settings: Any
-) -> None:
+async def test_joining_fails_in_time_and_can_be_tried_again(layer: Any, bus: Bus, settings: Any) -> None:
     settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
-    mailbox._layer = layer
+    bus._layer = layer
     for _ in range(2):  # had the first one counted, the second would not try
         with pytest.raises((RedisConnectionError, TimeoutError)):
-            await mailbox.join("s")
+            await bus.join("s")
 
 
 async def test_a_session_is_joined_only_when_it_is_heard_though_another_join_of_it_fails(
-    mailbox: Mailbox,
+    bus: Bus,
 ) -> None:
-    here = mailbox._layer
-    mailbox._layer = layer = PausedLayer(BrokenLayer(), "group_add")
-    failing = asyncio.create_task(mailbox.join("s"))
+    here = bus._layer
+    bus._layer = layer = PausedLayer(BrokenLayer(), "group_add")
+    failing = asyncio.create_task(bus.join("s"))
     await asyncio.wait_for(layer.waits.wait(), 5)
-    joining = asyncio.create_task(mailbox.join("s"))
+    joining = asyncio.create_task(bus.join("s"))
     await asyncio.sleep(0)
-    mailbox._layer = here
+    bus._layer = here
     layer.go_on.set()
     with pytest.raises(RedisConnectionError):
         await failing
     await joining
-    heard = _heard_by(mailbox)
+    heard = _heard_by(bus)
     await here.group_send("session.s", {"type": "test", "n": 1})
     await eventually(lambda: heard == [1])
 
 
 async def test_a_mailbox_that_hears_nothing_any_more_is_opened_anew(
-    open_mailbox: Open, settings: Any, caplog: pytest.LogCaptureFixture
+    open_bus: Open, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.05
-    here, there = await open_mailbox(), await open_mailbox()
+    here, there = await open_bus(), await open_bus()
     await here.join("s")
     heard = _heard_by(here)
     address = here.address
@@ -186,24 +184,24 @@ async def test_a_mailbox_that_hears_nothing_any_more_is_opened_anew(
     await eventually(lambda: heard == [1, 2, 3])
 
 
-async def test_a_mailbox_that_hears_itself_keeps_its_address(mailbox: Mailbox, settings: Any) -> None:
+async def test_a_mailbox_that_hears_itself_keeps_its_address(bus: Bus, settings: Any) -> None:
     settings.MCP_LEASE_SECONDS = 0.05
-    address, began = mailbox.address, time.monotonic()
+    address, began = bus.address, time.monotonic()
 
     async def has_been_checked_for_longer_than_a_lease() -> bool:
-        await mailbox.check()
-        await eventually(lambda: mailbox._unheard_since is None)
+        await bus.check()
+        await eventually(lambda: bus._unheard_since is None)
         return time.monotonic() - began > 0.2
 
     await eventually(has_been_checked_for_longer_than_a_lease)
-    assert mailbox.address == address
+    assert bus.address == address
 
 
 @pytest.mark.parametrize("at", ["flush", "new_channel", "group_add"])
 async def test_sessions_can_be_joined_and_left_while_the_mailbox_is_opened_anew(
-    open_mailbox: Open, settings: Any, at: str
+    open_bus: Open, settings: Any, at: str
 ) -> None:
-    here, there = await open_mailbox(), await open_mailbox()
+    here, there = await open_bus(), await open_bus()
     for session_id in ("stays", "leaves"):
         await here.join(session_id)
     heard = _heard_by(here)
@@ -222,15 +220,15 @@ async def test_sessions_can_be_joined_and_left_while_the_mailbox_is_opened_anew(
 
 
 async def test_joining_a_mailbox_that_could_not_be_opened_anew_fails_as_without_redis(
-    open_mailbox: Open, settings: Any, monkeypatch: pytest.MonkeyPatch
+    open_bus: Open, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, there = await open_mailbox(), await open_mailbox()
+    here, there = await open_bus(), await open_bus()
     await _let_it_be_deaf(here, settings)
     with monkeypatch.context() as patched:
         patched.setattr(here._layer, "new_channel", BrokenLayer().send, raising=False)
         with pytest.raises(RedisConnectionError):
             await here.check()
-    with pytest.raises(OSError, match="mailbox"):
+    with pytest.raises(OSError, match="bus"):
         await here.join("s")
     await here.check()
     await here.join("s")
@@ -240,10 +238,10 @@ async def test_joining_a_mailbox_that_could_not_be_opened_anew_fails_as_without_
 
 
 async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
-    open_mailbox: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_bus: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
-    here, there = await open_mailbox(), await open_mailbox()
+    here, there = await open_bus(), await open_bus()
     heard = _heard_by(here)
     layer = get_channel_layer()
     with monkeypatch.context() as patched:
@@ -254,29 +252,29 @@ async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
     assert "could not be read" in caplog.text
 
 
-async def _let_it_be_deaf(mailbox: Mailbox, settings: Any) -> None:
+async def _let_it_be_deaf(bus: Bus, settings: Any) -> None:
     """The next check finds that what it wrote to itself has not arrived."""
     settings.MCP_LEASE_SECONDS = 0.0
     get_channel_layer().loses = ECHO
-    await mailbox.check()
+    await bus.check()
 
 
 async def test_a_process_stays_within_hearing_whatever_a_check_runs_into(
-    redis: Redis, mailbox: Mailbox, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    redis: Redis, bus: Bus, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.01
-    check, checked = mailbox.check, asyncio.Event()
+    check, checked = bus.check, asyncio.Event()
 
     async def fail_once() -> None:
-        monkeypatch.setattr(mailbox, "check", check_and_tell)
+        monkeypatch.setattr(bus, "check", check_and_tell)
         raise RuntimeError("a fault of ours")
 
     async def check_and_tell() -> None:
         await check()
         checked.set()
 
-    monkeypatch.setattr(mailbox, "check", fail_once)
-    running = asyncio.create_task(Peers(redis, mailbox).run())
+    monkeypatch.setattr(bus, "check", fail_once)
+    running = asyncio.create_task(ProcessRegistry(redis, bus).run())
     try:
         await asyncio.wait_for(checked.wait(), 5)
     finally:

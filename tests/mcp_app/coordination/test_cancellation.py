@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from mcp_app.coordination.cancellation import heed_cancellation
+from mcp_app.coordination.cancellation import raise_if_cancelled
 
 
 async def test_a_task_that_nobody_cancelled_goes_on() -> None:
-    heed_cancellation()
+    raise_if_cancelled()
 
 
 async def test_a_cancellation_that_was_swallowed_is_raised() -> None:
@@ -19,7 +19,7 @@ async def test_a_cancellation_that_was_swallowed_is_raised() -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         reached.append("swallowed")
-        heed_cancellation()
+        raise_if_cancelled()
         reached.append("ignored")
 
     task = asyncio.create_task(swallows())
@@ -34,4 +34,4 @@ async def test_a_timeout_of_the_tasks_own_is_no_cancellation_afterwards() -> Non
     with suppress(TimeoutError):
         async with asyncio.timeout(0.001):
             await asyncio.Event().wait()
-    heed_cancellation()
+    raise_if_cancelled()

@@ -29,18 +29,18 @@ DECLARED = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}
 
 
 class Hub:
-    """The mailboxes of all processes; a deaf one loses what the others send."""
+    """The buses of all processes; a deaf one loses what the others send."""
 
     def __init__(self):
-        self.mailboxes = []
+        self.buses = []
 
-    def mailbox(self):
-        mailbox = HubMailbox(self)
-        self.mailboxes.append(mailbox)
-        return mailbox
+    def bus(self):
+        bus = HubBus(self)
+        self.buses.append(bus)
+        return bus
 
 
-class HubMailbox:
+class HubBus:
     def __init__(self, hub):
         self.hub = hub
         self.handlers = {}
@@ -50,9 +50,9 @@ class HubMailbox:
         self.handlers.setdefault(message_type, []).append(handler)
 
     async def broadcast(self, message):
-        for mailbox in self.hub.mailboxes:
-            if mailbox is self or not mailbox.is_deaf:
-                for handler in mailbox.handlers.get(message["type"], ()):
+        for bus in self.hub.buses:
+            if bus is self or not bus.is_deaf:
+                for handler in bus.handlers.get(message["type"], ()):
                     handler(message)
 
 
@@ -95,8 +95,8 @@ class Process:
 
     def __init__(self, redis: Redis, hub: Hub, tools, support, **store: Any):
         self.redis = redis
-        self.mailbox = hub.mailbox()
-        self.store = TaskStore(redis, self.mailbox, **store)
+        self.bus = hub.bus()
+        self.store = TaskStore(redis, self.bus, **store)
         self.support = support
         self.tasks = Tasks(self.store, support)
         security = RequestStateSecurity(keys=[b"k" * 32])
@@ -165,7 +165,7 @@ class Process:
             return
 
         self.store.release = nothing
-        self.mailbox.is_deaf = True
+        self.bus.is_deaf = True
         await self.tasks.runs.aclose()
 
     async def expire_lease(self, task_id):

@@ -41,7 +41,7 @@ async def test_a_listener_hears_the_questions(here, there):
 async def test_nothing_is_lost_with_a_wake_up(make_process, toolbox):
     here, there = make_process(), make_process(lease_seconds=0.1)
     task_id = (await here.call("careful"))["taskId"]
-    there.mailbox.is_deaf = True
+    there.bus.is_deaf = True
     async with there.listening([task_id]) as stream:
         await stream.until_sent(2)
         toolbox.gate.set()

@@ -90,7 +90,7 @@ async def test_of_two_who_find_a_task_lost_one_runs_it(here, there, make_process
 async def test_a_process_that_was_only_slow_cannot_change_the_outcome(here, there, toolbox):
     task_id = (await here.call("once"))["taskId"]
     await toolbox.has_begun.wait()
-    here.mailbox.is_deaf = True  # it does not hear that it was given up
+    here.bus.is_deaf = True  # it does not hear that it was given up
     await there.expire_lease(task_id)
     failed = await there.get(task_id)
     assert failed["status"] == "failed"
@@ -106,7 +106,7 @@ async def test_a_run_that_lost_its_lease_stops_by_itself(make_process, toolbox):
     here, there = make_process(lease_seconds=0.1), make_process()
     task_id = (await here.call("once"))["taskId"]
     await toolbox.has_begun.wait()
-    here.mailbox.is_deaf = True
+    here.bus.is_deaf = True
     await there.cancel(task_id)
     await toolbox.cancelled.wait()
     assert toolbox.ended == []

@@ -50,7 +50,7 @@ async def processes(redis, told):
     async def append(session_id, stream, message):
         told.append((session_id, stream, message["method"]))
 
-    made = [UserNotes(redis, hub.mailbox(), append) for _ in range(2)]
+    made = [UserNotes(redis, hub.bus(), append) for _ in range(2)]
     yield made
     await redis.delete(readers_key(made[0].space(ALICE)), readers_key(made[0].space(ELSEWHERE)))
 

@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from redis.asyncio import Redis
 
 from mcp_app import announcements
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.census import Census
@@ -125,22 +125,22 @@ async def test_near_its_absolute_age_nobody_can_tell_how_long_a_session_is_idle(
 
 
 async def test_the_streams_of_all_processes_are_counted(
-    redis: Redis, open_mailbox: Any, reader: sync_redis.Redis, person: str, open_session: Any
+    redis: Redis, open_bus: Any, reader: sync_redis.Redis, person: str, open_session: Any
 ) -> None:
     record = await open_session()
     for count in (1, 2):
         streams: Any = SimpleNamespace(counts=lambda count=count: {record.id: count, "another": 7})
-        await Census(redis, await open_mailbox(), streams).tell()
+        await Census(redis, await open_bus(), streams).tell()
     assert the_only(reader, person).streams == 3
 
 
 async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
-    redis: Redis, mailbox: Mailbox, settings: Any
+    redis: Redis, bus: Bus, settings: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 7
     counts = {"a": 1, "b": 2}
     streams: Any = SimpleNamespace(counts=lambda: dict(counts))
-    census, key = Census(redis, mailbox, streams), keys.open_streams(mailbox.address)
+    census, key = Census(redis, bus, streams), keys.open_streams(bus.address)
     for _ in range(2):
         await census.tell()
         assert await redis.hgetall(key) == {"a": "1", "b": "2"}
@@ -203,11 +203,11 @@ async def test_names_that_others_chose_cannot_play_with_the_terminal(person: str
 
 
 async def test_ending_a_session_deletes_its_keys_and_tells_every_process(
-    redis: Redis, open_mailbox: Any, person: str, open_session: Any
+    redis: Redis, open_bus: Any, person: str, open_session: Any
 ) -> None:
     heard: list[str] = []
     for _ in range(2):
-        (await open_mailbox()).on(ENDED, lambda message: heard.append(message["session"]))
+        (await open_bus()).on(ENDED, lambda message: heard.append(message["session"]))
     record = await open_session()
     for key in keys.of_session(record.id)[2:]:
         await redis.set(key, "x", ex=60)
@@ -267,7 +267,7 @@ def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.R
 
 
 async def test_the_streams_are_counted_again_after_a_count_that_failed(
-    redis: Redis, mailbox: Mailbox, settings: Any, caplog: pytest.LogCaptureFixture
+    redis: Redis, bus: Bus, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.01
     asked = 0
@@ -280,7 +280,7 @@ async def test_the_streams_are_counted_again_after_a_count_that_failed(
         return {}
 
     streams: Any = SimpleNamespace(counts=counts)
-    running = asyncio.create_task(Census(redis, mailbox, streams).run())
+    running = asyncio.create_task(Census(redis, bus, streams).run())
     try:
         await eventually(lambda: asked > 1)
     finally:

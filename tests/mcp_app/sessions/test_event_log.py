@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog, EventsLost, Reader
 from mcp_app.sessions.events import (
@@ -26,8 +26,8 @@ from mcp_app.sessions.record import SessionRecord
 
 
 @pytest.fixture
-def log(redis: Redis, mailbox: Mailbox) -> EventLog:
-    return EventLog(redis, mailbox)
+def log(redis: Redis, bus: Bus) -> EventLog:
+    return EventLog(redis, bus)
 
 
 async def _all_events(log: EventLog, session_id: str, stream: str, after: str = START) -> list[Event]:

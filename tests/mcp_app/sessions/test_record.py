@@ -14,9 +14,9 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
-from mcp_app.coordination.processes import Peers
+from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import ENDED, LiveSession, SessionStore, TooManySessions, TooManySubscriptions
@@ -59,10 +59,8 @@ def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
     assert all(len(id) >= 32 and all("!" <= letter <= "~" for letter in id) for id in ids)
 
 
-async def test_another_process_reads_what_was_stored(
-    redis: Redis, mailbox: Mailbox, record: SessionRecord
-) -> None:
-    assert await SessionStore(redis, mailbox, Peers(redis, mailbox)).get(record.id) == record
+async def test_another_process_reads_what_was_stored(redis: Redis, bus: Bus, record: SessionRecord) -> None:
+    assert await SessionStore(redis, bus, ProcessRegistry(redis, bus)).get(record.id) == record
 
 
 async def test_an_unknown_session_is_none(store: SessionStore) -> None:
@@ -167,9 +165,9 @@ class TestQuota:
             await redis.delete(*keys.of_session(record.id))  # as when its absolute age has come
 
     async def test_many_that_begin_at_once_at_two_processes_are_no_more_than_allowed(
-        self, store: SessionStore, redis: Redis, mailbox: Mailbox, begin: Callable[..., SessionRecord]
+        self, store: SessionStore, redis: Redis, bus: Bus, begin: Callable[..., SessionRecord]
     ) -> None:
-        elsewhere = SessionStore(redis, mailbox, Peers(redis, mailbox))
+        elsewhere = SessionStore(redis, bus, ProcessRegistry(redis, bus))
         records = [replace(begin(), created_at=time.time()) for _ in range(8)]
         outcomes = await asyncio.gather(
             *((store, elsewhere)[n % 2].create(record) for n, record in enumerate(records)),
@@ -236,10 +234,10 @@ async def test_what_a_session_holds_does_not_outlive_its_absolute_age(
 
 
 async def test_reading_a_session_costs_one_round_trip(
-    redis: Redis, relay: RedisRelay, mailbox: Mailbox, record: SessionRecord
+    redis: Redis, relay: RedisRelay, bus: Bus, record: SessionRecord
 ) -> None:
     relayed = connect(relay.url)
-    store = SessionStore(relayed, mailbox, Peers(relayed, mailbox))
+    store = SessionStore(relayed, bus, ProcessRegistry(relayed, bus))
     await store.renew(record.id)  # connects
     before = relay.sent
     assert await store.renew(record.id) == record
@@ -279,9 +277,9 @@ async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, setting
 
 
 async def test_a_change_is_seen_by_the_other_process_at_once(
-    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+    store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, there := await open_mailbox(), Peers(redis, there))
+    elsewhere = SessionStore(redis, there := await open_bus(), ProcessRegistry(redis, there))
     assert await elsewhere.get(record.id) == record
     await store.set_log_level(record.id, "error")
     await store.subscribe(record, "test://a")
@@ -304,12 +302,12 @@ async def test_the_process_that_ends_a_session_knows_it_at_once(
 
 
 async def test_the_other_process_hears_that_a_session_has_ended(
-    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+    store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
-    mailbox = await open_mailbox()
+    bus = await open_bus()
     heard: list[str] = []
-    mailbox.on(ENDED, lambda message: heard.append(message["session"]))
-    elsewhere = SessionStore(redis, mailbox, Peers(redis, mailbox))
+    bus.on(ENDED, lambda message: heard.append(message["session"]))
+    elsewhere = SessionStore(redis, bus, ProcessRegistry(redis, bus))
     await elsewhere.get(record.id)
     await store.end(record.id)
     await eventually(lambda: heard == [record.id], within=2)
@@ -326,9 +324,9 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
 
 
 async def test_two_processes_can_subscribe_at_once(
-    store: SessionStore, redis: Redis, open_mailbox: Callable[[], Awaitable[Mailbox]], record: SessionRecord
+    store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, there := await open_mailbox(), Peers(redis, there))
+    elsewhere = SessionStore(redis, there := await open_bus(), ProcessRegistry(redis, there))
     await asyncio.gather(store.subscribe(record, "test://a"), elsewhere.subscribe(record, "test://b"))
     seen = await store.renew(record.id)
     assert seen is not None
@@ -348,10 +346,10 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
 
 
 async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
-    redis: Redis, mailbox: Mailbox, record: SessionRecord
+    redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, mailbox, Peers(redis, mailbox))  # type: ignore[arg-type]
+    store = SessionStore(slow, bus, ProcessRegistry(redis, bus))  # type: ignore[arg-type]
     reading = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")
@@ -366,10 +364,10 @@ async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
 
 
 async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
-    redis: Redis, mailbox: Mailbox, record: SessionRecord
+    redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, mailbox, Peers(redis, mailbox))  # type: ignore[arg-type]
+    store = SessionStore(slow, bus, ProcessRegistry(redis, bus))  # type: ignore[arg-type]
     old = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")

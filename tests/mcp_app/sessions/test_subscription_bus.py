@@ -13,11 +13,11 @@ from mcp.shared.subscriptions import (
     ToolsListChanged,
 )
 
-from mcp_app.coordination.bus import Mailbox
+from mcp_app.coordination.bus import Bus
 from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
 
-Open = Callable[[], Awaitable[Mailbox]]
+Open = Callable[[], Awaitable[Bus]]
 
 
 async def nobody(event: ServerEvent) -> None:
@@ -29,9 +29,9 @@ async def nobody(event: ServerEvent) -> None:
     [ToolsListChanged(), PromptsListChanged(), ResourcesListChanged(), ResourceUpdated(uri="test://ü")],
     ids=repr,
 )
-async def test_every_kind_of_change_reaches_every_process(open_mailbox: Open, event: ServerEvent) -> None:
-    here = ChannelLayerBus(await open_mailbox(), nobody)
-    there = ChannelLayerBus(await open_mailbox(), nobody)
+async def test_every_kind_of_change_reaches_every_process(open_bus: Open, event: ServerEvent) -> None:
+    here = ChannelLayerBus(await open_bus(), nobody)
+    there = ChannelLayerBus(await open_bus(), nobody)
     heard: dict[str, list[ServerEvent]] = {"here": [], "there": []}
     here.subscribe(heard["here"].append)
     there.subscribe(heard["there"].append)
@@ -39,27 +39,27 @@ async def test_every_kind_of_change_reaches_every_process(open_mailbox: Open, ev
     await eventually(lambda: heard == {"here": [event], "there": [event]})
 
 
-async def test_who_has_unsubscribed_hears_nothing(mailbox: Mailbox) -> None:
-    bus = ChannelLayerBus(mailbox, nobody)
+async def test_who_has_unsubscribed_hears_nothing(bus: Bus) -> None:
+    subscriptions = ChannelLayerBus(bus, nobody)
     gone: list[ServerEvent] = []
     stays: list[ServerEvent] = []
-    unsubscribe = bus.subscribe(gone.append)
-    bus.subscribe(stays.append)
+    unsubscribe = subscriptions.subscribe(gone.append)
+    subscriptions.subscribe(stays.append)
     unsubscribe()
-    await bus.publish(ToolsListChanged())
+    await subscriptions.publish(ToolsListChanged())
     await eventually(lambda: stays)
     assert gone == []
 
 
 async def test_sessions_that_cannot_be_told_keep_nobody_from_hearing(
-    mailbox: Mailbox, caplog: pytest.LogCaptureFixture
+    bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(event: ServerEvent) -> None:
         raise ConnectionError("Redis is down")
 
-    bus = ChannelLayerBus(mailbox, fail)
+    subscriptions = ChannelLayerBus(bus, fail)
     heard: list[ServerEvent] = []
-    bus.subscribe(heard.append)
-    await bus.publish(ToolsListChanged())
+    subscriptions.subscribe(heard.append)
+    await subscriptions.publish(ToolsListChanged())
     assert "could not be brought" in caplog.text
     await eventually(lambda: heard == [ToolsListChanged()])

@@ -124,7 +124,7 @@ async def test_a_listen_stream_has_no_line_end_in_its_messages(one: Process) -> 
     )
     (acknowledged,) = await _lines(stream, 1)
     assert acknowledged["params"]["notifications"]["resourceSubscriptions"] == [uri]
-    await one.runtime.bus.publish(ResourceUpdated(uri))
+    await one.runtime.subscription_bus.publish(ResourceUpdated(uri))
     (changed,) = await _lines(stream, 1)
     assert changed["params"]["uri"] == uri
 

@@ -267,8 +267,8 @@ async def test_a_change_reaches_subscribers_on_every_process_once(
     neighbour = await Session.open(other, "bob")
     await session.post(other, request("resources/subscribe", {"uri": URI}))
     mine, theirs = await _listen(one, session), await _listen(other, neighbour)
-    await other.runtime.bus.publish(ResourceUpdated(uri=URI))
-    await other.runtime.bus.publish(ToolsListChanged())
+    await other.runtime.subscription_bus.publish(ResourceUpdated(uri=URI))
+    await other.runtime.subscription_bus.publish(ToolsListChanged())
     heard = {(message := await mine.next_message())["method"]: message["params"] for _ in range(2)}
     assert heard == {"notifications/resources/updated": {"uri": URI}, "notifications/tools/list_changed": {}}
     assert (await theirs.next_message())["method"] == "notifications/tools/list_changed"
@@ -279,10 +279,10 @@ async def test_a_change_is_told_to_a_stream_that_was_away_when_it_happened(
 ) -> None:
     await session.post(other, request("resources/subscribe", {"uri": URI}))
     stream = await _listen(one, session)
-    await other.runtime.bus.publish(ToolsListChanged())
+    await other.runtime.subscription_bus.publish(ToolsListChanged())
     last = await stream.next_event()
     await stream.drop()
-    await other.runtime.bus.publish(ResourceUpdated(uri=URI))
+    await other.runtime.subscription_bus.publish(ResourceUpdated(uri=URI))
     back = await session.listen(other, last.id)
     assert (await back.next_message())["params"] == {"uri": URI}
 
@@ -293,14 +293,14 @@ async def test_a_change_is_told_although_the_claim_is_that_of_a_dead_stream(
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
     stream = await _listen(one, session)
     await one.runtime.redis.set(keys.listener(session.id), "g" + "0" * 16 + "/0", px=300)
-    await one.runtime.bus.publish(ToolsListChanged())
+    await one.runtime.subscription_bus.publish(ToolsListChanged())
     assert (await stream.next_message())["method"] == "notifications/tools/list_changed"
 
 
 async def test_a_change_is_not_kept_for_a_session_that_has_ended(one: Process, session: Session) -> None:
     await _listen(one, session)
     await session.delete(one)
-    await one.runtime.bus.publish(ToolsListChanged())
+    await one.runtime.subscription_bus.publish(ToolsListChanged())
     assert not await one.runtime.redis.exists(keys.pending(session.id))
 
 
@@ -364,8 +364,8 @@ async def test_after_unsubscribing_no_update_comes(one: Process, session: Sessio
         return all(not listener.outdated for listener in listeners)
 
     await eventually(has_read_the_change)
-    await one.runtime.bus.publish(ResourceUpdated(uri=URI))
-    await one.runtime.bus.publish(ToolsListChanged())
+    await one.runtime.subscription_bus.publish(ResourceUpdated(uri=URI))
+    await one.runtime.subscription_bus.publish(ToolsListChanged())
     methods: list[str] = []
     while not methods or methods[-1] != "notifications/tools/list_changed":
         methods.append((await stream.next_message())["method"])
@@ -377,9 +377,9 @@ async def test_a_change_arrives_once_while_an_older_stream_of_another_process_is
 ) -> None:
     older = await _listen(one, session)
     newer = await _listen(other, session)
-    await one.runtime.bus.publish(ToolsListChanged())
+    await one.runtime.subscription_bus.publish(ToolsListChanged())
     assert (await newer.next_message())["method"] == "notifications/tools/list_changed"
-    await one.runtime.bus.publish(ResourceUpdated(uri=URI))  # not subscribed: nobody hears it
+    await one.runtime.subscription_bus.publish(ResourceUpdated(uri=URI))  # not subscribed: nobody hears it
     await _say(one, session, 1)
     assert (await newer.next_message())["method"] == "notifications/n"
     await session.delete(one)

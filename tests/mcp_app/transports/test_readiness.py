@@ -111,13 +111,13 @@ async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still
                     others.subscribe("mcp__group__everyone")
 
                     async def others_hear_what_is_published() -> bool:
-                        await process.runtime.mailbox.broadcast({"type": "test"})
+                        await process.runtime.bus.broadcast({"type": "test"})
                         return others.get_message(ignore_subscribe_messages=True) is not None
 
                     await eventually(others_hear_what_is_published)
 
                     def this_process_hears() -> bool:
-                        return client.pubsub_numsub(process.runtime.mailbox.address)[0][1] == 1
+                        return client.pubsub_numsub(process.runtime.bus.address)[0][1] == 1
 
                     await eventually(this_process_hears)
 

@@ -122,10 +122,10 @@ async def test_messages_between_processes_arrive_again_when_redis_is_back(
         own_redis.stop()
         own_redis.start()
         heard: list[Any] = []
-        second.runtime.mailbox.on("test", heard.append)
+        second.runtime.bus.on("test", heard.append)
 
         async def is_heard() -> bool:
-            await process.runtime.mailbox.broadcast({"type": "test"})
+            await process.runtime.bus.broadcast({"type": "test"})
             return bool(heard)
 
         await eventually(is_heard)
@@ -292,7 +292,7 @@ async def test_a_session_that_could_not_be_left_is_left_when_redis_is_back(
         return await subscribers() == 1
 
     async def is_left() -> bool:
-        await process.runtime.mailbox.check()
+        await process.runtime.bus.check()
         return await subscribers() == 0
 
     await eventually(is_heard)
@@ -307,16 +307,16 @@ async def test_a_session_that_could_not_be_left_is_left_when_redis_is_back(
 async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
     process: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enrol = process.runtime.peers.enrol
+    register = process.runtime.processes.register
 
     async def fail() -> None:
-        monkeypatch.setattr(process.runtime.peers, "enrol", enrol)
+        monkeypatch.setattr(process.runtime.processes, "register", register)
         raise RedisConnectionError("down")
 
-    monkeypatch.setattr(process.runtime.peers, "enrol", fail)
+    monkeypatch.setattr(process.runtime.processes, "register", fail)
     await _assert_unavailable(await Session("unknown").post(process, request("ping")))
     heard: list[Any] = []
-    process.runtime.mailbox.on("test", heard.append)
+    process.runtime.bus.on("test", heard.append)
     await Session.open(process)
     layer = get_channel_layer()
     for _ in range(2):
@@ -387,7 +387,7 @@ async def test_a_fault_within_a_stream_that_began_without_redis_is_not_blamed_on
 
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
-    monkeypatch.setattr(one.runtime.mailbox, "join", fail)
+    monkeypatch.setattr(one.runtime.bus, "join", fail)
     stream = EventStream(one.runtime.streams, record, "a-stream", START)
     with pytest.raises(ZeroDivisionError) as caught:
         async with stream.opened():

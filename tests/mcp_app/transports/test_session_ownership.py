@@ -120,7 +120,7 @@ async def test_a_client_that_comes_back_to_an_idle_session_goes_on(
     assert record.log_level == "warning"
     assert record.subscriptions == {"test://watched-resource"}
     again = await session.listen(other)
-    await one.runtime.bus.publish(ResourceUpdated(uri="test://watched-resource"))
+    await one.runtime.subscription_bus.publish(ResourceUpdated(uri="test://watched-resource"))
     assert (await again.next_message())["method"] == "notifications/resources/updated"
 
 

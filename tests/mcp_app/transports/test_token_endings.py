@@ -35,7 +35,7 @@ def held(one: Process) -> Held:
 
 async def _withdraw(at: Process, token: str = "alice") -> None:
     at.tokens.withdrawn.add(token)
-    await at.runtime.mailbox.broadcast({"type": WITHDRAWN, "checksums": [checksum(token)]})
+    await at.runtime.bus.broadcast({"type": WITHDRAWN, "checksums": [checksum(token)]})
 
 
 async def _expire(at: Process) -> None:
@@ -109,7 +109,7 @@ async def test_a_listening_stream_ends_with_its_token_and_hears_nothing_more(one
         return await one.runtime.tokens.verify("alice") is None
 
     await eventually(has_expired)
-    await one.runtime.bus.publish(ToolsListChanged())
+    await one.runtime.subscription_bus.publish(ToolsListChanged())
     messages = await stream.messages()
     if kind == MODERN:
         [last] = messages
