@@ -22,6 +22,10 @@ RUN_SECONDS = 90
 
 pytestmark = pytest.mark.processes
 
+needs_curl = pytest.mark.skipif(
+    not all(shutil.which(name) for name in ("curl", "openssl")), reason="curl and openssl are needed"
+)
+
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -36,9 +40,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(
-    not all(shutil.which(name) for name in ("curl", "openssl")), reason="curl and openssl are needed"
-)
+@needs_curl
 def test_curl_alone_walks_every_feature(site: Deployment) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), site.url, "grace")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -46,6 +48,7 @@ def test_curl_alone_walks_every_feature(site: Deployment) -> None:
     assert not done.stderr
 
 
+@needs_curl
 @pytest.mark.parametrize("suffix", ["/mcp", "/", "/mcp/"])
 def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suffix: str) -> None:
     """As far as the sign-in, where it is told that the name is none."""
@@ -54,6 +57,7 @@ def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suf
     assert done.stderr.startswith("two words is not signed in: A name may hold ")
 
 
+@needs_curl
 @pytest.mark.parametrize("path", ["/nowhere", "/sse", "/healthz"])
 def test_the_curl_client_says_that_there_is_no_endpoint(site: Deployment, path: str) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), site.url + path)
@@ -61,6 +65,7 @@ def test_the_curl_client_says_that_there_is_no_endpoint(site: Deployment, path: 
     assert done.stderr == f"There is no MCP endpoint at {site.url}{path}/mcp that asks for a sign-in.\n"
 
 
+@needs_curl
 @pytest.mark.parametrize("address", ["http://localhost:1", "http://nowhere.invalid", "gopher://localhost"])
 def test_the_curl_client_ends_with_1_where_nobody_answers(address: str) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), address)
@@ -83,6 +88,7 @@ def test_the_curl_client_names_the_tool_that_it_lacks(tmp_path: Path, missing: s
 
 
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
+@needs_curl
 @pytest.mark.parametrize("address", ["http://localhost:1", "http://nowhere.invalid", "https://localhost:1"])
 def test_the_python_client_says_that_nobody_answers(revision: str, address: str) -> None:
     script = str(CLIENTS / "python_client.py")
