@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from everything_site import env, logs
-from oauth_app.scopes import PROTOCOL_SCOPE, SCOPES
+from oauth_app import toolkit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENV = env.read(BASE_DIR)
@@ -205,6 +205,7 @@ OAUTH_CUSTOM_SCHEMES = tuple(ENV.redirect_schemes)
 if not ENV.rate_limits:
     OAUTH_RATE_LIMITS: dict[str, str] = {}
 
+OAUTH_SIGN_IN = "fakeupstream.sign_in.begin"
 LOGIN_URL = "fakeupstream:authorize"
 LOGIN_REDIRECT_URL = "/"
 
@@ -217,40 +218,10 @@ OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"  # noqa: S105 - a model
 OAUTH_ACCESS_SECONDS = 3600
 
 OAUTH2_PROVIDER = {
-    "OAUTH2_VALIDATOR_CLASS": "oauth_app.validators.Validator",
-    # Knows the authorization code and refresh token grants only: no token without a person.
-    "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.WebApplicationServer",
+    **toolkit.SETTINGS,
     "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL,
-    "SCOPES": SCOPES,
-    "DEFAULT_SCOPES": [PROTOCOL_SCOPE],
-    "PKCE_REQUIRED": True,
-    "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH_ACCESS_SECONDS,
-    "REFRESH_TOKEN_EXPIRE_SECONDS": 7 * 24 * 3600,
-    "ROTATE_REFRESH_TOKEN": True,
-    "REFRESH_TOKEN_REUSE_PROTECTION": True,
-    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,  # oauth_app has its own, which works with kept checksums
-    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],  # oauth_app.Client says what else, in redirects.py
     "CIMD_ENABLED": ENV.client_id_metadata_documents,
-    "CIMD_METADATA_FETCHER": "oauth_app.cimd.NormalisingFetcher",
-    "CIMD_REGISTRATION_PERMISSION_CLASSES": [
-        "oauth_app.cimd.SignedInPermission",
-        "oauth_app.cimd.FreePlacePermission",
-    ],
-    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
-    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
-    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
-    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
-    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
-    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
-    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
-    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
-    "APPLICATION_ADMIN_CLASS": "oauth_app.admin.ClientAdmin",
-    "GRANT_ADMIN_CLASS": "oauth_app.admin.GrantAdmin",
-    "ACCESS_TOKEN_ADMIN_CLASS": "oauth_app.admin.AccessTokenAdmin",
-    "REFRESH_TOKEN_ADMIN_CLASS": "oauth_app.admin.RefreshTokenAdmin",
-    "ID_TOKEN_ADMIN_CLASS": "oauth_app.admin.IDTokenAdmin",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH_ACCESS_SECONDS,
 }
 
 # --- Logs -----------------------------------------------------------------------------------------

@@ -57,9 +57,9 @@ class Conf(AppSettings):
         maximum=10,
     )
     sign_in_path = Setting(
-        "fakeupstream.sign_in.begin",
-        "dotted path of the function `(request, next_url)` that sends a person to sign in; replace it for "
-        "real accounts",
+        "oauth_app.sign_in.begin",
+        "dotted path of the function `(request, next_url)` that sends a person to sign in; by default to "
+        "Django's LOGIN_URL",
         name="OAUTH_SIGN_IN",
     )
 
