@@ -6,13 +6,13 @@ import re
 
 from starlette.middleware.cors import CORSMiddleware
 
-from mcp_app.transports import http
+from mcp_app.transports.request import Asgi, Receive, Scope, Send, headers_of
 
 _EXPOSED = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version", "Retry-After")
 _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
 
 
-def open_to(origins: tuple[str, ...], app: http.Asgi) -> http.Asgi:
+def open_to(origins: tuple[str, ...], app: Asgi) -> Asgi:
     """Let browser pages of these origins, and of this computer, use `app`.
 
     Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
@@ -28,8 +28,8 @@ def open_to(origins: tuple[str, ...], app: http.Asgi) -> http.Asgi:
         allow_private_network=True,
     )
 
-    async def application(scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Only browsers send an Origin; everyone else is spared the middleware's bookkeeping.
-        await (middleware if "origin" in http.headers_of(scope) else app)(scope, receive, send)
+        await (middleware if "origin" in headers_of(scope) else app)(scope, receive, send)
 
     return application

@@ -19,8 +19,18 @@ from mcp_app.conf import conf
 from mcp_app.exceptions import is_database_outage
 from mcp_app.hosts import is_loopback
 from mcp_app.runtime import Runtime
-from mcp_app.transports import errors, http
+from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
+from mcp_app.transports.request import (
+    Asgi,
+    ClientDisconnected,
+    Receive,
+    Scope,
+    Send,
+    headers_of,
+    request_id_of,
+)
+from mcp_app.transports.responses import respond_error
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +46,14 @@ class Guard:
         is_sse: Whether clients know what is guarded as HTTP+SSE, whose metadata the challenges then name.
     """
 
-    def __init__(self, app: http.Asgi, runtime: Runtime, *, is_sse: bool = False) -> None:
+    def __init__(self, app: Asgi, runtime: Runtime, *, is_sse: bool = False) -> None:
         self._app = app
         self._runtime = runtime
         self._is_sse = is_sse
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            headers = http.headers_of(scope)
+            headers = headers_of(scope)
             self._check_host(headers.get("host", ""))
             self._check_origin(headers.get("origin"))
             await self._runtime.start()
@@ -54,7 +64,7 @@ class Guard:
                 await self._app(scope, receive, send)
             finally:
                 auth_context_var.reset(context)
-        except http.ClientDisconnected:
+        except ClientDisconnected:
             return
         except Exception as error:
             refusal = errors.from_exception(error)
@@ -65,7 +75,7 @@ class Guard:
                 logger.error("the database cannot be used", extra={"reason": str(error).strip()})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
-            await http.respond_error(send, refusal, http.request_id_of(scope))
+            await respond_error(send, refusal, request_id_of(scope))
 
     def _check_host(self, host: str) -> None:
         if not _host_is_allowed(host, conf.allowed_hosts):
@@ -76,7 +86,7 @@ class Guard:
         if origin is not None and not origin_is_allowed(origin):
             raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
 
-    async def _authenticate(self, scope: http.Scope, authorization: str) -> Principal:
+    async def _authenticate(self, scope: Scope, authorization: str) -> Principal:
         query = scope["query_string"].decode("latin-1")
         if query and "access_token" in parse_qs(query, keep_blank_values=True):  # whatever way it is encoded
             raise errors.challenge(

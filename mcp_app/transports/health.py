@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
-from mcp_app.transports import http
+from mcp_app.transports.request import Receive, Scope, Send
+from mcp_app.transports.responses import respond_json
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,8 @@ _PROBE_SECONDS = 2.0
 class Healthz:
     """Answers 200 as long as the event loop turns."""
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        await http.respond_json(send, 200, {"status": "alive"})
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await respond_json(send, 200, {"status": "alive"})
 
 
 class Readyz:
@@ -43,12 +44,12 @@ class Readyz:
         self._is_draining = is_draining
         self._trying: asyncio.Task[str | None] | None = None
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = "shutting down" if self._is_draining() else await self._first_fault()
         if fault is None:
-            await http.respond_json(send, 200, {"status": "ready"})
+            await respond_json(send, 200, {"status": "ready"})
         else:
-            await http.respond_json(send, 503, {"status": "not ready", "reason": fault})
+            await respond_json(send, 503, {"status": "not ready", "reason": fault})
 
     async def _first_fault(self) -> str | None:
         """The name of what does not work. Probes that come together share one try: anybody may send them."""

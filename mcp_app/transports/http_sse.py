@@ -29,7 +29,8 @@ from mcp_app.sessions.events import (
 )
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import ListenerStream
-from mcp_app.transports import era, errors, framing, http
+from mcp_app.transports import era, errors, framing
+from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.messages import (
     as_message,
     check_scopes,
@@ -38,9 +39,9 @@ from mcp_app.transports.messages import (
     new_session,
     note_request,
     own_session,
-    read_post,
-    send_stream,
 )
+from mcp_app.transports.request import Receive, Scope, Send, accepts, headers_of, read_post
+from mcp_app.transports.responses import COMMON_HEADERS, respond
 
 MESSAGE_PATH = "/message"
 
@@ -51,12 +52,12 @@ class Sse:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
             hint = f"This is HTTP+SSE, which begins with GET; Streamable HTTP is at {conf.resource_url}."
             raise errors.method_not_allowed("GET", hint)
-        headers = http.headers_of(scope)
-        if not http.accepts(headers, "text/event-stream"):
+        headers = headers_of(scope)
+        if not accepts(headers, "text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
         if self._runtime.is_draining:
             raise errors.shutting_down()
@@ -102,10 +103,10 @@ class Message:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             raise errors.method_not_allowed("POST")
-        headers = http.headers_of(scope)
+        headers = headers_of(scope)
         session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
@@ -141,4 +142,4 @@ class Message:
                 await calls.notified(record, message, headers)
             case _:
                 await calls.client_requests.deliver(record.id, message)
-        await http.respond(send, 202, b"Accepted", [(b"content-type", b"text/plain"), *http.COMMON_HEADERS])
+        await respond(send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])

@@ -1,13 +1,8 @@
-"""What the transports with sessions have in common: messages in, event streams out."""
+"""What the transports with sessions have in common: messages in."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
-from enum import Enum, auto
 from typing import Any
 
 from mcp_types import (
@@ -17,45 +12,23 @@ from mcp_types import (
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
-    RequestId,
 )
 from pydantic import ValidationError
 
 from mcp_app.auth.scopes import suffice
-from mcp_app.auth.tokens import Principal, TokenWithdrawn
+from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import as_request_id
-from mcp_app.sessions.events import Event
-from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.streams import EventStream
-from mcp_app.transports import errors, framing, http
-
-logger = logging.getLogger(__name__)
+from mcp_app.transports import errors, framing
+from mcp_app.transports.request import Scope, remember_request_id
 
 _LONGEST_SESSION_ID = 128
 
 Message = JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError
-
-
-async def read_post(
-    scope: http.Scope, receive: http.Receive, headers: dict[str, str], *, check_accept: bool = True
-) -> bytes:
-    """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
-
-    Raises:
-        HttpError: Wrong Content-Type or Accept, or a body that is too long.
-    """
-    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise errors.HttpError(415, "The Content-Type must be application/json.")
-    if check_accept and not (
-        http.accepts(headers, "application/json") and http.accepts(headers, "text/event-stream")
-    ):
-        raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
-    return await http.read_body(scope, receive, headers, conf.max_body_bytes)
 
 
 def decode(body: bytes) -> Any:
@@ -112,10 +85,10 @@ async def give_up(runtime: Runtime, session_id: str, malformed: errors.Malformed
     await runtime.calls.client_requests.deliver(session_id, response)
 
 
-def note_request(scope: http.Scope, message: Message) -> None:
+def note_request(scope: Scope, message: Message) -> None:
     """From here on a refusal has the id of the request."""
     if isinstance(message, JSONRPCRequest):
-        http.remember_request_id(scope, message.id)
+        remember_request_id(scope, message.id)
 
 
 async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:
@@ -153,135 +126,3 @@ async def own_session(runtime: Runtime, session_id: str, principal: Principal) -
     if record is None or record.owner != principal.owner:
         raise errors.session_not_found()
     return record
-
-
-class Ending(Enum):
-    """Why a response need not go on."""
-
-    CLIENT = auto()
-    """The client has closed the connection."""
-    EXPIRED = auto()
-    """The token has expired, which ends what listens."""
-    WITHDRAWN = auto()
-    """The token was withdrawn, which ends everything."""
-
-
-async def until_ended(
-    runtime: Runtime, principal: Principal, receive: http.Receive, *, listens: bool
-) -> Ending:
-    """Return when the response to a request need not go on, and why.
-
-    Args:
-        runtime: This process's runtime.
-        principal: Whose request it is.
-        receive: Of the request.
-        listens: Whether it waits for whatever may come. A call that was accepted outlives its token: clients
-            refresh theirs every hour, whatever they have running.
-    """
-    with runtime.tokens.in_use(principal) as withdrawn:
-        gone = asyncio.ensure_future(http.until_disconnect(receive))
-        try:
-            while True:
-                # A withdrawal is announced; should the announcement be lost, this notices.
-                if await runtime.tokens.is_withdrawn(principal):
-                    return Ending.WITHDRAWN
-                if listens and not principal.is_current:
-                    return Ending.EXPIRED
-                seconds = conf.keep_alive_seconds
-                if listens:
-                    seconds = min(seconds, principal.seconds_left)
-                done, _ = await asyncio.wait(
-                    {gone, withdrawn}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
-                )
-                if withdrawn in done:
-                    return Ending.WITHDRAWN
-                if gone in done:
-                    return Ending.CLIENT
-        finally:
-            gone.cancel()
-
-
-@asynccontextmanager
-async def once_begun(send: http.Send) -> AsyncIterator[None]:
-    """Around what follows the head of an event stream: a fault ends the stream, which lacks its answer then.
-
-    There can be no second head. Nor can the fault be left to the server: Daphne would try to send one.
-    """
-    try:
-        yield
-    except Exception:
-        logger.exception("an event stream broke off")
-        with suppress(Exception):  # perhaps it is sending that fails
-            await send({"type": "http.response.body", "body": b""})
-
-
-async def send_stream(
-    runtime: Runtime,
-    scope: http.Scope,
-    receive: http.Receive,
-    send: http.Send,
-    stream: EventStream | MergedStream,
-    opening: bytes,
-    *,
-    owed: Mapping[str, RequestId | None] | None = None,
-    name_event: Callable[[Event], str] = lambda event: event.id,
-) -> None:
-    """Send an event stream until it is complete or closed, or need not go on (`until_ended`).
-
-    Args:
-        runtime: This process's runtime.
-        scope: Of the request.
-        receive: Of the request.
-        send: Where the response goes.
-        stream: What to send.
-        opening: The first bytes; the response head goes out with them.
-        owed: The requests that it answers, by the names of their streams; none for one that listens.
-        name_event: The SSE id of an event.
-
-    Raises:
-        TokenWithdrawn: The token was withdrawn before the response began.
-    """
-    principal: Principal = scope["user"]
-    unanswered = dict(owed or {})
-    sent = 0
-
-    async def write(chunk: bytes, *, last: bool = False) -> None:
-        nonlocal sent
-        sent += len(chunk)
-        if sent > conf.max_stream_bytes:
-            stream.close()
-        await send({"type": "http.response.body", "body": chunk, "more_body": not last})
-
-    async with stream.opened():
-        if await runtime.tokens.is_withdrawn(principal):
-            raise TokenWithdrawn
-        watcher = asyncio.create_task(until_ended(runtime, principal, receive, listens=owed is None))
-        watcher.add_done_callback(lambda _: stream.close())
-        try:
-            head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
-            await send({"type": "http.response.start", "status": 200, "headers": head})
-            async with once_begun(send):
-                await write(opening)
-                async with aclosing(stream.items()) as items:
-                    async for event in items:
-                        await write(
-                            framing.KEEP_ALIVE
-                            if event is None
-                            else framing.event(name_event(event), event.data)
-                        )
-                        if event is not None and event.final:
-                            unanswered.pop(event.stream, None)
-                if watcher.done() and watcher.result() is Ending.WITHDRAWN:
-                    for request_id in [each for each in unanswered.values() if each is not None]:
-                        await write(
-                            framing.event_without_id(
-                                framing.to_json(errors.token_withdrawn().body(request_id))
-                            )
-                        )
-                    await write(b"", last=True)
-                else:
-                    await write(
-                        b"" if stream.is_complete else framing.retry(stream.retry_milliseconds), last=True
-                    )
-        finally:
-            watcher.cancel()

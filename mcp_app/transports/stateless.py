@@ -51,8 +51,11 @@ from mcp_app.sdk import (
     serve_one,
     validate_mcp_param_headers,
 )
-from mcp_app.transports import errors, framing, http
-from mcp_app.transports.messages import Ending, Message, check_scopes, once_begun, until_ended
+from mcp_app.transports import errors, framing
+from mcp_app.transports.event_streams import Ending, once_begun, until_ended
+from mcp_app.transports.messages import Message, check_scopes
+from mcp_app.transports.request import Receive, Scope, Send
+from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
 _LISTEN = "subscriptions/listen"
 
@@ -77,15 +80,15 @@ class Stateless:
 
     async def __call__(
         self,
-        scope: http.Scope,
-        receive: http.Receive,
-        send: http.Send,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
         headers: dict[str, str],
         message: Message,
     ) -> None:
         if isinstance(message, JSONRPCNotification):
             # The revision defines none; they are acknowledged, and nothing waits for them.
-            await http.respond(send, 202, headers=http.COMMON_HEADERS)
+            await respond(send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
             raise errors.not_a_message("this revision has no responses of clients.")
@@ -100,9 +103,7 @@ class Stateless:
         exchange = StatelessExchange(self._runtime, message, route, headers)
         await self._serve(scope, receive, send, exchange)
 
-    def _route(
-        self, scope: http.Scope, headers: dict[str, str], request: JSONRPCRequest
-    ) -> InboundModernRoute:
+    def _route(self, scope: Scope, headers: dict[str, str], request: JSONRPCRequest) -> InboundModernRoute:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
         lines = Headers(scope=scope)  # with those that come twice, which is refused
         if duplicated := find_duplicated_routing_header(lines.items()):
@@ -126,9 +127,7 @@ class Stateless:
                 _refuse(validate_mcp_param_headers(schema, arguments or {}, lines))
         return verdict
 
-    async def _serve(
-        self, scope: http.Scope, receive: http.Receive, send: http.Send, exchange: StatelessExchange
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: StatelessExchange) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
         listens = exchange.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
@@ -146,9 +145,7 @@ class Stateless:
             if item is None and exchange.refusal is not None:
                 raise exchange.refusal
             if item is None and exchange.answer is not None:
-                await http.respond(
-                    send, exchange.status, exchange.answer, [*http.JSON_HEADERS, *exchange.headers]
-                )
+                await respond(send, exchange.status, exchange.answer, [*JSON_HEADERS, *exchange.headers])
             else:
                 await _send_stream(send, exchange, item)
         finally:
@@ -168,8 +165,8 @@ def _end(exchange: StatelessExchange, task: asyncio.Task[None], watcher: asyncio
     task.cancel()
 
 
-async def _send_stream(send: http.Send, exchange: StatelessExchange, item: bytes | None) -> None:
-    head = [*framing.STREAM_HEADERS, *http.COMMON_HEADERS]
+async def _send_stream(send: Send, exchange: StatelessExchange, item: bytes | None) -> None:
+    head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
     async with once_begun(send):

@@ -20,7 +20,8 @@ from mcp_app.sessions.events import START, event_id, is_listener, new_listener_s
 from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
-from mcp_app.transports import batches, era, errors, framing, http
+from mcp_app.transports import batches, era, errors, framing
+from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.messages import (
     as_message,
     check_scopes,
@@ -29,9 +30,9 @@ from mcp_app.transports.messages import (
     new_session,
     note_request,
     own_session,
-    read_post,
-    send_stream,
 )
+from mcp_app.transports.request import Receive, Scope, Send, accepts, headers_of, read_post
+from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error, respond_json
 from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class StreamableHttp:
         self._runtime = runtime
         self._stateless = Stateless(runtime)
 
-    async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
-        headers = http.headers_of(scope)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
         if scope["method"] == "POST":
             await self._post(scope, receive, send, headers)
             return
@@ -62,9 +63,7 @@ class StreamableHttp:
             case _:
                 raise errors.method_not_allowed("GET, POST, DELETE")
 
-    async def _post(
-        self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
-    ) -> None:
+    async def _post(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         principal: Principal = scope["user"]
         try:
             decoded = decode(await read_post(scope, receive, headers))
@@ -97,16 +96,16 @@ class StreamableHttp:
                 await self._answer(scope, receive, send, record, exchange)
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, headers)
-                await http.respond(send, 202, headers=http.COMMON_HEADERS)
+                await respond(send, 202, headers=COMMON_HEADERS)
             case _:
                 await self._runtime.calls.client_requests.deliver(record.id, message)
-                await http.respond(send, 202, headers=http.COMMON_HEADERS)
+                await respond(send, 202, headers=COMMON_HEADERS)
 
     async def _batch(
         self,
-        scope: http.Scope,
-        receive: http.Receive,
-        send: http.Send,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
         headers: dict[str, str],
         decoded: list[Any],
     ) -> None:
@@ -141,14 +140,14 @@ class StreamableHttp:
                 calls.abandon(record, exchange)  # a batch is refused as a whole
             raise
         if not exchanges:
-            await http.respond(send, 202, headers=http.COMMON_HEADERS)
+            await respond(send, 202, headers=COMMON_HEADERS)
             return
         stream = MergedStream([self._reply_stream(record, exchange) for exchange in exchanges])
         owed = {exchange.stream: exchange.request_id for exchange in exchanges}
         await send_stream(self._runtime, scope, receive, send, stream, framing.KEEP_ALIVE, owed=owed)
 
     async def _initialize(
-        self, send: http.Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
+        self, send: Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
     ) -> None:
         try:
             record, answer = await initialize(
@@ -161,16 +160,16 @@ class StreamableHttp:
         except Exception as error:
             if (refusal := errors.from_exception(error)) is None:
                 raise
-            await http.respond_error(send, refusal, request.id)
+            await respond_error(send, refusal, request.id)
             return
         session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
-        await http.respond_json(send, 200, answer, [*session, *http.COMMON_HEADERS])
+        await respond_json(send, 200, answer, [*session, *COMMON_HEADERS])
 
     async def _answer(
         self,
-        scope: http.Scope,
-        receive: http.Receive,
-        send: http.Send,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
         record: SessionRecord,
         exchange: Exchange,
     ) -> None:
@@ -180,7 +179,7 @@ class StreamableHttp:
             return
         if exchange.is_cancelled and not exchange.is_stream:
             # A cancelled request gets no answer; this is how a response without one looks.
-            await http.respond(send, 200, headers=framing.STREAM_HEADERS)
+            await respond(send, 200, headers=framing.STREAM_HEADERS)
             return
         await self._runtime.calls.promise(record, exchange)
         stream = self._reply_stream(record, exchange)
@@ -189,10 +188,10 @@ class StreamableHttp:
         await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
     @staticmethod
-    async def _answer_at_once(send: http.Send, exchange: Exchange, answer: bytes) -> None:
+    async def _answer_at_once(send: Send, exchange: Exchange, answer: bytes) -> None:
         refusal = errors.from_exception(exchange.failure) if exchange.failure is not None else None
         status, headers = (200, ()) if refusal is None else (refusal.status, refusal.headers)
-        await http.respond(send, status, answer, [*http.JSON_HEADERS, *headers])
+        await respond(send, status, answer, [*JSON_HEADERS, *headers])
 
     def _reply_stream(self, record: SessionRecord, exchange: Exchange) -> ReplyStream:
         """The stream that answers an exchange, from its beginning."""
@@ -203,10 +202,8 @@ class StreamableHttp:
         exchange.answered_by(stream)
         return stream
 
-    async def _get(
-        self, scope: http.Scope, receive: http.Receive, send: http.Send, headers: dict[str, str]
-    ) -> None:
-        if not http.accepts(headers, "text/event-stream"):
+    async def _get(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
+        if not accepts(headers, "text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
         if self._runtime.is_draining:
             raise errors.shutting_down()
@@ -226,7 +223,7 @@ class StreamableHttp:
                 if not await self._runtime.log.is_over(record.id, *resumed):
                     raise errors.unknown_event_id()
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
-                await http.respond(send, 204, headers=http.COMMON_HEADERS)
+                await respond(send, 204, headers=COMMON_HEADERS)
                 return
             name, place = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
@@ -239,11 +236,11 @@ class StreamableHttp:
         opening = _opening(record, stream, place)
         await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
-    async def _delete(self, scope: http.Scope, send: http.Send, headers: dict[str, str]) -> None:
+    async def _delete(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
         record = await self._session(headers, scope["user"])
         await self._runtime.sessions.end(record.id)
         logger.info("session ended by its client", extra={"session": record.id[:8]})
-        await http.respond(send, 204, headers=http.COMMON_HEADERS)
+        await respond(send, 204, headers=COMMON_HEADERS)
 
     async def _session(self, headers: dict[str, str], principal: Principal) -> SessionRecord:
         """The session that a request names, if it is the requester's own."""

@@ -20,7 +20,7 @@ from everything_site.asgi import runtime
 from everything_site.demo.fixtures import interaction
 from everything_site.demo.tools.basics import PURE
 from everything_site.demo.tools.interactive import ASKING
-from mcp_app.transports import http
+from mcp_app.transports.responses import respond_json
 from tests.processes import COUNTS
 
 queries = 0
@@ -81,6 +81,6 @@ runtime.server.add_tool(flood, name="flood", structured_output=False)
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == COUNTS:
-        await http.respond_json(send, 200, {"queries": queries, "process": os.getpid()})
+        await respond_json(send, 200, {"queries": queries, "process": os.getpid()})
         return
     await everything(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Reading requests and writing responses: the little of HTTP that the transports need."""
+"""Reading requests: the little of HTTP that the transports need."""
 
 from __future__ import annotations
 
@@ -10,20 +10,14 @@ from typing import Any
 
 from mcp_types import RequestId
 
+from mcp_app.conf import conf
 from mcp_app.transports import errors
-from mcp_app.transports.framing import to_json
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderList = Iterable[tuple[bytes, bytes]]
-
-COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What every response of an MCP endpoint says of itself."""
-
-_JSON = (b"content-type", b"application/json")
-JSON_HEADERS = (_JSON, *COMMON_HEADERS)
 
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 """The parameter by which a client refuses a media type."""
@@ -132,22 +126,16 @@ async def until_disconnect(receive: Receive) -> None:
         pass
 
 
-async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderList = ()) -> None:
-    """Send a whole response."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*headers, (b"content-length", str(len(body)).encode())],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+async def read_post(
+    scope: Scope, receive: Receive, headers: dict[str, str], *, check_accept: bool = True
+) -> bytes:
+    """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
 
-
-async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
-    await respond(send, status, to_json(message), [_JSON, *headers])
-
-
-async def respond_error(send: Send, error: errors.HttpError, request_id: RequestId | None = None) -> None:
-    """Refuse a request: a JSON-RPC error with its HTTP status."""
-    await respond_json(send, error.status, error.body(request_id), [*error.headers, *COMMON_HEADERS])
+    Raises:
+        HttpError: Wrong Content-Type or Accept, or a body that is too long.
+    """
+    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise errors.HttpError(415, "The Content-Type must be application/json.")
+    if check_accept and not (accepts(headers, "application/json") and accepts(headers, "text/event-stream")):
+        raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
+    return await read_body(scope, receive, headers, conf.max_body_bytes)

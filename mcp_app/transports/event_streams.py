@@ -1,0 +1,153 @@
+"""Sending an event stream of a session as the response to a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from enum import Enum, auto
+
+from mcp_types import RequestId
+
+from mcp_app.auth.tokens import Principal, TokenWithdrawn
+from mcp_app.conf import conf
+from mcp_app.runtime import Runtime
+from mcp_app.sessions.events import Event
+from mcp_app.sessions.merged_stream import MergedStream
+from mcp_app.sessions.streams import EventStream
+from mcp_app.transports import errors, framing
+from mcp_app.transports.request import Receive, Scope, Send, until_disconnect
+from mcp_app.transports.responses import COMMON_HEADERS
+
+logger = logging.getLogger(__name__)
+
+
+class Ending(Enum):
+    """Why a response need not go on."""
+
+    CLIENT = auto()
+    """The client has closed the connection."""
+    EXPIRED = auto()
+    """The token has expired, which ends what listens."""
+    WITHDRAWN = auto()
+    """The token was withdrawn, which ends everything."""
+
+
+async def until_ended(runtime: Runtime, principal: Principal, receive: Receive, *, listens: bool) -> Ending:
+    """Return when the response to a request need not go on, and why.
+
+    Args:
+        runtime: This process's runtime.
+        principal: Whose request it is.
+        receive: Of the request.
+        listens: Whether it waits for whatever may come. A call that was accepted outlives its token: clients
+            refresh theirs every hour, whatever they have running.
+    """
+    with runtime.tokens.in_use(principal) as withdrawn:
+        gone = asyncio.ensure_future(until_disconnect(receive))
+        try:
+            while True:
+                # A withdrawal is announced; should the announcement be lost, this notices.
+                if await runtime.tokens.is_withdrawn(principal):
+                    return Ending.WITHDRAWN
+                if listens and not principal.is_current:
+                    return Ending.EXPIRED
+                seconds = conf.keep_alive_seconds
+                if listens:
+                    seconds = min(seconds, principal.seconds_left)
+                done, _ = await asyncio.wait(
+                    {gone, withdrawn}, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
+                )
+                if withdrawn in done:
+                    return Ending.WITHDRAWN
+                if gone in done:
+                    return Ending.CLIENT
+        finally:
+            gone.cancel()
+
+
+@asynccontextmanager
+async def once_begun(send: Send) -> AsyncIterator[None]:
+    """Around what follows the head of an event stream: a fault ends the stream, which lacks its answer then.
+
+    There can be no second head. Nor can the fault be left to the server: Daphne would try to send one.
+    """
+    try:
+        yield
+    except Exception:
+        logger.exception("an event stream broke off")
+        with suppress(Exception):  # perhaps it is sending that fails
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def send_stream(
+    runtime: Runtime,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    stream: EventStream | MergedStream,
+    opening: bytes,
+    *,
+    owed: Mapping[str, RequestId | None] | None = None,
+    name_event: Callable[[Event], str] = lambda event: event.id,
+) -> None:
+    """Send an event stream until it is complete or closed, or need not go on (`until_ended`).
+
+    Args:
+        runtime: This process's runtime.
+        scope: Of the request.
+        receive: Of the request.
+        send: Where the response goes.
+        stream: What to send.
+        opening: The first bytes; the response head goes out with them.
+        owed: The requests that it answers, by the names of their streams; none for one that listens.
+        name_event: The SSE id of an event.
+
+    Raises:
+        TokenWithdrawn: The token was withdrawn before the response began.
+    """
+    principal: Principal = scope["user"]
+    unanswered = dict(owed or {})
+    sent = 0
+
+    async def write(chunk: bytes, *, last: bool = False) -> None:
+        nonlocal sent
+        sent += len(chunk)
+        if sent > conf.max_stream_bytes:
+            stream.close()
+        await send({"type": "http.response.body", "body": chunk, "more_body": not last})
+
+    async with stream.opened():
+        if await runtime.tokens.is_withdrawn(principal):
+            raise TokenWithdrawn
+        watcher = asyncio.create_task(until_ended(runtime, principal, receive, listens=owed is None))
+        watcher.add_done_callback(lambda _: stream.close())
+        try:
+            head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
+            await send({"type": "http.response.start", "status": 200, "headers": head})
+            async with once_begun(send):
+                await write(opening)
+                async with aclosing(stream.items()) as items:
+                    async for event in items:
+                        await write(
+                            framing.KEEP_ALIVE
+                            if event is None
+                            else framing.event(name_event(event), event.data)
+                        )
+                        if event is not None and event.final:
+                            unanswered.pop(event.stream, None)
+                if watcher.done() and watcher.result() is Ending.WITHDRAWN:
+                    for request_id in [each for each in unanswered.values() if each is not None]:
+                        await write(
+                            framing.event_without_id(
+                                framing.to_json(errors.token_withdrawn().body(request_id))
+                            )
+                        )
+                    await write(b"", last=True)
+                else:
+                    await write(
+                        b"" if stream.is_complete else framing.retry(stream.retry_milliseconds), last=True
+                    )
+        finally:
+            watcher.cancel()

@@ -1,0 +1,38 @@
+"""Writing whole responses; event streams are written by `event_streams`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcp_types import RequestId
+
+from mcp_app.transports import errors
+from mcp_app.transports.framing import to_json
+from mcp_app.transports.request import HeaderList, Send
+
+COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every response of an MCP endpoint says of itself."""
+
+_JSON = (b"content-type", b"application/json")
+JSON_HEADERS = (_JSON, *COMMON_HEADERS)
+
+
+async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderList = ()) -> None:
+    """Send a whole response."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
+    await respond(send, status, to_json(message), [_JSON, *headers])
+
+
+async def respond_error(send: Send, error: errors.HttpError, request_id: RequestId | None = None) -> None:
+    """Refuse a request: a JSON-RPC error with its HTTP status."""
+    await respond_json(send, error.status, error.body(request_id), [*error.headers, *COMMON_HEADERS])
