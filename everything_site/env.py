@@ -45,7 +45,7 @@ class TokenVerification:
 
     kind: str
     issuer: str
-    audience: str | None
+    audience: str
     introspection_url: str
     client_id: str
     client_secret: str
@@ -194,7 +194,7 @@ def _token_verification(
     return TokenVerification(
         kind=kind,
         issuer=issuer,
-        audience=env.text("TOKEN_AUDIENCE") or None,
+        audience=env.text("TOKEN_AUDIENCE"),
         introspection_url=env.text("INTROSPECTION_URL") or f"{auth_server.geturl()}/introspect",
         client_id=client_id,
         client_secret=client_secret,
