@@ -1,7 +1,9 @@
-"""The load: clients that speak HTTP/1.1 over kept-alive connections, as cheaply as Python can.
+"""The load: clients that speak HTTP/1.1 over connections that they keep, as cheaply as Python can.
 
-It runs in a process of its own (`python -m tests.bench.load`), reads one JSON object from standard input
-and prints one, so that the measured server does not share an interpreter with it.
+It runs in a process of its own (`python -m tests.bench.load`), so that no measured server shares an
+interpreter with it. It reads JSON lines from standard input and answers each with one: first the plans,
+by the name of the contestant, then `{"name": name, "seconds": 0.25}` as often as one likes. Connections stay
+open in between.
 """
 
 from __future__ import annotations
@@ -10,74 +12,66 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass
 class Plan:
-    """What to send.
+    """What to send to one server.
 
     Args:
-        port: Where the server listens on 127.0.0.1.
-        path: The path of every request.
-        bodies: One request body per client, the same each time.
-        headers: One set of headers per client.
-        seconds: How long to measure, after a warm-up of a fifth of it.
+        port: Where it listens on 127.0.0.1.
+        body: The body of every request.
+        headers: One set of headers for each client.
     """
 
     port: int
-    path: str
-    bodies: list[str]
+    body: str
     headers: list[dict[str, str]]
-    seconds: float
 
 
 @dataclass
-class Figures:
-    """What came of it: calls a second, and latencies in milliseconds."""
+class Slice:
+    """What came of one slice: how many calls in how many seconds, and how long each took in milliseconds."""
 
-    rate: float
-    p50: float
-    p95: float
-    p99: float
+    calls: int
+    seconds: float
+    latencies: list[float]
     errors: int
 
 
-def percentile(ordered: Sequence[float], share: float) -> float:
-    """The value below which a share of the ordered values lies."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else float("nan")
-
-
 class _Client:
-    def __init__(self, plan: Plan, number: int) -> None:
-        body = plan.bodies[number].encode()
+    def __init__(self, plan: Plan, headers: dict[str, str]) -> None:
+        body = plan.body.encode()
         head = [
-            f"POST {plan.path} HTTP/1.1",
+            "POST /mcp HTTP/1.1",
             f"Host: localhost:{plan.port}",
             "Content-Type: application/json",
             "Accept: application/json, text/event-stream",
             f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in plan.headers[number].items()),
+            *(f"{name}: {value}" for name, value in headers.items()),
             "",
             "",
         ]
         self._request = "\r\n".join(head).encode() + body
         self._port = plan.port
-        self.latencies: list[float] = []
-        self.errors = 0
+        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def run(self, count_from: float, until: float) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+    async def run(self, until: float, latencies: list[float]) -> int:
+        """Call again and again; the last call is waited for. Returns the number of failed calls."""
+        reader, writer = await self.connect()
+        errors = 0
         while (started := time.perf_counter()) < until:
             writer.write(self._request)
-            good = await self._response(reader)
-            ended = time.perf_counter()
-            if started >= count_from:
-                self.latencies.append(ended - started)
-                self.errors += not good
-        writer.close()
+            errors += not await self._response(reader)
+            latencies.append((time.perf_counter() - started) * 1000)
+        return errors
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The connection, opened again if the server has closed it while other servers were measured."""
+        if self._connection is None or self._connection[0].at_eof():
+            self._connection = await asyncio.open_connection("127.0.0.1", self._port)
+        return self._connection
 
     async def _response(self, reader: asyncio.StreamReader) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -93,27 +87,26 @@ class _Client:
         return good and b'"error"' not in body and b'"isError":true' not in body
 
 
-async def measure(plan: Plan) -> Figures:
-    """Send for as long as the plan says."""
-    clients = [_Client(plan, number) for number in range(len(plan.bodies))]
-    now = time.perf_counter()
-    count_from = now + plan.seconds / 5
-    until = count_from + plan.seconds
-    await asyncio.gather(*(client.run(count_from, until) for client in clients))
-    ordered = sorted(latency for client in clients for latency in client.latencies)
-    return Figures(
-        rate=len(ordered) / plan.seconds,
-        p50=percentile(ordered, 0.50) * 1000,
-        p95=percentile(ordered, 0.95) * 1000,
-        p99=percentile(ordered, 0.99) * 1000,
-        errors=sum(client.errors for client in clients),
-    )
+async def run_slice(clients: list[_Client], seconds: float) -> Slice:
+    """Let all clients of one server call it for so long."""
+    for client in clients:
+        await client.connect()
+    latencies: list[float] = []
+    began = time.perf_counter()
+    errors = await asyncio.gather(*(client.run(began + seconds, latencies) for client in clients))
+    return Slice(len(latencies), time.perf_counter() - began, latencies, sum(errors))
 
 
-def main() -> None:
-    asked: dict[str, Any] = json.load(sys.stdin)
-    json.dump(asdict(asyncio.run(measure(Plan(**asked)))), sys.stdout)
+async def serve() -> None:
+    clients: dict[str, list[_Client]] = {}
+    for name, plans in json.loads(sys.stdin.readline()).items():
+        for plan in (Plan(**each) for each in plans):
+            clients.setdefault(name, []).extend(_Client(plan, headers) for headers in plan.headers)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        asked = json.loads(line)
+        done = await run_slice(clients[asked["name"]], asked["seconds"])
+        print(json.dumps(done.__dict__), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve())

@@ -54,13 +54,14 @@ def serving(
     environment: dict[str, str] | None = None,
     port: int | None = None,
     log: Path | None = None,
+    folder: Path = ROOT,
 ) -> Iterator[tuple[int, int]]:
-    """Serve an ASGI application while the context is open; yields (port, process id)."""
+    """Serve an ASGI application of a checkout while the context is open; yields (port, process id)."""
     port = port or free_port()
     with open(log or os.devnull, "ab") as output:
         process = subprocess.Popen(
             [sys.executable, *SERVERS[server](app, port)],
-            cwd=ROOT,
+            cwd=folder,
             env=environment or dict(os.environ),
             stdout=output,
             stderr=subprocess.STDOUT,
