@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from app_settings import AppSettings, Setting
+from mcp_app.app_settings import AppSettings, Setting
 
 
 def _is_resource(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from app_settings import AppSettings, Setting
+from oauth_app.app_settings import AppSettings, Setting
 from oauth_app.redirects import scheme_fault
 
 if TYPE_CHECKING:
