@@ -1,7 +1,7 @@
 """What all tests share: an embedded Redis where TEST_REDIS_URL names none."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 
 import pytest
@@ -11,11 +11,25 @@ from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
 from tests.settings import FOLDER
+from tests.support import selection
 
 
 def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and processes hand that on to theirs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """No worker for single files and with `-s`: `breakpoint()` works there. Else one for each core."""
+    is_watched = config.getoption("capture") == "no"
+    return 0 if is_watched or selection.names_files_only(config.args) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    selection.mark_quick(items)  # before `-m` selects, and while the cases are in the order of the file
+    yield
+    selection.slow_first(items)
 
 
 def pytest_unconfigure() -> None:

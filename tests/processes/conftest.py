@@ -25,15 +25,12 @@ from tests.processes.support import (
 from tests.support import proxy
 from tests.support.processes import ServerProcess, free_port, installation
 
-HERE = Path(__file__).parent
 PEOPLE = {"alice": "alice", "alice elsewhere": "alice", "bob": "bob"}
 """Who has signed in: alice with two clients, bob with one."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.processes)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.processes)  # every test of this folder
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,40 @@
+"""Which tests are quick, and in which order and by how many workers the tests are run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+SLOW = ("processes", "node", "browser")
+"""The markers of tests that start processes, and so take seconds."""
+
+
+def is_slow(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in SLOW)
+
+
+def mark_quick(items: Iterable[pytest.Item]) -> None:
+    """Mark as `quick` the first, the middle and the last case of every test that starts no processes.
+
+    The cases of a parametrized test mostly fail together, so these find nearly all that the rest does.
+    """
+    tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if not is_slow(item):
+            tests[item.nodeid.partition("[")[0]].append(item)
+    for cases in tests.values():
+        for item in {cases[0], cases[len(cases) // 2], cases[-1]}:
+            item.add_marker(pytest.mark.quick)
+
+
+def slow_first(items: list[pytest.Item]) -> None:
+    """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time."""
+    items.sort(key=is_slow, reverse=True)
+
+
+def names_files_only(arguments: Iterable[str]) -> bool:
+    """Whether the command line of pytest names files and tests only, and no folder."""
+    return all(Path(argument.partition("::")[0]).suffix == ".py" for argument in arguments)

@@ -1,0 +1,53 @@
+"""Which tests are quick, which begin, and when they are spread over workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support import selection
+
+
+class Case:
+    """What is asked of a test that pytest has collected."""
+
+    def __init__(self, nodeid: str, *markers: str) -> None:
+        self.nodeid = nodeid
+        self.markers = set(markers)
+
+    def get_closest_marker(self, name: str) -> bool:
+        return name in self.markers
+
+    def add_marker(self, marker: Any) -> None:
+        self.markers.add(marker.name)
+
+
+def test_the_first_the_middle_and_the_last_case_of_each_test_are_quick() -> None:
+    cases: list[Any] = [Case(f"test_many[{number}]") for number in range(9)]
+    alone: Any = Case("test_alone")
+    selection.mark_quick([*cases, alone])
+    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0, 4, 8]
+    assert "quick" in alone.markers
+
+
+@pytest.mark.parametrize("marker", selection.SLOW)
+def test_what_starts_processes_is_not_quick_and_begins(marker: str) -> None:
+    cases: list[Any] = [Case("test_one"), Case("test_slow", marker), Case("test_other")]
+    selection.mark_quick(cases)
+    assert cases[1].markers == {marker}
+    selection.slow_first(cases)
+    assert [case.nodeid for case in cases] == ["test_slow", "test_one", "test_other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["tests/test_a.py"], True),
+        (["tests/test_a.py::test_one[a.b/c]", "tests/test_b.py"], True),
+        (["tests"], False),
+        (["tests/test_a.py", "tests/docs/"], False),
+    ],
+)
+def test_files_alone_are_run_in_one_process(arguments: list[str], expected: bool) -> None:
+    assert selection.names_files_only(arguments) is expected
