@@ -47,7 +47,7 @@ from mcp_app.sessions.store import LiveSession
 
 if TYPE_CHECKING:
     from mcp_app.calls.registry import Calls
-    from mcp_app.sessions.streams import EventStream
+    from mcp_app.sessions.event_stream import EventStream
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,6 @@ class Exchange(ReportsProgress):
         request: JSONRPCRequest | JSONRPCNotification,
         headers: Mapping[str, str],
         stream: str | None = None,
-        destination: str | None = None,
         losses: int = 0,
     ) -> None:
         self.request = request
@@ -143,7 +142,6 @@ class Exchange(ReportsProgress):
         self._is_closing = False
         self._calls = calls
         self._stream = stream
-        self._destination = destination
         self._progress_token = progress_token_from_params(request.params)
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._registration: asyncio.Task[None] | None = None
@@ -164,11 +162,6 @@ class Exchange(ReportsProgress):
     def stream(self) -> str:
         """The name of the stream that this exchange is, or would become."""
         return self._stream or new_reply_stream()
-
-    @property
-    def destination(self) -> str:
-        """The stream on which its messages and its answer go: its own, or the session's (HTTP+SSE)."""
-        return self._destination or self.stream
 
     @cached_property
     def cancel_requested(self) -> anyio.Event:
@@ -317,7 +310,7 @@ class Exchange(ReportsProgress):
 
     async def _emit(self, message: dict[str, Any]) -> None:
         await self.become_stream()
-        await self._calls.log.append(self.session_id, self.destination, message, patience=PATIENCE_SECONDS)
+        await self._calls.log.append(self.session_id, self.stream, message, patience=PATIENCE_SECONDS)
         raise_if_cancelled()
 
     def answered_by(self, connection: EventStream) -> None:

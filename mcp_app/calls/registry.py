@@ -34,7 +34,7 @@ from mcp_app.coordination.connection import retry
 from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PUT, limits
-from mcp_app.sessions.events import PENDING, START, is_listener, is_listener_of
+from mcp_app.sessions.events import START, is_listener, is_listener_of
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import ENDED, LiveSession, SessionStore
 from mcp_app.sessions.streams import Streams
@@ -58,17 +58,16 @@ _HAND_OVER_SECONDS = 2.0
 """How long a call may take to clean up when its process ends."""
 
 # Logs the answer to a call that nobody has settled yet: a process that was thought dead may come back.
-# KEYS: calls, lease, log, ends. ARGV: stream, destination, answer or nothing, length, bytes and seconds of
-# the log.
+# KEYS: calls, lease, log, ends. ARGV: stream, answer or nothing, length, bytes and seconds of the log.
 _SETTLE = (
     PUT
     + """
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[2])
-if ARGV[3] ~= '' then
-  put(KEYS[3], KEYS[4], ARGV[4], ARGV[5], ARGV[6], ARGV[2], ARGV[3], ARGV[1] == ARGV[2])
-elseif ARGV[1] == ARGV[2] then
-  cancel(KEYS[3], KEYS[4], ARGV[4], ARGV[6], ARGV[1])
+if ARGV[2] ~= '' then
+  put(KEYS[3], KEYS[4], ARGV[3], ARGV[4], ARGV[5], ARGV[1], ARGV[2], true)
+else
+  cancel(KEYS[3], KEYS[4], ARGV[3], ARGV[5], ARGV[1])
 end
 return 1
 """
@@ -99,26 +98,20 @@ class _Registration:
     """What is known in Redis of a running call: enough to run it again."""
 
     request: JSONRPCRequest
-    destination: str
     losses: int
 
     @classmethod
     def of(cls, exchange: Exchange) -> _Registration:
         assert isinstance(exchange.request, JSONRPCRequest)
-        return cls(exchange.request, exchange.destination, exchange.losses)
+        return cls(exchange.request, exchange.losses)
 
     def to_json(self) -> str:
-        fields = {
-            "request": self.request.model_dump(mode="json"),
-            "to": self.destination,
-            "losses": self.losses,
-        }
-        return json.dumps(fields)
+        return json.dumps({"request": self.request.model_dump(mode="json"), "losses": self.losses})
 
     @classmethod
     def from_json(cls, text: str) -> _Registration:
         fields = json.loads(text)
-        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["to"], fields["losses"])
+        return cls(JSONRPCRequest.model_validate(fields["request"]), fields["losses"])
 
 
 class TooManyCalls(Exception):
@@ -176,7 +169,7 @@ class Calls:
         request: JSONRPCRequest,
         headers: Mapping[str, str],
         *,
-        destination: str | None = None,
+        stream: str | None = None,
     ) -> Exchange:
         """Run a request in a task of this process.
 
@@ -184,13 +177,13 @@ class Calls:
             record: The session.
             request: What to run.
             headers: Of the HTTP request.
-            destination: Where messages go if not onto the call's own stream.
+            stream: The name of the stream that it may become; a new one if None.
 
         Raises:
             TooManyCalls: The session has `MCP_MAX_CALLS` running here.
         """
         self.check_room(record, 1)
-        return self._start(record, request, headers, destination=destination)
+        return self._start(record, request, headers, stream=stream)
 
     def _start(
         self,
@@ -199,11 +192,10 @@ class Calls:
         headers: Mapping[str, str],
         *,
         stream: str | None = None,
-        destination: str | None = None,
         losses: int = 0,
     ) -> Exchange:
         exchanges = self._running[record.id]
-        exchange = Exchange(self, record, request, headers, stream, destination, losses)
+        exchange = Exchange(self, record, request, headers, stream, losses)
         task = asyncio.create_task(exchange.run())
         exchanges[exchange] = task
         task.add_done_callback(lambda task: self._done(exchange, task))
@@ -269,7 +261,7 @@ class Calls:
 
     async def finish(self, exchange: Exchange, answer: bytes | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
-        told = (exchange.session_id, exchange.stream, exchange.destination, answer)
+        told = (exchange.session_id, exchange.stream, answer)
         try:
             await retry(lambda: self._settle(*told), _FINISH_SECONDS)
         except (RedisError, OSError):
@@ -318,16 +310,15 @@ class Calls:
         losses = registration.losses + 1
         if losses < _MAX_LOSSES and await self._may_repeat(call):
             logger.warning("a lost call runs again", extra=facts)
-            destination = registration.destination
             told = await self._told_progress(record.id, progress_token_from_params(call.params))
-            exchange = self._start(record, call, {}, stream=stream, destination=destination, losses=losses)
+            exchange = self._start(record, call, {}, stream=stream, losses=losses)
             exchange.told_progress = told
             await exchange.become_stream()
         else:
             logger.warning("a lost call is given up", extra=facts)
             error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
             answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error}, call.method)
-            await self._settle(record.id, stream, registration.destination, answer)
+            await self._settle(record.id, stream, answer)
         return True
 
     async def _told_progress(self, session_id: str, token: ProgressToken | None) -> float:
@@ -340,11 +331,6 @@ class Calls:
                 if message.get("method") == _PROGRESS and message["params"]["progressToken"] == token:
                     told = message["params"]["progress"]
         return told
-
-    async def look_after_all(self, record: SessionRecord) -> None:
-        """Settle every call of a session whose process died, where all of them share one stream."""
-        for stream in await cast(Any, self._redis.hkeys(keys.calls(record.id))):
-            await self.look_after(record, stream)
 
     async def hand_over(self) -> None:
         """Stop running calls and give up their leases: whoever reads their streams next settles them."""
@@ -418,19 +404,14 @@ class Calls:
         now = time.monotonic()
         return now >= self._judges_from and now - self._renewed_at < conf.lease_seconds
 
-    async def _settle(self, session_id: str, stream: str, destination: str, answer: bytes | None) -> None:
-        log = keys.pending(session_id) if destination == PENDING else keys.events(session_id)
+    async def _settle(self, session_id: str, stream: str, answer: bytes | None) -> None:
+        log, ends = keys.events(session_id), keys.ends(session_id)
         await self._settle_once(
-            keys=[keys.calls(session_id), keys.lease(session_id, stream), log, keys.ends(session_id)],
-            args=[
-                stream,
-                destination,
-                answer or b"",
-                *limits(),
-            ],
+            keys=[keys.calls(session_id), keys.lease(session_id, stream), log, ends],
+            args=[stream, answer or b"", *limits()],
         )
         if answer is not None:
-            await self.log.wake(session_id, destination)
+            await self.log.wake(session_id, stream)
         else:
             await self.streams.close(session_id, stream, complete=True)
 

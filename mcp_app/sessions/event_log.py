@@ -6,6 +6,7 @@ One Redis Stream a session, capped in length, holds the events of all of the ses
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pydantic_core
@@ -28,6 +29,9 @@ _ONCE_SECONDS = 60
 PATIENCE_SECONDS = 45.0
 """How long what a running call says waits for a Redis that does not answer."""
 
+Entry = tuple[str, dict[str, str]]
+"""An entry of a log: its place, and its fields."""
+
 PUT = """
 local function pend(log, cap, bytes, data)
   local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
@@ -49,15 +53,16 @@ local function cancel(log, ends, cap, seconds, stream)
   redis.call('EXPIRE', ends, seconds)
 end
 local function add(log, ends, cap, bytes, stream, data, final)
-  local previous = redis.call('HGET', ends, stream) or '0-0'
+  local last = redis.call('HMGET', ends, stream, 'newest')
+  local previous = last[1] or '0-0'
   if previous == 'ended' or previous == 'cancelled' then return end
-  local entry = {'stream', stream, 'data', data, 'previous', previous}
+  local entry = {'stream', stream, 'data', data, 'previous', previous, 'follows', last[2] or '0-0'}
   if final then
     table.insert(entry, 'final')
     table.insert(entry, '1')
   end
   local place = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
-  redis.call('HSET', ends, stream, final and 'ended' or place)
+  redis.call('HSET', ends, stream, final and 'ended' or place, 'newest', place)
   if redis.call('HINCRBY', ends, 'bytes', #data) > tonumber(bytes) then
     local kept, oldest = 0, place
     for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-')) do
@@ -82,10 +87,10 @@ end
 """`put`, for scripts that append to an event log, or to what is pending; and `cancel`, for those that end a
 stream without an answer.
 
-Each entry of a log names the one before it on its own stream, so that whoever reads on knows whether one is
-missing. Nothing is added to a stream after its final event, or after it was cancelled. A log that has grown
-past its bytes keeps the newest half of them. Once there are many ends, those of streams that have ended are
-forgotten, and those of which nothing is left."""
+Each entry of a log names the one before it on its own stream, and the one before it in the log, so that
+whoever reads on knows whether one is missing. Nothing is added to a stream after its final event, or after it
+was cancelled. A log that has grown past its bytes keeps the newest half of them. Once there are many ends,
+those of streams that have ended are forgotten, and those of which nothing is left."""
 
 # Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
 # KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
@@ -135,30 +140,38 @@ def limits() -> tuple[int, int, int]:
 
 
 class EventsLost(Exception):
-    """Messages that followed a place have fallen out of the log."""
+    """Messages of a stream have fallen out of the log before they were read.
+
+    Args:
+        stream: Which stream it is.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.stream = stream
 
 
 class Reader:
-    """Reads one stream of a log, from a place onwards.
+    """Reads some of the streams of one log, from a place onwards.
 
     Args:
         log: Where it reads.
         session_id: The session whose log it is.
-        stream: The stream.
-        after: The last event that is known already.
-        looked: Up to where the log holds nothing of interest, where that is further than `after`.
+        after: The last event that is known of each stream, by its name.
+        scan_from: Up to where the log holds nothing of interest, where that is further than all of these.
     """
 
-    def __init__(self, log: EventLog, session_id: str, stream: str, after: str, looked: str = START) -> None:
+    def __init__(
+        self, log: EventLog, session_id: str, after: Mapping[str, str], scan_from: str = START
+    ) -> None:
         self._log = log
         self._session_id = session_id
-        self._stream = stream
-        self._after = after
-        self._looked = after if looked == START else looked
+        self._after = dict(after)
+        self._scan_from = min(after.values(), key=_order, default=START) if scan_from == START else scan_from
 
     async def skip(self) -> None:
-        """Begin at the end of the log, as one may where nothing of the stream is in it yet."""
-        self._looked = await self._log.end(self._session_id)
+        """Begin at the end of the log, as one may where nothing of the streams is in it yet."""
+        self._scan_from = await self._log.end(self._session_id)
 
     async def read(self) -> list[Event]:
         """The next events, in order; none when there are no more at the moment.
@@ -166,23 +179,64 @@ class Reader:
         Never all of a long log at once: messages can be large, and who reads them may be slow.
 
         Raises:
-            EventsLost: Some of them are not there any more.
+            EventsLost: Some of a stream are not there any more. It is not read any further; others can be.
         """
         while True:
-            entries = await self._log.entries(self._session_id, self._looked)
-            events = [
-                Event(self._stream, place, fields["data"], fields["previous"], "final" in fields)
-                for place, fields in entries
-                if fields["stream"] == self._stream
-            ]
-            for event in events:
-                if event.previous != self._after:
-                    raise EventsLost
-                self._after = event.place
+            entries = await self._log.entries(self._session_id, self._scan_from)
+            events = self._chosen(entries)
             if entries:
-                self._looked = entries[-1][0]
+                self._scan_from = entries[-1][0]
             if events or len(entries) < _PAGE:
                 return events
+
+    def _chosen(self, entries: Sequence[Entry]) -> list[Event]:
+        """The events among the entries of a page."""
+        after = dict(self._after)
+        events = []
+        for place, fields in entries:
+            stream = fields["stream"]
+            if stream not in after:
+                continue
+            if fields["previous"] != after[stream]:
+                del self._after[stream]
+                raise EventsLost(stream)
+            after[stream] = place
+            events.append(_event(place, fields))
+        self._after = after
+        return events
+
+
+class SharedReader(Reader):
+    """Reads what goes onto a session's only connection (HTTP+SSE); nothing in the whole log may be missing.
+
+    Args:
+        log: Where it reads.
+        session_id: The session whose log it is.
+        carries: Which streams it reads.
+        after: The last event that is known, of whatever stream.
+    """
+
+    def __init__(self, log: EventLog, session_id: str, carries: Callable[[str], bool], after: str) -> None:
+        super().__init__(log, session_id, {}, after)
+        self._carries = carries
+
+    def _chosen(self, entries: Sequence[Entry]) -> list[Event]:
+        read = self._scan_from
+        for place, fields in entries:
+            if _order(fields["follows"]) > _order(read):
+                raise EventsLost(fields["stream"])
+            read = place
+        return [_event(place, fields) for place, fields in entries if self._carries(fields["stream"])]
+
+
+def _event(place: str, fields: dict[str, str]) -> Event:
+    return Event(fields["stream"], place, fields["data"], fields["previous"], "final" in fields)
+
+
+def _order(place: str) -> tuple[int, int]:
+    """By what places are in order."""
+    milliseconds, number = place.split("-")
+    return int(milliseconds), int(number)
 
 
 class EventLog:
@@ -231,10 +285,18 @@ class EventLog:
         # The end comes first: what is appended between the two is found by the reader, and not missed.
         end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
         try:
-            followed = bool(await Reader(self, session_id, stream, after).read())
+            followed = bool(await Reader(self, session_id, {stream: after}).read())
         except EventsLost:
             return False, True
         return followed or (end or START) == after, followed
+
+    async def is_whole(self, session_id: str, after: str) -> bool:
+        """Whether all that followed a place, on whatever stream, is still here."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hget(keys.ends(session_id), "newest")
+            pipe.xrange(keys.events(session_id), count=1)
+            newest, oldest = await pipe.execute()
+        return _order(oldest[0][1]["follows"] if oldest else newest or START) <= _order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether nothing can follow a place: it is the answer itself, or the call was cancelled."""
@@ -246,12 +308,16 @@ class EventLog:
             fields["stream"] == stream and "final" in fields for _, fields in there
         )
 
-    async def entries(self, session_id: str, after: str) -> list[tuple[str, dict[str, str]]]:
+    async def entries(self, session_id: str, after: str) -> list[Entry]:
         """The next page of a log, whatever its streams: (place, fields)."""
         return cast(
-            "list[tuple[str, dict[str, str]]]",
+            "list[Entry]",
             await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE),
         )
+
+    async def running(self, session_id: str) -> list[str]:
+        """The streams of the calls of a session that run, as far as Redis knows of them."""
+        return cast("list[str]", await cast(Any, self._redis.hkeys(keys.calls(session_id))))
 
     async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:
         """Move the next of what is pending onto a listener's stream; False when another listener gets it.

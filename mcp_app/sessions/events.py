@@ -20,6 +20,7 @@ START = "0-0"
 """The place before the first event."""
 
 _REPLY = "r"
+_SHARED = "s"
 _LISTENER = "g"
 
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
@@ -29,6 +30,16 @@ _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9
 def new_reply_stream() -> str:
     """A name for the stream that answers one call."""
     return _REPLY + secrets.token_hex(8)
+
+
+def new_shared_stream() -> str:
+    """A name for what answers one call on its session's only connection (HTTP+SSE)."""
+    return _SHARED + secrets.token_hex(8)
+
+
+def is_shared(stream: str) -> bool:
+    """Whether a name is one of `new_shared_stream`."""
+    return stream.startswith(_SHARED)
 
 
 def new_listener_stream(session_id: str) -> str:

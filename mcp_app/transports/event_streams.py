@@ -13,9 +13,8 @@ from mcp_types import RequestId
 from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import Event
-from mcp_app.sessions.merged_stream import MergedStream
-from mcp_app.sessions.streams import EventStream
 from mcp_app.transports import errors, framing
 from mcp_app.transports.request import Receive, Scope, Send, until_disconnect
 from mcp_app.transports.responses import COMMON_HEADERS
@@ -86,7 +85,7 @@ async def send_stream(
     scope: Scope,
     receive: Receive,
     send: Send,
-    stream: EventStream | MergedStream,
+    stream: EventStream,
     opening: bytes,
     *,
     owed: Mapping[str, RequestId | None] | None = None,
@@ -118,7 +117,7 @@ async def send_stream(
             stream.close()
         await send({"type": "http.response.body", "body": chunk, "more_body": not last})
 
-    async with stream.opened():
+    async with runtime.streams.opened(stream):
         if await runtime.tokens.is_withdrawn(principal):
             raise TokenWithdrawn
         watcher = asyncio.create_task(until_ended(runtime, principal, receive, listens=owed is None))

@@ -19,16 +19,15 @@ from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
-    PENDING,
     START,
     Event,
     event_id,
-    is_listener,
+    is_listener_of,
     new_listener_stream,
+    new_shared_stream,
     parse_event_id,
 )
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.streams import ListenerStream
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.messages import (
@@ -62,11 +61,11 @@ class Sse:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         record, name, place = await self._open_or_resume(headers.get("last-event-id"), scope["user"])
-        look_after_all = self._runtime.calls.look_after_all
-        stream = ListenerStream(self._runtime.streams, record, name, place, look_after_all, resumed=True)
+        stream = self._runtime.streams.shared(record, name, place, self._runtime.calls.look_after)
 
         def name_event(event: Event) -> str:
-            return f"{record.id}.{event.id}"
+            # Of whatever stream it is: all before its place has been sent.
+            return f"{record.id}.{event_id(name, event.place)}"
 
         opening = framing.named_event(
             "endpoint",
@@ -86,8 +85,8 @@ class Sse:
                 resumed is not None
                 and record is not None
                 and record.owner == principal.owner
-                and is_listener(resumed[0])
-                and await self._runtime.calls.can_resume(record, *resumed)
+                and is_listener_of(record.id, resumed[0])
+                and await self._runtime.log.is_whole(record.id, resumed[1])
             ):
                 await self._runtime.streams.close(record.id, resumed[0])  # its earlier connection
                 return record, *resumed
@@ -126,16 +125,16 @@ class Message:
         match message:
             case JSONRPCRequest(method="initialize"):
                 _, answer = await initialize(calls, record, message, headers, store=complete)
-                await self._runtime.log.append(record.id, PENDING, answer)
+                await self._runtime.log.append(record.id, new_shared_stream(), answer)
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
                 try:
-                    exchange = calls.start(record, message, headers, destination=PENDING)
+                    exchange = calls.start(record, message, headers, stream=new_shared_stream())
                 except TooManyCalls:
                     # On the stream, as after a refused POST the Python SDK waits for the answer all the same,
                     # and sends nothing more.
                     refusal = errors.too_many_calls().body(message.id)
-                    await self._runtime.log.append(record.id, PENDING, refusal)
+                    await self._runtime.log.append(record.id, new_shared_stream(), refusal)
                 else:
                     await calls.promise(record, exchange)
             case JSONRPCNotification():

@@ -7,6 +7,7 @@ owns. 2026-07-28 has none: it is served by `stateless`. Which of them a request 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
@@ -16,10 +17,9 @@ from mcp_app.calls.call import Exchange
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
+from mcp_app.sessions.event_stream import EventStream, ReplyStream
 from mcp_app.sessions.events import START, event_id, is_listener, new_listener_stream, parse_event_id
-from mcp_app.sessions.merged_stream import MergedStream
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.streams import EventStream, ListenerStream, ReplyStream
 from mcp_app.transports import batches, era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.messages import (
@@ -142,7 +142,7 @@ class StreamableHttp:
         if not exchanges:
             await respond(send, 202, headers=COMMON_HEADERS)
             return
-        stream = MergedStream([self._reply_stream(record, exchange) for exchange in exchanges])
+        stream = self._reply_stream(record, exchanges)
         owed = {exchange.stream: exchange.request_id for exchange in exchanges}
         await send_stream(self._runtime, scope, receive, send, stream, framing.KEEP_ALIVE, owed=owed)
 
@@ -182,9 +182,9 @@ class StreamableHttp:
             await respond(send, 200, headers=framing.STREAM_HEADERS)
             return
         await self._runtime.calls.promise(record, exchange)
-        stream = self._reply_stream(record, exchange)
+        stream = self._reply_stream(record, [exchange])
         owed = {exchange.stream: exchange.request_id}
-        opening = _opening(record, stream, START)
+        opening = _opening(record, exchange.stream, START)
         await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
     @staticmethod
@@ -193,13 +193,16 @@ class StreamableHttp:
         status, headers = (200, ()) if refusal is None else (refusal.status, refusal.headers)
         await respond(send, status, answer, [*JSON_HEADERS, *headers])
 
-    def _reply_stream(self, record: SessionRecord, exchange: Exchange) -> ReplyStream:
-        """The stream that answers an exchange, from its beginning."""
-        calls, streams = self._runtime.calls, self._runtime.streams
-        stream = ReplyStream(
-            streams, record, exchange.stream, START, calls.look_after, exchange.begins_after, resumed=False
+    def _reply_stream(self, record: SessionRecord, exchanges: Sequence[Exchange]) -> ReplyStream:
+        """The stream that answers these, the first of which was registered first, from their beginning."""
+        stream = self._runtime.streams.reply(
+            record,
+            [exchange.stream for exchange in exchanges],
+            self._runtime.calls.look_after,
+            exchanges[0].begins_after,
         )
-        exchange.answered_by(stream)
+        for exchange in exchanges:
+            exchange.answered_by(stream)
         return stream
 
     async def _get(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
@@ -214,7 +217,7 @@ class StreamableHttp:
         owed: dict[str, RequestId | None] | None = None
         if not last_event_id:
             name, place = new_listener_stream(record.id), START
-            stream = ListenerStream(streams, record, name, place, resumed=False)
+            stream = streams.standalone(record, name, place, resumed=False)
         else:
             resumed = parse_event_id(last_event_id)
             if resumed is None:
@@ -228,12 +231,11 @@ class StreamableHttp:
             name, place = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
             if is_listener(name):
-                stream = ListenerStream(streams, record, name, place, resumed=True)
+                stream = streams.standalone(record, name, place, resumed=True)
             else:
                 owed = {name: await self._runtime.calls.request_id_of(record, name)}
-                look_after = self._runtime.calls.look_after
-                stream = ReplyStream(streams, record, name, place, look_after, resumed=True)
-        opening = _opening(record, stream, place)
+                stream = streams.resumed_reply(record, name, place, self._runtime.calls.look_after)
+        opening = _opening(record, name, place)
         await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
     async def _delete(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
@@ -252,8 +254,8 @@ class StreamableHttp:
         return await own_session(self._runtime, session_id, principal)
 
 
-def _opening(record: SessionRecord, stream: EventStream, place: str) -> bytes:
+def _opening(record: SessionRecord, stream: str, place: str) -> bytes:
     """The first bytes of a stream; without any, the response head would not be sent."""
     if record.has_priming:
-        return framing.priming(event_id(stream.name, place), conf.retry_milliseconds)
+        return framing.priming(event_id(stream, place), conf.retry_milliseconds)
     return framing.KEEP_ALIVE

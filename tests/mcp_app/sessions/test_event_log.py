@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import EventLog, EventsLost, Reader
+from mcp_app.sessions.event_log import EventLog, EventsLost, Reader, SharedReader
 from mcp_app.sessions.events import (
     PENDING,
     START,
@@ -18,6 +18,7 @@ from mcp_app.sessions.events import (
     event_id,
     is_listener,
     is_listener_of,
+    is_shared,
     new_listener_stream,
     new_reply_stream,
     parse_event_id,
@@ -31,7 +32,7 @@ def log(redis: Redis, bus: Bus) -> EventLog:
 
 
 async def _all_events(log: EventLog, session_id: str, stream: str, after: str = START) -> list[Event]:
-    reader = Reader(log, session_id, stream, after)
+    reader = Reader(log, session_id, {stream: after})
     found: list[Event] = []
     while events := await reader.read():
         found += events
@@ -122,12 +123,12 @@ async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
     for n in range(3):
         await log.append(record.id, "r1", {"n": n})
     first, second, third = await _all_events(log, record.id, "r1")
-    waiting = Reader(log, record.id, "r1", first.place)
+    waiting = Reader(log, record.id, {"r1": first.place})
     await redis.xtrim(keys.events(record.id), minid=third.place, approximate=False)
     for place in (START, first.place):
         assert await log.can_tell(record.id, "r1", place) == (False, True)
         with pytest.raises(EventsLost):
-            await Reader(log, record.id, "r1", place).read()
+            await Reader(log, record.id, {"r1": place}).read()
     with pytest.raises(EventsLost):
         await waiting.read()
     # Of what followed the second nothing is lost, although that itself is.
@@ -148,6 +149,40 @@ async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
     assert _numbers(await _all_events(log, record.id, "r1", seen.place)) == [1]
 
 
+async def test_a_reader_of_several_streams_goes_on_with_the_others_when_one_lost_events(
+    log: EventLog, redis: Redis, record: SessionRecord
+) -> None:
+    for stream in ("r1", "r1", "r2"):
+        await log.append(record.id, stream, {"n": 0})
+    _, second = await _all_events(log, record.id, "r1")
+    await redis.xtrim(keys.events(record.id), minid=second.place, approximate=False)
+    reader = Reader(log, record.id, {"r1": START, "r2": START})
+    with pytest.raises(EventsLost) as lost:
+        await reader.read()
+    assert lost.value.stream == "r1"
+    await log.append(record.id, "r1", {"n": 1})
+    await log.append(record.id, "r2", {"n": 1})
+    assert [(event.stream, *_numbers([event])) for event in await reader.read()] == [("r2", 0), ("r2", 1)]
+
+
+async def test_whoever_reads_all_of_a_log_notices_that_any_of_it_is_missing(
+    log: EventLog, redis: Redis, record: SessionRecord
+) -> None:
+    assert await log.is_whole(record.id, START)
+    for n, stream in enumerate(("s1", "s2", "s3")):
+        await log.append(record.id, stream, {"n": n})
+    events = await SharedReader(log, record.id, is_shared, START).read()
+    assert _numbers(events) == [0, 1, 2]
+    first, second, third = [event.place for event in events]
+    waiting = SharedReader(log, record.id, is_shared, START)
+    await redis.xtrim(keys.events(record.id), minid=third, approximate=False)
+    whole = [await log.is_whole(record.id, place) for place in (START, first, second, third)]
+    assert whole == [False, False, True, True]
+    with pytest.raises(EventsLost):
+        await waiting.read()
+    assert _numbers(await SharedReader(log, record.id, is_shared, second).read()) == [2]
+
+
 async def test_ends_of_streams_of_which_nothing_is_left_are_forgotten(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
@@ -163,7 +198,7 @@ async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_
 ) -> None:
     for n in range(300):
         await log.append(record.id, "r1" if n < 150 else "r2", {"n": n})
-    first = await Reader(log, record.id, "r1", START).read()
+    first = await Reader(log, record.id, {"r1": START}).read()
     assert 0 < len(first) < 150
     assert _numbers(await _all_events(log, record.id, "r1")) == list(range(150))
     assert _numbers(await _all_events(log, record.id, "r2")) == list(range(150, 300))
@@ -176,7 +211,7 @@ async def test_a_stream_that_begins_now_need_not_look_through_what_was_before(
     assert await log.end(record.id) == START
     for n in range(120):
         await log.append(record.id, "r1", {"n": n})
-    reader = Reader(log, record.id, "g1", START, await log.end(record.id))
+    reader = Reader(log, record.id, {"g1": START}, await log.end(record.id))
     assert await reader.read() == []
     await log.append(record.id, "g1", {"n": 120})
     await redis.xtrim(keys.events(record.id), maxlen=1, approximate=False)
@@ -277,7 +312,7 @@ async def test_much_that_is_pending_is_taken_as_it_is_read(
     settings.MCP_EVENT_LOG_LENGTH = 300
     for n in range(350):
         await log.append(record.id, PENDING, {"n": n})
-    reader = Reader(log, record.id, "g1", START)
+    reader = Reader(log, record.id, {"g1": START})
     heard: list[Event] = []
     while await log.take(record.id, "g1", "one") and (events := await reader.read()):
         heard += events

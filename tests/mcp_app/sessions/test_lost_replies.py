@@ -35,7 +35,7 @@ async def test_a_message_is_appended_once(
     relay.lose_reply_to(b"r1")
     await log.append(record.id, "r1", {"n": 2})
     assert relay.lost == 1
-    events = await Reader(EventLog(redis, bus), record.id, "r1", START).read()
+    events = await Reader(EventLog(redis, bus), record.id, {"r1": START}).read()
     assert [json.loads(event.data)["n"] for event in events] == [1, 2]
 
 

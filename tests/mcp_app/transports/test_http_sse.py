@@ -11,7 +11,7 @@ from mcp.server import runner
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.sessions import keys
-from mcp_app.sessions.events import PENDING
+from mcp_app.sessions.events import PENDING, new_shared_stream
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -109,6 +109,49 @@ async def test_a_call_too_many_fails_on_the_stream_and_the_client_goes_on(
     answer = await client.stream.next_message()
     assert (answer["id"], text_of(answer)) == (1, "result")
     assert held.runs == 1
+
+
+async def test_what_a_client_missed_while_it_was_away_is_sent_when_it_comes_back(
+    one: Process, other: Process
+) -> None:
+    client = await Client.open(one)
+    held = Held(one)
+    assert (await client.post(one, call_held())).status == 202
+    seen = await client.stream.next_event()
+    await client.stream.drop()
+    held.go.set()
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    await _say(one, client, "notifications/n")
+    back = await Client.connect(other, seen.id)
+    assert back.session == client.session
+    assert (await back.stream.next_message())["method"] == "notifications/progress"
+    assert text_of(await back.stream.next_message()) == "result"
+    assert (await back.stream.next_message())["method"] == "notifications/n"
+
+
+async def test_a_lost_call_is_answered_on_the_stream_of_its_session(
+    one: Process, other: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 1.0
+    client = await Client.open(other)
+    Held(one)
+    assert (await client.post(one, call_held())).status == 202
+    await client.stream.next_message()
+    await one.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
+    answer = await client.stream.next_message()
+    assert (answer["id"], answer["error"]["data"]) == (1, {"reason": "worker_lost"})
+
+
+async def test_a_client_that_missed_more_than_is_kept_gets_a_new_session(
+    one: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_EVENT_LOG_BYTES = 10_000
+    client = await Client.open(one)
+    await client.stream.drop()
+    for _ in range(4):
+        message = {"jsonrpc": "2.0", "method": "notifications/n", "params": {"text": "x" * 4_000}}
+        await one.runtime.log.append(client.session, new_shared_stream(), message)
+    assert (await Client.connect(one, client.place)).session != client.session
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

@@ -390,14 +390,18 @@ async def test_a_stream_that_is_chosen_late_does_not_make_up_for_what_it_did_not
     one: Process, other: Process, session: Session
 ) -> None:
     ticks: list[tuple[float, float]] = []
+    is_ticking = False
 
     def simulation(previous: float, now: float, *_: Any) -> list[Any]:
+        if not is_ticking:
+            return []
         ticks.append((previous, now))
         return [("notifications/tick", {"n": len(ticks)})]
 
+    one.runtime.streams.simulation = simulation
     waiting = await _listen(one, session)
     newer = await _listen(other, session)
-    one.runtime.streams.simulation = simulation
+    is_ticking = True
     for number in range(2):  # each wakes both streams, of which one gets it
         before = len(ticks)
         await _say(one, session, number)

@@ -46,7 +46,7 @@ async def _stream_of_the_call(at: Process, session: Session) -> str:
 
 
 async def _answers(at: Process, session: Session, stream: str) -> list[Event]:
-    events = await Reader(at.runtime.streams.log, session.id, stream, START).read()
+    events = await Reader(at.runtime.streams.log, session.id, {stream: START}).read()
     return [event for event in events if event.final]
 
 

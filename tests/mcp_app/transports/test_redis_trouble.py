@@ -13,9 +13,10 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import Reader
+from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.streams import EventStream
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -388,9 +389,9 @@ async def test_a_fault_within_a_stream_that_began_without_redis_is_not_blamed_on
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
     monkeypatch.setattr(one.runtime.bus, "join", fail)
-    stream = EventStream(one.runtime.streams, record, "a-stream", START)
+    stream = EventStream(record, {"a-stream"}, Reader(one.runtime.log, record.id, {"a-stream": START}))
     with pytest.raises(ZeroDivisionError) as caught:
-        async with stream.opened():
+        async with one.runtime.streams.opened(stream):
             raise ZeroDivisionError
     assert caught.value.__context__ is None
     assert len(one.runtime.streams) == 0

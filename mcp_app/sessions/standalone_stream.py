@@ -1,0 +1,166 @@
+"""Streams that answer no request: those of GET, and the one of an HTTP+SSE session."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from mcp_app.conf import conf
+from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
+from mcp_app.sessions.event_stream import EventStream, LookAfter
+from mcp_app.sessions.events import PENDING, is_shared
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import SessionStore
+from mcp_app.sessions.subscribers import Audience
+
+Notification = tuple[str, dict[str, Any]]
+Simulation = Callable[[float, float, Collection[str], random.Random], list[Notification]]
+"""Notifications that fall due between two moments of a stream: (previous, now, subscriptions, rng)."""
+
+
+class StandaloneStream(EventStream):
+    """A GET stream: it carries the messages of the session that belong to no call.
+
+    A session may have several. One of them holds the claim to what comes: the newest, or when that has
+    gone, another. It also ticks the session's simulations, of which there is thus one.
+
+    Args:
+        record: The session.
+        name: The stream.
+        after: The last event that the client knows.
+        log: Of all sessions.
+        sessions: The store that the record is of.
+        audience: Who is told of changes.
+        simulation: What falls due with time.
+        resumed: Whether the stream was there before.
+    """
+
+    listens = True
+
+    def __init__(
+        self,
+        record: SessionRecord,
+        name: str,
+        after: str,
+        log: EventLog,
+        sessions: SessionStore,
+        audience: Audience,
+        simulation: Simulation,
+        *,
+        resumed: bool,
+    ) -> None:
+        super().__init__(record, {name}, Reader(log, record.id, {name: after}))
+        self.holds_claim = False
+        self._name = name
+        self._log = log
+        self._sessions = sessions
+        self._audience = audience
+        self._simulation = simulation
+        self._skips = not resumed
+        self._claim = f"{name}/{secrets.token_hex(4)}"
+        self._opened_at = self._ticked_at = self._renewed_at = time.monotonic()
+        self._rng = random.Random()  # noqa: S311 - picks a demonstration message
+
+    def hears(self, stream: str) -> bool:
+        return stream == PENDING or self.carries(stream)
+
+    async def begin(self) -> None:
+        """Take the claim from whichever stream has it.
+
+        Only here: once the client has seen this stream's first bytes it may open another, and the claim is
+        that one's from then on. A stream that fails to take it now gets it when no other stream holds it.
+        """
+        await self._audience.join(self.session_id)
+        if self._skips:
+            await self._reader.skip()  # what is taken from here on is for this stream
+        await self._take(take_over=True)
+
+    async def leave(self) -> None:
+        try:
+            await self._log.release(self.session_id, self._claim)
+        except (RedisError, OSError):
+            return  # the claim expires by itself
+        await self._log.wake(self.session_id, PENDING)
+
+    async def _take(self, *, take_over: bool) -> None:
+        self.holds_claim = await self._log.take(self.session_id, self._name, self._claim, take_over=take_over)
+
+    async def _renew(self) -> bool:
+        """Read the record anew; the stream closes when there is none any more."""
+        self.outdated = False
+        record = await self._sessions.renew(self.session_id)
+        if record is None:
+            self.close()
+            return False
+        self.record = record
+        self._renewed_at = time.monotonic()
+        await self._audience.join(self.session_id)
+        return True
+
+    async def _tick(self) -> None:
+        now = time.monotonic()
+        if (self.outdated or now - self._renewed_at >= conf.keep_alive_seconds) and not await self._renew():
+            return
+        await self._take(take_over=False)
+        due = self._due(now)
+        for method, params in due if self.holds_claim else ():
+            message = {"jsonrpc": "2.0", "method": method, "params": params}
+            await self._log.append(self.session_id, self._name, message)
+
+    def _due(self, now: float) -> list[Notification]:
+        previous, self._ticked_at = self._ticked_at, now
+        return [
+            notification
+            for notification in self._simulation(
+                previous - self._opened_at, now - self._opened_at, self.record.subscriptions, self._rng
+            )
+            if self.record.admits(notification)
+        ]
+
+
+class SharedStream(StandaloneStream):
+    """The only stream of an HTTP+SSE session: it carries the answers to calls too, and looks after these.
+
+    Args:
+        record: The session.
+        name: The stream.
+        after: The last event that the client knows, of whatever stream.
+        log: Of all sessions.
+        sessions: The store that the record is of.
+        audience: Who is told of changes.
+        simulation: What falls due with time.
+        look_after: Of the calls.
+    """
+
+    def __init__(
+        self,
+        record: SessionRecord,
+        name: str,
+        after: str,
+        log: EventLog,
+        sessions: SessionStore,
+        audience: Audience,
+        simulation: Simulation,
+        look_after: LookAfter,
+    ) -> None:
+        super().__init__(record, name, after, log, sessions, audience, simulation, resumed=True)
+        self._reader = SharedReader(log, record.id, self.carries, after)
+        self._look_after = look_after
+        self._looked_after_at = time.monotonic()
+
+    def carries(self, stream: str) -> bool:
+        return stream == self._name or is_shared(stream)
+
+    async def _tick(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_after_at >= conf.lease_seconds:
+            self._looked_after_at = now
+            for stream in await self._log.running(self.session_id):
+                if is_shared(stream):
+                    await self._look_after(self.record, stream)
+        await super()._tick()
