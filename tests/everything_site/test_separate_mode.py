@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from everything_site import env
 
@@ -113,3 +114,9 @@ def test_this_authorization_server_is_not_every_one(read, changes, sentence):
 def test_it_needs_an_origin_of_its_own(read):
     found = read(AUTH_MODE="separate", AUTH_SERVER_URL="http://localhost:3001/auth")
     assert "no path" in (env.auth_server_fault(found) or "")
+
+
+@pytest.mark.parametrize("command", ["register_resource_server", "runauthserver"])
+def test_integrated_mode_needs_none(db, command):
+    with pytest.raises(CommandError, match="integrated"):
+        call_command(command)
