@@ -33,6 +33,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.processes import ProcessRegistry
+from mcp_app.database import report_outages
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.store import TaskStore
@@ -122,6 +123,7 @@ class Runtime:
             note_store=UserNotes(self.redis, self.bus, self.log.append),
         )
         self.tasks.install(self.server)
+        self.server.middleware.insert(0, report_outages)
         self.scopes = ToolScopes(self.server)
         self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
@@ -154,7 +156,7 @@ class Runtime:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
 
         Raises:
-            RedisError: Redis cannot be reached; the next request tries again.
+            Unavailable: Redis cannot be reached; the next request tries again.
         """
         if self._started:
             return

@@ -18,8 +18,8 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from redis.exceptions import RedisError
 
+from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
 from mcp_app.protocol.listen import Send, beside
 from mcp_app.sdk import CallNext, HandlerResult
@@ -63,7 +63,7 @@ class TaskListener:
         with self._tasks.store.watch(task_id) as changed:
             while True:
                 changed.clear()
-                with suppress(RedisError, OSError):
+                with suppress(Unavailable):
                     task = await self._tasks.find(task_id, lifespan_state)
                     if task is None:
                         return
