@@ -33,6 +33,18 @@ class Conf(AppSettings):
 
     prefix = "MCP_"
 
+    # --- The server
+
+    server = Setting(
+        "",
+        "dotted path of the function `(Engine) -> MCPServer` that builds the server",
+        must_be=("the dotted path of a function", bool),
+        follows="`everything_site.demo.server.build`",
+    )
+    # Some clients read no second page.
+    page_size = Setting(200, "tools, prompts or templates in a page of a list", minimum=1)
+    resource_page_size = Setting(10, "resources in a page of `resources/list`", minimum=1)
+
     # --- Addresses and tokens
 
     resource_url = Setting(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,14 +18,10 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
-from mcp.server.request_state import RequestStateSecurity
+from mcp.server.subscriptions import ListenHandler
 from mcp_types import JSONRPCRequest
 
 from everything_site.demo import simulations
-from everything_site.demo.server import build_server, task_tools
-from everything_site.demo.session_files import RedisSessionFiles
-from everything_site.demo.user_notes import UserNotes
-from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.auth.scopes import ToolScopes
 from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.registry import Calls
@@ -33,18 +29,14 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.processes import ProcessRegistry
-from mcp_app.database import report_outages
-from mcp_app.extensions.tasks.extension import Tasks
-from mcp_app.extensions.tasks.listen import TaskListener
-from mcp_app.extensions.tasks.store import TaskStore
-from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import Audience
 from mcp_app.sessions.subscription_bus import ChannelLayerBus
-from mcp_app.shutdown import Drain, TaskSet
+from mcp_app.shutdown import Drain, TaskSet, Work
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +64,11 @@ def request_state_keys() -> list[bytes]:
     ]
 
 
-def state_seconds(tools: Mapping[str, TaskSupport]) -> float:
-    """How long a `requestState` is good for: ten minutes to answer, but not less than any task lives.
-
-    A task that asks keeps its state here, sealed like any other, and may be answered until its end. The SDK
-    has one lifetime for both.
-    """
-    tasks = [support.ttl_seconds or conf.task_seconds for support in tools.values()]
-    return float(max(PERSON_DEADLINE, *tasks))
+async def _run(extension: Extension) -> None:
+    try:
+        await extension.run()
+    except Exception:
+        logger.exception("an extension failed", extra={"extension": extension.identifier})
 
 
 class Runtime:
@@ -99,33 +88,10 @@ class Runtime:
         audience = Audience(self.redis, self.log)
         self.subscription_bus = ChannelLayerBus(self.bus, audience.tell)
         self.streams = Streams(self.log, self.bus, self.sessions, audience, simulations.due)
-        support = task_tools(fixtures=conf.conformance_fixtures)
-        self.tasks = Tasks(
-            TaskStore(
-                self.redis,
-                self.bus,
-                ttl_seconds=conf.task_seconds,
-                poll_ms=conf.task_poll_milliseconds,
-                lease_seconds=conf.lease_seconds,
-                max_tasks=conf.max_tasks,
-            ),
-            support,
-        )
-        self.server: MCPServer[Any] = build_server(
-            fixtures=conf.conformance_fixtures,
-            request_state_security=RequestStateSecurity(
-                keys=request_state_keys(), ttl=state_seconds(support)
-            ),
-            subscriptions=self.subscription_bus,
-            max_body_size=conf.max_body_bytes,
-            extensions=[self.tasks],
-            session_files=RedisSessionFiles(self.redis),
-            note_store=UserNotes(self.redis, self.bus, self.log.append),
-        )
-        self.tasks.install(self.server)
-        self.server.middleware.insert(0, report_outages)
+        self.engine = Engine(self.redis, self.bus, self.subscription_bus, request_state_keys())
+        factory: Factory = import_string(conf.server)
+        self.server: MCPServer[Any] = self.engine.build(factory)
         self.scopes = ToolScopes(self.server)
-        self.server.middleware.append(TaskListener(self.tasks))
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.bus)
         self.calls: Calls
@@ -156,7 +122,7 @@ class Runtime:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
 
         Raises:
-            Unavailable: Redis cannot be reached; the next request tries again.
+            RedisError: Redis cannot be reached; the next request tries again.
         """
         if self._started:
             return
@@ -191,7 +157,8 @@ class Runtime:
         if self._holder is not None:
             assert self._stop is not None
             await self.calls.stop()
-            await self.tasks.runs.aclose()
+            for extension in self.engine.extensions:
+                await extension.drain()
             self._stop.set()
             await self._holder
         await self.processes.leave()
@@ -208,9 +175,8 @@ class Runtime:
             self.calls = Calls(
                 self.redis, self.bus, self.sessions, self.streams, app, lifespan_state, self._may_repeat
             )
-            self.drain = Drain(
-                self.calls, self.streams, self.stateless_calls, self.listening, self.tasks.runs
-            )
+            work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
+            self.drain = Drain(work, self.streams, self.listening, self._end_listening)
             self.drain.watch_for_sigterm()
             leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
             stack.callback(leases.cancel)
@@ -220,8 +186,16 @@ class Runtime:
                 Census(self.redis, self.bus, self.streams).run(), name="stream census"
             )
             stack.callback(census.cancel)
+            for extension in self.engine.extensions:
+                task = asyncio.create_task(_run(extension), name=f"extension {extension.identifier}")
+                stack.callback(task.cancel)
             running.set_result(None)
             await self._stop.wait()
+
+    def _end_listening(self) -> None:
+        entry = self.server.session_manager.app.get_request_handler("subscriptions/listen")
+        if entry is not None and isinstance(entry.handler, ListenHandler):
+            entry.handler.close()
 
     async def _may_repeat(self, request: JSONRPCRequest) -> bool:
         """Whether running a request twice does no harm: reads, and tools that say so of themselves."""

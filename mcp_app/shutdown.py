@@ -12,22 +12,38 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Sized
+from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
-from mcp.server.subscriptions import ListenHandler
-
-from mcp_app.calls.registry import Calls
 from mcp_app.conf import conf
-from mcp_app.extensions.tasks.runs import TaskRuns
-from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _LEAVE_SECONDS = 2.0
 """How long streams may take to say goodbye after they were told to."""
+
+
+class Work(Protocol):
+    """Something that may finish before the process ends."""
+
+    def __len__(self) -> int:
+        """How much of it is running here."""
+
+    async def drain(self) -> None:
+        """Hand over, or end, what has not finished in time."""
+
+
+class OpenStreams(Protocol):
+    """The streams of sessions that are open in this process."""
+
+    def __len__(self) -> int: ...
+
+    def end_listeners(self) -> None:
+        """End those that only listen; their clients come back elsewhere."""
+
+    def end_all(self) -> None: ...
 
 
 class TaskSet:
@@ -49,24 +65,32 @@ class TaskSet:
         for task in list(self._tasks):
             task.cancel()
 
+    async def drain(self) -> None:
+        self.cancel()
+
 
 class Drain:
-    """The orderly end of this process's part in the service."""
+    """The orderly end of this process's part in the service.
+
+    Args:
+        work: What may finish first, in the order in which the rest is handed over.
+        streams: The streams of sessions.
+        listening: The `subscriptions/listen` requests that are being served (2026-07-28).
+        end_listening: Answers those that have begun, which ends their streams ("Graceful Closure").
+    """
 
     def __init__(
         self,
-        calls: Calls,
-        streams: Streams,
-        stateless_calls: TaskSet,
+        work: Sequence[Work],
+        streams: OpenStreams,
         listening: TaskSet,
-        task_runs: TaskRuns,
+        end_listening: Callable[[], None],
     ) -> None:
         self.is_draining = False
-        self._calls = calls
+        self._work = work
         self._streams = streams
-        self._stateless_calls = stateless_calls
         self._listening = listening
-        self._task_runs = task_runs
+        self._end_listening = end_listening
         self._server_handler: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -104,26 +128,17 @@ class Drain:
     async def drain(self) -> None:
         """End GET streams, wait for running calls and tasks, then end what is left."""
         self.is_draining = True
-        logger.info("draining", extra={"calls": len(self._calls), "streams": len(self._streams)})
+        logger.info("draining", extra={"running": sum(map(len, self._work)), "streams": len(self._streams)})
         self._streams.end_listeners()
-        self._end_listen_streams()
-        work: tuple[Sized, ...] = (self._calls, self._stateless_calls, self._task_runs)
-        await self._until(lambda: not any(len(part) for part in work), conf.shutdown_grace_seconds)
-        await self._calls.hand_over()
-        await self._task_runs.aclose()
-        self._stateless_calls.cancel()
-        self._end_listen_streams()  # those that were about to begin
+        self._end_listening()
+        await self._until(lambda: not any(map(len, self._work)), conf.shutdown_grace_seconds)
+        for work in self._work:
+            await work.drain()
+        self._end_listening()  # those that were about to begin
         self._streams.end_all()
         await self._until(lambda: not len(self._streams) and not len(self._listening), _LEAVE_SECONDS)
         self._listening.cancel()  # those whose readers do not take their last message
         logger.info("drained")
-
-    def _end_listen_streams(self) -> None:
-        """Answer each `subscriptions/listen`, which ends its stream (2026-07-28, "Graceful Closure")."""
-        entry = self._calls.server.get_request_handler("subscriptions/listen")
-        assert entry is not None
-        assert isinstance(entry.handler, ListenHandler)
-        entry.handler.close()
 
     @staticmethod
     async def _until(done: Callable[[], bool], seconds: float) -> None:

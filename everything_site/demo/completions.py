@@ -1,26 +1,18 @@
-"""Suggestions for prompt arguments and template variables while a person types.
+"""Suggestions for prompt arguments and template variables while a person types."""
 
-Specification 2025-11-25 and 2026-07-28, server/utilities/completion.
-"""
-
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mcp.server import Server
 from mcp.server.mcpserver import MCPServer
-from mcp.shared.exceptions import MCPError
 from mcp.types import (
-    INVALID_PARAMS,
-    CompleteRequestParams,
-    CompleteResult,
     Completion,
+    CompletionArgument,
+    CompletionContext,
     PromptReference,
+    ResourceTemplateReference,
 )
 
 from everything_site.demo import resources
-from mcp_app.resources import RequestContext
-
-MAX_VALUES = 100  # the most that one answer may carry, by the specification
 
 # What can be suggested: by prompt name or URI template, then by argument name. What depends on the other
 # arguments is a function of those that are known so far.
@@ -48,45 +40,20 @@ PROMPTS: dict[str, Mapping[str, Values]] = {
 TEMPLATES: dict[str, Mapping[str, Values]] = {resources.TEMPLATE: {"id": RESOURCE_NUMBERS}}
 
 
-def matching(values: Iterable[str], start: str) -> Completion:
-    """The values that begin with what was typed so far."""
-    found = [value for value in values if value.startswith(start)]
-    return Completion(values=found[:MAX_VALUES], total=len(found), has_more=len(found) > MAX_VALUES)
-
-
-# Suggestions that depend on the requester: for a variable, given the request and the other variables so far.
-Suggest = Callable[[RequestContext, str, Mapping[str, str]], Awaitable[Iterable[str]]]
-
-
 def register(
-    server: MCPServer,
-    app: Server[Any],
-    *,
-    prompts: Suggestions = PROMPTS,
-    templates: Suggestions = TEMPLATES,
-    live: Mapping[str, Suggest] | None = None,
+    server: MCPServer[Any], prompts: Suggestions = PROMPTS, templates: Suggestions = TEMPLATES
 ) -> None:
-    """Serve `completion/complete`. An argument without suggestions has none; an unknown owner is an error.
+    """Suggest what fits what was typed so far. An argument without suggestions has none."""
 
-    `live` names templates whose suggestions are found when they are asked for. They need the context of
-    the request, which the SDK's own decorator does not hand on.
-    """
-
-    async def complete(ctx: RequestContext, params: CompleteRequestParams) -> CompleteResult:
-        ref, argument = params.ref, params.argument
-        known = (params.context.arguments if params.context else None) or {}
-        values: Values
-        if isinstance(ref, PromptReference):
-            if ref.name not in {prompt.name for prompt in await server.list_prompts()}:
-                raise MCPError(INVALID_PARAMS, f"Unknown prompt: {ref.name}")
-            values = prompts.get(ref.name, {}).get(argument.name, ())
-        else:
-            if ref.uri not in {template.uri_template for template in await server.list_resource_templates()}:
-                raise MCPError(INVALID_PARAMS, f"Unknown resource template: {ref.uri}")
-            values = templates.get(ref.uri, {}).get(argument.name, ())
-            if (suggest := (live or {}).get(ref.uri)) is not None:
-                values = await suggest(ctx, argument.name, known)
-        found = values(known) if callable(values) else values
-        return CompleteResult(completion=matching(found, argument.value))
-
-    app.add_request_handler("completion/complete", CompleteRequestParams, complete)
+    @server.completion()  # type: ignore[no-untyped-call]
+    async def complete(
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        context: CompletionContext | None,
+    ) -> Completion:
+        owner = prompts.get(ref.name) if isinstance(ref, PromptReference) else templates.get(ref.uri)
+        values = (owner or {}).get(argument.name, ())
+        known = (context.arguments if context else None) or {}
+        suggested = values(known) if callable(values) else values
+        found = [value for value in suggested if value.startswith(argument.value)]
+        return Completion(values=found, total=len(found), has_more=False)

@@ -6,6 +6,7 @@ shows it, so it uses the parts below them, which do not warn.
 
 from typing import Any
 
+from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
 
@@ -29,3 +30,14 @@ async def log(ctx: Context, level: LoggingLevel, data: Any, *, logger: str = LOG
         ),
         related_request_id=ctx.request_id,
     )
+
+
+async def announce_level(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:
+    """A middleware: the new level of a session is said in its log, as the reference server does."""
+    result = await call_next(ctx)
+    if ctx.method == "logging/setLevel":
+        params = LoggingMessageNotificationParams(
+            level="debug", logger=LOGGER, data=f"Logging level set to: {(ctx.params or {})['level']}"
+        )
+        await ctx.session.send_notification(LoggingMessageNotification(params=params))
+    return result

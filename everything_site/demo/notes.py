@@ -12,16 +12,12 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from mcp.server import ServerRequestContext
-from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import principal_components
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceNotFoundError
-from mcp.types import Annotations, Resource
+from mcp.types import Annotations, Resource, ResourceTemplate
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from everything_site.demo.images import icon
 from mcp_app.protocol.listen import Send, beside
-from mcp_app.protocol.session_features import find_session
+from mcp_app.resources import Person, PersonalResources, current_person
 from mcp_app.sdk import CallNext, HandlerResult
 
 SCHEME = "note://"
@@ -29,14 +25,6 @@ TEMPLATE = SCHEME + "{space}/{id}"
 MIME_TYPE = "text/markdown"
 
 RequestContext = ServerRequestContext[Any, Any]
-
-
-@dataclass(frozen=True)
-class User:
-    """Whose notes these are: a subject, and who vouches for it. A subject is unique for its issuer only."""
-
-    issuer: str
-    subject: str
 
 
 @dataclass(frozen=True)
@@ -65,71 +53,73 @@ class Changes(Protocol):
 class NoteStore(Protocol):
     """Where notes are kept, and how their users hear of them."""
 
-    def space(self, user: User) -> str:
+    def space(self, person: Person) -> str:
         """The part of the URIs of a user's notes that nobody else can guess: a lower-case word."""
 
-    async def list(self, user: User) -> Sequence[Note]:
+    async def list(self, person: Person) -> Sequence[Note]:
         """All notes of a user, the oldest first."""
 
-    async def get(self, user: User, note_id: str) -> Note | None: ...
+    async def get(self, person: Person, note_id: str) -> Note | None: ...
 
-    async def create(self, user: User, title: str, text: str) -> Note:
+    async def create(self, person: Person, title: str, text: str) -> Note:
         """A new note.
 
         Raises:
             TooManyNotes: The user may have no more.
         """
 
-    async def edit(self, user: User, note_id: str, title: str | None, text: str | None) -> Note | None:
+    async def edit(self, person: Person, note_id: str, title: str | None, text: str | None) -> Note | None:
         """Change what is given; the note as it is then, or None when there is none."""
 
-    async def delete(self, user: User, note_id: str) -> bool: ...
+    async def delete(self, person: Person, note_id: str) -> bool: ...
 
-    async def announce(self, user: User) -> None:
+    async def announce(self, person: Person) -> None:
         """Tell the user's sessions and listen streams, in all processes, that the list has changed."""
 
-    async def remember(self, user: User, session_id: str) -> None:
+    async def remember(self, person: Person, session_id: str) -> None:
         """A session of the user has read the list: it is to hear when the list changes."""
 
-    def watch(self, user: User) -> AbstractContextManager[Changes]:
+    def watch(self, person: Person) -> AbstractContextManager[Changes]:
         """The changes of the user's list, from now on."""
 
 
-def current_user() -> User | None:
-    """Who makes this request; None when nobody signed in."""
-    token = get_access_token()
-    if token is None or token.subject is None:
-        return None
-    _, issuer, subject = principal_components(token)
-    return User(issuer or "", subject or "")
+class Notes(PersonalResources):
+    """The notes as resources. The tools that change them are in `tools.notes`."""
 
-
-class Notes:
-    """The notes as resources."""
+    template = ResourceTemplate(
+        uri_template=TEMPLATE,
+        name="Note",
+        title="Your note",
+        description="A note of the person who is signed in; create-note makes one",
+        mime_type=MIME_TYPE,
+        icons=[icon()],
+    )
 
     def __init__(self, store: NoteStore) -> None:
         self.store = store
 
-    def uri_of(self, user: User, note_id: str) -> str:
-        return f"{SCHEME}{self.store.space(user)}/{note_id}"
+    def uri_of(self, person: Person, note_id: str) -> str:
+        return f"{SCHEME}{self.store.space(person)}/{note_id}"
 
-    def id_of(self, user: User, named: str) -> str:
+    def id_of(self, person: Person, named: str) -> str:
         """The id of a note that is named by its id or its URI; the URI of somebody else's is no id at all."""
-        return named.removeprefix(self.uri_of(user, ""))
+        return named.removeprefix(self.uri_of(person, ""))
 
-    async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
-        """The current user's notes, for `resources/list`, in the order in which they were made."""
-        user = current_user()
-        if user is None:
+    def owns(self, uri: str) -> bool:
+        return uri.startswith(SCHEME)
+
+    async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
+        """In the order in which they were made."""
+        if not person.is_signed_in:
             return []
-        session = find_session(ctx)
-        if session is not None:
-            await self.store.remember(user, session.record.id)
-        return [(f"{note.number:020}", self._resource(user, note)) for note in await self.store.list(user)]
+        if person.session is not None:
+            await self.store.remember(person, person.session.record.id)
+        notes = await self.store.list(person)
+        return [(f"{note.number:020}", self._resource(person, note)) for note in notes]
 
-    def _resource(self, user: User, note: Note) -> Resource:
+    def _resource(self, person: Person, note: Note) -> Resource:
         return Resource(
-            uri=self.uri_of(user, note.id),
+            uri=self.uri_of(person, note.id),
             name=f"note-{note.id}",
             title=note.title,
             description=f"Your note '{note.title}'",
@@ -139,27 +129,22 @@ class Notes:
             annotations=Annotations(audience=["user", "assistant"], last_modified=note.updated.isoformat()),
         )
 
-    async def read(self, space: str, id: str, ctx: Context) -> str:
-        """A note's text. Somebody else's note is not found."""
-        user = current_user()
-        note = None
-        if user is not None and space == self.store.space(user):
-            note = await self.store.get(user, id)
-        if note is None:
-            raise ResourceNotFoundError(f"Unknown resource: {SCHEME}{space}/{id}")
-        return note.text
+    async def read(self, person: Person, uri: str) -> str | None:
+        if not person.is_signed_in or not uri.startswith(own := self.uri_of(person, "")):
+            return None
+        note = await self.store.get(person, uri.removeprefix(own))
+        return None if note is None else note.text
 
-    async def suggest(self, ctx: RequestContext, argument: str, known: Mapping[str, str]) -> Sequence[str]:
-        """Values for the template's variables: the user's own space, and the notes in it."""
-        user = current_user()
-        if user is None:
+    async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Sequence[str]:
+        """The person's own space, and the notes in it."""
+        if not person.is_signed_in:
             return []
-        space = self.store.space(user)
-        if argument == "space":
+        space = self.store.space(person)
+        if variable == "space":
             return [space]
-        if argument != "id" or known.get("space", space) != space:
+        if variable != "id" or known.get("space", space) != space:
             return []
-        return [note.id for note in await self.store.list(user)]
+        return [note.id for note in await self.store.list(person)]
 
     async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware for `subscriptions/listen`: the user's own list is followed.
@@ -174,10 +159,10 @@ class Notes:
             or not isinstance(wanted, Mapping)
         ):
             return await call_next(ctx)
-        user = current_user()
-        if user is None or wanted.get("resourcesListChanged") is not True:
+        person = current_person()
+        if not person.is_signed_in or wanted.get("resourcesListChanged") is not True:
             return await call_next(ctx)
-        with self.store.watch(user) as changes:
+        with self.store.watch(person) as changes:
 
             async def follow(send: Send) -> None:
                 while True:
@@ -187,18 +172,3 @@ class Notes:
 
             async with beside(ctx, {}, follow) as inner:
                 return await call_next(inner)
-
-
-def register(server: MCPServer, store: NoteStore) -> Notes:
-    """Serve the notes of `store` as resources. The tools that change them are in `tools.notes`."""
-    notes = Notes(store)
-    server.resource(
-        TEMPLATE,
-        name="Note",
-        title="Your note",
-        description="A note of the person who is signed in; create-note makes one",
-        mime_type=MIME_TYPE,
-        icons=[icon()],
-    )(notes.read)
-    server.middleware.append(notes.listen)
-    return notes

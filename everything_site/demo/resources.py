@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.server.mcpserver.resources import BinaryResource, TextResource
@@ -10,7 +11,6 @@ from mcp.types import (
     BlobResourceContents,
     EmbeddedResource,
     ResourceLink,
-    ResourceTemplate,
     TextResourceContents,
 )
 
@@ -65,16 +65,22 @@ def link_to(number: int) -> ResourceLink:
     )
 
 
-async def list_templates(server: MCPServer) -> list[ResourceTemplate]:
-    """The templates, without a MIME type where the resources of one template differ in it.
+async def leave_out_mime_type(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:
+    """A middleware: the template has no MIME type, as the resources that it matches differ in it.
 
     The SDK puts text/plain where none is given. Specification, schema of `ResourceTemplate`: a type is
     named only when every resource that matches has it.
     """
-    return [
-        template.model_copy(update={"mime_type": None}) if template.uri_template == TEMPLATE else template
-        for template in await server.list_resource_templates()
+    result = await call_next(ctx)
+    if ctx.method != "resources/templates/list" or not isinstance(result, dict):
+        return result
+    templates = [
+        {name: value for name, value in template.items() if name != "mimeType"}
+        if template["uriTemplate"] == TEMPLATE
+        else template
+        for template in result["resourceTemplates"]
     ]
+    return {**result, "resourceTemplates": templates}
 
 
 async def unlisted(id: str) -> str:
@@ -96,3 +102,4 @@ def register(server: MCPServer) -> None:
         description="A static resource with a numeric ID",
         icons=[icon()],
     )(unlisted)
+    server.middleware.append(leave_out_mime_type)

@@ -17,12 +17,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.timezone import now
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from everything_site.demo.notes import Note, TooManyNotes, User
+from everything_site.demo.notes import Note, TooManyNotes
 from mcp_app.coordination.bus import Bus
-from mcp_app.exceptions import Unavailable
 from mcp_app.models import Note as Row
+from mcp_app.resources import Person
 from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
 
 logger = logging.getLogger(__name__)
@@ -48,69 +50,69 @@ Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
 class UserNotes:
     """The implementation of `everything_site.demo.notes.NoteStore`."""
 
-    def __init__(self, redis: Redis, bus: Bus, append: Append) -> None:
+    def __init__(self, redis: Redis, bus: Bus, append: Append | None = None) -> None:
         self._redis = redis
         self._bus = bus
-        self._append = append
+        self._append = append or EventLog(redis, bus).append
         self._telling: set[asyncio.Task[None]] = set()
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         bus.on(LIST_CHANGED, self._on_list_changed)
 
-    def space(self, user: User) -> str:
+    def space(self, person: Person) -> str:
         """It follows from SECRET_KEY: after a new one the same notes have new URIs."""
-        text = f"{user.issuer}\0{user.subject}".encode()
+        text = f"{person.issuer}\0{person.subject}".encode()
         key = b"mcp note space " + settings.SECRET_KEY.encode()
         return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
 
-    async def list(self, user: User) -> Sequence[Note]:
-        return await _in_database(lambda: [_note(row) for row in _rows(user)])
+    async def list(self, person: Person) -> Sequence[Note]:
+        return await _in_database(lambda: [_note(row) for row in _rows(person)])
 
-    async def get(self, user: User, note_id: str) -> Note | None:
+    async def get(self, person: Person, note_id: str) -> Note | None:
         if "\0" in note_id:  # a URI may hold it; PostgreSQL does not even look for it
             return None
 
         def get() -> Note | None:
-            row = _rows(user).filter(note_id=note_id).first()
+            row = _rows(person).filter(note_id=note_id).first()
             return None if row is None else _note(row)
 
         return await _in_database(get)
 
-    async def create(self, user: User, title: str, text: str) -> Note:
+    async def create(self, person: Person, title: str, text: str) -> Note:
         def create() -> Note:
-            with _one_at_a_time(user):
-                if _rows(user).count() >= MAX_NOTES:
+            with _one_at_a_time(person):
+                if _rows(person).count() >= MAX_NOTES:
                     raise TooManyNotes(f"{MAX_NOTES} are allowed")
                 return _note(
-                    Row.objects.create(issuer=user.issuer, subject=user.subject, title=title, text=text)
+                    Row.objects.create(issuer=person.issuer, subject=person.subject, title=title, text=text)
                 )
 
         return await _in_database(create)
 
-    async def edit(self, user: User, note_id: str, title: str | None, text: str | None) -> Note | None:
+    async def edit(self, person: Person, note_id: str, title: str | None, text: str | None) -> Note | None:
         # What is not given is not written: somebody else may be changing that.
         given = {name: value for name, value in (("title", title), ("text", text)) if value is not None}
-        await _in_database(lambda: _rows(user).filter(note_id=note_id).update(**given, updated=now()))
-        return await self.get(user, note_id)
+        await _in_database(lambda: _rows(person).filter(note_id=note_id).update(**given, updated=now()))
+        return await self.get(person, note_id)
 
-    async def delete(self, user: User, note_id: str) -> bool:
-        return await _in_database(lambda: bool(_rows(user).filter(note_id=note_id).delete()[0]))
+    async def delete(self, person: Person, note_id: str) -> bool:
+        return await _in_database(lambda: bool(_rows(person).filter(note_id=note_id).delete()[0]))
 
-    async def announce(self, user: User) -> None:
+    async def announce(self, person: Person) -> None:
         """Tell of a change that has been made: its answer does not wait long for that, nor fail by it."""
-        telling = asyncio.create_task(self._announce_or_log(user))
+        telling = asyncio.create_task(self._announce_or_log(person))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
         await asyncio.wait({telling}, timeout=_PATIENCE_SECONDS)
 
-    async def _announce_or_log(self, user: User) -> None:
+    async def _announce_or_log(self, person: Person) -> None:
         try:
-            await self._announce(user)
-        except Unavailable as error:
+            await self._announce(person)
+        except (RedisError, OSError) as error:
             logger.warning("a change of notes was not announced", extra={"reason": str(error)})
 
-    async def _announce(self, user: User) -> None:
-        await self._bus.broadcast({"type": LIST_CHANGED, "user": self.space(user)})
-        key = readers_key(self.space(user))
+    async def _announce(self, person: Person) -> None:
+        await self._bus.broadcast({"type": LIST_CHANGED, "user": self.space(person)})
+        key = readers_key(self.space(person))
         readers = cast("list[str]", await self._redis.zrange(key, 0, -1))
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in readers:
@@ -123,8 +125,8 @@ class UserNotes:
             elif not lives:
                 await self._redis.zrem(key, session_id)
 
-    async def remember(self, user: User, session_id: str) -> None:
-        key = readers_key(self.space(user))
+    async def remember(self, person: Person, session_id: str) -> None:
+        key = readers_key(self.space(person))
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(key, {session_id: time.time()})
             pipe.zremrangebyrank(key, 0, -MAX_READERS - 1)
@@ -132,8 +134,8 @@ class UserNotes:
             await pipe.execute()
 
     @contextmanager
-    def watch(self, user: User) -> Iterator[asyncio.Event]:
-        space, event = self.space(user), asyncio.Event()
+    def watch(self, person: Person) -> Iterator[asyncio.Event]:
+        space, event = self.space(person), asyncio.Event()
         self._watchers[space].add(event)
         try:
             yield event
@@ -152,19 +154,19 @@ def readers_key(space: str) -> str:
     return f"mcp:readers:{{{space}}}"
 
 
-def _rows(user: User) -> Any:
-    return Row.objects.of(user.issuer, user.subject)
+def _rows(person: Person) -> Any:
+    return Row.objects.of(person.issuer, person.subject)
 
 
 @contextmanager
-def _one_at_a_time(user: User) -> Iterator[None]:
+def _one_at_a_time(person: Person) -> Iterator[None]:
     """A transaction that has this user to itself, so that what it counts stays true until it ends.
 
     SQLite has one writer at a time, and begins with the lock (`transaction_mode` in the settings).
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
-            digest = hashlib.sha256(f"mcp notes {user.issuer}\0{user.subject}".encode()).digest()
+            digest = hashlib.sha256(f"mcp notes {person.issuer}\0{person.subject}".encode()).digest()
             key = int.from_bytes(digest[:8], signed=True)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])

@@ -28,12 +28,7 @@ from mcp.types import (
     PaginatedRequestParams,
 )
 
-from everything_site.demo.resources import list_templates
-from mcp_app.resources import Source
-
-# Resources are the list that shows pages. The others fit one page, for clients that read no second one.
-RESOURCES_PER_PAGE = 10
-OTHERS_PER_PAGE = 200
+from mcp_app.protocol.personal import PersonalResources, person_of
 
 Item = TypeVar("Item")
 Context = ServerRequestContext[Any, Any]
@@ -83,35 +78,47 @@ def _after(last: Key, keys: Sequence[Key]) -> int:
 
 
 def register(
-    server: MCPServer, app: Server[Any], sources: Sequence[Source] = (), *, is_live: bool = False
+    server: MCPServer[Any],
+    app: Server[Any],
+    providers: Sequence[PersonalResources] = (),
+    *,
+    page_size: int,
+    resource_page_size: int,
 ) -> None:
     """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
 
-    `sources` add resources of the requester's own to the list, after those of everybody. A list that is live
-    is not to be cached.
+    Args:
+        server: Whose lists these are.
+        app: Its low-level server.
+        providers: Their resources follow those that everybody sees. A list with them is not to be cached.
+        page_size: How many tools, prompts or templates make a page.
+        resource_page_size: How many resources do.
     """
 
     async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
         found = await server.list_tools()
-        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "tools", attrgetter("name"))
+        items, cursor = page(found, params.cursor, page_size, "tools", attrgetter("name"))
         return ListToolsResult(tools=items, next_cursor=cursor)
 
     async def prompts(ctx: Context, params: PaginatedRequestParams) -> ListPromptsResult:
         found = await server.list_prompts()
-        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "prompts", attrgetter("name"))
+        items, cursor = page(found, params.cursor, page_size, "prompts", attrgetter("name"))
         return ListPromptsResult(prompts=items, next_cursor=cursor)
 
     async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
         entries = [((0, resource.uri), resource) for resource in await server.list_resources()]
-        for section, source in enumerate(sources, start=1):
-            entries += [((section, key), resource) for key, resource in await source(ctx)]
-        items, cursor = page_of_entries(entries, params.cursor, RESOURCES_PER_PAGE, "resources", len(sources))
-        freshness = {"ttl_ms": 0} if is_live else {}  # what is not set here is set by the cache hints
+        person = person_of(ctx)
+        for section, provider in enumerate(providers, start=1):
+            entries += [((section, key), resource) for key, resource in await provider.list(person)]
+        items, cursor = page_of_entries(
+            entries, params.cursor, resource_page_size, "resources", len(providers)
+        )
+        freshness = {"ttl_ms": 0} if providers else {}  # what is not set here is set by the cache hints
         return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
 
     async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
-        found = await list_templates(server)
-        items, cursor = page(found, params.cursor, OTHERS_PER_PAGE, "templates", attrgetter("uri_template"))
+        found = await server.list_resource_templates() + [provider.template for provider in providers]
+        items, cursor = page(found, params.cursor, page_size, "templates", attrgetter("uri_template"))
         return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
 
     handlers: dict[str, Callable[[Context, PaginatedRequestParams], Awaitable[Any]]] = {

@@ -16,8 +16,6 @@ from mcp.types import (
     INVALID_REQUEST,
     EmptyResult,
     LoggingLevel,
-    LoggingMessageNotification,
-    LoggingMessageNotificationParams,
     SetLevelRequestParams,
     SubscribeRequestParams,
     UnsubscribeRequestParams,
@@ -27,7 +25,6 @@ from starlette.requests import HTTPConnection
 from everything_site.demo.simulations import SWITCHES
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
-LOGGER = "everything-server"
 LONGEST_URI = 2048
 """Characters of a URI that a session keeps; their number is the session layer's to bound."""
 
@@ -74,15 +71,8 @@ def session_state(ctx: Context) -> SessionState:
 
 
 async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
-    """logging/setLevel: keep the level and, as the reference server does, say so in the log."""
+    """logging/setLevel."""
     await session_state(ctx).set_log_level(params.level)
-    await ctx.session.send_notification(
-        LoggingMessageNotification(
-            params=LoggingMessageNotificationParams(
-                level="debug", logger=LOGGER, data=f"Logging level set to: {params.level}"
-            )
-        )
-    )
     return EmptyResult()
 
 

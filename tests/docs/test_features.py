@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
 from mcp_app.runtime import Runtime
@@ -62,7 +63,9 @@ async def test_every_resource_is_documented_and_no_other(server: MCPServer[Any],
 
 
 async def test_every_template_is_documented_and_no_other(server: MCPServer[Any], served: set[str]) -> None:
-    templates = {template.uri_template for template in await server.list_resource_templates()}
+    async with Client(server) as client:
+        listed = await client.list_resource_templates()
+    templates = {template.uri_template for template in listed.resource_templates}
     assert templates == chosen("Template", served)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
 from tests.mcp_app.transports.support import Held, Process, call_held, modern, text_of, within
 from tests.support.waiting import eventually
@@ -100,7 +100,7 @@ async def test_a_call_without_a_session_that_does_not_finish_in_time_is_answered
 
 async def test_a_task_that_runs_when_the_process_leaves_may_finish(process: Process) -> None:
     held = Held(process)
-    process.runtime.tasks._tools = {"held": TaskSupport()}
+    process.tasks._tools = {"held": TaskSupport()}
     knows_tasks: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
     params = {"name": "held", "arguments": {}}
     made = await (await modern(process, "tools/call", params, capabilities=knows_tasks)).answer()

@@ -7,18 +7,19 @@ the data come with the call, as a `data:` URI (RFC 2397), and nothing is fetched
 import base64
 import binascii
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Protocol
 from urllib.parse import unquote_to_bytes
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import (
     BlobResourceContents,
     EmbeddedResource,
     Resource,
     ResourceLink,
+    ResourceTemplate,
     TextContent,
     ToolAnnotations,
 )
@@ -26,9 +27,10 @@ from pydantic import Field
 
 from everything_site.demo.images import icon
 from mcp_app.protocol.session_features import find_session
-from mcp_app.resources import RequestContext
+from mcp_app.resources import Person, PersonalResources
 
-TEMPLATE = "session://files/{name}"
+PREFIX = "session://files/"
+TEMPLATE = PREFIX + "{name}"
 MIME_TYPE = "application/gzip"
 MAX_BYTES = 1024 * 1024  # before compression; what fits a request comfortably
 MAX_FILES = 20  # of one session
@@ -38,6 +40,9 @@ SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
 FILING = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
+
+
+Content = list[ResourceLink | EmbeddedResource | TextContent]
 
 
 class TooManyFiles(Exception):
@@ -95,11 +100,20 @@ def compress(uri: str) -> bytes:
 
 
 def uri_of(name: str) -> str:
-    return TEMPLATE.replace("{name}", name)
+    return PREFIX + name
 
 
-class Gzip:
-    """The tool and the resources that it makes."""
+class Gzipped(PersonalResources):
+    """The files of a session as resources, and the tool that makes them."""
+
+    template = ResourceTemplate(
+        uri_template=TEMPLATE,
+        name="Session file",
+        title="File of this session",
+        description="A file that gzip-file-as-resource made; it vanishes with the session",
+        mime_type=MIME_TYPE,
+        icons=[icon()],
+    )
 
     def __init__(self, files: SessionFiles | None) -> None:
         self._files = files
@@ -125,7 +139,7 @@ class Gzip:
                 description="A link to a resource of this session, or the resource itself",
             ),
         ] = "resourceLink",
-    ) -> list[ResourceLink | EmbeddedResource | TextContent]:
+    ) -> Content:
         try:
             # Compressing keeps a processor busy, and this process has others to serve.
             compressed = await anyio.to_thread.run_sync(compress, data)
@@ -163,49 +177,34 @@ class Gzip:
         note = "Without a session there is nothing to link to, so the file itself follows:"
         return [TextContent(type="text", text=note), embedded]
 
-    async def read(self, name: str, ctx: Context) -> bytes:
-        session = find_session(ctx.request_context)
-        data = None
-        if session is not None and self._files is not None:
-            data = await self._files.read(session.record.id, name)
-        if data is None:
-            raise ResourceNotFoundError(f"Unknown resource: {uri_of(name)}")
-        return data
+    def owns(self, uri: str) -> bool:
+        return uri.startswith("session:")
 
-    async def suggest(self, ctx: RequestContext, argument: str, known: Mapping[str, str]) -> list[str]:
-        """Names for the template: the session's files."""
-        session = find_session(ctx)
-        if session is None or self._files is None or argument != "name":
-            return []
-        return sorted(await self._files.names(session.record.id))
-
-    async def listed(self, ctx: RequestContext) -> list[tuple[str, Resource]]:
-        """The session's files, for `resources/list`."""
-        session = find_session(ctx)
-        if session is None or self._files is None:
-            return []
+    async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
         return [
             (name, Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()]))
-            for name in sorted(await self._files.names(session.record.id))
+            for name in await self._names(person)
         ]
 
+    async def read(self, person: Person, uri: str) -> bytes | None:
+        if person.session is None or self._files is None or not uri.startswith(PREFIX):
+            return None
+        return await self._files.read(person.session.record.id, uri.removeprefix(PREFIX))
 
-def register(server: MCPServer, files: SessionFiles | None) -> Gzip:
-    """Add the tool, and the template of the files that it makes."""
-    theme = Gzip(files)
+    async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Sequence[str]:
+        return await self._names(person) if variable == "name" else []
+
+    async def _names(self, person: Person) -> Sequence[str]:
+        if person.session is None or self._files is None:
+            return []
+        return sorted(await self._files.names(person.session.record.id))
+
+
+def register(server: MCPServer, gzipped: Gzipped) -> None:
     server.add_tool(
-        theme.gzip_file_as_resource,
+        gzipped.gzip_file_as_resource,
         name="gzip-file-as-resource",
         title="Gzip a file as a resource",
         description="Compresses data into a resource of this session; takes data: URIs only",
         annotations=FILING,
     )
-    server.resource(
-        TEMPLATE,
-        name="Session file",
-        title="File of this session",
-        description="A file that gzip-file-as-resource made; it vanishes with the session",
-        mime_type=MIME_TYPE,
-        icons=[icon()],
-    )(theme.read)
-    return theme

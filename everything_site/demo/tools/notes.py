@@ -9,9 +9,10 @@ from mcp.types import ResourceLink, TextContent, ToolAnnotations
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes, User, current_user
+from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes
 from everything_site.demo.tools.basics import Number
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.resources import Person, current_person
 
 MAX_TITLE = 200
 MAX_TEXT = 20_000
@@ -67,11 +68,11 @@ def _without_default(schema: dict[str, Any]) -> None:
 Content = list[TextContent | ResourceLink]
 
 
-def _user() -> User:
-    user = current_user()
-    if user is None:
+def _person() -> Person:
+    person = current_person()
+    if not person.is_signed_in:
         raise ToolError("notes belong to a person, and nobody is signed in")
-    return user
+    return person
 
 
 class NoteTools:
@@ -82,9 +83,9 @@ class NoteTools:
         self._store = notes.store
 
     async def create_note(self, title: Title, text: Text) -> Content:
-        user = _user()
-        note = await self._create(user, title, text)
-        return [TextContent(type="text", text=f"Created note {note.id}."), self._link(user, note)]
+        person = _person()
+        note = await self._create(person, title, text)
+        return [TextContent(type="text", text=f"Created note {note.id}."), self._link(person, note)]
 
     async def draft_note(
         self,
@@ -100,14 +101,14 @@ class NoteTools:
             ),
         ] = 1,
     ) -> Content:
-        user = _user()
+        person = _person()
         lines: list[str] = []
         while len(lines) < DRAFT_LINES:
             await anyio.sleep(secondsPerLine)
             lines.append(f"Line {len(lines) + 1} about {title}.")
             await ctx.report_progress(len(lines), DRAFT_LINES, f"Drafted line {len(lines)} of {DRAFT_LINES}")
-        note = await self._create(user, title, "\n".join(lines))
-        return [TextContent(type="text", text=f"Drafted note {note.id}."), self._link(user, note)]
+        note = await self._create(person, title, "\n".join(lines))
+        return [TextContent(type="text", text=f"Drafted note {note.id}."), self._link(person, note)]
 
     async def edit_note(
         self,
@@ -122,40 +123,40 @@ class NoteTools:
             Field(description="The new title; absent to keep the old", json_schema_extra=_without_default),
         ] = KEPT,
     ) -> Content:
-        user = _user()
+        person = _person()
         if text is None and title is None:
             raise ToolError("there is nothing to change: give a text, a title or both")
-        note = await self._store.edit(user, self._notes.id_of(user, noteId), title, text)
+        note = await self._store.edit(person, self._notes.id_of(person, noteId), title, text)
         if note is None:
             raise ToolError(f"you have no note {noteId}")
         # The bus matches by URI, which only this user's subscriptions can name.
-        await ctx.notify_resource_updated(self._notes.uri_of(user, note.id))
+        await ctx.notify_resource_updated(self._notes.uri_of(person, note.id))
         if title is not None:
-            await self._store.announce(user)  # the list shows titles
-        return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(user, note)]
+            await self._store.announce(person)  # the list shows titles
+        return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(person, note)]
 
     async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
-        user = _user()
-        note_id = self._notes.id_of(user, noteId)
-        if not await self._store.delete(user, note_id):
+        person = _person()
+        note_id = self._notes.id_of(person, noteId)
+        if not await self._store.delete(person, note_id):
             raise ToolError(f"you have no note {noteId}")
-        await self._store.announce(user)
+        await self._store.announce(person)
         # Who follows the note alone learns by reading it that it has gone.
-        await ctx.notify_resource_updated(self._notes.uri_of(user, note_id))
+        await ctx.notify_resource_updated(self._notes.uri_of(person, note_id))
         return [TextContent(type="text", text=f"Deleted note {note_id}.")]
 
-    async def _create(self, user: User, title: str, text: str) -> Note:
+    async def _create(self, person: Person, title: str, text: str) -> Note:
         try:
-            note = await self._store.create(user, title, text)
+            note = await self._store.create(person, title, text)
         except TooManyNotes as error:
             raise ToolError(f"there are too many notes; delete some first ({error})") from error
-        await self._store.announce(user)
+        await self._store.announce(person)
         return note
 
-    def _link(self, user: User, note: Note) -> ResourceLink:
+    def _link(self, person: Person, note: Note) -> ResourceLink:
         return ResourceLink(
             type="resource_link",
-            uri=self._notes.uri_of(user, note.id),
+            uri=self._notes.uri_of(person, note.id),
             name=f"note-{note.id}",
             title=note.title,
             mime_type=MIME_TYPE,

@@ -5,12 +5,12 @@ Defined for 2026-07-28; the methods answer older revisions alike, without the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from mcp.server import ServerRequestContext
-from mcp.server.extension import Extension, MethodBinding, ResourceBinding
+from mcp.server.extension import MethodBinding, ResourceBinding
 from mcp.server.mcpserver.resources import BinaryResource, TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
@@ -18,14 +18,14 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from mcp_app.extensions.skills.skill import SCHEME, Skill, SkillFile
+from mcp_app.protocol.pages import page
+from mcp_app.server import Extension
 
 IDENTIFIER = "io.modelcontextprotocol/skills"
 DIRECTORY = "inode/directory"
 TTL_MS = 300_000  # the skills change with the server's version only, and are the same for everybody
 
 Context = ServerRequestContext[Any, Any]
-Page = Callable[[Sequence[Any], str | None, int, str, Callable[[Any], str]], tuple[list[Any], str | None]]
-"""Cuts a page out of a list: (items, cursor, size, list, key of an item) to (page, next cursor)."""
 
 
 class GetSkillParams(RequestParams):
@@ -45,15 +45,13 @@ class Skills(Extension):
 
     Args:
         skills: What is served.
-        page: How lists are paged.
         page_size: How many skills, or how many files of a directory, make a page.
     """
 
     identifier = IDENTIFIER
 
-    def __init__(self, skills: Sequence[Skill], page: Page, *, page_size: int = 50) -> None:
+    def __init__(self, skills: Sequence[Skill], *, page_size: int = 50) -> None:
         self._skills = {skill.uri: skill for skill in skills}
-        self._page = page
         self._page_size = page_size
         self._directories = _directories(skills)
 
@@ -76,7 +74,7 @@ class Skills(Extension):
         """skills/list. An entry is whole: its files are never split over pages."""
         assert isinstance(params, PaginatedRequestParams)
         found = list(self._skills.values())
-        skills, cursor = self._page(found, params.cursor, self._page_size, "skills", attrgetter("uri"))
+        skills, cursor = page(found, params.cursor, self._page_size, "skills", attrgetter("uri"))
         return _with_cursor({"skills": [skill.entry() for skill in skills], **_freshness(ctx)}, cursor)
 
     async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
@@ -94,7 +92,7 @@ class Skills(Extension):
         if children is None:
             raise MCPError(INVALID_PARAMS, f"Not a directory resource: {params.uri}", {"uri": params.uri})
         # The cursor names the directory too, so that it is refused in another one.
-        found, cursor = self._page(children, params.cursor, self._page_size, params.uri, itemgetter("uri"))
+        found, cursor = page(children, params.cursor, self._page_size, params.uri, itemgetter("uri"))
         return _with_cursor({"resources": found}, cursor)
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
-from mcp.server.extension import Extension, MethodBinding
-from mcp.server.mcpserver import MCPServer
+from mcp.server.extension import MethodBinding
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
@@ -24,7 +24,6 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
-    MISSING_REQUIRED_CLIENT_CAPABILITY,
     PROTOCOL_VERSION_META_KEY,
     CallToolRequestParams,
     CallToolResult,
@@ -37,24 +36,23 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from mcp_app.asking import UnfitAnswer, checked, validated
 from mcp_app.auth.tokens import grant_of
+from mcp_app.conf import conf
+from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
+from mcp_app.extensions.tasks.listen import TaskListener
 from mcp_app.extensions.tasks.runs import TaskRun, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.extensions.tasks.task import Task
+from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.schema_messages import problems
-from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
-
-IDENTIFIER = "io.modelcontextprotocol/tasks"
+from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, ServerMiddleware
+from mcp_app.server import Engine, Extension
 
 _METHODS = _GET, _UPDATE, _CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
 
 Context = ServerRequestContext[Any, Any]
 
 _REQUESTS: TypeAdapter[InputRequest] = TypeAdapter(InputRequest)
-
-LONGEST_TASK_ID = 128
-"""Characters; those made here are shorter."""
 
 _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
 """What of a call's `_meta` its task needs. A progress token or a log level means nothing to a task."""
@@ -63,29 +61,13 @@ _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_IN
 class TaskParams(RequestParams):
     """Parameters of `tasks/get` and `tasks/cancel`."""
 
-    task_id: str = Field(max_length=LONGEST_TASK_ID)
+    task_id: str = Field(max_length=LONGEST_ID)
 
 
 class UpdateTaskParams(TaskParams):
     """Parameters of `tasks/update`. A key that is not outstanding is ignored, whatever it maps to."""
 
     input_responses: dict[str, Any]
-
-
-def is_declared(ctx: Context) -> bool:
-    """Whether this request's client declared the extension, at a revision that has it."""
-    declared = ctx.session.client_capabilities
-    extensions = declared.extensions if declared is not None else None
-    return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and IDENTIFIER in (extensions or {})
-
-
-def not_declared() -> MCPError:
-    """The error for a request that needs the extension (SEP-2663, "Capability Negotiation")."""
-    return MCPError(
-        MISSING_REQUIRED_CLIENT_CAPABILITY,
-        f"The client did not declare the extension {IDENTIFIER}",
-        {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}},
-    )
 
 
 def principal() -> str:
@@ -101,26 +83,47 @@ def _grant() -> str | None:
 
 
 class Tasks(Extension):
-    """The tasks extension. Pass it to the server's constructor, then `install` it there.
+    """The tasks extension.
 
     Args:
-        store: Where the tasks are.
         tools: The tools that become tasks, by name.
     """
 
     identifier = IDENTIFIER
 
-    def __init__(self, store: TaskStore, tools: Mapping[str, TaskSupport]) -> None:
-        self.store = store
+    def __init__(self, tools: Mapping[str, TaskSupport]) -> None:
         self._tools = tools
-        self._server: MCPServer[Any]
-        self.runs: TaskRuns
+        self.store: TaskStore
 
-    def install(self, server: MCPServer[Any]) -> None:
-        """Run tasks by this server. Needed once its session manager is there."""
-        self._server = server
-        self.runs = TaskRuns(self.store, server.session_manager.app, self._may_repeat)
-        server.middleware.append(self._refuse_undeclared)
+    def attach(self, engine: Engine) -> None:
+        super().attach(engine)
+        self.store = TaskStore(
+            engine.redis,
+            engine.bus,
+            ttl_seconds=conf.task_seconds,
+            poll_ms=conf.task_poll_milliseconds,
+            lease_seconds=conf.lease_seconds,
+            max_tasks=conf.max_tasks,
+        )
+        # A task that asks keeps its state sealed like any other, and may be answered until its end.
+        self.state_seconds = max(
+            (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0
+        )
+
+    @cached_property
+    def runs(self) -> TaskRuns:
+        """The runs of this process."""
+        return TaskRuns(self.store, self.engine.server.session_manager.app, self._may_repeat)
+
+    def middleware(self) -> Sequence[ServerMiddleware[Any]]:
+        return (self._refuse_undeclared, TaskListener(self.store, self.find))
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    async def drain(self) -> None:
+        """Abandon what runs here; whoever asks for one of these tasks settles it."""
+        await self.runs.aclose()
 
     def methods(self) -> Sequence[MethodBinding]:
         versions = frozenset(MODERN_PROTOCOL_VERSIONS)
@@ -180,7 +183,7 @@ class Tasks(Extension):
 
     def _can_run(self, params: CallToolRequestParams) -> bool:
         """Whether the arguments of a call fit the tool's schema."""
-        find_schema = self._server.session_manager.app.get_tool_input_schema
+        find_schema = self.engine.server.session_manager.app.get_tool_input_schema
         schema = find_schema(params.name) if find_schema is not None else None
         return schema is None or not problems(schema, params.arguments or {})
 
@@ -240,7 +243,7 @@ class Tasks(Extension):
         return task
 
     async def _may_repeat(self, tool_name: str) -> bool:
-        for tool in await self._server.list_tools():
+        for tool in await self.engine.server.list_tools():
             if tool.name == tool_name and tool.annotations is not None:
                 return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
         return False

@@ -10,7 +10,7 @@ process died, and loses nothing when a wake-up is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,9 +18,11 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from redis.exceptions import RedisError
 
-from mcp_app.exceptions import Unavailable
-from mcp_app.extensions.tasks.extension import LONGEST_TASK_ID, Tasks, is_declared, not_declared
+from mcp_app.extensions.tasks.declaration import is_declared, not_declared
+from mcp_app.extensions.tasks.store import TaskStore
+from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol.listen import Send, beside
 from mcp_app.sdk import CallNext, HandlerResult
 
@@ -31,10 +33,16 @@ Context = ServerRequestContext[Any, Any]
 
 
 class TaskListener:
-    """The middleware. Append it to the server's."""
+    """The middleware.
 
-    def __init__(self, tasks: Tasks) -> None:
-        self._tasks = tasks
+    Args:
+        store: Where the tasks are.
+        find: Finds a task of the current principal, by its id and with the lifespan's state.
+    """
+
+    def __init__(self, store: TaskStore, find: Callable[[str, Any], Awaitable[Task | None]]) -> None:
+        self._store = store
+        self._find = find
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         wanted = _wanted(ctx)
@@ -45,7 +53,7 @@ class TaskListener:
         followed = [
             task_id
             for task_id in dict.fromkeys(wanted[:MAX_TASKS])
-            if await self._tasks.find(task_id, ctx.lifespan_context) is not None
+            if await self._find(task_id, ctx.lifespan_context) is not None
         ]
 
         async def follow(send: Send) -> None:
@@ -60,11 +68,11 @@ class TaskListener:
     async def _follow(self, send: Send, task_id: str, lifespan_state: Any) -> None:
         """Send the task as it is now, and again whenever it has changed, until it ends."""
         sent: dict[str, Any] | None = None
-        with self._tasks.store.watch(task_id) as changed:
+        with self._store.watch(task_id) as changed:
             while True:
                 changed.clear()
-                with suppress(Unavailable):
-                    task = await self._tasks.find(task_id, lifespan_state)
+                with suppress(RedisError, OSError):
+                    task = await self._find(task_id, lifespan_state)
                     if task is None:
                         return
                     details = task.details()
@@ -74,7 +82,7 @@ class TaskListener:
                     if task.has_ended:
                         return
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._tasks.store.lease_seconds):
+                    async with asyncio.timeout(self._store.lease_seconds):
                         await changed.wait()
 
 
@@ -95,4 +103,4 @@ def _wanted(ctx: Context) -> list[str]:
         raise MCPError(
             INVALID_PARAMS, "Invalid params: `params.notifications.taskIds` must be an array of strings"
         )
-    return [task_id for task_id in task_ids if len(task_id) <= LONGEST_TASK_ID]
+    return [task_id for task_id in task_ids if len(task_id) <= LONGEST_ID]

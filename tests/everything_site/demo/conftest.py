@@ -3,9 +3,7 @@
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from everything_site.demo.server import build_server
-
-from .support import ERAS
+from .support import ERAS, build_server
 
 
 @pytest.fixture(scope="package")

@@ -1,7 +1,9 @@
 """Clients and single requests in memory, for the tests of this folder."""
 
+from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import anyio
@@ -9,6 +11,7 @@ from mcp.client import Client
 from mcp.server.connection import Connection
 from mcp.server.mcpserver import MCPServer
 from mcp.server.runner import serve_one
+from mcp.server.subscriptions import SubscriptionBus
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp.types import (
@@ -23,11 +26,37 @@ from mcp.types import (
     TextContent,
 )
 
+from everything_site.demo.server import assemble
+from mcp_app.extensions.tasks.extension import Tasks
+from mcp_app.server import Engine
+from tests.support.engine import make_engine
+
 LEGACY = "legacy"  # the SDK client's mode for the revisions with a handshake
 MODERN = "2026-07-28"
 ERAS = (LEGACY, MODERN)
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
+
+
+class EngineWithoutTasks(Engine):
+    """An engine whose server has no tasks: its tools run at once, for every client."""
+
+    def options(self, *, extensions: Sequence[Any] = (), **more: Any) -> dict[str, Any]:
+        kept = [extension for extension in extensions if not isinstance(extension, Tasks)]
+        return super().options(extensions=kept, **more)
+
+
+def build_server(
+    *,
+    fixtures: bool = False,
+    session_files: Any = None,
+    note_store: Any = None,
+    subscriptions: SubscriptionBus | None = None,
+) -> MCPServer:
+    """The demonstration, on such an engine."""
+    return make_engine(EngineWithoutTasks, subscriptions).build(
+        partial(assemble, session_files=session_files, note_store=note_store, with_fixtures=fixtures)
+    )
 
 
 class Answers:

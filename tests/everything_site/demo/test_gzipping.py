@@ -9,12 +9,11 @@ import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from everything_site.demo.server import build_server
 from everything_site.demo.tools import gzipping
 from everything_site.demo.tools.gzipping import MAX_BYTES, MAX_FILES, TooManyFiles, decode_data_uri
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
-from .support import MODERN, WAIT, Exchange, connect, text, texts
+from .support import MODERN, WAIT, Exchange, build_server, connect, text, texts
 
 NAME = "gzip-file-as-resource"
 

@@ -12,9 +12,7 @@ from mcp.types import (
     TextContent,
 )
 
-from everything_site.demo.server import build_server
-
-from .support import MODERN, Answers, connect, text, texts
+from .support import MODERN, Answers, build_server, connect, text, texts
 
 PREFIX = "test_input_required_result_"
 
@@ -161,10 +159,7 @@ async def test_a_state_of_one_tool_is_no_state_of_another(fixture_server):
 
 
 async def test_two_processes_with_one_key_understand_each_other():
-    from mcp.server.mcpserver import RequestStateSecurity
-
-    security = RequestStateSecurity(keys=[b"k" * 32])
-    one, two = (build_server(fixtures=True, request_state_security=security) for _ in range(2))
+    one, two = build_server(fixtures=True), build_server(fixtures=True)
     async with connect(one, MODERN, Answers()) as client:
         first = await play(client, "request_state")
     async with connect(two, MODERN, Answers()) as client:

@@ -21,12 +21,11 @@ from mcp.types import (
 )
 
 from everything_site.demo.notes import Note
-from everything_site.demo.server import build_server
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 from tests.e2e.tools import CALLS, VALUES, Person, text_of
 from tests.support.clock import run_without_waiting
 
-from .support import MODERN
+from .support import MODERN, build_server
 from .test_notes import Store, signed_in
 
 FAILS = {

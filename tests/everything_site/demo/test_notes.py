@@ -13,11 +13,11 @@ from mcp.server.auth.provider import AccessToken
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReference
 
-from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes, User
-from everything_site.demo.server import build_server
+from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
+from mcp_app.resources import Person
 
-from .support import LEGACY, MODERN, WAIT, Exchange, connect, texts
+from .support import LEGACY, MODERN, WAIT, Exchange, build_server, connect, texts
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -299,7 +299,7 @@ async def test_a_bad_argument_is_explained_in_words(server, store, era, name, ar
             result = await client.call_tool(name, arguments)
     assert result.is_error
     assert said in texts(result)[0]
-    assert len(store.notes[User("https://as", "alice")]) == 1
+    assert len(store.notes[Person("https://as", "alice")]) == 1
 
 
 async def test_a_note_can_be_named_by_its_uri(server, store, era):
@@ -392,7 +392,7 @@ async def test_what_a_tool_does_to_notes_is_announced_in_its_annotations(server)
 
 
 async def test_each_note_that_stays_is_in_one_page_while_others_are_deleted(store, server):
-    user = User("https://as", "alice")
+    user = Person("https://as", "alice")
     store.notes[user] = {f"n{number}": Note(number, f"n{number}", "t", "x", NOW) for number in range(30)}
     with signed_in("alice"):
         async with connect(server, MODERN) as client:

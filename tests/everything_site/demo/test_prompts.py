@@ -4,9 +4,9 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
-from everything_site.demo.completions import matching
+from mcp_app.protocol.completions import matching
 
-from .support import connect
+from .support import build_server, connect
 
 
 async def test_every_prompt_and_argument_is_described(fixture_server, era):
@@ -90,8 +90,6 @@ async def test_each_missing_argument_is_named(fixture_server, era, name, argumen
 
 async def test_a_prompt_that_crashes_is_not_the_callers_fault(server, era):
     from mcp.server.mcpserver.prompts import Prompt
-
-    from everything_site.demo.server import build_server
 
     async def broken() -> str:
         raise ZeroDivisionError("secret")

@@ -66,7 +66,7 @@ async def test_odd_resources_are_text_and_even_ones_base64(server, era):
     "cursor",
     ["", "x", "10", base64.b64encode(b"resources:-1").decode(), base64.b64encode(b"tools:10").decode()],
 )
-@pytest.mark.parametrize("verb", ["list_resources", "list_tools", "list_prompts", "list_resource_templates"])
+@pytest.mark.parametrize("verb", ["list_tools", "list_prompts", "list_resource_templates"])
 async def test_a_bad_cursor_is_refused_by_every_list(server, era, verb, cursor):
     # Specification, server/utilities/pagination, "Error Handling".
     if verb == "list_tools" and cursor == base64.b64encode(b"tools:10").decode():
@@ -174,7 +174,7 @@ async def test_the_template_names_no_type_since_its_resources_differ(server, era
     assert template.mime_type is None
 
 
-@pytest.mark.parametrize("verb", ["list_resources", "list_tools", "list_prompts", "list_resource_templates"])
+@pytest.mark.parametrize("verb", ["list_tools", "list_prompts", "list_resource_templates"])
 async def test_lists_say_at_2026_07_28_how_long_they_are_fresh(server, verb):
     async with connect(server, MODERN) as client:
         result = await getattr(client, verb)()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import InMemorySubscriptionBus, ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp.types import RequestParams
@@ -12,9 +13,11 @@ from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 import everything_site.demo
 import mcp_app
-from everything_site.demo.server import build_server
+from everything_site.demo.apps import hello_world
+from everything_site.demo.server import skills
+from tests.support.engine import make_engine
 
-from .support import Exchange, connect
+from .support import Exchange, build_server, connect
 
 PROTOCOL = Path(mcp_app.__file__).parent / "protocol"
 DEMO = Path(everything_site.demo.__file__).parent
@@ -59,7 +62,12 @@ async def test_every_older_revision_is_told_of_the_extensions_that_it_can_use(ve
         def methods(self):
             return [MethodBinding("newest/get", RequestParams, None, frozenset({"2026-07-28"}))]
 
-    server = build_server(extensions=[ForTheNewest()])
+    def build(engine):
+        return MCPServer(
+            "test", **engine.options(extensions=[ForTheNewest(), skills(), hello_world.extension()])
+        )
+
+    server = make_engine().build(build)
     result = await Exchange(version=version).run(
         server, "initialize", {**GREETING, "protocolVersion": version}
     )

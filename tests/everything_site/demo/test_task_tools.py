@@ -8,7 +8,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult
 
 from everything_site.demo.server import task_tools
-from everything_site.demo.tools import notes, tasks
+from everything_site.demo.tools import tasks
 
 from .support import LEGACY, MODERN, Answers, connect, text, texts
 
@@ -20,11 +20,9 @@ def no_waiting(monkeypatch):
 
 
 async def test_every_task_tool_is_served(server, fixture_server):
-    with_notes = set(notes.SUPPORT)  # served where there is a place for notes (`test_notes`)
-    assert set(task_tools()) - with_notes <= {tool.name for tool in await server.list_tools()}
-    assert set(task_tools(fixtures=True)) - with_notes <= {
-        tool.name for tool in await fixture_server.list_tools()
-    }
+    assert set(task_tools()) <= {tool.name for tool in await server.list_tools()}
+    with_fixtures = {tool.name for tool in await fixture_server.list_tools()}
+    assert set(task_tools(with_fixtures=True)) <= with_fixtures
 
 
 async def test_a_slow_computation_says_how_far_it_is(server, era):

@@ -39,6 +39,10 @@ TOOLS = {
     "confirm_delete",
     "simulate-research-query",
     "mcp_apps_hello_world",
+    "create-note",
+    "draft-note",
+    "edit-note",
+    "delete-note",
 }
 
 

@@ -3,9 +3,7 @@
 import pytest
 from opentelemetry import trace
 
-from everything_site.demo.server import build_server
-
-from .support import connect
+from .support import build_server, connect
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b7"
 

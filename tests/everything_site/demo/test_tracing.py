@@ -5,7 +5,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
 from opentelemetry import trace
 
-from everything_site.demo.server import build_server
+from .support import build_server
 
 
 def _traced(server: MCPServer) -> bool:

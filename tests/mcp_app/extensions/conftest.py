@@ -170,7 +170,7 @@ async def demonstration(redis, monkeypatch):
     """One process with the tools and fixtures of the server itself, which do not wait."""
     monkeypatch.setattr("everything_site.demo.tools.tasks.STAGE_SECONDS", 0)
     monkeypatch.setattr("everything_site.demo.fixtures.tasks.JOB_SECONDS", 0)
-    support = {name: how for name, how in task_tools(fixtures=True).items() if name != "draft-note"}
+    support = {name: how for name, how in task_tools(with_fixtures=True).items() if name != "draft-note"}
     process = Process(redis, Hub(), None, support)
     yield process
     await process.tasks.runs.aclose()

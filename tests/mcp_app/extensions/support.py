@@ -11,17 +11,18 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.connection import Connection
 from mcp.server.mcpserver import MCPServer
-from mcp.server.request_state import RequestStateSecurity
 from mcp.server.runner import serve_one
+from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from redis.asyncio import Redis
 
-from everything_site.demo.server import build_server
-from mcp_app.extensions.tasks.extension import IDENTIFIER, Tasks
-from mcp_app.extensions.tasks.listen import TaskListener
+from everything_site.demo.server import assemble
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
+from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.store import TaskStore, lease_key
+from mcp_app.server import Engine
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
 MODERN = "2026-07-28"
@@ -90,27 +91,38 @@ class Request:
         return self.sent
 
 
+class StoringTasks(Tasks):
+    """The extension with a store that has its own limits."""
+
+    def __init__(self, support, limits):
+        super().__init__(support)
+        self.limits = limits
+
+    def attach(self, engine):
+        super().attach(engine)
+        self.store = TaskStore(engine.redis, engine.bus, **self.limits)
+
+
 class Process:
     """One process: a server with the extension, on the Redis that all share. Without tools, our server."""
 
     def __init__(self, redis: Redis, hub: Hub, tools, support, **store: Any):
         self.redis = redis
         self.bus = hub.bus()
-        self.store = TaskStore(redis, self.bus, **store)
         self.support = support
-        self.tasks = Tasks(self.store, support)
-        security = RequestStateSecurity(keys=[b"k" * 32])
-        self.server: MCPServer[Any]
-        if tools is None:
-            self.server = build_server(
-                fixtures=True, extensions=[self.tasks], request_state_security=security
-            )
-        else:
-            self.server = MCPServer("test", extensions=[self.tasks], request_state_security=security)
-            tools(self.server)
-            self.server.streamable_http_app()
-        self.server.middleware.append(TaskListener(self.tasks))
-        self.tasks.install(self.server)
+        engine = Engine(redis, self.bus, InMemorySubscriptionBus(), [b"k" * 32])
+
+        def build(engine):
+            server = MCPServer("test", **engine.options(extensions=[StoringTasks(support, store)]))
+            tools(server)
+            return server
+
+        def demonstration(engine):
+            return assemble(engine, session_files=None, note_store=None, with_fixtures=True)
+
+        self.server: MCPServer[Any] = engine.build(demonstration if tools is None else build)
+        [self.tasks] = [extension for extension in engine.extensions if isinstance(extension, Tasks)]
+        self.store = self.tasks.store
 
     async def request(
         self, method, params=None, *, person="alice", capabilities=None, version=MODERN, request=None

@@ -9,10 +9,9 @@ from mcp.server.runner import serve_one
 from mcp.shared.exceptions import MCPError
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, INVALID_PARAMS, PROTOCOL_VERSION_META_KEY
 
-from everything_site.demo.server import build_server
 from mcp_app.extensions.skills.extension import IDENTIFIER, Skills
 from mcp_app.extensions.skills.skill import load_skills, parse_frontmatter
-from mcp_app.protocol.pages import page
+from tests.everything_site.demo.support import build_server
 
 from .support import MODERN, Request
 
@@ -125,7 +124,7 @@ async def test_a_cursor_of_one_directory_is_refused_in_another(tmp_path):
             (tmp_path / name).mkdir(exist_ok=True)
             (tmp_path / name / file).write_text("x")
         (tmp_path / name / "SKILL.md").write_text(SKILL.format(name=name))
-    server = MCPServer("test", extensions=[Skills(load_skills(tmp_path), page, page_size=1)])
+    server = MCPServer("test", extensions=[Skills(load_skills(tmp_path), page_size=1)])
     server.streamable_http_app()
     first = await send(server, "resources/directory/read", {"uri": "skill://one"})
     with pytest.raises(MCPError):

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
+from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.runtime import Runtime
 from tests.support.asgi import PATIENCE, Http, Response, application
 
@@ -32,6 +33,12 @@ class Process:
     async def stop(self) -> None:
         await self.http.close()
         await self.runtime.stop()
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks extension of its server."""
+        [tasks] = [one for one in self.runtime.engine.extensions if isinstance(one, Tasks)]
+        return tasks
 
     @property
     def tokens(self) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from tests.mcp_app.transports.support import Process, Session, headers_for, initialize, modern, request
 from tests.support.asgi import Response
 

@@ -219,7 +219,7 @@ async def test_a_call_is_handed_over_as_often_as_its_processes_are_stopped_in_or
     last = await stream.next_event()
     for leaving, process in ((one, other), (other, one), (one, other), (other, one)):
         held[process].started.clear()
-        await leaving.runtime.calls.hand_over()
+        await leaving.runtime.calls.drain()
         await stream.drop()
         stream = await session.get(process, last.id)
         await within(held[process].started.wait())

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from mcp.server import request_state
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import Context, RequestStateSecurity
 from mcp.types import InputRequiredResult
 
 from mcp_app.asking import form
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
+from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.runtime import state_seconds
 from tests.mcp_app.transports.support import (
     EVERYTHING,
     Process,
@@ -24,6 +24,7 @@ from tests.mcp_app.transports.support import (
     text_of,
     tool_call,
 )
+from tests.support.engine import make_engine
 from tests.support.waiting import eventually
 
 NAMED = {"action": "accept", "content": {"name": "Ada"}}
@@ -174,6 +175,12 @@ async def test_a_root_that_is_no_file_is_refused(one: Process, session: Session)
 
 
 def test_a_state_is_good_for_as_long_as_any_task_lives(mcp_settings: Any) -> None:
+    def state_seconds(tools: dict[str, TaskSupport]) -> float:
+        security: RequestStateSecurity = make_engine().options(extensions=[Tasks(tools)])[
+            "request_state_security"
+        ]
+        return security.ttl
+
     mcp_settings.MCP_TASK_SECONDS = 900
     assert state_seconds({"a": TaskSupport()}) == 900
     assert state_seconds({"a": TaskSupport(ttl_seconds=60)}) == 600
@@ -185,7 +192,7 @@ def test_a_state_is_good_for_as_long_as_any_task_lives(mcp_settings: Any) -> Non
 async def test_a_task_that_asks_with_a_state_can_be_answered_until_its_end(
     start_process: Callable[[], Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.runtime.task_tools", lambda **_: {"asks": TaskSupport()})
+    monkeypatch.setattr("everything_site.demo.server.task_tools", lambda **_: {"asks": TaskSupport()})
     one = start_process()
 
     async def asks(ctx: Context) -> str | InputRequiredResult:

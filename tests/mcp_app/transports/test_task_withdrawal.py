@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_app.announcements import withdraw_access
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.store import withdrawn_key
 from mcp_app.extensions.tasks.support import TaskSupport
 from tests.mcp_app.transports.support import Held, Process, modern, within
@@ -47,7 +47,7 @@ async def consent_is_given_again(one: Process) -> AsyncIterator[None]:
 @pytest.fixture
 def held(one: Process) -> Held:
     made = Held(one)
-    one.runtime.tasks._tools = {**one.runtime.tasks._tools, "held": TaskSupport()}
+    one.tasks._tools = {**one.tasks._tools, "held": TaskSupport()}
     return made
 
 

@@ -1,0 +1,68 @@
+"""What this engine adds to any server of the SDK: everything that follows from the protocol alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp.server.extension import Extension
+from mcp.server.mcpserver import MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+
+from mcp_app.protocol import completions, older_revisions, pages, rounds, session_features, tracing
+from mcp_app.protocol.capabilities import CompleteCapabilities
+from mcp_app.protocol.error_codes import SpecifiedErrors
+from mcp_app.protocol.personal import PersonalResources
+from mcp_app.protocol.readable import Readable
+from mcp_app.protocol.server_info import name_server_briefly
+
+
+def install(
+    server: MCPServer[Any],
+    *,
+    extensions: Sequence[Extension] = (),
+    providers: Sequence[PersonalResources] = (),
+    page_size: int,
+    resource_page_size: int,
+    max_body_bytes: int,
+) -> None:
+    """Complete a server whose tools, prompts and resources are registered. Call it once.
+
+    Args:
+        server: The server.
+        extensions: Those that were given to its constructor.
+        providers: Resources that differ from person to person.
+        page_size: How many tools, prompts or templates make a page.
+        resource_page_size: How many resources do.
+        max_body_bytes: How long a request may be.
+    """
+    # Called for its side effect: the session manager, and through it the low-level server, by a public path.
+    # The SDK's own host and origin check is off because the transports in front of this server do it,
+    # for all revisions alike and with our settings.
+    server.streamable_http_app(
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=max_body_bytes,
+    )
+    app = server.session_manager.app
+    tracing.drop_unless_configured(app)
+
+    readable = Readable(server, providers)
+    readable.register(app)
+    session_features.register(app, readable.exists)
+    pages.register(server, app, providers, page_size=page_size, resource_page_size=resource_page_size)
+    older_revisions.register(app)
+    completions.register(server, app, providers)
+
+    find_schema = app.get_tool_input_schema
+    assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
+    listing = app.get_request_handler("tools/list")
+    assert listing is not None
+    server.middleware.extend(
+        (
+            readable.listen,
+            CompleteCapabilities(extensions),
+            name_server_briefly,
+            SpecifiedErrors(lambda name: find_schema(name) is not None, listing.handler),
+        )
+    )
+    rounds.register(server, max_body_bytes)

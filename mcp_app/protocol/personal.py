@@ -1,0 +1,92 @@
+"""Resources that each person has their own of, such as notes or the files of a session.
+
+The SDK lists and reads the same resources for everybody. A provider is asked as well, with the person who
+makes the request, wherever resources are listed, read, subscribed to, listened for or completed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server import ServerRequestContext
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import principal_components
+from mcp.types import Resource, ResourceTemplate
+
+from mcp_app.protocol.session_features import SessionState, find_session
+
+Context = ServerRequestContext[Any, Any]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who makes a request: a subject, and the issuer that vouches for it.
+
+    A subject is unique for its issuer only. Both are empty where nobody is signed in.
+    """
+
+    issuer: str = ""
+    subject: str = ""
+    session: SessionState | None = field(default=None, compare=False)
+    """The session of the request. There is none at 2026-07-28."""
+
+    @property
+    def is_signed_in(self) -> bool:
+        return bool(self.subject)
+
+
+def current_person(session: SessionState | None = None) -> Person:
+    """Who makes the current request, also while a task runs for them."""
+    token = get_access_token()
+    if token is None or token.subject is None:
+        return Person(session=session)
+    _, issuer, subject = principal_components(token)
+    return Person(issuer or "", subject or "", session)
+
+
+def person_of(ctx: Context) -> Person:
+    """Who makes this request, and in which session."""
+    return current_person(find_session(ctx))
+
+
+class PersonalResources:
+    """Base class of a provider. Give it to `Engine.options(resources=[…])`.
+
+    Attributes:
+        template: The template of all its URIs, listed by `resources/templates/list`. Its MIME type is that of
+            the resources.
+    """
+
+    template: ResourceTemplate
+
+    def owns(self, uri: str) -> bool:
+        """Whether this provider, and not the SDK, is asked for a URI, whether or not the resource exists."""
+        raise NotImplementedError
+
+    async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
+        """The resources of a person: each with a key, in the order of the keys.
+
+        Pages end at a key, so a key must stay with its resource while others come and go.
+        """
+        raise NotImplementedError
+
+    async def read(self, person: Person, uri: str) -> str | bytes | None:
+        """What a resource holds; None when the person has none of this URI."""
+        raise NotImplementedError
+
+    async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Iterable[str]:
+        """Values for a variable of the template.
+
+        Args:
+            person: Who types.
+            variable: The variable.
+            known: The values of other variables that are filled in already.
+        """
+        return ()
+
+
+def owner_of(uri: str, providers: Iterable[PersonalResources]) -> PersonalResources | None:
+    """The provider that is asked for a URI, if it is not the SDK."""
+    return next((provider for provider in providers if provider.owns(uri)), None)

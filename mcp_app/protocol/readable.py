@@ -1,0 +1,109 @@
+"""Reading resources, and which there are to follow: none is subscribed to, or listened for, that is missing.
+
+Specification up to 2025-11-25, server/resources, "Error Handling": a missing resource is -32002, here for
+`resources/subscribe` as for `resources/read`. 2026-07-28, basic/patterns/subscriptions, "Acknowledgment":
+what is acknowledged is the subset of the request that the server honors. The SDK honors every URI; here what
+does not exist is left out.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mcp.server import Server, ServerRequestContext
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INVALID_PARAMS,
+    BlobResourceContents,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    TextResourceContents,
+)
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
+
+from mcp_app.protocol.listen import URIS
+from mcp_app.protocol.personal import PersonalResources, owner_of, person_of
+from mcp_app.sdk import CallNext, HandlerResult
+
+RequestContext = ServerRequestContext[Any, Any]
+
+
+class Readable:
+    """What the current requester can read: the server's resources, and those of providers."""
+
+    def __init__(self, server: MCPServer[Any], providers: Sequence[PersonalResources]) -> None:
+        self._server = server
+        self._providers = providers
+
+    async def exists(self, ctx: RequestContext, uri: str) -> bool:
+        """Whether a resource of this URI can be read."""
+        provider = owner_of(uri, self._providers)
+        if provider is not None:
+            return await provider.read(person_of(ctx), uri) is not None
+        try:
+            await self._server.read_resource(uri, Context(request_context=ctx, mcp_server=self._server))
+        except ResourceNotFoundError:
+            return False
+        return True
+
+    def register(self, app: Server[Any]) -> None:
+        """Read what providers own from them; everything else is read by the handler that is there already."""
+        entry = app.get_request_handler("resources/read")
+        assert entry is not None
+        others = entry.handler
+
+        async def read(ctx: RequestContext, params: ReadResourceRequestParams) -> HandlerResult:
+            uri = params.uri
+            provider = owner_of(uri, self._providers)
+            if provider is None:
+                return await others(ctx, params)
+            found = await provider.read(person_of(ctx), uri)
+            if found is None:
+                raise MCPError(INVALID_PARAMS, f"Unknown resource: {uri}", {"uri": uri})
+            # It may change at any time, so it is stale at once (2026-07-28, server/utilities/caching).
+            return ReadResourceResult(contents=[_contents(provider, uri, found)], ttl_ms=0)
+
+        app.add_request_handler("resources/read", ReadResourceRequestParams, read)
+
+    async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
+        """A middleware for `subscriptions/listen`: what does not exist is not listened for."""
+        wanted = (ctx.params or {}).get("notifications")
+        if (
+            ctx.method != "subscriptions/listen"
+            or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            or not isinstance(wanted, Mapping)
+            or not isinstance(uris := wanted.get(URIS), list)
+            or not all(isinstance(uri, str) for uri in uris)
+        ):
+            return await call_next(ctx)
+        notifications = {**wanted, URIS: await self._existing(ctx, uris)}
+        return await call_next(replace(ctx, params={**(ctx.params or {}), "notifications": notifications}))
+
+    async def _existing(self, ctx: RequestContext, uris: list[str]) -> list[str]:
+        # What a provider has is looked up all at once: a request may name a thousand.
+        own: dict[PersonalResources, set[str]] = {}
+        found = []
+        for uri in uris:
+            provider = owner_of(uri, self._providers)
+            if provider is None:
+                exists = await self.exists(ctx, uri)
+            else:
+                if provider not in own:
+                    own[provider] = {resource.uri for _, resource in await provider.list(person_of(ctx))}
+                exists = uri in own[provider]
+            if exists:
+                found.append(uri)
+        return found
+
+
+def _contents(
+    provider: PersonalResources, uri: str, found: str | bytes
+) -> TextResourceContents | BlobResourceContents:
+    mime_type = provider.template.mime_type
+    if isinstance(found, str):
+        return TextResourceContents(uri=uri, mime_type=mime_type or "text/plain", text=found)
+    blob = base64.b64encode(found).decode()
+    return BlobResourceContents(uri=uri, mime_type=mime_type or "application/octet-stream", blob=blob)

@@ -1,0 +1,17 @@
+"""Engines that are connected to nothing, for servers that tests build and ask in memory."""
+
+from __future__ import annotations
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
+
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import connect
+from mcp_app.server import Engine
+
+
+def make_engine(kind: type[Engine] = Engine, subscriptions: SubscriptionBus | None = None) -> Engine:
+    """An engine whose subscriptions stay in memory."""
+    bus = Bus(get_channel_layer())
+    return kind(connect(settings.REDIS_URL), bus, subscriptions or InMemorySubscriptionBus(), [b"k" * 32])
