@@ -6,7 +6,7 @@ import tempfile
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from everything_site import valkey
 
@@ -25,6 +25,11 @@ def check_temporary_folder(app_configs: Any, **kwargs: Any) -> list[CheckMessage
                 id="everything_site.E001",
             )
         ]
+
+
+@register
+def check_variables(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [Warning(sentence, id="everything_site.W001") for sentence in settings.ENV.unknown]
 
 
 @register

@@ -11,7 +11,8 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error as default_server_error
 
-from mcp_app.exceptions import DATABASE_AWAY, RETRY_SECONDS, is_database_outage
+from mcp_app.database import is_database_outage
+from mcp_app.exceptions import RETRY_SECONDS, Store
 from oauth_app.api import is_api_request, refusal
 from oauth_app.cors import add_headers as add_cors_headers
 
@@ -51,7 +52,7 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     logger.error("the database cannot be used", extra={"path": request.path, "reason": str(error).strip()})
     response: HttpResponse
     if is_api_request(request) or not request.accepts("text/html"):
-        response = refusal("temporarily_unavailable", DATABASE_AWAY, 503)
+        response = refusal("temporarily_unavailable", Store.DATABASE.value, 503)
         add_cors_headers(response)
     else:
         response = render(request, "503.html", status=503)

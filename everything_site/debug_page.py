@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Any
 
@@ -14,11 +13,9 @@ _PASSWORD_IN_QUERY = re.compile(r"(?<=[?&]password=)[^&#\s]+", re.IGNORECASE)
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
-    """Masks passwords in URLs, such as REDIS_URL, and looks into dataclasses by the names of their fields."""
+    """Masks passwords in URLs, such as REDIS_URL."""
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = dataclasses.asdict(value)
         cleansed = super().cleanse_setting(key, value)
         return self._without_passwords(cleansed) if isinstance(cleansed, str) else cleansed
 

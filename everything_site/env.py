@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,71 +14,22 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from everything_site import public_url, stores
-from everything_site.variables import Variables
-from mcp_app.hosts import is_loopback
-from oauth_app.redirects import scheme_fault
-
-INTEGRATED = "integrated"
-SEPARATE = "separate"
-INTROSPECTION = "introspection"
-JWT = "jwt"
-
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-_MIN_SECRET_KEY_LENGTH = 32
-_SEPARATE_ONLY = (
-    "AUTH_SERVER_ISSUER",
-    "TOKEN_VERIFICATION",
-    "TOKEN_AUDIENCE",
-    "INTROSPECTION_URL",
-    "INTROSPECTION_CLIENT_ID",
-    "INTROSPECTION_CLIENT_SECRET",
-    "JWKS_URL",
-    "JWT_TYPES",
+from everything_site.conf import (
+    DERIVED,
+    FROM_ENVIRONMENT,
+    INTEGRATED,
+    INTROSPECTION,
+    JWT,
+    OF_THE_APPS,
+    SEPARATE_ONLY,
+    AnySetting,
+    Environment,
 )
+from everything_site.variables import Variables
+from mcp_app.conf import Conf as Mcp
+from mcp_app.hosts import is_loopback
 
-
-@dataclass(frozen=True)
-class TokenVerification:
-    """How the MCP server of separate mode checks the tokens of the other server."""
-
-    kind: str
-    issuer: str
-    audience: str
-    introspection_url: str
-    client_id: str
-    client_secret: str
-    jwks_url: str
-    jwt_types: list[str]
-
-
-@dataclass(frozen=True)
-class Environment:
-    """What the environment says, after defaults; `docs/configuration.md` explains each variable."""
-
-    port: int
-    base_uri: str
-    redis_url: str
-    database: dict[str, Any]
-    database_connections: int
-    auth_mode: str
-    auth_server_url: str
-    auth_server_port: int
-    token_verification: TokenVerification | None
-    rate_limits: bool
-    trusted_proxies: int
-    hsts_seconds: int
-    hsts_subdomains: bool
-    hsts_preload: bool
-    redirect_schemes: list[str]
-    client_id_metadata_documents: bool
-    secret_key: str
-    secret_key_fallbacks: list[str]
-    debug: bool
-    allowed_hosts: list[str]
-    allowed_origins: list[str]
-    conformance_fixtures: bool
-    mcp_server: str
+_INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.introspection_client_secret)
 
 
 def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment:
@@ -96,121 +46,129 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         ImproperlyConfigured: A value makes no sense; the message names the variable.
     """
     env = Variables(base_dir, process)
-    port = _port(env, "PORT", _local_port(env, "BASE_URI") or 3232)
-    base_uri = _http_url(env, "BASE_URI", f"http://localhost:{port}")
+    given = {setting.attribute: env.value(setting) for setting in Environment.declared()}
+    found = Environment(**given)
+    port = found.port
+    if not env.text("PORT"):
+        port = _local_port(found.base_uri) or port
+    auth_server_port = found.auth_server_port
+    if not env.text("AUTH_SERVER_PORT"):
+        auth_server_port = _local_port(found.auth_server_url) or auth_server_port
+    base_uri = _http_url("BASE_URI", found.base_uri or f"http://localhost:{port}")
     if base_uri.path:
         raise ImproperlyConfigured(
             "BASE_URI must have no path: clients look for metadata at the root of the host."
         )
-    local = is_loopback(base_uri.hostname)
-    debug = _boolean(env, "DEBUG", local)
-    auth_server_port = _port(env, "AUTH_SERVER_PORT", _local_port(env, "AUTH_SERVER_URL") or 3001)
-    auth_mode = _choice(env, "AUTH_MODE", (INTEGRATED, SEPARATE))
-    default_auth_server = (
-        base_uri if auth_mode == INTEGRATED else urlsplit(f"http://localhost:{auth_server_port}")
-    )
-    auth_server = _http_url(env, "AUTH_SERVER_URL", default_auth_server.geturl())
-    if auth_mode == INTEGRATED and auth_server != base_uri:
+    debug = found.debug if env.text("DEBUG") else is_loopback(base_uri.hostname)
+    is_integrated = found.auth_mode == INTEGRATED
+    default = base_uri.geturl() if is_integrated else f"http://localhost:{auth_server_port}"
+    auth_server = _http_url("AUTH_SERVER_URL", found.auth_server_url or default)
+    if is_integrated and auth_server != base_uri:
         raise ImproperlyConfigured(
             "AUTH_SERVER_URL names another server, which AUTH_MODE=integrated does not use: "
             "set AUTH_MODE=separate, or leave AUTH_SERVER_URL out."
         )
-    secret_key = _secret_key(env, base_dir, debug)
-    return Environment(
-        port=port,
-        base_uri=base_uri.geturl(),
-        redis_url=stores.redis_url(env.text("REDIS_URL"), base_dir),
-        database=stores.database(env.text("DATABASE_URL"), base_dir),
-        database_connections=_count(env, "DATABASE_CONNECTIONS", 20, least=1, most=1000),
-        auth_mode=auth_mode,
-        auth_server_url=auth_server.geturl(),
-        auth_server_port=auth_server_port,
-        token_verification=_token_verification(env, auth_mode, base_uri, auth_server, debug, secret_key),
-        rate_limits=_boolean(env, "RATE_LIMITS", True),
-        trusted_proxies=_count(env, "TRUSTED_PROXIES", 0),
-        hsts_seconds=_count(env, "HSTS_SECONDS", 31536000, most=10**9),
-        hsts_subdomains=_boolean(env, "HSTS_SUBDOMAINS", False),
-        hsts_preload=_boolean(env, "HSTS_PRELOAD", False),
-        client_id_metadata_documents=_boolean(env, "CLIENT_ID_METADATA_DOCUMENTS", True),
-        redirect_schemes=[_scheme(scheme) for scheme in _list(env, "REDIRECT_SCHEMES", ["cursor"])],
-        secret_key=secret_key,
-        secret_key_fallbacks=[
-            _long_enough("SECRET_KEY_FALLBACKS", key) for key in _list(env, "SECRET_KEY_FALLBACKS", [])
-        ],
-        debug=debug,
-        allowed_hosts=[_host(text) for text in _list(env, "ALLOWED_HOSTS", [])]
+    secret_key = found.secret_key or _kept_secret_key(base_dir, debug)
+    given |= {
+        "port": port,
+        "base_uri": base_uri.geturl(),
+        "redis_url": stores.redis_url(found.redis_url, base_dir),
+        "auth_server_url": auth_server.geturl(),
+        "auth_server_port": auth_server_port,
+        "auth_server_issuer": found.auth_server_issuer or auth_server.geturl(),
+        "secret_key": secret_key,
+        "debug": debug,
+        "allowed_hosts": [_host(text) for text in found.allowed_hosts]
         or _default_hosts(base_uri, auth_server),
-        allowed_origins=[_origin(text) for text in _list(env, "ALLOWED_ORIGINS", [base_uri.geturl()])],
-        conformance_fixtures=_boolean(env, "CONFORMANCE_FIXTURES", False),
-        mcp_server=env.text("MCP_SERVER") or "everything_site.demo.server.build",
+    }
+    return Environment(
+        database=stores.database(found.database_url, base_dir),
+        settings=_settings_of_apps(env, Environment(**given)),
+        given=[setting.variable for setting in FROM_ENVIRONMENT if env.text(setting.variable)],
+        unknown=env.unknown([*Environment.declared(), *OF_THE_APPS]),
+        **given,
     )
 
 
 def auth_server_fault(environment: Environment) -> str | None:
     """Why this project cannot be the authorization server that the environment describes, or None."""
-    tokens = environment.token_verification
-    if tokens is None:
+    if environment.auth_mode == INTEGRATED:
         return "AUTH_MODE=integrated: the MCP server is its own authorization server. Set AUTH_MODE=separate."
-    if tokens.kind != INTROSPECTION:
+    if environment.token_verification != INTROSPECTION:
         return "This authorization server gives no JWTs: set TOKEN_VERIFICATION=introspection."
     if urlsplit(environment.auth_server_url).path:
         return "This authorization server needs an origin of its own: AUTH_SERVER_URL must have no path."
-    if tokens.issuer != environment.auth_server_url:
+    if environment.auth_server_issuer != environment.auth_server_url:
         return "AUTH_SERVER_ISSUER is for the server of another maker; leave it out."
     return None
 
 
-def _token_verification(
-    env: Variables,
-    auth_mode: str,
-    base_uri: SplitResult,
-    auth_server: SplitResult,
-    debug: bool,
-    secret_key: str,
-) -> TokenVerification | None:
-    if auth_mode == INTEGRATED:
-        for name in _SEPARATE_ONLY:
-            if env.text(name):
-                raise ImproperlyConfigured(f"{name} is for AUTH_MODE=separate; leave it out.")
-        return None
+def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
+    """The settings of the apps: what their variables say, and what follows from those of this project."""
+    found = {
+        setting.name: env.value(setting)
+        for setting in OF_THE_APPS
+        if setting not in DERIVED and env.text(setting.variable)
+    }
+    origins = env.value(Mcp.allowed_origins) or [site.base_uri]
+    found["MCP_ALLOWED_ORIGINS"] = [public_url.origin(text) for text in origins]
+    found["MCP_RESOURCE_URL"] = f"{site.base_uri}/mcp"
+    found["MCP_SSE_RESOURCE_URL"] = f"{site.base_uri}/sse"
+    found["MCP_ISSUER"] = site.auth_server_issuer
+    found["MCP_TOKEN_VERIFIER"] = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
+    found.setdefault("MCP_SERVER", "everything_site.demo.server.build")
+    found.setdefault("OAUTH_SIGN_IN", "fakeupstream.sign_in.begin")
+    if not site.rate_limits:
+        if env.text("OAUTH_RATE_LIMITS"):
+            raise ImproperlyConfigured("OAUTH_RATE_LIMITS has no use with RATE_LIMITS=false; leave it out.")
+        found["OAUTH_RATE_LIMITS"] = {}
+    if site.auth_mode == INTEGRATED:
+        _refuse(env, SEPARATE_ONLY, "is for AUTH_MODE=separate")
+        return found
+    return found | _settings_of_separate_mode(env, site)
+
+
+def _settings_of_separate_mode(env: Variables, site: Environment) -> dict[str, Any]:
+    """How the MCP server of separate mode checks the tokens of the other server."""
+    base_uri, auth_server = urlsplit(site.base_uri), urlsplit(site.auth_server_url)
     if auth_server == base_uri:
         raise ImproperlyConfigured(
             "AUTH_SERVER_URL names this very server: set AUTH_MODE=integrated, or the URL of the other one."
         )
-    if base_uri.scheme == "https" and auth_server.scheme != "https":
-        raise ImproperlyConfigured("AUTH_SERVER_URL must be https, since BASE_URI is.")
-    kind = _choice(env, "TOKEN_VERIFICATION", (INTROSPECTION, JWT))
-    other = ("JWKS_URL", "JWT_TYPES") if kind == INTROSPECTION else _SEPARATE_ONLY[3:6]
-    for name in other:
-        if env.text(name):
-            raise ImproperlyConfigured(f"{name} has no use with TOKEN_VERIFICATION={kind}; leave it out.")
-    if kind == JWT and not env.text("JWKS_URL"):
-        raise ImproperlyConfigured("TOKEN_VERIFICATION=jwt needs JWKS_URL, where the keys are published.")
-    client_id, client_secret = ("", "") if kind == JWT else _introspection_client(env, debug, secret_key)
-    for name in ("INTROSPECTION_URL", "JWKS_URL"):
-        if _http_url(env, name, auth_server.geturl()).scheme != "https" and base_uri.scheme == "https":
-            raise ImproperlyConfigured(f"{name} must be https, since BASE_URI is.")
-    issuer = env.text("AUTH_SERVER_ISSUER") or auth_server.geturl()
-    if _http_url(env, "AUTH_SERVER_ISSUER", auth_server.geturl()) != auth_server:
+    if _http_url("AUTH_SERVER_ISSUER", site.auth_server_issuer) != auth_server:
         raise ImproperlyConfigured("AUTH_SERVER_ISSUER may differ from AUTH_SERVER_URL in a last slash only.")
-    return TokenVerification(
-        kind=kind,
-        issuer=issuer,
-        audience=env.text("TOKEN_AUDIENCE"),
-        introspection_url=env.text("INTROSPECTION_URL") or f"{auth_server.geturl()}/introspect",
-        client_id=client_id,
-        client_secret=client_secret,
-        jwks_url=env.text("JWKS_URL"),
-        jwt_types=_list(env, "JWT_TYPES", ["at+jwt"]),
-    )
+    for name in ("AUTH_SERVER_URL", "INTROSPECTION_URL", "JWKS_URL"):
+        scheme = _http_url(name, env.text(name) or site.auth_server_url).scheme
+        if base_uri.scheme == "https" and scheme != "https":
+            raise ImproperlyConfigured(f"{name} must be https, since BASE_URI is.")
+    purpose = f"has no use with TOKEN_VERIFICATION={site.token_verification}"
+    if site.token_verification == JWT:
+        _refuse(env, _INTROSPECTION_ONLY, purpose)
+        if not env.text("JWKS_URL"):
+            raise ImproperlyConfigured("TOKEN_VERIFICATION=jwt needs JWKS_URL, where the keys are published.")
+        return {"MCP_TOKEN_VERIFIER": "mcp_app.auth.jwt.JWTTokenVerifier"}
+    _refuse(env, (Mcp.jwks_url, Mcp.jwt_types), purpose)
+    client_id, client_secret = _introspection_client(env, site)
+    return {
+        "MCP_TOKEN_VERIFIER": "mcp_app.auth.introspection.IntrospectionTokenVerifier",
+        "MCP_INTROSPECTION_URL": env.text("INTROSPECTION_URL") or f"{site.auth_server_url}/introspect",
+        "MCP_INTROSPECTION_CLIENT_ID": client_id,
+        "MCP_INTROSPECTION_CLIENT_SECRET": client_secret,
+    }
 
 
-def _introspection_client(env: Variables, debug: bool, secret_key: str) -> tuple[str, str]:
+def _refuse(env: Variables, settings: Iterable[AnySetting[Any]], reason: str) -> None:
+    for setting in settings:
+        if env.text(setting.variable):
+            raise ImproperlyConfigured(f"{setting.variable} {reason}; leave it out.")
+
+
+def _introspection_client(env: Variables, site: Environment) -> tuple[str, str]:
     """As whom the MCP server asks. In development both servers derive the same secret from SECRET_KEY."""
     client_id = env.text("INTROSPECTION_CLIENT_ID")
     secret = env.text("INTROSPECTION_CLIENT_SECRET")
-    if debug:
-        derived = hmac.digest(secret_key.encode(), b"introspection client", hashlib.sha256).hex()
+    if site.debug:
+        derived = hmac.digest(site.secret_key.encode(), b"introspection client", hashlib.sha256).hex()
         return client_id or "mcp-server", secret or derived
     if not client_id or not secret:
         raise ImproperlyConfigured(
@@ -229,43 +187,10 @@ def _default_hosts(*urls: SplitResult) -> list[str]:
     return list(dict.fromkeys(hosts))
 
 
-def _port(env: Variables, name: str, default: int) -> int:
-    text = env.text(name) or str(default)
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ImproperlyConfigured(f"{name} must be a port number from 1 to 65535, not {text!r}.")
-    return int(text)
-
-
-def _count(env: Variables, name: str, default: int, *, least: int = 0, most: int = 10) -> int:
-    text = env.text(name) or str(default)
-    if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
-        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
-    return int(text)
-
-
-def _boolean(env: Variables, name: str, default: bool) -> bool:
-    text = env.text(name).strip().lower() or str(default).lower()
-    if text not in _TRUE | _FALSE:
-        raise ImproperlyConfigured(f"{name} must be true or false, not {text!r}.")
-    return text in _TRUE
-
-
-def _choice(env: Variables, name: str, choices: tuple[str, ...]) -> str:
-    text = env.text(name) or choices[0]
-    if text not in choices:
-        raise ImproperlyConfigured(f"{name} must be {' or '.join(choices)}, not {text!r}.")
-    return text
-
-
-def _list(env: Variables, name: str, default: list[str]) -> list[str]:
-    text = env.text(name)
-    return [item.strip() for item in text.split(",") if item.strip()] or default
-
-
-def _http_url(env: Variables, name: str, default: str) -> SplitResult:
+def _http_url(name: str, text: str) -> SplitResult:
     """An http(s) URL in the form in which clients compare issuer and resource to the letter."""
     try:
-        url = public_url.http_url(env.text(name) or default)
+        url = public_url.http_url(text)
     except ValueError as wanted:
         raise ImproperlyConfigured(f"{name} must be {wanted}.") from None
     if url.hostname in ("0.0.0.0", "::"):  # noqa: S104 - which is refused
@@ -276,28 +201,13 @@ def _http_url(env: Variables, name: str, default: str) -> SplitResult:
     return url
 
 
-def _local_port(env: Variables, name: str) -> int | None:
+def _local_port(text: str) -> int | None:
     """The port that a URL of this computer names: what it leads to listens there."""
     try:
-        url = public_url.http_url(env.text(name))
+        url = public_url.http_url(text)
     except ValueError:
         return None  # it is refused where it is read
     return url.port if is_loopback(url.hostname) else None
-
-
-def _origin(text: str) -> str:
-    try:
-        return public_url.origin(text)
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"ALLOWED_ORIGINS holds origins such as https://app.example.com, not {text!r}."
-        ) from None
-
-
-def _scheme(text: str) -> str:
-    if fault := scheme_fault(text):
-        raise ImproperlyConfigured(f"REDIRECT_SCHEMES holds {text!r}, which {fault}.")
-    return text
 
 
 def _host(text: str) -> str:
@@ -312,25 +222,16 @@ def _host(text: str) -> str:
         ) from None
 
 
-def _secret_key(env: Variables, base_dir: Path, debug: bool) -> str:
-    """The given key; in development one that is made once and kept, so that restarts forget nothing."""
-    if key := env.text("SECRET_KEY"):
-        return _long_enough("SECRET_KEY", key)
+def _kept_secret_key(base_dir: Path, debug: bool) -> str:
+    """In development a key in a file that only its owner can read, so that restarts forget nothing.
+
+    It is made at the first use, by one process of several.
+    """
     if not debug:
         raise ImproperlyConfigured(
             "SECRET_KEY must be set when DEBUG is off: sessions and sign-ins are protected by it."
         )
-    return _kept_secret_key(base_dir / ".dev-secret-key")
-
-
-def _long_enough(name: str, key: str) -> str:
-    if len(key.encode()) < _MIN_SECRET_KEY_LENGTH:
-        raise ImproperlyConfigured(f"{name} must have at least {_MIN_SECRET_KEY_LENGTH} characters.")
-    return key
-
-
-def _kept_secret_key(path: Path) -> str:
-    """The key in a file that only its owner can read; made at the first use, by one process of several."""
+    path = base_dir / ".dev-secret-key"
     try:
         if not path.exists():
             made = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,29 +1,32 @@
-"""Django's settings. What differs from one installation to the next comes from `env.py`."""
+"""Django's settings. What differs from one installation to the next comes from the environment: env.py."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from everything_site import env, logs
+from everything_site import conf, env, logs
 from oauth_app import toolkit
+from oauth_app.conf import Conf as OAuth
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-ENV = env.read(BASE_DIR)
+ENV: Any = env.read(BASE_DIR)
 
 # --- The installation ---------------------------------------------------------------------------
 
-DEBUG = ENV.debug
-SECRET_KEY = ENV.secret_key
-SECRET_KEY_FALLBACKS = ENV.secret_key_fallbacks
-BASE_URI = ENV.base_uri
-PORT = ENV.port
-REDIS_URL = ENV.redis_url
-AUTH_MODE = ENV.auth_mode
-AUTH_SERVER_URL = ENV.auth_server_url
-AUTH_SERVER_PORT = ENV.auth_server_port
-ALLOWED_HOSTS = ENV.allowed_hosts
-IS_SEPARATE = ENV.token_verification is not None
+DEBUG: bool = ENV.debug
+SECRET_KEY: str = ENV.secret_key
+SECRET_KEY_FALLBACKS: Sequence[str] = ENV.secret_key_fallbacks
+BASE_URI: str = ENV.base_uri
+PORT: int = ENV.port
+REDIS_URL: str = ENV.redis_url
+AUTH_MODE: str = ENV.auth_mode
+AUTH_SERVER_URL: str = ENV.auth_server_url
+AUTH_SERVER_PORT: int = ENV.auth_server_port
+ALLOWED_HOSTS: list[str] = ENV.allowed_hosts
+IS_SEPARATE = AUTH_MODE == conf.SEPARATE
 HTTPS = BASE_URI.startswith("https://")
 
 # --- Django -------------------------------------------------------------------------------------
@@ -97,7 +100,7 @@ else:
         "tcp_user_timeout": 10_000,  # milliseconds until one that has fallen silent is
         **DATABASES["default"].get("OPTIONS", {}),
     }
-DATABASE_CONNECTIONS = ENV.database_connections
+DATABASE_CONNECTIONS: int = ENV.database_connections
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -177,36 +180,12 @@ CHANNEL_LAYERS = {
     },
 }
 
-# --- MCP: mcp_app/conf.py has the defaults of the rest --------------------------------------------
+# --- MCP and OAuth: mcp_app/conf.py and oauth_app/conf.py declare the settings and defaults ---
 
-MCP_SERVER = ENV.mcp_server
-MCP_RESOURCE_URL = f"{BASE_URI}/mcp"
-MCP_SSE_RESOURCE_URL = f"{BASE_URI}/sse"
-MCP_ALLOWED_ORIGINS = ENV.allowed_origins
-MCP_CONFORMANCE_FIXTURES = ENV.conformance_fixtures
-MCP_TOKEN_VERIFIER = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
-MCP_ISSUER = AUTH_SERVER_URL
-if ENV.token_verification is not None:
-    MCP_TOKEN_VERIFIER = {
-        env.INTROSPECTION: "mcp_app.auth.introspection.IntrospectionTokenVerifier",
-        env.JWT: "mcp_app.auth.jwt.JWTTokenVerifier",
-    }[ENV.token_verification.kind]
-    MCP_ISSUER = ENV.token_verification.issuer
-    MCP_TOKEN_AUDIENCE = ENV.token_verification.audience
-    MCP_INTROSPECTION_URL = ENV.token_verification.introspection_url
-    MCP_INTROSPECTION_CLIENT_ID = ENV.token_verification.client_id
-    MCP_INTROSPECTION_CLIENT_SECRET = ENV.token_verification.client_secret
-    MCP_JWKS_URL = ENV.token_verification.jwks_url
-    MCP_JWT_TYPES = ENV.token_verification.jwt_types
+globals().update(ENV.settings)
+MCP_RESOURCE_URL: str = ENV.settings["MCP_RESOURCE_URL"]
+MCP_SSE_RESOURCE_URL: str = ENV.settings["MCP_SSE_RESOURCE_URL"]
 
-# --- OAuth: oauth_app/conf.py ----------------------------------------------------------------------
-
-OAUTH_TRUSTED_PROXIES = ENV.trusted_proxies
-OAUTH_CUSTOM_SCHEMES = tuple(ENV.redirect_schemes)
-if not ENV.rate_limits:
-    OAUTH_RATE_LIMITS: dict[str, str] = {}
-
-OAUTH_SIGN_IN = "fakeupstream.sign_in.begin"
 LOGIN_URL = "fakeupstream:authorize"
 LOGIN_REDIRECT_URL = "/"
 
@@ -216,13 +195,12 @@ OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth_app.AccessToken"  # noqa: S105 - a m
 OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "oauth_app.RefreshToken"  # noqa: S105 - a model
 OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"  # noqa: S105 - a model
 
-OAUTH_ACCESS_SECONDS = 3600
-
 OAUTH2_PROVIDER = {
     **toolkit.SETTINGS,
     "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL,
     "CIMD_ENABLED": ENV.client_id_metadata_documents,
-    "ACCESS_TOKEN_EXPIRE_SECONDS": OAUTH_ACCESS_SECONDS,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": ENV.of(OAuth.access_seconds),
+    "REFRESH_TOKEN_EXPIRE_SECONDS": ENV.of(OAuth.refresh_seconds),
 }
 
 # --- Logs -----------------------------------------------------------------------------------------

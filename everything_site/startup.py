@@ -38,7 +38,7 @@ def _about_database(error: DatabaseError) -> str | None:
     from django.db.migrations.exceptions import MigrationSchemaMissing
     from django.db.migrations.executor import MigrationExecutor
 
-    from mcp_app.exceptions import is_database_outage
+    from mcp_app.database import is_database_outage
 
     reason: BaseException = error
     if isinstance(error, MigrationSchemaMissing):  # the first table cannot be created

@@ -1,4 +1,4 @@
-"""Where variables come from: the environment of the process, the file `.env`, and files that hold one value.
+"""Variables: from the environment of the process, the file `.env` or files of one value, to typed values.
 
     PORT=4000
     export BASE_URI = "https://mcp.example.com"   # a comment
@@ -10,13 +10,20 @@ A value is taken literally, so a password may hold `$`. Only between double quot
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
+from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+
+from everything_site.conf import AnySetting
+
+T = TypeVar("T")
 
 _LINE = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
@@ -25,6 +32,7 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
+_WORDS = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "$": "$", '"': '"', "\\": "\\"}
 
 
@@ -68,6 +76,81 @@ class Variables:
                     raise ImproperlyConfigured(f"{name}_FILE names {file}, which must have one line only.")
                 return content
         return ""
+
+    def value(self, setting: AnySetting[T]) -> T:
+        """The value of a setting, or its default where its variable is not set.
+
+        Raises:
+            ImproperlyConfigured: The text means no value that the setting may have.
+        """
+        text = self.text(setting.variable)
+        value = _meant(setting, text) if text else setting.default
+        if text and (wanted := setting.fault(value)):
+            given = "" if setting.secret else f", not {text!r}"
+            raise ImproperlyConfigured(f"{setting.variable} must be {wanted}{given}.")
+        return value
+
+    def unknown(self, settings: Iterable[AnySetting[Any]]) -> list[str]:
+        """A sentence for each variable that sets none of these settings, and looks as if it should."""
+        variables = {setting.name: setting.variable for setting in settings}
+        variables |= {variable: variable for variable in variables.values()}
+        known = {*variables.values()}
+        found = []
+        for source in self._sources:
+            for name in source.keys() - known - {f"{variable}_FILE" for variable in known}:
+                if close := difflib.get_close_matches(name.upper(), variables, 1, 0.85):
+                    found.append(f"{name} is not read: did you mean {variables[close[0]]}?")
+        return sorted({*found})
+
+
+def _meant(setting: AnySetting[Any], text: str) -> Any:
+    """The value that a text means; None if it means none of the setting's type."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    match setting.default:
+        case bool():
+            return _WORDS.get(text.strip().lower())
+        case int():
+            return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+        case float():
+            return float(text) if re.fullmatch(r"[0-9]{1,18}(\.[0-9]+)?", text) else None
+        case str():
+            return text
+        case Mapping():
+            found = dict(re.findall(r"([^\s=,]+)\s*=\s*([^=,]+)", ",".join(items)))
+            return found if len(found) == len(items) == text.count("=") else None
+    return tuple(items) or setting.default
+
+
+def written(value: Any) -> str:
+    """The text that means a value."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"{value:.15g}"
+        case str():
+            return value
+        case Mapping():
+            return ",".join(f"{key}={item}" for key, item in value.items())
+    return ",".join(value)
+
+
+def about(setting: AnySetting[Any]) -> str:
+    """What a setting is for, and which values it may have, in Markdown."""
+    parts = [setting.help]
+    prefix = setting.name.removesuffix(setting.attribute.upper())
+    match setting.default:
+        case int() | float() if setting.maximum < inf:
+            parts.append(f"from {setting.minimum} to {setting.maximum}")
+        case int() | float() if setting.minimum not in (0, 1):
+            parts.append(f"at least {setting.minimum}")
+        case list() | tuple():
+            parts.append("separated by commas")
+    if setting.below:
+        parts.append(f"less than `{prefix}{setting.below[0].upper()}`")
+    if setting.up_to:
+        parts.append(f"at most `{prefix}{setting.up_to.upper()}`")
+    return "; ".join(parts)
 
 
 def parse(text: str, path: Path) -> dict[str, str]:

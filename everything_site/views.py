@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from everything_site import env
+from everything_site import conf, env
 from oauth_app.api import api_view
 from oauth_app.cors import allow_all_origins
 
@@ -57,7 +57,7 @@ def tour(request: HttpRequest, feature: str) -> HttpResponse:
 def _authorization_server() -> dict[str, Any]:
     return {
         "auth_server_url": settings.AUTH_SERVER_URL,
-        "is_separate": settings.AUTH_MODE == env.SEPARATE,
+        "is_separate": settings.AUTH_MODE == conf.SEPARATE,
     }
 
 

@@ -14,12 +14,12 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
 from mcp.server.subscriptions import ServerEvent
-from redis.exceptions import RedisError
 
 from mcp_app.auth.tokens import WITHDRAWN
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import EVERYONE, Bus
-from mcp_app.coordination.connection import connect
+from mcp_app.coordination.connection import connect, reaching_redis
+from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.monitoring.sessions import shown
 from mcp_app.sessions.event_log import EventLog
@@ -77,7 +77,7 @@ def end_session(session_id: str, by: str) -> bool:
         by: Who ends it, for the log.
 
     Raises:
-        RedisError: The session may still live.
+        Unavailable: The session may still live.
     """
     existed = async_to_sync(_erase)(session_id)
     _tell_everyone({"type": ENDED, "session": session_id})
@@ -110,7 +110,8 @@ def _announce(tell: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def _attempt(act: Callable[[], Coroutine[Any, Any, None]]) -> Exception | None:
     """Run something that needs Redis; why it failed, if it did."""
     try:
-        async_to_sync(act)()
-    except (RedisError, OSError) as fault:
+        with reaching_redis():
+            async_to_sync(act)()
+    except Unavailable as fault:
         return fault
     return None

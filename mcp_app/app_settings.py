@@ -69,7 +69,7 @@ class Setting(Generic[T]):
         """What a value must be, such as "a whole number of at least 1", if it is not; else nothing."""
         match self.default:
             case bool():
-                wanted, is_allowed = "True or False", isinstance(value, bool)
+                wanted, is_allowed = "true or false", isinstance(value, bool)
             case int() | float():
                 is_whole = isinstance(self.default, int)
                 bounds = f"of at least {self.minimum}"

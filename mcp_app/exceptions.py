@@ -1,28 +1,30 @@
-"""Which exceptions mean that a store is away, rather than a fault of this server, and what clients are told.
-
-They get these sentences and not the error's text, which may name hosts and users: that is for the log.
-"""
+"""The exception that the layers share: a store is away. That is an outage, and no fault of this server."""
 
 from __future__ import annotations
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from enum import Enum
 
-DATABASE_AWAY = "The database cannot be used; try again shortly."
-REDIS_AWAY = "The session store cannot be reached; try again shortly."
 RETRY_SECONDS = 2
 """When to come back, for `Retry-After`."""
 
-_REFUSALS = frozenset({"25006", "42501"})
-"""SQLSTATE of PostgreSQL: read_only_sql_transaction, as of a standby after a failover, and
-insufficient_privilege, of a role that lacks a right. An operator mends both while the server runs."""
+
+class Store(Enum):
+    """What requests depend on. The value is what clients are told while it is away."""
+
+    SESSIONS = "The session store cannot be reached; try again shortly."
+    DATABASE = "The database cannot be used; try again shortly."
 
 
-def is_database_outage(error: BaseException) -> bool:
-    """Whether the database cannot be used for now.
+class Unavailable(Exception):
+    """A store cannot be used for now.
 
-    It cannot be reached, refuses the connection or the password, has too many clients, took too long, is
-    locked (SQLite), shuts down, takes no writes, or forbids what is asked.
+    Its text is the reason, for the log: it may name hosts and users, so clients get the store's sentence.
+
+    Args:
+        store: Which store.
+        reason: The error that it gave, or a sentence.
     """
-    if isinstance(error, OperationalError | InterfaceError):
-        return True
-    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in _REFUSALS
+
+    def __init__(self, store: Store, reason: BaseException | str) -> None:
+        super().__init__(str(reason).strip() or repr(reason))
+        self.store = store

@@ -29,6 +29,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.processes import ProcessRegistry
+from mcp_app.database import report_outages
 from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
@@ -91,6 +92,7 @@ class Runtime:
         self.engine = Engine(self.redis, self.bus, self.subscription_bus, request_state_keys())
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
+        self.server.middleware.insert(0, report_outages)
         self.scopes = ToolScopes(self.server)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.bus)
@@ -122,7 +124,7 @@ class Runtime:
         """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
 
         Raises:
-            RedisError: Redis cannot be reached; the next request tries again.
+            Unavailable: Redis cannot be reached; the next request tries again.
         """
         if self._started:
             return

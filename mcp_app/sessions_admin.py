@@ -17,9 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.crypto import salted_hmac
 from redis import Redis
-from redis.exceptions import RedisError
 
 from mcp_app import announcements
+from mcp_app.exceptions import Unavailable
 from mcp_app.models import LiveSession
 from mcp_app.monitoring import sessions as overview
 
@@ -56,7 +56,7 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     self._end(request, redis)
                     return HttpResponseRedirect(request.get_full_path())
                 listing = self._listing(request, redis)
-        except RedisError:
+        except Unavailable:
             self.message_user(request, "Redis cannot be reached.", messages.ERROR)
             return self._page(request, overview.Listing([], is_complete=True), status=503)
         return self._page(request, listing)

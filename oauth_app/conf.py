@@ -37,7 +37,7 @@ class Conf(AppSettings):
     custom_schemes = Setting[Sequence[str]](
         ("cursor",),
         "schemes, besides https, to which a desktop application may have people sent back after the consent, "
-        "such as `cursor,vscode`; replaces the default",
+        "such as `cursor,vscode`; they replace the default",
         variable="REDIRECT_SCHEMES",
         must_be=(
             "a list of lower-case schemes of desktop applications, such as cursor",
@@ -48,7 +48,9 @@ class Conf(AppSettings):
     max_registration_bytes = Setting(32 * 1024, "size of a registration request", minimum=1)
     # A company's people may share one address.
     rate_limits = Setting[Mapping[str, str]](
-        RATE_LIMITS, "requests of one address to each endpoint; one that is not named has no limit"
+        RATE_LIMITS,
+        "requests of one address to each endpoint; one that is not named has no limit",
+        must_be=("endpoints with their limits, such as token=300/minute", bool),
     )
     trusted_proxies = Setting(
         0,

@@ -10,8 +10,8 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
-from tests.settings import FOLDER
 from tests.support import selection
+from tests.support.run import FOLDER
 
 
 def pytest_configure() -> None:

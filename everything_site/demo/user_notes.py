@@ -17,10 +17,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.timezone import now
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from everything_site.demo.notes import Note, TooManyNotes
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
 from mcp_app.models import Note as Row
 from mcp_app.resources import Person
 from mcp_app.sessions import keys
@@ -107,7 +107,7 @@ class UserNotes:
     async def _announce_or_log(self, person: Person) -> None:
         try:
             await self._announce(person)
-        except (RedisError, OSError) as error:
+        except Unavailable as error:
             logger.warning("a change of notes was not announced", extra={"reason": str(error)})
 
     async def _announce(self, person: Person) -> None:

@@ -21,6 +21,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_compo
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
+from mcp_app.database import reaching_database
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,8 @@ class TokenCache:
         return True
 
     async def _look_up(self, token: str) -> Principal | None:
-        verified = await self._verifier.verify_token(token)
+        with reaching_database():
+            verified = await self._verifier.verify_token(token)
         principal = None if verified is None else Principal(verified)
         return principal if principal is not None and principal.is_current else None
 

@@ -26,11 +26,10 @@ from mcp_types import (
     JSONRPCRequest,
     ProgressToken,
 )
-from redis.exceptions import RedisError
 
 from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.coordination.cancellation import raise_if_cancelled
-from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, is_database_outage
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sdk import (
     CallOptions,
     Connection,
@@ -53,6 +52,9 @@ logger = logging.getLogger(__name__)
 
 ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
 WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
+
+_NAMES = {Store.SESSIONS: "Redis", Store.DATABASE: "database"}
+"""What the log calls the stores."""
 
 Answer = dict[str, Any]
 """A JSON-RPC response: a result or an error."""
@@ -197,7 +199,7 @@ class Exchange(ReportsProgress):
         One that has been answered in silence meanwhile stays what it is.
 
         Raises:
-            RedisError: The call could not be registered.
+            Unavailable: The call could not be registered.
         """
         if self._registration is None:
             if self.has_answered:
@@ -207,7 +209,7 @@ class Exchange(ReportsProgress):
         registration = self._registration
         try:
             await asyncio.shield(registration)
-        except (RedisError, OSError):
+        except Unavailable:
             if self._registration is registration:
                 self._registration = None  # it may go better next time
                 self._is_in_doubt = True
@@ -228,7 +230,7 @@ class Exchange(ReportsProgress):
             answer = encode(error, self.request.method)
         self.has_answered = True
         if self.is_stream:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(Unavailable):
                 await self.become_stream()
             await self._calls.finish(self, answer)
             self._is_in_doubt = False
@@ -262,10 +264,14 @@ class Exchange(ReportsProgress):
                 connection=connection,
                 lifespan_state=self._calls.lifespan_state,
             )
-        except (RedisError, ConnectionError, TimeoutError) as error:
-            logger.error("request failed: Redis unavailable", extra=self._fields(error))
+        except Unavailable as error:
+            logger.error(
+                "request failed: %s unavailable",
+                _NAMES[error.store],
+                extra={"method": self.request.method, "reason": str(error)},
+            )
             self.failure = error
-            data = ErrorData(code=INTERNAL_ERROR, message=REDIS_AWAY)
+            data = ErrorData(code=INTERNAL_ERROR, message=error.store.value)
             answer["error"] = data.model_dump(exclude_none=True)
         except asyncio.CancelledError:
             task = asyncio.current_task()
@@ -276,17 +282,8 @@ class Exchange(ReportsProgress):
             data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
             answer["error"] = data.model_dump(exclude_none=True)
         except Exception as error:
-            data = modern_error_data(error)
-            if is_database_outage(error):
-                logger.error("request failed: database unavailable", extra=self._fields(error))
-                self.failure = error
-                data = ErrorData(code=INTERNAL_ERROR, message=DATABASE_AWAY)
-            answer["error"] = data.model_dump(mode="json", exclude_none=True)
+            answer["error"] = modern_error_data(error).model_dump(mode="json", exclude_none=True)
         return answer
-
-    def _fields(self, error: Exception) -> dict[str, str]:
-        """What the log says of an outage."""
-        return {"method": self.request.method, "reason": str(error).strip() or repr(error)}
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

@@ -24,11 +24,11 @@ from mcp_types import (
     JSONRPCResponse,
 )
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -109,7 +109,7 @@ class ClientRequests:
                 ) from None
         finally:
             del self._waiting[key]
-            with suppress(RedisError, OSError):  # what is left behind expires
+            with suppress(Unavailable):  # what is left behind expires
                 async with self._redis.pipeline(transaction=True) as pipe:
                     pipe.hdel(asked, request_id)
                     pipe.delete(keys.answer(record.id, request_id))
@@ -141,7 +141,7 @@ class ClientRequests:
         woken = self._waiting[key]
         while True:
             # The client's time does not run out because Redis is away for a while.
-            with suppress(RedisError, OSError):
+            with suppress(Unavailable):
                 answer = await self._redis.get(keys.answer(*key))
                 if answer is not None:
                     return cast("dict[str, Any]", json.loads(answer))

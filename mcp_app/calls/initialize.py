@@ -37,7 +37,7 @@ async def initialize(
         store: Puts the record of a new session on record, or completes one that is there already.
 
     Raises:
-        RedisError: The record could not be stored.
+        Unavailable: The record could not be stored.
     """
     answer: Answer = {"jsonrpc": "2.0", "id": request.id}
     try:

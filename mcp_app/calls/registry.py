@@ -22,7 +22,6 @@ from typing import Any, cast
 from mcp.server import Server
 from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.call import WORKER_LOST, Exchange, SessionChannel, encode
@@ -31,6 +30,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import retry
+from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PUT, limits
@@ -251,11 +251,11 @@ class Calls:
         """Make a stream of a call, whose answer is owed from then on; one that cannot be so is broken off.
 
         Raises:
-            RedisError: It could not be registered: the request is refused, and must not go on.
+            Unavailable: It could not be registered: the request is refused, and must not go on.
         """
         try:
             await exchange.become_stream()
-        except (RedisError, OSError):
+        except Unavailable:
             self.abandon(record, exchange)
             raise
 
@@ -264,7 +264,7 @@ class Calls:
         told = (exchange.session_id, exchange.stream, answer)
         try:
             await retry(lambda: self._settle(*told), _FINISH_SECONDS)
-        except (RedisError, OSError):
+        except Unavailable:
             logger.error("an answer was lost: Redis cannot be reached")
 
     async def can_resume(self, record: SessionRecord, stream: str, place: str) -> bool:
@@ -352,7 +352,7 @@ class Calls:
                         client=pipe,
                     )
                 await pipe.execute()
-        except (RedisError, OSError):
+        except Unavailable:
             logger.warning("calls were not handed over: Redis cannot be reached")
 
     async def renew_leases(self) -> None:
@@ -362,7 +362,7 @@ class Calls:
             await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
             try:
                 await self._renew_all_leases()
-            except (RedisError, OSError):
+            except Unavailable:
                 self._renewed_at = None
                 logger.warning("leases could not be renewed: Redis cannot be reached")
 

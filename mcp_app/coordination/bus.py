@@ -15,9 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from mcp_app.conf import conf
+from mcp_app.coordination.connection import reaching_redis
+from mcp_app.exceptions import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Bus:
         """Open the bus; afterwards `address` is where other processes reach this one.
 
         Raises:
-            RedisError: The channel layer cannot be reached.
+            Unavailable: The channel layer cannot be reached.
         """
         async with self._changing:
             await self._open()
@@ -89,7 +89,7 @@ class Bus:
         itself, and opens anew, at another address, when that has not arrived for as long as a lease.
 
         Raises:
-            RedisError, OSError: The channel layer cannot be reached.
+            Unavailable: The channel layer cannot be reached.
         """
         now = time.monotonic()
         async with self._changing:
@@ -110,7 +110,7 @@ class Bus:
         """Open the bus on new connections, at another address.
 
         Raises:
-            RedisError, OSError: The channel layer cannot be reached; the next `check` tries again.
+            Unavailable: The channel layer cannot be reached; the next `check` tries again.
         """
         async with self._changing:
             await self._close()
@@ -124,8 +124,7 @@ class Bus:
         """Send a message to this process through the channel layer, and wait until something has arrived.
 
         Raises:
-            RedisError, OSError: The channel layer cannot be reached, or forbids to publish.
-            TimeoutError: Nothing has arrived within `MCP_REDIS_TIMEOUT_SECONDS`.
+            Unavailable: The channel layer cannot be reached, forbids to publish, or brought nothing in time.
         """
         self._heard.clear()
         await _in_time(self._layer.send(self.address, {"type": ECHO, "from": self.address}))
@@ -171,15 +170,16 @@ class Bus:
         """Hear what is sent to the session. As many `leave`s are needed as there were `join`s.
 
         Raises:
-            RedisError, OSError: The channel layer cannot be reached.
+            Unavailable: The channel layer cannot be reached.
         """
         self._joined[session_id] += 1
         try:
-            async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
-                if self._receiver is None:
-                    raise ConnectionError("the bus could not be opened anew yet")
-                # Not only for the first: that one may be waiting still, and fail.
-                await self._layer.group_add(_group(session_id), self.address)
+            with reaching_redis():
+                async with asyncio.timeout(conf.redis_timeout_seconds), self._changing:
+                    if self._receiver is None:
+                        raise ConnectionError("the bus could not be opened anew yet")
+                    # Not only for the first: that one may be waiting still, and fail.
+                    await self._layer.group_add(_group(session_id), self.address)
         except BaseException:
             if self._release(session_id):
                 self._left_behind.add(session_id)  # it may have been added all the same
@@ -205,8 +205,9 @@ class Bus:
     async def _receive(self) -> None:
         while True:
             try:
-                message = await self._layer.receive(self.address)
-            except (RedisError, OSError):
+                with reaching_redis():
+                    message = await self._layer.receive(self.address)
+            except Unavailable:
                 logger.warning("the channel layer cannot be reached; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -242,15 +243,16 @@ class Bus:
         try:
             await _in_time(sending)
             return True
-        except (RedisError, OSError) as error:
+        except Unavailable as error:
             logger.warning("a message between processes was lost", extra={"reason": str(error)})
             return False
 
 
 async def _in_time(request: Awaitable[Any]) -> Any:
     """What the layer answers. Each request has the bound, not all together: there may be thousands."""
-    async with asyncio.timeout(conf.redis_timeout_seconds):
-        return await request
+    with reaching_redis():
+        async with asyncio.timeout(conf.redis_timeout_seconds):
+            return await request
 
 
 def _group(session_id: str) -> str:

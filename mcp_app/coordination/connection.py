@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, ReadOnlyError, RedisError
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError
 
 from mcp_app.conf import conf
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 
 _RETRY_SECONDS = 0.5
@@ -64,11 +68,55 @@ _TRY_SESSION = "readiness"
 _TRY_SECONDS = 60
 
 
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Around whatever needs Redis to answer: what keeps it from that is raised as `Unavailable`.
+
+    Raises:
+        Unavailable: Redis cannot be reached, takes too long, or refuses a command.
+    """
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise Unavailable(Store.SESSIONS, error) from error
+
+
+class _Script(AsyncScript):
+    async def __call__(self, *args: Any, **options: Any) -> Any:
+        with reaching_redis():
+            return await super().__call__(*args, **options)
+
+
+class _Pipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        with reaching_redis():
+            return await super().execute(raise_on_error)
+
+
+class Client(Redis):
+    """A client that raises `Unavailable` in place of redis-py's exceptions and those of the network."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            with reaching_redis():
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except Unavailable as error:
+            if isinstance(error.__cause__, NoScriptError):
+                raise error.__cause__ from None  # on which redis-py loads the script
+            raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+    def register_script(self, script: Any) -> Any:
+        return _Script(self, script)
+
+
 async def try_commands(redis: Redis) -> None:
     """Do once what requests do in Redis.
 
     Raises:
-        RedisError: It cannot be reached, takes no writes, or its user may not use a command or a key.
+        Unavailable: It cannot be reached, takes no writes, or its user may not use a command or a key.
     """
     script = await redis.script_load(_TRY)
     names = [of(_TRY_SESSION) for of in (keys.owner, keys.ends, keys.events, keys.appended)]
@@ -83,21 +131,21 @@ async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
         seconds: For how long it is tried.
 
     Raises:
-        RedisError: Redis did not answer for so long.
+        Unavailable: Redis did not answer for so long.
     """
     deadline = time.monotonic() + seconds
     while True:
         try:
             await attempt()
             return
-        except (RedisError, OSError):
+        except Unavailable:
             if time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
 
 def connect(url: str) -> Redis:
-    """A Redis client whose every wait has a bound."""
+    """A Redis client whose every wait has a bound, and whose failures are `Unavailable`."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=conf.redis_connections,
@@ -113,4 +161,4 @@ def connect(url: str) -> Redis:
         ),
         decode_responses=True,
     )
-    return Redis.from_pool(pool)
+    return Client.from_pool(pool)

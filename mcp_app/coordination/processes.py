@@ -8,10 +8,10 @@ import time
 from typing import cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class ProcessRegistry:
         """Strike this process off: nobody waits for it any more."""
         try:
             await self._redis.zrem(keys.PROCESSES, self._bus.address)
-        except (RedisError, OSError):
+        except Unavailable:
             return  # its lease expires
 
     async def _follow(self) -> None:
@@ -64,7 +64,7 @@ class ProcessRegistry:
                 await self._bus.check()
                 await self.register()
                 await self._follow()
-            except (RedisError, OSError) as error:
+            except Unavailable as error:
                 logger.warning("process heartbeat failed", extra={"reason": str(error)})
             except Exception:
                 logger.exception("process heartbeat broke: internal error")

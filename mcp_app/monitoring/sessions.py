@@ -17,6 +17,7 @@ from django.conf import settings
 from redis import Redis
 
 from mcp_app.conf import conf
+from mcp_app.coordination.connection import reaching_redis
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -75,7 +76,11 @@ def shown(session_id: str) -> str:
 
 @contextmanager
 def connected() -> Iterator[Redis]:
-    """A connection to Redis for one piece of synchronous work; every wait has a bound."""
+    """A connection to Redis for one piece of synchronous work; every wait has a bound.
+
+    Raises:
+        Unavailable: Redis cannot be reached.
+    """
     redis = Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=conf.redis_timeout_seconds,
@@ -83,7 +88,8 @@ def connected() -> Iterator[Redis]:
         decode_responses=True,
     )
     try:
-        yield redis
+        with reaching_redis():
+            yield redis
     finally:
         redis.close()
 

@@ -11,10 +11,10 @@ import logging
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.streams import Streams
 
@@ -36,7 +36,7 @@ class Census:
             await asyncio.sleep(conf.lease_seconds / 3)
             try:
                 await self.tell()
-            except (RedisError, OSError):
+            except Unavailable:
                 logger.warning("the streams could not be counted: Redis cannot be reached")
             except Exception:
                 logger.exception("the streams could not be counted")

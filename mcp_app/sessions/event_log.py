@@ -261,7 +261,7 @@ class EventLog:
             patience: For how many seconds it is tried again while Redis does not answer.
 
         Raises:
-            RedisError: Redis did not answer for so long.
+            Unavailable: Redis did not answer for so long.
         """
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = pydantic_core.to_json(message)

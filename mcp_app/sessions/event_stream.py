@@ -13,9 +13,8 @@ import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
-from redis.exceptions import RedisError
-
 from mcp_app.conf import conf
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.event_log import EventsLost, Reader
 from mcp_app.sessions.events import Event
 from mcp_app.sessions.record import SessionRecord
@@ -131,7 +130,7 @@ class EventStream:
             logger.warning("a stream ends: its log has lost events", extra={"session": self.session_id[:8]})
             self.drop(lost.stream)  # a client that comes back is told so
             return []
-        except (RedisError, OSError):
+        except Unavailable:
             if time.monotonic() - self._reached_at > _OUTAGE_SECONDS:
                 self._closed = True
             return []

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from mcp_app.conf import conf
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
 from mcp_app.sessions.event_stream import EventStream, LookAfter
 from mcp_app.sessions.events import PENDING, is_shared
@@ -83,7 +82,7 @@ class StandaloneStream(EventStream):
     async def leave(self) -> None:
         try:
             await self._log.release(self.session_id, self._claim)
-        except (RedisError, OSError):
+        except Unavailable:
             return  # the claim expires by itself
         await self._log.wake(self.session_id, PENDING)
 

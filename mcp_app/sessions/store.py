@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from mcp_types import LoggingLevel
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.processes import ProcessRegistry
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord, subscription_field
 
@@ -210,7 +210,7 @@ class SessionStore:
         self.forget(session_id)
         try:
             others = await self._processes.addresses()
-        except (RedisError, OSError):
+        except Unavailable:
             others = []
         await self._bus.broadcast_and_confirm({"type": event, "session": session_id}, others)
 

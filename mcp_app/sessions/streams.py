@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, LookAfter, ReplyStream
 from mcp_app.sessions.events import START
@@ -123,14 +122,14 @@ class Streams:
         is_placed = True
         try:
             await self._join(stream)
-        except (RedisError, OSError):
+        except Unavailable:
             is_placed = False
         if not is_placed:
             stream.close()  # the client is told to come back
             yield
             return
         try:
-            with suppress(RedisError, OSError):
+            with suppress(Unavailable):
                 await stream.begin()
             yield
         finally:

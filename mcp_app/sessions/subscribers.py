@@ -44,7 +44,7 @@ class Audience:
         """Tell the sessions of a change: of a resource's only those that subscribed to it.
 
         Raises:
-            RedisError, OSError: Not all of them could be told.
+            Unavailable: Not all of them could be told.
         """
         message = _message(event)
         sessions = await self._concerned(event)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mcp.server.subscriptions import InMemorySubscriptionBus
-from redis.exceptions import RedisError
 
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import (
     PromptsListChanged,
     ResourcesListChanged,
@@ -57,7 +57,7 @@ class ChannelLayerBus:
         await self._bus.broadcast(to_message(event))
         try:
             await self._tell_sessions(event)
-        except (RedisError, OSError):
+        except Unavailable:
             logger.exception("a change could not be brought to all sessions")
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:

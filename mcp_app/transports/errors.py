@@ -14,7 +14,6 @@ from mcp_types import (
     RequestId,
 )
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
-from redis.exceptions import RedisError
 
 from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.scopes import suffice
@@ -22,7 +21,7 @@ from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.calls.call import ACCESS_WITHDRAWN, WORKER_LOST
 from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
-from mcp_app.exceptions import DATABASE_AWAY, REDIS_AWAY, RETRY_SECONDS, is_database_outage
+from mcp_app.exceptions import RETRY_SECONDS, Unavailable
 from mcp_app.protocol.words import plural
 from mcp_app.sessions.store import TooManySessions
 
@@ -226,13 +225,7 @@ def from_exception(error: Exception) -> HttpError | None:
             INTERNAL_ERROR,
             headers=[(b"retry-after", b"5")],
         )
-    if is_database_outage(error):
-        return _store_away(DATABASE_AWAY)
-    if isinstance(error, RedisError | ConnectionError | TimeoutError):
-        return _store_away(REDIS_AWAY)
+    if isinstance(error, Unavailable):
+        retry_after = (b"retry-after", b"%d" % RETRY_SECONDS)
+        return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after])
     return None
-
-
-def _store_away(sentence: str) -> HttpError:
-    retry_after = (b"retry-after", b"%d" % RETRY_SECONDS)
-    return HttpError(503, sentence, INTERNAL_ERROR, headers=[retry_after])

@@ -16,7 +16,7 @@ from mcp_types import INTERNAL_ERROR
 from mcp_app.auth.scopes import suffice
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
-from mcp_app.exceptions import is_database_outage
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.hosts import is_loopback
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
@@ -71,8 +71,8 @@ class Guard:
             if refusal is None:
                 logger.exception("a request failed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
-            elif is_database_outage(error):
-                logger.error("the database cannot be used", extra={"reason": str(error).strip()})
+            elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
+                logger.error("the database cannot be used", extra={"reason": str(error)})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             await respond_error(send, refusal, request_id_of(scope))

@@ -8,6 +8,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from everything_site import env
+from everything_site.conf import Environment
+from mcp_app.conf import Conf as Mcp
+from oauth_app.conf import Conf as OAuth
 from tests.docs.markdown import code, rows
 
 
@@ -17,7 +20,7 @@ class Given:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def read(self, **variables: str) -> env.Environment:
+    def read(self, **variables: str) -> Environment:
         return env.read(self.folder, variables)
 
     def refusal(self, **variables: str) -> str:
@@ -38,7 +41,7 @@ def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
     assert found.redis_url.startswith("unix://")
     assert found.database["ENGINE"] == "django.db.backends.sqlite3"
     assert found.allowed_hosts == ["localhost", "127.0.0.1", "[::1]"]
-    assert not found.conformance_fixtures
+    assert not found.of(Mcp.conformance_fixtures)
     assert len(found.secret_key) >= 50
     assert given.read().secret_key == found.secret_key, "a restart forgets nothing"
     assert (given.folder / ".dev-secret-key").stat().st_mode & 0o077 == 0
@@ -49,7 +52,8 @@ def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
     [("vscode", ["vscode"]), ("cursor, vscode-insiders,", ["cursor", "vscode-insiders"]), ("", ["cursor"])],
 )
 def test_schemes_of_desktop_applications_are_named(given: Given, text: str, schemes: list[str]) -> None:
-    assert given.read(REDIRECT_SCHEMES=text).redirect_schemes == schemes
+    found = given.read(REDIRECT_SCHEMES=text).of(OAuth.custom_schemes)
+    assert list(found) == schemes
 
 
 @pytest.mark.parametrize(("text", "is_offered"), [("false", False), ("0", False), ("true", True)])
@@ -214,7 +218,7 @@ def test_every_kind_of_host_is_accepted(given: Given, host: str) -> None:
     [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False), (" ", False)],
 )
 def test_truth_is_said_in_the_usual_words(given: Given, text: str, value: bool) -> None:
-    assert given.read(CONFORMANCE_FIXTURES=text).conformance_fixtures is value
+    assert given.read(CONFORMANCE_FIXTURES=text).of(Mcp.conformance_fixtures) is value
 
 
 def test_a_public_address_is_production_with_its_own_host_and_origin(given: Given) -> None:
@@ -222,7 +226,7 @@ def test_a_public_address_is_production_with_its_own_host_and_origin(given: Give
     assert found.base_uri == "https://mcp.example.com"
     assert not found.debug
     assert found.allowed_hosts == ["mcp.example.com"]
-    assert found.allowed_origins == ["https://mcp.example.com"]
+    assert found.of(Mcp.allowed_origins) == ["https://mcp.example.com"]
 
 
 def test_an_empty_variable_counts_as_none(given: Given) -> None:
@@ -272,7 +276,7 @@ def test_the_public_address_is_published_as_clients_normalise_it(
     found = given.read(BASE_URI=typed, SECRET_KEY="x" * 50)
     assert found.base_uri == found.auth_server_url == published
     assert found.allowed_hosts == [host]
-    assert found.allowed_origins == [published]
+    assert found.of(Mcp.allowed_origins) == [published]
 
 
 def test_origins_and_hosts_are_normalised_as_browsers_send_them(given: Given) -> None:
@@ -280,7 +284,7 @@ def test_origins_and_hosts_are_normalised_as_browsers_send_them(given: Given) ->
         ALLOWED_ORIGINS="HTTPS://App.Example:443, https://münchen.example, vscode-webview://AbC, http://[::0:1]:80",
         ALLOWED_HOSTS="App.Example, .Example.ORG, münchen.example, [0::1]",
     )
-    assert found.allowed_origins == [
+    assert found.of(Mcp.allowed_origins) == [
         "https://app.example",
         "https://xn--mnchen-3ya.example",
         "vscode-webview://AbC",
@@ -296,8 +300,7 @@ def test_the_issuer_of_another_server_stays_as_that_server_writes_it(given: Give
         AUTH_SERVER_ISSUER="https://Auth.Example/",
     )
     assert found.auth_server_url == "https://auth.example"
-    assert found.token_verification is not None
-    assert found.token_verification.issuer == "https://Auth.Example/"
+    assert found.of(Mcp.issuer) == "https://Auth.Example/"
 
 
 @pytest.mark.parametrize(

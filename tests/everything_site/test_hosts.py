@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from typing import Any
 
 import pytest
 from django.test import Client, RequestFactory
 from django.views.debug import ExceptionReporter, get_exception_reporter_filter
+
+from everything_site.conf import Environment
 
 SECRET = "p4ssw0rd-of-mine"
 
@@ -41,15 +42,10 @@ def test_a_foreign_host_is_refused_in_one_line(
     ],
 )
 def test_an_error_page_shows_no_password_of_a_url(settings: Any, url: str) -> None:
-    @dataclasses.dataclass
-    class Environment:
-        place: str
-        secret_key: str
-
     settings.DEBUG = True
     settings.REDIS_URL = url
     settings.CHANNEL_LAYERS = {"default": {"CONFIG": {"hosts": [url, (url,), {"address": url}]}}}
-    settings.ENV = Environment(url, SECRET)
+    settings.ENV = Environment(redis_url=url, secret_key=SECRET, settings={"SECRET": SECRET})
     request = RequestFactory().get("/", headers={"referer": url})
     try:
         raise ValueError("a bug")

@@ -1,11 +1,11 @@
 """The variables of separate mode: what they come to, and which combinations make no sense."""
 
-from dataclasses import replace
-
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 
 from everything_site import env
+from mcp_app.conf import Conf as Mcp
 
 PRODUCTION = {
     "AUTH_MODE": "separate",
@@ -32,26 +32,26 @@ def test_development_needs_the_mode_alone(read):
     found = read(AUTH_MODE="separate")
     assert found.auth_server_url == "http://localhost:3001"
     assert found.auth_server_port == 3001
-    tokens = found.token_verification
-    assert tokens.kind == "introspection"
-    assert tokens.issuer == "http://localhost:3001"
-    assert tokens.introspection_url == "http://localhost:3001/introspect"
-    assert tokens.client_id == "mcp-server"
-    assert len(tokens.client_secret) == 64
-    assert read(AUTH_MODE="separate").token_verification.client_secret == tokens.client_secret
+    assert found.token_verification == "introspection"
+    assert found.of(Mcp.issuer) == "http://localhost:3001"
+    assert found.of(Mcp.introspection_url) == "http://localhost:3001/introspect"
+    assert found.of(Mcp.introspection_client_id) == "mcp-server"
+    secret = found.of(Mcp.introspection_client_secret)
+    assert len(secret) == 64
+    assert read(AUTH_MODE="separate").of(Mcp.introspection_client_secret) == secret
     assert env.auth_server_fault(found) is None
 
 
 def test_integrated_mode_verifies_its_own_tokens(read):
     found = read()
-    assert found.token_verification is None
+    assert found.of(Mcp.token_verifier) == "oauth_app.verifier.DatabaseTokenVerifier"
     assert "AUTH_MODE=integrated" in (env.auth_server_fault(found) or "")
 
 
 def test_production_serves_both_hosts(read):
     found = read(**PRODUCTION, **CLIENT)
     assert found.allowed_hosts == ["mcp.example.com", "auth.example.com"]
-    assert found.token_verification.client_secret == "y" * 40
+    assert found.of(Mcp.introspection_client_secret) == "y" * 40
 
 
 def test_tokens_of_another_maker_are_verified_by_keys(read):
@@ -60,11 +60,11 @@ def test_tokens_of_another_maker_are_verified_by_keys(read):
         "TOKEN_AUDIENCE": "api",
         "JWT_TYPES": "at+jwt,JWT",
     }
-    tokens = read(**PRODUCTION, **JWT, **issuer).token_verification
-    assert tokens.kind == "jwt"
-    assert tokens.issuer == "https://auth.example.com/"
-    assert tokens.audience == "api"
-    assert tokens.jwt_types == ["at+jwt", "JWT"]
+    found = read(**PRODUCTION, **JWT, **issuer)
+    assert found.token_verification == "jwt"
+    assert found.of(Mcp.issuer) == "https://auth.example.com/"
+    assert found.of(Mcp.token_audience) == "api"
+    assert found.of(Mcp.jwt_types) == ("at+jwt", "JWT")
 
 
 @pytest.mark.parametrize(
@@ -100,16 +100,21 @@ def test_nonsense_is_refused_with_a_sentence(read, variables, sentence):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"kind": "jwt"}, "gives no JWTs"),
-        ({"issuer": "http://localhost:3001/"}, "another maker"),
+        ({"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "http://localhost:3001/jwks"}, "gives no JWTs"),
+        ({"AUTH_SERVER_ISSUER": "http://localhost:3001/"}, "another maker"),
     ],
 )
 def test_this_authorization_server_is_not_every_one(read, changes, sentence):
-    found = read(AUTH_MODE="separate")
-    changed = replace(found, token_verification=replace(found.token_verification, **changes))
-    assert sentence in (env.auth_server_fault(changed) or "")
+    found = read(AUTH_MODE="separate", **changes)
+    assert sentence in (env.auth_server_fault(found) or "")
 
 
 def test_it_needs_an_origin_of_its_own(read):
     found = read(AUTH_MODE="separate", AUTH_SERVER_URL="http://localhost:3001/auth")
     assert "no path" in (env.auth_server_fault(found) or "")
+
+
+@pytest.mark.parametrize("command", ["register_resource_server", "runauthserver"])
+def test_integrated_mode_needs_none(db, command):
+    with pytest.raises(CommandError, match="integrated"):
+        call_command(command)

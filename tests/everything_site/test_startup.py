@@ -26,7 +26,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 def test_a_wrong_variable_is_one_line_whatever_the_command(fresh: Checkout, command: list[str]) -> None:
     outcome = fresh.manage(*command, SECRET_KEY="change-me")
     assert outcome.returncode == 1
-    assert outcome.stderr.splitlines() == ["SECRET_KEY must have at least 32 characters."]
+    assert outcome.stderr.splitlines() == ["SECRET_KEY must be at least 32 characters long."]
     assert outcome.stdout == ""
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from everything_site.variables import Variables, parse
+from everything_site.conf import FROM_ENVIRONMENT, OF_THE_APPS, AnySetting
+from everything_site.variables import Variables, parse, written
 
 SECRET = "hunter2-and-more"
 
@@ -153,3 +155,71 @@ def test_a_file_of_one_value_has_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_bytes(content.encode())
     with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY_FILE names key, which must have one line"):
         Variables(tmp_path, {"SECRET_KEY_FILE": "key"}).text("SECRET_KEY")
+
+
+ALL = pytest.mark.parametrize("setting", FROM_ENVIRONMENT, ids=lambda setting: setting.variable)
+
+
+@ALL
+def test_every_setting_is_read_from_its_variable(tmp_path: Path, setting: AnySetting[Any]) -> None:
+    assert read(tmp_path).value(setting) == setting.default
+    if text := written(setting.default):
+        assert read(tmp_path, **{setting.variable: text}).value(setting) == setting.default
+
+
+@ALL
+def test_what_a_setting_cannot_be_is_refused(tmp_path: Path, setting: AnySetting[Any]) -> None:
+    match setting.default:
+        case bool():
+            wrong, right = ["maybe", "2"], "true or false"
+        case int():
+            wrong, right = ["1.5", "-1", "many", "nan", "1e3", "\u0663", "9" * 5000], "a whole number"
+        case float():
+            wrong, right = ["-1", "many", "nan", "inf", "1e3", "1_0", "1."], "a number"
+        case dict():
+            wrong, right = ["token", "=5/minute", "token=1/minute,x"], "endpoints with their limits"
+        case _:
+            return
+    for text in wrong:
+        with pytest.raises(ImproperlyConfigured, match=f"^{setting.variable} must be {right}"):
+            read(tmp_path, **{setting.variable: text}).value(setting)
+
+
+@ALL
+def test_bounds_hold_in_the_environment_too(tmp_path: Path, setting: AnySetting[Any]) -> None:
+    if isinstance(setting.default, int) and setting.minimum > 0:
+        with pytest.raises(ImproperlyConfigured, match=f"^{setting.variable} must be .* {setting.minimum}"):
+            read(tmp_path, **{setting.variable: str(int(setting.minimum) - 1)}).value(setting)
+    if setting.maximum < float("inf"):
+        with pytest.raises(ImproperlyConfigured, match=f"^{setting.variable} must be .* {setting.maximum}, "):
+            read(tmp_path, **{setting.variable: str(int(setting.maximum) + 1)}).value(setting)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MCP_CACHE_SECOND", "MCP_CACHE_SECONDS"),
+        ("MCP_ALLOWED_ORIGINS", "ALLOWED_ORIGINS"),
+        ("MCP_RESOURCE_URL", "BASE_URI"),
+        ("BASE_URL", "BASE_URI"),
+        ("redis_url", "REDIS_URL"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_pointed_out(tmp_path: Path, name: str, meant: str) -> None:
+    said = read(tmp_path, **{name: "x"}).unknown([*FROM_ENVIRONMENT, *OF_THE_APPS])
+    assert said == [f"{name} is not read: did you mean {meant}?"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SECRET_KEY_FILE",
+        "MCP_CACHE_SECONDS",
+        "MCP_INSPECTOR_SECRET_STORE",
+        "TEST_DATABASE_URL",
+        "HOME",
+        "HTTPS_PROXY",
+    ],
+)
+def test_what_is_read_or_belongs_to_others_is_not_pointed_out(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, **{name: ""}).unknown([*FROM_ENVIRONMENT, *OF_THE_APPS]) == []

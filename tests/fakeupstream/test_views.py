@@ -14,6 +14,7 @@ from django.test import Client as Http
 
 from fakeupstream import provider, sign_in
 from oauth_app.authorize import MAX_URL_LENGTH
+from tests.fakeupstream.pages import choose, sign_in_here
 from tests.oauth_app import flow
 
 pytestmark = pytest.mark.django_db
@@ -26,10 +27,6 @@ def provider_page(client):
     """The provider's page, on the way to a client's consent."""
     client_id = flow.register(client).json()["client_id"]
     return client.get(client.get(flow.authorize_url(client_id))["Location"])
-
-
-def choose(http, page, **who):
-    return http.post(flow.form_action(page), who)
 
 
 def state_of(page):
@@ -320,8 +317,8 @@ def test_whoever_signs_in_again_in_another_tab_can_still_press_allow_in_the_firs
 def test_a_consent_that_was_shown_to_somebody_else_cannot_be_given():
     http = Http(enforce_csrf_checks=True)
     client_id = flow.register(http).json()["client_id"]
-    page = flow.sign_in(http, flow.authorize_url(client_id), "alice")
-    flow.sign_in(http, "/fakeupstreamauth/authorize", "bob")
+    page = sign_in_here(http, flow.authorize_url(client_id), "alice")
+    sign_in_here(http, "/fakeupstreamauth/authorize", "bob")
     decision = {"decision": "allow", "csrfmiddlewaretoken": csrf_token(page)}
     answer = http.post(flow.form_action(page), decision)
     assert answer.status_code == 403
@@ -334,9 +331,18 @@ def csrf_token(page):
 
 
 def test_signing_in_as_someone_else_ends_the_other_session(client):
-    flow.sign_in(client, flow.authorize_url(flow.register(client).json()["client_id"]), "alice")
+    sign_in_here(client, flow.authorize_url(flow.register(client).json()["client_id"]), "alice")
     key = client.session.session_key
     page = client.get("/fakeupstreamauth/authorize", follow=True)
     client.get(choose(client, page, person="bob")["Location"])
     assert client.session.session_key != key
     assert client.get("/").wsgi_request.user.username == "bob"
+
+
+def test_whoever_switches_accounts_comes_back_as_somebody_else(client):
+    url = flow.authorize_url(flow.register(client).json()["client_id"])
+    sign_in_here(client, url, "alice")
+    answer = client.post(url, {"decision": "switch"})
+    chosen = choose(client, client.get(answer["Location"]), name="bob")
+    assert client.get(chosen["Location"])["Location"] == url
+    assert "bob" in client.get(url).content.decode()

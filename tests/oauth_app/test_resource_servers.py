@@ -1,5 +1,4 @@
 import pytest
-from django.core.management import CommandError, call_command
 
 from oauth_app import resource_servers
 from oauth_app.models import Client
@@ -37,9 +36,3 @@ def test_a_client_that_registered_itself_is_not_promoted(client, db):
     with pytest.raises(resource_servers.Refused, match="another kind"):
         resource_servers.ensure(client_id, SECRET)
     assert not Client.objects.get().is_resource_server
-
-
-@pytest.mark.parametrize("command", ["register_resource_server", "runauthserver"])
-def test_integrated_mode_needs_none(db, command):
-    with pytest.raises(CommandError, match="integrated"):
-        call_command(command)

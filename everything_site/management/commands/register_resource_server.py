@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
 from everything_site import env
+from mcp_app.conf import conf
 from oauth_app import resource_servers
 
 
@@ -22,9 +23,7 @@ class Command(BaseCommand):
         if fault := env.auth_server_fault(settings.ENV):
             raise CommandError(fault)
         try:
-            client = resource_servers.ensure(
-                settings.MCP_INTROSPECTION_CLIENT_ID, settings.MCP_INTROSPECTION_CLIENT_SECRET
-            )
+            client = resource_servers.ensure(*conf.introspection_credentials)
         except resource_servers.Refused as error:
             raise CommandError(str(error)) from error
         if options["verbosity"]:

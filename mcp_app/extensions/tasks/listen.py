@@ -18,8 +18,8 @@ from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from redis.exceptions import RedisError
 
+from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
@@ -71,7 +71,7 @@ class TaskListener:
         with self._store.watch(task_id) as changed:
             while True:
                 changed.clear()
-                with suppress(RedisError, OSError):
+                with suppress(Unavailable):
                     task = await self._find(task_id, lifespan_state)
                     if task is None:
                         return

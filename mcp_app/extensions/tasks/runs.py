@@ -22,8 +22,8 @@ from mcp_types import (
     INTERNAL_ERROR,
     PROTOCOL_VERSION_META_KEY,
 )
-from redis.exceptions import RedisError
 
+from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.protocol.client_capabilities import known
@@ -103,7 +103,7 @@ class TaskRun:
             return
         self._said_at = now
         text = message or f"{progress:g}" + ("" if total is None else f" of {total:g}")
-        with suppress(RedisError, OSError):
+        with suppress(Unavailable):
             await self._store.say(self.task.id, self.run, text)
 
 
@@ -152,7 +152,7 @@ class TaskRuns:
             task.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
         for context in running:
-            with suppress(RedisError, OSError):
+            with suppress(Unavailable):
                 await self._store.release(context.task.id, context.run)
 
     async def _take_over(self, task: Task, lifespan_state: Any) -> None:
@@ -217,7 +217,7 @@ class TaskRuns:
             try:
                 await finish()
                 return
-            except (RedisError, OSError):
+            except Unavailable:
                 if time.monotonic() > deadline:
                     logger.error("the outcome of a task was lost: Redis cannot be reached")
                     return
@@ -231,7 +231,7 @@ class TaskRuns:
                 if not await self._store.renew(context.task.id, context.run):
                     self._cancel(context)
                     return
-            except (RedisError, OSError):
+            except Unavailable:
                 logger.warning("a task's lease could not be renewed: Redis cannot be reached")
 
     def _on_change(self, task_id: str, status: Status) -> None:

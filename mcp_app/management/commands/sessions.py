@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis import Redis
-from redis.exceptions import RedisError
 
 from mcp_app import announcements
+from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring import sessions as overview
 
 _HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
@@ -50,7 +50,7 @@ class Command(BaseCommand):
                     self._end(redis, options["end"])
                 else:
                     self._list(redis, options)
-        except RedisError as error:
+        except Unavailable as error:
             raise CommandError(
                 f"Redis cannot be reached: {error}\n"
                 "Start a server (for development: python manage.py runserver), or set REDIS_URL to the Redis "

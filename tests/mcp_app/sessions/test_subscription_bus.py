@@ -14,6 +14,7 @@ from mcp.shared.subscriptions import (
 )
 
 from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
 
@@ -55,7 +56,7 @@ async def test_sessions_that_cannot_be_told_keep_nobody_from_hearing(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(event: ServerEvent) -> None:
-        raise ConnectionError("Redis is down")
+        raise Unavailable(Store.SESSIONS, "Redis is down")
 
     subscriptions = ChannelLayerBus(bus, fail)
     heard: list[ServerEvent] = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.calls.call import Exchange
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.transports.batches import MAX_MESSAGES
 from tests.mcp_app.transports.support import (
     LATEST,
@@ -144,7 +144,7 @@ async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
 
     async def fail_at_the_second(exchange: Exchange) -> None:
         if exchange.request_id == 2:
-            raise RedisConnectionError("down")
+            raise Unavailable(Store.SESSIONS, "down")
         await register(exchange)
 
     monkeypatch.setattr(one.runtime.calls, "register", fail_at_the_second)

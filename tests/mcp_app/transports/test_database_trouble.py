@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, InterfaceError, OperationalError
 from mcp.server.auth.provider import AccessToken
-from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mcp_app.exceptions import Store, Unavailable
 from tests.mcp_app.transports.support import (
     LATEST,
     Process,
@@ -74,9 +74,7 @@ async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_i
     await refusal(await modern(one, "resources/list", id="mine"), "mine")
 
 
-@pytest.mark.parametrize(
-    "error", [*AWAY, RedisConnectionError(f"Error 111 connecting to {PLACE}"), TimeoutError(PLACE)]
-)
+@pytest.mark.parametrize("error", [*AWAY, Unavailable(Store.SESSIONS, f"Error 111 connecting to {PLACE}")])
 async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream(
     one: Process, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:

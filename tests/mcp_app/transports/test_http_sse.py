@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from mcp.server import runner
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, new_shared_stream
 from tests.mcp_app.transports.support import (
@@ -82,7 +82,7 @@ async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on
     async def register_and_lose_the_reply(exchange: Any) -> None:
         await register(exchange)
         await held.started.wait()
-        raise RedisTimeoutError("the reply is late")
+        raise Unavailable(Store.SESSIONS, "the reply is late")
 
     monkeypatch.setattr(one.runtime.calls, "register", register_and_lose_the_reply)
     assert (await client.post(one, call_held(quiet=True))).status == 503

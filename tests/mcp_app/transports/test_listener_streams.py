@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED
 from mcp_app.sessions.events import PENDING
@@ -139,7 +139,7 @@ async def test_a_stream_that_could_not_take_the_claim_as_it_opened_never_takes_i
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unreachable(*args: Any, **kwargs: Any) -> bool:
-        raise RedisTimeoutError
+        raise Unavailable(Store.SESSIONS, "away")
 
     with monkeypatch.context() as trouble:
         trouble.setattr(one.runtime.log, "take", unreachable)
@@ -337,7 +337,7 @@ async def test_what_was_taken_for_a_stream_reaches_it_although_redis_did_not_say
         await take(*args, **options)
         monkeypatch.undo()
         taken.set()
-        raise RedisTimeoutError("the reply is late")
+        raise Unavailable(Store.SESSIONS, "the reply is late")
 
     monkeypatch.setattr(one.runtime.log, "take", take_and_lose_the_reply)
     stream = await session.listen(one)

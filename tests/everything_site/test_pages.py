@@ -32,9 +32,22 @@ def test_pages_are_safe_and_accessible(client, path, status):
     for control in re.findall(r'<input[^>]*type="text"[^>]*id="([^"]+)"', text):
         assert f'<label for="{control}"' in text
     assert page["X-Frame-Options"] == "DENY"
-    assert "frame-ancestors 'none'" in page["Content-Security-Policy"]
+    assert "Everything Server</title>" in text or "Fake identity provider</title>" in text
+    policy = page["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "form-action" not in policy
     assert page["X-Content-Type-Options"] == "nosniff"
     assert page["Referrer-Policy"] == "same-origin"
+
+
+def test_the_consent_page_has_the_policy_and_the_name_of_the_site(client):
+    page = flow.sign_in(client, flow.authorize_url(flow.register(client).json()["client_id"]))
+    policy = page["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert "form-action" not in policy
+    assert "<title>Allow access? \u2013 Everything Server</title>" in page.content.decode()
 
 
 def test_the_landing_page_says_how_to_connect(client):

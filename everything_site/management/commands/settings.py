@@ -1,0 +1,67 @@
+"""`python manage.py settings`: every setting with its variable, its value and what it is for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand
+from django.core.management.base import CommandParser
+from django.views.debug import get_exception_reporter_filter
+
+from everything_site.conf import FROM_ENVIRONMENT, AnySetting, Environment
+from everything_site.variables import about, written
+
+
+class Command(BaseCommand):
+    help = (
+        "List what can be set by environment variables or in the file .env: each variable as it is now, "
+        "what it is for, and its default. Secrets are not shown."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("names", nargs="*", metavar="NAME", help="only those with this in their names")
+        parser.add_argument("--changed", action="store_true", help="only those that are not as by default")
+        parser.add_argument("--json", action="store_true", help="print a JSON array")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        names = [name.upper() for name in options["names"]]
+        listed = [
+            entry
+            for setting in FROM_ENVIRONMENT
+            if (entry := described(setting))
+            and (entry["changed"] or not options["changed"])
+            and (not names or any(name in setting.variable or name in setting.name for name in names))
+        ]
+        if options["json"]:
+            self.stdout.write(json.dumps(listed, indent=2))
+            return
+        width = min(shutil.get_terminal_size().columns, 110)
+        for entry in listed:
+            default = f"Default: {entry['default']}." if entry["changed"] else "This is the default."
+            about = f"{entry['help']}. {default}".replace("`", "")
+            self.stdout.write(f"{entry['variable']}={entry['value']}", self.style.MIGRATE_HEADING)
+            self.stdout.write(textwrap.fill(about, width, initial_indent="    ", subsequent_indent="    "))
+
+
+def described(setting: AnySetting[Any]) -> dict[str, Any]:
+    """What there is to know of a setting, all of it as text."""
+    is_ours = setting in Environment.declared()
+    owner, name = (settings.ENV, setting.attribute) if is_ours else (settings, setting.name)
+    value = getattr(owner, name, setting.default)
+    text = written(value)
+    if setting.secret:
+        text = get_exception_reporter_filter(None).cleanse_setting(setting.variable, text) if text else ""
+    default = written(setting.default)
+    return {
+        "variable": setting.variable,
+        "setting": "" if is_ours else setting.name,
+        "value": text,
+        "default": setting.follows or default or "none",
+        "changed": setting.variable in settings.ENV.given or not (setting.follows or text == default),
+        "help": about(setting),
+    }

@@ -1,0 +1,45 @@
+"""The database as calls use it: which of its errors mean that it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from mcp.server import ServerRequestContext
+
+from mcp_app.exceptions import Store, Unavailable
+from mcp_app.sdk import CallNext, HandlerResult
+
+_REFUSALS = frozenset({"25006", "42501"})
+"""SQLSTATE of PostgreSQL: read_only_sql_transaction, as of a standby after a failover, and
+insufficient_privilege, of a role that lacks a right. An operator mends both while the server runs."""
+
+
+def is_database_outage(error: BaseException) -> bool:
+    """Whether the database cannot be used for now.
+
+    It cannot be reached, refuses the connection or the password, has too many clients, took too long, is
+    locked (SQLite), shuts down, takes no writes, or forbids what is asked.
+    """
+    if isinstance(error, OperationalError | InterfaceError):
+        return True
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in _REFUSALS
+
+
+@contextmanager
+def reaching_database() -> Iterator[None]:
+    """Around what uses the database: an outage of it is raised as `Unavailable`, other errors as they are."""
+    try:
+        yield
+    except Exception as error:
+        if is_database_outage(error):
+            raise Unavailable(Store.DATABASE, error) from error
+        raise
+
+
+async def report_outages(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A middleware of the server: a handler that could not use the database raises `Unavailable`."""
+    with reaching_database():
+        return await call_next(ctx)

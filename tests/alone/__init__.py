@@ -1,0 +1,1 @@
+"""Settings of projects that have one of the apps: each starts, and passes its tests, without the other."""

@@ -1,0 +1,95 @@
+"""What a client is told when a handler fails: the same wherever the call runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from mcp.server import ServerRequestContext
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.runs import TaskRun
+from mcp_app.extensions.tasks.support import TaskSupport
+from tests.mcp_app.transports.support import Process, Session, modern, tool_call
+from tests.support.waiting import eventually
+
+Handler = Callable[[ServerRequestContext[Any, Any]], Awaitable[Any]]
+
+NAME = "fails"
+TASKS: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
+
+WAYS = ["json", "stream", "modern", "task"]
+"""How a call is answered: in a session, at once or on a stream; without a session; as a task."""
+
+
+class Failing:
+    """A tool that does what a test wants, beneath all that knows tools, and is called in one of `WAYS`."""
+
+    def __init__(self, at: Process, session: Session, way: str) -> None:
+        self._at = at
+        self._session = session
+        self._way = way
+        self._act: Handler
+
+        async def tool() -> str:
+            return "never"
+
+        async def act(ctx: Any, call_next: Any) -> Any:
+            is_run = way != "task" or isinstance(ctx.request, TaskRun)
+            if ctx.method != "tools/call" or not is_run:
+                return await call_next(ctx)
+            if way == "stream":
+                await ctx.session.report_progress(1)
+            return await self._act(ctx)
+
+        server = at.runtime.server
+        server.add_tool(tool, name=NAME, structured_output=False)
+        server.middleware.append(act)
+        at.runtime.tasks._tools = {**at.runtime.tasks._tools, NAME: TaskSupport()}
+
+    async def call(self, act: Handler) -> tuple[int, dict[str, Any]]:
+        """The status of the HTTP response, and the answer to the call."""
+        self._act = act
+        if self._way == "task":
+            return await self._run_task()
+        if self._way == "modern":
+            response = await modern(self._at, "tools/call", {"name": NAME})
+            return response.status, await response.answer()
+        response = await self._session.post(self._at, tool_call(NAME, progress="p"))
+        return response.status, await response.answer()
+
+    async def _run_task(self) -> tuple[int, dict[str, Any]]:
+        response = await modern(self._at, "tools/call", {"name": NAME}, capabilities=TASKS)
+        task_id = (await response.json())["result"]["taskId"]
+        found: dict[str, Any] = {}
+
+        async def has_ended() -> bool:
+            params = {"taskId": task_id}
+            got = await modern(self._at, "tasks/get", params, capabilities=TASKS, mcp_name=task_id)
+            found.update((await got.json())["result"])
+            return found["status"] in ("completed", "failed")
+
+        await eventually(has_ended)
+        return 200, {key: found[key] for key in ("result", "error") if key in found}
+
+
+@pytest.fixture(params=WAYS)
+def failing(request: Any, one: Process, session: Session) -> Failing:
+    return Failing(one, session, request.param)
+
+
+@pytest.mark.parametrize(
+    "fault", [TimeoutError, ConnectionRefusedError, RedisConnectionError], ids=lambda fault: fault.__name__
+)
+async def test_a_time_out_or_a_lost_connection_of_a_handlers_own_is_not_blamed_on_the_session_store(
+    failing: Failing, fault: type[Exception]
+) -> None:
+    async def act(ctx: Any) -> Any:
+        raise fault("weather.example did not answer")
+
+    status, answer = await failing.call(act)
+    assert status < 503
+    assert answer["error"]["code"] == -32603
+    assert answer["error"]["message"] == "Internal server error"
