@@ -21,6 +21,9 @@ from mcp_app.sessions.record import SessionRecord, subscription_field
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_ID = 128
+"""Characters of a session id that is looked for."""
+
 _BEGINNING_SECONDS = 60
 """How long a session may be counted that is not on record: it is about to be."""
 
@@ -51,6 +54,10 @@ class TooManySubscriptions(Exception):
 
 class TooManySessions(Exception):
     """The person has as many sessions in use as they may have."""
+
+
+class SessionNotFound(Exception):
+    """There is no such session, or it is somebody else's."""
 
 
 async def erase(redis: Redis, session_id: str) -> bool:
@@ -85,6 +92,17 @@ class SessionStore:
     def new_id() -> str:
         """A session id that cannot be guessed, of visible ASCII (Streamable HTTP, Session Management)."""
         return secrets.token_hex(24)
+
+    @classmethod
+    def new(cls, owner: str, user: str, client: str) -> SessionRecord:
+        """A session that begins now; nothing is stored yet.
+
+        Args:
+            owner: Who may use it: client, issuer and subject.
+            user: For people to read.
+            client: For people to read.
+        """
+        return SessionRecord(cls.new_id(), owner, time.time(), user=user, client=client)
 
     async def create(self, record: SessionRecord) -> None:
         """Store a session as it begins. It is on record before the client hears of it.
@@ -153,6 +171,17 @@ class SessionStore:
         Reading it from Redis counts as use, and renews what the session holds.
         """
         return self._copies.get(session_id) or await self.renew(session_id)
+
+    async def get_own(self, session_id: str, owner: str) -> SessionRecord:
+        """The session, if it is this owner's own.
+
+        Raises:
+            SessionNotFound: There is none, or it is somebody else's: they cannot tell which.
+        """
+        record = await self.get(session_id) if len(session_id) <= _LONGEST_ID else None
+        if record is None or record.owner != owner:
+            raise SessionNotFound
+        return record
 
     async def renew(self, session_id: str) -> SessionRecord | None:
         """The session as Redis has it, what it holds renewed; None when there is no such session."""

@@ -12,36 +12,24 @@ from typing import Any
 from mcp_types import PROTOCOL_VERSION_META_KEY, JSONRPCNotification, JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
+from mcp_app.protocol.messages import Message
 from mcp_app.transports import errors
-from mcp_app.transports.messages import Message
 
-VERSION_HEADER = "mcp-protocol-version"
+_VERSION_HEADER = "mcp-protocol-version"
 
 _ABSENT = object()
 
 
-def check_version(headers: Mapping[str, str]) -> None:
-    """Refuse a request whose header names a revision that is not spoken here.
-
-    Raises:
-        HttpError: 400 with code -32022 and all revisions that are spoken.
-    """
-    revision = headers.get(VERSION_HEADER)
-    if revision is not None and revision not in KNOWN_PROTOCOL_VERSIONS:
-        raise errors.unsupported_revision(revision)
-
-
-def is_declared_modern(headers: Mapping[str, str]) -> bool:
-    """Whether the header names a revision without sessions."""
-    return headers.get(VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
-
-
-def is_modern(headers: Mapping[str, str], message: Message) -> bool:
-    """Whether a message is served without a session, by what its header and its `_meta` say.
+def is_modern(headers: Mapping[str, str], message: Message | None = None) -> bool:
+    """Whether a request is served without a session, by what its header and its message's `_meta` say.
 
     An `initialize` request is negotiated from its body, whatever the header says: before the answer a client
     can only send its own default there, and the header is required on subsequent requests alone (2025-11-25,
     Transports, Protocol Version Header).
+
+    Args:
+        headers: Of the request.
+        message: What it brings, if that is one message which could be read.
 
     Raises:
         HttpError: 400; the revision is not spoken here (-32022), or header and `_meta` disagree (-32020).
@@ -49,8 +37,9 @@ def is_modern(headers: Mapping[str, str], message: Message) -> bool:
     named = _named_in(message)
     if isinstance(message, JSONRPCRequest) and message.method == "initialize" and named is _ABSENT:
         return False
-    check_version(headers)
-    revision = headers.get(VERSION_HEADER)
+    revision = headers.get(_VERSION_HEADER)
+    if revision is not None and revision not in KNOWN_PROTOCOL_VERSIONS:
+        raise errors.unsupported_revision(revision)
     if revision in MODERN_PROTOCOL_VERSIONS:
         return True
     agrees = named in HANDSHAKE_PROTOCOL_VERSIONS if revision is None else named == revision
@@ -65,7 +54,7 @@ def is_modern_by_meta(message: Message) -> bool:
     return _named_in(message) in MODERN_PROTOCOL_VERSIONS
 
 
-def _named_in(message: Message) -> Any:
+def _named_in(message: Message | None) -> Any:
     """The revision in the `_meta` of a message; any JSON value, as nothing has been validated."""
     if not isinstance(message, JSONRPCRequest | JSONRPCNotification) or not message.params:
         return _ABSENT

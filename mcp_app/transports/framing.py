@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pydantic_core
-
-_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b"high": _HIGH, b"low": _LOW})
-"""Half of a surrogate pair, escaped, without the other half."""
-
-_REPLACEMENT = rb"\ufffd"
-
-
-class HalfId(ValueError):
-    """The id of a message has half of a surrogate pair, and cannot be repeated in the answer."""
-
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -31,54 +19,6 @@ STREAM_HEADERS = (
 def to_json(message: Any) -> bytes:
     """A JSON-RPC message as it is sent."""
     return pydantic_core.to_json(message)
-
-
-def from_json(body: bytes) -> Any:
-    """Parse a body.
-
-    Half of a surrogate pair, as `"\\ud83d"`, is JSON (RFC 8259 §8.2) but no text that could be passed on, in
-    UTF-8 or to a database. It is read as U+FFFD, which is also what the `TextEncoder` of a JavaScript client
-    makes of it: a message that was cut in the middle of an emoji is no reason to refuse the call.
-
-    Raises:
-        HalfId: A JSON-RPC id has half of a pair: its answer would find nobody.
-        ValueError: It is not JSON.
-    """
-    try:
-        return pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError:
-        # An escaped backslash would hide what follows it, or seem to begin an escape.
-        readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"))
-        if _REPLACEMENT not in readable:
-            raise
-    decoded = pydantic_core.from_json(readable, allow_inf_nan=False)
-    for message in decoded if isinstance(decoded, list) else [decoded]:
-        if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
-            raise HalfId
-    return decoded
-
-
-def has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
-    """Whether JSON has more values than a limit, its arrays and objects and all that is in them.
-
-    Args:
-        body: The JSON.
-        decoded: What it was read as.
-        limit: How many values there may be.
-    """
-    # Each value follows a comma or opens what holds it. Text has commas, too, so this finds too many at most.
-    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
-        return False
-    found, unread = 1, [decoded]
-    while unread and found <= limit:
-        value = unread.pop()
-        if isinstance(value, dict):
-            found += len(value)
-            unread += value.values()
-        elif isinstance(value, list):
-            found += len(value)
-            unread += value
-    return found > limit
 
 
 def event(event_id: str, data: str) -> bytes:

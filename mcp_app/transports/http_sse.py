@@ -17,6 +17,7 @@ from mcp_app.auth.tokens import Principal
 from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
+from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
     START,
@@ -30,16 +31,16 @@ from mcp_app.sessions.events import (
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.messages import (
-    as_message,
-    check_scopes,
-    decode,
-    give_up,
-    new_session,
-    note_request,
-    own_session,
+from mcp_app.transports.guard import check_scopes
+from mcp_app.transports.request import (
+    Receive,
+    Scope,
+    Send,
+    accepts,
+    headers_of,
+    read_post,
+    remember_request_id,
 )
-from mcp_app.transports.request import Receive, Scope, Send, accepts, headers_of, read_post
 from mcp_app.transports.responses import COMMON_HEADERS, respond
 
 MESSAGE_PATH = "/message"
@@ -91,7 +92,7 @@ class Sse:
                 await self._runtime.streams.close(record.id, resumed[0])  # its earlier connection
                 return record, *resumed
         # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
-        record = new_session(principal)
+        record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
         return record, new_listener_stream(record.id), START
 
@@ -109,17 +110,18 @@ class Message:
         session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
-        decoded = decode(await read_post(scope, receive, headers, check_accept=False))
+        decoded = decode(await read_post(scope, receive, headers, check_accept=False), conf.max_body_values)
         try:
             message = as_message(decoded)
-        except errors.MalformedAnswer as malformed:
-            record = await own_session(self._runtime, session_ids[0], scope["user"])
-            await give_up(self._runtime, record.id, malformed)
+        except MalformedAnswer as malformed:
+            record = await self._runtime.sessions.get_own(session_ids[0], scope["user"].owner)
+            await self._runtime.calls.client_requests.reject(record.id, malformed)
             raise
-        note_request(scope, message)
+        if isinstance(message, JSONRPCRequest):
+            remember_request_id(scope, message.id)
         if era.is_modern_by_meta(message):
-            raise errors.not_a_message("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
-        record = await own_session(self._runtime, session_ids[0], scope["user"])
+            raise invalid_request("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
+        record = await self._runtime.sessions.get_own(session_ids[0], scope["user"].owner)
         await check_scopes(self._runtime, scope["user"], message)
         calls, complete = self._runtime.calls, self._runtime.sessions.complete
         match message:

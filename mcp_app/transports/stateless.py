@@ -29,6 +29,7 @@ from mcp_app.calls.call import ClientRequest, ReportsProgress, encode, notificat
 from mcp_app.conf import conf
 from mcp_app.protocol.client_capabilities import known
 from mcp_app.protocol.listen import within_bounds
+from mcp_app.protocol.messages import Message, invalid_request
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.session_features import LONGEST_URI
 from mcp_app.runtime import Runtime
@@ -53,7 +54,7 @@ from mcp_app.sdk import (
 )
 from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, once_begun, until_ended
-from mcp_app.transports.messages import Message, check_scopes
+from mcp_app.transports.guard import check_scopes
 from mcp_app.transports.request import Receive, Scope, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
@@ -91,7 +92,7 @@ class Stateless:
             await respond(send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
-            raise errors.not_a_message("this revision has no responses of clients.")
+            raise invalid_request("this revision has no responses of clients.")
         route = self._route(scope, headers, message)
         if message.method == _LISTEN and self._runtime.is_draining:
             raise errors.shutting_down()

@@ -16,28 +16,35 @@ from mcp_app.auth.tokens import Principal
 from mcp_app.calls.call import Exchange
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
+from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
 from mcp_app.sessions.events import START, event_id, is_listener, new_listener_stream, parse_event_id
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.transports import batches, era, errors, framing
+from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.messages import (
-    as_message,
-    check_scopes,
-    decode,
-    give_up,
-    new_session,
-    note_request,
-    own_session,
+from mcp_app.transports.guard import check_scopes
+from mcp_app.transports.request import (
+    Receive,
+    Scope,
+    Send,
+    accepts,
+    headers_of,
+    read_post,
+    remember_request_id,
 )
-from mcp_app.transports.request import Receive, Scope, Send, accepts, headers_of, read_post
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error, respond_json
 from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
 
 _SESSION_ID = "mcp-session-id"
+
+_BATCHES_REVISION = "2025-03-26"
+"""The only revision that has JSON-RPC batches (Streamable HTTP, Sending Messages)."""
+
+MAX_BATCH = 100
+"""How many messages a batch may have."""
 
 
 class StreamableHttp:
@@ -52,8 +59,7 @@ class StreamableHttp:
         if scope["method"] == "POST":
             await self._post(scope, receive, send, headers)
             return
-        era.check_version(headers)
-        if era.is_declared_modern(headers):
+        if era.is_modern(headers):
             raise errors.method_not_allowed("POST")
         match scope["method"]:
             case "GET":
@@ -65,23 +71,27 @@ class StreamableHttp:
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
         principal: Principal = scope["user"]
+        decoded: Any = None
+        message, fault = None, None
         try:
-            decoded = decode(await read_post(scope, receive, headers))
+            decoded = decode(await read_post(scope, receive, headers), conf.max_body_values)
             message = None if isinstance(decoded, list) else as_message(decoded)
-        except errors.MalformedAnswer as malformed:
-            era.check_version(headers)
-            if not era.is_declared_modern(headers):
-                await give_up(self._runtime, (await self._session(headers, principal)).id, malformed)
-            raise
-        except errors.HttpError:
-            era.check_version(headers)  # its rules may be others: this comes first
-            raise
+        except (errors.HttpError, InvalidMessage) as error:
+            fault = error
+        if isinstance(message, JSONRPCRequest):
+            remember_request_id(scope, message.id)
+        is_modern = era.is_modern(headers, message)  # which comes first: its rules may be others
+        if fault is not None:
+            if isinstance(fault, MalformedAnswer) and not is_modern:
+                record = await self._session(headers, principal)
+                await self._runtime.calls.client_requests.reject(record.id, fault)
+            raise fault
         if message is None:
-            era.check_version(headers)
+            if is_modern:
+                as_message(decoded)  # which it is not
             await self._batch(scope, receive, send, headers, decoded)
             return
-        note_request(scope, message)
-        if era.is_modern(headers, message):
+        if is_modern:
             await self._stateless(scope, receive, send, headers, message)
             return
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
@@ -109,15 +119,13 @@ class StreamableHttp:
         headers: dict[str, str],
         decoded: list[Any],
     ) -> None:
-        if era.is_declared_modern(headers):
-            as_message(decoded)  # which it is not
         record = await self._session(headers, scope["user"])
-        if record.protocol_version != batches.REVISION:
+        if record.protocol_version != _BATCHES_REVISION:
             as_message(decoded)  # which it is not
         try:
-            messages = batches.as_batch(decoded)
-        except errors.MalformedAnswer as malformed:
-            await give_up(self._runtime, record.id, malformed)
+            messages = as_batch(decoded, MAX_BATCH)
+        except MalformedAnswer as malformed:
+            await self._runtime.calls.client_requests.reject(record.id, malformed)
             raise
         for message in messages:
             era.is_modern(headers, message)  # which it is not
@@ -152,7 +160,7 @@ class StreamableHttp:
         try:
             record, answer = await initialize(
                 self._runtime.calls,
-                new_session(principal),
+                self._runtime.sessions.new(principal.owner, principal.person, principal.client_id),
                 request,
                 headers,
                 store=self._runtime.sessions.create,
@@ -251,7 +259,7 @@ class StreamableHttp:
             raise errors.HttpError(
                 400, "The Mcp-Session-Id header is missing; send `initialize` first, whose answer has it."
             )
-        return await own_session(self._runtime, session_id, principal)
+        return await self._runtime.sessions.get_own(session_id, principal.owner)
 
 
 def _opening(record: SessionRecord, stream: str, place: str) -> bytes:

@@ -10,7 +10,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY, J
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.transports import errors
-from mcp_app.transports.era import check_version, is_modern
+from mcp_app.transports.era import is_modern
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -67,7 +67,7 @@ async def _assert_unsupported(response: Response, requested: str, request_id: An
 @pytest.mark.parametrize("revision", UNKNOWN)
 def test_a_revision_that_is_not_spoken_is_refused_with_all_that_are(revision: str) -> None:
     with pytest.raises(errors.HttpError) as refused:
-        check_version({"mcp-protocol-version": revision})
+        is_modern({"mcp-protocol-version": revision})
     assert (refused.value.status, refused.value.code) == (400, UNSUPPORTED)
     assert set(refused.value.data["supported"]) == set(KNOWN_PROTOCOL_VERSIONS)
     assert refused.value.data["requested"] == revision

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.transports import framing
+from mcp_app.protocol.messages import InvalidMessage, decode
 from tests.mcp_app.transports.support import (
     MODERN,
     Held,
@@ -38,7 +38,7 @@ HALF = "\ud83d"
     ],
 )
 def test_each_half_without_its_other_half_is_replaced(written: str, read: Any) -> None:
-    assert framing.from_json(written.encode()) == read
+    assert decode(written.encode(), 100) == read
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_each_half_without_its_other_half_is_replaced(written: str, read: Any) -
     [rb'"\ud83d', rb'"\ud83d" x', rb'["\ud83d", NaN]', rb"\ud83d", b'"\xed\xa0\xbd"', rb'"\ud8"', b"\0"],
 )
 def test_what_is_no_json_with_it_is_none_without(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
-        framing.from_json(body)
+    with pytest.raises(InvalidMessage, match="not JSON"):
+        decode(body, 100)
 
 
 async def test_it_may_be_in_an_argument_of_a_session(one: Process, session: Session) -> None:

@@ -1,0 +1,179 @@
+"""JSON-RPC messages: reading them from a body, and saying what is wrong with one that cannot be read."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pydantic_core
+from mcp_types import (
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from pydantic import ValidationError
+
+from mcp_app.protocol.validation_messages import explain
+from mcp_app.sdk import as_request_id
+
+Message = JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError
+
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b"high": _HIGH, b"low": _LOW})
+"""Half of a surrogate pair, escaped, without the other half."""
+
+_REPLACEMENT = rb"\ufffd"
+
+
+class InvalidMessage(Exception):
+    """A body is not what a client may send.
+
+    Args:
+        message: What is wrong, for a person.
+        code: JSON-RPC error code.
+        request_id: The id of the request that is refused, where it could be read.
+    """
+
+    def __init__(
+        self, message: str, code: int = INVALID_REQUEST, request_id: RequestId | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.request_id = request_id
+
+
+class TooManyValues(InvalidMessage):
+    """A body has more values than are looked at while others wait."""
+
+
+class MalformedAnswer(InvalidMessage):
+    """A client's answer that cannot be read, to a request of the server whose id can.
+
+    The error has no id: to the client that is an id of somebody else (Streamable HTTP, Sending Messages).
+
+    Args:
+        answered_id: The id of the request that it answers.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, answered_id: RequestId, reason: str) -> None:
+        super().__init__(f"Invalid response: {reason}.")
+        self.answered_id = answered_id
+        self.reason = reason
+
+
+def invalid_request(detail: str, request_id: RequestId | None = None) -> InvalidMessage:
+    """The error for JSON that is no message which may be sent here."""
+    return InvalidMessage(f"Invalid request: {detail}", request_id=request_id)
+
+
+def decode(body: bytes, most_values: int) -> Any:
+    """The JSON value of a body.
+
+    Half of a surrogate pair, as `"\\ud83d"`, is JSON (RFC 8259 §8.2) but no text that could be passed on, in
+    UTF-8 or to a database. It is read as U+FFFD, which is also what the `TextEncoder` of a JavaScript client
+    makes of it: a message that was cut in the middle of an emoji is no reason to refuse the call.
+
+    Args:
+        body: UTF-8.
+        most_values: How many values it may have, its arrays and objects and all that is in them.
+
+    Raises:
+        InvalidMessage: It is not JSON, or an id in it has half of a pair: its answer would find nobody.
+        TooManyValues: It has more values.
+    """
+    try:
+        decoded = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError:
+        decoded = _decode_half_pairs(body)
+    if _has_more_values(body, decoded, most_values):
+        request_id = as_request_id(decoded.get("id")) if isinstance(decoded, dict) else None
+        message = f"The body has more than {most_values} values, counting all in it."
+        raise TooManyValues(message, request_id=request_id)
+    return decoded
+
+
+def _decode_half_pairs(body: bytes) -> Any:
+    # An escaped backslash would hide what follows it, or seem to begin an escape.
+    readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"))
+    try:
+        if _REPLACEMENT not in readable:
+            raise ValueError
+        decoded = pydantic_core.from_json(readable, allow_inf_nan=False)
+    except ValueError:
+        raise InvalidMessage("Parse error: the body is not JSON.", PARSE_ERROR) from None
+    for message in decoded if isinstance(decoded, list) else [decoded]:
+        if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
+            raise invalid_request("`id` has half of a surrogate pair.")
+    return decoded
+
+
+def _has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
+    # Each value follows a comma or opens what holds it. Text has commas, too, so this finds too many at most.
+    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
+        return False
+    found, unread = 1, [decoded]
+    while unread and found <= limit:
+        value = unread.pop()
+        if isinstance(value, dict):
+            found += len(value)
+            unread += value.values()
+        elif isinstance(value, list):
+            found += len(value)
+            unread += value
+    return found > limit
+
+
+def as_message(decoded: Any) -> Message:
+    """The JSON-RPC message that a JSON value is.
+
+    Raises:
+        InvalidMessage: It is a batch, or not a JSON-RPC message.
+        MalformedAnswer: It is an answer, but not a valid one.
+    """
+    if isinstance(decoded, list):
+        raise invalid_request("only sessions of 2025-03-26 have batches; send one message at a time.")
+    if not isinstance(decoded, dict):
+        raise invalid_request("a message is a JSON object.")
+    kind: type[Message]
+    if "method" in decoded:
+        kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
+    else:
+        kind = JSONRPCError if "error" in decoded else JSONRPCResponse
+    try:
+        return kind.model_validate(decoded)
+    except ValidationError as error:
+        reason = explain(error, decoded)
+    message_id = as_request_id(decoded.get("id"))
+    if "method" in decoded:
+        raise invalid_request(f"{reason}.", message_id)
+    if decoded.keys().isdisjoint(("result", "error")):
+        reason = "this is no JSON-RPC 2.0 message: it has no `method`, no `result` and no `error`"
+    if message_id is None:
+        raise invalid_request(f"{reason}.")
+    raise MalformedAnswer(message_id, reason)
+
+
+def as_batch(decoded: list[Any], most: int) -> list[Message]:
+    """The messages of a JSON-RPC batch, which 2025-03-26 has and no other revision.
+
+    Args:
+        decoded: The JSON array.
+        most: How many messages it may have.
+
+    Raises:
+        InvalidMessage: It is empty or too long, or something in it is no message or may not be there.
+        MalformedAnswer: One of them is an answer, but not a valid one.
+    """
+    if not decoded:
+        raise invalid_request("a batch must not be empty.")
+    if len(decoded) > most:
+        raise invalid_request(f"a batch may have {most} messages at the most.")
+    messages = [as_message(item) for item in decoded]
+    if any(isinstance(message, JSONRPCRequest) and message.method == "initialize" for message in messages):
+        raise invalid_request("`initialize` must not be part of a batch.")
+    return messages
