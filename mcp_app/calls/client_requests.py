@@ -6,3 +6,160 @@ taken, so that it is not lost with a message between processes.
 """
 
 from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+    ClientCapabilities,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCResponse,
+)
+from redis.asyncio import Redis
+
+from mcp_app.conf import conf
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.messages import MalformedAnswer
+from mcp_app.sessions import keys
+from mcp_app.sessions.record import SessionRecord
+
+ANSWERED = "client.answered"
+
+_POLL_SECONDS = 5.0
+"""How often a waiting process looks for the answer by itself, should the message about it be lost."""
+
+_CAPABILITIES: dict[str, Callable[[ClientCapabilities], object]] = {
+    "sampling/createMessage": lambda capabilities: capabilities.sampling,
+    "elicitation/create": lambda capabilities: capabilities.elicitation,
+    "roots/list": lambda capabilities: capabilities.roots,
+}
+
+Emit = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class ClientRequests:
+    """The requests to clients that wait in this process."""
+
+    def __init__(self, redis: Redis, bus: Bus) -> None:
+        self._redis = redis
+        self._bus = bus
+        self._waiting: dict[tuple[str, str], asyncio.Event] = {}
+        bus.on(ANSWERED, self._wake)
+
+    async def ask(
+        self,
+        record: SessionRecord,
+        emit: Emit,
+        method: str,
+        params: Mapping[str, Any] | None,
+        timeout_seconds: float | None,
+    ) -> dict[str, Any]:
+        """Send a request to the client by `emit` and wait for its result.
+
+        It waits for `timeout_seconds`, but never longer than `MCP_CLIENT_REQUEST_SECONDS`.
+
+        Raises:
+            MCPError: The client lacks the capability, answered with an error, or did not answer in time.
+        """
+        capability = _CAPABILITIES.get(method)
+        params_of_client = record.client_params
+        if capability is not None and (
+            params_of_client is None or capability(params_of_client.capabilities) is None
+        ):
+            raise MCPError(
+                INVALID_REQUEST, f"The client has not declared the capability that {method} needs."
+            )
+        longest = conf.client_request_seconds
+        seconds = longest if timeout_seconds is None else min(timeout_seconds, longest)
+        request_id = f"{self._bus.address}/{secrets.token_hex(8)}"
+        key = (record.id, request_id)
+        self._waiting[key] = asyncio.Event()
+        asked = keys.asked(record.id)
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hset(asked, request_id, method)
+                pipe.expire(asked, int(max(longest, conf.session_idle_seconds)) + 1)
+                await pipe.execute()
+            request: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
+            if params is not None:
+                request["params"] = dict(params)
+            await emit(request)
+            try:
+                async with asyncio.timeout(seconds):
+                    answer = await self._answer(key)
+            except TimeoutError:
+                await emit(
+                    {
+                        "jsonrpc": "2.0",
+                        "method": "notifications/cancelled",
+                        "params": {"requestId": request_id, "reason": "The answer took too long."},
+                    }
+                )
+                raise MCPError(
+                    REQUEST_TIMEOUT, f"The client did not answer {method} in {seconds:g} s."
+                ) from None
+        finally:
+            del self._waiting[key]
+            with suppress(Unavailable):  # what is left behind expires
+                async with self._redis.pipeline(transaction=True) as pipe:
+                    pipe.hdel(asked, request_id)
+                    pipe.delete(keys.answer(record.id, request_id))
+                    await pipe.execute()
+        if "error" in answer:
+            raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
+        return cast("dict[str, Any]", answer["result"])
+
+    async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:
+        """Bring a client's response to the process that waits for it.
+
+        A response that nobody of this session waits for, or the second one to a request, is ignored.
+        """
+        request_id = response.id
+        if not isinstance(request_id, str):
+            return
+        asked = keys.asked(session_id)
+        if not await cast(Any, self._redis.hexists(asked, request_id)):
+            return
+        answer = response.model_dump_json(by_alias=True, exclude_none=True)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hdel(asked, request_id)
+            pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
+            await pipe.execute()
+        address = request_id.rpartition("/")[0]
+        await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
+
+    async def reject(self, session_id: str, answer: MalformedAnswer) -> None:
+        """Fail the call that waits for an answer that is malformed, instead of waiting for a better one."""
+        error = ErrorData(code=INVALID_REQUEST, message=f"The client's answer is malformed: {answer.reason}")
+        await self.deliver(session_id, JSONRPCError(jsonrpc="2.0", id=answer.answered_id, error=error))
+
+    async def _answer(self, key: tuple[str, str]) -> dict[str, Any]:
+        woken = self._waiting[key]
+        while True:
+            # The client's time does not run out because Redis is away for a while.
+            with suppress(Unavailable):
+                answer = await self._redis.get(keys.answer(*key))
+                if answer is not None:
+                    return cast("dict[str, Any]", json.loads(answer))
+            raise_if_cancelled()
+            try:
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await woken.wait()
+            except TimeoutError:
+                continue
+            woken.clear()
+
+    def _wake(self, message: dict[str, Any]) -> None:
+        waiting = self._waiting.get((message["session"], message["request"]))
+        if waiting is not None:
+            waiting.set()

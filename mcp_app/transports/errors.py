@@ -1,3 +1,202 @@
 """Errors of the transport: each with its HTTP status and its JSON-RPC code, mapped here and nowhere else."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mcp_types import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    RequestId,
+)
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
+
+from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
+from mcp_app.auth.scopes import suffice
+from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.calls.call import ACCESS_WITHDRAWN, WORKER_LOST
+from mcp_app.calls.registry import TooManyCalls
+from mcp_app.conf import conf
+from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.protocol.messages import InvalidMessage, TooManyValues
+from mcp_app.protocol.words import plural
+from mcp_app.sessions.store import SessionNotFound, TooManySessions
+
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+class HttpError(Exception):
+    """A request that is refused before it reaches the server.
+
+    Args:
+        status: HTTP status.
+        message: What is wrong, for a person.
+        code: JSON-RPC error code.
+        headers: Further response headers.
+        data: What is wrong, for a program.
+        request_id: The id of the request that is refused, where it could be read.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        code: int = INVALID_REQUEST,
+        headers: HeaderList = (),
+        data: Any = None,
+        request_id: RequestId | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.code = code
+        self.data = data
+        self.request_id = request_id
+
+    def body(self, request_id: RequestId | None = None) -> dict[str, Any]:
+        """The JSON-RPC error response."""
+        error: dict[str, Any] = {"code": self.code, "message": str(self)}
+        if self.data is not None:
+            error["data"] = self.data
+        return {"jsonrpc": "2.0", "id": self.request_id if request_id is None else request_id, "error": error}
+
+
+SESSION_NOT_FOUND = -32001
+"""What clients know as "session not found", beside the status 404 (the TypeScript SDK's code)."""
+
+
+class Challenge(HttpError):
+    """A refusal that tells the client what token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
+
+    Args:
+        status: HTTP status.
+        message: What is wrong, for a person.
+        fields: The parameters of the challenge, in their order.
+    """
+
+    def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
+        super().__init__(status, message)
+        self._fields = fields
+        self.name_metadata(fields["resource_metadata"])
+
+    def name_metadata(self, url: str) -> None:
+        """Point the client to the metadata of the endpoint that it called."""
+        fields = {**self._fields, "resource_metadata": url}
+        value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
+        self.headers = [(b"www-authenticate", value.encode())]
+
+
+def challenge(
+    status: int, error: str | None, description: str, scopes: Sequence[str] | None = None
+) -> Challenge:
+    """A challenge in the words of RFC 6750 §3.
+
+    Args:
+        status: HTTP status.
+        error: The error code; none for a request that brought no token.
+        description: What is wrong, for a person.
+        scopes: All scopes that the request needs, if those of every request are not enough.
+    """
+    fields = {
+        "resource_metadata": conf.resource_metadata_url,
+        "scope": " ".join(conf.required_scopes if scopes is None else scopes),
+    }
+    if error is not None:
+        fields = {"error": error, "error_description": description, **fields}
+    return Challenge(status, description, fields)
+
+
+def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
+    """For a token that lacks a scope; the challenge names all that are needed (RFC 6750 §3.1).
+
+    Args:
+        held: The scopes of the token.
+        needed: The scopes that the request needs.
+    """
+    lacking = [scope for scope in needed if not suffice(held, (scope,))]
+    scopes = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
+    description = f"This needs the {scopes}, which the token does not have."
+    return challenge(403, "insufficient_scope", description, needed)
+
+
+def token_withdrawn() -> Challenge:
+    """For a request whose token was withdrawn while it ran."""
+    return challenge(401, "invalid_token", ACCESS_WITHDRAWN)
+
+
+def body_too_large(limit: int) -> HttpError:
+    return HttpError(413, f"The body is longer than {limit} bytes.")
+
+
+def shutting_down() -> HttpError:
+    return HttpError(
+        503, "This process is shutting down; come back.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
+    )
+
+
+def given_up() -> HttpError:
+    """For a call without a session that has not ended when its process must: nobody can come back to it."""
+    return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
+
+
+def unknown_event_id() -> HttpError:
+    """What follows this event cannot be told any more, or never could: the client must not wait for it."""
+    return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
+
+
+def unsupported_revision(requested: str) -> HttpError:
+    """The answer to a revision that is not spoken here; it names all that are, the newest first."""
+    data = {"supported": list(reversed(KNOWN_PROTOCOL_VERSIONS)), "requested": requested}
+    return HttpError(400, "This protocol version is not supported.", UNSUPPORTED_PROTOCOL_VERSION, data=data)
+
+
+def header_mismatch(detail: str) -> HttpError:
+    """A header is malformed, or does not match the body (2026-07-28, Streamable HTTP, Server Validation)."""
+    return HttpError(400, f"Header mismatch: {detail}", HEADER_MISMATCH)
+
+
+def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
+    return HttpError(405, f"Method not allowed. {hint}".rstrip(), headers=[(b"allow", allowed.encode())])
+
+
+def too_many_calls() -> HttpError:
+    return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+
+
+def from_exception(error: Exception) -> HttpError | None:
+    """What an exception of the layers below means to a client; None when it is a fault of ours."""
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, InvalidMessage):
+        status = 413 if isinstance(error, TooManyValues) else 400
+        return HttpError(status, str(error), error.code, request_id=error.request_id)
+    if isinstance(error, SessionNotFound):
+        # The one answer for a session that is unknown, has ended, or belongs to somebody else.
+        return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
+    if isinstance(error, TokenWithdrawn):
+        return token_withdrawn()
+    if isinstance(error, TooManyCalls):
+        return too_many_calls()
+    if isinstance(error, TooManySessions):
+        idle = conf.session_idle_seconds
+        return HttpError(
+            429,
+            f"You have {conf.max_sessions} sessions in use, and no more are allowed (MCP_MAX_SESSIONS). "
+            f"End one with DELETE; one that has not been used for {idle} s makes room by itself.",
+            headers=[(b"retry-after", str(idle).encode())],
+            data={"limit": conf.max_sessions},
+        )
+    if isinstance(error, AuthorizationServerUnavailable):
+        return HttpError(
+            503,
+            "The authorization server cannot be asked about the token; try again shortly.",
+            INTERNAL_ERROR,
+            headers=[(b"retry-after", b"5")],
+        )
+    if isinstance(error, Unavailable):
+        retry_after = (b"retry-after", b"%d" % RETRY_SECONDS)
+        return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after])
+    return None
