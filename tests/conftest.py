@@ -1,4 +1,4 @@
-"""What all tests share: an embedded Redis where TEST_REDIS_URL names none."""
+"""What all tests share: an embedded Redis where TEST_REDIS_URL names none, and two deployments."""
 
 import signal
 from collections.abc import Generator, Iterator
@@ -11,6 +11,7 @@ from pytest_django import DjangoDbBlocker
 
 from everything_site import valkey
 from tests.support import selection
+from tests.support.deployment import Deployment, deployment
 from tests.support.run import FOLDER
 
 
@@ -42,6 +43,20 @@ def redis_server() -> Iterator[str]:
     embedded = settings.REDIS_URL.startswith("unix://")
     with valkey.running(settings.REDIS_URL) if embedded else nullcontext():
         yield settings.REDIS_URL
+
+
+@pytest.fixture(scope="session")
+def integrated() -> Iterator[Deployment]:
+    """Two MCP servers that are their own authorization server. Nobody ends or restarts them."""
+    with deployment(CONFORMANCE_FIXTURES="1") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def separate() -> Iterator[Deployment]:
+    """Two MCP servers beside an authorization server (AUTH_MODE=separate). Nobody ends or restarts them."""
+    with deployment(separate=True, CONFORMANCE_FIXTURES="1") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

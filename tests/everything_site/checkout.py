@@ -17,7 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from everything_site import valkey
-from tests.support.processes import free_port
+from tests.support.processes import free_port, migrated_database
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "templates", "manage.py")
@@ -134,13 +134,16 @@ class Checkout:
 
 
 @contextlib.contextmanager
-def checkout(folder: Path) -> Iterator[Checkout]:
-    for part in PARTS:
+def checkout(folder: Path, *, migrated: bool = False) -> Iterator[Checkout]:
+    """A checkout in an empty folder; with `migrated` its database has all tables and nothing in them."""
+    for part in PARTS:  # with compiled modules, as every checkout has them after its first command
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part)
         else:
-            shutil.copy(source, folder / part)
+            shutil.copy2(source, folder / part)
+    if migrated:
+        shutil.copy(migrated_database(), folder / "db.sqlite3")
     for path in folder.rglob("*"):
         path.chmod(path.stat().st_mode | stat.S_IWUSR)  # this very checkout may be read-only
     made = Checkout(folder, free_port())

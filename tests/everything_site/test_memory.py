@@ -45,8 +45,9 @@ def resident_bytes(server: ServerProcess) -> int:
     return int(line.split()[1]) * 1024
 
 
-@pytest.mark.parametrize("at_once", [1, 8])
-@pytest.mark.parametrize(("body", "status"), [(BODY, 200), (BODY[:-1], 400)], ids=["good", "refused"])
+@pytest.mark.parametrize(
+    ("body", "status", "at_once"), [(BODY, 200, 8), (BODY[:-1], 400, 1)], ids=["good", "refused"]
+)
 async def test_large_bodies_are_not_kept(
     server: ServerProcess, body: bytes, status: int, at_once: int
 ) -> None:

@@ -31,7 +31,15 @@ def _has_ipv6_loopback() -> bool:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Checkout]:
+    """Nothing has run there yet."""
     with checkout(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def used(tmp_path: Path) -> Iterator[Checkout]:
+    """`migrate` has run there."""
+    with checkout(tmp_path, migrated=True) as made:
         yield made
 
 
@@ -69,67 +77,66 @@ def test_it_starts_from_nothing_reloads_and_leaves_nothing_behind_at_ctrl_c(fres
 @pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_script_that_started_it_in_the_background_can_end_it(
-    fresh: Checkout, arguments: tuple[str, ...], number: signal.Signals
+    used: Checkout, arguments: tuple[str, ...], number: signal.Signals
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # what a shell without job control does for `&`
     try:
-        fresh.runserver(*arguments)
+        used.runserver(*arguments)
     finally:
         signal.signal(signal.SIGINT, before)
-    fresh.send(number)
-    eventually(lambda: fresh.has_ended, "the command ends")
-    eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
-    eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
-    with sqlite3.connect(f"file:{fresh.folder / 'db.sqlite3'}?immutable=1", uri=True) as database:
+    used.send(number)
+    eventually(lambda: used.has_ended, "the command ends")
+    eventually(lambda: not used.processes, f"no process is left: {used.processes}")
+    eventually(lambda: not used.leftovers, f"nothing is left: {used.leftovers}")
+    with sqlite3.connect(f"file:{used.folder / 'db.sqlite3'}?immutable=1", uri=True) as database:
         ((people,),) = database.execute("SELECT count(*) FROM auth_user")
     database.close()
     assert people == 1, "all of it is in the one file"
 
 
-@pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
-@pytest.mark.parametrize("address", ["", "127.0.0.1:"])
+@pytest.mark.parametrize(("arguments", "address"), [((), "127.0.0.1:"), (("--noreload",), "")])
 def test_a_port_that_is_given_as_an_argument_is_the_one_that_is_published(
-    fresh: Checkout, arguments: tuple[str, ...], address: str
+    used: Checkout, arguments: tuple[str, ...], address: str
 ) -> None:
-    told, fresh.port = fresh.port, free_port()
-    fresh.runserver(f"{address}{fresh.port}", *arguments, PORT=str(told))
-    assert f"http://localhost:{fresh.port}/mcp" in fresh.output
-    assert str(told) not in fresh.output
-    metadata = f"http://localhost:{fresh.port}/.well-known/oauth-protected-resource/mcp"
+    told, used.port = used.port, free_port()
+    used.runserver(f"{address}{used.port}", *arguments, PORT=str(told))
+    assert f"http://localhost:{used.port}/mcp" in used.output
+    assert str(told) not in used.output
+    metadata = f"http://localhost:{used.port}/.well-known/oauth-protected-resource/mcp"
     with urlopen(metadata, timeout=10) as answer:
-        assert f'"http://localhost:{fresh.port}/mcp"' in answer.read().decode()
+        assert f'"http://localhost:{used.port}/mcp"' in answer.read().decode()
 
 
 @pytest.mark.skipif(not _has_ipv6_loopback(), reason="this computer has no address ::1")
-def test_it_listens_at_the_address_of_this_computer_that_is_published(fresh: Checkout) -> None:
-    fresh.start("--noreload", BASE_URI=f"http://[::1]:{fresh.port}", PORT="")
-    eventually(lambda: "MCP endpoint" in fresh.output or fresh.has_ended, "it says what to open")
-    with urlopen(f"http://[::1]:{fresh.port}/healthz", timeout=10) as answer:
+def test_it_listens_at_the_address_of_this_computer_that_is_published(used: Checkout) -> None:
+    used.start("--noreload", BASE_URI=f"http://[::1]:{used.port}", PORT="")
+    eventually(lambda: "MCP endpoint" in used.output or used.has_ended, "it says what to open")
+    with urlopen(f"http://[::1]:{used.port}/healthz", timeout=10) as answer:
         assert answer.status == 200
-    assert not fresh.answers("/healthz"), "127.0.0.1 is another address"
+    assert not used.answers("/healthz"), "127.0.0.1 is another address"
 
 
-def test_a_url_that_leads_elsewhere_is_pointed_out(fresh: Checkout) -> None:
-    fresh.runserver("--noreload", BASE_URI="http://localhost:1")
-    assert f"this server listens on port {fresh.port}" in fresh.output
-    assert "set BASE_URI" in fresh.output
+def test_a_url_that_leads_elsewhere_is_pointed_out(used: Checkout) -> None:
+    used.runserver("--noreload", BASE_URI="http://localhost:1")
+    assert f"this server listens on port {used.port}" in used.output
+    assert "set BASE_URI" in used.output
 
 
-def test_the_authorization_servers_port_is_no_argument(fresh: Checkout) -> None:
-    told = fresh.manage("runauthserver", "--noreload", str(fresh.port), AUTH_MODE="separate")
+def test_the_authorization_servers_port_is_no_argument(used: Checkout) -> None:
+    told = used.manage("runauthserver", "--noreload", str(used.port), AUTH_MODE="separate")
     assert told.stderr == (
         "CommandError: Set AUTH_SERVER_PORT instead: the MCP server has to know the port as well.\n"
     )
 
 
 @pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
-def test_kill_9_of_the_parent_leaves_nothing_behind(fresh: Checkout, arguments: tuple[str, ...]) -> None:
-    fresh.runserver(*arguments)
-    assert len(fresh.processes) >= 3, "the command, the keeper and Valkey"
-    fresh.send(signal.SIGKILL)
-    eventually(lambda: fresh.has_ended, "the command ends")
-    eventually(lambda: not fresh.processes, f"no process is left: {fresh.processes}")
-    assert not fresh.socket_folder.exists()
+def test_kill_9_of_the_parent_leaves_nothing_behind(used: Checkout, arguments: tuple[str, ...]) -> None:
+    used.runserver(*arguments)
+    assert len(used.processes) >= 3, "the command, the keeper and Valkey"
+    used.send(signal.SIGKILL)
+    eventually(lambda: used.has_ended, "the command ends")
+    eventually(lambda: not used.processes, f"no process is left: {used.processes}")
+    assert not used.socket_folder.exists()
 
 
 def test_kill_9_of_the_parent_while_the_server_starts_leaves_nothing_behind(fresh: Checkout) -> None:
@@ -164,31 +171,26 @@ def test_two_commands_of_a_fresh_checkout_may_start_at_once(fresh: Checkout) -> 
     eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
 
 
-def test_when_the_first_command_of_a_checkout_ends_the_second_serves_on(fresh: Checkout) -> None:
-    fresh.runserver("--noreload")
-    second = Checkout(fresh.folder, free_port(), log="second.txt")
+def test_commands_of_a_checkout_share_the_embedded_valkey_until_the_last_one_ends(used: Checkout) -> None:
+    used.runserver("--noreload")
+    valkeys = _valkeys(used)
+    assert len(valkeys) == 1
+    second = Checkout(used.folder, free_port(), log="second.txt")
     second.runserver("--noreload")
-    fresh.send(signal.SIGINT)
-    eventually(lambda: fresh.has_ended, "the first command ends")
+    assert _valkeys(used) == valkeys
+
+    second.send(signal.SIGINT)
+    eventually(lambda: second.has_ended, "the second command ends")
+    assert used.is_ready, "the first goes on"
+
+    second.runserver("--noreload")
+    used.send(signal.SIGINT)
+    eventually(lambda: used.has_ended, "the first command ends")
     eventually(lambda: "Valkey has been started again" in second.output, "it says so")
     eventually(lambda: second.is_ready, "the second is ready again")
     second.send(signal.SIGINT)
     eventually(lambda: second.has_ended, "the second command ends")
-    eventually(lambda: not fresh.leftovers, f"nothing is left: {fresh.leftovers}")
-
-
-def test_a_second_command_of_the_checkout_shares_the_embedded_valkey(fresh: Checkout) -> None:
-    fresh.runserver("--noreload")
-    servers = {path for path in fresh.processes if b"valkey-server" in _command_line(path)}
-    assert len(servers) == 1
-    first, fresh.port = fresh.port, fresh.port + 1
-    second = Checkout(fresh.folder, fresh.port)
-    second.runserver("--noreload")
-    assert {path for path in fresh.processes if b"valkey-server" in _command_line(path)} == servers
-    second.send(signal.SIGINT)
-    eventually(lambda: second.has_ended, "the second command ends")
-    fresh.port = first
-    assert fresh.is_ready, "the first goes on"
+    eventually(lambda: not used.leftovers, f"nothing is left: {used.leftovers}")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--noreload",)], ids=["reloading", "not reloading"])
@@ -212,20 +214,24 @@ def test_the_port_of_the_authorization_server_is_looked_at_too(fresh: Checkout) 
     assert fresh.output == f"CommandError: Port {port} is in use: set AUTH_SERVER_PORT.\n"
 
 
-def test_no_query_is_written_to_the_log_of_a_failure(fresh: Checkout) -> None:
-    fresh.start("--noreload", REDIS_URL="redis://127.0.0.1:1/0")
-    eventually(lambda: fresh.answers("/healthz") or fresh.has_ended, "the server answers")
+def test_no_query_is_written_to_the_log_of_a_failure(used: Checkout) -> None:
+    used.start("--noreload", REDIS_URL="redis://127.0.0.1:1/0")
+    eventually(lambda: used.answers("/healthz") or used.has_ended, "the server answers")
     request = Request(
-        f"http://localhost:{fresh.port}/mcp?access_token=secret", headers={"Authorization": "Bearer x"}
+        f"http://localhost:{used.port}/mcp?access_token=secret", headers={"Authorization": "Bearer x"}
     )
     with pytest.raises(HTTPError) as refused:
         urlopen(request, timeout=20)
     refused.value.close()
     assert refused.value.code == 503
-    fresh.send(signal.SIGINT)
-    eventually(lambda: fresh.has_ended, "the command ends")
-    assert "GET /mcp status=503" in fresh.output
-    assert "secret" not in fresh.output
+    used.send(signal.SIGINT)
+    eventually(lambda: used.has_ended, "the command ends")
+    assert "GET /mcp status=503" in used.output
+    assert "secret" not in used.output
+
+
+def _valkeys(made: Checkout) -> set[int]:
+    return {process for process in made.processes if b"valkey-server" in _command_line(process)}
 
 
 def _command_line(process: int) -> bytes:

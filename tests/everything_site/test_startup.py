@@ -13,6 +13,8 @@ from tests.support.processes import empty_database
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
+NO_FOLDER = "sqlite:////nowhere/db.sqlite3"
+NO_SERVER = "postgres://me@127.0.0.1:1/name"
 COMMANDS = [["check"], ["runserver"], ["runserver", "--noreload"], ["sessions"], ["migrate"]]
 
 
@@ -30,8 +32,14 @@ def test_a_wrong_variable_is_one_line_whatever_the_command(fresh: Checkout, comm
     assert outcome.stdout == ""
 
 
-@pytest.mark.parametrize("application", ["asgi", "auth_asgi"])
-@pytest.mark.parametrize("variables", [{"BASE_URI": "nonsense"}, {"DEBUG": "maybe"}, {"SECRET_KEY": "short"}])
+@pytest.mark.parametrize(
+    ("application", "variables"),
+    [
+        ("asgi", {"BASE_URI": "nonsense"}),
+        ("auth_asgi", {"DEBUG": "maybe"}),
+        ("asgi", {"SECRET_KEY": "short"}),
+    ],
+)
 def test_a_wrong_variable_is_one_line_whatever_the_server(
     fresh: Checkout, application: str, variables: dict[str, str]
 ) -> None:
@@ -66,9 +74,15 @@ def test_a_command_before_migrate_says_so(fresh: Checkout, command: list[str]) -
 
 
 @pytest.mark.parametrize(
-    "command", [["migrate"], ["runserver"], ["runserver", "--noreload"], ["prune_clients"]]
+    ("command", "url"),
+    [
+        (["migrate"], NO_FOLDER),
+        (["migrate"], NO_SERVER),
+        (["runserver"], NO_FOLDER),
+        (["runserver", "--noreload"], NO_SERVER),
+        (["prune_clients"], NO_SERVER),
+    ],
 )
-@pytest.mark.parametrize("url", ["sqlite:////nowhere/db.sqlite3", "postgres://me@127.0.0.1:1/name"])
 def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
     fresh: Checkout, command: list[str], url: str
 ) -> None:

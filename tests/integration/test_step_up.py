@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect
-from tests.support.deployment import Deployment, deployment
+from tests.support.deployment import Deployment
 
 pytestmark = pytest.mark.processes
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[Deployment]:
-    with deployment() as made:
-        yield made
-
-
 @pytest.mark.parametrize("mode", ["2025-11-25", "2026-07-28"])
-async def test_the_official_client_steps_up_by_itself(site: Deployment, mode: str) -> None:
+async def test_the_official_client_steps_up_by_itself(integrated: Deployment, mode: str) -> None:
     storage = Storage()
     async with (
         Browser("alice") as browser,
-        connect(site.mcp_url, mode, browser=browser, storage=storage) as client,
+        connect(integrated.mcp_url, mode, browser=browser, storage=storage) as client,
     ):
         await client.call_tool("echo", {"message": "hello"})
         assert storage.tokens is not None
@@ -44,7 +36,7 @@ async def test_the_official_client_steps_up_by_itself(site: Deployment, mode: st
 
     last = storage.tokens
     secrets = [first.access_token, first.refresh_token, last.access_token, last.refresh_token]
-    logged = "".join(server.log for server in site.servers)
+    logged = "".join(server.log for server in integrated.servers)
     assert "tokens issued" in logged
     for trace in (*secrets, "code=", "state=", "code_challenge", "Bearer"):
         assert trace

@@ -226,7 +226,7 @@ async def test_invariant_5_an_answer_is_a_stream_only_when_the_handler_speaks_or
 
 
 async def test_invariant_6_development_uses_a_real_server(tmp_path: Path) -> None:
-    with checkout(tmp_path) as fresh:
+    with checkout(tmp_path, migrated=True) as fresh:
         fresh.runserver("--noreload", PYTHONWARNINGS="error")
         with redis.Redis.from_url(valkey.default_url(tmp_path), decode_responses=True) as store:
             assert "valkey_version" in store.info("server")

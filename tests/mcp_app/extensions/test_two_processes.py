@@ -28,16 +28,23 @@ pytestmark = [
 WAIT = 30
 
 
-@pytest.fixture
-def servers() -> Iterator[tuple[ServerProcess, ServerProcess]]:
-    """Two processes of one installation. Its address is the second one's."""
+@pytest.fixture(scope="module")
+def _servers() -> Iterator[tuple[ServerProcess, ServerProcess]]:
     port = free_port()
     with installation(f"http://localhost:{port}", CONFORMANCE_FIXTURES="1") as made, ExitStack() as stack:
         both = ServerProcess(made), ServerProcess(made, port)
         for server in both:
             stack.callback(server.stop)
-            server.start()
         yield both
+
+
+@pytest.fixture
+def servers(_servers: tuple[ServerProcess, ServerProcess]) -> tuple[ServerProcess, ServerProcess]:
+    """Two processes of one installation. Its address is the second one's. A test may kill them."""
+    for server in _servers:
+        if server.process is None:
+            server.start()
+    return _servers
 
 
 class Caller:
