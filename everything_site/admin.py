@@ -11,7 +11,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.http import HttpRequest
 
 from everything_site import people
-from mcp_app.models import Note
+from everything_site.demo.models import Note
 
 User = get_user_model()
 admin.site.unregister(User)
@@ -29,6 +29,6 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
             one, many = str(Note._meta.verbose_name), str(Note._meta.verbose_name_plural)
             deleted = [*deleted, f"{number} private {one if number == 1 else many}"]
             counts = {**counts, many: number}
-            if not request.user.has_perm("mcp_app.delete_note"):
+            if not request.user.has_perm("demo.delete_note"):
                 perms_needed = {*perms_needed, one}
         return deleted, counts, perms_needed, protected

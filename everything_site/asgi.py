@@ -35,7 +35,7 @@ from mcp_app.transports.streamable_http import StreamableHttp  # noqa: E402
 django_application = cast(Any, ASGIHandler())
 runtime = Runtime()
 browsers = tuple(conf.allowed_origins)
-own_apps = ["mcp_app"] if settings.IS_SEPARATE else None  # whose tables this server writes
+own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables this server writes
 needs: dict[str, Callable[[], Awaitable[None]]] = {
     **runtime.needs,
     "database": partial(try_database, own_apps),

@@ -59,3 +59,15 @@ def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="everything_site.E003",
         )
     ]
+
+
+@register(deploy=True)
+def check_fixtures(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.CONFORMANCE_FIXTURES:
+        return []
+    return [
+        Warning(
+            "CONFORMANCE_FIXTURES is on: clients see the tools of the conformance suite.",
+            id="everything_site.W002",
+        )
+    ]

@@ -85,6 +85,9 @@ class Environment(AppSettings):
         minimum=1,
         maximum=65535,
     )
+    conformance_fixtures = Setting(
+        False, "serve the tools, prompts and resources of the conformance suite as well"
+    )
     rate_limits = Setting(True, "limit registration, authorization and tokens by address")
     client_id_metadata_documents = Setting(
         True,

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.db.models.signals import post_delete
 
-from mcp_app.models import Note
+from everything_site.demo.models import Note
 
 
 def connect() -> None:

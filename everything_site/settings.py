@@ -25,6 +25,7 @@ REDIS_URL: str = ENV.redis_url
 AUTH_MODE: str = ENV.auth_mode
 AUTH_SERVER_URL: str = ENV.auth_server_url
 AUTH_SERVER_PORT: int = ENV.auth_server_port
+CONFORMANCE_FIXTURES: bool = ENV.conformance_fixtures
 ALLOWED_HOSTS: list[str] = ENV.allowed_hosts
 IS_SEPARATE = AUTH_MODE == conf.SEPARATE
 HTTPS = BASE_URI.startswith("https://")
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "csp",
     "oauth2_provider",
     "mcp_app",
+    "everything_site.demo",
     "oauth_app",
     "fakeupstream",
 ]

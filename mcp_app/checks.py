@@ -102,15 +102,3 @@ def check_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.W002",
         )
     ]
-
-
-@register(deploy=True)
-def check_fixtures(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if not conf.conformance_fixtures:
-        return []
-    return [
-        Warning(
-            "CONFORMANCE_FIXTURES is on: clients see the tools of the conformance suite.",
-            id="mcp_app.W003",
-        )
-    ]

@@ -119,11 +119,6 @@ class Conf(AppSettings):
         follows="the origin of `BASE_URI`",
         must_be=("a list of origins such as https://app.example.com", _is_origin),
     )
-    conformance_fixtures = Setting(
-        False,
-        "serve the tools, prompts and resources of the conformance suite as well",
-        variable="CONFORMANCE_FIXTURES",
-    )
 
     # --- Requests
 

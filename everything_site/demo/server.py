@@ -8,9 +8,9 @@ from mcp.server import CacheHint
 from mcp.server.mcpserver import MCPServer
 
 from everything_site.demo import completions, fixtures, messages, prompts, resources, tools
-from everything_site.demo.apps import hello_world
 from everything_site.demo.illustrated import IllustratedSkills
 from everything_site.demo.images import icon
+from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.notes import Notes, NoteStore
 from everything_site.demo.session_files import RedisSessionFiles
 from everything_site.demo.tools import gzipping, tasks
@@ -68,7 +68,7 @@ def build(engine: Engine) -> MCPServer[Any]:
         engine,
         session_files=RedisSessionFiles(engine.redis),
         note_store=UserNotes(engine.redis, engine.bus),
-        with_fixtures=settings.MCP_CONFORMANCE_FIXTURES,
+        with_fixtures=settings.CONFORMANCE_FIXTURES,
     )
 
 

@@ -18,10 +18,10 @@ from django.db import connection, transaction
 from django.utils.timezone import now
 from redis.asyncio import Redis
 
+from everything_site.demo.models import Note as Row
 from everything_site.demo.notes import Note, TooManyNotes
 from mcp_app.coordination.bus import Bus
 from mcp_app.exceptions import Unavailable
-from mcp_app.models import Note as Row
 from mcp_app.resources import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog

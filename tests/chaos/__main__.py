@@ -48,7 +48,9 @@ async def cut_now_and_then(url: str, rng: random.Random, every: float, ledger: L
 
 def titles_of_notes(installation: processes.Installation) -> list[str]:
     """The title of every note in the database."""
-    script = "from mcp_app.models import Note; print(*Note.objects.values_list('title', flat=True))"
+    script = (
+        "from everything_site.demo.models import Note; print(*Note.objects.values_list('title', flat=True))"
+    )
     return installation.run("shell", "--verbosity", "0", "-c", script).stdout.split()
 
 

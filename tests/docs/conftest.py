@@ -68,7 +68,7 @@ async def busy(
 ) -> AsyncIterator[Busy]:
     monkeypatch.setattr(client_requests, "_POLL_SECONDS", 60.0)  # an answer waits where the test finds it
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
-    settings.MCP_CONFORMANCE_FIXTURES = True
+    settings.CONFORMANCE_FIXTURES = True
     settings.MCP_LEASE_SECONDS = 3.0
     one, other = Process(), Process()
     try:

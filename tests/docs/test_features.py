@@ -37,14 +37,14 @@ def documented(kind: str) -> dict[str, str]:
 @pytest.fixture(params=["always", "fixture"])
 def server(request: pytest.FixtureRequest, settings: Any) -> MCPServer[Any]:
     """The server as it is by default, and with the fixtures of the conformance suite."""
-    settings.MCP_CONFORMANCE_FIXTURES = request.param == "fixture"
+    settings.CONFORMANCE_FIXTURES = request.param == "fixture"
     return Runtime().server
 
 
 @pytest.fixture
 def served(server: MCPServer[Any], settings: Any) -> set[str]:
     """The values of the column "Served" that hold."""
-    return {"always", "fixture"} if settings.MCP_CONFORMANCE_FIXTURES else {"always"}
+    return {"always", "fixture"} if settings.CONFORMANCE_FIXTURES else {"always"}
 
 
 def chosen(kind: str, served: set[str]) -> set[str]:

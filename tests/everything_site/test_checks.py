@@ -11,7 +11,7 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 
 from everything_site import valkey
-from everything_site.checks import check_redis, check_resource_urls, check_temporary_folder
+from everything_site.checks import check_fixtures, check_redis, check_resource_urls, check_temporary_folder
 
 
 def ids(check: Callable[[Any], list[CheckMessage]] = check_temporary_folder) -> list[str | None]:
@@ -63,3 +63,10 @@ def test_the_embedded_redis_is_for_development_only(settings: Any) -> None:
     assert ids(check_redis) == ["everything_site.E003"]
     settings.DEBUG = True
     assert ids(check_redis) == []
+
+
+def test_fixtures_are_not_for_production(settings: Any) -> None:
+    settings.CONFORMANCE_FIXTURES = False
+    assert ids(check_fixtures) == []
+    settings.CONFORMANCE_FIXTURES = True
+    assert ids(check_fixtures) == ["everything_site.W002"]

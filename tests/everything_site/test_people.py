@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from mcp_app.models import Note
+from everything_site.demo.models import Note
 from oauth_app import verifier
 from tests.oauth_app import flow
 

@@ -156,13 +156,7 @@ def test_a_host_that_stands_for_all(settings: Any) -> None:
     assert ids(checks.check_hosts) == ["mcp_app.W002"]
 
 
-def test_fixtures_in_production(settings: Any) -> None:
-    settings.MCP_CONFORMANCE_FIXTURES = True
-    assert ids(checks.check_fixtures) == ["mcp_app.W003"]
-
-
 def test_what_concerns_production_is_not_asked_in_development(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
-    settings.MCP_CONFORMANCE_FIXTURES = True
     assert own(deploy=False) == []
-    assert set(own(deploy=True)) == {"mcp_app.W002", "mcp_app.W003"}
+    assert own(deploy=True) == ["mcp_app.W002"]

@@ -13,7 +13,7 @@ from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 import everything_site.demo
 import mcp_app
-from everything_site.demo.apps import hello_world
+from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.server import skills
 from tests.support.engine import make_engine
 

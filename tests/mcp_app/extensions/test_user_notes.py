@@ -6,10 +6,10 @@ import pytest
 from django.db import connection
 from django.db.models.signals import post_init
 
+from everything_site.demo.models import Note as Row
 from everything_site.demo.notes import TooManyNotes
 from everything_site.demo.user_notes import MAX_NOTES, MAX_READERS, UserNotes, readers_key
 from mcp_app.exceptions import Store, Unavailable
-from mcp_app.models import Note as Row
 from mcp_app.resources import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING

@@ -15,7 +15,7 @@ from tests.mcp_app.transports.support import Process, Session
 def mcp_settings(settings: Any) -> Any:
     """Tokens that need no database, and the tools of the conformance suite."""
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
-    settings.MCP_CONFORMANCE_FIXTURES = True
+    settings.CONFORMANCE_FIXTURES = True
     settings.MCP_MAX_SESSIONS = 1_000_000  # the sessions of all tests, which share a Redis
     settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
     settings.CHANNEL_LAYERS = {

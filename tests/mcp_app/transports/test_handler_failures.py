@@ -9,7 +9,7 @@ import pytest
 from mcp.server import ServerRequestContext
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from mcp_app.extensions.tasks.extension import IDENTIFIER
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.runs import TaskRun
 from mcp_app.extensions.tasks.support import TaskSupport
 from tests.mcp_app.transports.support import Process, Session, modern, tool_call
@@ -47,7 +47,7 @@ class Failing:
         server = at.runtime.server
         server.add_tool(tool, name=NAME, structured_output=False)
         server.middleware.append(act)
-        at.runtime.tasks._tools = {**at.runtime.tasks._tools, NAME: TaskSupport()}
+        at.tasks._tools = {**at.tasks._tools, NAME: TaskSupport()}
 
     async def call(self, act: Handler) -> tuple[int, dict[str, Any]]:
         """The status of the HTTP response, and the answer to the call."""

@@ -16,11 +16,11 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from mcp_app.admin import digest
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions_admin import digest
 
 pytestmark = pytest.mark.django_db
 
@@ -222,7 +222,7 @@ def test_a_list_that_is_too_long_says_so(
     make_session: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mcp_app.sessions_admin._LISTED", 1)
+    monkeypatch.setattr("mcp_app.admin._LISTED", 1)
     make_session(person)
     assert "there are more" not in operator.get(page, {"user": person}).content.decode()
     make_session(person)

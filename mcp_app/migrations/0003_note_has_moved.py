@@ -1,0 +1,11 @@
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    """The model is the demonstration's. Its table stays, and so does what is in it."""
+
+    dependencies = [("mcp_app", "0002_note")]
+
+    operations = [
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel(name="Note")]),
+    ]
