@@ -1,4 +1,4 @@
-"""The pages that only the authorization server of separate mode has: the MCP server leads there."""
+"""The pages of the MCP server of separate mode: what it has no page for is at the authorization server."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def separate(settings: Any, tmp_path: Path) -> Any:
     def separate(**variables: str) -> None:
         settings.ENV = env.read(tmp_path, {"AUTH_MODE": "separate", **variables})
         settings.AUTH_SERVER_URL = settings.ENV.auth_server_url
+        settings.AUTH_MODE = settings.ENV.auth_mode
 
     return separate
 
@@ -57,3 +58,25 @@ def test_other_pages_are_not_found_as_before(client: Client, separate: Any, path
 def test_forms_are_not_sent_on(client: Client, separate: Any) -> None:
     separate()
     assert client.post("/connections").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/authorize", "/token", "/register", "/revoke", "/introspect", "/fakeupstreamauth/authorize"],
+)
+def test_it_serves_no_oauth_endpoint(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+    assert client.post(path).status_code == 404
+
+
+def test_unknown_documents_are_a_404_in_json(client: Client) -> None:
+    answer = client.get("/.well-known/openid-configuration")
+    assert answer.status_code == 404
+    assert answer["Content-Type"] == "application/json"
+
+
+def test_the_landing_page_leads_to_the_other_server(client: Client, separate: Any) -> None:
+    separate()
+    text = client.get("/").content.decode()
+    assert "http://localhost:3001" in text
+    assert "/admin/" not in text

@@ -1,4 +1,4 @@
-"""The MCP server of separate mode: what it says of itself, and what it does not serve."""
+"""What a server says of itself and of its authorization server, which is another one."""
 
 import importlib
 
@@ -19,13 +19,12 @@ DOCUMENT = {
     "token_endpoint": f"{ISSUER}/token",
 }
 
-pytestmark = pytest.mark.urls("everything_site.resource_urls")
+pytestmark = pytest.mark.urls("tests.alone.mcp_urls")
 
 
 @pytest.fixture(autouse=True)
 def separate(settings):
-    settings.MCP_ISSUER = settings.AUTH_SERVER_URL = ISSUER
-    settings.AUTH_MODE = "separate"
+    settings.MCP_ISSUER = ISSUER
     cache.clear()
     yield
     cache.clear()
@@ -63,15 +62,6 @@ def test_the_resource_names_the_other_server(client, path, resource):
     assert document["authorization_servers"] == [ISSUER]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/authorize", "/token", "/register", "/revoke", "/introspect", "/fakeupstreamauth/authorize"],
-)
-def test_it_serves_no_oauth_endpoint(client, path):
-    assert client.get(path).status_code == 404
-    assert client.post(path).status_code == 404
-
-
 def test_clients_of_2025_03_26_find_the_other_servers_metadata(client, serve):
     asked = serve({f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT})
     for _ in range(2):
@@ -107,18 +97,6 @@ def test_while_it_is_away_it_is_not_asked_for_each_stranger(client, serve):
     for _ in range(3):
         assert client.get("/.well-known/oauth-authorization-server").status_code == 503
     assert len(asked) == first
-
-
-def test_unknown_documents_are_a_404_in_json(client):
-    answer = client.get("/.well-known/openid-configuration")
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/json"
-
-
-def test_the_landing_page_leads_to_the_other_server(client):
-    text = client.get("/").content.decode()
-    assert ISSUER in text
-    assert "/admin/" not in text
 
 
 def test_the_places_of_metadata():
