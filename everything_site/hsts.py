@@ -23,10 +23,9 @@ class StrictTransportSecurity:
         self._value = header_value()
         self._proxy = _proxy_header()
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> Awaitable[None]:
         if not self._value or scope["type"] != "http" or not self._is_https(scope):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
 
         async def send_with_header(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -35,7 +34,7 @@ class StrictTransportSecurity:
                     message["headers"] = [*headers, (NAME, self._value)]
             await send(message)
 
-        await self._app(scope, receive, send_with_header)
+        return self._app(scope, receive, send_with_header)
 
     def _is_https(self, scope: MutableMapping[str, Any]) -> bool:
         if self._proxy is not None:

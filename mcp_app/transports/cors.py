@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 
 from starlette.middleware.cors import CORSMiddleware
 
-from mcp_app.transports.request import Asgi, Receive, Scope, Send, headers_of
+from mcp_app.transports.request import Asgi, Receive, Scope, Send
 
 _EXPOSED = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version", "Retry-After")
 _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
 
 
-def open_to(origins: tuple[str, ...], app: Asgi) -> Asgi:
+def allow_origins(origins: tuple[str, ...], app: Asgi) -> Asgi:
     """Let browser pages of these origins, and of this computer, use `app`.
 
     Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
@@ -28,8 +29,9 @@ def open_to(origins: tuple[str, ...], app: Asgi) -> Asgi:
         allow_private_network=True,
     )
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Only browsers send an Origin; everyone else is spared the middleware's bookkeeping.
-        await (middleware if "origin" in headers_of(scope) else app)(scope, receive, send)
+        is_browser = any(name == b"origin" for name, _ in scope["headers"])
+        return (middleware if is_browser else app)(scope, receive, send)
 
     return application

@@ -13,17 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from channels.routing import URLRouter
-from django.urls import re_path
-
 from everything_site.request_log import RequestLog
-from mcp_app.conf import conf
+from mcp_app.routing import mcp_application
 from mcp_app.runtime import Runtime
-from mcp_app.transports.cors import open_to
-from mcp_app.transports.guard import Guard
-from mcp_app.transports.health import Healthz, Readyz
-from mcp_app.transports.http_sse import Message, Sse
-from mcp_app.transports.streamable_http import StreamableHttp
 
 PATIENCE = 10.0
 """Seconds that anything may take."""
@@ -31,15 +23,12 @@ PATIENCE = 10.0
 
 def application(runtime: Runtime) -> Any:
     """The MCP side of `everything_site.asgi`, for a runtime of the test's own."""
-    browsers = tuple(conf.allowed_origins)
-    routes: list[tuple[str, Any]] = [
-        (r"^mcp/?$", open_to(browsers, Guard(StreamableHttp(runtime), runtime))),
-        (r"^sse/?$", open_to(browsers, Guard(Sse(runtime), runtime, is_sse=True))),
-        (r"^message/?$", open_to(browsers, Guard(Message(runtime), runtime, is_sse=True))),
-        (r"^healthz$", Healthz()),
-        (r"^readyz$", Readyz(runtime.needs, lambda: runtime.is_draining)),
-    ]
-    return RequestLog(URLRouter([re_path(pattern, app) for pattern, app in routes]))
+    return RequestLog(mcp_application(not_found, runtime=runtime))
+
+
+async def not_found(scope: Any, receive: Any, send: Any) -> None:
+    """In place of Django."""
+    raise AssertionError(f"{scope['path']} is no path of MCP")
 
 
 @dataclass(frozen=True)
