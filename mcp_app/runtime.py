@@ -11,6 +11,7 @@ import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -19,7 +20,6 @@ from django.utils.module_loading import import_string
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import ListenHandler
-from mcp_types import JSONRPCRequest
 
 from everything_site.demo import simulations
 from mcp_app.auth.scopes import ToolScopes
@@ -30,6 +30,7 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.database import report_outages
+from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
@@ -40,22 +41,6 @@ from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from mcp_app.shutdown import Drain, TaskSet, Work
 
 logger = logging.getLogger(__name__)
-
-_REPEATABLE_METHODS = frozenset(
-    {
-        "completion/complete",
-        "logging/setLevel",
-        "ping",
-        "prompts/get",
-        "prompts/list",
-        "resources/list",
-        "resources/read",
-        "resources/subscribe",
-        "resources/templates/list",
-        "resources/unsubscribe",
-        "tools/list",
-    }
-)
 
 
 def request_state_keys() -> list[bytes]:
@@ -175,7 +160,13 @@ class Runtime:
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             self.calls = Calls(
-                self.redis, self.bus, self.sessions, self.streams, app, lifespan_state, self._may_repeat
+                self.redis,
+                self.bus,
+                self.sessions,
+                self.streams,
+                app,
+                lifespan_state,
+                partial(may_repeat, self.server),
             )
             work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening)
@@ -198,13 +189,3 @@ class Runtime:
         entry = self.server.session_manager.app.get_request_handler("subscriptions/listen")
         if entry is not None and isinstance(entry.handler, ListenHandler):
             entry.handler.close()
-
-    async def _may_repeat(self, request: JSONRPCRequest) -> bool:
-        """Whether running a request twice does no harm: reads, and tools that say so of themselves."""
-        if request.method != "tools/call":
-            return request.method in _REPEATABLE_METHODS
-        name = (request.params or {}).get("name")
-        for tool in await self.server.list_tools():
-            if tool.name == name and tool.annotations is not None:
-                return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
-        return False

@@ -1,4 +1,4 @@
-"""An exchange: the run of one client request, from its arrival to its answer.
+"""The call of a session: the run of one client request, from its arrival to its answer.
 
 It is a task of the process, not of the HTTP request that brought it, and so outlives the connection. A
 quick and silent one ends with a plain answer in memory. Once it emits something, or takes long, it
@@ -9,36 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import pydantic_core
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp_types import (
-    INTERNAL_ERROR,
-    INVALID_REQUEST,
-    ErrorData,
-    JSONRPCNotification,
-    JSONRPCRequest,
-    ProgressToken,
-)
+from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.coordination.cancellation import raise_if_cancelled
-from mcp_app.exceptions import Store, Unavailable
-from mcp_app.sdk import (
-    CallOptions,
-    Connection,
-    ServerMessageMetadata,
-    TransportContext,
-    modern_error_data,
-    progress_token_from_params,
-    serve_one,
-)
+from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.call import Call, ClientRequest
+from mcp_app.protocol.jsonrpc import notification
+from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata, TransportContext
 from mcp_app.sessions.event_log import PATIENCE_SECONDS
 from mcp_app.sessions.events import PENDING, START, new_reply_stream
 from mcp_app.sessions.record import SessionRecord
@@ -48,64 +33,12 @@ if TYPE_CHECKING:
     from mcp_app.calls.registry import Calls
     from mcp_app.sessions.event_stream import EventStream
 
-logger = logging.getLogger(__name__)
-
 ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
 WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
 
-_NAMES = {Store.SESSIONS: "Redis", Store.DATABASE: "database"}
-"""What the log calls the stores."""
 
-Answer = dict[str, Any]
-"""A JSON-RPC response: a result or an error."""
-
-
-def encode(answer: Answer, method: str) -> bytes:
-    """An answer as JSON. One that cannot be JSON, for half a character in it, say, becomes an error."""
-    try:
-        return pydantic_core.to_json(answer)
-    except pydantic_core.PydanticSerializationError:
-        logger.exception("an answer cannot be written as JSON", extra={"method": method})
-        error = ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON.")
-        return pydantic_core.to_json(
-            {"jsonrpc": "2.0", "id": answer["id"], "error": error.model_dump(exclude_none=True)}
-        )
-
-
-class ClientRequest:
-    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session if any."""
-
-    __slots__ = ("headers", "session")
-
-    def __init__(self, headers: Mapping[str, str], session: LiveSession | None) -> None:
-        self.headers = headers
-        self.session = session
-
-
-class ReportsProgress:
-    """The `progress` of a `DispatchContext`, for whoever can `notify`."""
-
-    _progress_token: ProgressToken | None
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> None:
-        raise NotImplementedError
-
-    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report progress, if the client gave a token for it."""
-        if self._progress_token is None:
-            return
-        params: dict[str, Any] = {"progressToken": self._progress_token, "progress": progress}
-        if total is not None:
-            params["total"] = total
-        if message is not None:
-            params["message"] = message
-        await self.notify("notifications/progress", params)
-
-
-class Exchange(ReportsProgress):
-    """One request of one session. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
+class SessionCall(Call):
+    """One request of one session; its messages go onto its own event stream."""
 
     can_send_request = True
 
@@ -118,20 +51,24 @@ class Exchange(ReportsProgress):
         stream: str | None = None,
         losses: int = 0,
     ) -> None:
+        super().__init__(
+            request.method,
+            request.params,
+            request.id if isinstance(request, JSONRPCRequest) else None,
+            TransportContext(kind="streamable-http", can_send_request=True, headers=headers),
+        )
         self.request = request
         self.session_id = record.id
         self.answer: bytes | None = None
         self.losses = losses
         """How many processes it has outlived."""
-        self.told_progress = -math.inf
+        self.last_progress = -math.inf
         """How far the client knows it to be, if it runs again."""
         self.failure: Exception | None = None
         """Why the handler did not run to its end: Redis, or another store, was away, or its token was
         withdrawn."""
         self.token = get_access_token()
         """As whom it runs."""
-        self.request_id = request.id if isinstance(request, JSONRPCRequest) else None
-        self.transport = TransportContext(kind="streamable-http", can_send_request=True, headers=headers)
         self.live_session = LiveSession(calls.sessions, record)
         self._headers = headers
         self.is_cancelled = False
@@ -139,12 +76,11 @@ class Exchange(ReportsProgress):
         """Whether the handler is done; what is left is to put its answer into the log."""
         self.has_ended = False
         self.begins_after = START
-        """Up to where the log held nothing of this exchange's stream when that began."""
+        """Up to where the log held nothing of this call's stream when that began."""
         self.connection: EventStream | None = None
         self._is_closing = False
         self._calls = calls
         self._stream = stream
-        self._progress_token = progress_token_from_params(request.params)
         self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._registration: asyncio.Task[None] | None = None
         self._is_in_doubt = False
@@ -162,13 +98,8 @@ class Exchange(ReportsProgress):
 
     @cached_property
     def stream(self) -> str:
-        """The name of the stream that this exchange is, or would become."""
+        """The name of the stream that this call is, or would become."""
         return self._stream or new_reply_stream()
-
-    @cached_property
-    def cancel_requested(self) -> anyio.Event:
-        """The SDK's way to tell a handler that it is cancelled; the task itself is cancelled, too."""
-        return anyio.Event()
 
     def cancel(self, failure: Exception | None = None) -> None:
         """Note that the client wants no answer any more, or is to get an error."""
@@ -186,7 +117,7 @@ class Exchange(ReportsProgress):
         return self.is_stream and self.stream == stream
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the exchange has ended or become a stream, but not longer than this; for one to wait."""
+        """Wait until the call has ended or become a stream, but not longer than this; for one to wait."""
         timer = asyncio.get_running_loop().call_later(seconds, self._decide)
         try:
             await self._outcome
@@ -218,16 +149,18 @@ class Exchange(ReportsProgress):
 
     async def run(self) -> None:
         """Run the request's handler and give its answer. A cancelled one gets none."""
+        calls = self._calls
+        connection = connection_of(calls, self.live_session)
+        outcome: Outcome | None = None
         try:
-            answer: bytes | None = encode(await self._serve(), self.request.method)
+            outcome = await serve(calls.server, self, connection, calls.lifespan_state)
+            self.failure = outcome.unavailable or self.failure
         except asyncio.CancelledError:
             if not self.is_cancelled:
                 raise  # the process ends; another settles the call when its lease has expired
-            answer = None
         if isinstance(self.failure, TokenWithdrawn):
-            data = ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN)
-            error = {"jsonrpc": "2.0", "id": self.request_id, "error": data.model_dump(exclude_none=True)}
-            answer = encode(error, self.request.method)
+            outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
+        answer = None if outcome is None else outcome.response(self.request_id)
         self.has_answered = True
         if self.is_stream:
             with contextlib.suppress(Unavailable):
@@ -244,51 +177,10 @@ class Exchange(ReportsProgress):
         self.has_ended = True
         self._decide()
 
-    async def _serve(self) -> Answer:
-        record = self.live_session.record
-        connection = Connection(
-            SessionChannel(self._calls, self.live_session),
-            protocol_version=record.protocol_version,
-            session_id=record.id,
-            client_params=record.client_params,
-        )
-        if record.client_params is not None:
-            connection.initialized.set()
-        answer: Answer = {"jsonrpc": "2.0", "id": self.request_id}
-        try:
-            answer["result"] = await serve_one(
-                self._calls.server,
-                self,
-                self.request.method,
-                self.request.params,
-                connection=connection,
-                lifespan_state=self._calls.lifespan_state,
-            )
-        except Unavailable as error:
-            logger.error(
-                "request failed: %s unavailable",
-                _NAMES[error.store],
-                extra={"method": self.request.method, "reason": str(error)},
-            )
-            self.failure = error
-            data = ErrorData(code=INTERNAL_ERROR, message=error.store.value)
-            answer["error"] = data.model_dump(exclude_none=True)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Nobody cancelled this call: its handler waited for something else that was cancelled.
-            logger.exception("a handler was cancelled by itself", extra={"method": self.request.method})
-            data = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
-            answer["error"] = data.model_dump(exclude_none=True)
-        except Exception as error:
-            answer["error"] = modern_error_data(error).model_dump(mode="json", exclude_none=True)
-        return answer
-
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client on this exchange's own stream."""
+        """Ask the client on this call's own stream."""
         return await self._calls.client_requests.ask(
             self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
         )
@@ -296,13 +188,13 @@ class Exchange(ReportsProgress):
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """Send a notification on this exchange's own stream."""
+        """Send a notification on this call's own stream."""
         if self.live_session.record.admits((method, params or {})):
             await self._emit(notification(method, params))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress. A call that runs again says only what is new: progress must increase."""
-        if progress > self.told_progress:
+        if progress > self.last_progress:
             await super().progress(progress, total, message)
 
     async def _emit(self, message: dict[str, Any]) -> None:
@@ -357,9 +249,15 @@ class SessionChannel:
         await self._calls.log.append(self._live_session.record.id, PENDING, message)
 
 
-def notification(method: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A notification as a JSON-RPC message."""
-    message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
-    if params is not None:
-        message["params"] = dict(params)
-    return message
+def connection_of(calls: Calls, live_session: LiveSession) -> Connection:
+    """The SDK's connection, rebuilt from the record of a session."""
+    record = live_session.record
+    connection = Connection(
+        SessionChannel(calls, live_session),
+        protocol_version=record.protocol_version,
+        session_id=record.id,
+        client_params=record.client_params,
+    )
+    if record.client_params is not None:
+        connection.initialized.set()
+    return connection

@@ -29,6 +29,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.jsonrpc import notification, request
 from mcp_app.protocol.messages import MalformedAnswer
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
@@ -90,21 +91,13 @@ class ClientRequests:
                 pipe.hset(asked, request_id, method)
                 pipe.expire(asked, int(max(longest, conf.session_idle_seconds)) + 1)
                 await pipe.execute()
-            request: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
-            if params is not None:
-                request["params"] = dict(params)
-            await emit(request)
+            await emit(request(request_id, method, params))
             try:
                 async with asyncio.timeout(seconds):
                     answer = await self._answer(key)
             except TimeoutError:
-                await emit(
-                    {
-                        "jsonrpc": "2.0",
-                        "method": "notifications/cancelled",
-                        "params": {"requestId": request_id, "reason": "The answer took too long."},
-                    }
-                )
+                late = {"requestId": request_id, "reason": "The answer took too long."}
+                await emit(notification("notifications/cancelled", late))
                 raise MCPError(
                     REQUEST_TIMEOUT, f"The client did not answer {method} in {seconds:g} s."
                 ) from None

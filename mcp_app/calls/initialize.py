@@ -9,11 +9,12 @@ from dataclasses import replace
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
-from mcp_app.calls.call import Answer, Exchange, SessionChannel
+from mcp_app.calls.call import SessionCall, SessionChannel
 from mcp_app.calls.registry import Calls
 from mcp_app.protocol.client_capabilities import known
 from mcp_app.protocol.error_codes import invalid_params
-from mcp_app.sdk import Connection, modern_error_data, serve_one
+from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.sdk import Connection
 from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,11 @@ async def initialize(
     headers: Mapping[str, str],
     *,
     store: Callable[[SessionRecord], Awaitable[None]],
-) -> tuple[SessionRecord | None, Answer]:
-    """Run `initialize`; the session's completed record (None when it failed), and the answer.
+) -> tuple[SessionRecord | None, Outcome]:
+    """Run `initialize`; the session's completed record (None when it failed), and its outcome.
 
     Args:
-        calls: Where the exchange belongs.
+        calls: Where the call belongs.
         record: The session as far as it is known; it is stored only when the request succeeds.
         request: The `initialize` request.
         headers: Of the HTTP request.
@@ -39,28 +40,18 @@ async def initialize(
     Raises:
         Unavailable: The record could not be stored.
     """
-    answer: Answer = {"jsonrpc": "2.0", "id": request.id}
     try:
         given = request.params or {}
         declared = {**given, "capabilities": known(given.get("capabilities"))} if given else given
         params = InitializeRequestParams.model_validate(declared, by_name=False)
     except ValidationError as error:
-        refusal = invalid_params(error, request.params).error
-        return None, answer | {"error": refusal.model_dump(mode="json", exclude_none=True)}
+        return None, Outcome.failed(invalid_params(error, request.params).error)
     record = replace(record, client_params=params)
-    exchange = Exchange(calls, record, request, headers)
-    connection = Connection.for_loop(SessionChannel(calls, exchange.live_session), session_id=record.id)
-    try:
-        result = await serve_one(
-            calls.server,
-            exchange,
-            request.method,
-            request.params,
-            connection=connection,
-            lifespan_state=calls.lifespan_state,
-        )
-    except Exception as error:
-        return None, answer | {"error": modern_error_data(error).model_dump(mode="json", exclude_none=True)}
+    call = SessionCall(calls, record, request, headers)
+    connection = Connection.for_loop(SessionChannel(calls, call.live_session), session_id=record.id)
+    outcome = await serve(calls.server, call, connection, calls.lifespan_state)
+    if outcome.error is not None:
+        return None, outcome
     record = replace(record, protocol_version=connection.protocol_version)
     await store(record)
     logger.info(
@@ -73,4 +64,4 @@ async def initialize(
             "software": f"{params.client_info.name} {params.client_info.version}",
         },
     )
-    return record, answer | {"result": result}
+    return record, outcome

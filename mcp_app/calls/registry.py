@@ -1,4 +1,4 @@
-"""Calls: the exchanges that run in this process, and what becomes of those whose process died.
+"""Calls: those that run in this process, and what becomes of those whose process died.
 
 A call belongs to its process alone only while it is quick. Once its answer has become an event stream
 it is registered in Redis under a lease, which its process renews. When the process dies, whoever reads
@@ -20,23 +20,24 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mcp.server import Server
-from mcp_types import INTERNAL_ERROR, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCNotification, JSONRPCRequest, ProgressToken, RequestId
 from redis.asyncio import Redis
 
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
-from mcp_app.calls.call import WORKER_LOST, Exchange, SessionChannel, encode
+from mcp_app.calls.call import WORKER_LOST, SessionCall, connection_of
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import retry
 from mcp_app.exceptions import Unavailable
-from mcp_app.sdk import Connection, ServerRunner, progress_token_from_params
+from mcp_app.protocol.serve import Outcome
+from mcp_app.sdk import ServerRunner, progress_token_from_params
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import PUT, limits
 from mcp_app.sessions.events import START, is_listener, is_listener_of
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import ENDED, LiveSession, SessionStore
+from mcp_app.sessions.store import ENDED, SessionStore
 from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -89,8 +90,8 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('HSET', KEYS[1],
 redis.call('DEL', KEYS[2])
 """
 
-MayRepeat = Callable[[JSONRPCRequest], Awaitable[bool]]
-"""Whether a request can be run a second time without harm."""
+MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
+"""Whether a request, of a method with parameters, can be run a second time without harm."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class _Registration:
     losses: int
 
     @classmethod
-    def of(cls, exchange: Exchange) -> _Registration:
+    def of(cls, exchange: SessionCall) -> _Registration:
         assert isinstance(exchange.request, JSONRPCRequest)
         return cls(exchange.request, exchange.losses)
 
@@ -145,8 +146,8 @@ class Calls:
         self._hand_over = redis.register_script(_HAND_OVER)
         self._process = secrets.token_hex(8)
         """What its leases name: its address may change."""
-        self._running: dict[str, dict[Exchange, asyncio.Task[None]]] = defaultdict(dict)
-        self._registered: set[Exchange] = set()
+        self._running: dict[str, dict[SessionCall, asyncio.Task[None]]] = defaultdict(dict)
+        self._registered: set[SessionCall] = set()
         self._renewed_at: float | None = time.monotonic()
         self._judges_from = -math.inf
         bus.on(CANCEL, self._on_cancel)
@@ -170,7 +171,7 @@ class Calls:
         headers: Mapping[str, str],
         *,
         stream: str | None = None,
-    ) -> Exchange:
+    ) -> SessionCall:
         """Run a request in a task of this process.
 
         Args:
@@ -193,9 +194,9 @@ class Calls:
         *,
         stream: str | None = None,
         losses: int = 0,
-    ) -> Exchange:
+    ) -> SessionCall:
         exchanges = self._running[record.id]
-        exchange = Exchange(self, record, request, headers, stream, losses)
+        exchange = SessionCall(self, record, request, headers, stream, losses)
         task = asyncio.create_task(exchange.run())
         exchanges[exchange] = task
         task.add_done_callback(lambda task: self._done(exchange, task))
@@ -222,19 +223,12 @@ class Calls:
             )
             return
         # The runner's notification side is public; it has no driver like `serve_one` of its own.
-        live_session = LiveSession(self.sessions, record)
-        connection = Connection(
-            SessionChannel(self, live_session),
-            protocol_version=record.protocol_version,
-            session_id=record.id,
-            client_params=record.client_params,
-        )
-        context = Exchange(self, record, notification, headers)
-        await ServerRunner(self.server, connection, self.lifespan_state).on_notify(
-            context, notification.method, notification.params
-        )
+        call = SessionCall(self, record, notification, headers)
+        await ServerRunner(
+            self.server, connection_of(self, call.live_session), self.lifespan_state
+        ).on_notify(call, notification.method, notification.params)
 
-    async def register(self, exchange: Exchange) -> None:
+    async def register(self, exchange: SessionCall) -> None:
         """Put a call under a lease, before its stream begins."""
         calls = keys.calls(exchange.session_id)
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -247,7 +241,7 @@ class Calls:
         if not exchange.has_ended:
             self._registered.add(exchange)
 
-    async def promise(self, record: SessionRecord, exchange: Exchange) -> None:
+    async def promise(self, record: SessionRecord, exchange: SessionCall) -> None:
         """Make a stream of a call, whose answer is owed from then on; one that cannot be so is broken off.
 
         Raises:
@@ -259,7 +253,7 @@ class Calls:
             self.abandon(record, exchange)
             raise
 
-    async def finish(self, exchange: Exchange, answer: bytes | None) -> None:
+    async def finish(self, exchange: SessionCall, answer: bytes | None) -> None:
         """Put the answer of a registered call into the log; without an answer its stream just ends."""
         told = (exchange.session_id, exchange.stream, answer)
         try:
@@ -308,20 +302,20 @@ class Calls:
         call = registration.request
         facts = {"session": record.id[:8], "method": call.method, "call": call.id}
         losses = registration.losses + 1
-        if losses < _MAX_LOSSES and await self._may_repeat(call):
+        if losses < _MAX_LOSSES and await self._may_repeat(call.method, call.params):
             logger.warning("a lost call runs again", extra=facts)
-            told = await self._told_progress(record.id, progress_token_from_params(call.params))
+            told = await self._last_progress(record.id, progress_token_from_params(call.params))
             exchange = self._start(record, call, {}, stream=stream, losses=losses)
-            exchange.told_progress = told
+            exchange.last_progress = told
             await exchange.become_stream()
         else:
             logger.warning("a lost call is given up", extra=facts)
-            error = {"code": INTERNAL_ERROR, "message": WORKER_LOST, "data": {"reason": "worker_lost"}}
-            answer = encode({"jsonrpc": "2.0", "id": call.id, "error": error}, call.method)
+            error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
+            answer = Outcome.failed(error).response(call.id)
             await self._settle(record.id, stream, answer)
         return True
 
-    async def _told_progress(self, session_id: str, token: ProgressToken | None) -> float:
+    async def _last_progress(self, session_id: str, token: ProgressToken | None) -> float:
         """The last progress that the log holds for a token."""
         told, place = -math.inf, START
         while token is not None and (entries := await self.log.entries(session_id, place)):
@@ -378,7 +372,7 @@ class Calls:
             if await self.sessions.get(session_id) is None:
                 self._cancel(session_id)  # it has ended, and the message about that was lost
 
-    async def _renew_leases(self, exchanges: Sequence[Exchange]) -> None:
+    async def _renew_leases(self, exchanges: Sequence[SessionCall]) -> None:
         """Renew these leases. A call that is another process's by now, or nobody's, ends here in silence."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for exchange in exchanges:
@@ -415,7 +409,7 @@ class Calls:
         else:
             await self.streams.close(session_id, stream, complete=True)
 
-    def _done(self, exchange: Exchange, task: asyncio.Task[None]) -> None:
+    def _done(self, exchange: SessionCall, task: asyncio.Task[None]) -> None:
         exchange.end()
         exchanges = self._running[exchange.session_id]
         exchanges.pop(exchange, None)
@@ -423,7 +417,7 @@ class Calls:
             self._running.pop(exchange.session_id, None)
         self._registered.discard(exchange)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("an exchange failed", exc_info=error)
+            logger.error("call crashed", exc_info=error)
 
     def _cancel(self, session_id: str, request_id: RequestId | None = None) -> None:
         for exchange, task in list(self._running.get(session_id, {}).items()):
@@ -431,13 +425,13 @@ class Calls:
             if request_id is None or exchange.request_id == request_id:
                 self._break_off(exchange, task)
 
-    def abandon(self, record: SessionRecord, exchange: Exchange) -> None:
+    def abandon(self, record: SessionRecord, exchange: SessionCall) -> None:
         """Break off a call that nobody will get an answer to."""
         if (task := self._running.get(record.id, {}).get(exchange)) is not None:
             self._break_off(exchange, task)
 
     @staticmethod
-    def _break_off(exchange: Exchange, task: asyncio.Task[None], failure: Exception | None = None) -> None:
+    def _break_off(exchange: SessionCall, task: asyncio.Task[None], failure: Exception | None = None) -> None:
         if exchange.has_answered:
             return  # too late; an answer that is being written down must not be torn
         exchange.cancel(failure)
@@ -458,7 +452,7 @@ class Calls:
                 self._break_off(exchange, task, TokenWithdrawn())
 
 
-def _under_lease(exchange: Exchange) -> list[str]:
+def _under_lease(exchange: SessionCall) -> list[str]:
     """The keys that say of a call that it runs: those of its registration and its lease."""
     return [keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)]
 

@@ -250,21 +250,21 @@ class EventLog:
         self._release = redis.register_script(_RELEASE)
 
     async def append(
-        self, session_id: str, stream: str, message: dict[str, Any], *, patience: float = 0.0
+        self, session_id: str, stream: str, message: dict[str, Any] | bytes, *, patience: float = 0.0
     ) -> None:
         """Append one message, once, and wake whoever reads its stream.
 
         Args:
             session_id: The session.
             stream: The stream, or `PENDING`.
-            message: A JSON-RPC message.
+            message: A JSON-RPC message, encoded or not.
             patience: For how many seconds it is tried again while Redis does not answer.
 
         Raises:
             Unavailable: Redis did not answer for so long.
         """
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
-        data = pydantic_core.to_json(message)
+        data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS]
         names = [log, keys.appended(session_id), keys.ends(session_id)]
         await retry(lambda: self._append(keys=names, args=given), patience)

@@ -10,6 +10,7 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     UNSUPPORTED_PROTOCOL_VERSION,
+    ErrorData,
     RequestId,
 )
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
@@ -21,6 +22,7 @@ from mcp_app.calls.call import ACCESS_WITHDRAWN, WORKER_LOST
 from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.protocol.jsonrpc import error_response
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues
 from mcp_app.protocol.words import plural
 from mcp_app.sessions.store import SessionNotFound, TooManySessions
@@ -58,10 +60,8 @@ class HttpError(Exception):
 
     def body(self, request_id: RequestId | None = None) -> dict[str, Any]:
         """The JSON-RPC error response."""
-        error: dict[str, Any] = {"code": self.code, "message": str(self)}
-        if self.data is not None:
-            error["data"] = self.data
-        return {"jsonrpc": "2.0", "id": self.request_id if request_id is None else request_id, "error": error}
+        error = ErrorData(code=self.code, message=str(self), data=self.data)
+        return error_response(self.request_id if request_id is None else request_id, error)
 
 
 SESSION_NOT_FOUND = -32001

@@ -126,8 +126,8 @@ class Message:
         calls, complete = self._runtime.calls, self._runtime.sessions.complete
         match message:
             case JSONRPCRequest(method="initialize"):
-                _, answer = await initialize(calls, record, message, headers, store=complete)
-                await self._runtime.log.append(record.id, new_shared_stream(), answer)
+                _, outcome = await initialize(calls, record, message, headers, store=complete)
+                await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
                 try:

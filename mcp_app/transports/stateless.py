@@ -1,7 +1,7 @@
 """Streamable HTTP of 2026-07-28: one request, one response, no session.
 
 The SDK has an entry of its own for this revision (`session_manager.handle_request`). This one is made of
-the same public parts (the inbound ladder, `serve_one`, the error table) and differs in three things:
+the same public parts (the inbound ladder, the error table) and differs in three things:
 every refusal is a JSON-RPC error, a quick call costs one task instead of a task group of three, and
 streams end when the process shuts down or a reader has fallen far behind.
 """
@@ -11,11 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
-import anyio
-from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -25,12 +22,14 @@ from mcp_types import (
 )
 from starlette.datastructures import Headers
 
-from mcp_app.calls.call import ClientRequest, ReportsProgress, encode, notification
 from mcp_app.conf import conf
+from mcp_app.protocol.call import Call, ClientRequest
 from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.jsonrpc import notification
 from mcp_app.protocol.listen import within_bounds
 from mcp_app.protocol.messages import Message, invalid_request
 from mcp_app.protocol.mirrored_headers import fault
+from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.protocol.session_features import LONGEST_URI
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
@@ -47,9 +46,6 @@ from mcp_app.sdk import (
     TransportContext,
     classify_inbound_request,
     find_duplicated_routing_header,
-    modern_error_data,
-    progress_token_from_params,
-    serve_one,
     validate_mcp_param_headers,
 )
 from mcp_app.transports import errors, framing
@@ -101,8 +97,8 @@ class Stateless:
             # Here, before anything keeps the request for as long as the stream is open.
             params = within_bounds(message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions)
             message = message.model_copy(update={"params": params})
-        exchange = StatelessExchange(self._runtime, message, route, headers)
-        await self._serve(scope, receive, send, exchange)
+        call = StatelessCall(self._runtime, message, route, headers)
+        await self._serve(scope, receive, send, call)
 
     def _route(self, scope: Scope, headers: dict[str, str], request: JSONRPCRequest) -> InboundModernRoute:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
@@ -128,45 +124,45 @@ class Stateless:
                 _refuse(validate_mcp_param_headers(schema, arguments or {}, lines))
         return verdict
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: StatelessExchange) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: StatelessCall) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
-        listens = exchange.method == _LISTEN
+        listens = call.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
-        task = tasks.start(exchange.run())
+        task = tasks.start(call.run())
         watcher: asyncio.Task[Ending] | None = None
         try:
-            item = await exchange.next(_QUICK_SECONDS)
+            item = await call.next(_QUICK_SECONDS)
             if item is not None:
                 watcher = asyncio.create_task(
                     until_ended(self._runtime, scope["user"], receive, listens=listens)
                 )
-                watcher.add_done_callback(lambda done: _end(exchange, task, done))
+                watcher.add_done_callback(lambda done: _end(call, task, done))
             if item == framing.KEEP_ALIVE:
-                item = await exchange.next(conf.keep_alive_seconds)
-            if item is None and exchange.refusal is not None:
-                raise exchange.refusal
-            if item is None and exchange.answer is not None:
-                await respond(send, exchange.status, exchange.answer, [*JSON_HEADERS, *exchange.headers])
+                item = await call.next(conf.keep_alive_seconds)
+            if item is None and call.refusal is not None:
+                raise call.refusal
+            if item is None and call.answer is not None:
+                await respond(send, call.status, call.answer, [*JSON_HEADERS, *call.headers])
             else:
-                await _send_stream(send, exchange, item)
+                await _send_stream(send, call, item)
         finally:
             task.cancel()
             if watcher is not None:
                 watcher.cancel()
 
 
-def _end(exchange: StatelessExchange, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
+def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
     """End the run of a request whose response need not go on. When its client leaves, that cancels it."""
     ending = Ending.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
-    if ending is not Ending.CLIENT and exchange.answer is None:
+    if ending is not Ending.CLIENT and call.answer is None:
         if ending is Ending.WITHDRAWN:
-            exchange.refusal = errors.token_withdrawn()
-        if exchange.method == _LISTEN:
-            exchange.close()
+            call.refusal = errors.token_withdrawn()
+        if call.method == _LISTEN:
+            call.close()
     task.cancel()
 
 
-async def _send_stream(send: Send, exchange: StatelessExchange, item: bytes | None) -> None:
+async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> None:
     head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
@@ -174,44 +170,39 @@ async def _send_stream(send: Send, exchange: StatelessExchange, item: bytes | No
         while item is not None and sent <= conf.max_stream_bytes:
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)
-            item = await exchange.next(conf.keep_alive_seconds)
-        answer = exchange.answer
-        if answer is None and exchange.refusal is not None:
-            answer = framing.to_json(exchange.refusal.body(exchange.request_id))
+            item = await call.next(conf.keep_alive_seconds)
+        answer = call.answer
+        if answer is None and call.refusal is not None:
+            answer = framing.to_json(call.refusal.body(call.request_id))
         last = b"" if answer is None else framing.event_without_id(answer)
         await send({"type": "http.response.body", "body": last})
 
 
-class StatelessExchange(ReportsProgress):
-    """The run of one request. Satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`."""
-
-    can_send_request = False  # the revision has no requests to the client, only `input_required` results
+class StatelessCall(Call):
+    """One request; its messages go onto its own response, and none is a request to the client."""
 
     def __init__(
         self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
     ) -> None:
+        super().__init__(
+            request.method,
+            request.params,
+            request.id,
+            TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
+        )
         self._runtime = runtime
-        self._request = request
         self._route = route
-        self.request_id = request.id
-        self.transport = TransportContext(kind="streamable-http", can_send_request=False, headers=headers)
-        self.message_metadata = ServerMessageMetadata(request_context=ClientRequest(headers, None))
+        self._headers = headers
         self.answer: bytes | None = None
         self.status = 200
         self.refusal: errors.HttpError | None = None
         """Why it was broken off."""
         self.headers: errors.HeaderList = ()
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
-        self._progress_token = progress_token_from_params(request.params)
 
     @property
-    def method(self) -> str:
-        return self._request.method
-
-    @cached_property
-    def cancel_requested(self) -> anyio.Event:
-        """Never set: a cancelled request's task is cancelled itself."""
-        return anyio.Event()
+    def message_metadata(self) -> ServerMessageMetadata:
+        return ServerMessageMetadata(request_context=ClientRequest(self._headers, None))
 
     async def next(self, seconds: float) -> bytes | None:
         """What to send next: an event; a keep-alive after so much silence; None when there is no more."""
@@ -224,17 +215,16 @@ class StatelessExchange(ReportsProgress):
     def close(self) -> None:
         """Answer a `subscriptions/listen`, whose stream is about to end ("Graceful Closure")."""
         result = SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: self.request_id})
-        answer = {"jsonrpc": "2.0", "id": self.request_id}
-        self.answer = encode(
-            answer | {"result": result.model_dump(by_alias=True, mode="json", exclude_none=True)}, self.method
-        )
+        self.answer = Outcome.succeeded(
+            result.model_dump(by_alias=True, mode="json", exclude_none=True)
+        ).response(self.request_id)
 
     async def run(self) -> None:
         """Run the handler and keep its answer, as JSON; a cancelled one has none."""
         try:
-            answer = encode(await self._serve(), self.method)
+            outcome = await self._serve()
             if self.refusal is None and self.answer is None:
-                self.answer = answer
+                self.answer = outcome.response(self.request_id)
             await self._outbox.put(None)
         except asyncio.CancelledError:
             if self._runtime.is_draining and self.answer is None:
@@ -244,36 +234,18 @@ class StatelessExchange(ReportsProgress):
             self._outbox.put_nowait(None)
             raise
 
-    async def _serve(self) -> dict[str, Any]:
-        request, route = self._request, self._route
-        answer: dict[str, Any] = {"jsonrpc": "2.0", "id": request.id}
+    async def _serve(self) -> Outcome:
+        route, calls = self._route, self._runtime.calls
         connection = Connection.from_envelope(
             route.protocol_version, route.client_info, known(route.client_capabilities)
         )
-        calls = self._runtime.calls
-        try:
-            answer["result"] = await serve_one(
-                calls.server,
-                self,
-                request.method,
-                request.params,
-                connection=connection,
-                lifespan_state=calls.lifespan_state,
-            )
-        except Exception as error:
-            refusal = errors.from_exception(error)
-            if refusal is not None:
-                self.status, self.headers = refusal.status, refusal.headers
-                return refusal.body(request.id)
-            data = modern_error_data(error)
-            self.status = ERROR_CODE_HTTP_STATUS.get(data.code, 200)
-            answer["error"] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return answer
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        raise NoBackChannelError(method)
+        outcome = await serve(calls.server, self, connection, calls.lifespan_state)
+        refusal = None if outcome.unavailable is None else errors.from_exception(outcome.unavailable)
+        if refusal is not None:
+            self.status, self.headers = refusal.status, refusal.headers
+        elif outcome.error is not None:
+            self.status = ERROR_CODE_HTTP_STATUS.get(outcome.error.code, 200)
+        return outcome
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

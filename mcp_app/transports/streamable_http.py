@@ -13,7 +13,7 @@ from typing import Any
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
-from mcp_app.calls.call import Exchange
+from mcp_app.calls.call import SessionCall
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
@@ -25,6 +25,7 @@ from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.guard import check_scopes
 from mcp_app.transports.request import (
+    HeaderList,
     Receive,
     Scope,
     Send,
@@ -33,7 +34,7 @@ from mcp_app.transports.request import (
     read_post,
     remember_request_id,
 )
-from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error, respond_json
+from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error
 from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class StreamableHttp:
             era.is_modern(headers, message)  # which it is not
             await check_scopes(self._runtime, scope["user"], message)
         calls = self._runtime.calls
-        exchanges: list[Exchange] = []
+        exchanges: list[SessionCall] = []
         calls.check_room(record, sum(isinstance(message, JSONRPCRequest) for message in messages))
         try:
             for message in messages:
@@ -158,7 +159,7 @@ class StreamableHttp:
         self, send: Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
     ) -> None:
         try:
-            record, answer = await initialize(
+            record, outcome = await initialize(
                 self._runtime.calls,
                 self._runtime.sessions.new(principal.owner, principal.person, principal.client_id),
                 request,
@@ -171,7 +172,7 @@ class StreamableHttp:
             await respond_error(send, refusal, request.id)
             return
         session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
-        await respond_json(send, 200, answer, [*session, *COMMON_HEADERS])
+        await _respond(send, outcome.response(request.id), outcome.unavailable, session)
 
     async def _answer(
         self,
@@ -179,11 +180,11 @@ class StreamableHttp:
         receive: Receive,
         send: Send,
         record: SessionRecord,
-        exchange: Exchange,
+        exchange: SessionCall,
     ) -> None:
         """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
         if exchange.answer is not None and not exchange.is_stream:
-            await self._answer_at_once(send, exchange, exchange.answer)
+            await _respond(send, exchange.answer, exchange.failure)
             return
         if exchange.is_cancelled and not exchange.is_stream:
             # A cancelled request gets no answer; this is how a response without one looks.
@@ -195,13 +196,7 @@ class StreamableHttp:
         opening = _opening(record, exchange.stream, START)
         await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
 
-    @staticmethod
-    async def _answer_at_once(send: Send, exchange: Exchange, answer: bytes) -> None:
-        refusal = errors.from_exception(exchange.failure) if exchange.failure is not None else None
-        status, headers = (200, ()) if refusal is None else (refusal.status, refusal.headers)
-        await respond(send, status, answer, [*JSON_HEADERS, *headers])
-
-    def _reply_stream(self, record: SessionRecord, exchanges: Sequence[Exchange]) -> ReplyStream:
+    def _reply_stream(self, record: SessionRecord, exchanges: Sequence[SessionCall]) -> ReplyStream:
         """The stream that answers these, the first of which was registered first, from their beginning."""
         stream = self._runtime.streams.reply(
             record,
@@ -260,6 +255,13 @@ class StreamableHttp:
                 400, "The Mcp-Session-Id header is missing; send `initialize` first, whose answer has it."
             )
         return await self._runtime.sessions.get_own(session_id, principal.owner)
+
+
+async def _respond(send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()) -> None:
+    """Send an answer, with the status of what kept the request from being done."""
+    refusal = None if failure is None else errors.from_exception(failure)
+    status, more = (200, ()) if refusal is None else (refusal.status, refusal.headers)
+    await respond(send, status, answer, [*headers, *JSON_HEADERS, *more])
 
 
 def _opening(record: SessionRecord, stream: str, place: str) -> bytes:

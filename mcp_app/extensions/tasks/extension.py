@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -39,11 +39,12 @@ from mcp_app.auth.tokens import grant_of
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
 from mcp_app.extensions.tasks.listen import TaskListener
-from mcp_app.extensions.tasks.runs import TaskRun, TaskRuns
+from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol.mirrored_headers import fault
+from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, ServerMiddleware
 from mcp_app.server import Engine, Extension
@@ -113,7 +114,9 @@ class Tasks(Extension):
     @cached_property
     def runs(self) -> TaskRuns:
         """The runs of this process."""
-        return TaskRuns(self.store, self.engine.server.session_manager.app, self._may_repeat)
+        return TaskRuns(
+            self.store, self.engine.server.session_manager.app, partial(may_repeat, self.engine.server)
+        )
 
     def middleware(self) -> Sequence[ServerMiddleware[Any]]:
         return (self._refuse_undeclared, TaskListener(self.store, self.find))
@@ -150,7 +153,7 @@ class Tasks(Extension):
     ) -> HandlerResult:
         """Answer a call with a task where the tool becomes one and the client knows tasks."""
         support = self._tools.get(params.name)
-        if support is None or isinstance(ctx.request, TaskRun):
+        if support is None or isinstance(ctx.request, TaskCall):
             return await call_next(ctx)
         if not is_declared(ctx):
             if support.required:
@@ -241,12 +244,6 @@ class Tasks(Extension):
         if task is None:
             raise MCPError(INVALID_PARAMS, "Unknown task", {"taskId": params.task_id})
         return task
-
-    async def _may_repeat(self, tool_name: str) -> bool:
-        for tool in await self.engine.server.list_tools():
-            if tool.name == tool_name and tool.annotations is not None:
-                return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
-        return False
 
 
 def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:

@@ -7,15 +7,14 @@ answer so far. It ends with a result, an error, or questions; between two rounds
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-import anyio
 from mcp.server import Server
-from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -26,14 +25,13 @@ from mcp_types import (
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
+from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.serve import serve
 from mcp_app.sdk import (
     CallOptions,
     Connection,
-    ServerMessageMetadata,
     TransportContext,
-    modern_error_data,
-    serve_one,
 )
 
 logger = logging.getLogger(__name__)
@@ -64,33 +62,24 @@ _MESSAGE_SECONDS = 0.5
 _FINISH_SECONDS = 60.0
 """How long a run tries to put its outcome on record while Redis does not answer."""
 
-MayRepeat = Callable[[str], Awaitable[bool]]
-"""Whether a tool can be run a second time without harm."""
+MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
+"""Whether a request, of a method with parameters, can be run a second time without harm."""
 
 
-class TaskRun:
-    """One run, as the SDK sees it: its `DispatchContext`, and the `request` of the handlers' context.
+class TaskCall(Call):
+    """One run of a task, which is the `request` of its handler's context as well.
 
     A task has no channel to the client: requests are refused, notifications dropped (SEP-2663, "Task
     Status Notifications"), and progress becomes the status message.
     """
 
-    can_send_request = False
-
     def __init__(self, store: TaskStore, task: Task, run: str) -> None:
+        transport = TransportContext(kind="task", can_send_request=False)
+        super().__init__("tools/call", _params(task), task.id, transport)
         self.task = task
         self.run = run
-        self.request_id = task.id
-        self.transport = TransportContext(kind="task", can_send_request=False)
-        self.message_metadata = ServerMessageMetadata(request_context=self)
-        self.cancel_requested = anyio.Event()
         self._store = store
         self._said_at = 0.0
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        raise NoBackChannelError(method)
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -107,6 +96,16 @@ class TaskRun:
             await self._store.say(self.task.id, self.run, text)
 
 
+def _params(task: Task) -> dict[str, Any]:
+    """The parameters of the original call, with every answer so far."""
+    params = {**task.params, "inputResponses": {**task.params.get("inputResponses", {}), **task.answers}}
+    if not params["inputResponses"]:
+        del params["inputResponses"]
+    if task.state is not None:
+        params["requestState"] = task.state
+    return params
+
+
 class TaskRuns:
     """Starts runs, keeps their leases, and settles tasks whose run was lost."""
 
@@ -114,7 +113,7 @@ class TaskRuns:
         self._store = store
         self._server = server
         self._may_repeat = may_repeat
-        self._running: dict[TaskRun, asyncio.Task[None]] = {}
+        self._running: dict[TaskCall, asyncio.Task[None]] = {}
         store.on_change(self._on_change)
 
     def __len__(self) -> int:
@@ -122,7 +121,7 @@ class TaskRuns:
 
     def start(self, task: Task, run: str, lifespan_state: Any) -> None:
         """Run the next round of a task that is leased to `run`, as the current principal."""
-        context = TaskRun(self._store, task, run)
+        context = TaskCall(self._store, task, run)
         running = asyncio.create_task(self._run(context, lifespan_state), name=f"task {task.id}")
         self._running[context] = running
         running.add_done_callback(lambda done: self._done(context, done))
@@ -156,14 +155,14 @@ class TaskRuns:
                 await self._store.release(context.task.id, context.run)
 
     async def _take_over(self, task: Task, lifespan_state: Any) -> None:
-        if task.lost < MAX_LOST and await self._may_repeat(task.tool):
+        if task.lost < MAX_LOST and await self._may_repeat("tools/call", task.params):
             logger.warning("a lost task runs again", extra={"task": task.id[:8], "tool": task.tool})
             self.start(task, task.run, lifespan_state)
         else:
             logger.warning("a lost task is given up", extra={"task": task.id[:8], "tool": task.tool})
             await self._store.fail(task.id, task.run, LOST)
 
-    async def _run(self, context: TaskRun, lifespan_state: Any) -> None:
+    async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
         keeper = asyncio.create_task(self._keep_lease(context))
         try:
             finish = await self._serve(context, lifespan_state)
@@ -171,34 +170,22 @@ class TaskRuns:
         finally:
             keeper.cancel()
 
-    async def _serve(self, context: TaskRun, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
+    async def _serve(self, context: TaskCall, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
         """Run the tool; what is to be put on record then."""
         task, run, store = context.task, context.run, self._store
-        params = {**task.params, "inputResponses": {**task.params.get("inputResponses", {}), **task.answers}}
-        if not params["inputResponses"]:
-            del params["inputResponses"]
-        if task.state is not None:
-            params["requestState"] = task.state
-        meta = params["_meta"]
+        meta = task.params["_meta"]
         connection = Connection.from_envelope(
             meta[PROTOCOL_VERSION_META_KEY],
             meta.get(CLIENT_INFO_META_KEY),
             known(meta[CLIENT_CAPABILITIES_META_KEY]),
         )
         try:
-            async with asyncio.timeout(max(0.0, task.expires_at - time.time())) as limit:
-                result = await serve_one(
-                    self._server,
-                    context,
-                    "tools/call",
-                    params,
-                    connection=connection,
-                    lifespan_state=lifespan_state,
-                )
-        except Exception as failure:
-            if limit.expired():
-                return lambda: store.fail(task.id, run, EXPIRED)
-            error = modern_error_data(failure).model_dump(mode="json", exclude_none=True)
+            async with asyncio.timeout(max(0.0, task.expires_at - time.time())):
+                outcome = await serve(self._server, context, connection, lifespan_state)
+        except TimeoutError:
+            return lambda: store.fail(task.id, run, EXPIRED)
+        if (result := outcome.result) is None:
+            error = json.loads(outcome.json)
             return lambda: store.fail(task.id, run, error)
         if result.get("resultType") == "input_required":
             questions = result.get("inputRequests") or {}
@@ -223,7 +210,7 @@ class TaskRuns:
                     return
                 await asyncio.sleep(1.0)
 
-    async def _keep_lease(self, context: TaskRun) -> None:
+    async def _keep_lease(self, context: TaskCall) -> None:
         """Renew the lease until cancelled; end the run when it no longer counts."""
         while True:
             await asyncio.sleep(self._store.lease_seconds / 3)
@@ -240,13 +227,13 @@ class TaskRuns:
                 if context.task.id == task_id:
                     self._cancel(context)
 
-    def _cancel(self, context: TaskRun) -> None:
+    def _cancel(self, context: TaskCall) -> None:
         running = self._running.get(context)
         if running is not None and running is not asyncio.current_task():
             context.cancel_requested.set()
             running.cancel()
 
-    def _done(self, context: TaskRun, running: asyncio.Task[None]) -> None:
+    def _done(self, context: TaskCall, running: asyncio.Task[None]) -> None:
         self._running.pop(context, None)
         if not running.cancelled() and (error := running.exception()) is not None:
             logger.error("the run of a task failed", exc_info=error)

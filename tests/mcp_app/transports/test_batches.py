@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.calls.call import Exchange
+from mcp_app.calls.call import SessionCall
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.transports.streamable_http import MAX_BATCH
 from tests.mcp_app.transports.support import (
@@ -142,7 +142,7 @@ async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
     await session.post(one, notification("notifications/initialized"))
     register = one.runtime.calls.register
 
-    async def fail_at_the_second(exchange: Exchange) -> None:
+    async def fail_at_the_second(exchange: SessionCall) -> None:
         if exchange.request_id == 2:
             raise Unavailable(Store.SESSIONS, "down")
         await register(exchange)

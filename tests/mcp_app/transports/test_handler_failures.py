@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
-from mcp_app.extensions.tasks.runs import TaskRun
+from mcp_app.extensions.tasks.runs import TaskCall
 from mcp_app.extensions.tasks.support import TaskSupport
 from tests.mcp_app.transports.support import Process, Session, modern, tool_call
 from tests.support.waiting import eventually
@@ -37,7 +39,7 @@ class Failing:
             return "never"
 
         async def act(ctx: Any, call_next: Any) -> Any:
-            is_run = way != "task" or isinstance(ctx.request, TaskRun)
+            is_run = way != "task" or isinstance(ctx.request, TaskCall)
             if ctx.method != "tools/call" or not is_run:
                 return await call_next(ctx)
             if way == "stream":
@@ -93,3 +95,34 @@ async def test_a_time_out_or_a_lost_connection_of_a_handlers_own_is_not_blamed_o
     assert status < 503
     assert answer["error"]["code"] == -32603
     assert answer["error"]["message"] == "Internal server error"
+
+
+async def test_a_handler_that_waits_for_something_that_is_cancelled_is_an_internal_error(
+    failing: Failing,
+) -> None:
+    async def act(ctx: Any) -> Any:
+        waiting = asyncio.create_task(asyncio.Event().wait())
+        waiting.cancel()
+        await waiting
+
+    _, answer = await failing.call(act)
+    assert answer["error"] == {"code": -32603, "message": "Internal server error"}
+
+
+async def test_a_result_that_is_not_json_is_an_internal_error(failing: Failing) -> None:
+    async def act(ctx: Any) -> Any:
+        return {"content": [{"type": "text", "text": "\ud83d"}]}
+
+    _, answer = await failing.call(act)
+    assert answer["error"] == {"code": -32603, "message": "The result cannot be written as JSON."}
+
+
+@pytest.mark.parametrize(
+    "data", [object(), "\ud83d", {"at": object()}], ids=["object", "surrogate", "nested"]
+)
+async def test_data_of_an_error_that_is_not_json_is_left_out(failing: Failing, data: Any) -> None:
+    async def act(ctx: Any) -> Any:
+        raise MCPError(-32050, "no weather", data)
+
+    _, answer = await failing.call(act)
+    assert answer["error"] == {"code": -32050, "message": "no weather"}

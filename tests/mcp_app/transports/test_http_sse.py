@@ -7,9 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from mcp.server import runner
 
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.protocol.serve import serve
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, new_shared_stream
 from tests.mcp_app.transports.support import (
@@ -197,14 +197,13 @@ async def test_a_session_that_ends_during_initialize_does_not_come_back(
     one: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await Client.connect(one)
-    serve_one = runner.serve_one
 
     async def serve_while_an_operator_ends_the_session(*args: Any, **options: Any) -> Any:
-        result = await serve_one(*args, **options)
+        outcome = await serve(*args, **options)
         await one.runtime.sessions.end(client.session)
-        return result
+        return outcome
 
-    monkeypatch.setattr("mcp_app.calls.initialize.serve_one", serve_while_an_operator_ends_the_session)
+    monkeypatch.setattr("mcp_app.calls.initialize.serve", serve_while_an_operator_ends_the_session)
     await client.post(one, initialize())
     assert not await one.runtime.redis.exists(keys.record(client.session))
 

@@ -1,0 +1,35 @@
+"""Whether a request may be run a second time, after the process that ran it was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+
+_METHODS = frozenset(
+    {
+        "completion/complete",
+        "logging/setLevel",
+        "ping",
+        "prompts/get",
+        "prompts/list",
+        "resources/list",
+        "resources/read",
+        "resources/subscribe",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "tools/list",
+    }
+)
+
+
+async def may_repeat(server: MCPServer[Any], method: str, params: Mapping[str, Any] | None) -> bool:
+    """Whether running a request twice does no harm: reads, and tools that say so of themselves."""
+    if method != "tools/call":
+        return method in _METHODS
+    name = (params or {}).get("name")
+    for tool in await server.list_tools():
+        if tool.name == name and tool.annotations is not None:
+            return bool(tool.annotations.read_only_hint or tool.annotations.idempotent_hint)
+    return False

@@ -1,0 +1,99 @@
+"""Running one request: the only place where a handler is called and its errors become answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic_core
+from mcp.server import Server
+from mcp_types import INTERNAL_ERROR, ErrorData, RequestId
+
+from mcp_app.exceptions import Store, Unavailable
+from mcp_app.protocol.call import Call
+from mcp_app.sdk import Connection, modern_error_data, serve_one
+
+logger = logging.getLogger(__name__)
+
+_NAMES = {Store.SESSIONS: "Redis", Store.DATABASE: "database"}
+"""What the log calls the stores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request: a result or an error, and either as JSON.
+
+    Attributes:
+        result: What the handler returned.
+        error: Why there is no result.
+        unavailable: The store that the handler could not use, where that is the reason.
+        json: The result or the error, encoded.
+    """
+
+    result: dict[str, Any] | None
+    error: ErrorData | None
+    unavailable: Unavailable | None
+    json: bytes
+
+    @classmethod
+    def succeeded(cls, result: dict[str, Any]) -> Outcome:
+        """
+        Raises:
+            ValueError: The result is not JSON: it has half a character in it, say, or contains itself.
+        """
+        return cls(result, None, None, pydantic_core.to_json(result))
+
+    @classmethod
+    def failed(cls, error: ErrorData, unavailable: Unavailable | None = None) -> Outcome:
+        """An error; of one that is not JSON, as much as is."""
+        try:
+            json = error.model_dump_json(by_alias=True, exclude_none=True)
+        except ValueError:
+            logger.exception("an error cannot be written as JSON")
+            message = error.message.encode(errors="replace").decode()
+            error = ErrorData(code=error.code, message=message)
+            json = error.model_dump_json(by_alias=True, exclude_none=True)
+        return cls(None, error, unavailable, json.encode())
+
+    def response(self, request_id: RequestId | None) -> bytes:
+        """The JSON-RPC response."""
+        member = b"result" if self.error is None else b"error"
+        return b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (pydantic_core.to_json(request_id), member, self.json)
+
+
+async def serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
+    """Run a request to its end, whatever that is.
+
+    Args:
+        server: Whose handler is called.
+        call: The request.
+        connection: What the SDK knows of the client.
+        lifespan_state: What the server's lifespan made.
+
+    Raises:
+        asyncio.CancelledError: The call's own task was cancelled.
+    """
+    try:
+        result = await serve_one(
+            server, call, call.method, call.params, connection=connection, lifespan_state=lifespan_state
+        )
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled this call: its handler waited for something else that was cancelled.
+        logger.exception("a handler was cancelled by itself", extra={"method": call.method})
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
+    except Unavailable as error:
+        fields = {"method": call.method, "reason": str(error)}
+        logger.error("request failed: %s unavailable", _NAMES[error.store], extra=fields)
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=error.store.value), error)
+    except Exception as error:
+        return Outcome.failed(modern_error_data(error))
+    try:
+        return Outcome.succeeded(result)
+    except ValueError:
+        logger.exception("an answer cannot be written as JSON", extra={"method": call.method})
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON."))
