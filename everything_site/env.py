@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -78,7 +78,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         "auth_server_issuer": found.auth_server_issuer or auth_server.geturl(),
         "secret_key": secret_key,
         "debug": debug,
-        "allowed_hosts": [_host(text) for text in found.allowed_hosts]
+        "allowed_hosts": _normalised("ALLOWED_HOSTS", found.allowed_hosts, _host)
         or _default_hosts(base_uri, auth_server),
     }
     return Environment(
@@ -111,7 +111,7 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
         if setting not in DERIVED and env.text(setting.variable)
     }
     origins = env.value(Mcp.allowed_origins) or [site.base_uri]
-    found["MCP_ALLOWED_ORIGINS"] = [public_url.origin(text) for text in origins]
+    found["MCP_ALLOWED_ORIGINS"] = _normalised("ALLOWED_ORIGINS", origins, public_url.origin)
     found["MCP_RESOURCE_URL"] = f"{site.base_uri}/mcp"
     found["MCP_SSE_RESOURCE_URL"] = f"{site.base_uri}/sse"
     found["MCP_ISSUER"] = site.auth_server_issuer
@@ -210,16 +210,19 @@ def _local_port(text: str) -> int | None:
     return url.port if is_loopback(url.hostname) else None
 
 
+def _normalised(name: str, texts: Iterable[str], normalise: Callable[[str], str]) -> list[str]:
+    found = []
+    for text in texts:
+        try:
+            found.append(normalise(text))
+        except ValueError as wanted:
+            raise ImproperlyConfigured(f"{name} holds {text!r}: each must be {wanted}.") from None
+    return found
+
+
 def _host(text: str) -> str:
     """A host as Django compares it: `*` is any, `.example.com` that one and all below it."""
-    if text == "*":
-        return text
-    try:
-        return "." * text.startswith(".") + public_url.host(text.removeprefix("."))
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"ALLOWED_HOSTS holds hosts such as app.example.com, without scheme, port or path, not {text!r}."
-        ) from None
+    return text if text == "*" else "." * text.startswith(".") + public_url.host(text.removeprefix("."))
 
 
 def _kept_secret_key(base_dir: Path, debug: bool) -> str:

@@ -99,11 +99,7 @@ class Conf(AppSettings):
         follows="in development it follows from `SECRET_KEY`",
         secret=True,
     )
-    jwks_url = Setting(
-        "",
-        "where the keys of its JWT access tokens are; needed for `TOKEN_VERIFICATION=jwt`",
-        variable="JWKS_URL",
-    )
+    jwks_url = Setting("", "where the keys of JWT access tokens are; needed for `jwt`", variable="JWKS_URL")
     # RFC 9068 knows one; some servers write plain `JWT`.
     jwt_types = Setting[Sequence[str]](("at+jwt",), "which `typ` a JWT may have", variable="JWT_TYPES")
     auth_server_timeout_seconds = Setting(
@@ -127,9 +123,7 @@ class Conf(AppSettings):
     )
     # Each value is checked against a schema, and nobody else is served meanwhile.
     max_body_values = Setting(
-        20_000,
-        "the most JSON values in a body, counting all in arrays and objects; more is answered with 413",
-        minimum=100,
+        20_000, "the most JSON values in a body, at any depth; more is answered with 413", minimum=100
     )
     max_calls = Setting(100, "calls that a session may have running in one process", minimum=1)
     max_subscriptions = Setting(
@@ -138,9 +132,7 @@ class Conf(AppSettings):
         "that fit, of 2,048 characters at the most",
     )
     client_request_seconds = Setting(
-        600.0,
-        "the longest a client may take to answer sampling, elicitation, roots; a tool may ask for less",
-        minimum=1,
+        600.0, "the longest a client may take to answer the server; a tool may ask for less", minimum=1
     )
 
     # --- Sessions. Redis takes lifetimes in whole seconds.
@@ -154,9 +146,7 @@ class Conf(AppSettings):
     )
     # Most clients take a session that is gone for final, and never initialize again.
     session_max_seconds = Setting(
-        24 * 60 * 60,
-        "how long a session lives, in use or idle: so long a client may be away and go on in it",
-        minimum=1,
+        24 * 60 * 60, "how long a session lives, in use or idle: so long a client may be away", minimum=1
     )
     max_sessions = Setting(
         1000,
@@ -181,8 +171,7 @@ class Conf(AppSettings):
     # --- Streams
 
     stream_after_seconds = Setting(
-        0.25,
-        "how long a silent call may take before its answer becomes an event stream, which can be resumed",
+        0.25, "how long a silent call may take before its answer becomes an event stream"
     )
     # Proxies cut idle connections after 30 seconds or more.
     keep_alive_seconds = Setting(
@@ -216,20 +205,16 @@ class Conf(AppSettings):
         900, "how long a task lives from its creation, unless its tool says otherwise", minimum=1
     )
     task_poll_milliseconds = Setting(1000, "how often clients are told to look at a task", minimum=1)
-    max_tasks = Setting(
-        1000, "tasks that a person may have with one client, ended ones that can still be read included"
-    )
+    max_tasks = Setting(1000, "tasks of a person with one client, ended ones that can still be read included")
 
     # --- Processes
 
     shutdown_grace_seconds = Setting(
-        10.0, "how long running calls and tasks may take to finish after SIGTERM, before they are handed over"
+        10.0, "how long calls and tasks may take to finish after SIGTERM, before they are handed over"
     )
     redis_timeout_seconds = Setting(3.0, "how long Redis may take before the answer is 503", minimum=0.1)
     redis_connections = Setting(
-        32,
-        "Redis connections of a process at the most, besides those of the channels and rate limits",
-        minimum=1,
+        32, "the most Redis connections of a process, besides those of channels and rate limits", minimum=1
     )
 
     @cached_property

@@ -161,10 +161,9 @@ ALL = pytest.mark.parametrize("setting", FROM_ENVIRONMENT, ids=lambda setting: s
 
 
 @ALL
-def test_every_setting_is_read_from_its_variable(tmp_path: Path, setting: AnySetting[Any]) -> None:
-    assert read(tmp_path).value(setting) == setting.default
-    if text := written(setting.default):
-        assert read(tmp_path, **{setting.variable: text}).value(setting) == setting.default
+def test_a_default_may_be_written_out(tmp_path: Path, setting: AnySetting[Any]) -> None:
+    text = written(setting.default)
+    assert read(tmp_path, **{setting.variable: text}).value(setting) == setting.default
 
 
 @ALL
@@ -173,7 +172,7 @@ def test_what_a_setting_cannot_be_is_refused(tmp_path: Path, setting: AnySetting
         case bool():
             wrong, right = ["maybe", "2"], "true or false"
         case int():
-            wrong, right = ["1.5", "-1", "many", "nan", "1e3", "\u0663", "9" * 5000], "a whole number"
+            wrong, right = ["1.5", "-1", "7 ", "many", "nan", "1e3", "\u0663", "9" * 5000], "a whole number"
         case float():
             wrong, right = ["-1", "many", "nan", "inf", "1e3", "1_0", "1."], "a number"
         case dict():
