@@ -42,7 +42,7 @@ def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
     assert found.redis_url.startswith("unix://")
     assert found.database["ENGINE"] == "django.db.backends.sqlite3"
     assert found.allowed_hosts == ["localhost", "127.0.0.1", "[::1]"]
-    assert not found.of(Mcp.conformance_fixtures)
+    assert not found.conformance_fixtures
     assert len(found.secret_key) >= 50
     assert given.read().secret_key == found.secret_key, "a restart forgets nothing"
     assert (given.folder / ".dev-secret-key").stat().st_mode & 0o077 == 0
@@ -209,7 +209,7 @@ def test_every_kind_of_host_is_accepted(given: Given, host: str) -> None:
     [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False), (" ", False)],
 )
 def test_truth_is_said_in_the_usual_words(given: Given, text: str, value: bool) -> None:
-    assert given.read(CONFORMANCE_FIXTURES=text).of(Mcp.conformance_fixtures) is value
+    assert given.read(CONFORMANCE_FIXTURES=text).conformance_fixtures is value
 
 
 BY_VARIABLE = {setting.variable: setting for setting in OF_THE_APPS}
