@@ -19,6 +19,7 @@ from mcp_app.auth.tokens import WITHDRAWN
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import EVERYONE, Bus
 from mcp_app.coordination.connection import connect, reaching_redis
+from mcp_app.coordination.leases import Leases
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.monitoring.sessions import shown
@@ -48,7 +49,7 @@ def withdraw_access(checksums: Sequence[str], grants: Sequence[str] = ()) -> Non
 async def _cancel_tasks(grants: Sequence[str]) -> None:
     redis = connect(settings.REDIS_URL)
     try:
-        tasks = TaskStore(redis, Bus(get_channel_layer()), ttl_seconds=conf.task_seconds)
+        tasks = TaskStore(redis, Bus(get_channel_layer()), Leases(redis), ttl_seconds=conf.task_seconds)
         await tasks.cancel_by_grant(*grants)
     finally:
         await redis.aclose()

@@ -28,11 +28,12 @@ from mcp_app.calls.registry import Calls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
-from mcp_app.coordination.processes import ProcessRegistry
+from mcp_app.coordination.heartbeat import Heartbeat
+from mcp_app.coordination.leases import Leases
+from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.database import report_outages
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.server import Engine, Extension, Factory
-from mcp_app.sessions.census import Census
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
@@ -69,12 +70,14 @@ class Runtime:
         self.redis = connect(settings.REDIS_URL)
         self.bus = Bus(get_channel_layer())
         self.processes = ProcessRegistry(self.redis, self.bus)
+        self.leases = Leases(self.redis)
+        self.heartbeat = Heartbeat()
         self.sessions = SessionStore(self.redis, self.bus, self.processes)
         self.log = EventLog(self.redis, self.bus)
         audience = Audience(self.redis, self.log)
         self.subscription_bus = ChannelLayerBus(self.bus, audience.tell)
         self.streams = Streams(self.log, self.bus, self.sessions, audience, simulations.due)
-        self.engine = Engine(self.redis, self.bus, self.subscription_bus, request_state_keys())
+        self.engine = Engine(self.redis, self.bus, self.leases, self.subscription_bus, request_state_keys())
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, report_outages)
@@ -164,6 +167,7 @@ class Runtime:
                 self.bus,
                 self.sessions,
                 self.streams,
+                self.leases,
                 app,
                 lifespan_state,
                 partial(may_repeat, self.server),
@@ -171,14 +175,12 @@ class Runtime:
             work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening)
             self.drain.watch_for_sigterm()
-            leases = asyncio.create_task(self.calls.renew_leases(), name="lease renewal")
-            stack.callback(leases.cancel)
-            roll = asyncio.create_task(self.processes.run(), name="roll of processes")
-            stack.callback(roll.cancel)
-            census = asyncio.create_task(
-                Census(self.redis, self.bus, self.streams).run(), name="stream census"
-            )
-            stack.callback(census.cancel)
+            self.heartbeat.add("leases", self.leases.beat)
+            self.heartbeat.add("processes", self.processes.beat)
+            self.heartbeat.add("calls", self.calls.beat)
+            self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
+            beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
+            stack.callback(beating.cancel)
             for extension in self.engine.extensions:
                 task = asyncio.create_task(_run(extension), name=f"extension {extension.identifier}")
                 stack.callback(task.cancel)

@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.install import install
 from mcp_app.protocol.personal import PersonalResources
 from mcp_app.protocol.tool_server import ToolServer
@@ -76,10 +77,16 @@ class Engine:
     server: MCPServer[Any]
 
     def __init__(
-        self, redis: Redis, bus: Bus, subscriptions: SubscriptionBus, state_keys: Sequence[bytes]
+        self,
+        redis: Redis,
+        bus: Bus,
+        leases: Leases,
+        subscriptions: SubscriptionBus,
+        state_keys: Sequence[bytes],
     ) -> None:
         self.redis = redis
         self.bus = bus
+        self.leases = leases
         self.extensions: list[Extension] = []
         """Those with a life."""
         self._subscriptions = subscriptions

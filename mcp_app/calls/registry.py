@@ -13,9 +13,8 @@ import json
 import logging
 import math
 import secrets
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -28,8 +27,8 @@ from mcp_app.calls.call import WORKER_LOST, SessionCall, connection_of
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
-from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import retry
+from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.serve import Outcome
 from mcp_app.sdk import ServerRunner, progress_token_from_params
@@ -52,9 +51,6 @@ _PROGRESS = "notifications/progress"
 _MAX_LOSSES = 3
 """How many processes a call may lose: it may be the call itself that brings them down."""
 
-_RETRY_SECONDS = 0.5
-"""How often renewing leases is tried while Redis does not answer."""
-
 _HAND_OVER_SECONDS = 2.0
 """How long a call may take to clean up when its process ends."""
 
@@ -73,16 +69,6 @@ end
 return 1
 """
 )
-
-# Renews the lease of a call that this process runs, if no other process has taken the call over.
-# KEYS: calls, lease. ARGV: stream, process, seconds.
-_RENEW = """
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[2] then return 0 end
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-return 1
-"""
 
 # Gives up the lease of a call that has not ended. KEYS: calls, lease. ARGV: stream, registration.
 _HAND_OVER = """
@@ -128,6 +114,7 @@ class Calls:
         bus: Bus,
         sessions: SessionStore,
         streams: Streams,
+        leases: Leases,
         server: Server[Any],
         lifespan_state: Any,
         may_repeat: MayRepeat,
@@ -140,16 +127,14 @@ class Calls:
         self.lifespan_state = lifespan_state
         self._redis = redis
         self._bus = bus
+        self._leases = leases
         self._may_repeat = may_repeat
         self._settle_once = redis.register_script(_SETTLE)
-        self._renew = redis.register_script(_RENEW)
         self._hand_over = redis.register_script(_HAND_OVER)
         self._process = secrets.token_hex(8)
         """What its leases name: its address may change."""
         self._running: dict[str, dict[SessionCall, asyncio.Task[None]]] = defaultdict(dict)
-        self._registered: set[SessionCall] = set()
-        self._renewed_at: float | None = time.monotonic()
-        self._judges_from = -math.inf
+        self._registered: dict[SessionCall, Lease] = {}
         bus.on(CANCEL, self._on_cancel)
         bus.on(ENDED, self._on_ended)
         bus.on(WITHDRAWN, self._on_withdrawn)
@@ -234,12 +219,16 @@ class Calls:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(calls, exchange.stream, _Registration.of(exchange).to_json())
             pipe.expire(calls, conf.session_idle_seconds)
-            pipe.set(keys.lease(exchange.session_id, exchange.stream), self._process, ex=_lease_seconds())
+            lease = keys.lease(exchange.session_id, exchange.stream)
+            pipe.set(lease, self._process, px=self._leases.milliseconds)
             pipe.xrevrange(keys.events(exchange.session_id), count=1)
             *_, last = await pipe.execute()
         exchange.begins_after = last[0][0] if last else START
         if not exchange.has_ended:
-            self._registered.add(exchange)
+            fence = Fence(calls, exchange.stream)
+            held = Lease(lease, self._process, fence, on_lost=lambda: self._taken_over(exchange))
+            self._registered[exchange] = held
+            self._leases.hold(held)
 
     async def promise(self, record: SessionRecord, exchange: SessionCall) -> None:
         """Make a stream of a call, whose answer is owed from then on; one that cannot be so is broken off.
@@ -287,13 +276,13 @@ class Calls:
         registered = await cast(Any, self._redis.hget(keys.calls(record.id), stream))
         if registered is None:
             return False
-        if not self._can_judge():
+        if not self._leases.can_judge:
             return True
         if own := [call for call in self._running.get(record.id, ()) if call.is_registered_as(stream)]:
-            await self._renew_leases(own)
+            await self._leases.renew(self._registered[call] for call in own if call in self._registered)
             return True
         lease = keys.lease(record.id, stream)
-        if not await self._redis.set(lease, self._process, nx=True, ex=_lease_seconds()):
+        if not await self._leases.take(lease, self._process):
             return True
         if not await cast(Any, self._redis.hexists(keys.calls(record.id), stream)):
             await self._redis.delete(lease)  # it has just ended, and its process gave the lease up
@@ -349,54 +338,24 @@ class Calls:
         except Unavailable:
             logger.warning("calls were not handed over: Redis cannot be reached")
 
-    async def renew_leases(self) -> None:
-        """Renew the leases of this process's calls, and the sessions they belong to, until cancelled."""
-        while True:
-            raise_if_cancelled()
-            await asyncio.sleep(conf.lease_seconds / 3 if self._renewed_at else _RETRY_SECONDS)
-            try:
-                await self._renew_all_leases()
-            except Unavailable:
-                self._renewed_at = None
-                logger.warning("leases could not be renewed: Redis cannot be reached")
+    async def beat(self) -> None:
+        """Keep the sessions of this process's calls in use; a call whose session has ended is cancelled.
 
-    async def _renew_all_leases(self) -> None:
-        registered = list(self._registered)
-        await self._redis.ping()
-        await self._renew_leases(registered)
-        now = time.monotonic()
-        if self._renewed_at is None:
-            self._judges_from = now + conf.lease_seconds
-        self._renewed_at = now
-        for session_id in {exchange.session_id for exchange in registered}:
-            if await self.sessions.get(session_id) is None:
-                self._cancel(session_id)  # it has ended, and the message about that was lost
-
-    async def _renew_leases(self, exchanges: Sequence[SessionCall]) -> None:
-        """Renew these leases. A call that is another process's by now, or nobody's, ends here in silence."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for exchange in exchanges:
-                await self._renew(
-                    keys=_under_lease(exchange),
-                    args=[exchange.stream, self._process, _lease_seconds()],
-                    client=pipe,
-                )
-            renewed = await pipe.execute()
-        for exchange, is_ours in zip(exchanges, renewed, strict=True):
-            task = self._running.get(exchange.session_id, {}).get(exchange)
-            if task is not None and not is_ours and not exchange.has_answered:
-                logger.warning("a call is taken over", extra={"session": exchange.session_id[:8]})
-                task.cancel()
-
-    def _can_judge(self) -> bool:
-        """Whether an expired lease means that its process is dead.
-
-        After an outage of Redis every lease has expired: their processes are given time to renew them.
+        Raises:
+            Unavailable: Redis cannot be reached.
         """
-        if self._renewed_at is None:
-            return False
-        now = time.monotonic()
-        return now >= self._judges_from and now - self._renewed_at < conf.lease_seconds
+        for session_id in await self.sessions.keep({exchange.session_id for exchange in self._registered}):
+            self._cancel(session_id)  # the message about its end was lost
+
+    def _taken_over(self, exchange: SessionCall) -> None:
+        """End a call in silence that is another process's by now, or nobody's."""
+        task = self._running.get(exchange.session_id, {}).get(exchange)
+        if task is not None and not exchange.has_answered:
+            logger.warning(
+                "another process took over this call; cancelling it here",
+                extra={"session": exchange.session_id[:8]},
+            )
+            task.cancel()
 
     async def _settle(self, session_id: str, stream: str, answer: bytes | None) -> None:
         log, ends = keys.events(session_id), keys.ends(session_id)
@@ -415,7 +374,8 @@ class Calls:
         exchanges.pop(exchange, None)
         if not exchanges:
             self._running.pop(exchange.session_id, None)
-        self._registered.discard(exchange)
+        if (lease := self._registered.pop(exchange, None)) is not None:
+            self._leases.drop(lease)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("call crashed", exc_info=error)
 
@@ -455,7 +415,3 @@ class Calls:
 def _under_lease(exchange: SessionCall) -> list[str]:
     """The keys that say of a call that it runs: those of its registration and its lease."""
     return [keys.calls(exchange.session_id), keys.lease(exchange.session_id, exchange.stream)]
-
-
-def _lease_seconds() -> int:
-    return max(1, round(conf.lease_seconds))

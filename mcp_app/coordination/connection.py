@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline
@@ -16,11 +16,16 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError
 
 from mcp_app.conf import conf
+from mcp_app.coordination import keys
 from mcp_app.exceptions import Store, Unavailable
-from mcp_app.sessions import keys
+
+T = TypeVar("T")
 
 _RETRY_SECONDS = 0.5
 """How soon something is tried again."""
+
+_PORTION = 500
+"""How many commands are sent at once: Redis serves others between two portions."""
 
 # Every command that requests send, on keys of its own that exist within the script alone. Rights are checked
 # in scripts, too (Redis ACL). What ends early leaves keys behind that expire. KEYS: string, hash, stream,
@@ -63,8 +68,6 @@ redis.call('ZREM', set, 'a')
 redis.call('TIME')
 redis.call('DEL', unpack(KEYS))
 """
-_TRY_SESSION = "readiness"
-"""No session's id: those are hexadecimal."""
 _TRY_SECONDS = 60
 
 
@@ -119,8 +122,7 @@ async def try_commands(redis: Redis) -> None:
         Unavailable: It cannot be reached, takes no writes, or its user may not use a command or a key.
     """
     script = await redis.script_load(_TRY)
-    names = [of(_TRY_SESSION) for of in (keys.owner, keys.ends, keys.events, keys.appended)]
-    await cast(Any, redis.evalsha(script, len(names), *names, str(_TRY_SECONDS)))
+    await cast(Any, redis.evalsha(script, len(keys.READINESS), *keys.READINESS, str(_TRY_SECONDS)))
 
 
 async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
@@ -142,6 +144,32 @@ async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
             if time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def in_portions(
+    redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]]
+) -> list[tuple[T, Any]]:
+    """Do something for many keys in few round trips, and not in one transaction: they may be in many slots.
+
+    Args:
+        redis: Where.
+        items: What it is done for.
+        add: Puts the one command for an item into a pipeline.
+
+    Returns:
+        Each item with its answer. That one is an exception stops no other.
+
+    Raises:
+        Unavailable: Redis cannot be reached.
+    """
+    waiting, answers = list(items), list[tuple[T, Any]]()
+    while waiting:
+        portion, waiting = waiting[:_PORTION], waiting[_PORTION:]
+        async with redis.pipeline(transaction=False) as pipe:
+            for item in portion:
+                await add(pipe, item)
+            answers += zip(portion, await pipe.execute(raise_on_error=False), strict=True)
+    return answers
 
 
 def connect(url: str) -> Redis:

@@ -18,6 +18,7 @@ from redis import Redis
 
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import reaching_redis
+from mcp_app.coordination.keys import open_streams
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -183,7 +184,7 @@ def _idle(record: SessionRecord, now: float, remaining: float) -> int | None:
 def _streams(redis: Redis) -> Counter[str]:
     """How many streams are open, by session, as the processes last told."""
     counts: Counter[str] = Counter()
-    for page in _pages(redis, keys.open_streams("*")):
+    for page in _pages(redis, open_streams("*")):
         for key in page:  # one by one: each is in a slot of its own
             for session_id, count in cast("dict[str, str]", redis.hgetall(key)).items():
                 counts[session_id] += int(count)

@@ -8,9 +8,6 @@ import json
 LISTENING = "mcp:listening"
 """Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
 
-PROCESSES = "mcp:processes"
-"""Sorted set: the addresses of the processes that serve; the score is when each is struck off."""
-
 
 def sessions_of(owner: str) -> str:
     """Sorted set: the sessions of a person, whatever their clients, by when each began.
@@ -81,11 +78,6 @@ def listener(session_id: str) -> str:
 def files(session_id: str) -> str:
     """Hash: the files that tools made for the session, by name."""
     return f"mcp:files:{{{session_id}}}"
-
-
-def open_streams(process: str) -> str:
-    """Hash: how many streams a process has open, by session; for operators. No session's own."""
-    return f"mcp:streams:{{{process}}}"
 
 
 def of_session(session_id: str) -> list[str]:

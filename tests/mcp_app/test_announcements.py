@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from mcp_app import announcements
 from mcp_app.auth.tokens import WITHDRAWN, checksum
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
@@ -59,7 +60,7 @@ async def test_tasks_are_cancelled_although_the_withdrawal_cannot_be_announced(
         raise ConnectionError("no channel layer")
 
     async with Redis.from_url(redis_server, decode_responses=True) as redis:
-        store = TaskStore(redis, Bus(layer))
+        store = TaskStore(redis, Bus(layer), Leases(redis))
         task = await store.create("alice", "tool", {}, grant="of-carol")
         monkeypatch.setattr(layer, "group_send", fail)
         await asyncio.to_thread(announcements.withdraw_access, [], ["of-carol"])

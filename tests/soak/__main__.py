@@ -32,7 +32,7 @@ STREAMED = {
 
 AT_ONCE = 50
 KEYS_MARGIN = 2
-"""What a process says of itself, such as its census of streams, may be there or not."""
+"""What a process says of itself, such as how many streams it has, may be there or not."""
 
 MEMORY_MARGIN = 1.05
 """A second round may not hold noticeably more than the first: what leaks grows with every round."""

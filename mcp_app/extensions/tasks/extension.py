@@ -101,9 +101,9 @@ class Tasks(Extension):
         self.store = TaskStore(
             engine.redis,
             engine.bus,
+            engine.leases,
             ttl_seconds=conf.task_seconds,
             poll_ms=conf.task_poll_milliseconds,
-            lease_seconds=conf.lease_seconds,
             max_tasks=conf.max_tasks,
         )
         # A task that asks keeps its state sealed like any other, and may be answered until its end.

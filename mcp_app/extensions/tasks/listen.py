@@ -19,6 +19,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
@@ -82,7 +83,7 @@ class TaskListener:
                     if task.has_ended:
                         return
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(self._store.lease_seconds):
+                    async with asyncio.timeout(conf.lease_seconds):
                         await changed.wait()
 
 

@@ -135,7 +135,7 @@ class TaskRuns:
             return task
         if time.time() >= task.expires_at:
             await self._store.expire(task.id, EXPIRED)
-        elif task.status == "working" and not task.is_leased:
+        elif task.is_given_up or (task.is_lost and self._store.leases.can_judge):
             run = await self._store.claim(task.id)
             claimed = None if run is None else await self._store.get_if_running(task.id, run)
             if claimed is not None:
@@ -163,12 +163,13 @@ class TaskRuns:
             await self._store.fail(task.id, task.run, LOST)
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
-        keeper = asyncio.create_task(self._keep_lease(context))
+        lease = self._store.lease_of(context.task.id, context.run, lambda: self._cancel(context))
+        self._store.leases.hold(lease)
         try:
             finish = await self._serve(context, lifespan_state)
             await self._finish(finish)
         finally:
-            keeper.cancel()
+            self._store.leases.drop(lease)
 
     async def _serve(self, context: TaskCall, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
         """Run the tool; what is to be put on record then."""
@@ -209,17 +210,6 @@ class TaskRuns:
                     logger.error("the outcome of a task was lost: Redis cannot be reached")
                     return
                 await asyncio.sleep(1.0)
-
-    async def _keep_lease(self, context: TaskCall) -> None:
-        """Renew the lease until cancelled; end the run when it no longer counts."""
-        while True:
-            await asyncio.sleep(self._store.lease_seconds / 3)
-            try:
-                if not await self._store.renew(context.task.id, context.run):
-                    self._cancel(context)
-                    return
-            except Unavailable:
-                logger.warning("a task's lease could not be renewed: Redis cannot be reached")
 
     def _on_change(self, task_id: str, status: Status) -> None:
         if status in TERMINAL:

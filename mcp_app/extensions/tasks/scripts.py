@@ -19,15 +19,6 @@ return 1
 Returns 0 when there are too many.
 """
 
-RENEW = """
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
-  return 0
-end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-"""ARGV: run, lease in ms. Returns 0 when the run no longer counts."""
-
 CLAIM = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'working' or redis.call('EXISTS', KEYS[2]) == 1 then
   return 0
@@ -66,7 +57,7 @@ if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 
   return 0
 end
 redis.call('HDEL', KEYS[1], 'message')
-redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'status', ARGV[3])
+redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'status', ARGV[3], 'run', '')
 for i = 4, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
 end

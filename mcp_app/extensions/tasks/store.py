@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.extensions.tasks import scripts
 from mcp_app.extensions.tasks.task import QUESTION, Question, Status, Task, size, to_json
 
@@ -86,7 +87,7 @@ class TaskStore:
         bus: Wakes the other processes.
         ttl_seconds: How long a task lives from its creation.
         poll_ms: How often clients should look.
-        lease_seconds: How long a run is believed alive after its process last said so.
+        leases: Of this process; each run is under one.
         max_tasks: How many tasks a principal may have, those that ended and are still readable included.
     """
 
@@ -94,13 +95,13 @@ class TaskStore:
         self,
         redis: Redis,
         bus: Bus,
+        leases: Leases,
         *,
         ttl_seconds: int = 15 * 60,
         poll_ms: int = 1000,
-        lease_seconds: float = 10.0,
         max_tasks: int = 1000,
     ) -> None:
-        self.lease_seconds = lease_seconds
+        self.leases = leases
         self._redis = redis
         self._bus = bus
         self._ttl_seconds = ttl_seconds
@@ -109,7 +110,6 @@ class TaskStore:
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
         self._enter = redis.register_script(scripts.ENTER)
-        self._renew = redis.register_script(scripts.RENEW)
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
         self._say = redis.register_script(scripts.SAY)
@@ -167,7 +167,7 @@ class TaskStore:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(record_key(task.id), mapping=cast(Any, fields))
             pipe.expire(record_key(task.id), seconds)
-            pipe.set(lease_key(task.id), task.run, px=self._lease_ms)
+            pipe.set(lease_key(task.id), task.run, px=self.leases.milliseconds)
             await pipe.execute()
         # Read once the task is on record and in the index: a withdrawal finds it there or is seen here.
         # Not in that transaction, because the key is in another slot of a cluster.
@@ -189,14 +189,14 @@ class TaskStore:
         task = await self.get(task_id)
         return task if task is not None and task.status == "working" and task.run == run else None
 
-    async def renew(self, task_id: str, run: str) -> bool:
-        """Say that a run is alive. False when it no longer counts."""
-        return bool(await self._call(self._renew, task_id, run, self._lease_ms))
-
     async def claim(self, task_id: str) -> str | None:
         """Take over a task whose run was lost: the name of the new run, or None if it is not lost."""
         run = new_run()
-        return run if await self._call(self._claim, task_id, run, self._lease_ms) else None
+        return run if await self._call(self._claim, task_id, run, self.leases.milliseconds) else None
+
+    def lease_of(self, task_id: str, run: str, on_lost: Callable[[], None]) -> Lease:
+        """The lease of a run, which counts as long as the record names that run."""
+        return Lease(lease_key(task_id), run, Fence(record_key(task_id), "run", run), on_lost)
 
     async def say(self, task_id: str, run: str, message: str) -> None:
         """Set the status message of a task at work."""
@@ -252,7 +252,8 @@ class TaskStore:
         if sum(map(size, arguments)) > MAX_CALL_BYTES:
             raise TooLarge
         run = new_run()
-        outcome = await self._call(self._answer, task.id, time.time(), run, self._lease_ms, *arguments)
+        given = [time.time(), run, self.leases.milliseconds, *arguments]
+        outcome = await self._call(self._answer, task.id, *given)
         if outcome:
             await self._announce(task.id, "working" if outcome == 2 else "input_required")
         return run if outcome == 2 else None
@@ -295,10 +296,6 @@ class TaskStore:
             self._watchers[task_id].discard(event)
             if not self._watchers[task_id]:
                 del self._watchers[task_id]
-
-    @property
-    def _lease_ms(self) -> int:
-        return max(1, round(self.lease_seconds * 1000))
 
     async def _finish(self, task_id: str, run: str, status: Status, *fields: str) -> bool:
         if not await self._call(self._leave, task_id, run, time.time(), status, *fields):

@@ -63,6 +63,16 @@ class Task:
         return self.status in TERMINAL
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether its process stopped in order: any other may go on with it."""
+        return self.status == "working" and not self.run
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the lease of its run has expired, which may mean that its process is dead."""
+        return self.status == "working" and not self.is_leased
+
+    @property
     def expires_at(self) -> float:
         return self.created_at + self.ttl_ms / 1000
 

@@ -150,11 +150,13 @@ def toolbox():
 
 
 @pytest.fixture
-async def make_process(redis, toolbox):
+async def make_process(redis, toolbox, settings):
     """Makes processes that see each other; they are stopped in the end."""
     hub, made = Hub(), []
 
-    def make(**store):
+    def make(lease_seconds=None, **store):
+        if lease_seconds is not None:
+            settings.MCP_LEASE_SECONDS = lease_seconds
         process = Process(redis, hub, toolbox.register, SUPPORT, **store)
         made.append(process)
         return process
@@ -162,7 +164,7 @@ async def make_process(redis, toolbox):
     yield make
     for process in made:
         with suppress(Exception):
-            await process.tasks.runs.aclose()
+            await process.stop()
 
 
 @pytest.fixture
@@ -173,14 +175,14 @@ async def demonstration(redis, monkeypatch):
     support = {name: how for name, how in task_tools(with_fixtures=True).items() if name != "draft-note"}
     process = Process(redis, Hub(), None, support)
     yield process
-    await process.tasks.runs.aclose()
+    await process.stop()
 
 
 @pytest.fixture
-def here(make_process):
+async def here(make_process):
     return make_process()
 
 
 @pytest.fixture
-def there(make_process):
+async def there(make_process):
     return make_process()

@@ -19,6 +19,8 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from redis.asyncio import Redis
 
 from everything_site.demo.server import assemble
+from mcp_app.coordination.heartbeat import Heartbeat
+from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.store import TaskStore, lease_key
@@ -100,7 +102,7 @@ class StoringTasks(Tasks):
 
     def attach(self, engine):
         super().attach(engine)
-        self.store = TaskStore(engine.redis, engine.bus, **self.limits)
+        self.store = TaskStore(engine.redis, engine.bus, engine.leases, **self.limits)
 
 
 class Process:
@@ -110,7 +112,11 @@ class Process:
         self.redis = redis
         self.bus = hub.bus()
         self.support = support
-        engine = Engine(redis, self.bus, InMemorySubscriptionBus(), [b"k" * 32])
+        self.leases = Leases(redis)
+        heartbeat = Heartbeat()
+        heartbeat.add("leases", self.leases.beat)
+        self.beating = asyncio.create_task(heartbeat.run())
+        engine = Engine(redis, self.bus, self.leases, InMemorySubscriptionBus(), [b"k" * 32])
 
         def build(engine):
             server = MCPServer("test", **engine.options(extensions=[StoringTasks(support, store)]))
@@ -176,8 +182,18 @@ class Process:
         async def nothing(task_id, run):
             return
 
+        await self._stop_beating()
         self.store.release = nothing
         self.bus.is_deaf = True
+        await self.tasks.runs.aclose()
+
+    async def _stop_beating(self):
+        self.beating.cancel()
+        await asyncio.wait({self.beating})
+
+    async def stop(self):
+        """End in order."""
+        await self._stop_beating()
         await self.tasks.runs.aclose()
 
     async def expire_lease(self, task_id):

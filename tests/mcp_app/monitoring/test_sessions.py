@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from io import StringIO
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +18,10 @@ from redis.asyncio import Redis
 
 from mcp_app import announcements
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.keys import open_streams
+from mcp_app.coordination.processes import OpenStreams
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
-from mcp_app.sessions.census import Census
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import ENDED, SessionStore
 from tests.support.parts import make_record
@@ -129,8 +129,8 @@ async def test_the_streams_of_all_processes_are_counted(
 ) -> None:
     record = await open_session()
     for count in (1, 2):
-        streams: Any = SimpleNamespace(counts=lambda count=count: {record.id: count, "another": 7})
-        await Census(redis, await open_bus(), streams).tell()
+        counts = {record.id: count, "another": 7}
+        await OpenStreams(redis, await open_bus(), counts.copy).beat()
     assert the_only(reader, person).streams == 3
 
 
@@ -139,23 +139,22 @@ async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
 ) -> None:
     settings.MCP_LEASE_SECONDS = 7
     counts = {"a": 1, "b": 2}
-    streams: Any = SimpleNamespace(counts=lambda: dict(counts))
-    census, key = Census(redis, bus, streams), keys.open_streams(bus.address)
+    told, key = OpenStreams(redis, bus, counts.copy), open_streams(bus.address)
     for _ in range(2):
-        await census.tell()
+        await told.beat()
         assert await redis.hgetall(key) == {"a": "1", "b": "2"}
         assert 5 <= await redis.ttl(key) <= 7
         await redis.expire(key, 1)
-    await census.tell()
+    await told.beat()
     assert await redis.ttl(key) >= 5
     await redis.delete(key)  # as an outage may do
-    await census.tell()
+    await told.beat()
     assert await redis.hlen(key) == 2
     del counts["a"]
-    await census.tell()
+    await told.beat()
     assert await redis.hgetall(key) == {"b": "2"}
     counts.clear()
-    await census.tell()
+    await told.beat()
     assert not await redis.exists(key)
 
 
@@ -264,25 +263,3 @@ async def test_without_redis_the_command_says_so(settings: Any) -> None:
 
 def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.Redis) -> None:
     assert list(overview._read(reader, [keys.record("gone")], Counter())) == []
-
-
-async def test_the_streams_are_counted_again_after_a_count_that_failed(
-    redis: Redis, bus: Bus, settings: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    settings.MCP_LEASE_SECONDS = 0.01
-    asked = 0
-
-    def counts() -> dict[str, int]:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            raise RuntimeError("a fault of ours")
-        return {}
-
-    streams: Any = SimpleNamespace(counts=counts)
-    running = asyncio.create_task(Census(redis, bus, streams).run())
-    try:
-        await eventually(lambda: asked > 1)
-    finally:
-        running.cancel()
-    assert "a fault of ours" in caplog.text

@@ -240,7 +240,7 @@ async def test_what_a_running_call_says_while_redis_is_away_is_said_when_it_is_b
     await stream.next_message()
     with own_redis.frozen():
         held.go.set()  # it reports once more, and ends
-        await eventually(lambda: process.runtime.calls._renewed_at is None)
+        await eventually(lambda: not process.runtime.leases.can_judge)
     messages = await stream.messages()
     assert [m["params"]["message"] for m in messages if "params" in m] == ["second"]
     assert text_of(messages[-1]) == "result"
@@ -259,9 +259,9 @@ async def test_after_an_outage_other_processes_are_given_time_to_say_that_they_l
         [name] = await process.runtime.redis.hkeys(keys.calls(session.id))
         record = await _record(second, session)
         with own_redis.frozen():
-            await eventually(lambda: second.runtime.calls._renewed_at is None)
-        await eventually(lambda: second.runtime.calls._renewed_at is not None)
-        process.runtime.calls._registered.clear()  # it is slower to renew
+            await eventually(lambda: second.runtime.leases._reached_at is None)
+        await eventually(lambda: second.runtime.leases._reached_at is not None)
+        process.runtime.leases._held.clear()  # it is slower to renew
         await process.runtime.redis.delete(keys.lease(session.id, str(name)))
         assert await second.runtime.calls.look_after(record, str(name))
         held.go.set()

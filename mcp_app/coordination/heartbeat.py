@@ -1,0 +1,63 @@
+"""The heartbeat: the one loop by which a process tells the others that it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from mcp_app.conf import conf
+from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.exceptions import Unavailable
+
+logger = logging.getLogger(__name__)
+
+Part = Callable[[], Awaitable[None]]
+
+_RETRY_SECONDS = 0.5
+"""How soon the next beat follows one that did not reach Redis."""
+
+
+class Heartbeat:
+    """Calls its parts three times in each lease, side by side: one that fails or hangs stops no other."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Part] = {}
+        self._failing: set[str] = set()
+        """The parts that failed in the last beat: an outage is logged when it begins and when it is over."""
+
+    def add(self, name: str, part: Part) -> None:
+        """Do something with every beat.
+
+        Args:
+            name: For the log.
+            part: What to do. It may raise, and is cancelled when it takes too long.
+        """
+        self._parts[name] = part
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            raise_if_cancelled()
+            period = conf.lease_seconds / 3
+            await asyncio.sleep(min(period, _RETRY_SECONDS) if self._failing else period)
+            await self.beat()
+
+    async def beat(self) -> None:
+        """Do every part once."""
+        await asyncio.gather(*(self._do(name, part) for name, part in self._parts.items()))
+
+    async def _do(self, name: str, part: Part) -> None:
+        try:
+            async with asyncio.timeout(max(conf.lease_seconds / 3, conf.redis_timeout_seconds)):
+                await part()
+        except (Unavailable, TimeoutError) as error:
+            if name not in self._failing:
+                logger.warning("heartbeat failed", extra={"part": name, "reason": str(error) or repr(error)})
+            self._failing.add(name)
+        except Exception:
+            logger.exception("heartbeat part crashed", extra={"part": name})
+        else:
+            if name in self._failing:
+                logger.info("heartbeat recovered", extra={"part": name})
+            self._failing.discard(name)

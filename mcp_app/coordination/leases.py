@@ -1,0 +1,198 @@
+"""Leases: what a process holds in Redis for as long as it lives, and how others tell that it has died."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from mcp_app.conf import conf
+from mcp_app.coordination import keys
+from mcp_app.coordination.connection import in_portions
+from mcp_app.exceptions import Unavailable
+
+logger = logging.getLogger(__name__)
+
+# Renews a lease, unless another has taken it. One that has expired is taken again only if it has a fence,
+# which says that what it was for is still this holder's. KEYS: lease[, fence]. ARGV: token, milliseconds[,
+# field[, value]].
+_RENEW = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+if KEYS[2] then
+  local value = redis.call('HGET', KEYS[2], ARGV[3])
+  if not value or ARGV[4] and value ~= ARGV[4] then return 0 end
+elseif not holder then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# KEYS: lease. ARGV: token.
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A field of a hash, in the slot of the lease: the lease counts only while it has this value.
+
+    So a holder that was away does not take a lease again whose work was settled meanwhile.
+    """
+
+    key: str
+    field: str
+    value: str | None = None
+    """None stands for any value."""
+
+
+@dataclass(eq=False, slots=True)
+class Lease:
+    """A lease of this process.
+
+    Attributes:
+        key: Its name in Redis.
+        token: Who holds it. What is written under the lease can carry the token, and be refused when it is
+            no longer the holder's.
+        fence: What it is for.
+        on_lost: Called once when another holds it, or what it was for has ended.
+        is_lost: Whether that has happened.
+    """
+
+    key: str
+    token: str
+    fence: Fence | None = None
+    on_lost: Callable[[], None] | None = None
+    is_lost: bool = False
+
+
+class Leases:
+    """The leases that this process holds, and its judgement on those of others.
+
+    `beat` belongs into the process's heartbeat.
+
+    Args:
+        redis: A client that decodes responses.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._held: set[Lease] = set()
+        self._renew = redis.register_script(_RENEW)
+        self._release = redis.register_script(_RELEASE)
+        self._reached_at: float | None = time.monotonic()
+        self._judges_from = -math.inf
+
+    @property
+    def milliseconds(self) -> int:
+        """How long a lease lives that is not renewed: `MCP_LEASE_SECONDS`, as Redis takes it."""
+        return max(1, round(conf.lease_seconds * 1000))
+
+    @property
+    def can_judge(self) -> bool:
+        """Whether an expired lease means that its holder is dead.
+
+        Only to a process that has reached Redis throughout: in an outage every lease expires, and afterwards
+        the living get the time of a lease to renew theirs. The same goes for a process that stood still.
+        """
+        if self._reached_at is None:
+            return False
+        now = time.monotonic()
+        return now >= self._judges_from and now - self._reached_at < conf.lease_seconds
+
+    async def take(self, key: str, token: str) -> bool:
+        """Take a lease that nobody holds. `hold` it to keep it.
+
+        Raises:
+            Unavailable: It may have been taken all the same, and expires then.
+        """
+        return bool(await self._redis.set(key, token, nx=True, px=self.milliseconds))
+
+    def hold(self, lease: Lease) -> None:
+        """Renew a lease with every beat, until it is dropped or lost."""
+        self._held.add(lease)
+
+    def drop(self, lease: Lease) -> None:
+        """Renew it no longer; it expires, unless it is released."""
+        self._held.discard(lease)
+
+    async def renew(self, leases: Iterable[Lease]) -> None:
+        """Renew these leases. One that cannot be renewed keeps no other from it.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        for lease, outcome in await in_portions(self._redis, leases, self._add_renewal):
+            if isinstance(outcome, Exception):
+                logger.error("lease not renewed", extra={"reason": str(outcome)})
+            elif not outcome:
+                self._lose(lease)
+
+    async def _add_renewal(self, pipe: Pipeline, lease: Lease) -> None:
+        names, args = [lease.key], [lease.token, str(self.milliseconds)]
+        if (fence := lease.fence) is not None:
+            names.append(fence.key)
+            args += [fence.field] if fence.value is None else [fence.field, fence.value]
+        await self._renew(keys=names, args=args, client=pipe)
+
+    async def beat(self) -> None:
+        """Renew what is held.
+
+        Raises:
+            Unavailable: Redis cannot be reached; from now on this process judges nobody.
+        """
+        before = self._reached_at
+        try:
+            await self._redis.ping()
+            await self.renew(self._held)
+        except BaseException:
+            self._reached_at = None
+            raise
+        now = time.monotonic()
+        if before is None or now - before >= conf.lease_seconds:
+            self._judges_from = now + conf.lease_seconds
+        self._reached_at = now
+
+    @asynccontextmanager
+    async def try_hold(self, name: str) -> AsyncIterator[Lease | None]:
+        """Hold a lease while the body runs, if nobody else does: otherwise the body gets None.
+
+        A process that stands still for longer than a lease, or an outage of Redis, may lose it to another
+        (`Lease.is_lost`). Where two at once would do harm, write `Lease.token` where the work is recorded,
+        and let each write be conditional on it.
+
+        Args:
+            name: What the lease is for, the same in all processes.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        lease = Lease(keys.held(name), secrets.token_hex(8))
+        if not await self.take(lease.key, lease.token):
+            yield None
+            return
+        self.hold(lease)
+        try:
+            yield lease
+        finally:
+            self.drop(lease)
+            with suppress(Unavailable):  # it expires
+                await self._release(keys=[lease.key], args=[lease.token])
+
+    def _lose(self, lease: Lease) -> None:
+        if lease not in self._held:
+            return  # it was given up meanwhile
+        self._held.discard(lease)
+        lease.is_lost = True
+        if lease.on_lost is not None:
+            lease.on_lost()

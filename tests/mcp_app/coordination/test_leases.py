@@ -1,0 +1,198 @@
+"""Leases: held while their process beats, lost once, judged by those who reached Redis throughout."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mcp_app.coordination import keys
+from mcp_app.coordination import leases as module
+from mcp_app.coordination.leases import Fence, Lease, Leases
+from mcp_app.exceptions import Store, Unavailable
+
+
+class Clock:
+    """The time that a process sees."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def here(redis: Redis, clock: Clock) -> Leases:
+    return Leases(redis)
+
+
+@pytest.fixture
+async def name(redis: Redis) -> AsyncIterator[str]:
+    name = "test-" + secrets.token_hex(8)
+    yield name
+    await redis.delete(keys.held(name), f"fence:{{{name}}}")
+
+
+@pytest.fixture
+async def fence(redis: Redis, name: str) -> Fence:
+    fence = Fence(f"fence:{{{name}}}", "run", "1")
+    await redis.hset(fence.key, mapping={"run": "1", "another": "2"})
+    return fence
+
+
+async def _held(leases: Leases, name: str, fence: Fence | None = None, token: str = "mine") -> Lease:
+    lost: list[str] = []
+    lease = Lease(keys.held(name), token, fence, on_lost=lambda: lost.append(name))
+    assert await leases.take(lease.key, token)
+    leases.hold(lease)
+    return lease
+
+
+async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis, name: str) -> None:
+    here, there = Leases(redis), Leases(redis)
+    async with here.try_hold(name) as mine:
+        assert mine is not None
+        assert await redis.get(keys.held(name)) == mine.token
+        assert 0 < await redis.pttl(keys.held(name)) <= here.milliseconds
+        async with there.try_hold(name) as other:
+            assert other is None
+        assert await redis.exists(keys.held(name)), "who did not get it must not release it"
+    async with there.try_hold(name) as other:
+        assert other is not None
+        assert other.token != mine.token
+
+
+async def test_a_beat_renews_what_is_held_and_nothing_else(redis: Redis, here: Leases, name: str) -> None:
+    lease = await _held(here, name)
+    await redis.pexpire(lease.key, 50)
+    await here.beat()
+    assert await redis.pttl(lease.key) > 50
+    here.drop(lease)
+    await redis.pexpire(lease.key, 50)
+    await here.beat()
+    assert await redis.pttl(lease.key) <= 50
+
+
+async def test_a_lease_that_another_has_taken_is_lost_and_stays_theirs(
+    redis: Redis, here: Leases, name: str
+) -> None:
+    async with here.try_hold(name) as mine:
+        assert mine is not None
+        await redis.set(keys.held(name), "theirs", px=5000)  # they took it when it had expired
+        await here.beat()
+        assert mine.is_lost
+    assert await redis.get(keys.held(name)) == "theirs"
+
+
+async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stands(
+    redis: Redis, here: Leases, name: str, fence: Fence
+) -> None:
+    plain = await _held(here, name)
+    fenced = Lease(f"fenced:{{{name}}}", "mine", fence)
+    settled = Lease(f"settled:{{{name}}}", "mine", Fence(fence.key, "run", "an earlier run"))
+    gone = Lease(f"gone:{{{name}}}", "mine", Fence(fence.key, "no such field"))
+    for lease in (fenced, settled, gone):
+        here.hold(lease)
+    await redis.delete(plain.key)  # as in an outage
+    await here.beat()
+    assert [lease.is_lost for lease in (plain, fenced, settled, gone)] == [True, False, True, True]
+    assert await redis.get(fenced.key) == "mine"
+    assert not await redis.exists(plain.key, settled.key, gone.key)
+    await redis.delete(fenced.key)
+
+
+async def test_whoever_holds_it_hears_once_that_it_is_lost(redis: Redis, here: Leases, name: str) -> None:
+    lost: list[str] = []
+    lease = Lease(keys.held(name), "mine", on_lost=lambda: lost.append("once"))
+    here.hold(lease)
+    for _ in range(2):
+        await here.beat()
+    assert lost == ["once"]
+
+
+async def test_a_lease_that_cannot_be_renewed_stops_no_other(
+    redis: Redis, here: Leases, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = f"bad:{{{name}}}"
+    await redis.rpush(bad, "of another release")
+    await redis.expire(bad, 60)
+    for number in range(2):
+        here.hold(Lease(bad, f"bad {number}"))
+    good = [await _held(here, f"{name}-{number}") for number in range(2)]
+    here.hold(Lease(bad, "bad again"))
+    for lease in good:
+        await redis.pexpire(lease.key, 50)
+    await here.beat()
+    assert [await redis.pttl(lease.key) > 50 for lease in good] == [True, True]
+    assert here.can_judge
+    assert "WRONGTYPE" in str([vars(record).get("reason") for record in caplog.records])
+    await redis.delete(bad, *(lease.key for lease in good))
+
+
+async def test_many_leases_are_renewed_in_few_round_trips(
+    redis: Redis, here: Leases, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [await _held(here, f"{name}-{number}") for number in range(30)]
+    monkeypatch.setattr("mcp_app.coordination.connection._PORTION", 12)
+    for lease in held:
+        await redis.pexpire(lease.key, 500)
+    await here.beat()
+    assert all([await redis.pttl(lease.key) > 500 for lease in held])
+    await redis.delete(*(lease.key for lease in held))
+
+
+async def test_who_has_reached_redis_throughout_judges(here: Leases, clock: Clock) -> None:
+    assert here.can_judge
+    for _ in range(5):
+        await here.beat()
+        clock.now += 3.0
+        assert here.can_judge
+
+
+async def test_after_an_outage_the_living_get_the_time_of_a_lease(
+    here: Leases, clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MCP_LEASE_SECONDS = 10.0
+
+    async def fail() -> None:
+        raise Unavailable(Store.SESSIONS, "down")
+
+    await here.beat()
+    with monkeypatch.context() as patched:
+        patched.setattr(here._redis, "ping", fail)
+        with pytest.raises(Unavailable):
+            await here.beat()
+    assert not here.can_judge
+    clock.now += 1.0
+    await here.beat()
+    for _ in range(3):
+        assert not here.can_judge
+        clock.now += 3.0
+        await here.beat()
+    clock.now += 1.0
+    assert here.can_judge
+
+
+async def test_a_process_that_stood_still_judges_nobody_before_the_others_have_had_their_time(
+    here: Leases, clock: Clock, settings: Any
+) -> None:
+    settings.MCP_LEASE_SECONDS = 10.0
+    clock.now += 11.0  # all of them stood still, as when a machine is paused
+    assert not here.can_judge
+    await here.beat()
+    assert not here.can_judge
+    for _ in range(4):
+        clock.now += 3.0
+        await here.beat()
+    assert here.can_judge
