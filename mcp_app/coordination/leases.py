@@ -90,7 +90,8 @@ class Leases:
         self._held: set[Lease] = set()
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
-        self._reached_at: float | None = time.monotonic()
+        self._reached_at: float | None = None
+        """When the last beat went well."""
         self._judges_from = -math.inf
 
     @property
@@ -105,10 +106,9 @@ class Leases:
         Only to a process that has reached Redis throughout: in an outage every lease expires, and afterwards
         the living get the time of a lease to renew theirs. The same goes for a process that stood still.
         """
-        if self._reached_at is None:
-            return False
         now = time.monotonic()
-        return now >= self._judges_from and now - self._reached_at < conf.lease_seconds
+        reached_at = now if self._reached_at is None else self._reached_at
+        return now >= self._judges_from and now - reached_at < conf.lease_seconds
 
     async def take(self, key: str, token: str) -> bool:
         """Take a lease that nobody holds. `hold` it to keep it.
@@ -151,15 +151,15 @@ class Leases:
         Raises:
             Unavailable: Redis cannot be reached; from now on this process judges nobody.
         """
-        before = self._reached_at
         try:
             await self._redis.ping()
             await self.renew(self._held)
         except BaseException:
-            self._reached_at = None
+            self._judges_from = math.inf
             raise
         now = time.monotonic()
-        if before is None or now - before >= conf.lease_seconds:
+        stood_still = self._reached_at is not None and now - self._reached_at >= conf.lease_seconds
+        if stood_still or self._judges_from == math.inf:
             self._judges_from = now + conf.lease_seconds
         self._reached_at = now
 

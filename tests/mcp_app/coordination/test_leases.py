@@ -188,6 +188,7 @@ async def test_a_process_that_stood_still_judges_nobody_before_the_others_have_h
     here: Leases, clock: Clock, settings: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 10.0
+    await here.beat()
     clock.now += 11.0  # all of them stood still, as when a machine is paused
     assert not here.can_judge
     await here.beat()
