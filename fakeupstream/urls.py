@@ -1,11 +1,11 @@
 from django.urls import path
 
 from fakeupstream import views
-from oauth_app.limits import limited
+from oauth_app.rate_limits import rate_limited
 
 app_name = "fakeupstream"
 
 urlpatterns = [
-    path("authorize", limited("authorize", views.authorize), name="authorize"),
+    path("authorize", rate_limited("authorize", views.authorize), name="authorize"),
     path("callback", views.callback, name="callback"),
 ]

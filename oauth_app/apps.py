@@ -6,6 +6,4 @@ class OAuthAppConfig(AppConfig):
     verbose_name = "OAuth authorization server"
 
     def ready(self) -> None:
-        from oauth_app import checks, withdrawal  # noqa: F401 - importing the checks registers them
-
-        withdrawal.connect()
+        from oauth_app import checks, receivers  # noqa: F401 - importing registers them

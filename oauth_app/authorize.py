@@ -31,8 +31,8 @@ from oauthlib.oauth2.rfc6749.errors import (
 
 from oauth_app import cimd, redirects, resources
 from oauth_app.conf import conf
+from oauth_app.display_names import sanitized
 from oauth_app.models import Client
-from oauth_app.names import inert
 from oauth_app.scopes import FURTHER_SCOPES, SCOPES
 
 log = logging.getLogger("oauth_app")
@@ -226,7 +226,7 @@ class AuthorizeView(BaseAuthorizationView):
         redirect_uri = credentials["redirect_uri"]
         by_url = is_cimd_client_id(client.client_id)
         return {
-            "client_name": inert(client.display_name),
+            "client_name": sanitized(client.display_name),
             "client_host": urlsplit(client.client_id).netloc if by_url else None,
             "named_itself": client.registration_source != client.RegistrationSource.MANUAL,
             "redirect_host": redirects.shown_host(redirect_uri),

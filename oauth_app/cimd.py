@@ -18,9 +18,9 @@ from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import client_metadata
 from oauth_app.client_metadata import MetadataError
-from oauth_app.deadlines import Busy, Deadline
 from oauth_app.models import Client
 from oauth_app.secrets import checksum
+from oauth_app.timeouts import Busy, TimeoutRunner
 
 log = logging.getLogger("oauth_app")
 
@@ -64,11 +64,11 @@ class NormalisingFetcher(SafeMetadataFetcher):
     for as long as it likes. Here the whole fetch has an end.
     """
 
-    _deadline = Deadline(places=MAX_FETCHES)
+    _runner = TimeoutRunner(threads=MAX_FETCHES)
 
     @classmethod
     def is_busy(cls) -> bool:
-        return cls._deadline.is_full
+        return cls._runner.is_full
 
     def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
         """The document at the URL, and for how many seconds it may be kept.
@@ -88,7 +88,7 @@ class NormalisingFetcher(SafeMetadataFetcher):
     def _fetch(self, client_id: str, fetch: Fetch) -> tuple[dict[str, Any], int]:
         seconds = oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS
         try:
-            document, max_age = self._deadline.run(fetch, client_id, seconds=seconds)
+            document, max_age = self._runner.run(fetch, client_id, timeout=seconds)
         except TimeoutError:
             raise DocumentError("it did not arrive in time") from None
         except Busy:

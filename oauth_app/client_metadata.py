@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from oauth_app import redirects
 from oauth_app.conf import conf
+from oauth_app.display_names import sanitized
 from oauth_app.models import Client
-from oauth_app.names import inert
 
 GRANT_TYPES = ["authorization_code", "refresh_token"]
 RESPONSE_TYPES = ["code"]
@@ -71,7 +71,7 @@ def read(document: Any) -> ClientMetadata:
             f"token_endpoint_auth_method must be one of: {', '.join(Client.AuthMethod.values)}."
         )
     return ClientMetadata(
-        name=inert(_string(document, "client_name", "")),
+        name=sanitized(_string(document, "client_name", "")),
         redirect_uris=redirect_uris,
         auth_method=method,
         application_type=_application_type(document, redirect_uris),
@@ -122,4 +122,4 @@ def _strings(document: dict[str, Any], name: str, default: list[str]) -> list[st
 
 
 def _shortened(uri: str) -> str:
-    return inert(redirects.without_query(uri)) or "A redirect URI"
+    return sanitized(redirects.without_query(uri)) or "A redirect URI"

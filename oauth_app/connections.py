@@ -20,8 +20,8 @@ from oauth2_provider.cimd import is_cimd_client_id
 
 from oauth_app import redirects
 from oauth_app.conf import conf
+from oauth_app.display_names import sanitized
 from oauth_app.models import AccessToken, Client, RefreshToken, end_access
-from oauth_app.names import inert
 from oauth_app.scopes import SCOPES
 
 log = logging.getLogger("oauth_app")
@@ -37,7 +37,7 @@ class Connection:
 
     @property
     def name(self) -> str:
-        return inert(self.client.display_name)
+        return sanitized(self.client.display_name)
 
     @property
     def places(self) -> list[str]:

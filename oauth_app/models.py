@@ -24,9 +24,9 @@ from oauth2_provider.models import (
 )
 
 from oauth_app import redirects
-from oauth_app.announcing import announce, announced_together
 from oauth_app.conf import conf
 from oauth_app.secrets import checksum, is_secret, new_secret
+from oauth_app.signals import one_access_withdrawn, send_access_withdrawn
 
 
 class Client(AbstractApplication):
@@ -243,14 +243,14 @@ def end_families(families: list[uuid.UUID | None]) -> None:
     """Withdraw all that these consents gave: unused codes, refresh tokens, access tokens."""
     known = [family for family in families if family is not None]
     now = timezone.now()
-    with transaction.atomic(), announced_together():
+    with transaction.atomic(), one_access_withdrawn():
         # Locked in one order everywhere, so that two withdrawals never wait for each other.
         refresh_tokens = RefreshToken.objects.filter(token_family__in=known)
         list(refresh_tokens.select_for_update().order_by("pk").values_list("pk"))
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
-        announce(grants=map(str, known))
+        send_access_withdrawn(grants=map(str, known))
 
 
 def end_access(**of: Any) -> None:

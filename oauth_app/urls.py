@@ -10,7 +10,7 @@ from oauth_app.api import View, api_view
 from oauth_app.authorize import AuthorizeView
 from oauth_app.conf import conf
 from oauth_app.cors import allow_all_origins
-from oauth_app.limits import limited
+from oauth_app.rate_limits import rate_limited
 from oauth_app.registration import ManageView, RegisterView
 from oauth_app.tokens import IntrospectView, RevokeView, TokenView
 
@@ -21,7 +21,7 @@ _RESOURCE_PATHS = "|".join(re.escape(urlsplit(url).path) for url in conf.resourc
 
 def _for_programs(limit: str, view: View) -> View:
     """The view, as clients call it: at a limited rate, from pages of any origin, without a cookie."""
-    return api_view(allow_all_origins(limited(limit, view)))
+    return api_view(allow_all_origins(rate_limited(limit, view)))
 
 
 urlpatterns = [
@@ -31,8 +31,8 @@ urlpatterns = [
         metadata.authorization_server,
         name="authorization-server",
     ),
-    path("authorize", limited("authorize", AuthorizeView.as_view()), name="authorize"),
-    path("connections", limited("authorize", connections.page), name="connections"),
+    path("authorize", rate_limited("authorize", AuthorizeView.as_view()), name="authorize"),
+    path("connections", rate_limited("authorize", connections.page), name="connections"),
     path("register", _for_programs("register", RegisterView.as_view()), name="register"),
     path("register/<path:client_id>", _for_programs("token", ManageView.as_view()), name="manage"),
     path("token", _for_programs("token", TokenView.as_view()), name="token"),

@@ -18,7 +18,7 @@ from mcp_app.announcements import withdraw_access
 from mcp_app.calls import client_requests
 from mcp_app.coordination.keys import open_streams
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
-from oauth_app.limits import Limiter
+from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer
 from tests.support.waiting import eventually

@@ -9,7 +9,7 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that are drawn as nothing: a name of them would look like none."""
 
 
-def inert(name: str) -> str:
+def sanitized(name: str) -> str:
     """The name without control, direction and other invisible characters, on one line, not too long.
 
     Markup is left alone: templates escape it. Direction marks could make a page say something else.

@@ -1,6 +1,6 @@
 import pytest
 
-from oauth_app.names import inert
+from oauth_app.display_names import sanitized
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from oauth_app.names import inert
     ],
 )
 def test_invisible_characters_are_dropped(name, shown):
-    assert inert(name) == shown
+    assert sanitized(name) == shown

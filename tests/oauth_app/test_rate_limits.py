@@ -6,7 +6,7 @@ import time
 import pytest
 from limits import parse
 
-from oauth_app import checks, limits
+from oauth_app import checks, rate_limits
 from oauth_app.conf import RATE_LIMITS
 from tests.oauth_app import flow
 from tests.support.own_redis import own_redis
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 def limited(settings):
     settings.OAUTH_RATE_LIMITS = RATE_LIMITS
     settings.OAUTH_TRUSTED_PROXIES = 1
-    limits.limiter.cache_clear()
+    rate_limits.limiter.cache_clear()
     yield
-    limits.limiter.cache_clear()
+    rate_limits.limiter.cache_clear()
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_other_addresses_and_other_endpoints_go_on(http, settings):
 def test_another_process_counts_the_same_requests(http, settings):
     settings.OAUTH_RATE_LIMITS = {"register": "1/minute"}
     assert flow.register(http).status_code == 201
-    limits.limiter.cache_clear()  # a limiter of its own, as in another process
+    rate_limits.limiter.cache_clear()  # a limiter of its own, as in another process
     assert flow.register(http).status_code == 429
 
 
@@ -94,7 +94,7 @@ def test_an_outage_of_redis_locks_nobody_out(http, settings, tmp_path, caplog):
 
 
 def test_a_limit_ends_with_its_window(redis_server):
-    limiter, limit = limits.Limiter(redis_server), parse("1 per 1 second")
+    limiter, limit = rate_limits.Limiter(redis_server), parse("1 per 1 second")
     address = secrets.token_hex(8)
     assert limiter.seconds_to_wait(limit, "x", address) == 0
     assert limiter.seconds_to_wait(limit, "x", address) == 1
@@ -124,11 +124,11 @@ def test_a_proxy_that_nobody_mentioned_is_asked_about(settings, issuer, proxies,
 
 
 def test_a_redis_that_became_a_replica_is_left_and_the_counting_goes_on(tmp_path, address, monkeypatch):
-    monkeypatch.setattr(limits, "REDIS_SECONDS", 10.0)  # a busy machine is no outage
+    monkeypatch.setattr(rate_limits, "REDIS_SECONDS", 10.0)  # a busy machine is no outage
     with own_redis() as old, own_redis() as new:
         place = tmp_path / "redis.sock"
         place.symlink_to(old.url.removeprefix("unix://"))
-        counting = limits.Limiter(f"unix://{place}")
+        counting = rate_limits.Limiter(f"unix://{place}")
         limit = parse("2/minute")
         assert counting.seconds_to_wait(limit, "token", address) == 0
         with old.client() as client:

@@ -23,8 +23,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
-from oauth_app.addresses import client_address
 from oauth_app.api import View, refusal
+from oauth_app.client_ip import client_address
 from oauth_app.conf import conf
 
 log = logging.getLogger("oauth_app")
@@ -72,11 +72,11 @@ def limiter(redis_url: str) -> Limiter:
     return Limiter(redis_url)
 
 
-def limited(endpoint: str, view: View) -> View:
+def rate_limited(endpoint: str, view: View) -> View:
     """The view, for as many requests from one address as OAUTH_RATE_LIMITS allows."""
 
     @wraps(view)
-    def limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def rate_limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         limit = conf.rate_limits.get(endpoint)
         if limit is None:
             return view(request, *args, **kwargs)
@@ -94,7 +94,7 @@ def limited(endpoint: str, view: View) -> View:
         response["Cache-Control"] = "no-store"
         return response
 
-    return limited_view
+    return rate_limited_view
 
 
 def _too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:

@@ -1,0 +1,28 @@
+import threading
+
+import pytest
+
+from oauth_app.timeouts import Busy, TimeoutRunner
+
+
+def test_what_ends_in_time_is_returned_or_raised():
+    runner = TimeoutRunner(threads=1)
+    assert runner.run(divmod, 7, 2, timeout=5) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        runner.run(divmod, 7, 0, timeout=5)
+    assert runner.run(len, "", timeout=5) == 0, "the thread is free again"
+
+
+def test_what_does_not_end_is_left_behind_and_keeps_its_thread():
+    runner, end = TimeoutRunner(threads=1), threading.Event()
+    with pytest.raises(TimeoutError):
+        runner.run(end.wait, timeout=0.01)
+    assert runner.is_full
+    with pytest.raises(Busy):
+        runner.run(len, "", timeout=5)
+    end.set()
+    for thread in threading.enumerate():
+        if thread.name == "timeout":
+            thread.join(5)
+    assert not runner.is_full
+    assert runner.run(len, "free", timeout=5) == 4
