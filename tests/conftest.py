@@ -1,16 +1,16 @@
-"""What all tests share: an embedded Redis where TEST_REDIS_URL names none, and two deployments."""
+"""What all tests share: the Redis server and the database of the worker, and two deployments."""
 
+import gc
+import os
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import nullcontext
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from everything_site import valkey
-from tests.support import selection
+from tests.support import redis_servers, selection
 from tests.support.deployment import Deployment, deployment
 from tests.support.run import FOLDER
 
@@ -21,9 +21,13 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """No worker for single files and with `-s`: `breakpoint()` works there. Else one for each core."""
+    """One worker for each core; none for single files and with `-s`, so that `breakpoint()` works there.
+
+    None either where TEST_REDIS_URL names one server for all.
+    """
     is_watched = config.getoption("capture") == "no"
-    return 0 if is_watched or selection.names_files_only(config.args) else None
+    is_shared = "TEST_REDIS_URL" in os.environ
+    return 0 if is_watched or is_shared or selection.names_files_only(config.args) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,6 +37,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     selection.slow_first(items)
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there by now stays, and need not be looked through for garbage again
+
+
 def pytest_unconfigure() -> None:
     FOLDER.cleanup()  # at the end of the interpreter it would be a warning in each worker
 
@@ -40,8 +48,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def redis_server() -> Iterator[str]:
     """The URL of the Redis server of this run."""
-    embedded = settings.REDIS_URL.startswith("unix://")
-    with valkey.running(settings.REDIS_URL) if embedded else nullcontext():
+    with redis_servers.running(settings.REDIS_URL):
         yield settings.REDIS_URL
 
 

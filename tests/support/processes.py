@@ -23,8 +23,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from everything_site import valkey
-from tests.support import workers
+from tests.support import redis_servers
 from tests.support.folders import short_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,9 +141,8 @@ def installation(base_uri: str, **environment: str) -> Iterator[Installation]:
     """An installation whose database has tables only; its embedded Redis runs while the context is open."""
     with short_folder() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        redis_url = workers.redis_url() or f"unix://{folder / 'valkey.sock'}"
-        if redis_url.startswith("unix://"):
-            stack.enter_context(valkey.running(redis_url))
+        redis_url = redis_servers.url_for(folder)
+        stack.enter_context(redis_servers.running(redis_url))
         database_url = stack.enter_context(empty_database(folder))
         basic = _environment(BASE_URI=base_uri, REDIS_URL=redis_url, DATABASE_URL=database_url)
         made = Installation({**basic, **environment}, folder)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.folders import short_folder
-from tests.support.workers import redis_url
+from tests.support.redis_servers import url_for
 
 FOLDER = short_folder("everything-tests-")  # goes with this process
-REDIS_URL = redis_url() or f"unix://{Path(FOLDER.name) / 'valkey.sock'}"
+REDIS_URL = url_for(Path(FOLDER.name))
 SQLITE_FILE = str(Path(FOLDER.name) / "test.sqlite3")
 """In memory, all threads would share one connection, and nothing would ever happen at once."""
