@@ -49,7 +49,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
     """The response to a request that needed the database."""
-    logger.error("the database cannot be used", extra={"path": request.path, "reason": str(error).strip()})
+    logger.error("database unavailable", extra={"path": request.path, "reason": str(error).strip()})
     response: HttpResponse
     if is_api_request(request) or not request.accepts("text/html"):
         response = refusal("temporarily_unavailable", Store.DATABASE.value, 503)

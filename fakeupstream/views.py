@@ -68,7 +68,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     username = provider.username_of(request.GET.get("code", ""), state)
     going = sign_in.next_url(request, state)
     if username is None or going is None:
-        log.warning("sign-in refused", extra={"reason": "unknown state or code"})
+        log.warning("sign-in failed", extra={"reason": "unknown state or code"})
         return _gone(request)
     return _signed_in(request, username, going, state)
 
@@ -78,12 +78,12 @@ def _signed_in(request: HttpRequest, username: str, going: str, state: str) -> H
     try:
         user = provider.find_or_create(username)
     except provider.NotOurs:
-        log.warning("sign-in refused", extra={"reason": "an account of this server", "username": username})
+        log.warning("sign-in failed", extra={"reason": "an account of this server", "username": username})
         return _refused(
             request, "This name belongs to an account of this server. Choose another one.", 403, again
         )
     if not user.is_active:
-        log.warning("sign-in refused", extra={"reason": "disabled", "username": username})
+        log.warning("sign-in failed", extra={"reason": "disabled", "username": username})
         return _refused(request, "This account has been disabled.", 403, again)
     # Signing in again would change the CSRF token, and forms in other tabs would be refused.
     if request.user != user:

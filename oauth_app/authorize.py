@@ -125,7 +125,7 @@ class AuthorizeView(BaseAuthorizationView):
             ticked = request.POST.getlist("also")
             scopes += [scope for scope in _further(scopes) if scope in ticked]
             log.info(
-                "consent given" if decision == "allow" else "consent refused",
+                "consent granted" if decision == "allow" else "consent denied",
                 extra={
                     "client": credentials["client_id"],
                     "user": request.user.pk,
@@ -178,7 +178,9 @@ class AuthorizeView(BaseAuthorizationView):
 
     def _log_refusal(self, error: OAuthToolkitError) -> None:
         client_id = self.request.GET.get("client_id", "")[:255]
-        log.info("authorization refused", extra={"client": client_id, "error": error.oauthlib_error.error})
+        log.info(
+            "authorization request rejected", extra={"client": client_id, "error": error.oauthlib_error.error}
+        )
 
     def _authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
         """The scopes and credentials of a request that is all right.

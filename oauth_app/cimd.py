@@ -80,7 +80,8 @@ class NormalisingFetcher(SafeMetadataFetcher):
             return self._fetch(client_id, super().fetch)
         except CIMDError as error:
             log.warning(
-                "client document not read", extra={"client": client_id[:255], "reason": str(error)[:500]}
+                "client metadata document rejected",
+                extra={"client": client_id[:255], "reason": str(error)[:500]},
             )
             cache.set(_failure_key(client_id), _shown(error), oauth2_settings.CIMD_FAILURE_BACKOFF_SECONDS)
             raise

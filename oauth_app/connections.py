@@ -86,5 +86,5 @@ def page(request: HttpRequest) -> HttpResponse:
     client = request.POST.get("client", "")
     if client.isdecimal() and len(client) < 19:  # more digits than any key has
         end_access(user=request.user, application=int(client))
-        log.info("access withdrawn by its owner", extra={"user": request.user.pk, "client_pk": client})
+        log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
     return HttpResponseRedirect(here)

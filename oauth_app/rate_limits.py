@@ -61,7 +61,7 @@ class Limiter:
             reset = self._window.get_window_stats(limit, endpoint, address).reset_time
         except StorageError as error:
             self._away_until = time.monotonic() + OUTAGE_SECONDS
-            log.error("rate limits are off: Redis cannot be reached", extra={"reason": str(error)})
+            log.error("rate limiting disabled: Redis unavailable", extra={"reason": str(error)})
             return 0
         return max(1, math.ceil(reset - time.time()))
 

@@ -33,7 +33,9 @@ class _RegistrationView(View):
         try:
             response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         except MetadataError as error:
-            log.warning("registration refused", extra={"error": error.code, "reason": error.description})
+            log.warning(
+                "client registration rejected", extra={"error": error.code, "reason": error.description}
+            )
             response = refusal(error.code, error.description)
         response["Cache-Control"] = "no-store"
         return response

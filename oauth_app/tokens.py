@@ -143,7 +143,7 @@ class IntrospectView(_ReadableFormMixin, OAuthLibMixin, View):
         if not core.server.request_validator.authenticate_client(asking):
             return refusal("invalid_client", "Only known resource servers may ask.", status=401)
         if not asking.client.is_resource_server:
-            log.warning("introspection refused", extra={"client": asking.client.client_id})
+            log.warning("introspection denied", extra={"client": asking.client.client_id})
             return refusal("unauthorized_client", "Only resource servers may ask.", status=403)
         if "token" not in request.POST:
             return refusal("invalid_request", "The token is missing.")

@@ -55,7 +55,7 @@ class Validator(OAuth2Validator):
         if known:
             request.client_id = presented.client_id
         else:
-            log.info("client not authenticated", extra={"client": (presented.client_id or "")[:255]})
+            log.info("client authentication failed", extra={"client": (presented.client_id or "")[:255]})
         return known
 
     def authenticate_client_id(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> bool:
@@ -69,7 +69,7 @@ class Validator(OAuth2Validator):
         allowed = request.client.redirect_uri_allowed(redirect_uri)
         if not allowed:
             log.warning(
-                "redirect URI refused",
+                "redirect URI rejected",
                 extra={"client": client_id, "redirect_uri": redirects.without_query(redirect_uri)},
             )
         return allowed
@@ -112,7 +112,7 @@ class Validator(OAuth2Validator):
             return False
         if grant.used:
             end_families([grant.family])
-            log.warning("code replayed", extra={"client": client_id, "user": grant.user_id})
+            log.warning("authorization code reused", extra={"client": client_id, "user": grant.user_id})
             return False
         if grant.is_expired() or not grant.user.is_active:
             return False
@@ -178,7 +178,7 @@ class Validator(OAuth2Validator):
         )
         if token.revoked or replaced:
             end_families([token.token_family])
-            log.warning("refresh token replayed", extra={"client": client.client_id, "user": token.user_id})
+            log.warning("refresh token reused", extra={"client": client.client_id, "user": token.user_id})
             return False
         if token.expires <= now or not token.user.is_active:
             return False
@@ -206,7 +206,7 @@ class Validator(OAuth2Validator):
             RefreshToken.objects.filter(token_checksum=kept),
         ]
         if any(tokens.exclude(application=request.client).exists() for tokens in issued):
-            log.warning("revocation refused", extra={"client": request.client.client_id})
+            log.warning("revocation denied", extra={"client": request.client.client_id})
             raise InvalidGrantError("The token was issued to another client.", request=request)
         super().revoke_token(token, token_type_hint, request, *args, **kwargs)
 
@@ -270,5 +270,5 @@ def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None
 def _refuse_unknown_resources(request: Request) -> None:
     asked = [value for name, value in request.decoded_body or [] if name == "resource" and value]
     if resources.unknown(asked, conf.resource_urls):
-        log.info("resource refused", extra={"client": request.client.client_id})
+        log.info("resource rejected", extra={"client": request.client.client_id})
         raise CustomOAuth2Error("invalid_target", "This server issues tokens for no such resource.")

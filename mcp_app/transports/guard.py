@@ -73,7 +73,7 @@ class Guard:
                 logger.exception("a request failed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
-                logger.error("the database cannot be used", extra={"reason": str(error)})
+                logger.error("database unavailable", extra={"reason": str(error)})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             await respond_error(send, refusal, request_id_of(scope))

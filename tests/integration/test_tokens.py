@@ -32,7 +32,7 @@ def test_no_code_token_or_secret_is_logged(client, caplog):
     logged = "\n".join(one.format(record) for one in formatters for record in caplog.records)
     assert "tokens issued" in logged
     assert "signed in" in logged
-    assert "consent given" in logged
+    assert "consent granted" in logged
     for value in (
         code,
         secret,

@@ -277,7 +277,7 @@ def test_a_long_url_is_not_kept_for_a_stranger(client, client_id):
 
 def test_a_refused_redirect_is_logged_without_its_query(signed_in, client_id, caplog):
     signed_in.get(flow.authorize_url(client_id, redirect_uri="https://evil.example/cb?token=hidden"))
-    record = next(record for record in caplog.records if record.message == "redirect URI refused")
+    record = next(record for record in caplog.records if record.message == "redirect URI rejected")
     assert record.redirect_uri == "https://evil.example/cb"
     assert record.client == client_id
 

@@ -215,7 +215,7 @@ def test_the_person_reads_which_url_could_not_be_read_and_why(
         page = shown(signed_in.get(flow.authorize_url(URL)))
         assert f"{URL}: {reason}." in page
         assert "CLIENT_ID_METADATA_DOCUMENTS=false" in page
-    [record] = [record for record in caplog.records if record.message == "client document not read"]
+    [record] = [record for record in caplog.records if record.message == "client metadata document rejected"]
     assert (record.levelname, record.client, record.reason) == ("WARNING", URL, failure)
 
 

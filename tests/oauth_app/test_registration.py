@@ -168,7 +168,7 @@ def test_redirect_uris_that_are_refused(client, caplog, uris):
     assert answer.status_code == 400
     assert answer.json()["error"] == "invalid_redirect_uri"
     assert not Client.objects.exists()
-    assert "registration refused" in caplog.text
+    assert "client registration rejected" in caplog.text
 
 
 @pytest.mark.parametrize(
