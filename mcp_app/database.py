@@ -1,4 +1,4 @@
-"""The database as calls use it: which of its errors mean that it is away."""
+"""The database as calls use it: each in a thread of its own, and which errors mean that it is away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from mcp.server import ServerRequestContext
 
 from mcp_app.exceptions import Store, Unavailable
@@ -39,7 +40,31 @@ def reaching_database() -> Iterator[None]:
         raise
 
 
-async def report_outages(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """A middleware of the server: a handler that could not use the database raises `Unavailable`."""
-    with reaching_database():
-        return await call_next(ctx)
+async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """A middleware of the server: calls do not wait for each other's queries, and leave no connection open.
+
+    Django runs asynchronous queries in one thread for the whole process, unless there is a
+    `ThreadSensitiveContext`, whose thread begins with the first query. A call always has one of its own: that
+    of a task has inherited the context of the call that made the task.
+
+    Raises:
+        Unavailable: The handler could not use the database.
+    """
+    own, threads = ThreadSensitiveContext(), SyncToAsync.context_to_thread_executor
+    inherited = SyncToAsync.thread_sensitive_context.set(own)
+    try:
+        with reaching_database():
+            return await call_next(ctx)
+    finally:
+        try:
+            if own in threads:
+                await sync_to_async(_close_connections)()
+        finally:
+            SyncToAsync.thread_sensitive_context.reset(inherited)
+            if (thread := threads.pop(own, None)) is not None:
+                thread.shutdown(wait=False)
+
+
+def _close_connections() -> None:
+    for connection in connections.all(initialized_only=True):
+        connection.close()

@@ -31,7 +31,7 @@ from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
-from mcp_app.database import report_outages
+from mcp_app.database import use_database
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.event_log import EventLog
@@ -80,7 +80,7 @@ class Runtime:
         self.engine = Engine(self.redis, self.bus, self.leases, self.subscription_bus, request_state_keys())
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
-        self.server.middleware.insert(0, report_outages)
+        self.server.middleware.insert(0, use_database)
         self.scopes = ToolScopes(self.server)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.bus)
