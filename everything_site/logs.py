@@ -6,8 +6,11 @@ ever logged: paths are logged without their query, and headers and bodies not at
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import Context, ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +20,14 @@ from everything_site.terminal import visible
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+FLUSH_SECONDS = 0.02
+"""How long the line of a request may wait to be written with others."""
+
+MOST_LINES = 500
+"""How many lines wait at the most."""
+
+_NO_CONTEXT = Context()
+
 # What every LogRecord has; anything else came in by `extra=` and is a field of the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request"}
 
@@ -25,7 +36,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
-def configuration(*, json: bool) -> dict[str, Any]:
+def configuration(*, as_json: bool) -> dict[str, Any]:
     """The LOGGING setting."""
     return {
         "version": 1,
@@ -36,8 +47,8 @@ def configuration(*, json: bool) -> dict[str, Any]:
         },
         "handlers": {
             "console": {
-                "class": "logging.StreamHandler",
-                "formatter": "json" if json else "readable",
+                "()": ConsoleHandler,
+                "formatter": "json" if as_json else "readable",
             },
             "nowhere": {"class": "logging.NullHandler"},  # without any handler Python writes to stderr
         },
@@ -57,40 +68,100 @@ def configuration(*, json: bool) -> dict[str, Any]:
     }
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
-    if current := request_id.get():
-        fields["request_id"] = current
-    return fields
+class LineFormatter(logging.Formatter):
+    """Makes a line of a time, a level, a logger, a message, and the fields given by `extra=`."""
 
+    def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
+        """The line, without its end.
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the fields given by `extra=`."""
+        Args:
+            at: When it is said, in seconds since 1970.
+            level: As `logging` names it.
+            logger: The logger's name.
+            message: What is said.
+            fields: What belongs to it, by name.
+        """
+        raise NotImplementedError
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_fields(record),
-        }
+        fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        if current := request_id.get():
+            fields["request_id"] = current
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return pydantic_core.to_json(line, fallback=str).decode()
+            fields["exception"] = self.formatException(record.exc_info)
+        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
 
 
-class ReadableFormatter(logging.Formatter):
+class JsonFormatter(LineFormatter):
+    """One JSON object a line."""
+
+    def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
+        time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": level.lower(), "logger": logger, "message": message, **fields}
+        try:
+            return pydantic_core.to_json(line, fallback=str).decode()
+        except pydantic_core.PydanticSerializationError:  # half of a surrogate pair
+            return json.dumps(line, default=str)
+
+
+class ReadableFormatter(LineFormatter):
     """The same for a person: `12:30:05 INFO  mcp.sessions session opened client=… user=…`.
 
     What strangers say is in it: it neither begins a line of its own nor controls the terminal.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = visible(f"{time} {record.levelname:<7} {record.name} {record.getMessage()}{fields}")
-        if not record.exc_info:
-            return line
-        traceback = self.formatException(record.exc_info).split("\n")
-        return "\n  ".join([line, *map(visible, traceback)])
+    def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
+        time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+        said = "".join(f" {key}={value}" for key, value in fields.items() if key != "exception")
+        traceback = str(fields["exception"]).split("\n") if "exception" in fields else ()
+        return "\n  ".join(map(visible, [f"{time} {level:<7} {logger} {message}{said}", *traceback]))
+
+
+class ConsoleHandler(logging.StreamHandler[Any]):
+    """Writes log lines to stderr: a record at once, the lines of requests in portions.
+
+    A write for each request would cost more than the rest of its line. A process that is killed loses the
+    lines of its last 20 ms.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[str] = []
+        self._flushes_in: asyncio.AbstractEventLoop | None = None
+
+    def write_soon(self, line: str) -> None:
+        """Write a line within `FLUSH_SECONDS`. Called in an event loop."""
+        self._lines.append(line + self.terminator)
+        loop = asyncio.get_running_loop()
+        if len(self._lines) >= MOST_LINES:
+            self.flush()
+        elif self._flushes_in is not loop:
+            self._flushes_in = loop
+            loop.call_later(FLUSH_SECONDS, self.flush, context=_NO_CONTEXT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write_lines()  # which were said before
+        super().emit(record)
+
+    def flush(self) -> None:
+        self._write_lines()
+        with suppress(OSError, ValueError):
+            super().flush()
+
+    def _write_lines(self) -> None:
+        self._flushes_in = None
+        lines, self._lines = self._lines, []
+        if lines:
+            with suppress(OSError, ValueError):  # stderr is gone, and there is nobody to tell
+                self.stream.write("".join(lines))
+
+
+def console_of(logger: logging.Logger) -> ConsoleHandler | None:
+    """The console, if lines of a logger go there and nowhere else."""
+    root = logging.getLogger()
+    if logger.handlers or logger.filters or not logger.propagate or logger.parent is not root:
+        return None
+    match root.handlers:
+        case [ConsoleHandler(filters=[], formatter=LineFormatter()) as console]:
+            return console
+    return None

@@ -9,9 +9,12 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from everything_site.logs import request_id
+from everything_site.logs import LineFormatter, console_of, request_id
 
 logger = logging.getLogger("everything_site.requests")
+
+LONGEST_NAME = 128
+"""Characters of what a client names that its line has."""
 
 _QUIET = frozenset({"/healthz", "/readyz"})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
@@ -20,7 +23,11 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestLog:
-    """ASGI middleware. A proxy's `X-Request-ID` is taken over; the response carries the id."""
+    """ASGI middleware. A proxy's `X-Request-ID` is taken over; the response carries the id.
+
+    An application tells what else its line says in the dictionary `scope["state"]["log_fields"]`. Text that a
+    client chose is cut there, and escaped here.
+    """
 
     def __init__(self, app: Asgi) -> None:
         self._app = app
@@ -32,6 +39,7 @@ class RequestLog:
         current = _given_id(scope) or f"{random.getrandbits(64):016x}"
         started = time.perf_counter()
         status = 0
+        fields: dict[str, Any] = scope.setdefault("state", {}).setdefault("log_fields", {})
 
         async def logged_send(message: MutableMapping[str, Any]) -> None:
             nonlocal status
@@ -45,16 +53,21 @@ class RequestLog:
             await self._app(scope, receive, logged_send)
         finally:
             if scope["path"] not in _QUIET and logger.isEnabledFor(logging.INFO):
-                logger.info(
-                    "%s %s",
-                    scope["method"],
-                    scope["path"],  # without the query, which may hold an authorization code
-                    extra={
-                        "status": status,
-                        "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-                    },
-                )
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                _log(scope, {"status": status, "milliseconds": milliseconds, **fields}, current)
             request_id.reset(token)
+
+
+def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:
+    """Write the line: without a LogRecord where nobody else would see one, which costs a third as much."""
+    method, path = scope["method"], scope["path"]  # without the query, which may hold an authorization code
+    console = console_of(logger)
+    if console is None:
+        logger.info("%s %s", method, path, extra=fields)
+        return
+    assert isinstance(console.formatter, LineFormatter)
+    fields["request_id"] = current
+    console.write_soon(console.formatter.line(time.time(), "INFO", logger.name, f"{method} {path}", fields))
 
 
 def _given_id(scope: MutableMapping[str, Any]) -> str | None:

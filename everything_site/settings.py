@@ -207,4 +207,4 @@ OAUTH2_PROVIDER = {
 
 # --- Logs -----------------------------------------------------------------------------------------
 
-LOGGING = logs.configuration(json=not DEBUG)
+LOGGING = logs.configuration(as_json=not DEBUG)

@@ -10,6 +10,8 @@ def visible(text: str) -> str:
 
     They could clear the screen, and write in place of what was there what its reader wishes to see.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if _is_visible(char) else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -75,11 +75,16 @@ def test_a_person_reads_words() -> None:
     assert line.endswith("INFO    mcp_app.sessions session opened user=alice")
 
 
+def test_half_a_character_is_escaped() -> None:
+    assert json.loads(JsonFormatter().format(record(path="\ud83d")))["path"] == "\ud83d"
+    assert "path=\\ud83d" in ReadableFormatter().format(record(path="\ud83d"))
+
+
 def test_what_cannot_be_json_is_written_as_text() -> None:
     assert json.loads(JsonFormatter().format(record(place=sys)))["place"].startswith("<module 'sys'")
 
 
 @pytest.mark.parametrize("name", ["daphne", "httpx2"])
 def test_loggers_that_write_whole_urls_are_not_heard(name: str) -> None:
-    level = configuration(json=True)["loggers"][name]["level"]
+    level = configuration(as_json=True)["loggers"][name]["level"]
     assert logging.getLevelNamesMapping()[level] > logging.INFO

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 import pytest
 
-from everything_site.logs import request_id
+from everything_site.logs import MOST_LINES, ConsoleHandler, JsonFormatter, request_id
 from everything_site.request_log import RequestLog
+from tests.support.waiting import eventually
 
 LOGGER = "everything_site.requests"
 
@@ -73,6 +78,78 @@ async def test_a_request_that_fails_leaves_a_line_too(caplog: pytest.LogCaptureF
         await request("/", app=broken)
     assert caplog.records[0].__dict__["status"] == 0
     assert request_id.get() is None
+
+
+@contextmanager
+def only_console() -> Iterator[ConsoleHandler]:
+    """The console as the only handler, writing into memory; pytest adds handlers of its own to each test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    console = ConsoleHandler()
+    console.setFormatter(JsonFormatter())
+    console.setStream(StringIO())
+    root.handlers, root.level = [console], logging.INFO
+    try:
+        yield console
+    finally:
+        root.handlers, root.level = handlers, level
+        console.flush()
+
+
+def lines_of(console: ConsoleHandler) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in console.stream.getvalue().splitlines()]
+
+
+async def test_where_only_the_console_listens_the_line_is_the_same() -> None:
+    with only_console() as console:
+        await request("/callback")
+        console.flush()
+        [direct] = lines_of(console)
+        logging.getLogger().handlers.append(logging.NullHandler())
+        await request("/callback")
+    [_, logged] = lines_of(console)
+    assert direct.keys() == logged.keys()
+    assert (direct["level"], direct["logger"], direct["message"]) == ("info", LOGGER, "GET /callback")
+    assert direct["status"] == 204
+
+
+async def test_the_line_is_written_soon_by_itself() -> None:
+    with only_console() as console:
+        await request("/callback")
+        assert lines_of(console) == []
+        await eventually(lambda: len(lines_of(console)) == 1)
+
+
+async def test_lines_stay_in_order_with_what_else_is_logged() -> None:
+    with only_console() as console:
+        await request("/first")
+        logging.getLogger(LOGGER).warning("second")
+        await request("/third")
+    assert [line["message"] for line in lines_of(console)] == ["GET /first", "second", "GET /third"]
+
+
+async def test_many_lines_do_not_wait() -> None:
+    with only_console() as console:
+        for _ in range(MOST_LINES):
+            await request("/callback")
+        assert len(lines_of(console)) == MOST_LINES
+
+
+async def test_a_console_that_is_gone_harms_no_request() -> None:
+    with only_console() as console:
+        console.stream.close()
+        for _ in range(MOST_LINES):
+            await request("/callback")
+        console.setStream(StringIO())
+
+
+async def test_the_application_may_say_more(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["state"]["log_fields"]["username"] = "alice"
+
+    with caplog.at_level(logging.INFO, LOGGER):
+        await request("/", app=app)
+    assert caplog.records[0].__dict__["username"] == "alice"
 
 
 async def test_what_is_no_http_request_passes_by() -> None:
