@@ -128,5 +128,7 @@ class AppSettings:
                 relation = "less than" if setting.below else "at most"
                 reason = f": {otherwise}" if otherwise else ""
                 name = getattr(type(self), other).name
-                found.append(f"{setting.name} ({value}) must be {relation} {name} ({limit}){reason}.")
+                found.append(
+                    f"{setting.name} ({value:.15g}) must be {relation} {name} ({limit:.15g}){reason}."
+                )
         return found

@@ -17,7 +17,7 @@ _PROXY_SECONDS = 30
 
 
 _IDS = {"str": "mcp_app.E001", "tuple": "mcp_app.E007"}  # by type; all others are numbers
-_HINTS = {"mcp_app.E001": "Clients compare it to the letter with what their tokens are for."}
+_RESOURCE_HINT = "Clients compare it to the letter with what their tokens are for."
 
 
 @register
@@ -25,7 +25,8 @@ def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for setting, sentence in conf.faults():
         check_id = _IDS.get(type(setting.default).__name__, "mcp_app.E003")
-        found.append(Error(sentence, hint=_HINTS.get(check_id), id=check_id))
+        hint = _RESOURCE_HINT if setting.attribute.endswith("resource_url") else None
+        found.append(Error(sentence, hint=hint, id=check_id))
     return found
 
 

@@ -49,6 +49,17 @@ def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security)
+def check_sign_in(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        if callable(conf.sign_in):
+            return []
+        fault = "is no function"
+    except ImportError as error:
+        fault = f"cannot be imported: {error}"
+    return [Error(f"OAUTH_SIGN_IN names {conf.sign_in_path!r}, which {fault}.", id="oauth_app.E007")]
+
+
+@register(Tags.security)
 def check_rate_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if Conf.rate_limits.fault(conf.rate_limits):
         return []

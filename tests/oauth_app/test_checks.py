@@ -46,6 +46,12 @@ def test_a_lifetime_that_makes_no_sense(settings, name, seconds):
     assert set(ids(checks.check_values)) == {"oauth_app.E004"}
 
 
+@pytest.mark.parametrize("path", ["nowhere.begin", "nodots", "", "oauth_app.conf.WEEK"])
+def test_a_way_to_sign_in_that_is_none(settings, path):
+    settings.OAUTH_SIGN_IN = path
+    assert ids(checks.check_sign_in) == ["oauth_app.E007"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

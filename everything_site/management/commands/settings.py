@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import textwrap
 from typing import Any
@@ -42,8 +43,8 @@ class Command(BaseCommand):
             return
         width = min(shutil.get_terminal_size().columns, 110)
         for entry in listed:
-            default = f"Default: {entry['default']}." if entry["changed"] else "This is the default."
-            about = f"{entry['help']}. {default}".replace("`", "")
+            about = f"{entry['help']}. Default: {entry['default']}."
+            about = re.sub(r"\[(.+?)\]\(.+?\)", r"docs/\1", about).replace("`", "")
             self.stdout.write(f"{entry['variable']}={entry['value']}", self.style.MIGRATE_HEADING)
             self.stdout.write(textwrap.fill(about, width, initial_indent="    ", subsequent_indent="    "))
 
@@ -62,6 +63,7 @@ def described(setting: AnySetting[Any]) -> dict[str, Any]:
         "setting": "" if is_ours else setting.name,
         "value": text,
         "default": setting.follows or default or "none",
-        "changed": setting.variable in settings.ENV.given or not (setting.follows or text == default),
+        "changed": setting.variable in settings.ENV.given
+        or not (is_ours or value == settings.ENV.of(setting)),
         "help": about(setting),
     }
