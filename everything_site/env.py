@@ -48,12 +48,8 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
     env = Variables(base_dir, process)
     given = {setting.attribute: env.value(setting) for setting in Environment.declared()}
     found = Environment(**given)
-    port = found.port
-    if not env.text("PORT"):
-        port = _local_port(found.base_uri) or port
-    auth_server_port = found.auth_server_port
-    if not env.text("AUTH_SERVER_PORT"):
-        auth_server_port = _local_port(found.auth_server_url) or auth_server_port
+    port = _port(env, Environment.port, found.base_uri)
+    auth_server_port = _port(env, Environment.auth_server_port, found.auth_server_url)
     base_uri = _http_url("BASE_URI", found.base_uri or f"http://localhost:{port}")
     if base_uri.path:
         raise ImproperlyConfigured(
@@ -68,7 +64,6 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
             "AUTH_SERVER_URL names another server, which AUTH_MODE=integrated does not use: "
             "set AUTH_MODE=separate, or leave AUTH_SERVER_URL out."
         )
-    secret_key = found.secret_key or _kept_secret_key(base_dir, debug)
     given |= {
         "port": port,
         "base_uri": base_uri.geturl(),
@@ -76,7 +71,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         "auth_server_url": auth_server.geturl(),
         "auth_server_port": auth_server_port,
         "auth_server_issuer": found.auth_server_issuer or auth_server.geturl(),
-        "secret_key": secret_key,
+        "secret_key": found.secret_key or _kept_secret_key(base_dir, debug),
         "debug": debug,
         "allowed_hosts": _normalised("ALLOWED_HOSTS", found.allowed_hosts, _host)
         or _default_hosts(base_uri, auth_server),
@@ -201,13 +196,16 @@ def _http_url(name: str, text: str) -> SplitResult:
     return url
 
 
-def _local_port(text: str) -> int | None:
-    """The port that a URL of this computer names: what it leads to listens there."""
+def _port(env: Variables, setting: AnySetting[int], url: str) -> int:
+    """The port of a variable, or that of a URL of this computer: what it leads to listens there."""
+    port = env.value(setting)
+    if env.text(setting.variable):
+        return port
     try:
-        url = public_url.http_url(text)
+        parts = public_url.http_url(url)
     except ValueError:
-        return None  # it is refused where it is read
-    return url.port if is_loopback(url.hostname) else None
+        return port  # the URL is refused where it is read
+    return parts.port or port if is_loopback(parts.hostname) else port
 
 
 def _normalised(name: str, texts: Iterable[str], normalise: Callable[[str], str]) -> list[str]:
