@@ -13,9 +13,6 @@ from everything_site.logs import LineFormatter, console_of, request_id
 
 logger = logging.getLogger("everything_site.requests")
 
-LONGEST_NAME = 128
-"""Characters of what a client names that its line has."""
-
 _QUIET = frozenset({"/healthz", "/readyz"})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
@@ -25,8 +22,8 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 class RequestLog:
     """ASGI middleware. A proxy's `X-Request-ID` is taken over; the response carries the id.
 
-    An application tells what else its line says in the dictionary `scope["state"]["log_fields"]`. Text that a
-    client chose is cut there, and escaped here.
+    An application adds to the line by the dictionary `scope["state"]["log_fields"]`. It has to bound what a
+    client chose; the formatters escape it.
     """
 
     def __init__(self, app: Asgi) -> None:

@@ -10,13 +10,13 @@ from enum import Enum, auto
 
 from mcp_types import RequestId
 
-from mcp_app.auth.tokens import Principal, TokenWithdrawn
+from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import Event
 from mcp_app.transports import errors, framing
-from mcp_app.transports.request import Receive, Scope, Send, until_disconnect
+from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS
 
 logger = logging.getLogger(__name__)
@@ -33,18 +33,18 @@ class Ending(Enum):
     """The token was withdrawn, which ends everything."""
 
 
-async def until_ended(runtime: Runtime, principal: Principal, receive: Receive, *, listens: bool) -> Ending:
+async def until_ended(runtime: Runtime, request: Request, *, listens: bool) -> Ending:
     """Return when the response to a request need not go on, and why.
 
     Args:
         runtime: This process's runtime.
-        principal: Whose request it is.
-        receive: Of the request.
+        request: What is answered.
         listens: Whether it waits for whatever may come. A call that was accepted outlives its token: clients
             refresh theirs every hour, whatever they have running.
     """
+    principal = request.principal
     with runtime.tokens.in_use(principal) as withdrawn:
-        gone = asyncio.ensure_future(until_disconnect(receive))
+        gone = asyncio.ensure_future(request.until_disconnect())
         try:
             while True:
                 # A withdrawal is announced; should the announcement be lost, this notices.
@@ -82,9 +82,7 @@ async def once_begun(send: Send) -> AsyncIterator[None]:
 
 async def send_stream(
     runtime: Runtime,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
+    request: Request,
     stream: EventStream,
     opening: bytes,
     *,
@@ -95,9 +93,7 @@ async def send_stream(
 
     Args:
         runtime: This process's runtime.
-        scope: Of the request.
-        receive: Of the request.
-        send: Where the response goes.
+        request: What is answered.
         stream: What to send.
         opening: The first bytes; the response head goes out with them.
         owed: The requests that it answers, by the names of their streams; none for one that listens.
@@ -106,7 +102,7 @@ async def send_stream(
     Raises:
         TokenWithdrawn: The token was withdrawn before the response began.
     """
-    principal: Principal = scope["user"]
+    principal, send = request.principal, request.send
     unanswered = dict(owed or {})
     sent = 0
 
@@ -120,7 +116,7 @@ async def send_stream(
     async with runtime.streams.opened(stream):
         if await runtime.tokens.is_withdrawn(principal):
             raise TokenWithdrawn
-        watcher = asyncio.create_task(until_ended(runtime, principal, receive, listens=owed is None))
+        watcher = asyncio.create_task(until_ended(runtime, request, listens=owed is None))
         watcher.add_done_callback(lambda _: stream.close())
         try:
             head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]

@@ -6,6 +6,7 @@ Django's middleware does not run for what Channels routes, so its checks are mad
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,47 +23,47 @@ from mcp_app.protocol.messages import Message
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
-from mcp_app.transports.request import (
-    Asgi,
-    ClientDisconnected,
-    Receive,
-    Scope,
-    Send,
-    headers_of,
-    request_id_of,
-)
+from mcp_app.transports.request import ClientDisconnected, Receive, Request, Scope, Send
 from mcp_app.transports.responses import respond_error
 
 logger = logging.getLogger(__name__)
 
 
-class Guard:
-    """ASGI middleware: lets requests through that come to the right host with a valid token.
+Endpoint = Callable[[Request], Awaitable[None]]
 
-    Behind it `scope["user"]` is the `Principal`, whose token tools reach by the SDK's `get_access_token()`.
+
+class Guard:
+    """An ASGI application: gives an endpoint the requests that come to the right host with a valid token.
+
+    Tools reach the token by the SDK's `get_access_token()`.
 
     Args:
-        app: What is guarded.
+        endpoint: What is guarded.
         runtime: This process's runtime.
         is_sse: Whether clients know what is guarded as HTTP+SSE, whose metadata the challenges then name.
     """
 
-    def __init__(self, app: Asgi, runtime: Runtime, *, is_sse: bool = False) -> None:
-        self._app = app
+    def __init__(self, endpoint: Endpoint, runtime: Runtime, *, is_sse: bool = False) -> None:
+        self._endpoint = endpoint
         self._runtime = runtime
         self._is_sse = is_sse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
         try:
-            headers = headers_of(scope)
-            self._check_host(headers.get("host", ""))
-            self._check_origin(headers.get("origin"))
+            headers = request.headers.raw
+            if not _host_is_allowed(headers.get(b"host", b""), conf.allowed_hosts):
+                raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
+            origin = headers.get(b"origin")
+            # Streamable HTTP, Security Warning: a foreign Origin is refused, an absent one is fine.
+            if origin is not None and not origin_is_allowed(origin.decode("latin-1")):
+                raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
             await self._runtime.start()
-            principal = await self._authenticate(scope, headers.get("authorization", ""))
-            scope["user"] = principal
+            principal = await self._authenticate(request)
+            request.belongs_to(principal)
             context = auth_context_var.set(principal)
             try:
-                await self._app(scope, receive, send)
+                await self._endpoint(request)
             finally:
                 auth_context_var.reset(context)
         except ClientDisconnected:
@@ -76,23 +77,16 @@ class Guard:
                 logger.error("database unavailable", extra={"reason": str(error)})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
-            await respond_error(send, refusal, request_id_of(scope))
+            await respond_error(send, refusal, request.message_id)
 
-    def _check_host(self, host: str) -> None:
-        if not _host_is_allowed(host, conf.allowed_hosts):
-            raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
-
-    def _check_origin(self, origin: str | None) -> None:
-        """Streamable HTTP, Security Warning: a foreign Origin is refused, an absent one is fine."""
-        if origin is not None and not origin_is_allowed(origin):
-            raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
-
-    async def _authenticate(self, scope: Scope, authorization: str) -> Principal:
-        query = scope["query_string"].decode("latin-1")
-        if query and "access_token" in parse_qs(query, keep_blank_values=True):  # whatever way it is encoded
+    async def _authenticate(self, request: Request) -> Principal:
+        query = request.scope["query_string"]
+        # Whatever way it is encoded.
+        if query and "access_token" in parse_qs(query.decode("latin-1"), keep_blank_values=True):
             raise errors.challenge(
                 400, "invalid_request", "Send the token in the Authorization header, not in the URL."
             )
+        authorization = request.headers.get("authorization", "")
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if not authorization:
@@ -122,8 +116,8 @@ async def check_scopes(runtime: Runtime, principal: Principal, message: Message)
 
 
 @lru_cache(maxsize=256)
-def _host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
-    domain, _ = split_domain_port(host)
+def _host_is_allowed(host: bytes, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, allowed)
 
 

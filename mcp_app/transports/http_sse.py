@@ -32,36 +32,28 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.guard import check_scopes
-from mcp_app.transports.request import (
-    Receive,
-    Scope,
-    Send,
-    accepts,
-    headers_of,
-    read_post,
-    remember_request_id,
-)
+from mcp_app.transports.request import Request
 from mcp_app.transports.responses import COMMON_HEADERS, respond
 
 MESSAGE_PATH = "/message"
 
 
 class Sse:
-    """The ASGI application of `/sse`, behind the guard."""
+    """The endpoint `/sse`, behind the guard."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "GET":
+    async def __call__(self, request: Request) -> None:
+        if request.method != "GET":
             hint = f"This is HTTP+SSE, which begins with GET; Streamable HTTP is at {conf.resource_url}."
             raise errors.method_not_allowed("GET", hint)
-        headers = headers_of(scope)
-        if not accepts(headers, "text/event-stream"):
+        if not request.accepts("text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
         if self._runtime.is_draining:
             raise errors.shutting_down()
-        record, name, place = await self._open_or_resume(headers.get("last-event-id"), scope["user"])
+        last_event_id = request.headers.get("last-event-id")
+        record, name, place = await self._open_or_resume(last_event_id, request.principal)
         stream = self._runtime.streams.shared(record, name, place, self._runtime.calls.look_after)
 
         def name_event(event: Event) -> str:
@@ -71,9 +63,9 @@ class Sse:
         opening = framing.named_event(
             "endpoint",
             f"{record.id}.{event_id(name, place)}",
-            f"{quote(scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
+            f"{quote(request.scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
         )
-        await send_stream(self._runtime, scope, receive, send, stream, opening, name_event=name_event)
+        await send_stream(self._runtime, request, stream, opening, name_event=name_event)
 
     async def _open_or_resume(
         self, last_event_id: str | None, principal: Principal
@@ -98,40 +90,38 @@ class Sse:
 
 
 class Message:
-    """The ASGI application of `/message`, behind the guard."""
+    """The endpoint `/message`, behind the guard."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
+    async def __call__(self, request: Request) -> None:
+        if request.method != "POST":
             raise errors.method_not_allowed("POST")
-        headers = headers_of(scope)
-        session_ids = parse_qs(scope["query_string"].decode("latin-1")).get("sessionId")
+        session_ids = parse_qs(request.scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
             raise errors.HttpError(400, "The query parameter sessionId is needed.")
-        decoded = decode(await read_post(scope, receive, headers, check_accept=False), conf.max_body_values)
+        decoded = decode(await request.read_post(check_accept=False), conf.max_body_values)
         try:
             message = as_message(decoded)
         except MalformedAnswer as malformed:
-            record = await self._runtime.sessions.get_own(session_ids[0], scope["user"].owner)
+            record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
             await self._runtime.calls.client_requests.reject(record.id, malformed)
             raise
-        if isinstance(message, JSONRPCRequest):
-            remember_request_id(scope, message.id)
+        request.brings(message)
         if era.is_modern_by_meta(message):
             raise invalid_request("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
-        record = await self._runtime.sessions.get_own(session_ids[0], scope["user"].owner)
-        await check_scopes(self._runtime, scope["user"], message)
+        record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
+        await check_scopes(self._runtime, request.principal, message)
         calls, complete = self._runtime.calls, self._runtime.sessions.complete
         match message:
             case JSONRPCRequest(method="initialize"):
-                _, outcome = await initialize(calls, record, message, headers, store=complete)
+                _, outcome = await initialize(calls, record, message, request.headers, store=complete)
                 await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
                 try:
-                    exchange = calls.start(record, message, headers, stream=new_shared_stream())
+                    exchange = calls.start(record, message, request.headers, stream=new_shared_stream())
                 except TooManyCalls:
                     # On the stream, as after a refused POST the Python SDK waits for the answer all the same,
                     # and sends nothing more.
@@ -140,7 +130,7 @@ class Message:
                 else:
                     await calls.promise(record, exchange)
             case JSONRPCNotification():
-                await calls.notified(record, message, headers)
+                await calls.notified(record, message, request.headers)
             case _:
                 await calls.client_requests.deliver(record.id, message)
-        await respond(send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])
+        await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from mcp_types import RequestId
+from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
+from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
+from mcp_app.protocol.messages import Message
 from mcp_app.transports import errors
 
 Scope = MutableMapping[str, Any]
@@ -25,117 +27,169 @@ _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 _LARGE_BODY = 256 * 1024
 """Bytes from which on a body is worth a collection: reading it takes longer."""
 
-_HEADERS = "mcp.headers"
-_REQUEST_ID = "mcp.request_id"
-
-_LISTS = {"accept", "mcp-protocol-version"}
+_LISTS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are read as one list."""
 
+_LONGEST_NAME = 128
+"""Characters of what a client names that the log has."""
 
-def headers_of(scope: Scope) -> dict[str, str]:
-    """The request's headers, by lower-case name. Read once a request.
+
+class Headers(Mapping[str, str]):
+    """The headers of a request, by lower-case name; they become text only when they are asked for.
 
     Repeated `Accept` lines are one list (RFC 9110 §5.3), and so are protocol versions that contradict each
     other: no such list is a version. No other header here is a list: the first counts.
+
+    Args:
+        lines: As ASGI has them.
     """
-    headers: dict[str, str] | None = scope.get(_HEADERS)
-    if headers is None:
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])
-        }
-        if len(headers) < len(scope["headers"]):
-            for name in _LISTS & headers.keys():
-                lines = [line.decode("latin-1") for key, line in scope["headers"] if key == name.encode()]
-                headers[name] = ", ".join(dict.fromkeys(lines))
-        scope[_HEADERS] = headers
-    return headers
+
+    __slots__ = ("raw",)
+
+    def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
+        self.raw = dict(reversed(lines))
+        if len(self.raw) < len(lines):
+            for name in _LISTS:
+                if name in self.raw:
+                    self.raw[name] = b", ".join(dict.fromkeys(value for key, value in lines if key == name))
+
+    def __getitem__(self, name: str) -> str:
+        return self.raw[name.encode()].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name in self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.encode() in self.raw
 
 
-def remember_request_id(scope: Scope, request_id: RequestId) -> None:
-    """Note the JSON-RPC id of the request that was read, for whoever has to refuse it."""
-    scope[_REQUEST_ID] = request_id
+class Request:
+    """A request to an MCP endpoint, made by the guard, which lets only those through that have a principal.
 
-
-def request_id_of(scope: Scope) -> RequestId | None:
-    """The JSON-RPC id of the request, if one has been read."""
-    return scope.get(_REQUEST_ID)
-
-
-def accepts(headers: dict[str, str], media_type: str) -> bool:
-    """Whether a response of a media type is acceptable (RFC 9110 §12.5.1).
-
-    Without an Accept header anything is; an empty one is taken alike. The most specific range decides, and
-    of the quality values only zero matters.
+    Attributes:
+        scope: Of ASGI.
+        receive: Of ASGI.
+        send: Of ASGI.
+        headers: What the client sent.
+        principal: Whose request it is.
+        message_id: The JSON-RPC id of what is in its body, once that was read, for whoever has to refuse it.
     """
-    accept = headers.get("accept")
-    return not accept or _admits(accept, media_type)
 
+    __slots__ = ("headers", "message_id", "principal", "receive", "scope", "send")
 
-@lru_cache(maxsize=256)
-def _admits(accept: str, media_type: str) -> bool:
-    kind = media_type.split("/")[0]
-    quality: dict[str, bool] = {}
-    for part in accept.split(","):
-        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality[media_range] = not any(_ZERO.fullmatch(parameter) for parameter in parameters)
-    ranges = (media_type, f"{kind}/*", "*/*")
-    return next((quality[media_range] for media_range in ranges if media_range in quality), False)
+    principal: Principal
 
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.headers = Headers(scope["headers"])
+        self.message_id: RequestId | None = None
 
-async def read_body(scope: Scope, receive: Receive, headers: dict[str, str], limit: int) -> bytes:
-    """The request's body.
+    @property
+    def method(self) -> str:
+        return str(self.scope["method"])
 
-    Raises:
-        HttpError: The body is longer than `limit` bytes.
-        ClientDisconnected: The client left before it was complete.
-    """
-    declared = headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise errors.body_too_large(limit)
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        body += message.get("body", b"")
-        if len(body) > limit:
+    def belongs_to(self, principal: Principal) -> None:
+        """Note whose request it is, also for its line in the log."""
+        self.principal = principal
+        self._log(username=principal.person, client=principal.client_id)
+
+    def brings(self, message: Message) -> None:
+        """Note what is in its body, also for its line in the log."""
+        if isinstance(message, JSONRPCRequest):
+            self.message_id = message.id
+        if isinstance(message, JSONRPCRequest | JSONRPCNotification):
+            self._log(method=message.method)
+            if message.method == "tools/call":
+                tool = (message.params or {}).get("name")
+                if isinstance(tool, str):
+                    self._log(tool=tool)
+
+    def _log(self, **fields: str) -> None:
+        """Add to the line that the site writes of each request (`RequestLog`), if it does."""
+        said = self.scope.get("state", {}).get("log_fields")
+        if said is not None:
+            said.update({name: _shortened(text) for name, text in fields.items()})
+
+    def accepts(self, media_type: str) -> bool:
+        """Whether a response of a media type is acceptable (RFC 9110 §12.5.1).
+
+        Without an Accept header anything is; an empty one is taken alike. The most specific range decides,
+        and of the quality values only zero matters.
+        """
+        accept = self.headers.raw.get(b"accept")
+        return not accept or _admits(accept, media_type)
+
+    async def read_post(self, *, check_accept: bool = True) -> bytes:
+        """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
+
+        Raises:
+            HttpError: Wrong Content-Type or Accept, or a body that is too long.
+            ClientDisconnected: The client left before it was complete.
+        """
+        if not _is_json(self.headers.raw.get(b"content-type", b"")):
+            raise errors.HttpError(415, "The Content-Type must be application/json.")
+        if check_accept and not (self.accepts("application/json") and self.accepts("text/event-stream")):
+            raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
+        limit = conf.max_body_bytes
+        declared = self.headers.raw.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
             raise errors.body_too_large(limit)
-        if not message.get("more_body", False):
-            if len(body) > _LARGE_BODY:
-                _free_earlier_bodies()
-            return body
+        body = b""
+        while True:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise errors.body_too_large(limit)
+            if not message.get("more_body", False):
+                if len(body) > _LARGE_BODY:
+                    _free_earlier_bodies()
+                return body
 
-
-def _free_earlier_bodies() -> None:
-    """Collect garbage: a request that is over lies in reference cycles, and its body with it.
-
-    The collector counts objects, and a large body is one object like any other. Young garbage goes each
-    time; every eleventh time all, for what was not yet garbage when the young were looked at.
-    """
-    collections_of_the_young = gc.get_count()[2]
-    gc.collect(2 if collections_of_the_young >= 10 else 1)
+    async def until_disconnect(self) -> None:
+        """Return when the client has closed the connection, or the response is complete."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
 
 
 class ClientDisconnected(Exception):
     """The client left; there is nobody to answer."""
 
 
-async def until_disconnect(receive: Receive) -> None:
-    """Return when the client has closed the connection, or the response is complete."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+# What most clients send is the same each time, so verdicts are remembered by the bytes.
 
 
-async def read_post(
-    scope: Scope, receive: Receive, headers: dict[str, str], *, check_accept: bool = True
-) -> bytes:
-    """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
+@lru_cache(maxsize=256)
+def _is_json(content_type: bytes) -> bool:
+    return content_type.split(b";")[0].strip().lower() == b"application/json"
 
-    Raises:
-        HttpError: Wrong Content-Type or Accept, or a body that is too long.
+
+@lru_cache(maxsize=256)
+def _admits(accept: bytes, media_type: str) -> bool:
+    kind = media_type.split("/")[0]
+    quality: dict[str, bool] = {}
+    for part in accept.decode("latin-1").split(","):
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality[media_range] = not any(_ZERO.fullmatch(parameter) for parameter in parameters)
+    ranges = (media_type, f"{kind}/*", "*/*")
+    return next((quality[media_range] for media_range in ranges if media_range in quality), False)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+
+
+def _free_earlier_bodies() -> None:
+    """Collect garbage: a request that is over lies in reference cycles, and its body with it.
+
+    The collector counts objects, and a large body is one object like any other. Young garbage goes each
+    time. Every eleventh collection is a full one, for what was not yet garbage when the young were looked at.
     """
-    if headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise errors.HttpError(415, "The Content-Type must be application/json.")
-    if check_accept and not (accepts(headers, "application/json") and accepts(headers, "text/event-stream")):
-        raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
-    return await read_body(scope, receive, headers, conf.max_body_bytes)
+    collections_of_the_young = gc.get_count()[2]
+    gc.collect(2 if collections_of_the_young >= 10 else 1)

@@ -51,7 +51,7 @@ from mcp_app.sdk import (
 from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, once_begun, until_ended
 from mcp_app.transports.guard import check_scopes
-from mcp_app.transports.request import Receive, Scope, Send
+from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
 _LISTEN = "subscriptions/listen"
@@ -75,48 +75,41 @@ class Stateless:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: dict[str, str],
-        message: Message,
-    ) -> None:
+    async def __call__(self, request: Request, message: Message) -> None:
         if isinstance(message, JSONRPCNotification):
             # The revision defines none; they are acknowledged, and nothing waits for them.
-            await respond(send, 202, headers=COMMON_HEADERS)
+            await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("this revision has no responses of clients.")
-        route = self._route(scope, headers, message)
+        route = self._route(request, message)
         if message.method == _LISTEN and self._runtime.is_draining:
             raise errors.shutting_down()
-        await check_scopes(self._runtime, scope["user"], message)
+        await check_scopes(self._runtime, request.principal, message)
         if message.method == _LISTEN and message.params is not None:
             # Here, before anything keeps the request for as long as the stream is open.
             params = within_bounds(message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions)
             message = message.model_copy(update={"params": params})
-        call = StatelessCall(self._runtime, message, route, headers)
-        await self._serve(scope, receive, send, call)
+        call = StatelessCall(self._runtime, message, route, request.headers)
+        await self._serve(request, call)
 
-    def _route(self, scope: Scope, headers: dict[str, str], request: JSONRPCRequest) -> InboundModernRoute:
+    def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
-        lines = Headers(scope=scope)  # with those that come twice, which is refused
+        lines = Headers(raw=request.scope["headers"])  # with those that come twice, which is refused
         if duplicated := find_duplicated_routing_header(lines.items()):
             raise errors.header_mismatch(f"{duplicated} appears more than once.")
-        for name, value in scope["headers"]:
+        for name, value in request.scope["headers"]:
             if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
                 raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
         verdict = classify_inbound_request(
-            {"method": request.method, "params": request.params}, headers=headers
+            {"method": message.method, "params": message.params}, headers=request.headers
         )
         if isinstance(verdict, InboundLadderRejection):
             if verdict.code == HEADER_MISMATCH:
-                _refuse_mirrors(headers, request)
+                _refuse_mirrors(request.headers, message)
             raise _refusal(verdict.code, verdict.message, verdict.data)
-        if request.method == "tools/call":
-            params = request.params or {}
+        if message.method == "tools/call":
+            params = message.params or {}
             lookup = self._runtime.server.session_manager.app.get_tool_input_schema
             schema = lookup(params["name"]) if lookup and isinstance(params.get("name"), str) else None
             arguments = params.get("arguments")
@@ -124,7 +117,7 @@ class Stateless:
                 _refuse(validate_mcp_param_headers(schema, arguments or {}, lines))
         return verdict
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: StatelessCall) -> None:
+    async def _serve(self, request: Request, call: StatelessCall) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
         listens = call.method == _LISTEN
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
@@ -133,18 +126,16 @@ class Stateless:
         try:
             item = await call.next(_QUICK_SECONDS)
             if item is not None:
-                watcher = asyncio.create_task(
-                    until_ended(self._runtime, scope["user"], receive, listens=listens)
-                )
+                watcher = asyncio.create_task(until_ended(self._runtime, request, listens=listens))
                 watcher.add_done_callback(lambda done: _end(call, task, done))
             if item == framing.KEEP_ALIVE:
                 item = await call.next(conf.keep_alive_seconds)
             if item is None and call.refusal is not None:
                 raise call.refusal
             if item is None and call.answer is not None:
-                await respond(send, call.status, call.answer, [*JSON_HEADERS, *call.headers])
+                await respond(request.send, call.status, call.answer, [*JSON_HEADERS, *call.headers])
             else:
-                await _send_stream(send, call, item)
+                await _send_stream(request.send, call, item)
         finally:
             task.cancel()
             if watcher is not None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
-from mcp_app.auth.tokens import Principal
 from mcp_app.calls.call import SessionCall
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
@@ -24,16 +23,7 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.guard import check_scopes
-from mcp_app.transports.request import (
-    HeaderList,
-    Receive,
-    Scope,
-    Send,
-    accepts,
-    headers_of,
-    read_post,
-    remember_request_id,
-)
+from mcp_app.transports.request import HeaderList, Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error
 from mcp_app.transports.stateless import Stateless
 
@@ -49,78 +39,69 @@ MAX_BATCH = 100
 
 
 class StreamableHttp:
-    """The ASGI application behind the guard."""
+    """The endpoint, behind the guard."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._stateless = Stateless(runtime)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope)
-        if scope["method"] == "POST":
-            await self._post(scope, receive, send, headers)
+    async def __call__(self, request: Request) -> None:
+        if request.method == "POST":
+            await self._post(request)
             return
-        if era.is_modern(headers):
+        if era.is_modern(request.headers):
             raise errors.method_not_allowed("POST")
-        match scope["method"]:
+        match request.method:
             case "GET":
-                await self._get(scope, receive, send, headers)
+                await self._get(request)
             case "DELETE":
-                await self._delete(scope, send, headers)
+                await self._delete(request)
             case _:
                 raise errors.method_not_allowed("GET, POST, DELETE")
 
-    async def _post(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
-        principal: Principal = scope["user"]
+    async def _post(self, request: Request) -> None:
         decoded: Any = None
         message, fault = None, None
         try:
-            decoded = decode(await read_post(scope, receive, headers), conf.max_body_values)
+            decoded = decode(await request.read_post(), conf.max_body_values)
             message = None if isinstance(decoded, list) else as_message(decoded)
         except (errors.HttpError, InvalidMessage) as error:
             fault = error
-        if isinstance(message, JSONRPCRequest):
-            remember_request_id(scope, message.id)
-        is_modern = era.is_modern(headers, message)  # which comes first: its rules may be others
+        if message is not None:
+            request.brings(message)
+        is_modern = era.is_modern(request.headers, message)  # which comes first: its rules may be others
         if fault is not None:
             if isinstance(fault, MalformedAnswer) and not is_modern:
-                record = await self._session(headers, principal)
+                record = await self._session(request)
                 await self._runtime.calls.client_requests.reject(record.id, fault)
             raise fault
         if message is None:
             if is_modern:
                 as_message(decoded)  # which it is not
-            await self._batch(scope, receive, send, headers, decoded)
+            await self._batch(request, decoded)
             return
         if is_modern:
-            await self._stateless(scope, receive, send, headers, message)
+            await self._stateless(request, message)
             return
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
-            await self._initialize(send, message, headers, principal)
+            await self._initialize(request, message)
             return
-        await check_scopes(self._runtime, principal, message)
-        record = await self._session(headers, principal)
+        await check_scopes(self._runtime, request.principal, message)
+        record = await self._session(request)
         match message:
             case JSONRPCRequest():
-                exchange = self._runtime.calls.start(record, message, headers)
-                await exchange.wait(conf.stream_after_seconds)
-                await self._answer(scope, receive, send, record, exchange)
+                call = self._runtime.calls.start(record, message, request.headers)
+                await call.wait(conf.stream_after_seconds)
+                await self._answer(request, record, call)
             case JSONRPCNotification():
-                await self._runtime.calls.notified(record, message, headers)
-                await respond(send, 202, headers=COMMON_HEADERS)
+                await self._runtime.calls.notified(record, message, request.headers)
+                await respond(request.send, 202, headers=COMMON_HEADERS)
             case _:
                 await self._runtime.calls.client_requests.deliver(record.id, message)
-                await respond(send, 202, headers=COMMON_HEADERS)
+                await respond(request.send, 202, headers=COMMON_HEADERS)
 
-    async def _batch(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        headers: dict[str, str],
-        decoded: list[Any],
-    ) -> None:
-        record = await self._session(headers, scope["user"])
+    async def _batch(self, request: Request, decoded: list[Any]) -> None:
+        record = await self._session(request)
         if record.protocol_version != _BATCHES_REVISION:
             as_message(decoded)  # which it is not
         try:
@@ -129,93 +110,85 @@ class StreamableHttp:
             await self._runtime.calls.client_requests.reject(record.id, malformed)
             raise
         for message in messages:
-            era.is_modern(headers, message)  # which it is not
-            await check_scopes(self._runtime, scope["user"], message)
+            era.is_modern(request.headers, message)  # which it is not
+            await check_scopes(self._runtime, request.principal, message)
         calls = self._runtime.calls
-        exchanges: list[SessionCall] = []
+        running: list[SessionCall] = []
         calls.check_room(record, sum(isinstance(message, JSONRPCRequest) for message in messages))
         try:
             for message in messages:
                 match message:
                     case JSONRPCRequest():
-                        exchanges.append(calls.start(record, message, headers))
-                        await exchanges[-1].become_stream()
+                        running.append(calls.start(record, message, request.headers))
+                        await running[-1].become_stream()
                     case JSONRPCNotification():
-                        await calls.notified(record, message, headers)
+                        await calls.notified(record, message, request.headers)
                     case _:
                         await calls.client_requests.deliver(record.id, message)
         except BaseException:
-            for exchange in exchanges:
-                calls.abandon(record, exchange)  # a batch is refused as a whole
+            for call in running:
+                calls.abandon(record, call)  # a batch is refused as a whole
             raise
-        if not exchanges:
-            await respond(send, 202, headers=COMMON_HEADERS)
+        if not running:
+            await respond(request.send, 202, headers=COMMON_HEADERS)
             return
-        stream = self._reply_stream(record, exchanges)
-        owed = {exchange.stream: exchange.request_id for exchange in exchanges}
-        await send_stream(self._runtime, scope, receive, send, stream, framing.KEEP_ALIVE, owed=owed)
+        stream = self._reply_stream(record, running)
+        owed = {call.stream: call.request_id for call in running}
+        await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, owed=owed)
 
-    async def _initialize(
-        self, send: Send, request: JSONRPCRequest, headers: dict[str, str], principal: Principal
-    ) -> None:
+    async def _initialize(self, request: Request, message: JSONRPCRequest) -> None:
+        principal = request.principal
         try:
             record, outcome = await initialize(
                 self._runtime.calls,
                 self._runtime.sessions.new(principal.owner, principal.person, principal.client_id),
-                request,
-                headers,
+                message,
+                request.headers,
                 store=self._runtime.sessions.create,
             )
         except Exception as error:
             if (refusal := errors.from_exception(error)) is None:
                 raise
-            await respond_error(send, refusal, request.id)
+            await respond_error(request.send, refusal, message.id)
             return
         session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
-        await _respond(send, outcome.response(request.id), outcome.unavailable, session)
+        await _respond(request.send, outcome.response(message.id), outcome.unavailable, session)
 
-    async def _answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        record: SessionRecord,
-        exchange: SessionCall,
-    ) -> None:
+    async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
-        if exchange.answer is not None and not exchange.is_stream:
-            await _respond(send, exchange.answer, exchange.failure)
+        if call.answer is not None and not call.is_stream:
+            await _respond(request.send, call.answer, call.failure)
             return
-        if exchange.is_cancelled and not exchange.is_stream:
+        if call.is_cancelled and not call.is_stream:
             # A cancelled request gets no answer; this is how a response without one looks.
-            await respond(send, 200, headers=framing.STREAM_HEADERS)
+            await respond(request.send, 200, headers=framing.STREAM_HEADERS)
             return
-        await self._runtime.calls.promise(record, exchange)
-        stream = self._reply_stream(record, [exchange])
-        owed = {exchange.stream: exchange.request_id}
-        opening = _opening(record, exchange.stream, START)
-        await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
+        await self._runtime.calls.promise(record, call)
+        stream = self._reply_stream(record, [call])
+        owed = {call.stream: call.request_id}
+        opening = _opening(record, call.stream, START)
+        await send_stream(self._runtime, request, stream, opening, owed=owed)
 
-    def _reply_stream(self, record: SessionRecord, exchanges: Sequence[SessionCall]) -> ReplyStream:
+    def _reply_stream(self, record: SessionRecord, running: Sequence[SessionCall]) -> ReplyStream:
         """The stream that answers these, the first of which was registered first, from their beginning."""
         stream = self._runtime.streams.reply(
             record,
-            [exchange.stream for exchange in exchanges],
+            [call.stream for call in running],
             self._runtime.calls.look_after,
-            exchanges[0].begins_after,
+            running[0].begins_after,
         )
-        for exchange in exchanges:
-            exchange.answered_by(stream)
+        for call in running:
+            call.answered_by(stream)
         return stream
 
-    async def _get(self, scope: Scope, receive: Receive, send: Send, headers: dict[str, str]) -> None:
-        if not accepts(headers, "text/event-stream"):
+    async def _get(self, request: Request) -> None:
+        if not request.accepts("text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
         if self._runtime.is_draining:
             raise errors.shutting_down()
-        record = await self._session(headers, scope["user"])
+        record = await self._session(request)
         streams = self._runtime.streams
-        last_event_id = headers.get("last-event-id")
+        last_event_id = request.headers.get("last-event-id")
         stream: EventStream
         owed: dict[str, RequestId | None] | None = None
         if not last_event_id:
@@ -229,7 +202,7 @@ class StreamableHttp:
                 if not await self._runtime.log.is_over(record.id, *resumed):
                     raise errors.unknown_event_id()
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
-                await respond(send, 204, headers=COMMON_HEADERS)
+                await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, place = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
@@ -239,22 +212,22 @@ class StreamableHttp:
                 owed = {name: await self._runtime.calls.request_id_of(record, name)}
                 stream = streams.resumed_reply(record, name, place, self._runtime.calls.look_after)
         opening = _opening(record, name, place)
-        await send_stream(self._runtime, scope, receive, send, stream, opening, owed=owed)
+        await send_stream(self._runtime, request, stream, opening, owed=owed)
 
-    async def _delete(self, scope: Scope, send: Send, headers: dict[str, str]) -> None:
-        record = await self._session(headers, scope["user"])
+    async def _delete(self, request: Request) -> None:
+        record = await self._session(request)
         await self._runtime.sessions.end(record.id)
         logger.info("session ended by its client", extra={"session": record.id[:8]})
-        await respond(send, 204, headers=COMMON_HEADERS)
+        await respond(request.send, 204, headers=COMMON_HEADERS)
 
-    async def _session(self, headers: dict[str, str], principal: Principal) -> SessionRecord:
+    async def _session(self, request: Request) -> SessionRecord:
         """The session that a request names, if it is the requester's own."""
-        session_id = headers.get(_SESSION_ID)
+        session_id = request.headers.get(_SESSION_ID)
         if not session_id:
             raise errors.HttpError(
                 400, "The Mcp-Session-Id header is missing; send `initialize` first, whose answer has it."
             )
-        return await self._runtime.sessions.get_own(session_id, principal.owner)
+        return await self._runtime.sessions.get_own(session_id, request.principal.owner)
 
 
 async def _respond(send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
-from mcp_app.transports.request import headers_of
+from mcp_app.transports.request import Headers
 from tests.mcp_app.transports.support import LATEST, MODERN, Process, Session, request
 
 META = {
@@ -57,5 +57,5 @@ async def test_a_protocol_version_that_comes_twice_alike_is_served_in_a_session(
 
 
 async def test_of_any_other_header_the_first_line_counts() -> None:
-    scope = {"headers": [(b"host", b"first"), (b"accept", b"*/*"), (b"host", b"second")]}
-    assert headers_of(scope) == {"host": "first", "accept": "*/*"}
+    headers = Headers([(b"host", b"first"), (b"accept", b"*/*"), (b"host", b"second")])
+    assert headers == {"host": "first", "accept": "*/*"}

@@ -1,0 +1,69 @@
+"""What the line of a request says in the log: who called what."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from tests.mcp_app.transports.support import (
+    Process,
+    Session,
+    headers_for,
+    modern,
+    notification,
+    request,
+    tool_call,
+    within,
+)
+from tests.support.asgi import Http
+
+LOGGER = "everything_site.requests"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, LOGGER)
+    return caplog
+
+
+async def last(lines: pytest.LogCaptureFixture, http: Http) -> dict[str, Any]:
+    """The fields of the last line that are about MCP."""
+    task = http.responses[-1].task
+    assert task is not None
+    await within(task)
+    fields = [line.__dict__ for line in lines.records if line.name == LOGGER][-1]
+    return {name: fields[name] for name in ("method", "tool", "username", "client") if name in fields}
+
+
+async def test_a_call_names_its_tool_its_user_and_its_client(
+    one: Process, session: Session, lines: pytest.LogCaptureFixture
+) -> None:
+    who = {"username": "alice", "client": "client"}
+    await session.call(one, "echo", {"message": "x"})
+    assert await last(lines, one.http) == {"method": "tools/call", "tool": "echo", **who}
+    await (await modern(one, "tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}})).body()
+    assert await last(lines, one.http) == {"method": "tools/call", "tool": "add", **who}
+    await session.post(one, request("prompts/get", {"name": "simple_prompt"}))
+    assert await last(lines, one.http) == {"method": "prompts/get", **who}
+    await session.post(one, notification("notifications/initialized"))
+    assert await last(lines, one.http) == {"method": "notifications/initialized", **who}
+    await session.delete(one)
+    assert await last(lines, one.http) == who
+
+
+async def test_who_has_no_token_is_nobody(one: Process, lines: pytest.LogCaptureFixture) -> None:
+    await one.http.request("POST", headers=headers_for(None), body=b"{}")
+    assert await last(lines, one.http) == {}
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, 7, None, {}])
+async def test_what_a_client_names_is_bounded_and_only_text(
+    one: Process, session: Session, lines: pytest.LogCaptureFixture, name: Any
+) -> None:
+    await session.post(one, tool_call(name))
+    tool = (await last(lines, one.http)).get("tool")
+    assert (len(tool) < 200) if isinstance(name, str) else tool is None
+    await session.post(one, request("m" * 10_000))
+    assert len((await last(lines, one.http))["method"]) < 200
