@@ -63,7 +63,7 @@ async def test_what_a_client_names_is_bounded_and_only_text(
     one: Process, session: Session, lines: pytest.LogCaptureFixture, name: Any
 ) -> None:
     await session.post(one, tool_call(name))
-    tool = (await last(lines, one.http)).get("tool")
+    tool: Any = (await last(lines, one.http)).get("tool")
     assert (len(tool) < 200) if isinstance(name, str) else tool is None
     await session.post(one, request("m" * 10_000))
     assert len((await last(lines, one.http))["method"]) < 200
