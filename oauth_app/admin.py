@@ -1,4 +1,4 @@
-"""The admin of clients, consents and tokens: what there is, who uses it, and how to end it."""
+"""The admin of clients, consents and tokens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_acces
 
 
 class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Made by the flows and never by hand; ended by revoking, which keeps the traces of misuse."""
+    """Created by the OAuth flows only. Revoked rather than deleted, so that reuse can be detected."""
 
     list_select_related = ("user", "application")
     search_fields = ("user__username", "application__name", "application__client_id")
@@ -29,7 +29,7 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Not on pages of its own, but it goes with the client or the person to which it belongs."""
+        """Only as part of deleting the client or the user that it belongs to."""
         match = request.resolver_match
         own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
         if match is None or match.view_name.startswith(f"admin:{own_pages}"):
@@ -42,7 +42,7 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         families: list[uuid.UUID | None] = [_family(row) for row in queryset]
         end_families(families)
-        self.message_user(request, f"Access that came from {len(set(families))} consents has been withdrawn.")
+        self.message_user(request, f"Revoked everything that came from {len(set(families))} consents.")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"oauth_app.delete_{self.opts.model_name}")
@@ -61,7 +61,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "live_tokens",
         "last_used",
         "created",
-        "lapses",
+        "expires_at",
     )
     list_filter = ("registration_source", "client_type", "is_enabled", "is_resource_server", "created")
     search_fields = ("name", "client_id", "redirect_uris")
@@ -80,7 +80,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "cimd_expires_at",
         "created",
         "last_used",
-        "lapses",
+        "expires_at",
         "live_tokens",
     )
     readonly_fields = (
@@ -88,7 +88,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "cimd_expires_at",
         "created",
         "last_used",
-        "lapses",
+        "expires_at",
         "live_tokens",
     )
 
@@ -97,13 +97,13 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().get_queryset(request).annotate(live_token_count=Count("accesstoken", filter=live))
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A form that was opened before the client was disabled does not say that it is to be enabled."""
+        """A form that was opened before the client was disabled must not enable it again."""
         if db_field.name == "is_enabled":
             kwargs["show_hidden_initial"] = True
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
-        """A confidential client without a secret gets one, which is shown this one time."""
+        """Give a confidential client a secret if it has none; it is shown only once."""
         secret = None
         if not obj.is_public and not obj.client_secret:
             secret = obj.new_client_secret()
@@ -111,29 +111,29 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if change and "is_enabled" in form.changed_data:
             (obj.enable if obj.is_enabled else obj.disable)()
         if secret:
-            self.message_user(request, f"The secret of {obj}, which is shown only now: {secret}")
+            self.message_user(request, f"The secret of {obj}, which will not be shown again: {secret}")
 
     @admin.display(description="live tokens", ordering="live_token_count")
     def live_tokens(self, client: Any) -> int:
         return getattr(client, "live_token_count", 0)
 
-    @admin.display(description="lapses")
-    def lapses(self, client: Client) -> str:
-        """In the words of the other dates: the admin writes what a method returns as it is."""
+    @admin.display(description="expires")
+    def expires_at(self, client: Client) -> str:
+        """Formatted like the other dates: the admin shows what a method returns unchanged."""
         expires = client.expires if client.pk else None
         return "never" if expires is None else localize(timezone.localtime(expires))
 
-    @admin.action(description="Withdraw all access of the selected clients", permissions=["change"])
+    @admin.action(description="Revoke all access of the selected clients", permissions=["change"])
     def withdraw_access(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         for client in queryset:
             end_access(application=client)
-        self.message_user(request, "The access has been withdrawn.")
+        self.message_user(request, "The access of the selected clients has been revoked.")
 
     @admin.action(description="Disable the selected clients", permissions=["change"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
         for client in queryset:
             client.disable()
-        self.message_user(request, "The clients are disabled, and their access has been withdrawn.")
+        self.message_user(request, "The clients have been disabled, and their access revoked.")
 
 
 class GrantAdmin(_ReadOnlyAdmin):

@@ -1,7 +1,7 @@
-"""/authorize: who is there, what does the client want, and does the person agree?
+"""/authorize: the authorization endpoint and its consent page (RFC 6749 §3.1).
 
-Nothing is granted by a GET. The consent form posts to the very URL that was shown. It carries the decision
-and the further scopes that the person ticked, so that what is granted is what was read.
+A GET grants nothing. The consent form posts to the URL of the page itself, with the decision and the extra
+scopes that were ticked, so that exactly what was shown is granted.
 """
 
 from __future__ import annotations
@@ -40,34 +40,34 @@ log = logging.getLogger("oauth_app")
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
 MAX_URL_LENGTH = 12_000
-"""The URL travels inside another one while a person signs in, and servers take 16 KB at the most."""
+"""The URL is a parameter of another one during sign-in, and servers accept 16 KB at most."""
 
 FATAL_ERRORS = {
-    "Missing client_id parameter.": "The application did not say who it is.",
+    "Missing client_id parameter.": "The application did not identify itself.",
     "Invalid client_id parameter value.": (
         "This application is not registered here, or its registration has expired. "
         "Disconnect it from this server and connect it again."
     ),
     "Missing redirect URI.": (
-        "The application registered several addresses, and did not say to which of them to send you back."
+        "The application registered several addresses, and did not say which one to send you back to."
     ),
     "Mismatching redirect URI.": (
-        "The application wants to send you to an address that it did not register. "
+        "The application asked to send you to an address that it did not register. "
         "Nothing was granted, and you were not sent there."
     ),
 }
 
 
-DESCRIPTIONS = {
+ERROR_DESCRIPTIONS = {
     "invalid_scope": f"The scopes of this server are: {', '.join(SCOPES)}.",
     "unsupported_response_type": "response_type must be code.",
     "unauthorized_client": "response_type must be code.",
 }
-"""What oauthlib leaves undescribed; for the client, or for the person where the client cannot be told."""
+"""Descriptions of errors that oauthlib leaves undescribed."""
 
 
 class QueryOnlyBackend(OAuthLibCore):
-    """The authorization request is the URL; the body holds the person's decision only."""
+    """Reads the authorization request from the URL only; the body is the decision of the person."""
 
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
         return []
@@ -79,18 +79,18 @@ class AuthorizeView(BaseAuthorizationView):
     http_method_names = ["get", "post"]
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        """A parameter without a value is one that is left out (RFC 6749 §3.1)."""
+        """Treat parameters without a value as omitted (RFC 6749 §3.1)."""
         query = request.META.get("QUERY_STRING", "")
         request.META["QUERY_STRING"] = "&".join(said for said in query.split("&") if said.partition("=")[2])
         request.GET = QueryDict(request.META["QUERY_STRING"])
         super().setup(request, *args, **kwargs)
 
     def handle_no_permission(self) -> HttpResponse:
-        """Nobody is signed in, and nobody is asked to for a request that would be refused anyway.
+        """Ask the person to sign in, unless the request would be rejected anyway.
 
-        What is wrong is said on a page: until somebody has signed in, no redirect goes to an address that
-        any client can register (RFC 9700 §4.11.2). A client that is known by a URL is judged afterwards,
-        since no stranger makes this server fetch the document.
+        Errors are shown on a page: before sign-in there are no redirects to addresses that any client can
+        register (RFC 9700 §4.11.2). Clients known by a URL are checked after the sign-in, since anonymous
+        visitors must not be able to make this server fetch documents.
         """
         if "none" in self.request.GET.get("prompt", "").split():
             return self.get(self.request)
@@ -141,9 +141,9 @@ class AuthorizeView(BaseAuthorizationView):
             )
         except OAuthToolkitError as error:
             return self.error_response(error, self._client(request))
-        # oauthlib and the toolkit have encoded the registered URI anew; only their parameters are taken.
-        answered = parse_qsl(urlsplit(location).query)
-        parameters = [(name, value) for name, value in answered if name in redirects.RESPONSE_PARAMETERS]
+        # oauthlib and the toolkit re-encode the registered URI; use only the parameters that they added.
+        added = parse_qsl(urlsplit(location).query)
+        parameters = [(name, value) for name, value in added if name in redirects.RESPONSE_PARAMETERS]
         return self._send_back(credentials["redirect_uri"], parameters, self._client(request))
 
     def error_response(
@@ -153,25 +153,27 @@ class AuthorizeView(BaseAuthorizationView):
         if isinstance(error, FatalClientError) or application is None:
             return self._error_page(error)
         self._log_refusal(error)
-        oauth_error.description = oauth_error.description or DESCRIPTIONS.get(oauth_error.error, "")
+        oauth_error.description = oauth_error.description or ERROR_DESCRIPTIONS.get(oauth_error.error, "")
         return self._send_back(oauth_error.redirect_uri, oauth_error.twotuples, application)
 
     def _send_back(
         self, redirect_uri: str, parameters: list[tuple[str, str]], client: Client | None
     ) -> HttpResponse:
-        """Answer the client by a redirect that says who answers (RFC 9207), on errors too."""
+        """Redirect to the client with the `iss` parameter (RFC 9207), also for errors."""
         said = [(name, value) for name, value in parameters if name != "iss"]
         url = redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
         return self.redirect(url, client)
 
     def _error_page(self, error: OAuthToolkitError) -> HttpResponse:
-        """Tell the person, and nobody else."""
+        """Show the error to the person, without a redirect to the client."""
         self._log_refusal(error)
         client_id = self.request.GET.get("client_id", "")
         if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
             reason = cimd.why_unknown(client_id)
         else:
-            description = error.oauthlib_error.description or DESCRIPTIONS.get(error.oauthlib_error.error, "")
+            description = error.oauthlib_error.description or ERROR_DESCRIPTIONS.get(
+                error.oauthlib_error.error, ""
+            )
             reason = FATAL_ERRORS.get(description, description)
         context = {"reason": reason, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
@@ -183,22 +185,22 @@ class AuthorizeView(BaseAuthorizationView):
         )
 
     def _authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
-        """The scopes and credentials of a request that is all right.
+        """The scopes and credentials of a valid request.
 
         Raises:
-            OAuthToolkitError: It is not.
+            OAuthToolkitError: The request is invalid.
         """
         client_id = request.GET.get("client_id", "")
         self._refuse_unreadable(request)
         if _is_signed_in(request) and is_cimd_client_id(client_id):
-            _know_by_url(client_id, request)
+            _fetch_metadata_document(client_id, request)
         try:
             scopes, credentials = self.validate_authorization_request(request)
         except ValueError as error:
-            raise FatalClientError(error=OAuth2Error("The request is not readable.")) from error
+            raise FatalClientError(error=OAuth2Error("The request is malformed.")) from error
         for name in ("code_challenge", "code_challenge_method", "response_mode"):
             if len(request.GET.getlist(name)) > 1:
-                raise _refusal(credentials, "invalid_request", f"{name} is given more than once.")
+                raise _refusal(credentials, "invalid_request", f"{name} must not be repeated.")
         if request.GET.get("response_mode", "query") != "query":
             raise _refusal(credentials, "invalid_request", "response_mode must be query.")
         if credentials.get("code_challenge_method") != "S256" or not S256_CHALLENGE.fullmatch(
@@ -206,16 +208,22 @@ class AuthorizeView(BaseAuthorizationView):
         ):
             raise _refusal(credentials, "invalid_request", "PKCE with the method S256 is required.")
         if len(credentials["state"] or "") > MAX_STATE_LENGTH:
-            raise _refusal(credentials | {"state": None}, "invalid_request", "The state is too long.")
+            raise _refusal(
+                credentials | {"state": None},
+                "invalid_request",
+                f"state must not be longer than {MAX_STATE_LENGTH} characters.",
+            )
         asked = filter(None, request.GET.getlist("resource"))
         if resources.unknown(asked, conf.resource_urls):
-            raise _refusal(credentials, "invalid_target", "This server issues tokens for no such resource.")
+            raise _refusal(
+                credentials, "invalid_target", "This server does not issue tokens for that resource."
+            )
         return scopes, credentials
 
     def _refuse_unreadable(self, request: HttpRequest) -> None:
-        """Raise FatalClientError for a request that the database or other servers would stumble over."""
+        """Raise FatalClientError for a request that the database or proxies cannot handle."""
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
-            raise FatalClientError(error=OAuth2Error("The request holds a null character."))
+            raise FatalClientError(error=OAuth2Error("The request contains a null character."))
         if len(request.get_full_path()) > MAX_URL_LENGTH:
             raise FatalClientError(error=OAuth2Error("The request is too long."))
 
@@ -245,23 +253,23 @@ def _is_signed_in(request: HttpRequest) -> bool:
 
 
 def _further(scopes: list[str]) -> list[str]:
-    """The scopes that a person may grant besides those that the client asks for.
+    """The scopes that a person may grant beyond those that the client requests.
 
-    Many clients never ask for more when a tool needs it. RFC 6749 §3.3 lets the person decide on the scope;
-    the token response says what was granted.
+    Many clients never request more when a tool needs it. RFC 6749 §3.3 allows the person to change the
+    scope; the token response says what was granted.
     """
     return [scope for scope in FURTHER_SCOPES if scope not in scopes]
 
 
-def _know_by_url(client_id: str, request: HttpRequest) -> None:
-    """Fetch the metadata document of a client that is not known, or not known lately."""
+def _fetch_metadata_document(client_id: str, request: HttpRequest) -> None:
+    """Fetch the metadata document of a client if it is unknown or its copy has expired."""
     client = Client.objects.filter(client_id=client_id).first()
     if client is None or (client.cimd_expires_at is not None and client.cimd_expires_at < timezone.now()):
         resolve_cimd_application(client_id, request)
 
 
 def _refusal(credentials: dict[str, Any], error: str, description: str | None = None) -> OAuthToolkitError:
-    """An error that the client is told by a redirect."""
+    """An error that is reported to the client by a redirect."""
     return OAuthToolkitError(
         error=CustomOAuth2Error(error, description, state=credentials["state"]),
         redirect_uri=credentials["redirect_uri"],

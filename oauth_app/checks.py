@@ -1,4 +1,4 @@
-"""System checks: each mistake in the configuration that a person can make, with a stable id."""
+"""System checks of the configuration, with stable ids."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"{name} must be an https URL without query, fragment or trailing slash, not {url!r}.",
-                    hint="Clients compare it to the letter. http works on localhost only.",
+                    hint="Clients compare it character by character. http works on localhost only.",
                     id=check_id,
                 )
             )
@@ -83,7 +83,7 @@ def check_rate_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Daphne is hardly ever what ends TLS; without the setting all clients have the proxy's address."""
+    """TLS is usually terminated by a proxy; without the setting all clients have its address."""
     if conf.issuer.startswith("https:") and conf.rate_limits and not conf.trusted_proxies:
         return [
             Warning(
@@ -97,18 +97,18 @@ def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security)
 def check_toolkit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """The toolkit's own settings on which this application relies."""
+    """Settings of django-oauth-toolkit on which this app relies."""
     wrong = []
     if not oauth2_settings.COMPLIANT_BCP_RFC9700_TOKEN_STORAGE:
         wrong.append("COMPLIANT_BCP_RFC9700_TOKEN_STORAGE must be True: tokens are kept as checksums")
     if not oauth2_settings.COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS:
-        wrong.append("COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS must be True: the metadata promises it")
+        wrong.append("COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS must be True: the metadata announces it")
     if oauth2_settings.PKCE_REQUIRED is not True:
         wrong.append("PKCE_REQUIRED must be True")
     if conf.issuer != oauth2_settings.OIDC_ISS_ENDPOINT:
         wrong.append("OIDC_ISS_ENDPOINT must be AUTH_SERVER_URL")
     if set(oauth2_settings.SCOPES) != set(SCOPES):
-        wrong.append("SCOPES must be those of oauth_app.conf")
+        wrong.append("SCOPES must be those of oauth_app.scopes")
     if conf.access_seconds != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
         wrong.append("ACCESS_TOKEN_EXPIRE_SECONDS must be OAUTH_ACCESS_SECONDS")
     return [Error(f"OAUTH2_PROVIDER: {sentence}.", id="oauth_app.E005") for sentence in wrong]

@@ -1,7 +1,7 @@
 """Clients known by the URL of their metadata document (draft-ietf-oauth-client-id-metadata-document).
 
-The toolkit fetches, guards and keeps the documents. Here: who may cause a fetch, and what the
-documents of real clients need before the toolkit accepts them.
+The toolkit fetches and caches the documents, safe from SSRF. This module decides who may cause a fetch, and
+adapts the documents of real clients so that the toolkit accepts them.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ MAX_FETCHES = 16
 
 Fetch = Callable[[str], tuple[dict[str, Any], int]]
 _LONGEST_SHOWN = 300
-_OF_THE_ANSWER = ("client_id document ", "client_id URL ")
+_ABOUT_THE_RESPONSE = ("client_id document ", "client_id URL ")
 
 
 class DocumentError(CIMDError):
-    """A document that cannot be used; the message may be shown to the person who signs in."""
+    """A document that cannot be used; its message may be shown to the person."""
 
 
-# Methods of keys and certificates. PKCE and the redirect URI bind such a client like any public one.
+# Authentication by keys or certificates. Such clients are treated as public ones, protected by PKCE.
 KEY_METHODS = frozenset({"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"})
 
 
 class SignedInPermission:
-    """Only a signed-in person's visit to /authorize may make this server fetch a stranger's URL.
+    """Only signed-in users may make this server fetch a URL that anybody can choose, and only at /authorize.
 
-    That view asks with Django's request. All the other endpoints resolve clients with oauthlib's,
-    which stands for no person.
+    That view passes Django's request. The other endpoints resolve clients with oauthlib's request, which
+    has no user.
     """
 
     def has_permission(self, request: Any, client_id: str) -> bool:
         return isinstance(request, HttpRequest) and request.user.is_authenticated
 
 
-class FreePlacePermission:
-    """With all places taken no fetch is begun: its failure would count against a URL that may be fine."""
+class CapacityPermission:
+    """Starts no fetch while too many are running: the failure would be remembered for this URL."""
 
     def has_permission(self, request: Any, client_id: str) -> bool:
         return not NormalisingFetcher.is_busy()
 
 
 class NormalisingFetcher(SafeMetadataFetcher):
-    """Accepts the documents of VS Code (many grants) and ChatGPT (private_key_jwt).
+    """Accepts the documents of VS Code (many grant types) and ChatGPT (private_key_jwt), and limits the time.
 
-    The toolkit's time-out is for each read: a server that sends a byte now and then would hold a worker
-    for as long as it likes. Here the whole fetch has an end.
+    The toolkit does not bound DNS and slow responses together: a server that sends a byte now and then could
+    block a worker. Here the whole fetch has a time-out.
     """
 
     _runner = TimeoutRunner(threads=MAX_FETCHES)
@@ -71,10 +71,10 @@ class NormalisingFetcher(SafeMetadataFetcher):
         return cls._runner.is_full
 
     def fetch(self, client_id: str) -> tuple[dict[str, Any], int]:
-        """The document at the URL, and for how many seconds it may be kept.
+        """The document at the URL, and for how many seconds it may be cached.
 
         Raises:
-            CIMDError: It cannot be read or accepted; `why_unknown` knows the reason until it is tried again.
+            CIMDError: It cannot be fetched or accepted. `why_unknown` explains it until the next attempt.
         """
         try:
             return self._fetch(client_id, super().fetch)
@@ -91,33 +91,35 @@ class NormalisingFetcher(SafeMetadataFetcher):
         try:
             document, max_age = self._runner.run(fetch, client_id, timeout=seconds)
         except TimeoutError:
-            raise DocumentError("it did not arrive in time") from None
+            raise DocumentError("it was not received in time") from None
         except Busy:
             raise DocumentError("too many documents are being fetched") from None
         except RecursionError:
             raise DocumentError("it is nested too deeply") from None
         except UnicodeError:
-            raise DocumentError("its host is not a name") from None
+            raise DocumentError("its host name is invalid") from None
         if document.get("client_id") != client_id:
-            raise DocumentError("its client_id is not the URL at which it is")
+            raise DocumentError("its client_id is not its own URL")
         return normalised(document), max_age
 
 
 def why_unknown(client_id: str) -> str:
-    """Why a client that presents itself by a URL is not let in, in words for the person who signs in."""
+    """Why a client that identifies itself by a URL is rejected, explained to the person who signs in."""
     url = iri_to_uri(client_id)[:_LONGEST_SHOWN]
     if Client.objects.filter(client_id=client_id).exists():
         return f"The application at {url} is disabled here."
     if not oauth2_settings.CIMD_ENABLED:
         return (
-            f"The application presents itself by a URL, {url}, and this server does not read such documents. "
+            f"The application identifies itself by a URL, {url}, which is not supported by this server. "
             "Disconnect it from this server and connect it again: it can register itself instead."
         )
     failure = cache.get(_failure_key(client_id))
     if failure is None:
-        return f"The application presents itself by a URL, {url}, which this server has not read. Try again."
+        return (
+            f"The application identifies itself by a URL, {url}, which has not been fetched yet. Try again."
+        )
     return (
-        "The application presents itself by a URL, and this server could not read the document there: "
+        "The application identifies itself by a URL, and this server could not read the document there: "
         f"{url}: {failure}. Connecting again does not help until that has changed. Whoever runs this server "
         "can let it reach that address, or set CLIENT_ID_METADATA_DOCUMENTS=false, so that applications "
         "register themselves instead."
@@ -129,31 +131,32 @@ def _failure_key(client_id: str) -> str:
 
 
 def _shown(error: CIMDError) -> str:
-    """The reason without what the network here looks like: which names resolve, and to which addresses.
+    """The reason, without details of the network: which names resolve, and to which addresses.
 
-    What the toolkit says of an answer is shown: answers come from public addresses only. The log has it all.
+    Only what the toolkit says about a response is shown, since responses come from public addresses. Should
+    its wording change, the generic sentence is shown. The log has the full message.
     """
     text = str(error)
     if isinstance(error, DocumentError):
         return text
-    if text.startswith(_OF_THE_ANSWER):
+    if text.startswith(_ABOUT_THE_RESPONSE):
         return f"the {text}"
     return "its host has no public address that this server can reach, or does not answer there"
 
 
 def normalised(document: dict[str, Any]) -> dict[str, Any]:
-    """What this server needs of a document, checked by the rules of a registration.
+    """The members of a document that this server uses, validated like a registration.
 
     Raises:
-        DocumentError: It cannot be accepted.
+        DocumentError: The document cannot be accepted.
     """
     method = document.get("token_endpoint_auth_method")
     if method is None or (isinstance(method, str) and method in KEY_METHODS):
         method = "none"
     if method != "none":
-        raise DocumentError("a metadata document cannot share a secret")
+        raise DocumentError("token_endpoint_auth_method must be none: a public document cannot hold a secret")
     if "client_secret" in document or "client_secret_expires_at" in document:
-        raise DocumentError("a metadata document must not hold a secret")
+        raise DocumentError("it must not contain a client secret")
     try:
         metadata = client_metadata.read(document | {"token_endpoint_auth_method": method})
     except MetadataError as error:

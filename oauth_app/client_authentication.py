@@ -1,4 +1,4 @@
-"""What a client presents of itself at /token, /revoke and /introspect (RFC 6749 §2.3)."""
+"""The credentials of a client at /token, /revoke and /introspect (RFC 6749 §2.3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oauthlib.common import Request
 
 
 class Presented(NamedTuple):
-    """Who a client says it is, and its proof; public clients have none."""
+    """A client id and a secret; public clients have no secret."""
 
     client_id: str | None
     secret: str | None
@@ -19,11 +19,11 @@ class Presented(NamedTuple):
 
 NOTHING = Presented(None, None)
 UNREADABLE = Presented(None, "")
-"""An attempt that is not understood must fail; it must not pass for a public client."""
+"""Malformed credentials must fail, and not count as those of a public client."""
 
 
 def presented(request: Request) -> Presented:
-    """The client id and secret of the Authorization header, else of the body."""
+    """The client id and secret from the Authorization header, or else from the body."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         basic = _basic(credentials)
@@ -40,5 +40,5 @@ def _basic(credentials: str) -> Presented:
     client_id, colon, secret = (unquote_plus(part) for part in text.partition(":"))
     if not colon or "\0" in client_id:
         return UNREADABLE
-    # Public clients send an empty password: RFC 6749 §2.3.1 lets them leave the secret out when it is empty.
+    # Public clients send an empty password: an empty secret may be omitted (RFC 6749 §2.3.1).
     return Presented(client_id, secret or None)

@@ -1,7 +1,7 @@
-"""Who is asking? The address by which clients are counted: pure functions, which know no Django.
+"""The client address for rate limits. Pure functions, without Django.
 
-Anyone can write `X-Forwarded-For`. Each proxy appends the address that it was called from, so with N
-proxies of ours in front the last N entries are to be trusted, and the first of those is the client's.
+Anyone can send `X-Forwarded-For`. Each proxy appends the address that it was called from, so behind N trusted
+proxies the last N entries can be trusted, and the first of those is the client.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ import ipaddress
 
 UNKNOWN = "unknown"
 _IPV6_CUSTOMER = 64
-"""One customer has at least that much of a network, and could use another address for each request."""
+"""A customer gets at least a /64, and could use another address for each request."""
 
 
 def client_address(remote: str, forwarded: str, proxies: int) -> str:
-    """The address to count a client by.
+    """The address by which to count requests.
 
     Args:
         remote: Where the connection comes from; empty for a Unix socket.
         forwarded: The X-Forwarded-For header.
-        proxies: How many proxies of ours a request passes.
+        proxies: How many trusted proxies a request passes.
     """
     if proxies:
         entries = [entry.strip() for entry in forwarded.split(",") if entry.strip()]
-        # With fewer entries than proxies the request came by another way; nobody vouches for any of them.
-        vouched = normalised(entries[-proxies]) if len(entries) >= proxies else None
-        if vouched is not None:
-            return vouched
+        # With fewer entries than proxies, the request did not pass all of them: trust no entry.
+        trusted = normalised(entries[-proxies]) if len(entries) >= proxies else None
+        if trusted is not None:
+            return trusted
     return normalised(remote) or UNKNOWN
 
 
 def normalised(text: str) -> str | None:
-    """An address as it is counted: without a port, IPv6 by its network; None when it is none."""
+    """An address without port, for IPv6 its /64 network; None if it is not an address."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:

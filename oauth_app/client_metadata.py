@@ -1,7 +1,7 @@
-"""What a client says of itself, read with care: the same for RFC 7591 and metadata documents.
+"""Validates client metadata, of a registration (RFC 7591) or of a metadata document (CIMD).
 
-Grant types, response types and scopes that are not served here are dropped rather than refused
-(RFC 7591 §2 allows it, and real clients rely on it). Everything else that is wrong is refused.
+Unsupported grant types, response types and scopes are ignored, as RFC 7591 §2 allows and real clients expect.
+Any other invalid value is rejected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESPONSE_TYPES = ["code"]
 
 
 class MetadataError(Exception):
-    """Metadata that cannot be accepted; `code` is the error of RFC 7591 §3.2.2."""
+    """Invalid metadata; `code` is the error code of RFC 7591 §3.2.2."""
 
     def __init__(self, description: str, code: str = "invalid_client_metadata") -> None:
         super().__init__(description)
@@ -36,7 +36,7 @@ class ClientMetadata:
     application_type: str
 
     def apply(self, client: Client) -> None:
-        """Make it the client's own; what is not said anew falls back to its default (RFC 7592 §2.2)."""
+        """Set the fields of the client; omitted metadata is reset to its default (RFC 7592 §2.2)."""
         client.name = self.name
         client.redirect_uris = " ".join(self.redirect_uris)
         client.auth_method = self.auth_method
@@ -48,10 +48,10 @@ class ClientMetadata:
 
 
 def read(document: Any) -> ClientMetadata:
-    """The metadata of a registration request.
+    """The validated metadata of a registration request.
 
     Raises:
-        MetadataError: It cannot be accepted.
+        MetadataError: The metadata is invalid.
     """
     if not isinstance(document, dict):
         raise MetadataError("The request must be a JSON object.")
@@ -59,12 +59,12 @@ def read(document: Any) -> ClientMetadata:
     grant_types = _strings(document, "grant_types", ["authorization_code"])
     if "authorization_code" not in grant_types:
         raise MetadataError(
-            "grant_types must contain authorization_code: no other way to a token exists here."
+            "grant_types must contain authorization_code, the only grant that gives a first token here."
         )
     response_types = _strings(document, "response_types", RESPONSE_TYPES)
     if "code" not in response_types:
         raise MetadataError("response_types must contain code.")
-    _string(document, "scope", "")  # any client may ask for each scope, so nothing of it is kept
+    _string(document, "scope", "")  # every client may request any scope, so it is not stored
     method = _string(document, "token_endpoint_auth_method", Client.AuthMethod.BASIC)
     if method not in Client.AuthMethod.values:
         raise MetadataError(
@@ -85,7 +85,7 @@ def _redirect_uris(document: dict[str, Any]) -> list[str]:
     unique = list(dict.fromkeys(uris))
     if len(unique) > conf.max_redirect_uris:
         raise MetadataError(
-            f"redirect_uris holds more than {conf.max_redirect_uris} URIs.", "invalid_redirect_uri"
+            f"redirect_uris must not have more than {conf.max_redirect_uris} URIs.", "invalid_redirect_uri"
         )
     for uri in unique:
         if fault := redirects.fault(uri, conf.custom_schemes):
@@ -94,16 +94,16 @@ def _redirect_uris(document: dict[str, Any]) -> list[str]:
 
 
 def _application_type(document: dict[str, Any], redirect_uris: list[str]) -> str:
-    """As said, else as the redirect URIs show: a program on a computer, or a site."""
+    """As given, or else inferred from the redirect URIs."""
     native = any(urlsplit(uri).scheme != "https" for uri in redirect_uris)
-    said = _string(document, "application_type", Client.Kind.NATIVE if native else Client.Kind.WEB)
-    if said not in Client.Kind.values:
+    given = _string(document, "application_type", Client.Kind.NATIVE if native else Client.Kind.WEB)
+    if given not in Client.Kind.values:
         raise MetadataError("application_type must be web or native.")
-    return said
+    return given
 
 
 def _string(document: dict[str, Any], name: str, default: str) -> str:
-    """A member that is a string; null counts as not said."""
+    """A member that must be a string; null counts as absent."""
     value = document.get(name)
     if value is None:
         return default

@@ -1,4 +1,4 @@
-"""/connections: which applications a person has let in, and the way to put them out again."""
+"""/connections: the applications that have access to an account, and how to revoke it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger("oauth_app")
 
 @dataclass
 class Connection:
-    """One application that holds access in a person's name."""
+    """An application that has access to the account of a person."""
 
     client: Client
     last_renewed: datetime
@@ -40,20 +40,20 @@ class Connection:
         return sanitized(self.client.display_name)
 
     @property
-    def places(self) -> list[str]:
-        """Where it is published, or else where it sends people back to: what tells namesakes apart."""
+    def hosts(self) -> list[str]:
+        """Where it is published, or else its redirect hosts: to distinguish applications of one name."""
         if is_cimd_client_id(self.client.client_id):
             return [urlsplit(self.client.client_id).netloc]
         return sorted({redirects.shown_host(uri) for uri in self.client.redirect_uris.split()})
 
     @property
-    def may(self) -> list[str]:
-        """Its scopes in words, in the order of the consent page."""
-        return [words for scope, words in SCOPES.items() if scope in self.scopes]
+    def permissions(self) -> list[str]:
+        """What its scopes allow, in the order of the consent page."""
+        return [text for scope, text in SCOPES.items() if scope in self.scopes]
 
 
 def connections(user: AbstractBaseUser) -> list[Connection]:
-    """Who holds access in the name of this person, the latest first."""
+    """The applications that have access to this account, the most recent first."""
     now = timezone.now()
     live: list[Iterable[AccessToken | RefreshToken]] = [
         AccessToken.objects.filter(user=user, expires__gt=now).select_related("application"),
@@ -74,7 +74,7 @@ def connections(user: AbstractBaseUser) -> list[Connection]:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The list, and the two decisions that it offers."""
+    """The list, with buttons to revoke access and to sign out."""
     here = reverse("oauth_app:connections")
     if not request.user.is_authenticated:
         return conf.sign_in(request, here)
@@ -84,7 +84,7 @@ def page(request: HttpRequest) -> HttpResponse:
         logout(request)
         return HttpResponseRedirect("/")
     client = request.POST.get("client", "")
-    if client.isdecimal() and len(client) < 19:  # more digits than any key has
+    if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))
         log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
     return HttpResponseRedirect(here)

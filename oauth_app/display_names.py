@@ -1,4 +1,4 @@
-"""Names that strangers chose for their clients, made harmless before anyone reads them."""
+"""Sanitizes client names, which anybody can choose, before they are displayed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import unicodedata
 
 MAX_LENGTH = 100
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols that are drawn as nothing: a name of them would look like none."""
+"""Letters and symbols without a visible glyph: a name of these would look empty."""
 
 
 def sanitized(name: str) -> str:
-    """The name without control, direction and other invisible characters, on one line, not too long.
+    """The name without control, bidirectional and other invisible characters, on one line, shortened.
 
-    Markup is left alone: templates escape it. Direction marks could make a page say something else.
+    Markup is kept: templates escape it. Bidirectional controls could reorder the text of a page.
     """
     visible = (" " if char.isspace() else char for char in name if char.isspace() or _is_visible(char))
     return " ".join("".join(visible).split())[:MAX_LENGTH].strip()

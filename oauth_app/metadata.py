@@ -1,6 +1,6 @@
-"""The well-known document of the authorization server (RFC 8414).
+"""Authorization server metadata (RFC 8414).
 
-Every URL comes from the settings, so that no Host header can change what a client reads.
+All URLs come from the settings, so that a forged Host header cannot change them.
 """
 
 from __future__ import annotations

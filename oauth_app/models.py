@@ -1,8 +1,8 @@
-"""What the authorization server keeps: clients, and what people granted them.
+"""Clients, consents and tokens.
 
-All models of django-oauth-toolkit are swapped together, since they refer to one another. Codes,
-tokens and secrets are kept as checksums only. One consent starts a *family*: its code, and every
-access and refresh token that descends from it. A family ends as a whole.
+All models of django-oauth-toolkit are swapped together, since they refer to one another. Codes, tokens and
+secrets are stored as checksums only. A consent starts a *family*: its code, and all access and refresh tokens
+derived from it. A family is revoked as a whole.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from oauth_app.signals import one_access_withdrawn, send_access_withdrawn
 
 
 class Client(AbstractApplication):
-    """An OAuth client: registered by itself (RFC 7591), known by its URL (CIMD), or made by hand."""
+    """An OAuth client: registered dynamically (RFC 7591), known by its URL (CIMD), or made in the admin."""
 
     class AuthMethod(models.TextChoices):
-        """How the client proves itself at the token endpoint."""
+        """How the client authenticates at the token endpoint."""
 
         NONE = "none", "none (public)"
         BASIC = "client_secret_basic"
@@ -51,7 +51,7 @@ class Client(AbstractApplication):
         default=AbstractApplication.GRANT_AUTHORIZATION_CODE,
         editable=False,
     )
-    # A checksum. The toolkit's own field would hash slowly, or keep the secret readable.
+    # A checksum: the field of the toolkit would use a slow hash, or store the secret readable.
     client_secret = models.CharField(max_length=64, blank=True, default="", editable=False)
     hash_client_secret = models.BooleanField(default=False, editable=False)
     registration_token = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -60,10 +60,10 @@ class Client(AbstractApplication):
     )
     application_type = models.CharField(max_length=16, choices=Kind.choices, default=Kind.WEB)
     is_enabled = models.BooleanField(
-        "enabled", default=True, help_text="A client that is not enabled loses all access at once."
+        "enabled", default=True, help_text="Disabling a client revokes all its access at once."
     )
     is_resource_server = models.BooleanField(
-        "resource server", default=False, help_text="May ask at /introspect what a token is worth."
+        "resource server", default=False, help_text="May introspect tokens at /introspect."
     )
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -75,14 +75,14 @@ class Client(AbstractApplication):
         ]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write the client, but `is_enabled` only for a new one or where `update_fields` names it.
+        """Save the client, but `is_enabled` only if it is new or `update_fields` names it.
 
-        So a copy that was loaded before the client was disabled cannot enable it again, be it a change of its
-        registration or a fetched metadata document. `enable` and `disable` are the ways to change it.
+        So an instance that was loaded before the client was disabled cannot enable it again, for example a
+        change of its registration. Use `enable` and `disable` to change it.
 
         Raises:
-            IntegrityError: The client has been deleted since it was loaded. (Django says DatabaseError, which
-                the toolkit's fetch of a metadata document does not expect.)
+            IntegrityError: The client has been deleted since it was loaded. (Django raises DatabaseError,
+                which the toolkit does not expect when it saves a metadata document.)
         """
         if not self._state.adding and not kwargs.get("force_insert") and kwargs.get("update_fields") is None:
             unwritten = {"is_enabled", *self.get_deferred_fields()}
@@ -100,13 +100,13 @@ class Client(AbstractApplication):
         self.save(update_fields=["is_enabled", "updated"])
 
     def disable(self) -> None:
-        """Withdraw all access of the client, for good: enabling it again brings none of it back."""
+        """Disable the client and revoke all its access; enabling it again does not restore the access."""
         self.is_enabled = False
         self.save(update_fields=["is_enabled", "updated"])
 
     @property
     def get_absolute_url(self) -> Any:
-        """Absent: the toolkit's is a page that is not served here.
+        """Removed: the page of the toolkit is not served here.
 
         `view_on_site = False` in the admin would hide the link only: `/admin/r/<content type>/<pk>/` would
         still call the toolkit's method, whose NoReverseMatch is a 500. For a model without the attribute
@@ -120,9 +120,9 @@ class Client(AbstractApplication):
 
     @property
     def expires(self) -> datetime | None:
-        """When the registration lapses, unless it is used.
+        """When the registration expires if it is not used before.
 
-        One made by hand never does. Nor does one known by a URL, whose document is read anew instead.
+        Clients made in the admin never expire, nor do those known by a URL, whose document is refetched.
         """
         if self.registration_source != self.RegistrationSource.DCR:
             return None
@@ -135,9 +135,9 @@ class Client(AbstractApplication):
     def clean(self) -> None:
         faults: dict[str, Any] = {}
         uris = self.redirect_uris.split()
-        if not uris and not self.is_resource_server:  # which asks, and is never redirected to
+        if not uris and not self.is_resource_server:  # never redirected to
             faults["redirect_uris"] = ValidationError(
-                "A client needs a redirect URI, to which people are sent back; a resource server needs none."
+                "A client needs a redirect URI, unless it is only a resource server."
             )
         elif refused := [
             (uri, fault) for uri in uris if (fault := redirects.fault(uri, conf.custom_schemes))
@@ -146,7 +146,7 @@ class Client(AbstractApplication):
         elif uris:
             super().clean()
         if self.is_public and self.is_resource_server:
-            faults["is_resource_server"] = ValidationError("A public client cannot prove who it is.")
+            faults["is_resource_server"] = ValidationError("A public client cannot authenticate itself.")
         if faults:
             raise ValidationError(faults)
 
@@ -154,7 +154,7 @@ class Client(AbstractApplication):
         return ["https", "http", *conf.custom_schemes]
 
     def redirect_uri_allowed(self, uri: str) -> bool:
-        """Whether it is one of the registered URIs, and of a scheme that is allowed still."""
+        """Whether the URI is registered, and its scheme is still allowed."""
         is_allowed = urlsplit(uri).scheme in self.get_allowed_schemes()
         return is_allowed and redirects.matches(uri, self.redirect_uris.split())
 
@@ -162,7 +162,7 @@ class Client(AbstractApplication):
         return self.is_enabled and (self.expires is None or timezone.now() < self.expires)
 
     def new_client_secret(self) -> str:
-        """A new secret, which replaces the old one; shown to the client once."""
+        """Replace the secret, and return the new one, which is shown only once."""
         secret = new_secret()
         self.client_secret = checksum(secret)
         return secret
@@ -171,14 +171,14 @@ class Client(AbstractApplication):
         return is_secret(secret, self.client_secret)
 
     def new_registration_token(self) -> str:
-        """A new RFC 7592 registration access token, which replaces the old one."""
+        """Replace the registration access token (RFC 7592), and return the new one."""
         token = new_secret()
         self.registration_token = checksum(token)
         return token
 
 
 class Grant(AbstractGrant):
-    """A consent, and the code that was given for it. Kept after use, to notice a second use.
+    """A consent and its authorization code. Kept after use, to detect reuse.
 
     `code` holds the checksum of the code.
     """
@@ -191,8 +191,8 @@ class Grant(AbstractGrant):
 
 
 class AccessTokens(models.QuerySet["AccessToken"]):
-    def working(self) -> AccessTokens:
-        """Those that open the door: not expired, of an active user and an enabled client."""
+    def valid(self) -> AccessTokens:
+        """Valid tokens: not expired, of an active user and an enabled client."""
         return self.select_related("user", "application").filter(
             expires__gt=timezone.now(), user__is_active=True, application__is_enabled=True
         )
@@ -207,14 +207,14 @@ class AccessToken(AbstractAccessToken):
         pass
 
     def revoke(self) -> None:
-        """End the whole family: what remained of it could mint the next access token."""
+        """Revoke the whole family: its refresh token could otherwise get another access token."""
         end_families([self.family])
         if self.pk:
             AccessToken.objects.filter(pk=self.pk).delete()
 
 
 class RefreshToken(AbstractRefreshToken):
-    """A refresh token. `superseded` by the next one it works on for a grace period; `revoked` never."""
+    """A refresh token. If `superseded`, it stays valid for a grace period; if `revoked`, it does not."""
 
     scope = models.TextField(blank=True)
     expires = models.DateTimeField(default=timezone.now)
@@ -233,18 +233,18 @@ class RefreshToken(AbstractRefreshToken):
 
 
 class IDToken(AbstractIDToken):
-    """Unused, as there is no OpenID Connect here; the toolkit wants it swapped with the others."""
+    """Unused, since there is no OpenID Connect; the toolkit requires it to be swapped with the others."""
 
     class Meta(AbstractIDToken.Meta):
         pass
 
 
 def end_families(families: list[uuid.UUID | None]) -> None:
-    """Withdraw all that these consents gave: unused codes, refresh tokens, access tokens."""
+    """Revoke everything derived from these consents: unused codes, refresh tokens and access tokens."""
     known = [family for family in families if family is not None]
     now = timezone.now()
     with transaction.atomic(), one_access_withdrawn():
-        # Locked in one order everywhere, so that two withdrawals never wait for each other.
+        # Always locked in the same order, so that two revocations cannot deadlock.
         refresh_tokens = RefreshToken.objects.filter(token_family__in=known)
         list(refresh_tokens.select_for_update().order_by("pk").values_list("pk"))
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
@@ -254,7 +254,7 @@ def end_families(families: list[uuid.UUID | None]) -> None:
 
 
 def end_access(**of: Any) -> None:
-    """Withdraw everything `of` a user, of a client, or of a user from a client (`application=`)."""
+    """Revoke everything of a user (`user=`), of a client (`application=`), or of a user at a client."""
     families: set[uuid.UUID | None] = set()
     families.update(Grant.objects.filter(used=None, **of).values_list("family", flat=True))
     families.update(AccessToken.objects.filter(**of).values_list("family", flat=True))

@@ -1,4 +1,4 @@
-"""Registrations that nobody needs any more: which ones, and why."""
+"""Finds client registrations that are no longer used."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from django.utils import timezone
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
 
-LAPSED = "lapsed"
+EXPIRED = "expired"
 NEVER_USED = "never used"
 
 
 def prunable(never_used_for: timedelta) -> QuerySet[Client]:
-    """Clients that made themselves known, hold no access, and lapsed or were never used for so long.
+    """Clients without any access that have expired, or have not been used since they were created.
 
-    Clients made by hand never go. One that holds access stays, whatever the dates say; so does one known by
-    its URL that somebody disabled, as it would come back enabled.
+    Excluded are clients created in the admin, and disabled clients known by a URL, which would otherwise come
+    back enabled.
+
+    Args:
+        never_used_for: The minimum age of clients that were never used.
     """
     now = timezone.now()
     mine = {"application": OuterRef("pk")}
@@ -30,12 +33,12 @@ def prunable(never_used_for: timedelta) -> QuerySet[Client]:
         | Exists(RefreshToken.objects.filter(expires__gt=now, revoked=None, **mine))
         | Exists(Grant.objects.filter(expires__gt=now, used=None, **mine))
     )
-    lapsed = Q(since__lt=now - timedelta(seconds=conf.client_seconds))
+    expired = Q(since__lt=now - timedelta(seconds=conf.client_seconds))
     never_used = Q(last_used=None, created__lt=now - never_used_for)
     return (
         Client.objects.exclude(registration_source=Client.RegistrationSource.MANUAL)
         .annotate(since=Coalesce(F("last_used"), F("created")))
-        .filter(lapsed | never_used)
+        .filter(expired | never_used)
         .exclude(holds_access)
         .exclude(registration_source=Client.RegistrationSource.CIMD, is_enabled=False)
         .order_by("pk")
@@ -43,7 +46,7 @@ def prunable(never_used_for: timedelta) -> QuerySet[Client]:
 
 
 def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
-    """Each of them for a reader: who it is, and why it goes."""
+    """A description of each client, with the reason why it can be deleted."""
     long_ago = timezone.now() - timedelta(seconds=conf.client_seconds)
     for client in clients.iterator():
         yield {
@@ -52,5 +55,5 @@ def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
             "source": client.registration_source,
             "created": client.created.isoformat(timespec="seconds"),
             "last_used": client.last_used.isoformat(timespec="seconds") if client.last_used else None,
-            "reason": LAPSED if (client.last_used or client.created) < long_ago else NEVER_USED,
+            "reason": EXPIRED if (client.last_used or client.created) < long_ago else NEVER_USED,
         }

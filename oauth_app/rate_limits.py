@@ -1,7 +1,7 @@
 """Rate limits of the endpoints that anyone may call, counted in Redis for all processes together.
 
-They protect the server from floods, and nobody's secrets: those cannot be guessed. So when Redis cannot
-be reached everybody is let through.
+They protect the server from floods, and not secrets, which cannot be guessed. So while Redis is unavailable,
+nothing is limited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("oauth_app")
 REDIS_SECONDS = 0.5
 """How long Redis may take to answer."""
 OUTAGE_SECONDS = 5.0
-"""How long Redis is left alone after it did not answer, so that an outage slows nobody down."""
+"""How long Redis is not tried again after a failure, so that an outage does not slow down requests."""
 
 
 class Limiter:
@@ -42,25 +42,25 @@ class Limiter:
         options: dict[str, Any] = {
             "socket_timeout": REDIS_SECONDS,
             "socket_connect_timeout": REDIS_SECONDS,
-            # Once, over a new connection, when the server at the old one has become a replica.
+            # Retry once on a new connection, if the server has become a replica.
             "retry": Retry(NoBackoff(), 1, supported_errors=(ReadOnlyError,)),
         }
         scheme, _, rest = redis_url.partition("://")
         url = f"redis+unix://{rest}" if scheme == "unix" else redis_url
         storage = RedisStorage(url, key_prefix="oauth:limits", wrap_exceptions=True, **options)
         self._window = MovingWindowRateLimiter(storage)
-        self._away_until = float("-inf")
+        self._retry_at = float("-inf")
 
     def seconds_to_wait(self, limit: RateLimitItem, endpoint: str, address: str) -> int:
-        """Count a request; 0 when it may pass, else after how many seconds the next one may."""
-        if time.monotonic() < self._away_until:
+        """Count a request. Returns 0 if it is allowed, else the seconds until the next one is."""
+        if time.monotonic() < self._retry_at:
             return 0
         try:
             if self._window.hit(limit, endpoint, address):
                 return 0
             reset = self._window.get_window_stats(limit, endpoint, address).reset_time
         except StorageError as error:
-            self._away_until = time.monotonic() + OUTAGE_SECONDS
+            self._retry_at = time.monotonic() + OUTAGE_SECONDS
             log.error("rate limiting disabled: Redis unavailable", extra={"reason": str(error)})
             return 0
         return max(1, math.ceil(reset - time.time()))
@@ -68,12 +68,12 @@ class Limiter:
 
 @lru_cache(maxsize=4)
 def limiter(redis_url: str) -> Limiter:
-    """This process's limiter; connected at its first use."""
+    """The limiter of this process; it connects at its first use."""
     return Limiter(redis_url)
 
 
 def rate_limited(endpoint: str, view: View) -> View:
-    """The view, for as many requests from one address as OAUTH_RATE_LIMITS allows."""
+    """The view, limited to the requests per address that OAUTH_RATE_LIMITS allows."""
 
     @wraps(view)
     def rate_limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -98,7 +98,7 @@ def rate_limited(endpoint: str, view: View) -> View:
 
 
 def _too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
-    sentence = f"Too many requests come from your address. Try again in {wait} seconds."
+    sentence = f"There are too many requests from your address. Try again in {wait} seconds."
     if endpoint == "authorize":  # a person reads it
         context = {"reason": sentence, "error": "too_many_requests"}
         return render(request, "oauth_app/error.html", context, status=429)

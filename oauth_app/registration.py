@@ -1,7 +1,7 @@
-"""/register: clients that register themselves (RFC 7591) and look after it (RFC 7592).
+"""/register: dynamic client registration (RFC 7591) and its management (RFC 7592).
 
-The toolkit's views take any grant type, keep the registration token among the access tokens, and
-leave out half of the answer, by functions that are private to them; these views replace them.
+These views replace those of the toolkit, which accept any grant type, store registration tokens among the
+access tokens, omit half of the response, and have no hooks to change that.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class RegisterView(_RegistrationView):
         token = client.new_registration_token()
         client.save()
         _log("client registered", client)
-        return JsonResponse(_answer(client, token, secret), status=201)
+        return JsonResponse(_response(client, token, secret), status=201)
 
 
 class ManageView(_RegistrationView):
@@ -60,10 +60,10 @@ class ManageView(_RegistrationView):
     has_lost_access = False
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer while the registration is locked: of two changes at once, the second sees the first."""
+        """Handle the request while the row is locked, so that a concurrent change sees this one."""
         with transaction.atomic():
             response = self._dispatch(request, *args, **kwargs)
-        if self.has_lost_access:  # not under the lock: /token locks tokens before it touches their client
+        if self.has_lost_access:  # without the lock: /token locks tokens before their client
             end_access(application=self.client)
         return response
 
@@ -72,13 +72,13 @@ class ManageView(_RegistrationView):
         client = (
             Client.objects.select_for_update(no_key=True)
             .filter(
-                client_id=kwargs["client_id"].replace("\0", ""),  # which no database can look for
+                client_id=kwargs["client_id"].replace("\0", ""),  # which PostgreSQL rejects
                 registration_source=Client.RegistrationSource.DCR,
             )
             .first()
         )
         if token is None or client is None or not is_secret(token, client.registration_token):
-            response = refusal("invalid_token", "The registration access token is not valid here.", 401)
+            response = refusal("invalid_token", "The registration access token is invalid.", 401)
             response["WWW-Authenticate"] = 'Bearer error="invalid_token"'
             return response
         if not client.is_enabled:
@@ -87,10 +87,10 @@ class ManageView(_RegistrationView):
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, client_id: str) -> HttpResponse:
-        return JsonResponse(_answer(self.client, self.token))
+        return JsonResponse(_response(self.client, self.token))
 
     def put(self, request: HttpRequest, client_id: str) -> HttpResponse:
-        """Replace the metadata. A new way to authenticate brings a new secret, and ends old access."""
+        """Replace the metadata. A change between public and confidential revokes all access."""
         document = _document(request)
         self._refuse_another_identity(document)
         metadata = client_metadata.read(document)
@@ -105,18 +105,18 @@ class ManageView(_RegistrationView):
         self.client.save()
         self.has_lost_access = was_public != self.client.is_public
         _log("client changed", self.client)
-        return JsonResponse(_answer(self.client, token, secret))
+        return JsonResponse(_response(self.client, token, secret))
 
     def _refuse_another_identity(self, document: Any) -> None:
-        """What a client says of who it is must be so; it cannot choose a secret (RFC 7592 §2.2)."""
-        said = document if isinstance(document, dict) else {}
-        if said.get("client_id", self.client.client_id) != self.client.client_id:
-            raise MetadataError("client_id is not that of this client.")
-        secret = said.get("client_secret")
+        """The client id and secret, if given, must be those of the client (RFC 7592 §2.2)."""
+        given = document if isinstance(document, dict) else {}
+        if given.get("client_id", self.client.client_id) != self.client.client_id:
+            raise MetadataError("client_id must be that of this client.")
+        secret = given.get("client_secret")
         if secret is not None and not (
             isinstance(secret, str) and secret.isascii() and is_secret(secret, self.client.client_secret)
         ):
-            raise MetadataError("client_secret is not that of this client.")
+            raise MetadataError("client_secret must be that of this client.")
 
     def delete(self, request: HttpRequest, client_id: str) -> HttpResponse:
         self.client.delete()
@@ -138,12 +138,12 @@ def _document(request: HttpRequest) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise MetadataError("The request is not JSON.") from None
+        raise MetadataError("The request must be valid JSON.") from None
 
 
-def _answer(client: Client, token: str, secret: str | None = None) -> dict[str, Any]:
-    """The registration as it is kept (RFC 7591 §3.2.1): no null members, times as whole seconds."""
-    answer: dict[str, Any] = {
+def _response(client: Client, token: str, secret: str | None = None) -> dict[str, Any]:
+    """The registration response (RFC 7591 §3.2.1), without null members and with times in whole seconds."""
+    document: dict[str, Any] = {
         "client_id": client.client_id,
         "client_id_issued_at": int(client.created.timestamp()),
         "redirect_uris": client.redirect_uris.split(),
@@ -156,12 +156,12 @@ def _answer(client: Client, token: str, secret: str | None = None) -> dict[str, 
         "registration_client_uri": f"{conf.issuer}/register/{client.client_id}",
     }
     if client.name:
-        answer["client_name"] = client.name
+        document["client_name"] = client.name
     if secret:
-        answer["client_secret"] = secret
+        document["client_secret"] = secret
     if not client.is_public and client.expires:
-        answer["client_secret_expires_at"] = int(client.expires.timestamp())
-    return answer
+        document["client_secret_expires_at"] = int(client.expires.timestamp())
+    return document
 
 
 def _log(event: str, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Resource servers: the clients that may ask at /introspect what a token is worth."""
+"""Resource servers: clients that may introspect tokens."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ MIN_SECRET_LENGTH = 32
 
 
 class Refused(Exception):
-    """The client cannot be made a resource server; the message says why."""
+    """The client cannot become a resource server; the message says why."""
 
 
 def ensure(client_id: str, secret: str) -> Client:
-    """The resource server of this name, with this secret, made unless it is there.
+    """Get or create the resource server with this id, and set its secret.
 
     Raises:
-        Refused: The secret can be guessed, or the name belongs to a client that registered itself.
+        Refused: The secret is too short, or the id belongs to a client of another kind.
     """
     if len(secret) < MIN_SECRET_LENGTH:
         raise Refused(f"The secret of a resource server needs at least {MIN_SECRET_LENGTH} characters.")

@@ -1,7 +1,7 @@
-"""RFC 8707: the resource that a token is for. There is exactly one, and every token is bound to it.
+"""Resource indicators (RFC 8707). There is one resource, and every token is bound to it.
 
-The resource has two names, the URLs of its endpoints: a client names the one that it uses. A request may name
-either; the token is bound to the first (RFC 8707 §2 lets a server map what is asked for to an audience).
+It has two URLs, those of its endpoints, and a request may name either. The token is always bound to the
+first: RFC 8707 §2 allows a server to map the requested resource to an audience.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 
 
 def is_resource(value: str, resource_url: str) -> bool:
-    """Whether `value` names the resource; case of scheme and host, and one trailing slash, are forgiven."""
+    """Whether `value` names the resource; ignoring the case of scheme and host, and one trailing slash."""
     return _canonical(value) == _canonical(resource_url)
 
 
 def unknown(values: Iterable[str], resource_urls: Collection[str]) -> list[str]:
-    """Those of the requested resources that are none of ours."""
+    """The requested resources that are not served here."""
     return [value for value in values if not any(is_resource(value, url) for url in resource_urls)]
 
 

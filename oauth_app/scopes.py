@@ -1,4 +1,4 @@
-"""What a person can grant, in the words of the consent page."""
+"""The scopes, with their descriptions on the consent page."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ PROTOCOL_SCOPE = "mcp"
 ADMIN_SCOPE = "mcp:admin"
 
 SCOPES = {
-    PROTOCOL_SCOPE: "Use the tools, resources and prompts of this server in your name",
-    ADMIN_SCOPE: "Use the tools that look into the server itself, such as the versions it is made of",
+    PROTOCOL_SCOPE: "Use the tools, resources and prompts of this server on your behalf",
+    ADMIN_SCOPE: "Use the tools that inspect the server itself, such as its versions",
     "offline_access": "Stay connected while you are away",
 }
 
 FURTHER_SCOPES = (ADMIN_SCOPE,)
-"""What the consent page offers besides what a client asks for; `offline_access` would grant nothing more."""
+"""Scopes that the consent page offers in addition; `offline_access` would not allow anything more."""
 
 
 def completed(asked: Iterable[str]) -> list[str]:
-    """What to grant for the scopes that a request names: each once, and the one that every request needs.
+    """The requested scopes without duplicates, and the one that every request needs.
 
-    Without that one a token would be good for nothing. Spaces between scopes may be doubled: some clients
-    join an empty list with others. RFC 6749 §3.3 lets the server change the scope, since its answer says so.
+    Without that one a token would be useless. Extra spaces are accepted: some clients join an empty list with
+    others. RFC 6749 §3.3 allows the server to change the scope, since the response tells the client.
     """
     named = dict.fromkeys(" ".join(asked).split())
     return list(named) if PROTOCOL_SCOPE in named else [PROTOCOL_SCOPE, *named]

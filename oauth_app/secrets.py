@@ -1,6 +1,6 @@
-"""Tokens, codes and client secrets: random, shown once, kept only as a SHA-256 checksum.
+"""Tokens, codes and client secrets: random, shown once, and stored as a SHA-256 checksum.
 
-They have full entropy, so that a fast hash is as good as a slow one and costs no time at /token.
+They have full entropy, so a fast hash is as secure as a slow one.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from django.utils.crypto import constant_time_compare
 
 
 def new_secret() -> str:
-    """A value that cannot be guessed: 256 bits."""
+    """A random value of 256 bits."""
     return secrets.token_urlsafe(32)
 
 
 def checksum(value: str) -> str:
-    """What is kept of a secret; the very value that django-oauth-toolkit calls `token_checksum`."""
+    """The stored form of a secret; the same as `token_checksum` of django-oauth-toolkit."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
 def is_secret(value: str, kept: str) -> bool:
-    """Whether `kept` is the checksum of `value`; an empty one matches nothing."""
+    """Whether `kept` is the checksum of `value`; an empty checksum matches nothing."""
     return bool(kept) and constant_time_compare(checksum(value), kept)

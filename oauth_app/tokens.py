@@ -1,4 +1,4 @@
-"""/token, /revoke and /introspect: what clients and resource servers call (RFC 6749, 7009, 7662)."""
+"""/token, /revoke and /introspect (RFC 6749, 7009, 7662)."""
 
 from __future__ import annotations
 
@@ -46,30 +46,30 @@ SINGLE_PARAMETERS = frozenset(
         "token_type_hint",
     }
 )
-"""Parameters that may stand in a request once (RFC 6749 §3.2); `resource` may be repeated (RFC 8707 §2)."""
+"""Parameters that must not be repeated (RFC 6749 §3.2); `resource` may be (RFC 8707 §2)."""
 
-DESCRIPTIONS = {
-    "invalid_client": "The client is unknown here, or did not authenticate in the way that it registered.",
-    "invalid_scope": "A refresh cannot ask for a scope that was not granted; send the person to /authorize.",
+ERROR_DESCRIPTIONS = {
+    "invalid_client": "The client is unknown, or did not authenticate by its registered method.",
+    "invalid_scope": "A refresh cannot extend the granted scope; send the person to /authorize.",
     "unsupported_grant_type": "grant_type must be authorization_code or refresh_token.",
 }
-GRANT_DESCRIPTIONS = {
+INVALID_GRANT_DESCRIPTIONS = {
     "authorization_code": (
-        "The code is unknown, has expired or was used before; or it was given to another client or for "
-        "another redirect_uri; or code_verifier does not fit the code_challenge."
+        "The code is unknown, expired or already used, was issued to another client or for another "
+        "redirect_uri, or code_verifier does not match the code_challenge."
     ),
     "refresh_token": (
-        "The refresh token is unknown, has expired, was revoked or replaced, or was given to another client."
+        "The refresh token is unknown, expired, revoked or replaced, or was issued to another client."
     ),
 }
-"""What `invalid_grant` may mean. Which of them it is would tell a thief what the stolen thing is worth."""
+"""What `invalid_grant` can mean. The exact reason would tell a thief about the stolen code or token."""
 
 
 class FormBackend(OAuthLibCore):
-    """Reads the form of a request, and answers every error with a description."""
+    """Reads form parameters, and adds a description to every error."""
 
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
-        """The parameters; one without a value is one that is left out (RFC 6749 §3.2)."""
+        """The parameters. Those without a value are treated as omitted (RFC 6749 §3.2)."""
         body = [(name, value) for name, values in request.POST.lists() for value in values if value]
         return [(name, " ".join(completed([value])) if name == "scope" else value) for name, value in body]
 
@@ -89,12 +89,12 @@ def _described(body: str, grant_type: str = "") -> str:
     answer = json.loads(body) if body else {}
     if "error" not in answer or answer.get("error_description"):
         return body
-    description = DESCRIPTIONS.get(answer["error"]) or GRANT_DESCRIPTIONS.get(grant_type)
+    description = ERROR_DESCRIPTIONS.get(answer["error"]) or INVALID_GRANT_DESCRIPTIONS.get(grant_type)
     return json.dumps(answer | {"error_description": description}) if description else body
 
 
 class _ReadableFormMixin(View):
-    """Refuses what oauthlib and the database would stumble over, in the words of RFC 6749 §5.2."""
+    """Rejects requests that oauthlib or the database cannot handle, by an error of RFC 6749 §5.2."""
 
     oauthlib_backend_class = FormBackend
     http_method_names = ["post"]
@@ -102,20 +102,20 @@ class _ReadableFormMixin(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             form = request.POST
-        except (BadRequest, MultiPartParserError, SuspiciousOperation):  # too large is suspicious, too
-            return refusal("invalid_request", "The form cannot be read, or is too large.")
+        except (BadRequest, MultiPartParserError, SuspiciousOperation):  # including too large
+            return refusal("invalid_request", "The form is malformed or too large.")
         if any("\0" in value for values in form.lists() for value in values[1]):
-            return refusal("invalid_request", "A parameter holds a null character.")
+            return refusal("invalid_request", "A parameter contains a null character.")
         if request.META.get("QUERY_STRING"):
-            return refusal("invalid_request", "Parameters belong into the body.")
+            return refusal("invalid_request", "Parameters must be in the body, not in the URL.")
         if request.method == "POST" and request.content_type not in FORM_TYPES:
             return refusal("invalid_request", "The request must be application/x-www-form-urlencoded.")
         for name in sorted(SINGLE_PARAMETERS):
             if sum(map(bool, form.getlist(name))) > 1:
-                return refusal("invalid_request", f"{name} is given more than once.")
+                return refusal("invalid_request", f"{name} must not be repeated.")
         response = super().dispatch(request, *args, **kwargs)
         response["Cache-Control"] = "no-store"
-        if response.status_code == 401:  # clients authenticate by Basic here (RFC 6749 §5.2)
+        if response.status_code == 401:  # RFC 6749 §5.2
             response["WWW-Authenticate"] = BASIC_CHALLENGE
         return response
 
@@ -124,7 +124,7 @@ class TokenView(_ReadableFormMixin, ToolkitTokenView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not any(request.POST.getlist("grant_type")):
             return refusal("invalid_request", "grant_type is missing.")
-        with transaction.atomic():  # the locks on code and refresh token last until the new pair is kept
+        with transaction.atomic():  # keep the row locks until the new tokens are saved
             return self.authorization_flow_token_response(request)
 
 
@@ -133,26 +133,28 @@ class RevokeView(_ReadableFormMixin, ToolkitRevokeView):
 
 
 class IntrospectView(_ReadableFormMixin, OAuthLibMixin, View):
-    """Only for resource servers: a client must not learn what other clients' tokens are worth."""
+    """For resource servers only: clients must not learn about the tokens of other clients."""
 
     def post(self, request: HttpRequest) -> HttpResponse:
         core = self.get_oauthlib_core()
-        asking = Request(
+        oauth_request = Request(
             "/introspect", "POST", urlencode(core.extract_body(request)), core.extract_headers(request)
         )
-        if not core.server.request_validator.authenticate_client(asking):
-            return refusal("invalid_client", "Only known resource servers may ask.", status=401)
-        if not asking.client.is_resource_server:
-            log.warning("introspection denied", extra={"client": asking.client.client_id})
-            return refusal("unauthorized_client", "Only resource servers may ask.", status=403)
+        if not core.server.request_validator.authenticate_client(oauth_request):
+            return refusal(
+                "invalid_client", "Only registered resource servers may introspect tokens.", status=401
+            )
+        if not oauth_request.client.is_resource_server:
+            log.warning("introspection denied", extra={"client": oauth_request.client.client_id})
+            return refusal("unauthorized_client", "Only resource servers may introspect tokens.", status=403)
         if "token" not in request.POST:
-            return refusal("invalid_request", "The token is missing.")
+            return refusal("invalid_request", "token is missing.")
         return JsonResponse(introspection(request.POST["token"]))
 
 
 def introspection(raw: str) -> dict[str, Any]:
-    """What RFC 7662 §2.2 says of a token; of one that does not work, only that."""
-    token = AccessToken.objects.working().filter(token_checksum=checksum(raw)).first()
+    """The introspection response for a token (RFC 7662 §2.2)."""
+    token = AccessToken.objects.valid().filter(token_checksum=checksum(raw)).first()
     if token is None or not token.resource:
         return {"active": False}
     return {

@@ -34,7 +34,7 @@ SETTINGS: dict[str, Any] = {
     "CIMD_METADATA_FETCHER": "oauth_app.cimd.NormalisingFetcher",
     "CIMD_REGISTRATION_PERMISSION_CLASSES": [
         "oauth_app.cimd.SignedInPermission",
-        "oauth_app.cimd.FreePlacePermission",
+        "oauth_app.cimd.CapacityPermission",
     ],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,

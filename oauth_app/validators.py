@@ -1,7 +1,7 @@
-"""What django-oauth-toolkit and oauthlib ask about clients, codes and tokens, answered for this server.
+"""The request validator of oauthlib and django-oauth-toolkit.
 
-Where the toolkit keeps codes readable, deletes used ones, leaves the tokens of a replayed code alive,
-or fails on refreshes that arrive together, its answer is replaced; the rest is inherited.
+It overrides the toolkit where that stores codes readable, deletes used ones, keeps the tokens of a reused
+code valid, or fails on concurrent refreshes.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ LAST_USE_RESOLUTION = timedelta(hours=1)
 
 
 class Validator(OAuth2Validator):
-    # --- Who is the client? ---------------------------------------------------------------------
+    # --- Client authentication ---------------------------------------------------------------------
 
     def client_authentication_required(self, request: Request, *args: Any, **kwargs: Any) -> bool:
-        """A public client need not prove itself; one that tries to must succeed."""
+        """Public clients need not authenticate; if they try, they must succeed."""
         presented = client_authentication.presented(request)
         if presented.secret is not None:
             return True
@@ -44,7 +44,7 @@ class Validator(OAuth2Validator):
         return True
 
     def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
-        """By HTTP Basic or by the body (RFC 6749 §2.3.1), against the kept checksum."""
+        """By HTTP Basic or by the body (RFC 6749 §2.3.1), against the stored checksum."""
         presented = client_authentication.presented(request)
         known = (
             presented.secret is not None
@@ -77,7 +77,7 @@ class Validator(OAuth2Validator):
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """Whether all of them can be granted; those that are granted go with the request."""
+        """Whether all of them can be granted. Sets `request.scopes` to those that will be."""
         request.scopes = completed(scopes)
         return super().validate_scopes(client_id, request.scopes, client, request, *args, **kwargs)
 
@@ -96,12 +96,12 @@ class Validator(OAuth2Validator):
             resource=[conf.resource_url],
         )
 
-    # --- The code is redeemed ---------------------------------------------------------------------
+    # --- The authorization code grant ---------------------------------------------------------------------
 
     def validate_code(
         self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """Whether the code is good. A second use withdraws what the first one gave (RFC 6749 §4.1.2)."""
+        """Whether the code is valid. A second use revokes the tokens of the first (RFC 6749 §4.1.2)."""
         grant = (
             Grant.objects.select_for_update(of=("self",))
             .select_related("user")
@@ -138,15 +138,15 @@ class Validator(OAuth2Validator):
         *args: Any,
         **kw: Any,
     ) -> bool:
-        """Raise if a redirect URI is sent and is not that of the consent (RFC 6749 §4.1.3, §5.2)."""
+        """Raise if a redirect URI is sent that is not that of the consent (RFC 6749 §4.1.3, §5.2)."""
         if request.grant.redirect_uri != redirect_uri:
             raise InvalidGrantError(request=request)
         return True
 
     def get_default_redirect_uri(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> str:
-        """The one that a request without a redirect URI means.
+        """The redirect URI of a request that has none.
 
-        At the token endpoint OAuth 2.1 (§4.1.3) has no such parameter: PKCE binds the code to who began.
+        OAuth 2.1 (§4.1.3) has no such parameter at the token endpoint: PKCE binds the code to its client.
         """
         grant: Grant | None = getattr(request, "grant", None)
         return grant.redirect_uri if grant else request.client.default_redirect_uri
@@ -157,12 +157,12 @@ class Validator(OAuth2Validator):
         request.grant.used = timezone.now()
         request.grant.save(update_fields=["used", "updated"])
 
-    # --- The refresh token is used ------------------------------------------------------------------
+    # --- The refresh token grant ------------------------------------------------------------------
 
     def validate_refresh_token(
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """Whether the token is good. One that was replaced long ago is stolen: its family ends."""
+        """Whether the token is valid. Reuse of one that was replaced long ago revokes its family."""
         token = (
             RefreshToken.objects.select_for_update(of=("self",))
             .select_related("user")
@@ -190,7 +190,7 @@ class Validator(OAuth2Validator):
     def get_original_scopes(self, refresh_token: str, request: Request, *args: Any, **kwargs: Any) -> str:
         return request.refresh_token_instance.scope
 
-    # --- A token is given back ------------------------------------------------------------------------
+    # --- Revocation ------------------------------------------------------------------------
 
     def revoke_token(
         self, token: str, token_type_hint: str | None, request: Request, *args: Any, **kwargs: Any
@@ -198,7 +198,7 @@ class Validator(OAuth2Validator):
         """Revoke the token with its family.
 
         Raises:
-            InvalidGrantError: It was issued to another client, whose it stays (RFC 7009 §2.1).
+            InvalidGrantError: It was issued to another client (RFC 7009 §2.1).
         """
         kept = checksum(token)
         issued = [
@@ -210,12 +210,12 @@ class Validator(OAuth2Validator):
             raise InvalidGrantError("The token was issued to another client.", request=request)
         super().revoke_token(token, token_type_hint, request, *args, **kwargs)
 
-    # --- Tokens are given -----------------------------------------------------------------------------
+    # --- New tokens -----------------------------------------------------------------------------
 
     def save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any, **kwargs: Any) -> None:
-        """Keep a new pair. Within the grace period a replaced refresh token gives a pair of its own.
+        """Save a new pair. Within the grace period a replaced refresh token gets a pair of its own.
 
-        The access token of the old pair is left to expire: requests that are under way still carry it.
+        The access token of the old pair stays valid until it expires: pending requests still use it.
         """
         now = timezone.now()
         with transaction.atomic():
@@ -271,4 +271,4 @@ def _refuse_unknown_resources(request: Request) -> None:
     asked = [value for name, value in request.decoded_body or [] if name == "resource" and value]
     if resources.unknown(asked, conf.resource_urls):
         log.info("resource rejected", extra={"client": request.client.client_id})
-        raise CustomOAuth2Error("invalid_target", "This server issues tokens for no such resource.")
+        raise CustomOAuth2Error("invalid_target", "This server does not issue tokens for that resource.")

@@ -1,4 +1,4 @@
-"""Is this bearer token good? What the MCP endpoint asks, answered from this process's database."""
+"""Verifies bearer tokens for an MCP endpoint of the same project, by a look-up in the database."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from oauth_app.secrets import checksum
 
 
 class DatabaseTokenVerifier:
-    """A `mcp.server.auth.provider.TokenVerifier`: one indexed query for a token."""
+    """A `mcp.server.auth.provider.TokenVerifier` that makes one indexed query."""
 
     async def verify_token(self, token: str) -> VerifiedToken | None:
-        # In any thread of the pool: one slow query must not hold up the others.
+        # In any thread of the pool, so that a slow query does not block the others.
         return await database_sync_to_async(find, thread_sensitive=False)(token)
 
 
 def find(raw: str) -> VerifiedToken | None:
-    """The token's rights, if it works, and was issued for exactly this resource."""
-    token = AccessToken.objects.working().filter(token_checksum=checksum(raw)).first()
+    """The token, if it is valid and was issued for exactly this resource."""
+    token = AccessToken.objects.valid().filter(token_checksum=checksum(raw)).first()
     if token is None or not any(resources.is_resource(url, conf.resource_url) for url in token.resource):
         return None
     return VerifiedToken(

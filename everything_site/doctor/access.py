@@ -88,7 +88,7 @@ def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) 
 
 
 def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Finding]:
-    """The answer to a signed-in person whose client presents itself by the URL of its metadata document.
+    """The answer to a signed-in person whose client identifies itself by the URL of its metadata document.
 
     Args:
         reply: It.

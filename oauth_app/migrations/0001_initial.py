@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                     "is_enabled",
                     models.BooleanField(
                         default=True,
-                        help_text="A client that is not enabled loses all access at once.",
+                        help_text="Disabling a client revokes all its access at once.",
                         verbose_name="enabled",
                     ),
                 ),
@@ -154,7 +154,7 @@ class Migration(migrations.Migration):
                     "is_resource_server",
                     models.BooleanField(
                         default=False,
-                        help_text="May ask at /introspect what a token is worth.",
+                        help_text="May introspect tokens at /introspect.",
                         verbose_name="resource server",
                     ),
                 ),

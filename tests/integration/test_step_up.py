@@ -29,7 +29,7 @@ async def test_the_official_client_steps_up_by_itself(integrated: Deployment, mo
         assert storage.tokens.access_token != first.access_token
         assert {"mcp", "mcp:admin"} <= set((storage.tokens.scope or "").split())
         assert sum("Allow" in page for page in browser.pages) == asked + 1
-        assert "versions it is made of" in browser.pages[-1], "the person read what more they grant"
+        assert "inspect the server itself" in browser.pages[-1], "the person read what more they grant"
 
         await client.call_tool("echo", {"message": "still connected"})
         assert sum("Allow" in page for page in browser.pages) == asked + 1

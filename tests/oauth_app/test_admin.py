@@ -119,7 +119,7 @@ def test_a_resource_server_is_made_by_hand_and_shown_its_secret_once(admin):
     made = Client.objects.get(client_id="mcp-server")
     assert made.registration_source == "manual"
     text = answer.content.decode()
-    secret = text.partition("shown only now: ")[2].partition("<")[0].strip()
+    secret = text.partition("will not be shown again: ")[2].partition("<")[0].strip()
     assert made.has_secret(secret)
     page = admin.get(reverse("admin:oauth_app_client_change", args=[made.pk])).content.decode()
     assert secret not in page
@@ -138,7 +138,7 @@ def test_a_client_with_a_hostile_redirect_cannot_be_saved(admin, alice):
     answer = admin.post(reverse("admin:oauth_app_client_add"), body)
     assert answer.status_code == 200
     assert "must use https" in answer.content.decode()
-    assert "A public client cannot prove who it is" in answer.content.decode()
+    assert "A public client cannot authenticate itself" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_dates_are_written_alike(admin, alice):
 
 
 @pytest.mark.parametrize("page", ["add", "change"])
-def test_a_client_that_is_made_by_hand_never_lapses(admin, page):
+def test_a_client_that_is_made_by_hand_never_expires(admin, page):
     made = Client.objects.create(client_id="by-hand", name="By hand", redirect_uris="https://a.example/")
     args = [made.pk] if page == "change" else []
     text = admin.get(reverse(f"admin:oauth_app_client_{page}", args=args)).content.decode()
-    lapses = text[text.index("field-lapses") :]
-    assert re.findall(r'<div class="readonly">([^<]*)</div>', lapses)[0] == "never"
+    expires = text[text.index("field-expires_at") :]
+    assert re.findall(r'<div class="readonly">([^<]*)</div>', expires)[0] == "never"
 
 
 def test_unused_kinds_are_hidden(admin, alice):

@@ -243,9 +243,9 @@ def test_a_page_does_not_tell_what_the_network_here_looks_like(signed_in, monkey
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"client_id": "https://other.example/x"}, "its client_id is not the URL at which it is"),
+        ({"client_id": "https://other.example/x"}, "its client_id is not its own URL"),
         ({"client_name": None}, "client_name is required"),
-        ({"client_secret": "x"}, "a metadata document must not hold a secret"),
+        ({"client_secret": "x"}, "it must not contain a client secret"),
         ({"redirect_uris": ["http://evil.example/"]}, "http://evil.example/ must use https"),
     ],
 )
@@ -275,13 +275,13 @@ def test_where_it_is_not_offered_clients_register(client, signed_in, documents, 
     metadata = client.get("/.well-known/oauth-authorization-server").json()
     assert metadata["client_id_metadata_document_supported"] is False
     page = shown(signed_in.get(flow.authorize_url(URL)))
-    assert f"{URL}, and this server does not read such documents" in page
+    assert f"{URL}, which is not supported by this server" in page
     assert documents.fetched == []
     assert flow.register(client).status_code == 201
 
 
 def test_where_it_is_not_offered_nobody_signs_in_for_it(client, db, documents, not_offered):
-    assert "does not read such documents" in shown(client.get(flow.authorize_url(URL)))
+    assert "which is not supported by this server" in shown(client.get(flow.authorize_url(URL)))
     assert not Session.objects.exists()
 
 

@@ -61,7 +61,7 @@ def test_one_application_is_listed_once_with_all_that_it_may(alice):
     flow.connect("alice", alice.client_id, Http(), scope="mcp mcp:admin")
     [connection] = alice.http.get(PATH).context["connections"]
     assert connection.scopes == {"mcp", "mcp:admin"}
-    assert len(connection.may) == 2
+    assert len(connection.permissions) == 2
 
 
 def test_what_can_be_refreshed_counts_and_what_has_expired_does_not(alice):

@@ -47,7 +47,7 @@ def test_a_used_client_goes_when_it_has_lapsed(alice):
     Client.objects.update(last_used=timezone.now() - timedelta(days=29))
     assert prune()["pruned"] == 0
     Client.objects.update(last_used=timezone.now() - timedelta(days=31))
-    assert prune()["clients"][0]["reason"] == "lapsed"
+    assert prune()["clients"][0]["reason"] == "expired"
     assert not Client.objects.exists()
 
 
@@ -65,7 +65,7 @@ def test_a_client_made_by_hand_stays():
 
 def test_a_client_known_by_its_url_goes_too():
     aged(400, registration_source="cimd")
-    assert [client["reason"] for client in prune()["clients"]] == ["lapsed"]
+    assert [client["reason"] for client in prune()["clients"]] == ["expired"]
 
 
 def test_a_client_known_by_its_url_that_is_disabled_stays():
@@ -87,7 +87,7 @@ def test_it_says_in_words_what_it_did():
     out = StringIO()
     call_command("prune_clients", "--dry-run", stdout=out)
     assert client_id in out.getvalue()
-    assert "Would be forgotten: 1" in out.getvalue()
+    assert "Would be deleted: 1" in out.getvalue()
 
 
 def test_the_patience_can_be_set_but_not_to_nothing():

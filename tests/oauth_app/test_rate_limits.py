@@ -68,7 +68,7 @@ def test_a_person_reads_of_it_on_a_page(http, settings):
     page = http.get(url)
     assert page.status_code == 429
     assert "Retry-After" in page
-    assert "Too many requests" in page.content.decode()
+    assert "too many requests" in page.content.decode()
     assert page["X-Frame-Options"] == "DENY"
 
 

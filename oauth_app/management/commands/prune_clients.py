@@ -1,4 +1,4 @@
-"""`python manage.py prune_clients`: forget registrations that nobody uses. To be run once a day."""
+"""`python manage.py prune_clients`: delete unused client registrations. Run it once a day."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger("oauth_app")
 
 class Command(BaseCommand):
     help = (
-        "Forget clients that registered themselves, or are known by a URL, when they hold no access and have "
-        "lapsed (OAUTH_CLIENT_SECONDS without use) or were never used. One that comes back registers "
-        "anew. Old tokens are the business of `cleartokens`."
+        "Delete clients that registered themselves, or are known by a URL, if they have no access and have "
+        "expired (OAUTH_CLIENT_SECONDS without use) or were never used. A deleted client can register "
+        "again. To delete old tokens, use `cleartokens`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,14 +28,16 @@ class Command(BaseCommand):
             type=int,
             default=7,
             metavar="N",
-            help="after how many days a registration that never led to a token goes (default: 7)",
+            help="minimum age in days of registrations that were never used (default: 7)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="only say which ones would go")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only list the clients that would be deleted"
+        )
         parser.add_argument("--json", action="store_true", help="write the answer as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["never_used_days"] < 1:
-            raise CommandError("--never-used-days must be at least 1: a person may be about to sign in.")
+            raise CommandError("--never-used-days must be at least 1: someone may be about to sign in.")
         dry_run: bool = options["dry_run"]
         clients = pruning.prunable(timedelta(days=options["never_used_days"]))
         found = list(pruning.described(clients))
@@ -49,4 +51,4 @@ class Command(BaseCommand):
         if options["verbosity"] > 1 or dry_run:
             for client in found:
                 self.stdout.write(f"{client['client_id']}  {client['name']!r}  {client['reason']}")
-        self.stdout.write(f"{'Would be forgotten' if dry_run else 'Forgotten'}: {len(found)}")
+        self.stdout.write(f"{'Would be deleted' if dry_run else 'Deleted'}: {len(found)}")
