@@ -154,6 +154,9 @@ class Conf(AppSettings):
         "or `initialize` is answered with 429 when all are in use",
         minimum=1,
     )
+    session_data_bytes = Setting(
+        32 * 1024 * 1024, "how many bytes tools may keep for one session, in base64", minimum=0
+    )
     # This bounds the damage of an announcement that was lost.
     cache_seconds = Setting(
         5.0,

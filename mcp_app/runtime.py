@@ -21,7 +21,6 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import ListenHandler
 
-from everything_site.demo import simulations
 from mcp_app.auth.scopes import ToolScopes
 from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.registry import Calls
@@ -76,8 +75,8 @@ class Runtime:
         self.log = EventLog(self.redis, self.bus)
         audience = Audience(self.redis, self.log)
         self.subscription_bus = ChannelLayerBus(self.bus, audience.tell)
-        self.streams = Streams(self.log, self.bus, self.sessions, audience, simulations.due)
         self.engine = Engine(self.redis, self.bus, self.leases, self.subscription_bus, request_state_keys())
+        self.streams = Streams(self.log, self.bus, self.sessions, audience, self.engine.works)
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, use_database)

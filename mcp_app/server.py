@@ -25,11 +25,27 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.install import install
+from mcp_app.protocol.log_messages import log
+from mcp_app.protocol.older_revisions import SINCE, UNTIL
 from mcp_app.protocol.personal import PersonalResources
+from mcp_app.protocol.schema_messages import problems
+from mcp_app.protocol.session_features import TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.sdk import ServerMiddleware
+from mcp_app.sessions.beside import ListeningSession, Work
 
-__all__ = ["Engine", "Extension", "ToolServer"]
+__all__ = [
+    "SINCE",
+    "UNTIL",
+    "Engine",
+    "Extension",
+    "ListeningSession",
+    "TooMuchData",
+    "ToolServer",
+    "find_session",
+    "log",
+    "problems",
+]
 
 Factory = Callable[["Engine"], MCPServer[Any]]
 
@@ -89,6 +105,7 @@ class Engine:
         self.leases = leases
         self.extensions: list[Extension] = []
         """Those with a life."""
+        self.works: list[Work] = []
         self._subscriptions = subscriptions
         self._state_keys = state_keys
         self._all_extensions: Sequence[SdkExtension] = ()
@@ -126,6 +143,17 @@ class Engine:
             "request_state_security": RequestStateSecurity(keys=list(self._state_keys), ttl=float(seconds)),
             "subscriptions": self._subscriptions,
         }
+
+    def while_listening(self, work: Work) -> None:
+        """Have something done for each session that listens, while its standalone stream is open.
+
+        A session is served by many processes: the work runs in the one that holds the stream, is cancelled
+        when the stream moves, and begins at the next. It begins anew after an outage of Redis.
+
+        Args:
+            work: Given the session; it runs to its end, or until it is cancelled.
+        """
+        self.works.append(work)
 
     def build(self, factory: Factory) -> MCPServer[Any]:
         """Make the server and complete it. Called by the process, once.

@@ -1,8 +1,4 @@
-"""Log messages that a tool sends while it runs.
-
-The SDK's own helpers warn that logging is deprecated since 2026-07-28 (SEP-2577). This is a server that
-shows it, so it uses the parts below them, which do not warn.
-"""
+"""The log messages of this server."""
 
 from typing import Any
 
@@ -10,26 +6,14 @@ from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.types import LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParams
 
-from mcp_app.sdk import allowed_log_levels
+from mcp_app import server
 
 LOGGER = "everything-server"
 
 
 async def log(ctx: Context, level: LoggingLevel, data: Any, *, logger: str = LOGGER) -> None:
-    """Send a log message on the stream of this request.
-
-    At 2026-07-28 only to a request that asked for this level in its `_meta` (server/utilities/logging);
-    before that to everyone: the session drops what lies below its level.
-    """
-    request = ctx.request_context
-    if level not in allowed_log_levels(request.protocol_version, request.meta):
-        return
-    await ctx.session.send_notification(
-        LoggingMessageNotification(
-            params=LoggingMessageNotificationParams(level=level, logger=logger, data=data)
-        ),
-        related_request_id=ctx.request_id,
-    )
+    """Send a log message on the stream of this request: see `mcp_app.server.log`."""
+    await server.log(ctx, level, data, logger=logger)
 
 
 async def announce_level(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:

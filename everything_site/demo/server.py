@@ -7,22 +7,20 @@ from django.conf import settings
 from mcp.server import CacheHint
 from mcp.server.mcpserver import MCPServer
 
-from everything_site.demo import completions, fixtures, messages, prompts, resources, tools
+from everything_site.demo import completions, fixtures, messages, prompts, resources, simulations, tools
 from everything_site.demo.illustrated import IllustratedSkills
 from everything_site.demo.images import icon
 from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.notes import Notes, NoteStore
-from everything_site.demo.session_files import RedisSessionFiles
 from everything_site.demo.tools import gzipping, tasks
 from everything_site.demo.tools import notes as note_tools
-from everything_site.demo.tools.gzipping import Gzipped, SessionFiles
+from everything_site.demo.tools.gzipping import Gzipped
 from everything_site.demo.user_notes import UserNotes
 from mcp_app import __version__
 from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.sdk import CacheableMethod
 from mcp_app.server import Engine, ToolServer
 
 NAME = "everything-server"
@@ -42,7 +40,7 @@ SKILLS = Path(__file__).with_name("skills")
 # public; resources may come to differ from user to user, so they are private.
 _PUBLIC = CacheHint(ttl_ms=300_000, scope="public")
 _PRIVATE = CacheHint(ttl_ms=60_000, scope="private")
-CACHE_HINTS: dict[CacheableMethod, CacheHint] = {
+CACHE_HINTS: dict[Any, CacheHint] = {
     "server/discover": _PUBLIC,
     "tools/list": _PUBLIC,
     "prompts/list": _PUBLIC,
@@ -66,7 +64,6 @@ def build(engine: Engine) -> MCPServer[Any]:
     """The server that `MCP_SERVER` names by default."""
     return assemble(
         engine,
-        session_files=RedisSessionFiles(engine.redis),
         note_store=UserNotes(engine.redis, engine.bus),
         with_fixtures=settings.CONFORMANCE_FIXTURES,
     )
@@ -75,7 +72,6 @@ def build(engine: Engine) -> MCPServer[Any]:
 def assemble(
     engine: Engine,
     *,
-    session_files: SessionFiles | None,
     note_store: NoteStore,
     with_fixtures: bool = False,
 ) -> MCPServer[Any]:
@@ -83,11 +79,10 @@ def assemble(
 
     Args:
         engine: The engine.
-        session_files: Keeps what tools make for a session.
         note_store: Keeps people's notes.
         with_fixtures: Whether it has what the conformance suite calls.
     """
-    notes, gzipped = Notes(note_store), Gzipped(session_files)
+    notes, gzipped = Notes(note_store), Gzipped()
     server = ToolServer(
         NAME,
         title=TITLE,
@@ -114,5 +109,6 @@ def assemble(
         prompts={**completions.PROMPTS, **(fixtures.PROMPT_SUGGESTIONS if with_fixtures else {})},
         templates={**completions.TEMPLATES, **(fixtures.TEMPLATE_SUGGESTIONS if with_fixtures else {})},
     )
+    engine.while_listening(simulations.simulate)
     server.middleware.extend((notes.listen, messages.announce_level))
     return server

@@ -22,7 +22,6 @@ from mcp.types import (
 )
 from starlette.requests import HTTPConnection
 
-from everything_site.demo.simulations import SWITCHES
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
 LONGEST_URI = 2048
@@ -31,6 +30,35 @@ LONGEST_URI = 2048
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
 Exists = Callable[[Context, str], Awaitable[bool]]
+
+
+class TooMuchData(Exception):
+    """The session keeps as much as it may. The text says what is too much."""
+
+
+class SessionValues(Protocol):
+    """Values that tools keep for a session, by name. They are there in every process, and end with it."""
+
+    async def names(self, prefix: str = "") -> list[str]:
+        """The names that begin so, in no order."""
+
+    async def get(self, name: str) -> bytes | None: ...
+
+    async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
+        """Keep a value. Returns whether it is a new one.
+
+        Args:
+            name: Its name, which is not empty.
+            value: The value.
+            most: How many values there may be.
+            prefix: How the names of those begin that are counted.
+
+        Raises:
+            TooMuchData: There are as many already, or all together are more than `MCP_SESSION_DATA_BYTES`.
+        """
+
+    async def delete(self, name: str) -> bool:
+        """Forget a value. Returns whether there was one."""
 
 
 class SessionFacts(Protocol):
@@ -48,6 +76,9 @@ class SessionState(Protocol):
 
     @property
     def record(self) -> SessionFacts: ...
+
+    @property
+    def data(self) -> SessionValues: ...
 
     async def set_log_level(self, level: LoggingLevel) -> None: ...
 
@@ -83,7 +114,7 @@ def subscriber(exists: Exists) -> Handler:
         if not 1 <= len(params.uri) <= LONGEST_URI:
             raise MCPError(INVALID_PARAMS, f"A URI has 1 to {LONGEST_URI} characters")
         state = session_state(ctx)
-        if params.uri in SWITCHES or not await exists(ctx, params.uri):
+        if not await exists(ctx, params.uri):
             raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})
         await state.subscribe(params.uri)
         return EmptyResult()
@@ -92,10 +123,8 @@ def subscriber(exists: Exists) -> Handler:
 
 
 async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-    """resources/unsubscribe. A switch is no subscription, and stays."""
-    state = session_state(ctx)
-    if params.uri not in SWITCHES:
-        await state.unsubscribe(params.uri)
+    """resources/unsubscribe."""
+    await session_state(ctx).unsubscribe(params.uri)
     return EmptyResult()
 
 

@@ -75,14 +75,14 @@ def listener(session_id: str) -> str:
     return f"mcp:listener:{{{session_id}}}"
 
 
-def files(session_id: str) -> str:
-    """Hash: the files that tools made for the session, by name."""
-    return f"mcp:files:{{{session_id}}}"
+def data(session_id: str) -> str:
+    """Hash: the values that tools keep for the session, by name, and their size."""
+    return f"mcp:data:{{{session_id}}}"
 
 
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
-    kinds = (record, owner, events, ends, appended, pending, calls, asked, listener, files)
+    kinds = (record, owner, events, ends, appended, pending, calls, asked, listener, data)
     return [key(session_id) for key in kinds]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
+from mcp_app.sessions.beside import Beside, ListeningSession, Work
 from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
 from mcp_app.sessions.event_stream import EventStream, LookAfter
 from mcp_app.sessions.events import PENDING, is_shared
@@ -17,16 +17,12 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.subscribers import Audience
 
-Notification = tuple[str, dict[str, Any]]
-Simulation = Callable[[float, float, Collection[str], random.Random], list[Notification]]
-"""Notifications that fall due between two moments of a stream: (previous, now, subscriptions, rng)."""
-
 
 class StandaloneStream(EventStream):
     """A GET stream: it carries the messages of the session that belong to no call.
 
     A session may have several. One of them holds the claim to what comes: the newest, or when that has
-    gone, another. It also ticks the session's simulations, of which there is thus one.
+    gone, another. While it does, the work for listening sessions is done beside it, and thus once.
 
     Args:
         record: The session.
@@ -35,7 +31,7 @@ class StandaloneStream(EventStream):
         log: Of all sessions.
         sessions: The store that the record is of.
         audience: Who is told of changes.
-        simulation: What falls due with time.
+        works: What is done for a session that listens.
         resumed: Whether the stream was there before.
     """
 
@@ -49,7 +45,7 @@ class StandaloneStream(EventStream):
         log: EventLog,
         sessions: SessionStore,
         audience: Audience,
-        simulation: Simulation,
+        works: Sequence[Work],
         *,
         resumed: bool,
     ) -> None:
@@ -59,11 +55,10 @@ class StandaloneStream(EventStream):
         self._log = log
         self._sessions = sessions
         self._audience = audience
-        self._simulation = simulation
+        self._beside = Beside(ListeningSession(self, sessions.data(record.id)), works)
         self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
-        self._opened_at = self._ticked_at = self._renewed_at = time.monotonic()
-        self._rng = random.Random()  # noqa: S311 - picks a demonstration message
+        self._renewed_at = time.monotonic()
 
     def hears(self, stream: str) -> bool:
         return stream == PENDING or self.carries(stream)
@@ -80,6 +75,7 @@ class StandaloneStream(EventStream):
         await self._take(take_over=True)
 
     async def leave(self) -> None:
+        self._beside.follow(False)
         try:
             await self._log.release(self.session_id, self._claim)
         except Unavailable:
@@ -88,6 +84,12 @@ class StandaloneStream(EventStream):
 
     async def _take(self, *, take_over: bool) -> None:
         self.holds_claim = await self._log.take(self.session_id, self._name, self._claim, take_over=take_over)
+        self._beside.follow(self.holds_claim)
+
+    async def say(self, message: Mapping[str, Any]) -> None:
+        await self._take(take_over=False)  # the claim may be another's by now
+        if self.holds_claim:
+            await self._log.append(self.session_id, self._name, dict(message))
 
     async def _renew(self) -> bool:
         """Read the record anew; the stream closes when there is none any more."""
@@ -106,20 +108,6 @@ class StandaloneStream(EventStream):
         if (self.outdated or now - self._renewed_at >= conf.keep_alive_seconds) and not await self._renew():
             return
         await self._take(take_over=False)
-        due = self._due(now)
-        for method, params in due if self.holds_claim else ():
-            message = {"jsonrpc": "2.0", "method": method, "params": params}
-            await self._log.append(self.session_id, self._name, message)
-
-    def _due(self, now: float) -> list[Notification]:
-        previous, self._ticked_at = self._ticked_at, now
-        return [
-            notification
-            for notification in self._simulation(
-                previous - self._opened_at, now - self._opened_at, self.record.subscriptions, self._rng
-            )
-            if self.record.admits(notification)
-        ]
 
 
 class SharedStream(StandaloneStream):
@@ -132,7 +120,7 @@ class SharedStream(StandaloneStream):
         log: Of all sessions.
         sessions: The store that the record is of.
         audience: Who is told of changes.
-        simulation: What falls due with time.
+        works: What is done for a session that listens.
         look_after: Of the calls.
     """
 
@@ -144,10 +132,10 @@ class SharedStream(StandaloneStream):
         log: EventLog,
         sessions: SessionStore,
         audience: Audience,
-        simulation: Simulation,
+        works: Sequence[Work],
         look_after: LookAfter,
     ) -> None:
-        super().__init__(record, name, after, log, sessions, audience, simulation, resumed=True)
+        super().__init__(record, name, after, log, sessions, audience, works, resumed=True)
         self._reader = SharedReader(log, record.id, self.carries, after)
         self._look_after = look_after
         self._looked_after_at = time.monotonic()

@@ -19,6 +19,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
+from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord, subscription_field
 
 logger = logging.getLogger(__name__)
@@ -105,6 +106,10 @@ class SessionStore:
             client: For people to read.
         """
         return SessionRecord(cls.new_id(), owner, time.time(), user=user, client=client)
+
+    def data(self, session_id: str) -> SessionData:
+        """What tools keep for a session."""
+        return SessionData(self._redis, session_id)
 
     async def create(self, record: SessionRecord) -> None:
         """Store a session as it begins. It is on record before the client hears of it.
@@ -275,3 +280,8 @@ class LiveSession:
 
     async def unsubscribe(self, uri: str) -> None:
         await self._store.unsubscribe(self.record.id, uri)
+
+    @property
+    def data(self) -> SessionData:
+        """What tools keep for the session."""
+        return self._store.data(self.record.id)

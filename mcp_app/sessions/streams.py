@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.exceptions import Unavailable
+from mcp_app.sessions.beside import Work
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, LookAfter, ReplyStream
 from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.standalone_stream import SharedStream, Simulation, StandaloneStream
+from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
 from mcp_app.sessions.store import CHANGED, ENDED, SessionStore
 from mcp_app.sessions.subscribers import Audience
 
@@ -29,13 +30,13 @@ class Streams:
         bus: Bus,
         sessions: SessionStore,
         audience: Audience,
-        simulation: Simulation,
+        works: Sequence[Work] = (),
     ) -> None:
         self.log = log
         self._bus = bus
         self._sessions = sessions
         self._audience = audience
-        self.simulation = simulation
+        self._works = works
         self._open: dict[str, set[EventStream]] = defaultdict(set)
         self._ending = False
         bus.on(APPENDED, self._on_appended)
@@ -74,13 +75,13 @@ class Streams:
     def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
         """A GET stream, which goes on after the last event that the client knows."""
         return StandaloneStream(
-            record, name, after, self.log, self._sessions, self._audience, self.simulation, resumed=resumed
+            record, name, after, self.log, self._sessions, self._audience, self._works, resumed=resumed
         )
 
     def shared(self, record: SessionRecord, name: str, after: str, look_after: LookAfter) -> SharedStream:
         """The stream of an HTTP+SSE session, which goes on after the last event that the client knows."""
         return SharedStream(
-            record, name, after, self.log, self._sessions, self._audience, self.simulation, look_after
+            record, name, after, self.log, self._sessions, self._audience, self._works, look_after
         )
 
     async def close(

@@ -8,7 +8,7 @@ import base64
 import binascii
 import gzip
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 from urllib.parse import unquote_to_bytes
 
 import anyio
@@ -26,14 +26,15 @@ from mcp.types import (
 from pydantic import Field
 
 from everything_site.demo.images import icon
-from mcp_app.protocol.session_features import find_session
 from mcp_app.resources import Person, PersonalResources
+from mcp_app.server import TooMuchData, find_session
 
 PREFIX = "session://files/"
 TEMPLATE = PREFIX + "{name}"
 MIME_TYPE = "application/gzip"
 MAX_BYTES = 1024 * 1024  # before compression; what fits a request comfortably
 MAX_FILES = 20  # of one session
+_VALUES = "files/"  # how the names of a session's values begin that are files
 SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
 
 # It adds a file to the session and can replace one of the same name; nothing outside is reached.
@@ -43,25 +44,6 @@ FILING = ToolAnnotations(
 
 
 Content = list[ResourceLink | EmbeddedResource | TextContent]
-
-
-class TooManyFiles(Exception):
-    """The session has as many files as a session may have."""
-
-
-class SessionFiles(Protocol):
-    """Files that vanish with their session. Each is gzip."""
-
-    async def names(self, session_id: str) -> list[str]: ...
-
-    async def read(self, session_id: str, name: str) -> bytes | None: ...
-
-    async def write(self, session_id: str, name: str, data: bytes) -> bool:
-        """Add a file, or replace the one of that name; whether it is a new one.
-
-        Raises:
-            TooManyFiles: It is a new one, and there are `MAX_FILES` already.
-        """
 
 
 def decode_data_uri(uri: str) -> bytes:
@@ -115,9 +97,6 @@ class Gzipped(PersonalResources):
         icons=[icon()],
     )
 
-    def __init__(self, files: SessionFiles | None) -> None:
-        self._files = files
-
     async def gzip_file_as_resource(
         self,
         ctx: Context,
@@ -146,18 +125,17 @@ class Gzipped(PersonalResources):
         except ValueError as error:
             raise ToolError(str(error)) from error
         session = find_session(ctx.request_context)
-        is_kept = session is not None and self._files is not None
-        if session is not None and self._files is not None:
+        if session is not None:
             try:
-                is_new = await self._files.write(session.record.id, name, compressed)
-            except TooManyFiles:
-                raise ToolError(f"this session has {MAX_FILES} files already") from None
+                is_new = await session.data.set(_VALUES + name, compressed, most=MAX_FILES, prefix=_VALUES)
+            except TooMuchData as error:
+                raise ToolError(f"the file cannot be kept: {error}") from None
             # Not over the bus: the file of that URI is another one in every session.
             if is_new:
                 await ctx.session.send_resource_list_changed()
             elif uri_of(name) in session.record.subscriptions:
                 await ctx.session.send_resource_updated(uri_of(name))
-        if is_kept and outputType == "resourceLink":
+        if session is not None and outputType == "resourceLink":
             return [
                 ResourceLink(
                     type="resource_link",
@@ -187,17 +165,17 @@ class Gzipped(PersonalResources):
         ]
 
     async def read(self, person: Person, uri: str) -> bytes | None:
-        if person.session is None or self._files is None or not uri.startswith(PREFIX):
+        if person.session is None or not uri.startswith(PREFIX):
             return None
-        return await self._files.read(person.session.record.id, uri.removeprefix(PREFIX))
+        return await person.session.data.get(_VALUES + uri.removeprefix(PREFIX))
 
     async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Sequence[str]:
         return await self._names(person) if variable == "name" else []
 
     async def _names(self, person: Person) -> Sequence[str]:
-        if person.session is None or self._files is None:
+        if person.session is None:
             return []
-        return sorted(await self._files.names(person.session.record.id))
+        return sorted(name.removeprefix(_VALUES) for name in await person.session.data.names(_VALUES))
 
 
 def register(server: MCPServer, gzipped: Gzipped) -> None:

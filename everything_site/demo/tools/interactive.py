@@ -29,7 +29,7 @@ from mcp_app.asking import (
     question,
     text_of,
 )
-from mcp_app.protocol.older_revisions import SINCE
+from mcp_app.server import SINCE
 
 # They change nothing, but whom they ask is outside, and answers differently every time.
 ASKING = ToolAnnotations(

@@ -27,9 +27,9 @@ from pydantic import Field, TypeAdapter
 
 from everything_site.demo.tools.basics import calculate, plain
 from everything_site.demo.tools.interactive import ASKING, context_is_supported
+from everything_site.demo.words import plural
 from mcp_app.asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
-from mcp_app.protocol.older_revisions import SINCE
-from mcp_app.protocol.words import plural
+from mcp_app.server import SINCE
 
 MAX_TURNS = 5
 MAX_TOKENS = 500

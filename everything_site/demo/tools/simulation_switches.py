@@ -16,8 +16,7 @@ from everything_site.demo.simulations import (
     UPDATE_INTERVAL,
     UPDATES_OFF,
 )
-from mcp_app.protocol.older_revisions import UNTIL
-from mcp_app.protocol.session_features import find_session
+from mcp_app.server import UNTIL, find_session
 
 # Each call turns the switch of this session over.
 TOGGLING = ToolAnnotations(
@@ -29,10 +28,9 @@ async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> str:
     session = find_session(ctx.request_context)
     if session is None:
         raise ToolError("there is no session whose simulation could be stopped or started")
-    if switch in session.record.subscriptions:
-        await session.unsubscribe(switch)
+    if await session.data.delete(switch):
         return f"Started simulated {what} for this session, {how_often}."
-    await session.subscribe(switch)
+    await session.data.set(switch, b"")
     return f"Stopped simulated {what} for this session."
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from everything_site.demo import resources
 from everything_site.demo.images import audio_content, icon
 from everything_site.demo.tools.basics import INTEGER, PURE
-from mcp_app.protocol.words import plural
+from everything_site.demo.words import plural
 
 City = Literal["New York", "Chicago", "Los Angeles"]
 MAX_LINKS = 10

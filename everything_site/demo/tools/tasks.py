@@ -13,10 +13,10 @@ from pydantic import Field
 
 from everything_site.demo.tools.basics import PURE, Boolean, Number, plain
 from everything_site.demo.tools.interactive import ASKING
+from everything_site.demo.words import plural
 from mcp_app.asking import ELICITATION, ask, form
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.protocol.older_revisions import SINCE
-from mcp_app.protocol.words import plural
+from mcp_app.server import SINCE
 
 MAX_NAME = 200  # characters of a label, a file name, a topic: a task keeps them, and repeats them
 

@@ -16,7 +16,7 @@ from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
 from everything_site.demo.tools.basics import Boolean
 from everything_site.demo.tools.interactive import ASKING
 from mcp_app.asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
-from mcp_app.protocol.older_revisions import SINCE
+from mcp_app.server import SINCE
 
 SAMPLE = "https://modelcontextprotocol.io/"
 

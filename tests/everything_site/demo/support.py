@@ -28,7 +28,7 @@ from mcp.types import (
 
 from everything_site.demo.server import assemble
 from mcp_app.extensions.tasks.extension import Tasks
-from mcp_app.server import Engine
+from mcp_app.server import Engine, TooMuchData
 from tests.support.engine import make_engine
 
 LEGACY = "legacy"  # the SDK client's mode for the revisions with a handshake
@@ -49,14 +49,36 @@ class EngineWithoutTasks(Engine):
 def build_server(
     *,
     fixtures: bool = False,
-    session_files: Any = None,
     note_store: Any = None,
     subscriptions: SubscriptionBus | None = None,
 ) -> MCPServer:
     """The demonstration, on such an engine."""
     return make_engine(EngineWithoutTasks, subscriptions).build(
-        partial(assemble, session_files=session_files, note_store=note_store, with_fixtures=fixtures)
+        partial(assemble, note_store=note_store, with_fixtures=fixtures)
     )
+
+
+class Values:
+    """What tools keep for a session, in memory."""
+
+    def __init__(self):
+        self.kept = {}
+
+    async def names(self, prefix=""):
+        return [name for name in self.kept if name.startswith(prefix)]
+
+    async def get(self, name):
+        return self.kept.get(name)
+
+    async def set(self, name, value, *, most=None, prefix=""):
+        is_new = name not in self.kept
+        if is_new and most is not None and len(await self.names(prefix)) >= most:
+            raise TooMuchData("there are too many")
+        self.kept[name] = value
+        return is_new
+
+    async def delete(self, name):
+        return self.kept.pop(name, None) is not None
 
 
 class Answers:

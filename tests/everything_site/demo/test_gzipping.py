@@ -3,6 +3,7 @@
 import base64
 import gzip
 import threading
+from collections import defaultdict
 from types import SimpleNamespace
 
 import anyio
@@ -10,38 +11,29 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from everything_site.demo.tools import gzipping
-from everything_site.demo.tools.gzipping import MAX_BYTES, MAX_FILES, TooManyFiles, decode_data_uri
+from everything_site.demo.tools.gzipping import MAX_BYTES, MAX_FILES, decode_data_uri
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
-from .support import MODERN, WAIT, Exchange, build_server, connect, text, texts
+from .support import MODERN, WAIT, Exchange, Values, build_server, connect, text, texts
 
 NAME = "gzip-file-as-resource"
 
 
-class Files:
-    """A store of sessions' files."""
+@pytest.fixture(autouse=True)
+def sessions(monkeypatch):
+    """What each session keeps, by its id."""
+    kept = defaultdict(Values)
+    monkeypatch.setattr(f"{__name__}.SESSIONS", kept)
+    return kept
 
-    def __init__(self):
-        self.kept = {}
 
-    async def names(self, session_id):
-        return list(self.kept.get(session_id, {}))
-
-    async def read(self, session_id, name):
-        return self.kept.get(session_id, {}).get(name)
-
-    async def write(self, session_id, name, data):
-        own = self.kept.setdefault(session_id, {})
-        is_new = name not in own
-        if is_new and len(own) >= MAX_FILES:
-            raise TooManyFiles
-        own[name] = data
-        return is_new
+SESSIONS = defaultdict(Values)
 
 
 def exchange(session_id="one", subscriptions=()):
     record = SimpleNamespace(id=session_id, subscriptions=frozenset(subscriptions))
-    return Exchange(request=SimpleNamespace(session=SimpleNamespace(record=record), headers={}))
+    session = SimpleNamespace(record=record, data=SESSIONS[session_id])
+    return Exchange(request=SimpleNamespace(session=session, headers={}))
 
 
 async def make(server, files_of="one", **arguments):
@@ -50,13 +42,8 @@ async def make(server, files_of="one", **arguments):
 
 
 @pytest.fixture
-def files():
-    return Files()
-
-
-@pytest.fixture
-def serving(files):
-    return build_server(session_files=files)
+def serving():
+    return build_server()
 
 
 @pytest.mark.parametrize(
@@ -162,11 +149,11 @@ async def test_the_resource_itself_comes_on_request(serving):
     assert gzip.decompress(base64.b64decode(embedded["resource"]["blob"])) == b"hello"
 
 
-async def test_equal_data_give_equal_files(serving, files):
+async def test_equal_data_give_equal_files(serving, sessions):
     first = await make(serving, name="a.gz")
-    before = dict(files.kept["one"])
+    before = dict(sessions["one"].kept)
     assert await make(serving, name="a.gz") == first
-    assert files.kept["one"] == before
+    assert sessions["one"].kept == before
 
 
 async def test_a_session_has_only_so_many_files(serving):

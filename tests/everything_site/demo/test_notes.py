@@ -17,7 +17,7 @@ from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_app.resources import Person
 
-from .support import LEGACY, MODERN, WAIT, Exchange, build_server, connect, texts
+from .support import LEGACY, MODERN, WAIT, Exchange, Values, build_server, connect, texts
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -175,7 +175,9 @@ async def test_nobody_else_sees_a_note(server, mode, code):
 
 
 async def test_nobody_else_can_subscribe_to_a_note(server):
-    session = SimpleNamespace(uris=[], record=SimpleNamespace(id="s", subscriptions=frozenset()))
+    session = SimpleNamespace(
+        uris=[], data=Values(), record=SimpleNamespace(id="s", subscriptions=frozenset())
+    )
 
     async def subscribe(uri):
         session.uris.append(uri)
@@ -209,7 +211,7 @@ async def test_only_the_users_own_sessions_are_told_of_the_list(server, store):
 async def test_a_session_that_reads_the_list_is_remembered(server, store):
     record = SimpleNamespace(id="s1", subscriptions=frozenset())
     with signed_in("alice"):
-        request = SimpleNamespace(session=SimpleNamespace(record=record), headers={})
+        request = SimpleNamespace(session=SimpleNamespace(record=record, data=Values()), headers={})
         await Exchange(request=request).run(server, "resources/list", {})
     assert store.readers == [("alice", "s1")]
 

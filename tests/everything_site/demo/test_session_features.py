@@ -8,11 +8,10 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from starlette.requests import Request
 
-from everything_site.demo.simulations import SWITCHES
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_app.protocol.session_features import LONGEST_URI
 
-from .support import MODERN, WAIT, Exchange, connect
+from .support import MODERN, WAIT, Exchange, Values, connect
 
 CALLS = [
     ("logging/setLevel", {"level": "error"}),
@@ -26,6 +25,7 @@ class Session:
 
     def __init__(self):
         self.record = SimpleNamespace(id="s", subscriptions=frozenset())
+        self.data = Values()
         self.told = []
 
     async def set_log_level(self, level):
@@ -105,17 +105,6 @@ async def test_the_longest_uri_is_kept(fixture_server):
     assert len(uri) == LONGEST_URI
     assert await exchange.run(fixture_server, "resources/subscribe", {"uri": uri}) == {}
     assert session.told == [("subscribe", uri)]
-
-
-@pytest.mark.parametrize("uri", sorted(SWITCHES))
-async def test_a_switch_of_the_simulations_is_no_resource(server, uri):
-    session = Session()
-    exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
-    with pytest.raises(MCPError) as caught:
-        await exchange.run(server, "resources/subscribe", {"uri": uri})
-    assert caught.value.code == RESOURCE_NOT_FOUND
-    assert await exchange.run(server, "resources/unsubscribe", {"uri": uri}) == {}
-    assert session.told == []
 
 
 @pytest.mark.parametrize(

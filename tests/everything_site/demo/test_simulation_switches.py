@@ -7,7 +7,7 @@ import pytest
 
 from everything_site.demo import simulations
 
-from .support import MODERN, Exchange, connect, texts
+from .support import MODERN, Exchange, Values, connect, texts
 
 SWITCHES = [
     ("toggle-simulated-logging", {"notifications/message", "notifications/stderr"}),
@@ -16,20 +16,17 @@ SWITCHES = [
 
 
 class Session:
-    """A session that keeps its subscriptions."""
+    """A session that keeps values."""
 
     def __init__(self):
         self.record = SimpleNamespace(id="s", subscriptions=frozenset({"test://x"}))
-
-    async def subscribe(self, uri):
-        self.record.subscriptions |= {uri}
-
-    async def unsubscribe(self, uri):
-        self.record.subscriptions -= {uri}
+        self.data = Values()
 
 
 def heard(session):
-    return {method for method, _ in simulations.due(0, 60, session.record.subscriptions, random.Random(0))}
+    off = set(session.data.kept)
+    found = simulations.due(0, 60, session.record.subscriptions, random.Random(0), off=off)
+    return {method for method, _ in found}
 
 
 @pytest.mark.parametrize(("name", "methods"), SWITCHES)
@@ -41,13 +38,6 @@ async def test_a_simulation_stops_and_starts_again(server, name, methods):
     assert heard(session) == everything - methods
     assert (await Exchange(request=request).call(server, name)).startswith("Started simulated")
     assert heard(session) == everything
-
-
-async def test_a_switch_is_no_resource_to_be_updated(server):
-    session = Session()
-    await Exchange(request=SimpleNamespace(session=session, headers={})).call(server, SWITCHES[0][0])
-    sent = simulations.due(0, 60, session.record.subscriptions, random.Random(0))
-    assert {params["uri"] for method, params in sent if method.endswith("updated")} == {"test://x"}
 
 
 @pytest.mark.parametrize(("name", "methods"), SWITCHES)

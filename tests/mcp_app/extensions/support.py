@@ -124,7 +124,7 @@ class Process:
             return server
 
         def demonstration(engine):
-            return assemble(engine, session_files=None, note_store=None, with_fixtures=True)
+            return assemble(engine, note_store=None, with_fixtures=True)
 
         self.server: MCPServer[Any] = engine.build(demonstration if tools is None else build)
         [self.tasks] = [extension for extension in engine.extensions if isinstance(extension, Tasks)]

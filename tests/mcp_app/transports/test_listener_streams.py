@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sized
-from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from mcp.shared.subscriptions import ResourceUpdated, ToolsListChanged
 
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.server import ListeningSession
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED
 from mcp_app.sessions.events import PENDING
@@ -386,33 +385,92 @@ async def test_a_change_arrives_once_while_an_older_stream_of_another_process_is
     assert await older.messages() == []
 
 
-async def test_a_stream_that_is_chosen_late_does_not_make_up_for_what_it_did_not_tick(
+class Ticking:
+    """Work for listening sessions that keeps who it runs for, and says so."""
+
+    def __init__(self, at: Process) -> None:
+        self.running: list[ListeningSession] = []
+        self.ended = 0
+        at.runtime.engine.while_listening(self)
+
+    async def __call__(self, session: ListeningSession) -> None:
+        self.running.append(session)
+        try:
+            await session.notify("notifications/tick", {})
+            await asyncio.Event().wait()
+        finally:
+            self.running.remove(session)
+            self.ended += 1
+
+
+async def test_work_for_a_listening_session_is_done_where_its_stream_is_held_and_nowhere_else(
     one: Process, other: Process, session: Session
 ) -> None:
-    ticks: list[tuple[float, float]] = []
-    is_ticking = False
-
-    def simulation(previous: float, now: float, *_: Any) -> list[Any]:
-        if not is_ticking:
-            return []
-        ticks.append((previous, now))
-        return [("notifications/tick", {"n": len(ticks)})]
-
-    one.runtime.streams.simulation = simulation
+    here, there = Ticking(one), Ticking(other)
     waiting = await _listen(one, session)
+    assert (await waiting.next_message())["method"] == "notifications/tick"
+    (ticking,) = here.running
+    assert ticking.id == session.id
     newer = await _listen(other, session)
-    is_ticking = True
-    for number in range(2):  # each wakes both streams, of which one gets it
-        before = len(ticks)
-        await _say(one, session, number)
-        assert await _numbers(newer, 1) == [number]
-        await eventually(partial(_has_grown, ticks, before))
-    unheard = len(ticks)
+    assert (await newer.next_message())["method"] == "notifications/tick"
+    # Even before the first process has noticed, what its work says goes nowhere.
+    await ticking.notify("notifications/late", {})
+    await eventually(lambda: here.running == [])
+    assert len(there.running) == 1
     await newer.drop()
-    first = await waiting.next_message()
-    assert (first["method"], first["params"]["n"] > unheard) == ("notifications/tick", True)
-    # Each tick begins where the one before it ended, whether or not it was heard.
-    assert all(earlier[1] == later[0] for earlier, later in pairwise(ticks))
+    assert (await waiting.next_message())["method"] == "notifications/tick"
+    assert (len(here.running), there.running) == (1, [])
+    await waiting.drop()
+    assert here.running == []
+
+
+async def test_work_knows_what_the_session_keeps_and_is_subscribed_to_and_heeds_its_log_level(
+    one: Process, session: Session
+) -> None:
+    seen: list[Any] = []
+
+    async def work(listening: ListeningSession) -> None:
+        await listening.data.set("a", b"kept")
+        seen.append((set(listening.subscriptions), await listening.data.get("a")))
+        for level in ("debug", "error"):
+            await listening.notify("notifications/message", {"level": level, "data": level})
+
+    one.runtime.engine.while_listening(work)
+    await session.post(one, request("resources/subscribe", {"uri": URI}))
+    await session.post(one, request("logging/setLevel", {"level": "warning"}))
+    stream = await _listen(one, session)
+    assert (await stream.next_message())["params"]["data"] == "error"
+    assert seen == [({URI}, b"kept")]
+
+
+async def test_work_that_fails_harms_no_stream(
+    one: Process, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work(listening: ListeningSession) -> None:
+        raise ValueError("it broke")
+
+    one.runtime.engine.while_listening(work)
+    stream = await _listen(one, session)
+    await _say(one, session, 1)
+    assert await _numbers(stream, 1) == [1]
+    await eventually(lambda: "work beside a stream failed" in caplog.text)
+
+
+async def test_work_begins_anew_after_an_outage(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.sessions.beside.RETRY_SECONDS", 0)
+    attempts: list[int] = []
+
+    async def work(listening: ListeningSession) -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise Unavailable(Store.SESSIONS, "for a moment")
+        await listening.notify("notifications/tick", {})
+
+    one.runtime.engine.while_listening(work)
+    stream = await _listen(one, session)
+    assert (await stream.next_message())["method"] == "notifications/tick"
 
 
 async def test_the_stream_of_a_session_that_has_expired_ends(

@@ -1,0 +1,105 @@
+"""Values that tools keep for a session. They are there in every process, and end with the session."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+from mcp_app.conf import conf
+from mcp_app.protocol.session_features import TooMuchData
+from mcp_app.sessions import keys
+
+_SIZE = ""
+"""The field that holds how large the others are."""
+
+_EACH = 256
+"""Bytes that a value counts for besides its own: its name, and what Redis needs for a field."""
+
+_SET = """
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+local size = tonumber(redis.call('HGET', KEYS[1], ARGV[3]) or 0) + #ARGV[2]
+if old then
+  size = size - #old
+else
+  size = size + tonumber(ARGV[4])
+  local most = tonumber(ARGV[7])
+  if most >= 0 then
+    for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+      if name ~= ARGV[3] and string.sub(name, 1, #ARGV[8]) == ARGV[8] then most = most - 1 end
+    end
+    if most < 1 then return -2 end
+  end
+end
+if size > tonumber(ARGV[5]) then return -1 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], size)
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+return old and 0 or 1
+"""
+"""KEYS: the session's data. ARGV: name, value, the field of the size, what a value counts for besides its
+own bytes, the most bytes, seconds to live, how many values there may be (-1: any number) with this prefix.
+
+Returns 1 for a new value, 0 for one that was replaced, -1 for too many bytes, -2 for too many values.
+"""
+
+_DELETE = """
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+if not old then return 0 end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HINCRBY', KEYS[1], ARGV[2], -(#old + tonumber(ARGV[3])))
+return 1
+"""
+"""KEYS: the session's data. ARGV: name, the field of the size, what a value counts for besides its bytes."""
+
+
+class SessionData:
+    """The values of one session, by name. They live while the session is used, and a while longer.
+
+    Args:
+        redis: Where they are.
+        session_id: The session.
+    """
+
+    def __init__(self, redis: Redis, session_id: str) -> None:
+        self._redis = redis
+        self._key = keys.data(session_id)
+
+    async def names(self, prefix: str = "") -> list[str]:
+        """The names that begin so, in no order."""
+        names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
+        return [name for name in names if name != _SIZE and name.startswith(prefix)]
+
+    async def get(self, name: str) -> bytes | None:
+        text = await cast(Any, self._redis.hget(self._key, name)) if name != _SIZE else None
+        return None if text is None else base64.b64decode(text)
+
+    async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
+        """Keep a value. Returns whether it is a new one.
+
+        Args:
+            name: Its name, which is not empty.
+            value: The value.
+            most: How many values there may be.
+            prefix: How the names of those begin that are counted.
+
+        Raises:
+            TooMuchData: There are as many already, or all together are more than `MCP_SESSION_DATA_BYTES`.
+        """
+        if name == _SIZE:
+            raise ValueError("a value needs a name")
+        content = base64.b64encode(value).decode()  # the client decodes what it reads as text
+        bounds = (conf.session_data_bytes, conf.session_idle_seconds, -1 if most is None else most)
+        args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
+        outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
+        if outcome == -2:
+            raise TooMuchData(f"the session has {most} of them already")
+        if outcome == -1:
+            raise TooMuchData(f"the session would keep more than {conf.session_data_bytes} bytes")
+        return bool(outcome)
+
+    async def delete(self, name: str) -> bool:
+        """Forget a value. Returns whether there was one."""
+        if name == _SIZE:
+            return False
+        return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))
