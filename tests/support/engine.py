@@ -8,10 +8,12 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
+from mcp_app.coordination.leases import Leases
 from mcp_app.server import Engine
 
 
 def make_engine(kind: type[Engine] = Engine, subscriptions: SubscriptionBus | None = None) -> Engine:
     """An engine whose subscriptions stay in memory."""
+    redis = connect(settings.REDIS_URL)
     bus = Bus(get_channel_layer())
-    return kind(connect(settings.REDIS_URL), bus, subscriptions or InMemorySubscriptionBus(), [b"k" * 32])
+    return kind(redis, bus, Leases(redis), subscriptions or InMemorySubscriptionBus(), [b"k" * 32])
