@@ -1,4 +1,4 @@
-"""The admin of people: what Django has, and the private notes that are deleted with them."""
+"""The admin of users, which also counts the private notes that are deleted with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
-        """With the notes, which the confirmation counts; what they say is their user's business."""
+        """Include the notes, of which the confirmation shows the number but not the content."""
         users = list(objs)
         deleted, counts, perms_needed, protected = super().get_deleted_objects(users, request)
         if number := people.notes_of(users).count():

@@ -1,4 +1,4 @@
-"""The project as an app: its runserver, and the wiring between apps that know nothing of each other."""
+"""The project as an app: its commands and checks, and the wiring between the other apps."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class EverythingSiteConfig(AppConfig):
 
 
 def announce_withdrawal(checksums: list[str], grants: list[str], **kwargs: Any) -> None:
-    """Tell every process of access that is no longer valid."""
+    """Tell every process that access has been revoked."""
     from mcp_app.announcements import withdraw_access
 
     withdraw_access(checksums, grants)

@@ -1,4 +1,4 @@
-"""Where the authorization server of separate mode answers: OAuth, sign-in and admin, and no MCP."""
+"""The URLs of the authorization server of separate mode: OAuth, sign-in and admin, but no MCP."""
 
 from django.contrib import admin
 from django.urls import include, path

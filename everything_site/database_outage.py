@@ -1,4 +1,4 @@
-"""What a request is answered while the database cannot be used: 503, in JSON where a program reads it."""
+"""Responses while the database is unavailable: 503, in JSON for programs and in HTML for people."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseMiddleware(MiddlewareMixin):
-    """Answers with 503 for a view that could not use the database; the first of the middleware.
+    """Responds with 503 if a view failed because of the database; must be the first middleware.
 
-    It also closes the request's connection before the response is sent: who reads slowly holds no place.
+    It also closes the connection of the request before the response is sent, so that slow clients do not
+    occupy connections.
     """
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -37,7 +38,7 @@ class DatabaseMiddleware(MiddlewareMixin):
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`: also reached by what fails outside of a view, such as saving the session."""
+    """Django's `handler500`, also for errors outside of views, such as saving the session."""
     error = sys.exc_info()[1]
     if error is not None and is_database_outage(error):
         return unavailable(request, error)

@@ -1,4 +1,4 @@
-"""What Django's error reports hide in addition to what Django hides: secrets within values."""
+"""Hides secrets within values in error reports, in addition to what Django hides."""
 
 from __future__ import annotations
 

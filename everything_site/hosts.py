@@ -1,4 +1,4 @@
-"""A Host that is not served here is refused before any page: one line, in development as well."""
+"""Rejects requests for unknown hosts with a plain 421, in development as well."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from django.utils.deprecation import MiddlewareMixin
 
 
 class HostMiddleware(MiddlewareMixin):
-    """Answers 421 to a foreign host (RFC 9110 §15.5.20), as the MCP endpoints do.
+    """Responds with 421 to an unknown host (RFC 9110 §15.5.20), like the MCP endpoints.
 
-    Left to Django, it would be an exception: a traceback in the log and, with DEBUG, a page of all settings
-    for whoever can point a name at this computer.
+    Django would raise an exception: a traceback in the log and, with DEBUG, a page with all settings for
+    anyone who can point a name at this computer.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:

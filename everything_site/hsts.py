@@ -1,4 +1,4 @@
-"""Strict-Transport-Security on what Channels serves, where Django's middleware does not run."""
+"""Strict-Transport-Security for the ASGI routes, where Django's SecurityMiddleware does not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = b"strict-transport-security"
 class StrictTransportSecurity:
     """ASGI middleware: adds the header to HTTPS responses that have none (RFC 6797 §7.1).
 
-    What it says follows from the same settings as Django's, and so does what counts as HTTPS.
+    Its value, and what counts as HTTPS, follow from the same settings as in Django.
     """
 
     def __init__(self, app: Asgi) -> None:
@@ -46,7 +46,7 @@ class StrictTransportSecurity:
 
 
 def header_value() -> bytes:
-    """What Django's SecurityMiddleware says; empty where it says nothing."""
+    """The value that SecurityMiddleware sets; empty if it sets none."""
     if not settings.SECURE_HSTS_SECONDS:
         return b""
     parts = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
@@ -58,7 +58,7 @@ def header_value() -> bytes:
 
 
 def _proxy_header() -> tuple[bytes, bytes] | None:
-    """By which header a proxy says that the client used HTTPS (SECURE_PROXY_SSL_HEADER)."""
+    """The header by which a proxy says that the client used HTTPS (SECURE_PROXY_SSL_HEADER)."""
     if not settings.SECURE_PROXY_SSL_HEADER:
         return None
     name, value = settings.SECURE_PROXY_SSL_HEADER

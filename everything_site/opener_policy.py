@@ -1,4 +1,4 @@
-"""Cross-Origin-Opener-Policy, on the pages that no client opens in a popup."""
+"""Cross-Origin-Opener-Policy, except on pages that clients may open in a popup."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 
 class OpenerPolicyMiddleware:
-    """Cuts the admin and the connections page from whatever window opened them.
+    """Isolates the admin and the connections page from the window that opened them.
 
     Clients in a browser open `/authorize` in a popup, whose last page hands the code to its opener. A page on
-    the way that set the policy would cut the two for good, so the sign-in, the consent, the callback and
-    error pages do not set it. Neither does the admin's login page, which may serve as the sign-in.
+    the way that set the policy would cut that link for good, so sign-in, consent and error pages do not set
+    it. Nor does the login page of the admin, which may serve as the sign-in page.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -20,12 +20,12 @@ class OpenerPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
-        if response.status_code < 400 and _is_apart(request):
+        if response.status_code < 400 and _is_isolated(request):
             response["Cross-Origin-Opener-Policy"] = "same-origin"
         return response
 
 
-def _is_apart(request: HttpRequest) -> bool:
+def _is_isolated(request: HttpRequest) -> bool:
     match = request.resolver_match
     if match is None:
         return False

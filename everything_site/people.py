@@ -1,6 +1,6 @@
-"""What this server keeps of its own people outside the authorization server, and deletes with them.
+"""Deletes the notes of users that are deleted.
 
-A note belongs to a subject of an issuer and not to a row of this database, so no cascade reaches it.
+A note belongs to a subject of an issuer and not to a row of the user table, so there is no cascade.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from everything_site.demo.models import Note
 
 
 def connect() -> None:
-    """Delete notes with their people, in a process whose users are those that the access tokens name.
+    """Delete the notes of deleted users, in a process whose users are the subjects of the access tokens.
 
-    Not in the MCP server of separate mode: a user of its database has nothing to do with the subject of the
-    same number at the authorization server.
+    Not in the MCP server of separate mode: its users have nothing to do with the subjects of the same number
+    at the authorization server.
     """
     post_delete.connect(
         _user_deleted, sender=settings.AUTH_USER_MODEL, dispatch_uid="everything_site.delete_notes"

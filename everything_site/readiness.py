@@ -1,6 +1,7 @@
-"""Whether the database works, and the probes of the authorization server, which needs nothing else.
+"""Readiness of the database, and the probes of the authorization server of separate mode.
 
-The MCP server's probes are `mcp_app.transports.health`. Probes look at no Host header: they come by address.
+The probes of the MCP server are in `mcp_app.transports.health`. Probes do not check the Host header, since
+load balancers call them by address.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 async def try_database(labels: Collection[str] | None = None) -> None:
-    """Connect as a request does, read, and see that the role may write.
+    """Connect like a request, read, and check that the role may write.
 
     Args:
-        labels: The apps whose tables this process writes; all if None.
+        labels: The apps whose tables this process writes; None for all.
 
     Raises:
-        django.db.Error: It cannot be reached, takes no writes, forbids them, or has not been migrated.
+        django.db.Error: The database is unreachable, read-only or not migrated, or the role may not write.
     """
-    # In any thread of the pool: one probe must not wait for another request's queries.
+    # In any thread of the pool, so that a probe does not wait for the queries of requests.
     await database_sync_to_async(_try, thread_sensitive=False)(labels)
 
 
@@ -71,7 +72,7 @@ async def healthz(scope: Any, receive: Any, send: Any) -> None:
 class Readyz:
     """ASGI application: answers 200 while the database works, else 503.
 
-    Probes that arrive together share one attempt: anybody may send them.
+    Concurrent probes share one attempt, since anybody may send them.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
-"""Where Django answers at the MCP server of separate mode: what it is, and whose tokens it takes.
+"""The URLs of the MCP server in separate mode.
 
-Nothing here signs anybody in or gives a token. The admin is at the authorization server, and so are the
-connected applications; who looks for them here is sent there.
+There is no sign-in and no token endpoint. The admin and the connected applications are at the authorization
+server, to which their URLs redirect.
 """
 
 from django.urls import include, path, re_path

@@ -1,4 +1,4 @@
-"""How a process of this project starts, and the sentence that a person reads when it cannot."""
+"""Starts a server process, and explains errors that prevent it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.db import connection
 
 
 def setup() -> None:
-    """Set Django up in a server process, by whatever server it is started.
+    """Set up Django in a process of any ASGI server.
 
     Raises:
-        SystemExit: The configuration makes no sense: with its one sentence instead of a traceback.
+        SystemExit: The configuration is invalid; with one sentence instead of a traceback.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
     try:
@@ -26,7 +26,7 @@ def setup() -> None:
 
 
 def explanation(error: BaseException) -> str | None:
-    """What is to be done about an error that ended a command; None if it is none of the usual ones."""
+    """What to do about an error that ended a command; None if it is not a known one."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
     if isinstance(error, DatabaseError):

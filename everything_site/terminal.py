@@ -1,4 +1,4 @@
-"""What strangers say, before it reaches a terminal."""
+"""Untrusted text, made safe for a terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import unicodedata
 
 
 def visible(text: str) -> str:
-    """The text on one line, its control, direction and other invisible characters written as escapes.
+    """The text on one line, with control, bidirectional and other invisible characters escaped.
 
-    They could clear the screen, and write in place of what was there what its reader wishes to see.
+    They could clear the screen and imitate other output.
     """
     if text.isascii() and text.isprintable():
         return text

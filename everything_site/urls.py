@@ -1,4 +1,4 @@
-"""Where Django answers in integrated mode: everything but the MCP endpoints, which `asgi.py` routes."""
+"""The URLs of integrated mode: everything but the MCP endpoints, which are ASGI routes."""
 
 from django.contrib import admin
 from django.urls import include, path

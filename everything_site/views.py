@@ -1,4 +1,4 @@
-"""The pages that a person sees who opens a server in a browser, and the answer to clients that probe."""
+"""The pages of the site, and the response to clients that probe well-known URLs."""
 
 import json
 from functools import cache
@@ -68,7 +68,7 @@ def auth_landing(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def at_authorization_server(request: HttpRequest) -> HttpResponse:
-    """Lead to the same page of the authorization server, or to the root of one of another maker."""
+    """Redirect to the same page of the authorization server, or to the root of a third-party one."""
     is_ours = env.auth_server_fault(settings.ENV) is None
     return HttpResponseRedirect(settings.AUTH_SERVER_URL + (request.get_full_path() if is_ours else "/"))
 
@@ -76,5 +76,5 @@ def at_authorization_server(request: HttpRequest) -> HttpResponse:
 @api_view
 @allow_all_origins
 def unknown_document(request: HttpRequest, name: str = "") -> HttpResponse:
-    """Clients probe well-known URLs; HTML would make them stumble."""
+    """Clients probe well-known URLs, and some fail on HTML."""
     return JsonResponse({"error": "not_found"}, status=404)

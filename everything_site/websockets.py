@@ -1,4 +1,4 @@
-"""What a WebSocket is answered: nothing here speaks it."""
+"""Rejects WebSocket connections, which nothing here uses."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Any
 
 
 async def refuse_websocket(scope: Any, receive: Any, send: Any) -> None:
-    """Close it before it is open, which servers answer with 403 (ASGI, WebSocket close)."""
+    """Close before accepting, which servers turn into a 403 (ASGI, WebSocket close)."""
     await send({"type": "websocket.close"})

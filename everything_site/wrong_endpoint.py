@@ -1,4 +1,4 @@
-"""MCP clients that were given a URL without the endpoint's path: they are told where the endpoint is."""
+"""Tells MCP clients that were configured with a wrong URL where the endpoint is."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _INVALID_REQUEST = -32600
 
 
 class WrongEndpointMiddleware(MiddlewareMixin):
-    """Answers with a JSON-RPC error what only an MCP client sends to a page, or to no page at all.
+    """Responds with a JSON-RPC error to requests of MCP clients for pages, or for URLs that do not exist.
 
-    A page would tell such a client nothing, and the answer to its POST would be about CSRF tokens.
+    An HTML page would not help such a client, and its POST would fail because of a CSRF token.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:

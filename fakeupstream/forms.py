@@ -13,10 +13,10 @@ def validate_name(name: str) -> None:
 
 
 class WhoForm(forms.Form):
-    """Who to be: one of the people on a button, or a name that is typed."""
+    """Who to sign in as: a person with a button, or a typed name."""
 
     person = forms.ChoiceField(choices=[(name, name) for name in PEOPLE], required=False)
-    name = UsernameField(  # normalised (NFKC), as all of Django's own forms do with names of users
+    name = UsernameField(  # normalised (NFKC), as in Django's own forms
         label="Another name",
         help_text=format_html("Letters of one alphabet, digits and <code>{}</code>; no spaces.", "@ . + - _"),
         max_length=50,
@@ -31,5 +31,5 @@ class WhoForm(forms.Form):
         return cleaned
 
     @property
-    def who(self) -> str:
+    def username(self) -> str:
         return self.cleaned_data["person"] or self.cleaned_data["name"]

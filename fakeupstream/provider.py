@@ -1,4 +1,4 @@
-"""The provider's side: whom it knows, and the one-time code by which it vouches for one of them."""
+"""The provider: its accounts, and the one-time codes by which it identifies them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CODE_SECONDS = 300
 SALT = "fakeupstream.code"
 
 
-class NotOurs(Exception):
-    """The name belongs to an account that the provider may not vouch for."""
+class ProtectedAccount(Exception):
+    """The name belongs to an account that must not be signed in this way."""
 
 
 def code_for(username: str, state: str) -> str:
-    """A code that is good for the browser that knows this state only."""
+    """A code that is valid only with this state, which only one browser knows."""
     return signing.dumps({"username": username, "state": checksum(state)}, salt=SALT)
 
 
@@ -32,15 +32,15 @@ def username_of(code: str, state: str) -> str | None:
 
 
 def find_or_create(username: str) -> User:
-    """The account of this name.
+    """The account with this name.
 
     Raises:
-        NotOurs: It has a password, or rights here: anyone could take it by typing its name.
+        ProtectedAccount: It has a password or permissions, and anyone could take it over by typing its name.
     """
     user, created = get_user_model().objects.get_or_create(username=username)
     if created:
         user.set_unusable_password()
         user.save(update_fields=["password"])
     elif user.is_staff or user.is_superuser or user.has_usable_password():
-        raise NotOurs
+        raise ProtectedAccount
     return user

@@ -1,11 +1,10 @@
-"""The relying side: what happens in this browser between "who are you?" and "signed in".
+"""The relying party: the state of a sign-in that is under way.
 
-Where a person wanted to go travels in the signed `state` that the provider echoes, and a cookie ties it to
-this browser. So no URL can send anyone elsewhere, an answer that this browser did not ask for is refused,
-and nothing is kept of those who never come back.
+The URL to return to is in the signed `state` that the provider echoes, and a cookie binds the state to the
+browser. So there is no open redirect, responses that this browser did not request are rejected, and abandoned
+sign-ins leave nothing on the server.
 
-Each sign-in has a cookie of its own: several tabs may begin at the same moment, and of two answers that set
-one cookie the browser would keep the later one only.
+Each sign-in has its own cookie, since several tabs may start one at the same time.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from oauth_app.secrets import checksum, is_secret
 
 SALT = "fakeupstream.state"
 MAX_SIGN_INS = 10
-"""How many sign-ins of one browser may be under way; the oldest ones give way to new ones."""
+"""How many sign-ins of one browser may be under way; older ones are dropped."""
 SECONDS = 24 * 3600
-"""How long a tab may be left at "who are you?"."""
+"""How long the sign-in page may be left open."""
 
 
 def begin(request: HttpRequest, next_url: str) -> HttpResponse:
-    """Send the person to the provider; remember where to go on from there."""
+    """Redirect to the provider, and remember the URL to return to."""
     nonce = secrets.token_urlsafe(24)
     state = signing.dumps({"nonce": checksum(nonce), "next": next_url}, salt=SALT, compress=True)
     response = HttpResponseRedirect(f"{reverse('fakeupstream:authorize')}?{urlencode({'state': state})}")
@@ -47,23 +46,23 @@ def begin(request: HttpRequest, next_url: str) -> HttpResponse:
 
 
 def next_url(request: HttpRequest, state: str) -> str | None:
-    """Where the sign-in with this state is going; None when it is not one of this browser's."""
+    """The URL to return to after the sign-in with this state; None if this browser did not start it."""
     try:
         content = signing.loads(state, salt=SALT, max_age=SECONDS)
     except (signing.BadSignature, ValueError):
         return None
-    going: str = content["next"]
+    url: str = content["next"]
     _, _, nonce = request.COOKIES.get(_cookie(content["nonce"]), "").partition(".")
-    return going if is_secret(nonce, content["nonce"]) else None
+    return url if is_secret(nonce, content["nonce"]) else None
 
 
 def end(response: HttpResponse, state: str) -> None:
-    """Let this sign-in count no second time."""
+    """Make sure that this sign-in cannot be used again."""
     _forget(response, _cookie(signing.loads(state, salt=SALT)["nonce"]))
 
 
 def cookie_prefix() -> str:
-    """What the names of these cookies begin with."""
+    """The prefix of the names of these cookies."""
     return f"{settings.SESSION_COOKIE_NAME}-sign-in-"
 
 
@@ -72,7 +71,7 @@ def _cookie(nonce_checksum: str) -> str:
 
 
 def _under_way(request: HttpRequest) -> list[str]:
-    """The cookies of this browser's sign-ins, the oldest first."""
+    """The names of the sign-in cookies of this browser, oldest first."""
     found = [name for name in request.COOKIES if name.startswith(cookie_prefix())]
     return sorted(found, key=lambda name: request.COOKIES[name])
 

@@ -1,4 +1,4 @@
-"""The fake identity provider: a page on which anyone is whoever they say, as a demonstration needs."""
+"""The fake identity provider: a page on which anyone can sign in as anyone, for demonstrations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def in_use(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """The view, while people are sent here to sign in: beside another provider it would be a way around."""
+    """The view, unless another identity provider is used: it would be a way around that."""
 
     @wraps(view)
     def view_in_use(request: HttpRequest) -> HttpResponse:
@@ -41,19 +41,19 @@ def in_use(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest
 @never_cache
 @require_http_methods(["GET", "POST"])
 def authorize(request: HttpRequest) -> HttpResponse:
-    """Ask who it is, and send the browser back with a code.
+    """Ask who to sign in as, and redirect back with a code.
 
-    The `state` is what keeps forged forms out (RFC 6749 §10.12): it is good only in the browser that has its
-    cookie. Django's CSRF token changes when another tab signs in, and the tabs before it would fail.
+    The `state` protects against CSRF (RFC 6749 §10.12): it is valid only in the browser that has its cookie.
+    Django's CSRF token changes when another tab signs in, which would break the tabs opened before.
     """
     state = request.GET.get("state", "")
     if not state:
         return sign_in.begin(request, "/")
     if sign_in.next_url(request, state) is None:
-        return _gone(request)
+        return _expired(request)
     form = WhoForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        answer = urlencode({"code": provider.code_for(form.who, state), "state": state})
+        answer = urlencode({"code": provider.code_for(form.username, state), "state": state})
         return HttpResponseRedirect(f"{reverse('fakeupstream:callback')}?{answer}")
     context = {"form": form, "people": provider.PEOPLE, "action": request.get_full_path()}
     return render(request, "fakeupstream/authorize.html", context, status=400 if form.errors else 200)
@@ -63,24 +63,27 @@ def authorize(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Sign in the person for whom the provider vouches, and go on to where they were going."""
+    """Sign in the person whom the code identifies, and redirect to where they were going."""
     state = request.GET.get("state", "")
     username = provider.username_of(request.GET.get("code", ""), state)
-    going = sign_in.next_url(request, state)
-    if username is None or going is None:
+    target = sign_in.next_url(request, state)
+    if username is None or target is None:
         log.warning("sign-in failed", extra={"reason": "unknown state or code"})
-        return _gone(request)
-    return _signed_in(request, username, going, state)
+        return _expired(request)
+    return _signed_in(request, username, target, state)
 
 
-def _signed_in(request: HttpRequest, username: str, going: str, state: str) -> HttpResponse:
+def _signed_in(request: HttpRequest, username: str, target: str, state: str) -> HttpResponse:
     again = f"{reverse('fakeupstream:authorize')}?{urlencode({'state': state})}"
     try:
         user = provider.find_or_create(username)
-    except provider.NotOurs:
-        log.warning("sign-in failed", extra={"reason": "an account of this server", "username": username})
+    except provider.ProtectedAccount:
+        log.warning("sign-in failed", extra={"reason": "protected account", "username": username})
         return _refused(
-            request, "This name belongs to an account of this server. Choose another one.", 403, again
+            request,
+            "This name belongs to an account with a password or permissions. Choose another one.",
+            403,
+            again,
         )
     if not user.is_active:
         log.warning("sign-in failed", extra={"reason": "disabled", "username": username})
@@ -89,21 +92,21 @@ def _signed_in(request: HttpRequest, username: str, going: str, state: str) -> H
     if request.user != user:
         login(request, user, backend=BACKEND)
     log.info("signed in", extra={"user": user.pk, "username": username})
-    response = HttpResponseRedirect(going)
+    response = HttpResponseRedirect(target)
     sign_in.end(response, state)
     return response
 
 
-def _gone(request: HttpRequest) -> HttpResponse:
+def _expired(request: HttpRequest) -> HttpResponse:
     return _refused(
         request,
-        "This sign-in was not started in this browser, or it is already over. "
+        "This sign-in was not started in this browser, or is already complete. "
         "Go back to the application and connect again.",
         400,
     )
 
 
 def _refused(request: HttpRequest, reason: str, status: int, again: str | None = None) -> HttpResponse:
-    """The page of a refusal; `again` leads back to the form, if the sign-in can go on."""
+    """The error page; `again` links back to the form, if the sign-in can continue."""
     context = {"reason": reason, "again": again}
     return render(request, "fakeupstream/refused.html", context, status=status)

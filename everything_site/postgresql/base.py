@@ -2,8 +2,8 @@
 
 Every request runs in a thread with a connection of its own. A burst of requests would open as many, and
 PostgreSQL refuses those beyond its `max_connections`, other processes' and administrators' among them. Here
-a thread waits for its turn. A pool would bound them too, but lets each request wait for its whole time-out
-while the server is away, where a connection that is refused says so at once.
+a thread waits for a free slot. A pool would bound them too, but while the server is down each request would
+wait for the whole time-out, whereas a refused connection fails at once.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 WAIT_SECONDS = 10.0
-"""How long a thread waits for its turn."""
+"""How long a thread waits for a slot."""
 
 
 @cache
-def places(count: int) -> threading.BoundedSemaphore:
-    """The connections that this process may have."""
+def connection_slots(count: int) -> threading.BoundedSemaphore:
+    """The connections that this process may open."""
     return threading.BoundedSemaphore(count)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Opens a connection when there is a place for it among `DATABASE_CONNECTIONS`.
+    """Opens at most `DATABASE_CONNECTIONS` connections at the same time.
 
     Raises:
-        OperationalError: There was none within `WAIT_SECONDS`.
+        OperationalError: No slot became free within `WAIT_SECONDS`.
     """
 
-    _leave: Any = None
+    _release_slot: Any = None
     is_bounded = True
-    """Whether this connection needs a place. The readiness probe's does not: a busy process is ready."""
+    """Whether this connection needs a slot. That of the readiness probe does not: a busy process is ready."""
 
     def get_new_connection(self, conn_params: Any) -> Any:
         if not self.is_bounded:
             return super().get_new_connection(conn_params)
         count = settings.DATABASE_CONNECTIONS
-        free = places(count)
-        if not free.acquire(timeout=WAIT_SECONDS):
+        slots = connection_slots(count)
+        if not slots.acquire(timeout=WAIT_SECONDS):
             raise OperationalError(f"all {count} connections of this process are in use")
         try:
             connection = super().get_new_connection(conn_params)
         except BaseException:
-            free.release()
+            slots.release()
             raise
-        # Also when a thread ends and its connection is collected, unclosed.
-        self._leave = weakref.finalize(connection, free.release)
+        # Also if a thread ends without closing it, and the connection is garbage-collected.
+        self._release_slot = weakref.finalize(connection, slots.release)
         return connection
 
     def close(self) -> None:
         super().close()
-        if self._leave is not None and (self.connection is None or self.connection.closed):
-            self._leave()  # once, however often it is called
+        if self._release_slot is not None and (self.connection is None or self.connection.closed):
+            self._release_slot()  # a finalizer runs once

@@ -54,7 +54,7 @@ def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suf
     """As far as the sign-in, where it is told that the name is none."""
     done = run("sh", str(CLIENTS / "curl.sh"), site.url + suffix, "two words")
     assert done.returncode == 1
-    assert done.stderr.startswith("two words is not signed in: A name may hold ")
+    assert done.stderr.startswith("two words is not signed in: A name may contain ")
 
 
 @needs_curl

@@ -32,7 +32,7 @@ def opens(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Databa
     settings.DATABASE_CONNECTIONS = LIMIT
     monkeypatch.setattr(base, "WAIT_SECONDS", 0.05)
     monkeypatch.setattr(django_base.DatabaseWrapper, "get_new_connection", lambda self, params: Opened())
-    base.places.cache_clear()
+    base.connection_slots.cache_clear()
 
     def open_one(*, is_bounded: bool = True) -> DatabaseWrapper:
         wrapper = DatabaseWrapper({**connections["default"].settings_dict, "OPTIONS": {}}, alias="bounded")
@@ -109,7 +109,7 @@ def test_the_probe_needs_no_place(opens: Callable[..., DatabaseWrapper]) -> None
 def test_many_threads_share_few_connections(settings: Any) -> None:
     settings.DATABASE_CONNECTIONS = LIMIT
     connection.close()
-    base.places.cache_clear()
+    base.connection_slots.cache_clear()
     seen: list[int] = []
 
     def ask() -> None:

@@ -199,7 +199,7 @@ def test_an_account_with_rights_or_a_password_cannot_be_taken_by_its_name(client
     User.objects.create_user("root", password=password, **rights)
     answer = client.get(choose(client, provider_page, name="root")["Location"])
     assert answer.status_code == 403
-    assert "belongs to an account of this server" in answer.content.decode()
+    assert "belongs to an account with a password or permissions" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
 
