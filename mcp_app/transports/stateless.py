@@ -20,7 +20,7 @@ from mcp_types import (
     JSONRPCRequest,
     SubscriptionsListenResult,
 )
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
 from mcp_app.protocol.call import Call, ClientRequest
@@ -38,6 +38,7 @@ from mcp_app.sdk import (
     MCP_NAME_HEADER,
     NAME_BEARING_METHODS,
     SUBSCRIPTION_ID_META_KEY,
+    X_MCP_HEADER_KEY,
     CallOptions,
     Connection,
     InboundLadderRejection,
@@ -65,6 +66,9 @@ _MIRRORS = (b"mcp-method", b"mcp-name", b"mcp-param-")
 _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 """What such a header may hold; the client encodes anything else (Value Encoding)."""
 
+_MOST_SCHEMAS = 1000
+"""Of how many tools it is remembered whether parameters of them are headers as well."""
+
 _QUICK_SECONDS = 0.05
 """A call that takes longer is watched for the client's leaving, which cancels it (Cancellation)."""
 
@@ -74,6 +78,8 @@ class Stateless:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._schemas: dict[str, tuple[Mapping[str, Any], bool]] = {}
+        """By tool, the schema that was looked through, and whether it has such parameters."""
 
     async def __call__(self, request: Request, message: Message) -> None:
         if isinstance(message, JSONRPCNotification):
@@ -95,10 +101,12 @@ class Stateless:
 
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """The rules of this revision for headers and `_meta`; they are the SDK's."""
-        lines = Headers(raw=request.scope["headers"])  # with those that come twice, which is refused
-        if duplicated := find_duplicated_routing_header(lines.items()):
-            raise errors.header_mismatch(f"{duplicated} appears more than once.")
-        for name, value in request.scope["headers"]:
+        lines = request.scope["headers"]
+        if len(lines) > len(request.headers):  # some come twice
+            duplicated = find_duplicated_routing_header(RepeatedHeaders(raw=lines).items())
+            if duplicated:
+                raise errors.header_mismatch(f"{duplicated} appears more than once.")
+        for name, value in lines:
             if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
                 raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
         verdict = classify_inbound_request(
@@ -107,15 +115,29 @@ class Stateless:
         if isinstance(verdict, InboundLadderRejection):
             if verdict.code == HEADER_MISMATCH:
                 _refuse_mirrors(request.headers, message)
-            raise _refusal(verdict.code, verdict.message, verdict.data)
+            raise _refusal(verdict)
         if message.method == "tools/call":
-            params = message.params or {}
-            lookup = self._runtime.server.session_manager.app.get_tool_input_schema
-            schema = lookup(params["name"]) if lookup and isinstance(params.get("name"), str) else None
-            arguments = params.get("arguments")
-            if schema is not None and isinstance(arguments, dict | None):
-                _refuse(validate_mcp_param_headers(schema, arguments or {}, lines))
+            self._check_param_headers(lines, message.params or {})
         return verdict
+
+    def _check_param_headers(self, lines: list[tuple[bytes, bytes]], params: Mapping[str, Any]) -> None:
+        """Refuse a call whose `Mcp-Param-*` headers do not mirror its arguments."""
+        name, arguments = params.get("name"), params.get("arguments")
+        lookup = self._runtime.server.session_manager.app.get_tool_input_schema
+        if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
+            return
+        schema = lookup(name)
+        if schema is None:
+            return
+        known = self._schemas.get(name)
+        if known is None or known[0] is not schema:
+            if len(self._schemas) >= _MOST_SCHEMAS:
+                self._schemas.clear()
+            known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in framing.to_json(schema)
+        if known[1]:
+            rejection = validate_mcp_param_headers(schema, arguments or {}, RepeatedHeaders(raw=lines))
+            if rejection is not None:
+                raise _refusal(rejection)
 
     async def _serve(self, request: Request, call: StatelessCall) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
@@ -124,6 +146,7 @@ class Stateless:
         task = tasks.start(call.run())
         watcher: asyncio.Task[Ending] | None = None
         try:
+            await asyncio.sleep(0)  # most handlers end in their first turn
             item = await call.next(_QUICK_SECONDS)
             if item is not None:
                 watcher = asyncio.create_task(until_ended(self._runtime, request, listens=listens))
@@ -189,7 +212,9 @@ class StatelessCall(Call):
         self.refusal: errors.HttpError | None = None
         """Why it was broken off."""
         self.headers: errors.HeaderList = ()
-        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(_BACKLOG)
+        self._has_ended = False
+        self._outbox: asyncio.Queue[bytes | None] | None = None
+        """What is to be sent; None until there is something to send, or somebody who waits for it."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
@@ -197,11 +222,18 @@ class StatelessCall(Call):
 
     async def next(self, seconds: float) -> bytes | None:
         """What to send next: an event; a keep-alive after so much silence; None when there is no more."""
+        if self._outbox is None and self._has_ended:
+            return None
         try:
             async with asyncio.timeout(seconds):
-                return await self._outbox.get()
+                return await self._opened_outbox().get()
         except TimeoutError:
             return framing.KEEP_ALIVE
+
+    def _opened_outbox(self) -> asyncio.Queue[bytes | None]:
+        if self._outbox is None:
+            self._outbox = asyncio.Queue(_BACKLOG)
+        return self._outbox
 
     def close(self) -> None:
         """Answer a `subscriptions/listen`, whose stream is about to end ("Graceful Closure")."""
@@ -216,13 +248,19 @@ class StatelessCall(Call):
             outcome = await self._serve()
             if self.refusal is None and self.answer is None:
                 self.answer = outcome.response(self.request_id)
-            await self._outbox.put(None)
+            self._has_ended = True
+            if self._outbox is not None:
+                await self._outbox.put(None)
         except asyncio.CancelledError:
             if self._runtime.is_draining and self.answer is None:
                 self.refusal = self.refusal or errors.given_up()
-            if self._outbox.full():  # whoever reads is slow or gone, and must come to the end all the same
-                self._outbox.get_nowait()
-            self._outbox.put_nowait(None)
+            self._has_ended = True
+            if self._outbox is not None:
+                if (
+                    self._outbox.full()
+                ):  # whoever reads is slow or gone, and must come to the end all the same
+                    self._outbox.get_nowait()
+                self._outbox.put_nowait(None)
             raise
 
     async def _serve(self) -> Outcome:
@@ -242,11 +280,15 @@ class StatelessCall(Call):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which thereby becomes a stream."""
-        await self._outbox.put(framing.event_without_id(framing.to_json(notification(method, params))))
+        await self._opened_outbox().put(
+            framing.event_without_id(framing.to_json(notification(method, params)))
+        )
 
 
-def _refusal(code: int, message: str, data: Any = None) -> errors.HttpError:
-    return errors.HttpError(ERROR_CODE_HTTP_STATUS.get(code, 400), message, code, data=data)
+def _refusal(rejection: InboundLadderRejection) -> errors.HttpError:
+    """What the SDK's ladder has found, as a response."""
+    status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
+    return errors.HttpError(status, rejection.message, rejection.code, data=rejection.data)
 
 
 def _refuse_mirrors(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
@@ -259,14 +301,9 @@ def _refuse_mirrors(headers: Mapping[str, str], request: JSONRPCRequest) -> None
     expected = (request.params or {}).get(key)
     if wrong is None and expected is not None:
         if not isinstance(expected, str):
-            raise _refusal(INVALID_PARAMS, f"Invalid params: `params.{key}` must be a string")
+            message = f"Invalid params: `params.{key}` must be a string"
+            raise errors.HttpError(ERROR_CODE_HTTP_STATUS.get(INVALID_PARAMS, 400), message, INVALID_PARAMS)
         value = headers.get(MCP_NAME_HEADER)
         wrong = fault("Mcp-Name", value, f"the body's `params.{key}`", expected, is_encoded=True)
     if wrong is not None:
         raise errors.header_mismatch(wrong)
-
-
-def _refuse(rejection: InboundLadderRejection | None) -> None:
-    """Raise what the SDK's ladder has found, if it has found anything."""
-    if rejection is not None:
-        raise _refusal(rejection.code, rejection.message, rejection.data)

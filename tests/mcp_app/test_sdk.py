@@ -27,6 +27,7 @@ INSIDE = {
         "MCP_METHOD_HEADER",
         "MCP_NAME_HEADER",
         "NAME_BEARING_METHODS",
+        "X_MCP_HEADER_KEY",
         "classify_inbound_request",
         "decode_header_value",
         "find_duplicated_routing_header",
