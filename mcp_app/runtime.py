@@ -21,9 +21,14 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import ListenHandler
 
-from mcp_app.auth.scopes import ToolScopes
+from mcp_app.access import ToolScopes
 from mcp_app.auth.tokens import TokenCache
-from mcp_app.calls.registry import Calls
+from mcp_app.calls.admission import Admission
+from mcp_app.calls.call import Backend
+from mcp_app.calls.client_requests import ClientRequests
+from mcp_app.calls.recovery import Recovery
+from mcp_app.calls.registry import CallRegistry
+from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
@@ -80,10 +85,13 @@ class Runtime:
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, use_database)
-        self.scopes = ToolScopes(self.server)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.bus)
-        self.calls: Calls
+        self.client_requests = ClientRequests(self.redis, self.bus)
+        self.registry = CallRegistry(self.redis, self.leases, self.streams)
+        self.calls: RunningCalls
+        self.admission: Admission
+        self.recovery: Recovery
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
         self.drain: Drain | None = None
@@ -161,16 +169,12 @@ class Runtime:
         app = self.server.session_manager.app
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
-            self.calls = Calls(
-                self.redis,
-                self.bus,
-                self.sessions,
-                self.streams,
-                self.leases,
-                app,
-                lifespan_state,
-                partial(may_repeat, self.server),
+            backend = Backend(
+                app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
             )
+            self.calls = RunningCalls(backend, self.bus)
+            self.admission = Admission(ToolScopes(self.server), self.calls)
+            self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening)
             self.drain.watch_for_sigterm()

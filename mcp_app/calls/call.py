@@ -1,40 +1,94 @@
 """The call of a session: the run of one client request, from its arrival to its answer.
 
 It is a task of the process, not of the HTTP request that brought it, and so outlives the connection. A
-quick and silent one ends with a plain answer in memory. Once it emits something, or takes long, it
-becomes a stream: from then on everything, the answer included, goes through the event log.
+quick and silent one ends with a plain answer in memory. Once it says something, or takes long, everything
+that it says goes through the event log, its answer included.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import math
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pydantic_core
+from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.calls.client_requests import ClientRequests
+from mcp_app.calls.registry import CallRegistry, Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.coordination.leases import Lease
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, ClientRequest
 from mcp_app.protocol.jsonrpc import notification
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata, TransportContext
-from mcp_app.sessions.event_log import PATIENCE_SECONDS
-from mcp_app.sessions.events import PENDING, START, new_reply_stream
+from mcp_app.sessions.event_stream import EventStream
+from mcp_app.sessions.events import PENDING, new_reply_stream
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import LiveSession
+from mcp_app.sessions.store import LiveSession, SessionStore
+from mcp_app.sessions.streams import Streams
 
-if TYPE_CHECKING:
-    from mcp_app.calls.registry import Calls
-    from mcp_app.sessions.event_stream import EventStream
+logger = logging.getLogger(__name__)
 
 ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
-WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
+
+_PATIENCE_SECONDS = 45.0
+"""How long what a running call says waits for a Redis that does not answer."""
+
+_FINISH_SECONDS = 60.0
+"""How long a call tries to put its answer into the log while Redis does not answer."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What the calls of a process have in common.
+
+    Attributes:
+        server: Whose handlers they run.
+        lifespan_state: What the server's lifespan made.
+    """
+
+    server: Server[Any]
+    lifespan_state: Any
+    sessions: SessionStore
+    streams: Streams
+    registry: CallRegistry
+    client_requests: ClientRequests
+
+    def connection(self, session: LiveSession) -> Connection:
+        """The SDK's connection, rebuilt from the record of a session."""
+        record = session.record
+        connection = Connection(
+            SessionChannel(self, session),
+            protocol_version=record.protocol_version,
+            session_id=record.id,
+            client_params=record.client_params,
+        )
+        if record.client_params is not None:
+            connection.initialized.set()
+        return connection
+
+
+class State(Enum):
+    """How far a call is. A quiet one that ends has its answer in memory, and is never logged."""
+
+    QUIET = auto()
+    """It has said nothing: its answer may be plain JSON."""
+    LOGGED = auto()
+    """All that it says goes into the event log."""
+    ANSWERED = auto()
+    """Its answer is being put into the log, which nothing interrupts any more."""
+    ENDED = auto()
 
 
 class SessionCall(Call):
@@ -44,7 +98,7 @@ class SessionCall(Call):
 
     def __init__(
         self,
-        calls: Calls,
+        backend: Backend,
         record: SessionRecord,
         request: JSONRPCRequest | JSONRPCNotification,
         headers: Mapping[str, str],
@@ -57,34 +111,29 @@ class SessionCall(Call):
             request.id if isinstance(request, JSONRPCRequest) else None,
             TransportContext(kind="streamable-http", can_send_request=True, headers=headers),
         )
-        self.request = request
         self.session_id = record.id
+        self.state = State.QUIET
         self.answer: bytes | None = None
-        self.losses = losses
-        """How many processes it has outlived."""
+        """What a call that stayed quiet has answered; None if it was cancelled."""
+        self.failure: Exception | None = None
+        """Why the handler did not run to its end: a store was away, or its token was withdrawn."""
+        self.position: str | None = None
+        """Up to where the log held nothing of its stream when that began; None as long as it has not."""
         self.last_progress = -math.inf
         """How far the client knows it to be, if it runs again."""
-        self.failure: Exception | None = None
-        """Why the handler did not run to its end: Redis, or another store, was away, or its token was
-        withdrawn."""
         self.token = get_access_token()
         """As whom it runs."""
-        self.live_session = LiveSession(calls.sessions, record)
+        self.live_session = LiveSession(backend.sessions, record)
+        self.task: asyncio.Task[None]
+        self._backend = backend
+        self._request = request
         self._headers = headers
-        self.is_cancelled = False
-        self.has_answered = False
-        """Whether the handler is done; what is left is to put its answer into the log."""
-        self.has_ended = False
-        self.begins_after = START
-        """Up to where the log held nothing of this call's stream when that began."""
-        self.connection: EventStream | None = None
-        self._is_closing = False
-        self._calls = calls
         self._stream = stream
-        self._outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._registration: asyncio.Task[None] | None = None
-        self._is_in_doubt = False
-        """Whether it may be registered, or may not: Redis did not say."""
+        self._losses = losses
+        self._lease: Lease | None = None
+        self._response: EventStream | None = None
+        self._is_closing = False
+        self._moved_on = asyncio.get_running_loop().create_future()
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
@@ -93,95 +142,153 @@ class SessionCall(Call):
         return ServerMessageMetadata(
             request_context=ClientRequest(self._headers, self.live_session),
             # A client that was given no place to resume from would never see the answer.
-            close_sse_stream=self._close_connection if has_priming else None,
+            close_sse_stream=self._close_response if has_priming else None,
         )
 
     @cached_property
     def stream(self) -> str:
-        """The name of the stream that this call is, or would become."""
+        """The name of the stream on which it speaks, or would."""
         return self._stream or new_reply_stream()
 
-    def cancel(self, failure: Exception | None = None) -> None:
-        """Note that the client wants no answer any more, or is to get an error."""
-        self.is_cancelled = True
-        self.failure = failure or self.failure
-        self.cancel_requested.set()
+    @cached_property
+    def registration(self) -> Registration:
+        assert isinstance(self._request, JSONRPCRequest)
+        return Registration(self.session_id, self.stream, self._request, self._losses)
+
+    @cached_property
+    def _speaking(self) -> asyncio.Lock:
+        """Held while something is said for the first time, so that the call begins once."""
+        return asyncio.Lock()
 
     @property
-    def is_stream(self) -> bool:
-        """Whether the answer goes through the event log."""
-        return self._registration is not None
+    def is_running(self) -> bool:
+        """Whether it can still be cancelled."""
+        return self.state in (State.QUIET, State.LOGGED)
 
-    def is_registered_as(self, stream: str) -> bool:
-        """Whether this is the call that is under a lease by the name of a stream."""
-        return self.is_stream and self.stream == stream
+    def start(self) -> None:
+        """Run it in a task of its own."""
+        self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(self._end)
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the call has ended or become a stream, but not longer than this; for one to wait."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._decide)
+        """Wait until the call is no longer quiet, but not longer than this; for one to wait."""
+        timer = asyncio.get_running_loop().call_later(seconds, self._wake_waiter)
         try:
-            await self._outcome
+            await self._moved_on
         finally:
             timer.cancel()
 
-    async def become_stream(self) -> None:
+    def cancel(self, failure: Exception | None = None) -> None:
+        """End it because nobody wants its answer any more. One that has its answer is left to give it.
+
+        Args:
+            failure: What the client is to be told instead.
+        """
+        if self.is_running:
+            self.failure = failure or self.failure
+            self.cancel_requested.set()
+            self.task.cancel()
+
+    async def start_streaming(self) -> None:
         """From now on everything goes through the event log. Calling it again changes nothing.
 
-        One that has been answered in silence meanwhile stays what it is.
+        One that has ended quietly meanwhile stays what it is.
 
         Raises:
-            Unavailable: The call could not be registered.
+            Unavailable: It could not be registered.
         """
-        if self._registration is None:
-            if self.has_answered:
-                return
-            self._registration = asyncio.create_task(self._calls.register(self))
-            self._decide()
-        registration = self._registration
-        try:
-            await asyncio.shield(registration)
-        except Unavailable:
-            if self._registration is registration:
-                self._registration = None  # it may go better next time
-                self._is_in_doubt = True
-            raise
-        self._is_in_doubt = False
+        if self.state is not State.ENDED and self.position is None:
+            await self._say(None)
 
-    async def run(self) -> None:
+    async def _say(self, message: bytes | None) -> None:
+        if self.position is None:
+            if self.state is State.QUIET:
+                self.state = State.LOGGED
+                self._wake_waiter()
+            async with self._speaking:
+                if self.position is None:
+                    position = await self._backend.registry.say(self.registration, message, is_first=True)
+                    self._began(position)
+                    message = None
+                if message is None:
+                    return
+        if await self._backend.registry.say(self.registration, message, patience=_PATIENCE_SECONDS) is None:
+            self._lose()
+
+    async def _run(self) -> None:
         """Run the request's handler and give its answer. A cancelled one gets none."""
-        calls = self._calls
-        connection = connection_of(calls, self.live_session)
+        backend = self._backend
         outcome: Outcome | None = None
         try:
-            outcome = await serve(calls.server, self, connection, calls.lifespan_state)
+            outcome = await serve(
+                backend.server, self, backend.connection(self.live_session), backend.lifespan_state
+            )
             self.failure = outcome.unavailable or self.failure
         except asyncio.CancelledError:
-            if not self.is_cancelled:
+            if not self.cancel_requested.is_set():
                 raise  # the process ends; another settles the call when its lease has expired
         if isinstance(self.failure, TokenWithdrawn):
             outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
         answer = None if outcome is None else outcome.response(self.request_id)
-        self.has_answered = True
-        if self.is_stream:
-            with contextlib.suppress(Unavailable):
-                await self.become_stream()
-            await self._calls.finish(self, answer)
-            self._is_in_doubt = False
-        self.answer = answer
-        self._decide()
-        if self._is_in_doubt:
-            await self._calls.finish(self, None)
+        if self.state is not State.LOGGED:
+            self.answer, self.state = answer, State.ENDED
+            self._wake_waiter()
+            return
+        self.state = State.ANSWERED
+        if answer is not None:
+            with suppress(Unavailable):
+                await self.start_streaming()  # which may be under way, or have failed
+        if self.position is None:
+            self.answer, answer = answer, None
+        await self._settle(answer)
 
-    def end(self) -> None:
-        """Note that its task is done, and let nobody wait for it any more."""
-        self.has_ended = True
-        self._decide()
+    async def _settle(self, answer: bytes | None) -> None:
+        """Put the answer, if any, into the log of a call that is registered, or may be: Redis did not say."""
+        try:
+            await self._backend.registry.say(
+                self.registration, answer, is_final=True, patience=_FINISH_SECONDS
+            )
+        except Unavailable:
+            logger.error("an answer was lost: Redis cannot be reached")
+
+    def _began(self, position: str | None) -> None:
+        if position is None:
+            self._lose()
+            return
+        self.position = position
+        if self.state is not State.ENDED:
+            self._lease = self._backend.registry.hold(self.registration, self._lose)
+
+    def _lose(self) -> None:
+        """End in silence: the call is another process's by now, or nobody's."""
+        if self.is_running:
+            logger.warning(
+                "another process took over this call; cancelling it here",
+                extra={"session": self.session_id[:8]},
+            )
+            self.task.cancel()
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self.state = State.ENDED
+        self._wake_waiter()
+        if self._lease is not None:
+            self._backend.registry.drop(self._lease)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("call crashed", exc_info=error)
+
+    def _wake_waiter(self) -> None:
+        if not self._moved_on.done():
+            self._moved_on.set_result(None)
+
+    async def renew_lease(self) -> None:
+        if self._lease is not None:
+            await self._backend.registry.renew(self._lease)
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
         """Ask the client on this call's own stream."""
-        return await self._calls.client_requests.ask(
+        return await self._backend.client_requests.ask(
             self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
         )
 
@@ -198,26 +305,21 @@ class SessionCall(Call):
             await super().progress(progress, total, message)
 
     async def _emit(self, message: dict[str, Any]) -> None:
-        await self.become_stream()
-        await self._calls.log.append(self.session_id, self.stream, message, patience=PATIENCE_SECONDS)
+        await self._say(pydantic_core.to_json(message))
         raise_if_cancelled()
 
-    def answered_by(self, connection: EventStream) -> None:
+    def attach_stream(self, response: EventStream) -> None:
         """Note the stream on which the request's own response goes out, before it begins."""
-        self.connection = connection
+        self._response = response
         if self._is_closing:
-            connection.close(polled=True)
+            response.close(polled=True)
 
-    async def _close_connection(self) -> None:
+    async def _close_response(self) -> None:
         self._is_closing = True  # the response may be about to begin, where no message reaches it yet
-        if self.connection is not None:
-            self.connection.close(polled=True)
-        await self.become_stream()
-        await self._calls.streams.close(self.session_id, self.stream, polled=True)
-
-    def _decide(self) -> None:
-        if not self._outcome.done():
-            self._outcome.set_result(None)
+        if self._response is not None:
+            self._response.close(polled=True)
+        await self.start_streaming()
+        await self._backend.streams.close(self.session_id, self.stream, polled=True)
 
 
 class SessionChannel:
@@ -226,38 +328,24 @@ class SessionChannel:
     Satisfies the SDK's `mcp.shared.dispatcher.Outbound`, as the `outbound` of a `Connection`.
     """
 
-    __slots__ = ("_calls", "_live_session")
+    __slots__ = ("_backend", "_session")
 
-    def __init__(self, calls: Calls, live_session: LiveSession) -> None:
-        self._calls = calls
-        self._live_session = live_session
+    def __init__(self, backend: Backend, session: LiveSession) -> None:
+        self._backend = backend
+        self._session = session
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        return await self._calls.client_requests.ask(
-            self._live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+        return await self._backend.client_requests.ask(
+            self._session.record, self._emit, method, params, (opts or {}).get("timeout")
         )
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        if self._live_session.record.admits((method, params or {})):
+        if self._session.record.admits((method, params or {})):
             await self._emit(notification(method, params))
 
     async def _emit(self, message: dict[str, Any]) -> None:
-        await self._calls.log.append(self._live_session.record.id, PENDING, message)
-
-
-def connection_of(calls: Calls, live_session: LiveSession) -> Connection:
-    """The SDK's connection, rebuilt from the record of a session."""
-    record = live_session.record
-    connection = Connection(
-        SessionChannel(calls, live_session),
-        protocol_version=record.protocol_version,
-        session_id=record.id,
-        client_params=record.client_params,
-    )
-    if record.client_params is not None:
-        connection.initialized.set()
-    return connection
+        await self._backend.streams.log.append(self._session.record.id, PENDING, message)

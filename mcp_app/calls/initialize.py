@@ -9,8 +9,7 @@ from dataclasses import replace
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
-from mcp_app.calls.call import SessionCall, SessionChannel
-from mcp_app.calls.registry import Calls
+from mcp_app.calls.call import Backend, SessionCall, SessionChannel
 from mcp_app.protocol.client_capabilities import known
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 async def initialize(
-    calls: Calls,
+    backend: Backend,
     record: SessionRecord,
     request: JSONRPCRequest,
     headers: Mapping[str, str],
@@ -31,7 +30,7 @@ async def initialize(
     """Run `initialize`; the session's completed record (None when it failed), and its outcome.
 
     Args:
-        calls: Where the call belongs.
+        backend: Of the calls of this process.
         record: The session as far as it is known; it is stored only when the request succeeds.
         request: The `initialize` request.
         headers: Of the HTTP request.
@@ -47,9 +46,9 @@ async def initialize(
     except ValidationError as error:
         return None, Outcome.failed(invalid_params(error, request.params).error)
     record = replace(record, client_params=params)
-    call = SessionCall(calls, record, request, headers)
-    connection = Connection.for_loop(SessionChannel(calls, call.live_session), session_id=record.id)
-    outcome = await serve(calls.server, call, connection, calls.lifespan_state)
+    call = SessionCall(backend, record, request, headers)
+    connection = Connection.for_loop(SessionChannel(backend, call.live_session), session_id=record.id)
+    outcome = await serve(backend.server, call, connection, backend.lifespan_state)
     if outcome.error is not None:
         return None, outcome
     record = replace(record, protocol_version=connection.protocol_version)

@@ -23,7 +23,7 @@ APPENDED = "stream.appended"
 _PAGE = 50
 """How many entries of a log are read at a time."""
 
-_ONCE_SECONDS = 60
+ONCE_SECONDS = 60
 """How long Redis knows an appending again: longer than it is tried."""
 
 PATIENCE_SECONDS = 45.0
@@ -265,7 +265,7 @@ class EventLog:
         """
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
-        given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), _ONCE_SECONDS]
+        given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS]
         names = [log, keys.appended(session_id), keys.ends(session_id)]
         await retry(lambda: self._append(keys=names, args=given), patience)
         await self.wake(session_id, stream)

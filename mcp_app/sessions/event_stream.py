@@ -27,7 +27,7 @@ _POLL_MILLISECONDS = 500
 _OUTAGE_SECONDS = 30.0
 """How long a stream outlives a Redis that does not answer; afterwards it ends, and its client resumes."""
 
-LookAfter = Callable[[SessionRecord, str], Awaitable[bool]]
+RecoverIfLost = Callable[[SessionRecord, str], Awaitable[bool]]
 """Says whether the call behind a stream still runs, and settles one whose process died."""
 
 
@@ -162,7 +162,7 @@ class ReplyStream(EventStream):
         record: The session.
         names: The streams of the calls.
         reader: Of these streams.
-        look_after: Of the calls.
+        recover_if_lost: Of the calls.
         resumed: Whether the calls may be of a process that has died.
     """
 
@@ -171,12 +171,12 @@ class ReplyStream(EventStream):
         record: SessionRecord,
         names: Collection[str],
         reader: Reader,
-        look_after: LookAfter,
+        recover_if_lost: RecoverIfLost,
         *,
         resumed: bool,
     ) -> None:
         super().__init__(record, names, reader)
-        self._look_after = look_after
+        self._recover_if_lost = recover_if_lost
         self._looked_after_at = -math.inf if resumed else time.monotonic()
         self._ended: set[str] = set()
         """The streams to which nothing will be added."""
@@ -205,5 +205,5 @@ class ReplyStream(EventStream):
         self._looked_after_at = now
         # What the calls left in the log is read after this, so one that has just ended loses nothing.
         for stream in list(self.names):
-            if not await self._look_after(self.record, stream):
+            if not await self._recover_if_lost(self.record, stream):
                 self._ended.add(stream)

@@ -11,7 +11,7 @@ from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.beside import Beside, ListeningSession, Work
 from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
-from mcp_app.sessions.event_stream import EventStream, LookAfter
+from mcp_app.sessions.event_stream import EventStream, RecoverIfLost
 from mcp_app.sessions.events import PENDING, is_shared
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
@@ -121,7 +121,7 @@ class SharedStream(StandaloneStream):
         sessions: The store that the record is of.
         audience: Who is told of changes.
         works: What is done for a session that listens.
-        look_after: Of the calls.
+        recover_if_lost: Of the calls.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class SharedStream(StandaloneStream):
         sessions: SessionStore,
         audience: Audience,
         works: Sequence[Work],
-        look_after: LookAfter,
+        recover_if_lost: RecoverIfLost,
     ) -> None:
         super().__init__(record, name, after, log, sessions, audience, works, resumed=True)
         self._reader = SharedReader(log, record.id, self.carries, after)
-        self._look_after = look_after
+        self._recover_if_lost = recover_if_lost
         self._looked_after_at = time.monotonic()
 
     def carries(self, stream: str) -> bool:
@@ -149,5 +149,5 @@ class SharedStream(StandaloneStream):
             self._looked_after_at = now
             for stream in await self._log.running(self.session_id):
                 if is_shared(stream):
-                    await self._look_after(self.record, stream)
+                    await self._recover_if_lost(self.record, stream)
         await super()._tick()

@@ -11,7 +11,7 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.beside import Work
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
-from mcp_app.sessions.event_stream import EventStream, LookAfter, ReplyStream
+from mcp_app.sessions.event_stream import EventStream, RecoverIfLost, ReplyStream
 from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
@@ -52,25 +52,25 @@ class Streams:
         return {session_id: len(streams) for session_id, streams in self._open.items() if streams}
 
     def reply(
-        self, record: SessionRecord, names: Collection[str], look_after: LookAfter, scan_from: str
+        self, record: SessionRecord, names: Collection[str], recover_if_lost: RecoverIfLost, scan_from: str
     ) -> ReplyStream:
         """A stream that answers calls from their beginning.
 
         Args:
             record: The session.
             names: The streams of the calls.
-            look_after: Of the calls.
+            recover_if_lost: Of the calls.
             scan_from: Up to where the log holds nothing of these streams.
         """
         reader = Reader(self.log, record.id, dict.fromkeys(names, START), scan_from)
-        return ReplyStream(record, names, reader, look_after, resumed=False)
+        return ReplyStream(record, names, reader, recover_if_lost, resumed=False)
 
     def resumed_reply(
-        self, record: SessionRecord, name: str, after: str, look_after: LookAfter
+        self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
     ) -> ReplyStream:
         """A stream that goes on with the answer to a call, from the last event that the client knows."""
         reader = Reader(self.log, record.id, {name: after})
-        return ReplyStream(record, {name}, reader, look_after, resumed=True)
+        return ReplyStream(record, {name}, reader, recover_if_lost, resumed=True)
 
     def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
         """A GET stream, which goes on after the last event that the client knows."""
@@ -78,10 +78,12 @@ class Streams:
             record, name, after, self.log, self._sessions, self._audience, self._works, resumed=resumed
         )
 
-    def shared(self, record: SessionRecord, name: str, after: str, look_after: LookAfter) -> SharedStream:
+    def shared(
+        self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
+    ) -> SharedStream:
         """The stream of an HTTP+SSE session, which goes on after the last event that the client knows."""
         return SharedStream(
-            record, name, after, self.log, self._sessions, self._audience, self._works, look_after
+            record, name, after, self.log, self._sessions, self._audience, self._works, recover_if_lost
         )
 
     async def close(

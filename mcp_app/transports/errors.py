@@ -16,10 +16,11 @@ from mcp_types import (
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
-from mcp_app.auth.scopes import suffice
+from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import TokenWithdrawn
-from mcp_app.calls.call import ACCESS_WITHDRAWN, WORKER_LOST
-from mcp_app.calls.registry import TooManyCalls
+from mcp_app.calls.admission import InsufficientScope, TooManyCalls
+from mcp_app.calls.call import ACCESS_WITHDRAWN
+from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
 from mcp_app.protocol.jsonrpc import error_response
@@ -116,7 +117,7 @@ def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
         held: The scopes of the token.
         needed: The scopes that the request needs.
     """
-    lacking = [scope for scope in needed if not suffice(held, (scope,))]
+    lacking = [scope for scope in needed if not covers(held, (scope,))]
     scopes = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
     description = f"This needs the {scopes}, which the token does not have."
     return challenge(403, "insufficient_scope", description, needed)
@@ -178,6 +179,8 @@ def from_exception(error: Exception) -> HttpError | None:
         return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()
+    if isinstance(error, InsufficientScope):
+        return insufficient_scope(error.held, error.needed)
     if isinstance(error, TooManyCalls):
         return too_many_calls()
     if isinstance(error, TooManySessions):

@@ -12,14 +12,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
-from mcp_types import INTERNAL_ERROR, JSONRPCRequest
+from mcp_types import INTERNAL_ERROR
 
-from mcp_app.auth.scopes import suffice
+from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.hosts import is_loopback
-from mcp_app.protocol.messages import Message
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
@@ -98,21 +97,9 @@ class Guard:
             raise errors.challenge(
                 401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
             )
-        if not suffice(principal.scopes, conf.required_scopes):
+        if not covers(principal.scopes, conf.required_scopes):
             raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
         return principal
-
-
-async def check_scopes(runtime: Runtime, principal: Principal, message: Message) -> None:
-    """See to it that the token may do what the message asks for; called before anything runs.
-
-    Raises:
-        HttpError: 403 with a challenge that names all scopes that the operation needs.
-    """
-    if isinstance(message, JSONRPCRequest):
-        more = await runtime.scopes.needed(message.method, message.params)
-        if more and not suffice(principal.scopes, more):
-            raise errors.insufficient_scope(principal.scopes, (*conf.required_scopes, *more))
 
 
 @lru_cache(maxsize=256)

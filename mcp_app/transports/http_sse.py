@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, quote
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import Principal
+from mcp_app.calls.admission import TooManyCalls
 from mcp_app.calls.initialize import initialize
-from mcp_app.calls.registry import TooManyCalls
 from mcp_app.conf import conf
 from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
 from mcp_app.runtime import Runtime
@@ -31,7 +31,6 @@ from mcp_app.sessions.events import (
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.guard import check_scopes
 from mcp_app.transports.request import Request
 from mcp_app.transports.responses import COMMON_HEADERS, respond
 
@@ -54,7 +53,7 @@ class Sse:
             raise errors.shutting_down()
         last_event_id = request.headers.get("last-event-id")
         record, name, place = await self._open_or_resume(last_event_id, request.principal)
-        stream = self._runtime.streams.shared(record, name, place, self._runtime.calls.look_after)
+        stream = self._runtime.streams.shared(record, name, place, self._runtime.recovery.recover_if_lost)
 
         def name_event(event: Event) -> str:
             # Of whatever stream it is: all before its place has been sent.
@@ -106,31 +105,31 @@ class Message:
             message = as_message(decoded)
         except MalformedAnswer as malformed:
             record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
-            await self._runtime.calls.client_requests.reject(record.id, malformed)
+            await self._runtime.client_requests.reject(record.id, malformed)
             raise
         request.brings(message)
         if era.is_modern_by_meta(message):
             raise invalid_request("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
-        await check_scopes(self._runtime, request.principal, message)
         calls, complete = self._runtime.calls, self._runtime.sessions.complete
         match message:
             case JSONRPCRequest(method="initialize"):
-                _, outcome = await initialize(calls, record, message, request.headers, store=complete)
+                _, outcome = await initialize(calls.backend, record, message, request.headers, store=complete)
                 await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.
                 try:
-                    exchange = calls.start(record, message, request.headers, stream=new_shared_stream())
+                    await self._runtime.admission.admit(request.principal, [message], record)
+                    call = calls.start(record, message, request.headers, stream=new_shared_stream())
                 except TooManyCalls:
                     # On the stream, as after a refused POST the Python SDK waits for the answer all the same,
                     # and sends nothing more.
                     refusal = errors.too_many_calls().body(message.id)
                     await self._runtime.log.append(record.id, new_shared_stream(), refusal)
                 else:
-                    await calls.promise(record, exchange)
+                    await calls.start_streaming(call)
             case JSONRPCNotification():
                 await calls.notified(record, message, request.headers)
             case _:
-                await calls.client_requests.deliver(record.id, message)
+                await self._runtime.client_requests.deliver(record.id, message)
         await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])

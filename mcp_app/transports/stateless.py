@@ -51,7 +51,6 @@ from mcp_app.sdk import (
 )
 from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, once_begun, until_ended
-from mcp_app.transports.guard import check_scopes
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
@@ -91,7 +90,7 @@ class Stateless:
         route = self._route(request, message)
         if message.method == _LISTEN and self._runtime.is_draining:
             raise errors.shutting_down()
-        await check_scopes(self._runtime, request.principal, message)
+        await self._runtime.admission.admit(request.principal, [message])
         if message.method == _LISTEN and message.params is not None:
             # Here, before anything keeps the request for as long as the stream is open.
             params = within_bounds(message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions)
@@ -264,11 +263,11 @@ class StatelessCall(Call):
             raise
 
     async def _serve(self) -> Outcome:
-        route, calls = self._route, self._runtime.calls
+        route, backend = self._route, self._runtime.calls.backend
         connection = Connection.from_envelope(
             route.protocol_version, route.client_info, known(route.client_capabilities)
         )
-        outcome = await serve(calls.server, self, connection, calls.lifespan_state)
+        outcome = await serve(backend.server, self, connection, backend.lifespan_state)
         refusal = None if outcome.unavailable is None else errors.from_exception(outcome.unavailable)
         if refusal is not None:
             self.status, self.headers = refusal.status, refusal.headers

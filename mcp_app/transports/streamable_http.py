@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
-from mcp_app.calls.call import SessionCall
+from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
@@ -22,7 +22,6 @@ from mcp_app.sessions.events import START, event_id, is_listener, new_listener_s
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.guard import check_scopes
 from mcp_app.transports.request import HeaderList, Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error
 from mcp_app.transports.stateless import Stateless
@@ -73,7 +72,7 @@ class StreamableHttp:
         if fault is not None:
             if isinstance(fault, MalformedAnswer) and not is_modern:
                 record = await self._session(request)
-                await self._runtime.calls.client_requests.reject(record.id, fault)
+                await self._runtime.client_requests.reject(record.id, fault)
             raise fault
         if message is None:
             if is_modern:
@@ -86,8 +85,8 @@ class StreamableHttp:
         if isinstance(message, JSONRPCRequest) and message.method == "initialize":
             await self._initialize(request, message)
             return
-        await check_scopes(self._runtime, request.principal, message)
         record = await self._session(request)
+        await self._runtime.admission.admit(request.principal, [message], record)
         match message:
             case JSONRPCRequest():
                 call = self._runtime.calls.start(record, message, request.headers)
@@ -97,7 +96,7 @@ class StreamableHttp:
                 await self._runtime.calls.notified(record, message, request.headers)
                 await respond(request.send, 202, headers=COMMON_HEADERS)
             case _:
-                await self._runtime.calls.client_requests.deliver(record.id, message)
+                await self._runtime.client_requests.deliver(record.id, message)
                 await respond(request.send, 202, headers=COMMON_HEADERS)
 
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
@@ -107,27 +106,26 @@ class StreamableHttp:
         try:
             messages = as_batch(decoded, MAX_BATCH)
         except MalformedAnswer as malformed:
-            await self._runtime.calls.client_requests.reject(record.id, malformed)
+            await self._runtime.client_requests.reject(record.id, malformed)
             raise
         for message in messages:
             era.is_modern(request.headers, message)  # which it is not
-            await check_scopes(self._runtime, request.principal, message)
+        await self._runtime.admission.admit(request.principal, messages, record)
         calls = self._runtime.calls
         running: list[SessionCall] = []
-        calls.check_room(record, sum(isinstance(message, JSONRPCRequest) for message in messages))
         try:
             for message in messages:
                 match message:
                     case JSONRPCRequest():
                         running.append(calls.start(record, message, request.headers))
-                        await running[-1].become_stream()
+                        await running[-1].start_streaming()
                     case JSONRPCNotification():
                         await calls.notified(record, message, request.headers)
                     case _:
-                        await calls.client_requests.deliver(record.id, message)
+                        await self._runtime.client_requests.deliver(record.id, message)
         except BaseException:
             for call in running:
-                calls.abandon(record, call)  # a batch is refused as a whole
+                call.cancel()  # a batch is refused as a whole
             raise
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
@@ -140,7 +138,7 @@ class StreamableHttp:
         principal = request.principal
         try:
             record, outcome = await initialize(
-                self._runtime.calls,
+                self._runtime.calls.backend,
                 self._runtime.sessions.new(principal.owner, principal.person, principal.client_id),
                 message,
                 request.headers,
@@ -156,29 +154,29 @@ class StreamableHttp:
 
     async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
-        if call.answer is not None and not call.is_stream:
+        if call.answer is None and call.state is not State.ENDED:
+            await self._runtime.calls.start_streaming(call)
+        if call.answer is not None:
             await _respond(request.send, call.answer, call.failure)
-            return
-        if call.is_cancelled and not call.is_stream:
+        elif call.position is None:
             # A cancelled request gets no answer; this is how a response without one looks.
             await respond(request.send, 200, headers=framing.STREAM_HEADERS)
-            return
-        await self._runtime.calls.promise(record, call)
-        stream = self._reply_stream(record, [call])
-        owed = {call.stream: call.request_id}
-        opening = _opening(record, call.stream, START)
-        await send_stream(self._runtime, request, stream, opening, owed=owed)
+        else:
+            stream = self._reply_stream(record, [call])
+            owed = {call.stream: call.request_id}
+            opening = _opening(record, call.stream, START)
+            await send_stream(self._runtime, request, stream, opening, owed=owed)
 
     def _reply_stream(self, record: SessionRecord, running: Sequence[SessionCall]) -> ReplyStream:
         """The stream that answers these, the first of which was registered first, from their beginning."""
         stream = self._runtime.streams.reply(
             record,
             [call.stream for call in running],
-            self._runtime.calls.look_after,
-            running[0].begins_after,
+            self._runtime.recovery.recover_if_lost,
+            running[0].position or START,
         )
         for call in running:
-            call.answered_by(stream)
+            call.attach_stream(stream)
         return stream
 
     async def _get(self, request: Request) -> None:
@@ -198,7 +196,7 @@ class StreamableHttp:
             resumed = parse_event_id(last_event_id)
             if resumed is None:
                 raise errors.unknown_event_id()
-            if not await self._runtime.calls.can_resume(record, *resumed):
+            if not await self._runtime.registry.can_resume(record, *resumed):
                 if not await self._runtime.log.is_over(record.id, *resumed):
                     raise errors.unknown_event_id()
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
@@ -209,8 +207,9 @@ class StreamableHttp:
             if is_listener(name):
                 stream = streams.standalone(record, name, place, resumed=True)
             else:
-                owed = {name: await self._runtime.calls.request_id_of(record, name)}
-                stream = streams.resumed_reply(record, name, place, self._runtime.calls.look_after)
+                running = await self._runtime.registry.find(record.id, name)
+                owed = {name: running.request.id if running is not None else None}
+                stream = streams.resumed_reply(record, name, place, self._runtime.recovery.recover_if_lost)
         opening = _opening(record, name, place)
         await send_stream(self._runtime, request, stream, opening, owed=owed)
 

@@ -54,7 +54,7 @@ class Ledger:
     def settle(self, logs: Iterable[str]) -> None:
         """Read from the servers' logs which calls ran again; only those may have repeated themselves."""
         for line in logs:
-            if '"a lost call runs again"' in line:
+            if '"re-running a call whose process died"' in line:
                 fields = json.loads(line)
                 self.rerun.add((fields["session"], str(fields["call"])))
             elif '"a lost task runs again"' in line:

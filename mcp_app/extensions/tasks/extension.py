@@ -193,7 +193,7 @@ class Tasks(Extension):
     async def find(self, task_id: str, lifespan_state: Any) -> Task | None:
         """A task of the current principal, settled if need be; None when there is none of that id."""
         task = await self._own(task_id)
-        return None if task is None else await self.runs.look_after(task, lifespan_state)
+        return None if task is None else await self.runs.recover_if_lost(task, lifespan_state)
 
     async def _own(self, task_id: str) -> Task | None:
         """A task of the current principal, as it is on record."""
@@ -234,7 +234,7 @@ class Tasks(Extension):
     async def _settled(self, ctx: Context, params: BaseModel) -> Task:
         """The task that a request names, settled if need be."""
         task = await self._named(ctx, params)
-        return await self.runs.look_after(task, ctx.lifespan_context)
+        return await self.runs.recover_if_lost(task, ctx.lifespan_context)
 
     async def _named(self, ctx: Context, params: BaseModel) -> Task:
         """The task that a request names. Somebody else's is answered like one that never was."""

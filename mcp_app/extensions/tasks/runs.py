@@ -126,7 +126,7 @@ class TaskRuns:
         self._running[context] = running
         running.add_done_callback(lambda done: self._done(context, done))
 
-    async def look_after(self, task: Task, lifespan_state: Any) -> Task:
+    async def recover_if_lost(self, task: Task, lifespan_state: Any) -> Task:
         """The task, settled if its time is up or its run was lost.
 
         Called by whoever looks at a task, with the task's principal as the current one.

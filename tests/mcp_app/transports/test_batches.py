@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.calls.call import SessionCall
+from mcp_app.calls.registry import Registration
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.transports.streamable_http import MAX_BATCH
 from tests.mcp_app.transports.support import (
@@ -140,14 +140,14 @@ async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
 ) -> None:
     held = Held(one)
     await session.post(one, notification("notifications/initialized"))
-    register = one.runtime.calls.register
+    say = one.runtime.registry.say
 
-    async def fail_at_the_second(exchange: SessionCall) -> None:
-        if exchange.request_id == 2:
+    async def fail_at_the_second(call: Registration, message: bytes | None, **options: Any) -> str | None:
+        if call.request.id == 2:
             raise Unavailable(Store.SESSIONS, "down")
-        await register(exchange)
+        return await say(call, message, **options)
 
-    monkeypatch.setattr(one.runtime.calls, "register", fail_at_the_second)
+    monkeypatch.setattr(one.runtime.registry, "say", fail_at_the_second)
     response = await session.post(one, [call_held(id=1), call_held(id=2)])
     assert response.status == 503
     await eventually(lambda: len(one.runtime.calls) == 0)

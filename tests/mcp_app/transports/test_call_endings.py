@@ -10,6 +10,7 @@ from channels.layers import get_channel_layer
 from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 
+from mcp_app.calls.call import State
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import ENDED
 from tests.mcp_app.transports.support import (
@@ -53,15 +54,16 @@ async def test_a_handler_that_is_cancelled_by_itself_is_an_internal_error(
 async def test_an_answer_that_is_being_written_down_is_not_torn_by_a_cancellation(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = one.runtime.calls._settle
+    say = one.runtime.registry.say
     writing, go_on = asyncio.Event(), asyncio.Event()
 
-    async def settle_slowly(*args: Any) -> None:
-        writing.set()
-        await go_on.wait()
-        await settle(*args)
+    async def answer_slowly(*args: Any, **options: Any) -> str | None:
+        if options.get("is_final"):
+            writing.set()
+            await go_on.wait()
+        return await say(*args, **options)
 
-    monkeypatch.setattr(one.runtime.calls, "_settle", settle_slowly)
+    monkeypatch.setattr(one.runtime.registry, "say", answer_slowly)
     held = Held(one, annotations=IDEMPOTENT)
     stream = await session.post(one, call_held())
     await stream.next_event()
@@ -120,7 +122,7 @@ async def test_a_process_does_not_take_its_own_living_call_for_lost(one: Process
     assert record is not None
     lease = keys.lease(session.id, str(name))
     await one.runtime.redis.delete(lease)  # as after a time without Redis
-    assert await one.runtime.calls.look_after(record, str(name))
+    assert await one.runtime.recovery.recover_if_lost(record, str(name))
     assert await one.runtime.redis.exists(lease)
     held.go.set()
     last = (await stream.messages())[-1]
@@ -154,8 +156,8 @@ async def test_a_call_that_ends_as_it_is_made_a_stream_is_answered_as_json(
     held = Held(one)
     posting = asyncio.create_task(session.post(one, call_held(quiet=True)))
     await held.started.wait()
-    [exchange] = one.runtime.calls._running[session.id]
-    exchange.has_answered = True  # it is done, but the response has not heard of it yet
-    await exchange.become_stream()  # as a process that ends does with all that run
+    [call] = one.runtime.calls._calls[session.id]
+    call.state = State.ENDED  # it is done, but the response has not heard of it yet
+    await call.start_streaming()  # as a process that ends does with all that run
     held.go.set()
     assert text_of(await (await within(posting)).json()) == "result"

@@ -139,7 +139,7 @@ async def test_a_call_that_ends_while_somebody_looks_after_it_is_not_settled_twi
         return registered
 
     monkeypatch.setattr(other.runtime.redis, "hget", ends_after_this)
-    assert not await other.runtime.calls.look_after(record, name)
+    assert not await other.runtime.recovery.recover_if_lost(record, name)
     monkeypatch.undo()
     answers = await _answers(other, session, name)
     assert len(answers) == 1
@@ -157,7 +157,7 @@ async def test_a_process_that_was_thought_dead_answers_in_vain(
     await other.runtime.start()
     record = await _record(other, session)
     await one.runtime.redis.delete(keys.lease(session.id, name))  # it stood still for longer than its lease
-    assert await other.runtime.calls.look_after(record, name)
+    assert await other.runtime.recovery.recover_if_lost(record, name)
     held.go.set()
     await eventually(lambda: len(one.runtime.calls) == 0)
     answers = await _answers(other, session, name)

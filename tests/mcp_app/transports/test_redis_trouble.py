@@ -202,13 +202,15 @@ async def test_a_call_that_may_have_been_registered_as_it_was_refused_is_forgott
 ) -> None:
     session = await Session.open(process)
     held = Held(process)
-    register = process.runtime.calls.register
+    say = process.runtime.registry.say
 
-    async def register_and_lose_the_reply(exchange: Any) -> None:
-        await register(exchange)
+    async def register_and_lose_the_reply(*args: Any, **options: Any) -> str | None:
+        position = await say(*args, **options)
+        if not options.get("is_first"):
+            return position
         raise Unavailable(Store.SESSIONS, "the reply is late")
 
-    monkeypatch.setattr(process.runtime.calls, "register", register_and_lose_the_reply)
+    monkeypatch.setattr(process.runtime.registry, "say", register_and_lose_the_reply)
     await _assert_unavailable(await session.post(process, call_held(quiet=True)))
     await eventually(lambda: held.was_cancelled)
 
@@ -264,7 +266,7 @@ async def test_after_an_outage_other_processes_are_given_time_to_say_that_they_l
         await eventually(lambda: second.runtime.leases._judges_from < math.inf)
         process.runtime.leases._held.clear()  # it is slower to renew
         await process.runtime.redis.delete(keys.lease(session.id, str(name)))
-        assert await second.runtime.calls.look_after(record, str(name))
+        assert await second.runtime.recovery.recover_if_lost(record, str(name))
         held.go.set()
         assert "result" in (await stream.messages())[-1]
     finally:

@@ -1,7 +1,8 @@
 import pytest
 from mcp.server.mcpserver import MCPServer
 
-from mcp_app.auth.scopes import ToolScopes, needing, suffice
+from mcp_app.access import ToolScopes, needing
+from mcp_app.auth.scopes import covers
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from mcp_app.auth.scopes import ToolScopes, needing, suffice
     ],
 )
 def test_broader_scopes_imply_narrower_ones(held, needed, enough):
-    assert suffice(held, needed) is enough
+    assert covers(held, needed) is enough
 
 
 async def nothing() -> str:

@@ -1,0 +1,83 @@
+"""Calls whose process died: whoever reads the stream of one settles it, once.
+
+It runs again where that does no harm, and is answered with an error where it might.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp_types import INTERNAL_ERROR, ErrorData, ProgressToken
+
+from mcp_app.calls.running import RunningCalls
+from mcp_app.protocol.serve import Outcome
+from mcp_app.sdk import progress_token_from_params
+from mcp_app.sessions.events import START
+from mcp_app.sessions.record import SessionRecord
+
+logger = logging.getLogger(__name__)
+
+WORKER_LOST = "The process that ran this call was lost before it could answer; the call was not repeated."
+
+_PROGRESS = "notifications/progress"
+
+_MAX_LOSSES = 3
+"""How many processes a call may lose: it may be the call itself that brings them down."""
+
+MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
+"""Whether a request, of a method with parameters, can be run a second time without harm."""
+
+
+class Recovery:
+    """Finds the calls whose process died."""
+
+    def __init__(self, calls: RunningCalls, may_repeat: MayRepeat) -> None:
+        self._calls = calls
+        self._registry = calls.backend.registry
+        self._log = calls.backend.streams.log
+        self._may_repeat = may_repeat
+
+    async def recover_if_lost(self, record: SessionRecord, stream: str) -> bool:
+        """Whether the call behind a stream still runs; one whose process died is settled here.
+
+        Called by whoever reads the stream, with the principal of the session as the current one.
+        """
+        registered = await self._registry.find(record.id, stream)
+        if registered is None:
+            return False
+        if not self._registry.can_judge:
+            return True
+        if (own := self._calls.of_stream(record.id, stream)) is not None:
+            await own.renew_lease()
+            return True
+        if not await self._registry.take_over(registered):
+            return await self._registry.is_running(record.id, stream)
+        lost = replace(registered, losses=registered.losses + 1)
+        request = lost.request
+        facts = {"session": record.id[:8], "method": request.method, "call": request.id}
+        if lost.losses < _MAX_LOSSES and await self._may_repeat(request.method, request.params):
+            logger.warning("re-running a call whose process died", extra=facts)
+            progress = await self._last_progress(record.id, progress_token_from_params(request.params))
+            await self._calls.restart(record, lost, progress).start_streaming()
+        else:
+            logger.warning("giving up a call whose process died", extra=facts)
+            error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
+            answer = Outcome.failed(error).response(request.id)
+            await self._registry.say(lost, answer, is_first=True, is_final=True)
+        return True
+
+    async def _last_progress(self, session_id: str, token: ProgressToken | None) -> float:
+        """The last progress that the log holds for a token."""
+        last, position = -math.inf, START
+        while token is not None and (entries := await self._log.entries(session_id, position)):
+            position = entries[-1][0]
+            for data in (fields["data"] for _, fields in entries if _PROGRESS in fields["data"]):
+                message = json.loads(data)
+                if message.get("method") == _PROGRESS and message["params"]["progressToken"] == token:
+                    last = message["params"]["progress"]
+        return last

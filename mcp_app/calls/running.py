@@ -1,0 +1,183 @@
+"""The calls of sessions that run in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
+
+from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
+from mcp_app.calls.call import Backend, SessionCall
+from mcp_app.calls.registry import Registration
+from mcp_app.coordination.bus import Bus
+from mcp_app.exceptions import Unavailable
+from mcp_app.sdk import ServerRunner
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import ENDED
+
+logger = logging.getLogger(__name__)
+
+CANCEL = "call.cancel"
+
+_HAND_OVER_SECONDS = 2.0
+"""How long a call may take to clean up when its process ends."""
+
+
+class RunningCalls:
+    """Starts calls, and cancels them when nobody wants their answers any more."""
+
+    def __init__(self, backend: Backend, bus: Bus) -> None:
+        self.backend = backend
+        self._bus = bus
+        self._calls: dict[str, set[SessionCall]] = defaultdict(set)
+        bus.on(CANCEL, self._on_cancel)
+        bus.on(ENDED, self._on_ended)
+        bus.on(WITHDRAWN, self._on_withdrawn)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._calls.values()))
+
+    def count(self, session_id: str) -> int:
+        """How many calls of a session run here."""
+        return len(self._calls.get(session_id, ()))
+
+    def start(
+        self,
+        record: SessionRecord,
+        request: JSONRPCRequest,
+        headers: Mapping[str, str],
+        *,
+        stream: str | None = None,
+    ) -> SessionCall:
+        """Run a request that was admitted.
+
+        Args:
+            record: The session.
+            request: What to run.
+            headers: Of the HTTP request.
+            stream: The name of the stream on which it may speak; a new one if None.
+        """
+        return self._start(SessionCall(self.backend, record, request, headers, stream))
+
+    def restart(self, record: SessionRecord, lost: Registration, last_progress: float) -> SessionCall:
+        """Run a call again whose process died.
+
+        Args:
+            record: The session.
+            lost: The call, with this loss counted.
+            last_progress: How far the client knows it to be.
+        """
+        call = SessionCall(self.backend, record, lost.request, {}, lost.stream, lost.losses)
+        call.last_progress = last_progress
+        return self._start(call)
+
+    def _start(self, call: SessionCall) -> SessionCall:
+        self._calls[call.session_id].add(call)
+        call.start()
+        call.task.add_done_callback(lambda _: self._forget(call))
+        return call
+
+    def _forget(self, call: SessionCall) -> None:
+        calls = self._calls[call.session_id]
+        calls.discard(call)
+        if not calls:
+            del self._calls[call.session_id]
+
+    def of_stream(self, session_id: str, stream: str) -> SessionCall | None:
+        """The call that speaks on a stream, if it runs here."""
+        for call in self._calls.get(session_id, ()):
+            if call.position is not None and call.stream == stream:
+                return call
+        return None
+
+    async def start_streaming(self, call: SessionCall) -> None:
+        """Register a call whose answer is owed from then on. Cancels it if Redis refuses.
+
+        Raises:
+            Unavailable: It could not be registered: the request is refused, and must not go on.
+        """
+        try:
+            await call.start_streaming()
+        except Unavailable:
+            call.cancel()
+            raise
+
+    async def notified(
+        self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
+    ) -> None:
+        """Take a notification of the client."""
+        params = notification.params or {}
+        if notification.method == "notifications/cancelled":
+            await self._bus.broadcast(
+                # As JSON: it may be of any kind or size, which the channel layer's format may not.
+                {"type": CANCEL, "session": record.id, "request": json.dumps(params.get("requestId"))}
+            )
+            return
+        # The runner's notification side is public; it has no driver like `serve_one` of its own.
+        call = SessionCall(self.backend, record, notification, headers)
+        runner = ServerRunner(
+            self.backend.server, self.backend.connection(call.live_session), self.backend.lifespan_state
+        )
+        await runner.on_notify(call, notification.method, notification.params)
+
+    async def beat(self) -> None:
+        """Keep the sessions of calls in use; a call whose session has ended is cancelled.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        in_use = {call.session_id for call in self._all() if call.position is not None}
+        for session_id in await self.backend.sessions.keep(in_use):
+            self._cancel(session_id)  # the message about its end was lost
+
+    async def drain(self) -> None:
+        """Stop running calls and give up their leases: whoever reads their streams next settles them."""
+        calls = self._all()
+        try:
+            await asyncio.gather(*(call.start_streaming() for call in calls))
+            for call in calls:
+                if call.is_running:
+                    call.task.cancel()
+            if calls:
+                await asyncio.wait([call.task for call in calls], timeout=_HAND_OVER_SECONDS)
+            # That this process ends is no fault of the call's, and no loss.
+            given = [replace(call.registration, losses=call.registration.losses - 1) for call in calls]
+            await self.backend.registry.hand_over(given)
+        except Unavailable:
+            logger.warning("calls were not handed over: Redis cannot be reached")
+
+    async def stop(self) -> None:
+        """Break off what runs here. Those that have become streams are settled by another process."""
+        tasks = [call.task for call in self._all()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _all(self) -> list[SessionCall]:
+        return [call for calls in self._calls.values() for call in calls]
+
+    def _cancel(self, session_id: str, request_id: RequestId | None = None) -> None:
+        for call in list(self._calls.get(session_id, ())):
+            # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
+            if request_id is None or call.request_id == request_id:
+                call.cancel()
+
+    def _on_cancel(self, message: dict[str, Any]) -> None:
+        request_id = json.loads(message["request"])
+        if isinstance(request_id, int | str) and not isinstance(request_id, bool):
+            self._cancel(message["session"], request_id)
+
+    def _on_ended(self, message: dict[str, Any]) -> None:
+        self._cancel(message["session"])
+
+    def _on_withdrawn(self, message: dict[str, Any]) -> None:
+        """End the calls of a token that was withdrawn. A client that comes back for one finds an error."""
+        for call in self._all():
+            if is_withdrawn_by(message, call.token):
+                call.cancel(TokenWithdrawn())

@@ -1,0 +1,188 @@
+"""What calls say: once, in order, and only while they are their process's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mcp_types import JSONRPCRequest
+from redis.asyncio import Redis
+
+from mcp_app.calls.registry import CallRegistry, Registration
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import connect
+from mcp_app.coordination.leases import Leases
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import EventLog, Reader
+from mcp_app.sessions.events import START, Event
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import SessionStore
+from mcp_app.sessions.streams import Streams
+from mcp_app.sessions.subscribers import Audience
+from tests.support.redis_relay import RedisRelay
+
+STREAM = "r0123456789abcdef"
+
+Process = Callable[[Redis], Awaitable[CallRegistry]]
+
+
+@pytest.fixture
+def process(open_bus: Callable[[], Awaitable[Bus]], store: SessionStore) -> Process:
+    """Makes the registry of one more process."""
+
+    async def make(redis: Redis) -> CallRegistry:
+        bus = await open_bus()
+        log = EventLog(redis, bus)
+        return CallRegistry(redis, Leases(redis), Streams(log, bus, store, Audience(redis, log), ()))
+
+    return make
+
+
+@pytest.fixture
+def call(record: SessionRecord) -> Registration:
+    request = JSONRPCRequest(jsonrpc="2.0", id=1, method="tools/call", params={"name": "x"})
+    return Registration(record.id, STREAM, request)
+
+
+def said(word: str) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "method": word}).encode()
+
+
+async def words(redis: Redis, bus: Bus, call: Registration) -> list[str]:
+    """What is in the log of a call's stream."""
+    return [json.loads(event.data)["method"] for event in await events(redis, bus, call)]
+
+
+async def events(redis: Redis, bus: Bus, call: Registration) -> list[Event]:
+    return await Reader(EventLog(redis, bus), call.session_id, {call.stream: START}).read()
+
+
+async def stands_still(redis: Redis, call: Registration) -> None:
+    """Let a lease expire that its process does not renew."""
+    await redis.delete(keys.lease(call.session_id, call.stream))
+
+
+async def test_a_call_is_registered_with_its_first_words_and_forgotten_with_its_last(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here = await process(redis)
+    assert await here.say(call, said("first"), is_first=True) == START
+    assert await here.find(call.session_id, call.stream) == call
+    assert await redis.exists(keys.lease(call.session_id, call.stream))
+    await here.say(call, said("second"))
+    await here.say(call, said("answer"), is_final=True)
+    assert await words(redis, bus, call) == ["first", "second", "answer"]
+    assert [event.final for event in await events(redis, bus, call)] == [False, False, True]
+    assert await here.find(call.session_id, call.stream) is None
+    assert not await redis.exists(keys.lease(call.session_id, call.stream))
+
+
+async def test_a_call_that_begins_in_silence_knows_where_the_log_ended(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here = await process(redis)
+    earlier = replace(call, stream="rfedcba9876543210")
+    await here.say(earlier, said("earlier"), is_first=True)
+    [event] = await events(redis, bus, earlier)
+    assert await here.say(call, None, is_first=True) == event.place
+    assert await words(redis, bus, call) == []
+
+
+async def test_a_process_that_stood_still_writes_nothing_once_its_call_runs_elsewhere(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here, there = await process(redis), await process(redis)
+    await here.say(call, said("before"), is_first=True)
+    await stands_still(redis, call)
+    assert await there.take_over(call)
+    assert await here.say(call, said("too early for the other")) is None
+    await there.say(replace(call, losses=1), None, is_first=True)
+    assert await here.say(call, said("too late")) is None
+    assert await here.say(call, said("answer"), is_final=True) is None
+    await there.say(call, said("after"))
+    assert await words(redis, bus, call) == ["before", "after"]
+    assert await there.find(call.session_id, call.stream) == replace(call, losses=1)
+
+
+async def test_a_process_that_stood_still_writes_nothing_even_if_its_successor_has_died_as_well(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here, there = await process(redis), await process(redis)
+    await here.say(call, None, is_first=True)
+    await stands_still(redis, call)
+    assert await there.take_over(call)
+    await there.say(replace(call, losses=1), said("by the successor"), is_first=True)
+    await stands_still(redis, call)
+    assert await here.say(call, said("by the first")) is None
+    assert await words(redis, bus, call) == ["by the successor"]
+
+
+async def test_nothing_is_written_for_a_call_that_was_settled(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here, there = await process(redis), await process(redis)
+    await here.say(call, None, is_first=True)
+    await stands_still(redis, call)
+    assert await there.take_over(call)
+    await there.say(call, said("given up"), is_first=True, is_final=True)
+    assert await here.say(call, said("too late")) is None
+    assert await here.say(call, said("answer"), is_final=True) is None
+    assert await words(redis, bus, call) == ["given up"]
+    assert not await redis.exists(keys.calls(call.session_id))
+
+
+async def test_a_process_that_nobody_missed_goes_on_after_its_lease_has_expired(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here = await process(redis)
+    await here.say(call, said("before"), is_first=True)
+    await stands_still(redis, call)
+    assert await here.say(call, said("after")) is not None
+    assert await words(redis, bus, call) == ["before", "after"]
+    assert await redis.exists(keys.lease(call.session_id, call.stream))
+
+
+async def test_nothing_is_written_for_a_session_that_has_ended(
+    process: Process, redis: Redis, store: SessionStore, call: Registration
+) -> None:
+    here = await process(redis)
+    await here.say(call, said("before"), is_first=True)
+    await store.end(call.session_id)
+    assert await here.say(call, said("after")) is None
+    assert not await redis.exists(keys.events(call.session_id), keys.calls(call.session_id))
+
+
+@pytest.mark.parametrize("kind", ["first", "middle", "final"])
+async def test_what_is_said_is_written_once_though_the_reply_of_redis_is_lost(
+    process: Process, relay: RedisRelay, redis: Redis, bus: Bus, call: Registration, kind: str
+) -> None:
+    relayed = connect(relay.url)
+    try:
+        here = await process(relayed)
+        options: dict[str, Any] = {"is_first": True}
+        if kind != "first":
+            await here.say(call, said("earlier"), is_first=True)
+            options = {"is_final": kind == "final"}
+        relay.lose_reply_to(b"important")
+        await here.say(call, said("important"), **options, patience=5)
+        assert relay.lost == 1
+        earlier = [] if kind == "first" else ["earlier"]
+        assert await words(redis, bus, call) == [*earlier, "important"]
+        assert (await here.find(call.session_id, call.stream) is None) is (kind == "final")
+    finally:
+        await relayed.aclose()
+
+
+async def test_a_call_that_was_handed_over_is_anybodys(
+    process: Process, redis: Redis, bus: Bus, call: Registration
+) -> None:
+    here, there = await process(redis), await process(redis)
+    await here.say(call, said("before"), is_first=True)
+    await here.hand_over([replace(call, losses=-1)])
+    assert await there.find(call.session_id, call.stream) == replace(call, losses=-1)
+    assert await there.take_over(call)
+    await here.hand_over([replace(call, losses=-1)])
+    assert await redis.exists(keys.lease(call.session_id, call.stream)), "the lease is another's now"
