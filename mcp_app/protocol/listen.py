@@ -8,7 +8,7 @@ the acknowledgement go out, which must be the stream's first message, and may am
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -21,14 +21,37 @@ from mcp_types import (
     SubscriptionFilter,
     SubscriptionsAcknowledgedNotification,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 
+METHOD = "subscriptions/listen"
 URIS = "resourceSubscriptions"
 
 Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Puts a notification (method, params) onto the stream, stamped as the stream's own."""
+
+
+def wanted(ctx: Context) -> Mapping[str, Any]:
+    """What a listen request asks for, by the name of the notification.
+
+    It is empty for any other request, and where it is malformed, which is left to the SDK's validation.
+    """
+    if ctx.method != METHOD or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return {}
+    return _notifications(ctx.params)
+
+
+def _notifications(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    notifications = (params or {}).get("notifications")
+    return notifications if isinstance(notifications, Mapping) else {}
+
+
+def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
+    """What is asked for as an array of strings; None when it is absent or anything else."""
+    given = notifications.get(name)
+    return given if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
 
 
 def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -> dict[str, Any]:
@@ -42,11 +65,9 @@ def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -
         longest_uri: Characters of a URI.
         most_uris: How many of them.
     """
-    notifications = params.get("notifications")
-    if not isinstance(notifications, dict):
-        return params
-    uris = notifications.get(URIS)
-    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris):
+    notifications = _notifications(params)
+    uris = strings(notifications, URIS)
+    if uris is None:
         return params
     kept = [uri for uri in dict.fromkeys(uris) if 0 < len(uri) <= longest_uri][:most_uris]
     return {**params, "notifications": {**notifications, URIS: kept}}

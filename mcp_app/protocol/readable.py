@@ -7,7 +7,7 @@ does not exist is left out.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +22,8 @@ from mcp.types import (
     ReadResourceResult,
     TextResourceContents,
 )
-from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_app.protocol.listen import URIS
+from mcp_app.protocol.listen import URIS, strings, wanted
 from mcp_app.protocol.personal import PersonalResources, owner_of, person_of
 from mcp_app.sdk import CallNext, HandlerResult
 
@@ -70,16 +69,11 @@ class Readable:
 
     async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware for `subscriptions/listen`: what does not exist is not listened for."""
-        wanted = (ctx.params or {}).get("notifications")
-        if (
-            ctx.method != "subscriptions/listen"
-            or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
-            or not isinstance(wanted, Mapping)
-            or not isinstance(uris := wanted.get(URIS), list)
-            or not all(isinstance(uri, str) for uri in uris)
-        ):
+        notifications = wanted(ctx)
+        uris = strings(notifications, URIS)
+        if uris is None:
             return await call_next(ctx)
-        notifications = {**wanted, URIS: await self._existing(ctx, uris)}
+        notifications = {**notifications, URIS: await self._existing(ctx, uris)}
         return await call_next(replace(ctx, params={**(ctx.params or {}), "notifications": notifications}))
 
     async def _existing(self, ctx: RequestContext, uris: list[str]) -> list[str]:

@@ -23,10 +23,10 @@ from mcp_types import (
 from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
+from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, ClientRequest
 from mcp_app.protocol.client_capabilities import known
 from mcp_app.protocol.jsonrpc import notification
-from mcp_app.protocol.listen import within_bounds
 from mcp_app.protocol.messages import Message, invalid_request
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.serve import Outcome, serve
@@ -53,8 +53,6 @@ from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, once_begun, until_ended
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
-
-_LISTEN = "subscriptions/listen"
 
 _BACKLOG = 256
 """How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
@@ -88,12 +86,14 @@ class Stateless:
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("this revision has no responses of clients.")
         route = self._route(request, message)
-        if message.method == _LISTEN and self._runtime.is_draining:
+        if message.method == listen.METHOD and self._runtime.is_draining:
             raise errors.shutting_down()
         await self._runtime.admission.admit(request.principal, [message])
-        if message.method == _LISTEN and message.params is not None:
+        if message.method == listen.METHOD and message.params is not None:
             # Here, before anything keeps the request for as long as the stream is open.
-            params = within_bounds(message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions)
+            params = listen.within_bounds(
+                message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions
+            )
             message = message.model_copy(update={"params": params})
         call = StatelessCall(self._runtime, message, route, request.headers)
         await self._serve(request, call)
@@ -140,7 +140,7 @@ class Stateless:
 
     async def _serve(self, request: Request, call: StatelessCall) -> None:
         """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
-        listens = call.method == _LISTEN
+        listens = call.method == listen.METHOD
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(call.run())
         watcher: asyncio.Task[Ending] | None = None
@@ -170,7 +170,7 @@ def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[En
     if ending is not Ending.CLIENT and call.answer is None:
         if ending is Ending.WITHDRAWN:
             call.refusal = errors.token_withdrawn()
-        if call.method == _LISTEN:
+        if call.method == listen.METHOD:
             call.close()
     task.cancel()
 

@@ -10,21 +10,20 @@ process died, and loses nothing when a wake-up is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
-from mcp_app.protocol.listen import Send, beside
+from mcp_app.protocol.listen import Send, beside, strings, wanted
 from mcp_app.sdk import CallNext, HandlerResult
 
 MAX_TASKS = 100
@@ -46,14 +45,14 @@ class TaskListener:
         self._find = find
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        wanted = _wanted(ctx)
-        if not wanted:
+        asked = _task_ids(ctx)
+        if not asked:
             return await call_next(ctx)
         if not is_declared(ctx):
             raise not_declared()
         followed = [
             task_id
-            for task_id in dict.fromkeys(wanted[:MAX_TASKS])
+            for task_id in dict.fromkeys(asked[:MAX_TASKS])
             if await self._find(task_id, ctx.lifespan_context) is not None
         ]
 
@@ -87,20 +86,18 @@ class TaskListener:
                         await changed.wait()
 
 
-def _wanted(ctx: Context) -> list[str]:
+def _task_ids(ctx: Context) -> list[str]:
     """The task ids that a listen request names.
 
     Raises:
         MCPError: They are no array of strings; the SDK's schema does not know them. Everything else that may
             be malformed is left to it.
     """
-    if ctx.method != "subscriptions/listen" or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+    notifications = wanted(ctx)
+    if notifications.get("taskIds") is None:
         return []
-    notifications = (ctx.params or {}).get("notifications")
-    task_ids = notifications.get("taskIds") if isinstance(notifications, Mapping) else None
+    task_ids = strings(notifications, "taskIds")
     if task_ids is None:
-        return []
-    if not isinstance(task_ids, list) or not all(isinstance(task_id, str) for task_id in task_ids):
         raise MCPError(
             INVALID_PARAMS, "Invalid params: `params.notifications.taskIds` must be an array of strings"
         )
