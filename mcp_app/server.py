@@ -17,7 +17,6 @@ from django.core.exceptions import ImproperlyConfigured
 from mcp.server.extension import Extension as SdkExtension
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
-from mcp.server.subscriptions import SubscriptionBus
 from redis.asyncio import Redis
 
 from mcp_app.asking import PERSON_DEADLINE
@@ -27,11 +26,12 @@ from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
-from mcp_app.protocol.personal import PersonalResources
+from mcp_app.protocol.personal import Person, PersonalResources
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.session_features import TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
-from mcp_app.sdk import ServerMiddleware
+from mcp_app.sdk import ResourcesListChanged, ServerMiddleware
 from mcp_app.sessions.beside import ListeningSession, Work
 
 __all__ = [
@@ -97,7 +97,7 @@ class Engine:
         redis: Redis,
         bus: Bus,
         leases: Leases,
-        subscriptions: SubscriptionBus,
+        subscriptions: PersonalBus,
         state_keys: Sequence[bytes],
     ) -> None:
         self.redis = redis
@@ -154,6 +154,13 @@ class Engine:
             work: Given the session; it runs to its end, or until it is cancelled.
         """
         self.works.append(work)
+
+    async def resources_changed(self, person: Person) -> None:
+        """Tell one person's sessions and listen streams that their list of resources has changed.
+
+        For a change that concerns everybody use the SDK's `ctx.notify_resources_changed()`.
+        """
+        await self._subscriptions.publish(ResourcesListChanged(), person.key)
 
     def build(self, factory: Factory) -> MCPServer[Any]:
         """Make the server and complete it. Called by the process, once.

@@ -6,19 +6,15 @@ user's own sessions and streams alone.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from mcp.server import ServerRequestContext
 from mcp.types import Annotations, Resource, ResourceTemplate
-from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
 from everything_site.demo.images import icon
-from mcp_app.protocol.listen import Send, beside
-from mcp_app.resources import Person, PersonalResources, current_person
-from mcp_app.sdk import CallNext, HandlerResult
+from mcp_app.resources import Person, PersonalResources
 
 SCHEME = "note://"
 TEMPLATE = SCHEME + "{space}/{id}"
@@ -42,16 +38,8 @@ class TooManyNotes(Exception):
     """The user has as many notes as a user may have."""
 
 
-class Changes(Protocol):
-    """Signals that the user's list has changed, in whichever process."""
-
-    def clear(self) -> None: ...
-
-    async def wait(self) -> Any: ...
-
-
 class NoteStore(Protocol):
-    """Where notes are kept, and how their users hear of them."""
+    """Where notes are kept."""
 
     def space(self, person: Person) -> str:
         """The part of the URIs of a user's notes that nobody else can guess: a lower-case word."""
@@ -72,15 +60,6 @@ class NoteStore(Protocol):
         """Change what is given; the note as it is then, or None when there is none."""
 
     async def delete(self, person: Person, note_id: str) -> bool: ...
-
-    async def announce(self, person: Person) -> None:
-        """Tell the user's sessions and listen streams, in all processes, that the list has changed."""
-
-    async def remember(self, person: Person, session_id: str) -> None:
-        """A session of the user has read the list: it is to hear when the list changes."""
-
-    def watch(self, person: Person) -> AbstractContextManager[Changes]:
-        """The changes of the user's list, from now on."""
 
 
 class Notes(PersonalResources):
@@ -112,8 +91,6 @@ class Notes(PersonalResources):
         """In the order in which they were made."""
         if not person.is_signed_in:
             return []
-        if person.session is not None:
-            await self.store.remember(person, person.session.record.id)
         notes = await self.store.list(person)
         return [(f"{note.number:020}", self._resource(person, note)) for note in notes]
 
@@ -145,30 +122,3 @@ class Notes(PersonalResources):
         if variable != "id" or known.get("space", space) != space:
             return []
         return [note.id for note in await self.store.list(person)]
-
-    async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
-        """A middleware for `subscriptions/listen`: the user's own list is followed.
-
-        The SDK's `ResourcesListChanged` goes to everybody who asked for it. A user's notes are nobody
-        else's business, so the change of that list does not go over the bus.
-        """
-        wanted = (ctx.params or {}).get("notifications")
-        if (
-            ctx.method != "subscriptions/listen"
-            or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
-            or not isinstance(wanted, Mapping)
-        ):
-            return await call_next(ctx)
-        person = current_person()
-        if not person.is_signed_in or wanted.get("resourcesListChanged") is not True:
-            return await call_next(ctx)
-        with self.store.watch(person) as changes:
-
-            async def follow(send: Send) -> None:
-                while True:
-                    await changes.wait()
-                    changes.clear()
-                    await send("notifications/resources/list_changed", {})
-
-            async with beside(ctx, {}, follow) as inner:
-                return await call_next(inner)

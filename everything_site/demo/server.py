@@ -64,7 +64,7 @@ def build(engine: Engine) -> MCPServer[Any]:
     """The server that `MCP_SERVER` names by default."""
     return assemble(
         engine,
-        note_store=UserNotes(engine.redis, engine.bus),
+        note_store=UserNotes(),
         with_fixtures=settings.CONFORMANCE_FIXTURES,
     )
 
@@ -103,12 +103,12 @@ def assemble(
     if with_fixtures:
         fixtures.register(server)
     gzipping.register(server, gzipped)
-    note_tools.register(server, notes)
+    note_tools.register(server, notes, engine)
     completions.register(
         server,
         prompts={**completions.PROMPTS, **(fixtures.PROMPT_SUGGESTIONS if with_fixtures else {})},
         templates={**completions.TEMPLATES, **(fixtures.TEMPLATE_SUGGESTIONS if with_fixtures else {})},
     )
     engine.while_listening(simulations.simulate)
-    server.middleware.extend((notes.listen, messages.announce_level))
+    server.middleware.append(messages.announce_level)
     return server

@@ -1,62 +1,28 @@
-"""The notes of users: kept in the database, their changes announced through Redis to their users alone."""
+"""The notes of users, in the database."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
-import logging
-import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.timezone import now
-from redis.asyncio import Redis
 
 from everything_site.demo.models import Note as Row
 from everything_site.demo.notes import Note, TooManyNotes
-from mcp_app.coordination.bus import Bus
-from mcp_app.exceptions import Unavailable
 from mcp_app.resources import Person
-from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.events import PENDING
-
-logger = logging.getLogger(__name__)
-
-LIST_CHANGED = "notes.changed"
-NOTIFICATION = {"jsonrpc": "2.0", "method": "notifications/resources/list_changed"}
 
 MAX_NOTES = 100
 """How many notes a user may have."""
 
-MAX_READERS = 100
-"""How many of a user's sessions hear of changes: the last ones that read the list."""
-
-READERS_SECONDS = 24 * 60 * 60
-
-_PATIENCE_SECONDS = 0.1
-"""How long a call waits for its change to be told to others."""
-
-Append = Callable[[str, str, dict[str, Any]], Awaitable[None]]
-"""Appends a message to a stream of a session: (session id, stream, message)."""
-
 
 class UserNotes:
     """The implementation of `everything_site.demo.notes.NoteStore`."""
-
-    def __init__(self, redis: Redis, bus: Bus, append: Append | None = None) -> None:
-        self._redis = redis
-        self._bus = bus
-        self._append = append or EventLog(redis, bus).append
-        self._telling: set[asyncio.Task[None]] = set()
-        self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
-        bus.on(LIST_CHANGED, self._on_list_changed)
 
     def space(self, person: Person) -> str:
         """It follows from SECRET_KEY: after a new one the same notes have new URIs."""
@@ -96,62 +62,6 @@ class UserNotes:
 
     async def delete(self, person: Person, note_id: str) -> bool:
         return await _in_database(lambda: bool(_rows(person).filter(note_id=note_id).delete()[0]))
-
-    async def announce(self, person: Person) -> None:
-        """Tell of a change that has been made: its answer does not wait long for that, nor fail by it."""
-        telling = asyncio.create_task(self._announce_or_log(person))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
-        await asyncio.wait({telling}, timeout=_PATIENCE_SECONDS)
-
-    async def _announce_or_log(self, person: Person) -> None:
-        try:
-            await self._announce(person)
-        except Unavailable as error:
-            logger.warning("a change of notes was not announced", extra={"reason": str(error)})
-
-    async def _announce(self, person: Person) -> None:
-        await self._bus.broadcast({"type": LIST_CHANGED, "user": self.space(person)})
-        key = readers_key(self.space(person))
-        readers = cast("list[str]", await self._redis.zrange(key, 0, -1))
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session_id in readers:
-                pipe.exists(keys.record(session_id))  # to be told of a change is no use of a session
-                pipe.exists(keys.owner(session_id))
-            found = await pipe.execute()
-        for session_id, lives, in_use in zip(readers, found[::2], found[1::2], strict=True):
-            if in_use:
-                await self._append(session_id, PENDING, NOTIFICATION)
-            elif not lives:
-                await self._redis.zrem(key, session_id)
-
-    async def remember(self, person: Person, session_id: str) -> None:
-        key = readers_key(self.space(person))
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(key, {session_id: time.time()})
-            pipe.zremrangebyrank(key, 0, -MAX_READERS - 1)
-            pipe.expire(key, READERS_SECONDS)
-            await pipe.execute()
-
-    @contextmanager
-    def watch(self, person: Person) -> Iterator[asyncio.Event]:
-        space, event = self.space(person), asyncio.Event()
-        self._watchers[space].add(event)
-        try:
-            yield event
-        finally:
-            self._watchers[space].discard(event)
-            if not self._watchers[space]:
-                del self._watchers[space]
-
-    def _on_list_changed(self, message: dict[str, Any]) -> None:
-        for event in self._watchers.get(message["user"], ()):
-            event.set()
-
-
-def readers_key(space: str) -> str:
-    """Sorted set: the sessions (up to 2025-11-25) that read a user's list, by when they last did."""
-    return f"mcp:readers:{{{space}}}"
 
 
 def _rows(person: Person) -> Any:

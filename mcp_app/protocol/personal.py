@@ -6,6 +6,7 @@ makes the request, wherever resources are listed, read, subscribed to, listened 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,11 @@ class Person:
     @property
     def is_signed_in(self) -> bool:
         return bool(self.subject)
+
+    @property
+    def key(self) -> str:
+        """What names the person in Redis and between processes: a checksum."""
+        return hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).hexdigest()
 
 
 def current_person(session: SessionState | None = None) -> Person:

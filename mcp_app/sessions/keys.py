@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+
+from mcp_app.protocol.personal import Person
 
 LISTENING = "mcp:listening"
 """Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
@@ -16,7 +17,11 @@ def sessions_of(owner: str) -> str:
         owner: Client, issuer and subject, as a session record has them.
     """
     _, issuer, subject = json.loads(owner)
-    person = hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
+    return sessions_of_person(Person(issuer or "", subject or "").key)
+
+
+def sessions_of_person(person: str) -> str:
+    """The same, by the key of the person."""
     return f"mcp:sessions:{{{person}}}"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mcp.server.subscriptions import ServerEvent
@@ -40,20 +41,34 @@ class Audience:
             pipe.expire(keys.LISTENING, conf.session_idle_seconds)
             await pipe.execute()
 
-    async def tell(self, event: ServerEvent) -> None:
+    async def tell(self, event: ServerEvent, person: str | None = None) -> None:
         """Tell the sessions of a change: of a resource's only those that subscribed to it.
+
+        Args:
+            event: The change.
+            person: The key of the only person who is told (`Person.key`); None for everybody.
 
         Raises:
             Unavailable: Not all of them could be told.
         """
         message = _message(event)
-        sessions = await self._concerned(event)
+        sessions = await self._concerned(event, await self._listening(person))
         for start in range(0, len(sessions), _AT_ONCE):
             chunk = sessions[start : start + _AT_ONCE]
             await asyncio.gather(*(self._log.append(session_id, PENDING, message) for session_id in chunk))
 
-    async def _concerned(self, event: ServerEvent) -> list[str]:
-        listening = cast("list[str]", await self._redis.zrangebyscore(keys.LISTENING, time.time(), "+inf"))
+    async def _listening(self, person: str | None) -> list[str]:
+        now = time.time()
+        if person is None:
+            return cast("list[str]", await self._redis.zrangebyscore(keys.LISTENING, now, "+inf"))
+        own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id in own:
+                pipe.zscore(keys.LISTENING, session_id)
+            scores = await pipe.execute()
+        return [session_id for session_id, until in zip(own, scores, strict=True) if (until or 0) >= now]
+
+    async def _concerned(self, event: ServerEvent, listening: Sequence[str]) -> list[str]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in listening:
                 if isinstance(event, ResourceUpdated):

@@ -97,9 +97,9 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await answering.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
     layer.loses = None
 
-    # A change concerns a session that has no stream open.
+    # A change concerns a session whose stream is away.
     away = await Session.open(other)
-    await (await away.post(other, request("resources/list"))).body()
+    await (await away.listen(other)).drop()
     assert "error" not in await session.call(one, "create-note", {"title": "Tea", "text": "Buy tea"})
 
     capabilities: dict[str, Any] = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}

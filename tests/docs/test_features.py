@@ -13,6 +13,7 @@ from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
 from mcp_app.runtime import Runtime
+from mcp_app.transports.http_sse import MESSAGE_PATH
 from tests.docs.markdown import DOCS, code, rows
 
 ROOT = DOCS.parent
@@ -93,8 +94,8 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
 
 
 def asgi_endpoints() -> set[str]:
-    source = (ROOT / "everything_site/asgi.py").read_text()
-    return {f"/{name}" for name in re.findall(r'route\(r"\^(\w+)(?:/\?)?\$"', source)}
+    source = (ROOT / "mcp_app/routing.py").read_text()
+    return {MESSAGE_PATH, *re.findall(r'"(/\w+)"', source)}
 
 
 def test_every_endpoint_is_documented_and_no_other() -> None:

@@ -7,7 +7,6 @@ import re
 import pytest
 from django.conf import settings
 
-from everything_site.demo import user_notes
 from mcp_app.conf import conf as mcp
 from mcp_app.extensions.tasks import store
 from oauth_app.conf import Conf
@@ -17,10 +16,6 @@ from tests.docs.markdown import code, rows
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
 
 OAUTH = {setting.name: setting.attribute for setting in Conf.declared() if setting.name.endswith("_SECONDS")}
-
-FIXED = {
-    "List of a user's sessions that hear of note changes": user_notes.READERS_SECONDS,
-}
 
 ROWS = rows("lifetimes.md", "What", "Lives for")
 
@@ -33,8 +28,6 @@ def documented(text: str) -> float:
 
 def actual(what: str, setting: str) -> float:
     """The seconds that the code has; the claim of a stream lasts for three keep-alives."""
-    if not code(setting):
-        return FIXED[what]
     [name] = code(setting)
     if name in OAUTH:
         return getattr(oauth, OAUTH[name])
@@ -53,7 +46,6 @@ def test_every_lifetime_of_the_authorization_server_is_documented() -> None:
     named = {name for row in ROWS for name in code(row["Setting"])}
     assert set(OAUTH) <= named
     assert {"MCP_SESSION_IDLE_SECONDS", "MCP_SESSION_MAX_SECONDS", "MCP_LEASE_SECONDS"} <= named
-    assert set(FIXED) <= {row["What"] for row in ROWS}
 
 
 def test_a_task_can_be_read_for_another_minute() -> None:

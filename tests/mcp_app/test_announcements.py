@@ -20,7 +20,7 @@ from mcp_app.sessions.subscription_bus import ChannelLayerBus
 from tests.support.waiting import eventually
 
 
-async def nobody(event: ServerEvent) -> None:
+async def nobody(event: ServerEvent, person: str | None) -> None:
     """Tells no session."""
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from mcp.server.subscriptions import InMemorySubscriptionBus, SubscriptionBus
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.leases import Leases
+from mcp_app.protocol.personal_bus import InMemoryPersonalBus, PersonalBus
 from mcp_app.server import Engine
 
 
-def make_engine(kind: type[Engine] = Engine, subscriptions: SubscriptionBus | None = None) -> Engine:
+def make_engine(kind: type[Engine] = Engine, subscriptions: PersonalBus | None = None) -> Engine:
     """An engine whose subscriptions stay in memory."""
     redis = connect(settings.REDIS_URL)
     bus = Bus(get_channel_layer())
-    return kind(redis, bus, Leases(redis), subscriptions or InMemorySubscriptionBus(), [b"k" * 32])
+    return kind(redis, bus, Leases(redis), subscriptions or InMemoryPersonalBus(), [b"k" * 32])

@@ -13,6 +13,7 @@ from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes
 from everything_site.demo.tools.basics import Number
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.resources import Person, current_person
+from mcp_app.server import Engine
 
 MAX_TITLE = 200
 MAX_TEXT = 20_000
@@ -78,8 +79,9 @@ def _person() -> Person:
 class NoteTools:
     """The tools."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, engine: Engine) -> None:
         self._notes = notes
+        self._engine = engine
         self._store = notes.store
 
     async def create_note(self, title: Title, text: Text) -> Content:
@@ -132,7 +134,7 @@ class NoteTools:
         # The bus matches by URI, which only this user's subscriptions can name.
         await ctx.notify_resource_updated(self._notes.uri_of(person, note.id))
         if title is not None:
-            await self._store.announce(person)  # the list shows titles
+            await self._engine.resources_changed(person)  # the list shows titles
         return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(person, note)]
 
     async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
@@ -140,7 +142,7 @@ class NoteTools:
         note_id = self._notes.id_of(person, noteId)
         if not await self._store.delete(person, note_id):
             raise ToolError(f"you have no note {noteId}")
-        await self._store.announce(person)
+        await self._engine.resources_changed(person)
         # Who follows the note alone learns by reading it that it has gone.
         await ctx.notify_resource_updated(self._notes.uri_of(person, note_id))
         return [TextContent(type="text", text=f"Deleted note {note_id}.")]
@@ -150,7 +152,7 @@ class NoteTools:
             note = await self._store.create(person, title, text)
         except TooManyNotes as error:
             raise ToolError(f"there are too many notes; delete some first ({error})") from error
-        await self._store.announce(person)
+        await self._engine.resources_changed(person)
         return note
 
     def _link(self, person: Person, note: Note) -> ResourceLink:
@@ -169,8 +171,8 @@ def _hints(*, destructive: bool, idempotent: bool) -> ToolAnnotations:
     )
 
 
-def register(server: MCPServer, notes: Notes) -> None:
-    tools = NoteTools(notes)
+def register(server: MCPServer, notes: Notes, engine: Engine) -> None:
+    tools = NoteTools(notes, engine)
     server.add_tool(
         tools.create_note,
         name="create-note",

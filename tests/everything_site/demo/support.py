@@ -11,7 +11,6 @@ from mcp.client import Client
 from mcp.server.connection import Connection
 from mcp.server.mcpserver import MCPServer
 from mcp.server.runner import serve_one
-from mcp.server.subscriptions import SubscriptionBus
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp.types import (
@@ -28,6 +27,7 @@ from mcp.types import (
 
 from everything_site.demo.server import assemble
 from mcp_app.extensions.tasks.extension import Tasks
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.server import Engine, TooMuchData
 from tests.support.engine import make_engine
 
@@ -50,7 +50,7 @@ def build_server(
     *,
     fixtures: bool = False,
     note_store: Any = None,
-    subscriptions: SubscriptionBus | None = None,
+    subscriptions: PersonalBus | None = None,
 ) -> MCPServer:
     """The demonstration, on such an engine."""
     return make_engine(EngineWithoutTasks, subscriptions).build(

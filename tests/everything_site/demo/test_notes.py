@@ -10,11 +10,13 @@ import pytest
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
+from mcp.server.subscriptions import ResourcesListChanged
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReference
 
 from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
+from mcp_app.protocol.personal_bus import InMemoryPersonalBus
 from mcp_app.resources import Person
 
 from .support import LEGACY, MODERN, WAIT, Exchange, Values, build_server, connect, texts
@@ -23,13 +25,10 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 class Store:
-    """Notes in memory, and who was told of their changes."""
+    """Notes in memory."""
 
     def __init__(self):
         self.notes = {}
-        self.told = []
-        self.readers = []
-        self.watchers = []
 
     def space(self, user):
         return f"space{user.subject}"
@@ -58,23 +57,18 @@ class Store:
     async def delete(self, user, note_id):
         return self.notes.get(user, {}).pop(note_id, None) is not None
 
-    async def announce(self, user):
-        self.told.append(user.subject)
-        for watched, event in self.watchers:
-            if watched == user:
-                event.set()
 
-    async def remember(self, user, session_id):
-        self.readers.append((user.subject, session_id))
+class Told(InMemoryPersonalBus):
+    """A bus that keeps who was told of a change of their list."""
 
-    @contextmanager
-    def watch(self, user):
-        entry = (user, asyncio.Event())
-        self.watchers.append(entry)
-        try:
-            yield entry[1]
-        finally:
-            self.watchers.remove(entry)
+    def __init__(self):
+        super().__init__()
+        self.people = []
+
+    async def publish(self, event, person=None):
+        if isinstance(event, ResourcesListChanged):
+            self.people.append(person)
+        await super().publish(event, person)
 
 
 @contextmanager
@@ -93,8 +87,13 @@ def store():
 
 
 @pytest.fixture
-def server(store):
-    return build_server(note_store=store)
+def told():
+    return Told()
+
+
+@pytest.fixture
+def server(store, told):
+    return build_server(note_store=store, subscriptions=told)
 
 
 async def listed(client):
@@ -196,24 +195,16 @@ async def test_nobody_else_can_subscribe_to_a_note(server):
     assert session.uris == ["note://spacealice/n1"]
 
 
-async def test_only_the_users_own_sessions_are_told_of_the_list(server, store):
+async def test_only_the_user_is_told_of_the_list(server, told):
     with signed_in("alice"):
         async with connect(server, LEGACY) as client:
             await create(client)
             await client.call_tool("edit-note", {"noteId": "n1", "text": "x"})
-            assert store.told == ["alice"]  # a text is not in the list
+            assert len(told.people) == 1  # a text is not in the list
             await client.call_tool("edit-note", {"noteId": "n1", "title": "x"})
             await client.call_tool("delete-note", {"noteId": "n1"})
             await client.call_tool("delete-note", {"noteId": "n1"})
-    assert store.told == ["alice"] * 3
-
-
-async def test_a_session_that_reads_the_list_is_remembered(server, store):
-    record = SimpleNamespace(id="s1", subscriptions=frozenset())
-    with signed_in("alice"):
-        request = SimpleNamespace(session=SimpleNamespace(record=record, data=Values()), headers={})
-        await Exchange(request=request).run(server, "resources/list", {})
-    assert store.readers == [("alice", "s1")]
+    assert told.people == [Person("https://as", "alice").key] * 3
 
 
 async def test_a_listen_stream_hears_of_its_users_notes_alone(server):

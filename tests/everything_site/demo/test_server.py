@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.mcpserver import MCPServer
-from mcp.server.subscriptions import InMemorySubscriptionBus, ToolsListChanged
+from mcp.server.subscriptions import ToolsListChanged
 from mcp.shared.exceptions import MCPError
 from mcp.types import RequestParams
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -15,6 +15,7 @@ import everything_site.demo
 import mcp_app
 from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.server import skills
+from mcp_app.protocol.personal_bus import InMemoryPersonalBus
 from tests.support.engine import make_engine
 
 from .support import Exchange, build_server, connect
@@ -100,7 +101,7 @@ async def test_fixtures_are_served_only_when_asked_for(server, era):
 
 async def test_a_given_bus_carries_the_announcements():
     heard = []
-    bus = InMemorySubscriptionBus()
+    bus = InMemoryPersonalBus()
     bus.subscribe(heard.append)
     server = build_server(fixtures=True, subscriptions=bus)
     await Exchange().call(server, "test_trigger_tool_change")

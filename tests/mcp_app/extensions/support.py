@@ -12,7 +12,6 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.connection import Connection
 from mcp.server.mcpserver import MCPServer
 from mcp.server.runner import serve_one
-from mcp.server.subscriptions import InMemorySubscriptionBus
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
@@ -24,6 +23,7 @@ from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.store import TaskStore, lease_key
+from mcp_app.protocol.personal_bus import InMemoryPersonalBus
 from mcp_app.server import Engine
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
@@ -116,7 +116,7 @@ class Process:
         heartbeat = Heartbeat()
         heartbeat.add("leases", self.leases.beat)
         self.beating = asyncio.create_task(heartbeat.run())
-        engine = Engine(redis, self.bus, self.leases, InMemorySubscriptionBus(), [b"k" * 32])
+        engine = Engine(redis, self.bus, self.leases, InMemoryPersonalBus(), [b"k" * 32])
 
         def build(engine):
             server = MCPServer("test", **engine.options(extensions=[StoringTasks(support, store)]))

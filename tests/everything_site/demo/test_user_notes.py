@@ -1,0 +1,97 @@
+"""The notes' store: in the database, and so alike in every process."""
+
+import asyncio
+
+import pytest
+from django.db import connection
+from django.db.models.signals import post_init
+
+from everything_site.demo.models import Note as Row
+from everything_site.demo.notes import TooManyNotes
+from everything_site.demo.user_notes import MAX_NOTES, UserNotes
+from mcp_app.resources import Person
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALICE = Person("https://as", "1")
+ELSEWHERE = Person("https://another", "1")
+
+
+@pytest.fixture
+def processes():
+    return [UserNotes(), UserNotes()]
+
+
+async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
+    here, there = processes
+    note = await here.create(ALICE, "Tea", "Buy tea")
+    assert await there.list(ALICE) == [note]
+    changed = await there.edit(ALICE, note.id, None, "Bought")
+    assert (changed.title, changed.text) == ("Tea", "Bought")
+    assert changed.updated > note.updated
+    assert await here.get(ALICE, note.id) == changed
+    assert await here.delete(ALICE, note.id)
+    assert not await there.delete(ALICE, note.id)
+    assert await there.get(ALICE, note.id) is None
+    assert await there.edit(ALICE, note.id, "x", None) is None
+
+
+async def test_an_edit_leaves_alone_what_it_was_not_given(processes):
+    here, _ = processes
+    note = await here.create(ALICE, "title", "text")
+
+    def meanwhile(**of_the_signal):
+        Row.objects.filter(note_id=note.id).update(text="another text")
+
+    post_init.connect(meanwhile, sender=Row)  # whenever a note is read, somebody else edits it
+    try:
+        await here.edit(ALICE, note.id, "another title", None)
+    finally:
+        post_init.disconnect(meanwhile, sender=Row)
+    changed = await here.get(ALICE, note.id)
+    assert (changed.title, changed.text) == ("another title", "another text")
+
+
+async def test_a_subject_of_another_issuer_is_another_user(processes):
+    here, _ = processes
+    note = await here.create(ALICE, "Tea", "")
+    assert await here.list(ELSEWHERE) == []
+    assert await here.get(ELSEWHERE, note.id) is None
+    assert await here.edit(ELSEWHERE, note.id, "x", None) is None
+    assert not await here.delete(ELSEWHERE, note.id)
+    assert here.space(ALICE) != here.space(ELSEWHERE)
+
+
+async def test_the_space_is_the_same_in_every_process_and_cannot_be_guessed(processes, settings):
+    here, there = processes
+    space = here.space(ALICE)
+    assert space == there.space(ALICE) == space.lower()
+    assert len(space) == 32
+    settings.SECRET_KEY = "another"
+    assert here.space(ALICE) != space
+
+
+async def test_a_user_has_only_so_many_notes(processes):
+    here, _ = processes
+    row = {"issuer": ALICE.issuer, "subject": ALICE.subject, "title": "x"}
+    await Row.objects.abulk_create([Row(**row) for _ in range(MAX_NOTES)])
+    with pytest.raises(TooManyNotes):
+        await here.create(ALICE, "more", "")
+    assert await here.create(ELSEWHERE, "fine", "")
+
+
+async def test_an_id_that_no_database_takes_names_no_note(processes):
+    here, _ = processes
+    assert await here.get(ALICE, "a\0b") is None
+
+
+async def test_notes_created_at_once_are_no_more_than_allowed(processes):
+    if connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"]):
+        pytest.skip("a database in memory fails at once where another would wait")
+    here, there = processes
+    row = {"issuer": ALICE.issuer, "subject": ALICE.subject, "title": "x"}
+    await Row.objects.abulk_create([Row(**row) for _ in range(MAX_NOTES - 3)])
+    creating = [process.create(ALICE, "more", "") for _ in range(10) for process in (here, there)]
+    made = await asyncio.gather(*creating, return_exceptions=True)
+    assert sum(isinstance(one, TooManyNotes) for one in made) == len(made) - 3
+    assert len(await here.list(ALICE)) == MAX_NOTES
