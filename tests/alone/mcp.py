@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "mcp_app",
+    "everything_site.demo",  # the server that the tests use
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -69,6 +70,8 @@ CHANNEL_LAYERS = {
     },
 }
 
+MCP_SERVER = "everything_site.demo.server.build"
+CONFORMANCE_FIXTURES = False
 MCP_RESOURCE_URL = "http://localhost:3232/mcp"
 MCP_SSE_RESOURCE_URL = "http://localhost:3232/sse"
 MCP_ISSUER = "https://auth.example"
