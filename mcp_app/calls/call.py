@@ -133,7 +133,8 @@ class SessionCall(Call):
         self._lease: Lease | None = None
         self._response: EventStream | None = None
         self._is_closing = False
-        self._moved_on = asyncio.get_running_loop().create_future()
+        self._moved_on: asyncio.Future[None] | None = None
+        """What somebody waits for who waits until it is no longer quiet."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
@@ -172,7 +173,12 @@ class SessionCall(Call):
 
     async def wait(self, seconds: float) -> None:
         """Wait until the call is no longer quiet, but not longer than this; for one to wait."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._wake_waiter)
+        await asyncio.sleep(0)  # most handlers end in their first turn, and cost no timer
+        if self.state is not State.QUIET:
+            return
+        loop = asyncio.get_running_loop()
+        self._moved_on = loop.create_future()
+        timer = loop.call_later(seconds, self._wake_waiter)
         try:
             await self._moved_on
         finally:
@@ -277,7 +283,7 @@ class SessionCall(Call):
             logger.error("call crashed", exc_info=error)
 
     def _wake_waiter(self) -> None:
-        if not self._moved_on.done():
+        if self._moved_on is not None and not self._moved_on.done():
             self._moved_on.set_result(None)
 
     async def renew_lease(self) -> None:
