@@ -12,7 +12,7 @@ The SDK's `Resolve` does the same for pydantic models. It is not used here becau
 reports a client's refusal as a protocol error, and cannot put a given schema or key on the wire.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -28,26 +28,26 @@ from mcp.types import (
     ElicitRequest,
     ElicitRequestFormParams,
     ElicitRequestURLParams,
-    ElicitResult,
     FormElicitationCapability,
     InputRequest,
     InputRequiredResult,
     ListRootsRequest,
     ListRootsResult,
     MissingRequiredClientCapabilityErrorData,
-    Result,
     RootsCapability,
     SamplingCapability,
     SamplingMessage,
     SamplingToolsCapability,
     TextContent,
-    ToolUseContent,
     UrlElicitationCapability,
 )
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from mcp_app.protocol.schema_messages import problems
+from mcp_app.protocol.answers import Answer
+from mcp_app.protocol.answers import NamedRoots as NamedRoots
+from mcp_app.protocol.answers import UnfitAnswer as UnfitAnswer
+from mcp_app.protocol.answers import checked as checked
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.sdk import ServerMessageMetadata
 
@@ -57,32 +57,12 @@ MODEL_DEADLINE = 300.0
 PERSON_DEADLINE = 600.0
 
 
-class NamedRoot(BaseModel):
-    """A root by the URI that the client gave it; the SDK's `Root` parses it, and so rewrites `/a/../b`."""
-
-    uri: str = Field(pattern="^file://")
-    name: str | None = None
-
-
-class NamedRoots(Result):
-    """The answer to `roots/list`, as the client wrote it."""
-
-    roots: list[NamedRoot]
-
-
 # The revisions that brought them.
 ELICITATION = "2025-06-18"
 URL_MODE = "2025-11-25"
 SAMPLING_WITH_TOOLS = "2025-11-25"
 LISTS_IN_FORMS = "2025-11-25"
 """Choices of several (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
-
-
-class UnfitAnswer(ToolError):
-    """The client answered, but not what it was asked; the message names each field that is wrong."""
-
-
-Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult, NamedRoots)
 
 
 def is_modern(ctx: Context) -> bool:
@@ -227,35 +207,6 @@ async def ask(
     return checked(request, answer)
 
 
-def checked(request: InputRequest, answer: Answer) -> Answer:
-    """The answer, if it is one to this request.
-
-    A form is held against its schema (client/elicitation, "Security Considerations"). A model calls only
-    tools that it was offered, each call under an id of its own (client/sampling, "Sampling with Tools").
-
-    Raises:
-        UnfitAnswer: It is none.
-    """
-    if isinstance(answer, ElicitResult):
-        wrong = form_problems(request, answer)
-        if wrong:
-            raise UnfitAnswer(f"the answer does not match the form: {wrong}")
-    elif isinstance(answer, CreateMessageResultWithTools) and isinstance(request, CreateMessageRequest):
-        calls = [block.id for block in answer.content_as_list if isinstance(block, ToolUseContent)]
-        if calls and not request.params.tools:
-            raise UnfitAnswer("the model called a tool, and was offered none")
-        if len(set(calls)) < len(calls):
-            raise UnfitAnswer("the model made two tool calls with the same id")
-    return answer
-
-
-def form_problems(request: InputRequest, answer: ElicitResult) -> str:
-    """What an answer breaks of the form that it answers; empty where it fits, or was not accepted."""
-    if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
-        return ""
-    return problems(request.params.requested_schema, answer.content or {})
-
-
 def _explain(error: ValidationError) -> str:
     # Of the answer only the error is left. A field of a form is the second step of a location.
     fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
@@ -275,32 +226,6 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
         except ValidationError as error:
             raise UnfitAnswer(f"the answer to roots/list is malformed: {explain(error, written)}") from error
     return answer if isinstance(answer, result_type) else None
-
-
-_ANSWERS: dict[str, TypeAdapter[Any]] = {
-    "elicitation/create": TypeAdapter(ElicitResult),
-    "roots/list": TypeAdapter(ListRootsResult),
-    "sampling/createMessage": TypeAdapter(CreateMessageResultWithTools),  # one block of content included
-}
-
-
-def validated(method: str, written: Any, path: str) -> Any:
-    """A client's answer, parsed as the kind that a request of `method` asks for.
-
-    The wire allows any kind wherever an answer may be, so its schema cannot say what was wrong with this one.
-
-    Args:
-        method: The method of the request that it answers.
-        written: The answer, as the client wrote it.
-        path: The JSON path of the answer in the client's request.
-
-    Raises:
-        UnfitAnswer: It is not of that kind; the message names each field and the rule.
-    """
-    try:
-        return _ANSWERS[method].validate_python(written, by_name=False)
-    except ValidationError as error:
-        raise UnfitAnswer(f"No answer to {method}: {explain(error, written, path)}") from None
 
 
 def text_of(result: CreateMessageResultWithTools) -> str:

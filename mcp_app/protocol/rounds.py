@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
 from pydantic import ValidationError
 
-from mcp_app.asking import UnfitAnswer, validated
+from mcp_app.protocol.answers import UnfitAnswer, validated
 from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
 

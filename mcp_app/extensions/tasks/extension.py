@@ -34,7 +34,6 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter
 
-from mcp_app.asking import UnfitAnswer, checked, validated
 from mcp_app.auth.tokens import grant_of
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
@@ -43,6 +42,7 @@ from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
+from mcp_app.protocol.answers import UnfitAnswer, checked, validated
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.schema_messages import problems
