@@ -60,7 +60,7 @@ class Environment(AppSettings):
         "from the root; `#`, `?` and `%` in names and passwords are `%23`, `%3F` and `%25`. A SQLite file is "
         "made readable for its owner only, unless it belongs to another user; what is no SQLite database is "
         "refused, and left as it is. `conn_max_age` and the like are refused: connections are closed after "
-        "each request",
+        "each request, and the one on which tokens are looked up after 5 seconds",
         follows="`db.sqlite3` in the project's folder",
         secret=True,
     )

@@ -191,11 +191,13 @@ class Grant(AbstractGrant):
 
 
 class AccessTokens(models.QuerySet["AccessToken"]):
+    def enabled(self) -> AccessTokens:
+        """Tokens of an active user and an enabled client."""
+        return self.filter(user__is_active=True, application__is_enabled=True)
+
     def valid(self) -> AccessTokens:
-        """Valid tokens: not expired, of an active user and an enabled client."""
-        return self.select_related("user", "application").filter(
-            expires__gt=timezone.now(), user__is_active=True, application__is_enabled=True
-        )
+        """Those that have not expired either, with their users and clients."""
+        return self.enabled().select_related("user", "application").filter(expires__gt=timezone.now())
 
 
 class AccessToken(AbstractAccessToken):
