@@ -1,4 +1,4 @@
-"""What tests read of the documentation: tables, and the commands of console blocks."""
+"""What tests read of the documentation: tables, code, and the commands of console blocks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ def rows(document: str, *heading: str) -> list[dict[str, str]]:
 
 def commands(document: str) -> list[str]:
     """The lines after a `$` in the document's console blocks."""
-    blocks = re.findall(r"```console\n(.*?)```", (DOCS / document).read_text(), re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    lines = [line for block in blocks(document, "console") for line in block.splitlines()]
+    return [line[2:] for line in lines if line.startswith("$ ")]
+
+
+def blocks(document: str, language: str) -> list[str]:
+    """The document's blocks of code in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / document).read_text(), re.DOTALL)
 
 
 def code(cell: str) -> list[str]:

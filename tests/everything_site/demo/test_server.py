@@ -114,17 +114,6 @@ def test_two_servers_share_nothing():
     assert first.middleware is not second.middleware
 
 
-def test_the_folder_imports_neither_django_nor_redis_nor_what_lies_above_it():
-    for module in PROTOCOL.rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and not node.level:
-                names = [node.module]
-            for name in names:
-                assert name.split(".")[0] not in {"django", "channels", "redis"}, module
-                assert not name.startswith(("mcp_app.sessions", "mcp_app.transports")), module
-
-
 def test_the_folder_uses_no_private_attribute_of_the_sdk():
     for module in (*PROTOCOL.rglob("*.py"), *DEMO.rglob("*.py")):
         for node in ast.walk(ast.parse(module.read_text())):

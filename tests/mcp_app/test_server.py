@@ -1,0 +1,191 @@
+"""Servers of one's own: the one of the documentation, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import pkgutil
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.core.exceptions import ImproperlyConfigured
+from mcp.server.mcpserver import MCPServer
+from mcp.types import Resource, ResourceTemplate
+
+import mcp_app
+from mcp_app.resources import Person, PersonalResources
+from mcp_app.server import Engine, Extension
+from tests.docs.markdown import DOCS, blocks, code, rows
+from tests.mcp_app.transports.support import OLDER, Process, Session, modern, request, text_of, tool_call
+from tests.support.engine import make_engine
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def mcp_settings(settings: Any) -> Any:
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    settings.MCP_SERVER = f"{__name__}.build"
+    return settings
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Process]:
+    process = Process()
+    try:
+        yield process
+    finally:
+        await process.stop()
+        await get_channel_layer().flush()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    """The server of docs/your-own-server.md."""
+    [code] = blocks("your-own-server.md", "python")
+    (tmp_path / "shop.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shop", raising=False)
+    settings.MCP_SERVER = "shop.build"
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_the_server_of_the_documentation_works_with_sessions(shop: None, revision: str) -> None:
+    async with serving() as process:
+        session = await Session.open(process, revision=revision)
+        assert text_of(await session.call(process, "price", {"item": "pear"})) == "45"
+        stream = await session.post(process, tool_call("stocktake", progress="p"))
+        *progress, answer = await stream.messages()
+        assert [message["params"]["progress"] for message in progress] == [1, 2]
+        assert text_of(answer) == "2 kinds"
+        unknown = await session.call(process, "prize")
+        assert unknown["error"]["message"] == "Unknown tool: prize. Did you mean `price`?"
+        listed = await (await session.post(process, request("tools/list"))).answer()
+        assert [tool["name"] for tool in listed["result"]["tools"]] == ["price", "stocktake"]
+
+
+async def test_the_server_of_the_documentation_works_without_sessions(shop: None) -> None:
+    async with serving() as process:
+        call = {"name": "price", "arguments": {"item": "pear"}}
+        assert text_of(await (await modern(process, "tools/call", call)).answer()) == "45"
+        listen = {"notifications": {"resourceSubscriptions": ["nope://x"], "toolsListChanged": True}}
+        stream = await modern(process, "subscriptions/listen", listen)
+        acknowledged = await stream.next_message()
+        assert acknowledged["params"]["notifications"] == {"toolsListChanged": True}
+
+
+class Basket(PersonalResources):
+    """One resource for each person."""
+
+    template = ResourceTemplate(uri_template="basket://{person}", name="Basket", mime_type="text/plain")
+
+    def owns(self, uri: str) -> bool:
+        return uri.startswith("basket://")
+
+    async def list(self, person: Person) -> Any:
+        return [("1", Resource(uri=f"basket://{person.subject}", name="Basket"))]
+
+    async def read(self, person: Person, uri: str) -> str | None:
+        return "an apple" if uri == f"basket://{person.subject}" else None
+
+
+class Clock(Extension):
+    """An extension with work of its own."""
+
+    identifier = "example.com/clock"
+
+    def __init__(self) -> None:
+        self.is_running = False
+        self.was_drained = False
+
+    async def run(self) -> None:
+        self.is_running = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.is_running = False
+
+    async def drain(self) -> None:
+        self.was_drained = True
+
+
+def build(engine: Engine) -> MCPServer[Any]:
+    return MCPServer("test", **engine.options(extensions=[Clock()], resources=[Basket()]))
+
+
+async def test_each_person_has_their_own_resources() -> None:
+    async with serving() as process:
+        alice, bob = await Session.open(process), await Session.open(process, "bob")
+        for session, uri, is_there in (
+            (alice, "basket://alice", True),
+            (bob, "basket://alice", False),
+            (bob, "basket://bob", True),
+        ):
+            for method in ("resources/read", "resources/subscribe"):
+                answer = await (await session.post(process, request(method, {"uri": uri}))).answer()
+                assert ("result" in answer) is is_there
+                assert is_there or answer["error"]["code"] == -32002
+        listed = await (await bob.post(process, request("resources/list"))).answer()
+        assert [resource["uri"] for resource in listed["result"]["resources"]] == ["basket://bob"]
+        templates = await (await bob.post(process, request("resources/templates/list"))).answer()
+        [template] = templates["result"]["resourceTemplates"]
+        assert template["uriTemplate"] == "basket://{person}"
+        read = await (await modern(process, "resources/read", {"uri": "basket://alice"})).answer()
+        assert (read["result"]["contents"][0]["text"], read["result"]["ttlMs"]) == ("an apple", 0)
+
+
+async def test_an_extension_runs_as_long_as_its_process() -> None:
+    async with serving() as process:
+        await process.runtime.start()
+        [clock] = process.runtime.engine.extensions
+        assert isinstance(clock, Clock)
+        await eventually(lambda: clock.is_running)
+    assert (clock.is_running, clock.was_drained) == (False, True)
+
+
+def plain(engine: Engine) -> Any:
+    return MCPServer("plain")
+
+
+def nothing(engine: Engine) -> Any:
+    engine.options()
+
+
+def twice(engine: Engine) -> Any:
+    engine.options()
+    engine.options()
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [
+        (plain, r"plain made a server .* in one process only.*MCPServer\('plain', \*\*engine.options\(\)\)"),
+        (nothing, "nothing must return an MCPServer, not None"),
+        (twice, "called twice"),
+    ],
+)
+def test_a_factory_that_makes_no_server_of_the_engine_is_refused(
+    factory: Callable[[Engine], Any], sentence: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=sentence):
+        make_engine().build(factory)
+
+
+def test_the_contract_on_imports_knows_every_module_that_is_not_public() -> None:
+    contracts = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    [forbidden] = [
+        {name.removeprefix("mcp_app.") for name in contract["forbidden_modules"]}
+        for contract in contracts
+        if contract.get("source_modules") == ["everything_site.demo"]
+    ]
+    public = {
+        code(row["Module of `mcp_app`"])[0] for row in rows("your-own-server.md", "Module of `mcp_app`")
+    }
+    modules = {module.name for module in pkgutil.iter_modules(mcp_app.__path__)} - {"migrations"}
+    assert modules - forbidden == public
