@@ -47,6 +47,25 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register
+def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        factory = import_string(conf.server)
+    except ImportError as error:
+        fault = f"cannot be imported: {error}"
+    else:
+        if callable(factory):
+            return []
+        fault = "cannot be called"
+    return [
+        Error(
+            f"MCP_SERVER names {conf.server!r}, which {fault}.",
+            hint="It is the dotted path of a function that takes an Engine and returns an MCPServer.",
+            id="mcp_app.E002",
+        )
+    ]
+
+
+@register
 def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         verifier = import_string(conf.token_verifier)

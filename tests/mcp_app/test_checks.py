@@ -145,6 +145,22 @@ def test_a_list_that_is_none(settings: Any, name: str, value: Any) -> None:
     assert name in message.msg
 
 
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("nowhere.build", "cannot be imported"),
+        ("mcp_app.server.nothing", "nothing"),
+        ("math.pi", "called"),
+        ("", ""),
+    ],
+)
+def test_a_server_that_cannot_be_built(settings: Any, path: str, fault: str) -> None:
+    settings.MCP_SERVER = path
+    [message] = checks.check_server(None)
+    assert message.id == "mcp_app.E002"
+    assert fault in message.msg
+
+
 def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
     assert ids(checks.check_https) == []
     settings.MCP_RESOURCE_URL = "http://mcp.example.com/mcp"
