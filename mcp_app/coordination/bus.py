@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from mcp_app.conf import conf
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import reaching_redis
 from mcp_app.exceptions import Unavailable
 
@@ -204,6 +205,7 @@ class Bus:
 
     async def _receive(self) -> None:
         while True:
+            raise_if_cancelled()  # a confirmation was being sent
             try:
                 with reaching_redis():
                     message = await self._layer.receive(self.address)

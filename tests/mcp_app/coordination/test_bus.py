@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -59,6 +60,22 @@ class PausedLayer:
         return paused if name == self._at else method
 
 
+class SwallowingLayer:
+    """A channel layer that loses a cancellation, as redis-py does with Python 3.11."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self.sending = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+    async def send(self, *args: Any) -> None:
+        self.sending.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
 def _heard_by(bus: Bus, kind: str = "test") -> list[Any]:
     heard: list[Any] = []
     bus.on(kind, lambda message: heard.append(message["n"]))
@@ -104,6 +121,18 @@ async def test_a_message_to_a_session_is_heard_where_it_has_streams(open_bus: Op
     await here.send_to_session("s", {"type": "test", "n": 2})
     await here.send_to_session("another", {"type": "test", "n": 3})
     await eventually(lambda: heard_there == [1, 3] and heard_elsewhere == [3])
+
+
+async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus: Open) -> None:
+    there = await open_bus()
+    layer = SwallowingLayer(get_channel_layer())
+    here = Bus(layer)
+    await here.start()
+    confirming = asyncio.create_task(there.broadcast_and_confirm({"type": "test"}, [here.address]))
+    await layer.sending.wait()
+    async with asyncio.timeout(10):
+        await here.stop()
+    await confirming
 
 
 async def test_a_handler_that_fails_keeps_nobody_from_hearing(
