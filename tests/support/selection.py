@@ -17,7 +17,7 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def mark_quick(items: Iterable[pytest.Item]) -> None:
-    """Mark as `quick` the first, the middle and the last case of every test that starts no processes.
+    """Mark as `quick` the first and the last case of every test that starts no processes.
 
     The cases of a parametrized test mostly fail together, so these find nearly all that the rest does.
     """
@@ -26,7 +26,7 @@ def mark_quick(items: Iterable[pytest.Item]) -> None:
         if not is_slow(item):
             tests[item.nodeid.partition("[")[0]].append(item)
     for cases in tests.values():
-        for item in {cases[0], cases[len(cases) // 2], cases[-1]}:
+        for item in {cases[0], cases[-1]}:
             item.add_marker(pytest.mark.quick)
 
 
