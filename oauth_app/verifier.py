@@ -18,7 +18,7 @@ from oauth_app.models import AccessToken
 from oauth_app.secrets import checksum
 from oauth_app.token_query import Found
 
-_KEPT_SECONDS = 5.0
+KEPT_SECONDS = 5.0
 """How long a connection is kept open. Short, so that a process finds the new primary after a failover, and
 that one with few connections (`DATABASE_CONNECTIONS`) has it for other things too."""
 
@@ -47,7 +47,7 @@ class DatabaseTokenVerifier:
         loop = asyncio.get_running_loop()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "token look-up")
-            self._release = loop.call_later(_KEPT_SECONDS, self._close)
+            self._release = loop.call_later(KEPT_SECONDS, self._close)
         self._is_asking = True
         asked = self._waiting[: token_query.AT_ONCE]
         del self._waiting[: token_query.AT_ONCE]

@@ -97,7 +97,7 @@ class TestAsTheEndpointAsks:
     def test_the_connection_is_closed_after_some_seconds_and_then_opened_anew(
         self, connections_opened, monkeypatch
     ):
-        monkeypatch.setattr("oauth_app.verifier._KEPT_SECONDS", 0.0)
+        monkeypatch.setattr("oauth_app.verifier.KEPT_SECONDS", 0.0)
         alice = flow.connect("alice")
         connections_opened.clear()
 
