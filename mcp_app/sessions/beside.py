@@ -9,6 +9,7 @@ from contextvars import Context
 from typing import Any, Protocol
 
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.protocol.jsonrpc import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
 
@@ -48,7 +49,7 @@ class ListeningSession:
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification on the stream; a log message below the session's level is left out."""
         if self._stream.record.admits((method, params)):
-            await self._stream.say({"jsonrpc": "2.0", "method": method, "params": params})
+            await self._stream.say(notification(method, params))
 
 
 Work = Callable[[ListeningSession], Awaitable[None]]

@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
-from mcp_app.coordination.connection import retry
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, START, Event
 
@@ -25,9 +24,6 @@ _PAGE = 50
 
 ONCE_SECONDS = 60
 """How long Redis knows an appending again: longer than it is tried."""
-
-PATIENCE_SECONDS = 45.0
-"""How long what a running call says waits for a Redis that does not answer."""
 
 Entry = tuple[str, dict[str, str]]
 """An entry of a log: its place, and its fields."""
@@ -249,25 +245,22 @@ class EventLog:
         self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
 
-    async def append(
-        self, session_id: str, stream: str, message: dict[str, Any] | bytes, *, patience: float = 0.0
-    ) -> None:
+    async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
         """Append one message, once, and wake whoever reads its stream.
 
         Args:
             session_id: The session.
             stream: The stream, or `PENDING`.
             message: A JSON-RPC message, encoded or not.
-            patience: For how many seconds it is tried again while Redis does not answer.
 
         Raises:
-            Unavailable: Redis did not answer for so long.
+            Unavailable: Redis cannot be reached.
         """
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS]
         names = [log, keys.appended(session_id), keys.ends(session_id)]
-        await retry(lambda: self._append(keys=names, args=given), patience)
+        await self._append(keys=names, args=given)
         await self.wake(session_id, stream)
 
     async def wake(self, session_id: str, stream: str) -> None:

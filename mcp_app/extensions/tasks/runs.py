@@ -22,6 +22,7 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
 )
 
+from mcp_app.coordination.connection import retry
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
@@ -200,16 +201,10 @@ class TaskRuns:
             return await self._store.fail(task_id, run, TOO_LARGE)
 
     async def _finish(self, finish: Callable[[], Awaitable[bool]]) -> None:
-        deadline = time.monotonic() + _FINISH_SECONDS
-        while True:
-            try:
-                await finish()
-                return
-            except Unavailable:
-                if time.monotonic() > deadline:
-                    logger.error("the outcome of a task was lost: Redis cannot be reached")
-                    return
-                await asyncio.sleep(1.0)
+        try:
+            await retry(finish, _FINISH_SECONDS)
+        except Unavailable:
+            logger.error("the outcome of a task was lost: Redis cannot be reached")
 
     def _on_change(self, task_id: str, status: Status) -> None:
         if status in TERMINAL:
