@@ -4,8 +4,6 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, PromptReference, ResourceTemplateReference
 
-from mcp_app.protocol.completions import matching
-
 from .support import build_server, connect
 
 
@@ -144,8 +142,3 @@ async def test_completing_for_what_does_not_exist_is_invalid_params(server, era,
         with pytest.raises(MCPError) as caught:
             await client.complete(ref, {"name": "id", "value": ""})
     assert caught.value.code == INVALID_PARAMS
-
-
-def test_no_answer_has_more_than_a_hundred_values():
-    result = matching((str(number) for number in range(150)), "")
-    assert (len(result.values), result.total, result.has_more) == (100, 150, True)

@@ -7,7 +7,6 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
-from mcp_app.protocol.pages import page, page_of_entries
 
 from .support import LEGACY, MODERN, connect
 
@@ -75,75 +74,6 @@ async def test_a_bad_cursor_is_refused_by_every_list(server, era, verb, cursor):
         with pytest.raises(MCPError) as caught:
             await getattr(client, verb)(cursor=cursor)
     assert caught.value.code == INVALID_PARAMS
-
-
-def test_a_list_that_fits_has_no_next_page():
-    assert page(range(10), None, 10, "x", str) == (list(range(10)), None)
-    assert page((), None, 10, "x", str) == ([], None)
-
-
-def test_a_cursor_leads_to_the_rest():
-    first, cursor = page(range(15), None, 10, "x", str)
-    assert page(range(15), cursor, 10, "x", str) == (list(range(10, 15)), None)
-    assert first == list(range(10))
-
-
-@pytest.mark.parametrize("gone", [[3], [0, 1, 2], [9]], ids=["within", "the first", "after"])
-def test_what_goes_or_comes_before_a_cursor_moves_nothing_behind_it(gone):
-    first, cursor = page(range(9), None, 5, "x", str)
-    left = [item for item in range(9) if item not in gone]
-    assert page([-1, *left], cursor, 5, "x", str) == ([5, 6, 7, 8], None)
-    assert first == [0, 1, 2, 3, 4]
-
-
-def test_a_cursor_of_an_item_that_a_fixed_list_has_no_longer_is_invalid():
-    _, cursor = page(range(11), None, 10, "x", str)
-    with pytest.raises(MCPError) as caught:
-        page(range(9), cursor, 10, "x", str)
-    assert caught.value.code == INVALID_PARAMS
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '["x", 1, "0"]',
-        '["x", -1, "0"]',
-        '["x", 0, "nope"]',
-        '["y", 0, "0"]',
-        '["x", 0]',
-        "[" * 100_000,
-        "1" * 5_000,
-    ],
-    ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long"],
-)
-def test_a_cursor_that_no_page_gave_is_invalid(text):
-    cursor = base64.urlsafe_b64encode(text.encode()).decode()
-    with pytest.raises(MCPError) as caught:
-        page(range(9), cursor, 5, "x", str)
-    assert caught.value.code == INVALID_PARAMS
-
-
-def entries(*numbers):
-    """A list of two fixed items and of some that come and go."""
-    return [((0, "b"), "b"), ((0, "a"), "a"), *(((1, f"{n:03}"), n) for n in numbers)]
-
-
-@pytest.mark.parametrize(
-    ("left", "rest"),
-    [
-        ((0, 1, 2, 3, 4, 5), [3, 4, 5]),
-        ((1, 2, 3, 4, 5), [3, 4, 5]),
-        ((0, 1, 3, 4, 5), [3, 4, 5]),  # the item itself that the cursor names
-        ((3, 4), [3, 4]),
-        ((0, 1), []),
-        ((), []),
-        ((5, 6, 7), [5, 6, 7]),
-    ],
-)
-def test_where_items_go_each_that_stays_is_in_one_page(left, rest):
-    first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x", 1)
-    assert first == ["b", "a", 0, 1, 2]
-    assert page_of_entries(entries(*left), cursor, 5, "x", 1) == (rest, None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.mcpserver import MCPServer
 from opentelemetry import trace
 
-from .support import build_server
+from tests.support.engine import make_engine
+
+from .conftest import build
 
 
 def _traced(server: MCPServer) -> bool:
@@ -14,9 +16,9 @@ def _traced(server: MCPServer) -> bool:
 
 
 def test_nothing_is_traced_when_nobody_looks() -> None:
-    assert not _traced(build_server())
+    assert not _traced(make_engine().build(build))
 
 
 def test_every_message_is_traced_when_there_is_a_tracer_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
-    assert _traced(build_server())
+    assert _traced(make_engine().build(build))

@@ -3,7 +3,10 @@
 import pytest
 from opentelemetry import trace
 
-from .support import build_server, connect
+from tests.support.engine import make_engine
+from tests.support.in_memory import connect
+
+from .conftest import build
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b7"
 
@@ -12,7 +15,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "00f067aa0ba902b7"
 async def test_the_span_of_a_call_has_the_clients_span_as_its_parent(monkeypatch, era, meta):
     # A tracer without a provider of its own makes spans that are nothing but their parents.
     monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
-    server = build_server()
+    server = make_engine().build(build)
     parents = []
 
     async def look(ctx, call_next):
