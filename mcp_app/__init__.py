@@ -1,3 +1,3 @@
-"""The MCP side of Everything Server: what it demonstrates, its sessions and its transports."""
+"""The MCP engine: sessions that no process owns, the protocol and its transports."""
 
 __version__ = "0.1.0"
