@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -94,9 +95,10 @@ class TokenCache:
     async def verify(self, token: str) -> Principal | None:
         """Whom the token stands for, or None when it is not valid here and now."""
         key = checksum(token)
-        principal = self._copies.get(key)
+        look_up = partial(self._look_up, token)
+        principal = self._copies.get(key, look_up)
         if principal is None:
-            principal = await self._copies.read(key, lambda: self._look_up(token))
+            principal = await self._copies.read(key, look_up)
         return principal if principal is not None and principal.is_current else None
 
     async def is_withdrawn(self, principal: Principal) -> bool:

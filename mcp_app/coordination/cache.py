@@ -3,64 +3,106 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mcp_app.conf import conf
 
 T = TypeVar("T")
 
+REFRESHED_FROM, REFRESHED_TO = 0.7, 0.95
+"""A value that is used in the last part of its life is read anew: from a random point between these two, so
+that values which were read together do not all expire together."""
+
+_REFRESHES = 8
+"""How many values are read ahead of their age at the same time."""
+
 _KEPT_FOR = 12.0
 """How many times `MCP_CACHE_SECONDS` something unused is kept before it is thrown away."""
+
+
+Reader = Callable[[], Coroutine[Any, Any, T | None]]
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    value: T
+    read_at: float
+    refresh_from: float
+    """The part of its life after which a use reads it anew; 1.0 once that has been tried."""
 
 
 class ReadThroughCache(Generic[T]):
     """Values by key, bounded in number and in age. A change makes it forget, a read under way included."""
 
     def __init__(self) -> None:
-        self._values: OrderedDict[str, tuple[T, float]] = OrderedDict()
+        self._values: OrderedDict[str, _Kept[T]] = OrderedDict()
         self._reads: dict[str, asyncio.Task[T | None]] = {}
+        self._refreshes: set[asyncio.Task[T | None]] = set()
 
     def __len__(self) -> int:
         return len(self._values)
 
-    def get(self, key: str) -> T | None:
-        """The value, if it is fresh enough to be trusted."""
+    def get(self, key: str, reader: Reader[T]) -> T | None:
+        """The value, if it is fresh enough to be trusted; late in its life it is read anew meanwhile."""
         kept = self._values.get(key)
-        if kept is None or time.monotonic() - kept[1] >= conf.cache_seconds:
+        if kept is None:
             return None
-        return kept[0]
+        age = time.monotonic() - kept.read_at
+        if age >= conf.cache_seconds:
+            return None
+        if age >= conf.cache_seconds * kept.refresh_from:
+            self._refresh(key, kept, reader)
+        return kept.value
 
-    async def read(self, key: str, reader: Callable[[], Coroutine[Any, Any, T | None]]) -> T | None:
+    async def read(self, key: str, reader: Reader[T]) -> T | None:
         """Read the value anew. However many ask for it meanwhile, it is read once."""
         reading = self._reads.get(key)
         if reading is None:
-            reading = self._reads[key] = asyncio.create_task(reader())
-            reading.add_done_callback(lambda done: self._keep(key, done))
+            reading = self._start(key, asyncio.create_task(reader()))
         return await asyncio.shield(reading)
 
     def put(self, key: str, value: T) -> None:
         now = time.monotonic()
-        self._values[key] = (value, now)
+        self._values[key] = _Kept(value, now, random.uniform(REFRESHED_FROM, REFRESHED_TO))  # noqa: S311 - no secret
         self._values.move_to_end(key)
-        oldest = next(iter(self._values.values()))[1]
+        oldest = next(iter(self._values.values())).read_at
         while len(self._values) > conf.cache_entries or oldest < now - conf.cache_seconds * _KEPT_FOR:
             self._values.popitem(last=False)
-            oldest = next(iter(self._values.values()))[1]
+            oldest = next(iter(self._values.values())).read_at
 
     def forget(self, key: str) -> None:
         """Trust neither the kept value nor one that is being read right now."""
         self._values.pop(key, None)
         self._reads.pop(key, None)
 
+    def _refresh(self, key: str, kept: _Kept[T], reader: Reader[T]) -> None:
+        if key in self._reads or len(self._refreshes) >= _REFRESHES:
+            return
+        kept.refresh_from = 1.0
+        # It belongs to no request and no user: a context of its own.
+        refreshing = self._start(key, asyncio.create_task(reader(), context=contextvars.Context()))
+        self._refreshes.add(refreshing)
+        refreshing.add_done_callback(self._refreshes.discard)
+
+    def _start(self, key: str, reading: asyncio.Task[T | None]) -> asyncio.Task[T | None]:
+        self._reads[key] = reading
+        reading.add_done_callback(lambda done: self._keep(key, done))
+        return reading
+
     def _keep(self, key: str, done: asyncio.Task[T | None]) -> None:
         failed = done.cancelled() or done.exception() is not None
         if self._reads.get(key) is not done:
             return  # forgotten while it was read
         del self._reads[key]
-        value = None if failed else done.result()
+        if failed:
+            return  # what is kept is trusted until it is too old
+        value = done.result()
         if value is None:
             self._values.pop(key, None)
         else:

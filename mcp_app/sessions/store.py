@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from mcp_types import LoggingLevel
@@ -177,7 +178,7 @@ class SessionStore:
 
         Reading it from Redis counts as use, and renews what the session holds.
         """
-        return self._copies.get(session_id) or await self.renew(session_id)
+        return self._copies.get(session_id, partial(self._read, session_id)) or await self.renew(session_id)
 
     async def get_own(self, session_id: str, owner: str) -> SessionRecord:
         """The session, if it is this owner's own.
@@ -192,7 +193,7 @@ class SessionStore:
 
     async def renew(self, session_id: str) -> SessionRecord | None:
         """The session as Redis has it, what it holds renewed; None when there is no such session."""
-        return await self._copies.read(session_id, lambda: self._read(session_id))
+        return await self._copies.read(session_id, partial(self._read, session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
         found = await self._use_in(self._redis, session_id)

@@ -6,13 +6,16 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mcp.server.auth.provider import AccessToken
 
 from mcp_app.auth.tokens import WITHDRAWN, Principal, TokenCache, checksum
+from mcp_app.conf import conf
 from tests.support.tokens import NamedTokens
+from tests.support.waiting import eventually
 
 
 class Switchboard:
@@ -83,6 +86,18 @@ async def test_a_token_is_looked_up_again_when_its_copy_is_stale(
     settings.MCP_CACHE_SECONDS = 0.0
     await cache.verify("alice")
     verifier.withdrawn.add("alice")
+    assert await cache.verify("alice") is None
+
+
+async def test_a_token_in_use_is_looked_up_before_its_copy_is_stale(
+    cache: TokenCache, verifier: NamedTokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cache.verify("alice")
+    later = time.monotonic() + conf.cache_seconds * 0.97
+    monkeypatch.setattr("mcp_app.coordination.cache.time", SimpleNamespace(monotonic=lambda: later))
+    verifier.withdrawn.add("alice")
+    assert await cache.verify("alice")
+    await eventually(lambda: verifier.asked == ["alice"] * 2)
     assert await cache.verify("alice") is None
 
 

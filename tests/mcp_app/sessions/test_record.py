@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -257,6 +258,20 @@ async def test_reading_a_session_does_not_renew_the_claim_of_a_listener(
 async def test_a_fresh_copy_needs_no_redis(store: SessionStore, redis: Redis, record: SessionRecord) -> None:
     await redis.delete(keys.record(record.id))
     assert await store.get(record.id) == record
+
+
+async def test_a_session_in_use_is_read_before_its_copy_is_stale_which_renews_what_it_holds(
+    store: SessionStore, redis: Redis, record: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await redis.expire(keys.owner(record.id), 5)
+    later = time.monotonic() + conf.cache_seconds * 0.97
+    monkeypatch.setattr("mcp_app.coordination.cache.time", SimpleNamespace(monotonic=lambda: later))
+    assert await store.get(record.id) == record
+
+    async def is_renewed() -> bool:
+        return await redis.ttl(keys.owner(record.id)) > 5
+
+    await eventually(is_renewed)
 
 
 async def test_a_stale_copy_is_read_again(
