@@ -142,7 +142,7 @@ class SessionCall(Call):
         has_priming = self.live_session.record.has_priming
         return ServerMessageMetadata(
             request_context=ClientRequest(self._headers, self.live_session),
-            # A client that was given no place to resume from would never see the answer.
+            # A client that was given no position to resume from would never see the answer.
             close_sse_stream=self._close_response if has_priming else None,
         )
 

@@ -26,13 +26,13 @@ from mcp_app.sessions.streams import Streams
 
 # What a call says, unless it is another process's by now. With a registration the call begins, or is taken
 # over. The last it says, its answer or nothing, takes it off the list. Returns where the log ended before.
-# KEYS: calls, lease, log, ends, recent appendings. ARGV: stream, process, registration or nothing, message or
-# nothing, "1" if it is the last, this appending, milliseconds of the lease, length, bytes and seconds of the
-# log, seconds for which an appending is remembered.
+# KEYS: calls, lease, log, tails, recent appendings. ARGV: stream, process, registration or nothing, message
+# or nothing, "1" if it is the last, this appending, milliseconds of the lease, length, bytes and seconds of
+# the log, seconds for which an appending is remembered.
 _SAY = (
     PUT
     + """
-local calls, lease, log, ends, appended = unpack(KEYS)
+local calls, lease, log, tails, appended = unpack(KEYS)
 local stream, process, registration, message, final, token = unpack(ARGV, 1, 6)
 local milliseconds, cap, bytes, seconds, once = unpack(ARGV, 7)
 local holder = redis.call('GET', lease)
@@ -44,11 +44,11 @@ else
   local known, by = redis.call('HGET', calls, stream), '{"by": "' .. process .. '"'
   if not known or string.sub(known, 1, #by) ~= by then return false end
 end
-local position = redis.call('HGET', ends, 'newest') or '0-0'
+local position = redis.call('HGET', tails, 'newest') or '0-0'
 if final == '1' then
   redis.call('HDEL', calls, stream)
   redis.call('DEL', lease)
-  if message == '' then cancel(log, ends, cap, seconds, stream) end
+  if message == '' then cancel(log, tails, cap, seconds, stream) end
 else
   redis.call('SET', lease, process, 'PX', milliseconds)
 end
@@ -57,7 +57,7 @@ local now = tonumber(redis.call('TIME')[1])
 if redis.call('ZADD', appended, 'NX', now, token) == 0 then return '0-0' end
 redis.call('ZREMRANGEBYSCORE', appended, '-inf', now - once)
 redis.call('EXPIRE', appended, math.min(seconds, once))
-put(log, ends, cap, bytes, seconds, stream, message, final == '1')
+put(log, tails, cap, bytes, seconds, stream, message, final == '1')
 return position
 """
 )
@@ -127,7 +127,7 @@ class CallRegistry:
             Unavailable: Redis did not answer for so long.
         """
         session_id, stream = call.session_id, call.stream
-        names = (keys.calls, keys.events, keys.ends, keys.appended)
+        names = (keys.calls, keys.events, keys.tails, keys.appended)
         calls, *others = (name(session_id) for name in names)
         arguments: list[str | bytes | int] = [
             *(stream, self._process, self._to_json(call) if is_first else ""),
@@ -217,11 +217,11 @@ class CallRegistry:
         if is_listener(stream):
             if not is_listener_of(record.id, stream):
                 return False
-            whole, _ = await self._log.can_tell(record.id, stream, position)
+            whole, _ = await self._log.can_replay(record.id, stream, position)
             return whole
         # Whether it runs comes first: one that ends in between has left its answer in the log.
         runs = await self.is_running(record.id, stream)
-        whole, anything = await self._log.can_tell(record.id, stream, position)
+        whole, anything = await self._log.can_replay(record.id, stream, position)
         # A call that has ended is worth coming back for only if it left something behind that position.
         return whole and (anything or runs)
 

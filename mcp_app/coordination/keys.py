@@ -7,7 +7,7 @@ PROCESSES = "mcp:processes"
 
 READINESS = (
     "session:{readiness}:owner",
-    "mcp:ends:{readiness}",
+    "mcp:tails:{readiness}",
     "mcp:events:{readiness}",
     "mcp:appended:{readiness}",
 )

@@ -26,30 +26,30 @@ ONCE_SECONDS = 60
 """How long Redis knows an appending again: longer than it is tried."""
 
 Entry = tuple[str, dict[str, str]]
-"""An entry of a log: its place, and its fields."""
+"""An entry of a log: its position, and its fields."""
 
 PUT = """
 local function pend(log, cap, bytes, data)
   local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
   redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
 end
-local function prune(log, ends, cap)
-  if redis.call('HLEN', ends) < 2 * tonumber(cap) then return end
-  local function age(place) return tonumber(string.match(place, '^%d+') or -1) end
+local function prune(log, tails, cap)
+  if redis.call('HLEN', tails) < 2 * tonumber(cap) then return end
+  local function age(position) return tonumber(string.match(position, '^%d+') or -1) end
   local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
   local first = oldest and age(oldest[1]) or 0
-  local known = redis.call('HGETALL', ends)
+  local known = redis.call('HGETALL', tails)
   for i = 1, #known, 2 do
-    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', ends, known[i]) end
+    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', tails, known[i]) end
   end
 end
-local function cancel(log, ends, cap, seconds, stream)
-  redis.call('HSET', ends, stream, 'cancelled')
-  prune(log, ends, cap)
-  redis.call('EXPIRE', ends, seconds)
+local function cancel(log, tails, cap, seconds, stream)
+  redis.call('HSET', tails, stream, 'cancelled')
+  prune(log, tails, cap)
+  redis.call('EXPIRE', tails, seconds)
 end
-local function add(log, ends, cap, bytes, stream, data, final)
-  local last = redis.call('HMGET', ends, stream, 'newest')
+local function add(log, tails, cap, bytes, stream, data, final)
+  local last = redis.call('HMGET', tails, stream, 'newest')
   local previous = last[1] or '0-0'
   if previous == 'ended' or previous == 'cancelled' then return end
   local entry = {'stream', stream, 'data', data, 'previous', previous, 'follows', last[2] or '0-0'}
@@ -57,25 +57,25 @@ local function add(log, ends, cap, bytes, stream, data, final)
     table.insert(entry, 'final')
     table.insert(entry, '1')
   end
-  local place = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
-  redis.call('HSET', ends, stream, final and 'ended' or place, 'newest', place)
-  if redis.call('HINCRBY', ends, 'bytes', #data) > tonumber(bytes) then
-    local kept, oldest = 0, place
+  local position = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
+  redis.call('HSET', tails, stream, final and 'ended' or position, 'newest', position)
+  if redis.call('HINCRBY', tails, 'bytes', #data) > tonumber(bytes) then
+    local kept, oldest = 0, position
     for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-')) do
       if kept + #entry[2][4] > bytes / 2 then break end
       kept, oldest = kept + #entry[2][4], entry[1]
     end
     redis.call('XTRIM', log, 'MINID', oldest)
-    redis.call('HSET', ends, 'bytes', kept)
+    redis.call('HSET', tails, 'bytes', kept)
   end
-  prune(log, ends, cap)
+  prune(log, tails, cap)
 end
-local function put(log, ends, cap, bytes, seconds, stream, data, final)
+local function put(log, tails, cap, bytes, seconds, stream, data, final)
   if stream == 'pending' then
     pend(log, cap, bytes, data)
   else
-    add(log, ends, cap, bytes, stream, data, final)
-    redis.call('EXPIRE', ends, seconds)
+    add(log, tails, cap, bytes, stream, data, final)
+    redis.call('EXPIRE', tails, seconds)
   end
   redis.call('EXPIRE', log, seconds)
 end
@@ -85,11 +85,11 @@ stream without an answer.
 
 Each entry of a log names the one before it on its own stream, and the one before it in the log, so that
 whoever reads on knows whether one is missing. Nothing is added to a stream after its final event, or after it
-was cancelled. A log that has grown past its bytes keeps the newest half of them. Once there are many ends,
+was cancelled. A log that has grown past its bytes keeps the newest half of them. Once there are many tails,
 those of streams that have ended are forgotten, and those of which nothing is left."""
 
 # Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
-# KEYS: listener, pending, events, ends. ARGV: stream, claim, seconds of the claim, "1" to take over,
+# KEYS: listener, pending, events, tails. ARGV: stream, claim, seconds of the claim, "1" to take over,
 # length, bytes and seconds of the log, how many to move.
 _TAKE = (
     PUT
@@ -110,7 +110,7 @@ return 1
 
 # Appends a message, once: a connection may break after Redis has appended it and before it has said so,
 # and then the same is tried again. What is pending is on no stream yet.
-# KEYS: log, recent appendings, ends. ARGV: stream, message, this appending, length, bytes and seconds of
+# KEYS: log, recent appendings, tails. ARGV: stream, message, this appending, length, bytes and seconds of
 # the log, seconds for which an appending is remembered.
 _APPEND = (
     PUT
@@ -148,7 +148,7 @@ class EventsLost(Exception):
 
 
 class Reader:
-    """Reads some of the streams of one log, from a place onwards.
+    """Reads some of the streams of one log, from a position onwards.
 
     Args:
         log: Where it reads.
@@ -189,15 +189,15 @@ class Reader:
         """The events among the entries of a page."""
         after = dict(self._after)
         events = []
-        for place, fields in entries:
+        for position, fields in entries:
             stream = fields["stream"]
             if stream not in after:
                 continue
             if fields["previous"] != after[stream]:
                 del self._after[stream]
                 raise EventsLost(stream)
-            after[stream] = place
-            events.append(_event(place, fields))
+            after[stream] = position
+            events.append(_event(position, fields))
         self._after = after
         return events
 
@@ -218,20 +218,20 @@ class SharedReader(Reader):
 
     def _chosen(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
-        for place, fields in entries:
+        for position, fields in entries:
             if _order(fields["follows"]) > _order(read):
                 raise EventsLost(fields["stream"])
-            read = place
-        return [_event(place, fields) for place, fields in entries if self._carries(fields["stream"])]
+            read = position
+        return [_event(position, fields) for position, fields in entries if self._carries(fields["stream"])]
 
 
-def _event(place: str, fields: dict[str, str]) -> Event:
-    return Event(fields["stream"], place, fields["data"], fields["previous"], "final" in fields)
+def _event(position: str, fields: dict[str, str]) -> Event:
+    return Event(fields["stream"], position, fields["data"], fields["previous"], "final" in fields)
 
 
-def _order(place: str) -> tuple[int, int]:
-    """By what places are in order."""
-    milliseconds, number = place.split("-")
+def _order(position: str) -> tuple[int, int]:
+    """By what positions are in order."""
+    milliseconds, number = position.split("-")
     return int(milliseconds), int(number)
 
 
@@ -259,7 +259,7 @@ class EventLog:
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS]
-        names = [log, keys.appended(session_id), keys.ends(session_id)]
+        names = [log, keys.appended(session_id), keys.tails(session_id)]
         await self._append(keys=names, args=given)
         await self.wake(session_id, stream)
 
@@ -269,14 +269,14 @@ class EventLog:
         await self._bus.send_to_session(session_id, message)
 
     async def end(self, session_id: str) -> str:
-        """The place of the last message of any stream."""
+        """The position of the last message of any stream."""
         last = await self._redis.xrevrange(keys.events(session_id), count=1)
         return cast(str, last[0][0]) if last else START
 
-    async def can_tell(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
-        """Whether all that followed a place of a stream is still here, and whether anything did."""
+    async def can_replay(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
+        """Whether all that followed a position of a stream is still here, and whether anything did."""
         # The end comes first: what is appended between the two is found by the reader, and not missed.
-        end = await cast(Any, self._redis.hget(keys.ends(session_id), stream))
+        end = await cast(Any, self._redis.hget(keys.tails(session_id), stream))
         try:
             followed = bool(await Reader(self, session_id, {stream: after}).read())
         except EventsLost:
@@ -284,17 +284,17 @@ class EventLog:
         return followed or (end or START) == after, followed
 
     async def is_whole(self, session_id: str, after: str) -> bool:
-        """Whether all that followed a place, on whatever stream, is still here."""
+        """Whether all that followed a position, on whatever stream, is still here."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hget(keys.ends(session_id), "newest")
+            pipe.hget(keys.tails(session_id), "newest")
             pipe.xrange(keys.events(session_id), count=1)
             newest, oldest = await pipe.execute()
         return _order(oldest[0][1]["follows"] if oldest else newest or START) <= _order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
-        """Whether nothing can follow a place: it is the answer itself, or the call was cancelled."""
+        """Whether nothing can follow a position: it is the answer itself, or the call was cancelled."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hget(keys.ends(session_id), stream)
+            pipe.hget(keys.tails(session_id), stream)
             pipe.xrange(keys.events(session_id), min=after, max=after)
             end, there = await pipe.execute()
         return end == "cancelled" or any(
@@ -302,7 +302,7 @@ class EventLog:
         )
 
     async def entries(self, session_id: str, after: str) -> list[Entry]:
-        """The next page of a log, whatever its streams: (place, fields)."""
+        """The next page of a log, whatever its streams: (position, fields)."""
         return cast(
             "list[Entry]",
             await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE),
@@ -324,7 +324,7 @@ class EventLog:
             claim: What names the listener: a stream that is resumed has two of them for a moment.
             take_over: Whether to take the claim from whoever has it.
         """
-        names = (keys.listener, keys.pending, keys.events, keys.ends)
+        names = (keys.listener, keys.pending, keys.events, keys.tails)
         return bool(
             await self._take(
                 keys=[name(session_id) for name in names],

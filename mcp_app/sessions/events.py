@@ -1,6 +1,6 @@
 """Names of event streams, and ids of their events.
 
-An event's id names its stream and its place, so that any process can replay what followed it
+An event's id names its stream and its position, so that any process can replay what followed it
 (Streamable HTTP, Resumability and Redelivery).
 """
 
@@ -17,14 +17,14 @@ PENDING = "pending"
 """The stream of messages that belong to no call, until an open GET stream takes them."""
 
 START = "0-0"
-"""The place before the first event."""
+"""The position before the first event."""
 
 _REPLY = "r"
 _SHARED = "s"
 _LISTENER = "g"
 
-_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<place>[0-9]{1,18}-[0-9]{1,18})")
-"""More digits than any place has would be an error to Redis."""
+_EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<position>[0-9]{1,18}-[0-9]{1,18})")
+"""More digits than any position has would be an error to Redis."""
 
 
 def new_reply_stream() -> str:
@@ -71,22 +71,22 @@ class Event:
     """One message on one stream; `final` when it answers the call and nothing follows."""
 
     stream: str
-    place: str
+    position: str
     data: str
     previous: str = START
     final: bool = False
 
     @property
     def id(self) -> str:
-        return event_id(self.stream, self.place)
+        return event_id(self.stream, self.position)
 
 
-def event_id(stream: str, place: str) -> str:
-    """The SSE event id of a place in a stream."""
-    return f"{stream}_{place}"
+def event_id(stream: str, position: str) -> str:
+    """The SSE event id of a position in a stream."""
+    return f"{stream}_{position}"
 
 
 def parse_event_id(text: str) -> tuple[str, str] | None:
-    """The (stream, place) that an event id names; None when it is none of ours."""
+    """The (stream, position) that an event id names; None when it is none of ours."""
     match = _EVENT_ID.fullmatch(text)
-    return (match["stream"], match["place"]) if match else None
+    return (match["stream"], match["position"]) if match else None

@@ -40,9 +40,9 @@ def events(session_id: str) -> str:
     return f"mcp:events:{{{session_id}}}"
 
 
-def ends(session_id: str) -> str:
+def tails(session_id: str) -> str:
     """Hash: the last event of each event stream, `ended` or `cancelled` once it is over; the `bytes`."""
-    return f"mcp:ends:{{{session_id}}}"
+    return f"mcp:tails:{{{session_id}}}"
 
 
 def appended(session_id: str) -> str:
@@ -87,7 +87,7 @@ def data(session_id: str) -> str:
 
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
-    kinds = (record, owner, events, ends, appended, pending, calls, asked, listener, data)
+    kinds = (record, owner, events, tails, appended, pending, calls, asked, listener, data)
     return [key(session_id) for key in kinds]
 
 

@@ -38,7 +38,7 @@ class SessionRecord:
 
     @property
     def has_priming(self) -> bool:
-        """Whether its streams begin with an event id, a place to resume from (SEP-1699)."""
+        """Whether its streams begin with an event id, a position to resume from (SEP-1699)."""
         return self.protocol_version >= _PRIMING_SINCE
 
     def lifetime(self, now: float) -> int:

@@ -33,7 +33,7 @@ class Ending(Enum):
     """The token was withdrawn, which ends everything."""
 
 
-async def until_ended(runtime: Runtime, request: Request, *, listens: bool) -> Ending:
+async def until_disconnected_or_revoked(runtime: Runtime, request: Request, *, listens: bool) -> Ending:
     """Return when the response to a request need not go on, and why.
 
     Args:
@@ -67,7 +67,7 @@ async def until_ended(runtime: Runtime, request: Request, *, listens: bool) -> E
 
 
 @asynccontextmanager
-async def once_begun(send: Send) -> AsyncIterator[None]:
+async def close_stream_on_error(send: Send) -> AsyncIterator[None]:
     """Around what follows the head of an event stream: a fault ends the stream, which lacks its answer then.
 
     There can be no second head. Nor can the fault be left to the server: Daphne would try to send one.
@@ -75,7 +75,7 @@ async def once_begun(send: Send) -> AsyncIterator[None]:
     try:
         yield
     except Exception:
-        logger.exception("an event stream broke off")
+        logger.exception("error while streaming; closing the stream")
         with suppress(Exception):  # perhaps it is sending that fails
             await send({"type": "http.response.body", "body": b""})
 
@@ -89,7 +89,7 @@ async def send_stream(
     owed: Mapping[str, RequestId | None] | None = None,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:
-    """Send an event stream until it is complete or closed, or need not go on (`until_ended`).
+    """Send an event stream until it is complete or closed, or `until_disconnected_or_revoked`.
 
     Args:
         runtime: This process's runtime.
@@ -116,12 +116,12 @@ async def send_stream(
     async with runtime.streams.opened(stream):
         if await runtime.tokens.is_withdrawn(principal):
             raise TokenWithdrawn
-        watcher = asyncio.create_task(until_ended(runtime, request, listens=owed is None))
+        watcher = asyncio.create_task(until_disconnected_or_revoked(runtime, request, listens=owed is None))
         watcher.add_done_callback(lambda _: stream.close())
         try:
             head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
             await send({"type": "http.response.start", "status": 200, "headers": head})
-            async with once_begun(send):
+            async with close_stream_on_error(send):
                 await write(opening)
                 async with aclosing(stream.items()) as items:
                     async for event in items:

@@ -44,7 +44,7 @@ def on_one_line(data: str) -> str:
 
 
 def priming(event_id: str, retry_milliseconds: int) -> bytes:
-    """The event without data with which a 2025-11-25 stream begins: a place to resume from."""
+    """The event without data with which a 2025-11-25 stream begins: a position to resume from."""
     return f"id: {event_id}\nretry: {retry_milliseconds}\ndata: \n\n".encode()
 
 

@@ -4,7 +4,7 @@ GET /sse opens a session and its one event stream, whose first event names where
 the server says comes on that stream; a POST to /message is only acknowledged, by any process.
 
 The revision knows no resumption. Its clients reconnect like any `EventSource`, though, with the id of
-the last event; since that id names session and place here, they go on where they were.
+the last event; since that id names session and position here, they go on where they were.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class Sse:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         last_event_id = request.headers.get("last-event-id")
-        record, name, place = await self._open_or_resume(last_event_id, request.principal)
-        stream = self._runtime.streams.shared(record, name, place, self._runtime.recovery.recover_if_lost)
+        record, name, position = await self._open_or_resume(last_event_id, request.principal)
+        stream = self._runtime.streams.shared(record, name, position, self._runtime.recovery.recover_if_lost)
 
         def name_event(event: Event) -> str:
-            # Of whatever stream it is: all before its place has been sent.
-            return f"{record.id}.{event_id(name, event.place)}"
+            # Of whatever stream it is: all before its position has been sent.
+            return f"{record.id}.{event_id(name, event.position)}"
 
         opening = framing.named_event(
             "endpoint",
-            f"{record.id}.{event_id(name, place)}",
+            f"{record.id}.{event_id(name, position)}",
             f"{quote(request.scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
         )
         await send_stream(self._runtime, request, stream, opening, name_event=name_event)

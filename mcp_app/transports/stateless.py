@@ -50,7 +50,7 @@ from mcp_app.sdk import (
     validate_mcp_param_headers,
 )
 from mcp_app.transports import errors, framing
-from mcp_app.transports.event_streams import Ending, once_begun, until_ended
+from mcp_app.transports.event_streams import Ending, close_stream_on_error, until_disconnected_or_revoked
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
@@ -148,7 +148,9 @@ class Stateless:
             await asyncio.sleep(0)  # most handlers end in their first turn
             item = await call.next(_QUICK_SECONDS)
             if item is not None:
-                watcher = asyncio.create_task(until_ended(self._runtime, request, listens=listens))
+                watcher = asyncio.create_task(
+                    until_disconnected_or_revoked(self._runtime, request, listens=listens)
+                )
                 watcher.add_done_callback(lambda done: _end(call, task, done))
             if item == framing.KEEP_ALIVE:
                 item = await call.next(conf.keep_alive_seconds)
@@ -179,7 +181,7 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
     head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
-    async with once_begun(send):
+    async with close_stream_on_error(send):
         while item is not None and sent <= conf.max_stream_bytes:
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)

@@ -190,8 +190,8 @@ class StreamableHttp:
         stream: EventStream
         owed: dict[str, RequestId | None] | None = None
         if not last_event_id:
-            name, place = new_listener_stream(record.id), START
-            stream = streams.standalone(record, name, place, resumed=False)
+            name, position = new_listener_stream(record.id), START
+            stream = streams.standalone(record, name, position, resumed=False)
         else:
             resumed = parse_event_id(last_event_id)
             if resumed is None:
@@ -202,15 +202,15 @@ class StreamableHttp:
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
-            name, place = resumed
+            name, position = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
             if is_listener(name):
-                stream = streams.standalone(record, name, place, resumed=True)
+                stream = streams.standalone(record, name, position, resumed=True)
             else:
                 running = await self._runtime.registry.find(record.id, name)
                 owed = {name: running.request.id if running is not None else None}
-                stream = streams.resumed_reply(record, name, place, self._runtime.recovery.recover_if_lost)
-        opening = _opening(record, name, place)
+                stream = streams.resumed_reply(record, name, position, self._runtime.recovery.recover_if_lost)
+        opening = _opening(record, name, position)
         await send_stream(self._runtime, request, stream, opening, owed=owed)
 
     async def _delete(self, request: Request) -> None:
@@ -236,8 +236,8 @@ async def _respond(send: Send, answer: bytes, failure: Exception | None, headers
     await respond(send, status, answer, [*headers, *JSON_HEADERS, *more])
 
 
-def _opening(record: SessionRecord, stream: str, place: str) -> bytes:
+def _opening(record: SessionRecord, stream: str, position: str) -> bytes:
     """The first bytes of a stream; without any, the response head would not be sent."""
     if record.has_priming:
-        return framing.priming(event_id(stream, place), conf.retry_milliseconds)
+        return framing.priming(event_id(stream, position), conf.retry_milliseconds)
     return framing.KEEP_ALIVE

@@ -87,7 +87,7 @@ async def test_a_call_that_begins_in_silence_knows_where_the_log_ended(
     earlier = replace(call, stream="rfedcba9876543210")
     await here.say(earlier, said("earlier"), is_first=True)
     [event] = await events(redis, bus, earlier)
-    assert await here.say(call, None, is_first=True) == event.place
+    assert await here.say(call, None, is_first=True) == event.position
     assert await words(redis, bus, call) == []
 
 

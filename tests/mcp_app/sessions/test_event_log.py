@@ -43,7 +43,7 @@ def _numbers(events: list[Event]) -> list[int]:
     return [json.loads(event.data)["n"] for event in events]
 
 
-def test_an_event_id_names_stream_and_place() -> None:
+def test_an_event_id_names_stream_and_position() -> None:
     for name in (new_reply_stream(), new_listener_stream("s")):
         assert parse_event_id(event_id(name, "1795-0")) == (name, "1795-0")
     assert [is_listener(new_reply_stream()), is_listener(new_listener_stream("s"))] == [False, True]
@@ -99,22 +99,22 @@ async def test_reading_after_a_place_leaves_out_what_was_read(log: EventLog, rec
     for n in range(3):
         await log.append(record.id, "r1", {"n": n})
     first, *_ = await _all_events(log, record.id, "r1")
-    assert _numbers(await _all_events(log, record.id, "r1", first.place)) == [1, 2]
+    assert _numbers(await _all_events(log, record.id, "r1", first.position)) == [1, 2]
 
 
-async def test_what_followed_a_place_can_be_told_of_its_own_stream_and_session_only(
+async def test_what_followed_a_position_can_be_told_of_its_own_stream_and_session_only(
     log: EventLog, record: SessionRecord
 ) -> None:
     for n in range(2):
         await log.append(record.id, "r1", {"n": n})
     first, last = await _all_events(log, record.id, "r1")
-    assert await log.can_tell(record.id, "r1", START) == (True, True)
-    assert await log.can_tell(record.id, "r1", first.place) == (True, True)
-    assert await log.can_tell(record.id, "r1", last.place) == (True, False)
-    assert await log.can_tell(record.id, "r2", START) == (True, False)
-    assert await log.can_tell(record.id, "r2", last.place) == (False, False)
-    assert await log.can_tell("another", "r1", last.place) == (False, False)
-    assert await log.can_tell(record.id, "r1", "1-0") == (False, True)
+    assert await log.can_replay(record.id, "r1", START) == (True, True)
+    assert await log.can_replay(record.id, "r1", first.position) == (True, True)
+    assert await log.can_replay(record.id, "r1", last.position) == (True, False)
+    assert await log.can_replay(record.id, "r2", START) == (True, False)
+    assert await log.can_replay(record.id, "r2", last.position) == (False, False)
+    assert await log.can_replay("another", "r1", last.position) == (False, False)
+    assert await log.can_replay(record.id, "r1", "1-0") == (False, True)
 
 
 async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
@@ -123,17 +123,17 @@ async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
     for n in range(3):
         await log.append(record.id, "r1", {"n": n})
     first, second, third = await _all_events(log, record.id, "r1")
-    waiting = Reader(log, record.id, {"r1": first.place})
-    await redis.xtrim(keys.events(record.id), minid=third.place, approximate=False)
-    for place in (START, first.place):
-        assert await log.can_tell(record.id, "r1", place) == (False, True)
+    waiting = Reader(log, record.id, {"r1": first.position})
+    await redis.xtrim(keys.events(record.id), minid=third.position, approximate=False)
+    for position in (START, first.position):
+        assert await log.can_replay(record.id, "r1", position) == (False, True)
         with pytest.raises(EventsLost):
-            await Reader(log, record.id, {"r1": place}).read()
+            await Reader(log, record.id, {"r1": position}).read()
     with pytest.raises(EventsLost):
         await waiting.read()
     # Of what followed the second nothing is lost, although that itself is.
-    assert await log.can_tell(record.id, "r1", second.place) == (True, True)
-    assert _numbers(await _all_events(log, record.id, "r1", second.place)) == [2]
+    assert await log.can_replay(record.id, "r1", second.position) == (True, True)
+    assert _numbers(await _all_events(log, record.id, "r1", second.position)) == [2]
 
 
 async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
@@ -144,9 +144,9 @@ async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
     [seen] = await _all_events(log, record.id, "r1")
     for n in range(300):
         await log.append(record.id, "r2", {"n": n})
-    assert await log.can_tell(record.id, "r1", seen.place) == (True, False)
+    assert await log.can_replay(record.id, "r1", seen.position) == (True, False)
     await log.append(record.id, "r1", {"n": 1})
-    assert _numbers(await _all_events(log, record.id, "r1", seen.place)) == [1]
+    assert _numbers(await _all_events(log, record.id, "r1", seen.position)) == [1]
 
 
 async def test_a_reader_of_several_streams_goes_on_with_the_others_when_one_lost_events(
@@ -155,7 +155,7 @@ async def test_a_reader_of_several_streams_goes_on_with_the_others_when_one_lost
     for stream in ("r1", "r1", "r2"):
         await log.append(record.id, stream, {"n": 0})
     _, second = await _all_events(log, record.id, "r1")
-    await redis.xtrim(keys.events(record.id), minid=second.place, approximate=False)
+    await redis.xtrim(keys.events(record.id), minid=second.position, approximate=False)
     reader = Reader(log, record.id, {"r1": START, "r2": START})
     with pytest.raises(EventsLost) as lost:
         await reader.read()
@@ -173,10 +173,10 @@ async def test_whoever_reads_all_of_a_log_notices_that_any_of_it_is_missing(
         await log.append(record.id, stream, {"n": n})
     events = await SharedReader(log, record.id, is_shared, START).read()
     assert _numbers(events) == [0, 1, 2]
-    first, second, third = [event.place for event in events]
+    first, second, third = [event.position for event in events]
     waiting = SharedReader(log, record.id, is_shared, START)
     await redis.xtrim(keys.events(record.id), minid=third, approximate=False)
-    whole = [await log.is_whole(record.id, place) for place in (START, first, second, third)]
+    whole = [await log.is_whole(record.id, position) for position in (START, first, second, third)]
     assert whole == [False, False, True, True]
     with pytest.raises(EventsLost):
         await waiting.read()
@@ -189,7 +189,7 @@ async def test_ends_of_streams_of_which_nothing_is_left_are_forgotten(
     settings.MCP_EVENT_LOG_LENGTH = 10
     for n in range(400):
         await log.append(record.id, f"r{n}", {"n": n})
-    assert await redis.hlen(keys.ends(record.id)) < 200
+    assert await redis.hlen(keys.tails(record.id)) < 200
     assert _numbers(await _all_events(log, record.id, "r399")) == [399]
 
 
@@ -228,7 +228,7 @@ async def test_the_log_is_capped_and_expires(
     kept: Any = await redis.xrange(keys.events(record.id))
     assert 50 <= len(kept) < 300  # Redis trims whole nodes of a hundred or so
     assert json.loads(kept[-1][1]["data"]) == {"n": 399}
-    for key in (keys.events, keys.ends, keys.appended):
+    for key in (keys.events, keys.tails, keys.appended):
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
@@ -238,7 +238,7 @@ async def test_nothing_of_a_log_outlives_a_session_that_is_left_alone(
     settings.MCP_SESSION_IDLE_SECONDS = 5
     await log.append(record.id, "r1", {"n": 1})
     await log.append(record.id, PENDING, {"n": 2})
-    for key in (keys.events, keys.ends, keys.appended, keys.pending):
+    for key in (keys.events, keys.tails, keys.appended, keys.pending):
         assert 0 < await redis.ttl(key(record.id)) <= 5
 
 
@@ -292,7 +292,7 @@ async def test_the_first_listener_takes_what_is_pending_and_the_second_gets_noth
     assert _numbers(await _all_events(log, record.id, "g1")) == [0, 1, 2]
     assert await _all_events(log, record.id, "g2") == []
     assert not await redis.exists(keys.pending(record.id))
-    for key in (keys.events, keys.ends):
+    for key in (keys.events, keys.tails):
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 

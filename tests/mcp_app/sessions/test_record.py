@@ -207,7 +207,7 @@ async def test_a_session_past_its_absolute_age_is_gone_and_leaves_nothing(
 async def test_reading_a_session_renews_all_that_belongs_to_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
-    renewed = [keys.owner, keys.events, keys.ends, keys.pending, keys.calls, keys.asked]
+    renewed = [keys.owner, keys.events, keys.tails, keys.pending, keys.calls, keys.asked]
     for key in renewed[1:]:
         await redis.set(key(record.id), "something")
     for key in renewed:

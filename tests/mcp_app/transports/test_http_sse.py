@@ -26,12 +26,12 @@ from tests.support.waiting import eventually
 
 
 class Client:
-    """A client with its stream open; `place` is where its stream can be resumed."""
+    """A client with its stream open; `position` is where its stream can be resumed."""
 
-    def __init__(self, stream: Response, session: str, place: str) -> None:
+    def __init__(self, stream: Response, session: str, position: str) -> None:
         self.stream = stream
         self.session = session
-        self.place = place
+        self.position = position
 
     @classmethod
     async def connect(cls, at: Process, last_event_id: str | None = None) -> Client:
@@ -65,7 +65,7 @@ async def test_coming_back_ends_the_connection_that_it_takes_the_place_of(
     one: Process, other: Process
 ) -> None:
     first = await Client.connect(one)
-    second = await Client.connect(other, first.place)
+    second = await Client.connect(other, first.position)
     assert second.session == first.session
     assert await first.stream.messages() == []
     await _say(one, second, "notifications/n")
@@ -153,7 +153,7 @@ async def test_a_client_that_missed_more_than_is_kept_gets_a_new_session(
     for _ in range(4):
         message = {"jsonrpc": "2.0", "method": "notifications/n", "params": {"text": "x" * 4_000}}
         await one.runtime.log.append(client.session, new_shared_stream(), message)
-    assert (await Client.connect(one, client.place)).session != client.session
+    assert (await Client.connect(one, client.position)).session != client.session
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])

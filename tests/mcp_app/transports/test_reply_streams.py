@@ -345,7 +345,7 @@ async def test_cancelled_streams_are_remembered_for_a_while_and_not_too_many(
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 0
     mcp_settings.MCP_EVENT_LOG_LENGTH = 2
     held = Held(one)
-    ends = keys.ends(session.id)
+    ends = keys.tails(session.id)
     for n in range(5):
         held.started.clear()
         stream = await session.post(one, call_held(quiet=True, id=n))
