@@ -40,7 +40,7 @@ class OpenStreams(Protocol):
 
     def __len__(self) -> int: ...
 
-    def end_listeners(self) -> None:
+    def end_standalone(self) -> None:
         """End those that only listen; their clients come back elsewhere."""
 
     def end_all(self) -> None: ...
@@ -129,7 +129,7 @@ class Drain:
         """End GET streams, wait for running calls and tasks, then end what is left."""
         self.is_draining = True
         logger.info("draining", extra={"running": sum(map(len, self._work)), "streams": len(self._streams)})
-        self._streams.end_listeners()
+        self._streams.end_standalone()
         self._end_listening()
         await self._until(lambda: not any(map(len, self._work)), conf.shutdown_grace_seconds)
         for work in self._work:

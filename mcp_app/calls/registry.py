@@ -20,7 +20,7 @@ from mcp_app.coordination.connection import in_portions, retry
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, limits
-from mcp_app.sessions.events import is_listener, is_listener_of
+from mcp_app.sessions.events import is_standalone, is_standalone_of
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 
@@ -214,8 +214,8 @@ class CallRegistry:
 
     async def can_resume(self, record: SessionRecord, stream: str, position: str) -> bool:
         """Whether all that followed a position of a stream is still in the log, or is to come."""
-        if is_listener(stream):
-            if not is_listener_of(record.id, stream):
+        if is_standalone(stream):
+            if not is_standalone_of(record.id, stream):
                 return False
             whole, _ = await self._log.can_replay(record.id, stream, position)
             return whole

@@ -21,7 +21,7 @@ START = "0-0"
 
 _REPLY = "r"
 _SHARED = "s"
-_LISTENER = "g"
+_STANDALONE = "g"
 
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<position>[0-9]{1,18}-[0-9]{1,18})")
 """More digits than any position has would be an error to Redis."""
@@ -42,28 +42,28 @@ def is_shared(stream: str) -> bool:
     return stream.startswith(_SHARED)
 
 
-def new_listener_stream(session_id: str) -> str:
+def new_standalone_stream(session_id: str) -> str:
     """A name for a GET stream, which any process knows again as one of this session.
 
     Nothing is stored of a stream on which nothing was said, and yet a client may come back to it.
     """
     nonce = secrets.token_hex(4)
-    return f"{_LISTENER}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
+    return f"{_STANDALONE}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
 
 
-def is_listener_of(session_id: str, stream: str) -> bool:
+def is_standalone_of(session_id: str, stream: str) -> bool:
     """Whether a name was given to a GET stream of this session."""
     nonce, seal = stream[1:9], stream[9:]
     secrets_in_use = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return is_listener(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
+    return is_standalone(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
 
 
 def _seal(session_id: str, nonce: str, secret: str) -> str:
     return salted_hmac("mcp.listener", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
 
 
-def is_listener(stream: str) -> bool:
-    return stream.startswith(_LISTENER)
+def is_standalone(stream: str) -> bool:
+    return stream.startswith(_STANDALONE)
 
 
 @dataclass(frozen=True)

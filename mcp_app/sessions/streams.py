@@ -103,7 +103,7 @@ class Streams:
         message |= {"complete": complete, "polled": polled}
         await self._bus.send_to_session(session_id, message)
 
-    def end_listeners(self) -> None:
+    def end_standalone(self) -> None:
         """End the GET streams of this process; their clients come back at another."""
         for stream in self._all():
             if stream.listens:

@@ -23,9 +23,9 @@ from mcp_app.sessions.events import (
     START,
     Event,
     event_id,
-    is_listener_of,
-    new_listener_stream,
+    is_standalone_of,
     new_shared_stream,
+    new_standalone_stream,
     parse_event_id,
 )
 from mcp_app.sessions.record import SessionRecord
@@ -77,7 +77,7 @@ class Sse:
                 resumed is not None
                 and record is not None
                 and record.owner == principal.owner
-                and is_listener_of(record.id, resumed[0])
+                and is_standalone_of(record.id, resumed[0])
                 and await self._runtime.log.is_whole(record.id, resumed[1])
             ):
                 await self._runtime.streams.close(record.id, resumed[0])  # its earlier connection
@@ -85,7 +85,7 @@ class Sse:
         # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
-        return record, new_listener_stream(record.id), START
+        return record, new_standalone_stream(record.id), START
 
 
 class Message:

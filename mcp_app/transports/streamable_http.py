@@ -18,7 +18,7 @@ from mcp_app.conf import conf
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
-from mcp_app.sessions.events import START, event_id, is_listener, new_listener_stream, parse_event_id
+from mcp_app.sessions.events import START, event_id, is_standalone, new_standalone_stream, parse_event_id
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
@@ -190,7 +190,7 @@ class StreamableHttp:
         stream: EventStream
         owed: dict[str, RequestId | None] | None = None
         if not last_event_id:
-            name, position = new_listener_stream(record.id), START
+            name, position = new_standalone_stream(record.id), START
             stream = streams.standalone(record, name, position, resumed=False)
         else:
             resumed = parse_event_id(last_event_id)
@@ -204,7 +204,7 @@ class StreamableHttp:
                 return
             name, position = resumed
             await streams.close(record.id, name)  # the connection that this one takes the place of
-            if is_listener(name):
+            if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True)
             else:
                 running = await self._runtime.registry.find(record.id, name)

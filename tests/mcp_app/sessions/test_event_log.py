@@ -16,11 +16,11 @@ from mcp_app.sessions.events import (
     START,
     Event,
     event_id,
-    is_listener,
-    is_listener_of,
     is_shared,
-    new_listener_stream,
+    is_standalone,
+    is_standalone_of,
     new_reply_stream,
+    new_standalone_stream,
     parse_event_id,
 )
 from mcp_app.sessions.record import SessionRecord
@@ -44,24 +44,24 @@ def _numbers(events: list[Event]) -> list[int]:
 
 
 def test_an_event_id_names_stream_and_position() -> None:
-    for name in (new_reply_stream(), new_listener_stream("s")):
+    for name in (new_reply_stream(), new_standalone_stream("s")):
         assert parse_event_id(event_id(name, "1795-0")) == (name, "1795-0")
-    assert [is_listener(new_reply_stream()), is_listener(new_listener_stream("s"))] == [False, True]
+    assert [is_standalone(new_reply_stream()), is_standalone(new_standalone_stream("s"))] == [False, True]
 
 
 def test_a_get_stream_is_known_again_as_one_of_its_session_alone() -> None:
-    name = new_listener_stream("s")
+    name = new_standalone_stream("s")
     forged = name[:-1] + ("0" if name[-1] != "0" else "1")
     candidates = (("s", name), ("t", name), ("s", forged), ("s", "g" + "0" * 16), ("s", new_reply_stream()))
-    assert [is_listener_of(*candidate) for candidate in candidates] == [True, False, False, False, False]
+    assert [is_standalone_of(*candidate) for candidate in candidates] == [True, False, False, False, False]
 
 
 def test_a_get_stream_is_known_again_after_the_secret_key_was_changed(settings: Any) -> None:
-    name = new_listener_stream("s")
+    name = new_standalone_stream("s")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 10
-    assert is_listener_of("s", name)
+    assert is_standalone_of("s", name)
     settings.SECRET_KEY_FALLBACKS = []
-    assert not is_listener_of("s", name)
+    assert not is_standalone_of("s", name)
 
 
 NO_EVENT_IDS = (
