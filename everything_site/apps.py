@@ -25,6 +25,9 @@ class EverythingSiteConfig(AppConfig):
 
 def announce_withdrawal(checksums: list[str], grants: list[str], **kwargs: Any) -> None:
     """Tell every process that access has been revoked."""
-    from mcp_app.announcements import withdraw_access
+    from mcp_app import control
+    from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 
-    withdraw_access(checksums, grants)
+    # Tasks first: nothing else ends one that is missed, but a token that is missed is verified again soon.
+    cancel_tasks(grants)
+    control.withdraw_tokens(checksums, grants)

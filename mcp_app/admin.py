@@ -18,7 +18,7 @@ from django.urls import URLPattern, path
 from django.utils.crypto import salted_hmac
 from redis import Redis
 
-from mcp_app import announcements
+from mcp_app import control
 from mcp_app.exceptions import Unavailable
 from mcp_app.models import LiveSession
 from mcp_app.monitoring import sessions as overview
@@ -89,7 +89,7 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         chosen = set(request.POST.getlist("session"))
         session_ids = [session_id for session_id in overview.all_ids(redis) if digest(session_id) in chosen]
         for session in overview.read(redis, session_ids):
-            announcements.end_session(session.id, by=request.user.get_username())
+            control.end_session(session.id, by=request.user.get_username())
             LogEntry.objects.create(
                 user=cast(Any, request.user),
                 content_type=ContentType.objects.get_for_model(LiveSession),

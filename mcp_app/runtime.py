@@ -32,6 +32,7 @@ from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, try_commands
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
@@ -41,8 +42,7 @@ from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
-from mcp_app.sessions.subscribers import Audience
-from mcp_app.sessions.subscription_bus import ChannelLayerBus
+from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from mcp_app.shutdown import Drain, TaskSet, Work
 
 logger = logging.getLogger(__name__)
@@ -76,19 +76,23 @@ class Runtime:
         self.processes = ProcessRegistry(self.redis, self.bus)
         self.leases = Leases(self.redis)
         self.heartbeat = Heartbeat()
-        self.sessions = SessionStore(self.redis, self.bus, self.processes)
-        self.log = EventLog(self.redis, self.bus)
-        audience = Audience(self.redis, self.log)
-        self.subscription_bus = ChannelLayerBus(self.bus, audience.tell)
-        self.engine = Engine(self.redis, self.bus, self.leases, self.subscription_bus, request_state_keys())
-        self.streams = Streams(self.log, self.bus, self.sessions, audience, self.engine.works)
+        self.directory = Directory(self.redis, self.bus)
+        self.sessions = SessionStore(self.redis, self.bus)
+        self.log = EventLog(self.redis, self.directory)
+        subscribers = Subscribers(self.redis, self.log)
+        self.subscription_bus = SharedSubscriptionBus(self.directory, subscribers)
+        self.engine = Engine(
+            self.redis, self.directory, self.leases, self.subscription_bus, request_state_keys()
+        )
+        self.streams = Streams(self.log, self.directory, self.sessions, subscribers, self.engine.works)
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, use_database)
+        self.server.middleware.append(self.subscription_bus.listening)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
-        self.tokens = TokenCache(verifier(), self.bus)
+        self.tokens = TokenCache(verifier(), self.directory)
         self.client_requests = ClientRequests(self.redis, self.bus)
-        self.registry = CallRegistry(self.redis, self.leases, self.streams)
+        self.registry = CallRegistry(self.redis, self.leases, self.directory, self.streams)
         self.calls: RunningCalls
         self.admission: Admission
         self.recovery: Recovery
@@ -172,13 +176,14 @@ class Runtime:
             backend = Backend(
                 app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
             )
-            self.calls = RunningCalls(backend, self.bus)
+            self.calls = RunningCalls(backend, self.directory)
             self.admission = Admission(ToolScopes(self.server), self.calls)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening)
             self.drain.watch_for_sigterm()
             self.heartbeat.add("leases", self.leases.beat)
+            self.heartbeat.add("directory", self.directory.beat)
             self.heartbeat.add("processes", self.processes.beat)
             self.heartbeat.add("calls", self.calls.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)

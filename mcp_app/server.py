@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
@@ -95,13 +95,13 @@ class Engine:
     def __init__(
         self,
         redis: Redis,
-        bus: Bus,
+        directory: Directory,
         leases: Leases,
         subscriptions: PersonalBus,
         state_keys: Sequence[bytes],
     ) -> None:
         self.redis = redis
-        self.bus = bus
+        self.directory = directory
         self.leases = leases
         self.extensions: list[Extension] = []
         """Those with a life."""

@@ -13,16 +13,17 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
 
-from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
+from mcp_app.coordination.directory import Directory, copy_seconds
 from mcp_app.database import reaching_database
+from mcp_app.exceptions import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,22 @@ def grant_of(token: AccessToken) -> str | None:
     """What names the consent that a token came from, where the verifier knows it: the claim `grant`."""
     grant = (token.claims or {}).get("grant")
     return None if grant is None else str(grant)
+
+
+def token_place(key: str) -> str:
+    """Sorted set: the processes that know a token or use it, by its checksum; the score is until when."""
+    return f"mcp:token:{{{key}}}"
+
+
+def grant_place(grant: str) -> str:
+    """Sorted set: the processes where something runs by a consent; the score is until when."""
+    return f"mcp:grant:{{{grant}}}"
+
+
+def token_places(token: AccessToken) -> list[str]:
+    """Where the directory has whatever runs by a token."""
+    grant = grant_of(token)
+    return [token_place(checksum(token.token)), *([] if grant is None else [grant_place(grant)])]
 
 
 class TokenWithdrawn(Exception):
@@ -85,12 +102,12 @@ class Principal(AuthenticatedUser):
 class TokenCache:
     """Verifies bearer tokens, each once in a few seconds."""
 
-    def __init__(self, verifier: TokenVerifier, bus: Bus) -> None:
+    def __init__(self, verifier: TokenVerifier, directory: Directory) -> None:
         self._verifier = verifier
-        self._bus = bus
+        self._directory = directory
         self._copies: ReadThroughCache[Principal] = ReadThroughCache()
         self._in_use: dict[asyncio.Future[None], Principal] = {}
-        bus.on(WITHDRAWN, self._on_withdrawn)
+        directory.bus.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
         """Whom the token stands for, or None when it is not valid here and now."""
@@ -117,10 +134,14 @@ class TokenCache:
         if is_good or not principal.is_current:
             return False
         # Others hear of it here if no announcement told them.
-        await self._bus.broadcast({"type": WITHDRAWN, "checksums": [principal.checksum]})
+        message = {"type": WITHDRAWN, "checksums": [principal.checksum]}
+        await self._directory.tell(message, token_place(principal.checksum))
         return True
 
     async def _look_up(self, token: str) -> Principal | None:
+        # Before it is verified: a withdrawal is either seen by the verifier or finds this process.
+        with suppress(Unavailable):
+            await self._directory.enter(token_place(checksum(token)), copy_seconds())
         with reaching_database():
             verified = await self._verifier.verify_token(token)
         principal = None if verified is None else Principal(verified)
@@ -142,10 +163,15 @@ class TokenCache:
         """A future that is done as soon as the token is withdrawn."""
         withdrawn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_use[withdrawn] = principal
+        places = token_places(principal.access_token)
+        for place in places:
+            self._directory.keep(place)
         try:
             yield withdrawn
         finally:
             del self._in_use[withdrawn]
+            for place in places:
+                self._directory.drop(place)
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         self.forget(message["checksums"])

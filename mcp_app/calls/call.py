@@ -263,7 +263,7 @@ class SessionCall(Call):
             return
         self.position = position
         if self.state is not State.ENDED:
-            self._lease = self._backend.registry.hold(self.registration, self._lose)
+            self._lease = self._backend.registry.hold(self.registration, self.token, self._lose)
 
     def _lose(self) -> None:
         """End in silence: the call is another process's by now, or nobody's."""

@@ -12,11 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mcp.server.auth.provider import AccessToken
 from mcp_types import JSONRPCRequest
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
+from mcp_app.auth.tokens import token_places
+from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions, retry
+from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, limits
@@ -25,21 +29,24 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 
 # What a call says, unless it is another process's by now. With a registration the call begins, or is taken
-# over. The last it says, its answer or nothing, takes it off the list. Returns where the log ended before.
-# KEYS: calls, lease, log, tails, recent appendings. ARGV: stream, process, registration or nothing, message
-# or nothing, "1" if it is the last, this appending, milliseconds of the lease, length, bytes and seconds of
-# the log, seconds for which an appending is remembered.
+# over. The last it says, its answer or nothing, takes it off the list. Returns where the log ended before,
+# and whom to wake. KEYS: calls, lease, log, tails, recent appendings, processes. ARGV: stream, process,
+# registration or nothing, message or nothing, "1" if it is the last, this appending, milliseconds of the
+# lease, length, bytes and seconds of the log, seconds for which an appending is remembered, address and
+# seconds of the process.
 _SAY = (
-    PUT
+    DIRECTORY
+    + PUT
     + """
-local calls, lease, log, tails, appended = unpack(KEYS)
+local calls, lease, log, tails, appended, processes = unpack(KEYS)
 local stream, process, registration, message, final, token = unpack(ARGV, 1, 6)
-local milliseconds, cap, bytes, seconds, once = unpack(ARGV, 7)
+local milliseconds, cap, bytes, seconds, once, address, present = unpack(ARGV, 7)
 local holder = redis.call('GET', lease)
 if holder and holder ~= process then return false end
 if registration ~= '' then
   redis.call('HSET', calls, stream, registration)
   redis.call('EXPIRE', calls, seconds)
+  enter(processes, address, present)
 else
   local known, by = redis.call('HGET', calls, stream), '{"by": "' .. process .. '"'
   if not known or string.sub(known, 1, #by) ~= by then return false end
@@ -52,13 +59,13 @@ if final == '1' then
 else
   redis.call('SET', lease, process, 'PX', milliseconds)
 end
-if message == '' then return position end
-local now = tonumber(redis.call('TIME')[1])
-if redis.call('ZADD', appended, 'NX', now, token) == 0 then return '0-0' end
-redis.call('ZREMRANGEBYSCORE', appended, '-inf', now - once)
+local told = addresses(processes)
+if message == '' then return {position, told} end
+if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return {'0-0', told} end
+redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
 redis.call('EXPIRE', appended, math.min(seconds, once))
 put(log, tails, cap, bytes, seconds, stream, message, final == '1')
-return position
+return {position, told}
 """
 )
 
@@ -91,9 +98,11 @@ class Registration:
 class CallRegistry:
     """Registers calls, writes what they say, and says what became of them."""
 
-    def __init__(self, redis: Redis, leases: Leases, streams: Streams) -> None:
+    def __init__(self, redis: Redis, leases: Leases, directory: Directory, streams: Streams) -> None:
         self._redis = redis
         self._leases = leases
+        self._directory = directory
+        self._places: dict[Lease, list[str]] = {}
         self._streams = streams
         self._log = streams.log
         self._process = secrets.token_hex(8)
@@ -127,44 +136,53 @@ class CallRegistry:
             Unavailable: Redis did not answer for so long.
         """
         session_id, stream = call.session_id, call.stream
-        names = (keys.calls, keys.events, keys.tails, keys.appended)
+        names = (keys.calls, keys.events, keys.tails, keys.appended, keys.processes)
         calls, *others = (name(session_id) for name in names)
-        arguments: list[str | bytes | int] = [
+        arguments: list[str | bytes | float] = [
             *(stream, self._process, self._to_json(call) if is_first else ""),
             *(message or b"", int(is_final), secrets.token_hex(8)),
             *(self._leases.milliseconds, *limits(), ONCE_SECONDS),
+            *(self._directory.bus.address, conf.lease_seconds),
         ]
-        attempts, position = 0, None
+        attempts = 0
 
-        async def attempt() -> None:
-            nonlocal attempts, position
+        async def attempt() -> Any:
+            nonlocal attempts
             attempts += 1
-            position = await self._say(keys=[calls, keys.lease(session_id, stream), *others], args=arguments)
+            return await self._say(keys=[calls, keys.lease(session_id, stream), *others], args=arguments)
 
-        await retry(attempt, patience)
-        if position is None and not (is_final and attempts > 1):  # an earlier try may have ended it
+        said = await retry(attempt, patience)
+        if said is None and not (is_final and attempts > 1):  # an earlier try may have ended it
             return None
+        position, addresses = said or (None, None)
         if message is not None:
-            await self._log.wake(session_id, stream)
+            await self._log.wake(session_id, stream, addresses)
         elif is_final:
             await self._streams.close(session_id, stream, complete=True)
         return cast("str | None", position)
 
-    def hold(self, call: Registration, on_lost: Callable[[], None]) -> Lease:
-        """Renew the lease of a call that has spoken, until it is dropped.
+    def hold(self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]) -> Lease:
+        """Renew the lease of a call that has spoken, and be found for it, until it is dropped.
 
         Args:
             call: The call.
+            token: As whom it runs.
             on_lost: Called when the call is another process's, or has ended.
         """
         session_id, stream = call.session_id, call.stream
         fence = Fence(keys.calls(session_id), stream)
         lease = Lease(keys.lease(session_id, stream), self._process, fence, on_lost)
         self._leases.hold(lease)
+        places = [keys.processes(session_id), *([] if token is None else token_places(token))]
+        self._places[lease] = places
+        for place in places:
+            self._directory.keep(place)
         return lease
 
     def drop(self, lease: Lease) -> None:
         self._leases.drop(lease)
+        for place in self._places.pop(lease, ()):
+            self._directory.drop(place)
 
     async def renew(self, lease: Lease) -> None:
         await self._leases.renew([lease])

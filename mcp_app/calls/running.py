@@ -15,9 +15,10 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.call import Backend, SessionCall
 from mcp_app.calls.registry import Registration
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import ServerRunner
+from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import ENDED
 
@@ -32,10 +33,11 @@ _HAND_OVER_SECONDS = 2.0
 class RunningCalls:
     """Starts calls, and cancels them when nobody wants their answers any more."""
 
-    def __init__(self, backend: Backend, bus: Bus) -> None:
+    def __init__(self, backend: Backend, directory: Directory) -> None:
         self.backend = backend
-        self._bus = bus
+        self._directory = directory
         self._calls: dict[str, set[SessionCall]] = defaultdict(set)
+        bus = directory.bus
         bus.on(CANCEL, self._on_cancel)
         bus.on(ENDED, self._on_ended)
         bus.on(WITHDRAWN, self._on_withdrawn)
@@ -114,10 +116,11 @@ class RunningCalls:
         """Take a notification of the client."""
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
-            await self._bus.broadcast(
-                # As JSON: it may be of any kind or size, which the channel layer's format may not.
-                {"type": CANCEL, "session": record.id, "request": json.dumps(params.get("requestId"))}
-            )
+            # As JSON: it may be of any kind or size, which the channel layer's format may not.
+            request_id = json.dumps(params.get("requestId"))
+            message = {"type": CANCEL, "session": record.id, "request": request_id}
+            # A quick call is not in Redis, but the process that runs it has read the record.
+            await self._directory.tell(message, keys.copies(record.id), keys.processes(record.id))
             return
         # The runner's notification side is public; it has no driver like `serve_one` of its own.
         call = SessionCall(self.backend, record, notification, headers)

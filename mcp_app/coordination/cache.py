@@ -67,14 +67,17 @@ class ReadThroughCache(Generic[T]):
             reading = self._start(key, asyncio.create_task(reader()))
         return await asyncio.shield(reading)
 
-    def put(self, key: str, value: T) -> None:
-        now = time.monotonic()
-        self._values[key] = _Kept(value, now, random.uniform(REFRESHED_FROM, REFRESHED_TO))  # noqa: S311 - no secret
+    def put(self, key: str, value: T, read_at: float) -> None:
+        """Keep a value that was read, or began to be read, at a time (`time.monotonic`)."""
+        horizon = time.monotonic() - conf.cache_seconds * _KEPT_FOR
+        refresh_from = random.uniform(REFRESHED_FROM, REFRESHED_TO)  # noqa: S311 - no secret
+        self._values[key] = _Kept(value, read_at, refresh_from)
         self._values.move_to_end(key)
-        oldest = next(iter(self._values.values())).read_at
-        while len(self._values) > conf.cache_entries or oldest < now - conf.cache_seconds * _KEPT_FOR:
-            self._values.popitem(last=False)
+        while self._values:
             oldest = next(iter(self._values.values())).read_at
+            if len(self._values) <= conf.cache_entries and oldest >= horizon:
+                return
+            self._values.popitem(last=False)
 
     def forget(self, key: str) -> None:
         """Trust neither the kept value nor one that is being read right now."""
@@ -91,11 +94,12 @@ class ReadThroughCache(Generic[T]):
         refreshing.add_done_callback(self._refreshes.discard)
 
     def _start(self, key: str, reading: asyncio.Task[T | None]) -> asyncio.Task[T | None]:
+        began = time.monotonic()
         self._reads[key] = reading
-        reading.add_done_callback(lambda done: self._keep(key, done))
+        reading.add_done_callback(lambda done: self._keep(key, done, began))
         return reading
 
-    def _keep(self, key: str, done: asyncio.Task[T | None]) -> None:
+    def _keep(self, key: str, done: asyncio.Task[T | None], read_at: float) -> None:
         failed = done.cancelled() or done.exception() is not None
         if self._reads.get(key) is not done:
             return  # forgotten while it was read
@@ -106,4 +110,4 @@ class ReadThroughCache(Generic[T]):
         if value is None:
             self._values.pop(key, None)
         else:
-            self.put(key, value)
+            self.put(key, value, read_at)

@@ -126,7 +126,7 @@ async def try_commands(redis: Redis) -> None:
     await cast(Any, redis.evalsha(script, len(keys.READINESS), *keys.READINESS, str(_TRY_SECONDS)))
 
 
-async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
+async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Do something that may be done twice, and try again while Redis does not answer.
 
     Args:
@@ -139,8 +139,7 @@ async def retry(attempt: Callable[[], Awaitable[Any]], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            await attempt()
-            return
+            return await attempt()
         except Unavailable:
             if time.monotonic() >= deadline:
                 raise

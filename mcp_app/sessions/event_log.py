@@ -13,7 +13,7 @@ import pydantic_core
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, START, Event
 
@@ -110,16 +110,18 @@ return 1
 
 # Appends a message, once: a connection may break after Redis has appended it and before it has said so,
 # and then the same is tried again. What is pending is on no stream yet.
-# KEYS: log, recent appendings, tails. ARGV: stream, message, this appending, length, bytes and seconds of
-# the log, seconds for which an appending is remembered.
+# Returns whom to wake. KEYS: log, recent appendings, tails, processes. ARGV: stream, message, this appending,
+# length, bytes and seconds of the log, seconds for which an appending is remembered.
 _APPEND = (
-    PUT
+    DIRECTORY
+    + PUT
     + """
-local now = tonumber(redis.call('TIME')[1])
-if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[7])
-redis.call('EXPIRE', KEYS[2], math.min(ARGV[6], ARGV[7]))
-put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
+if redis.call('ZADD', KEYS[2], 'NX', now(), ARGV[3]) == 1 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now() - ARGV[7])
+  redis.call('EXPIRE', KEYS[2], math.min(ARGV[6], ARGV[7]))
+  put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
+end
+return addresses(KEYS[4])
 """
 )
 
@@ -238,9 +240,9 @@ def _order(position: str) -> tuple[int, int]:
 class EventLog:
     """The event logs of all sessions."""
 
-    def __init__(self, redis: Redis, bus: Bus) -> None:
+    def __init__(self, redis: Redis, directory: Directory) -> None:
         self._redis = redis
-        self._bus = bus
+        self._directory = directory
         self._take = redis.register_script(_TAKE)
         self._append = redis.register_script(_APPEND)
         self._release = redis.register_script(_RELEASE)
@@ -259,14 +261,23 @@ class EventLog:
         log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
         given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS]
-        names = [log, keys.appended(session_id), keys.tails(session_id)]
-        await self._append(keys=names, args=given)
-        await self.wake(session_id, stream)
+        names = [log, keys.appended(session_id), keys.tails(session_id), keys.processes(session_id)]
+        addresses = await self._append(keys=names, args=given)
+        await self.wake(session_id, stream, addresses)
 
-    async def wake(self, session_id: str, stream: str) -> None:
-        """Tell the readers of a stream, in all processes, that its log has grown."""
+    async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
+        """Tell the readers of a stream, in all processes, that its log has grown.
+
+        Args:
+            session_id: The session.
+            stream: The stream, or `PENDING`.
+            addresses: The processes, where the script that appended has returned them.
+        """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
-        await self._bus.send_to_session(session_id, message)
+        if addresses is None:
+            await self._directory.tell(message, keys.processes(session_id))
+        else:
+            await self._directory.bus.tell(addresses, message)
 
     async def end(self, session_id: str) -> str:
         """The position of the last message of any stream."""

@@ -10,6 +10,10 @@ LISTENING = "mcp:listening"
 """Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
 
 
+LISTENERS = "mcp:at:{listen}"
+"""Sorted set: the processes that serve `subscriptions/listen`; the score is until when."""
+
+
 def sessions_of(owner: str) -> str:
     """Sorted set: the sessions of a person, whatever their clients, by when each began.
 
@@ -28,6 +32,16 @@ def sessions_of_person(person: str) -> str:
 def record(session_id: str) -> str:
     """Hash: the session record. It lives to the session's absolute age, in use or not."""
     return f"session:{{{session_id}}}"
+
+
+def copies(session_id: str) -> str:
+    """Sorted set: the processes that have a copy of the record; the score is until when."""
+    return f"mcp:copies:{{{session_id}}}"
+
+
+def processes(session_id: str) -> str:
+    """Sorted set: the processes that have a stream or a call of the session; the score is until when."""
+    return f"mcp:at:{{{session_id}}}"
 
 
 def owner(session_id: str) -> str:
@@ -87,11 +101,11 @@ def data(session_id: str) -> str:
 
 def of_session(session_id: str) -> list[str]:
     """Every key of fixed name that a session has; answers and leases expire by themselves."""
-    kinds = (record, owner, events, tails, appended, pending, calls, asked, listener, data)
+    kinds = (record, owner, events, tails, appended, pending, calls, asked, listener, data, copies, processes)
     return [key(session_id) for key in kinds]
 
 
 def renewed_by_use(session_id: str) -> list[str]:
     """What a session holds while it is in use; the others are renewed by what they are about."""
-    others = (record(session_id), listener(session_id), appended(session_id))
+    others = [key(session_id) for key in (record, listener, appended, copies, processes)]
     return [key for key in of_session(session_id) if key not in others]

@@ -15,7 +15,7 @@ from mcp_app.sessions.event_stream import EventStream, RecoverIfLost
 from mcp_app.sessions.events import PENDING, is_shared
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.subscribers import Audience
+from mcp_app.sessions.subscribers import Subscribers
 
 
 class StandaloneStream(EventStream):
@@ -30,7 +30,7 @@ class StandaloneStream(EventStream):
         after: The last event that the client knows.
         log: Of all sessions.
         sessions: The store that the record is of.
-        audience: Who is told of changes.
+        subscribers: Who is told of changes.
         works: What is done for a session that listens.
         resumed: Whether the stream was there before.
     """
@@ -44,7 +44,7 @@ class StandaloneStream(EventStream):
         after: str,
         log: EventLog,
         sessions: SessionStore,
-        audience: Audience,
+        subscribers: Subscribers,
         works: Sequence[Work],
         *,
         resumed: bool,
@@ -54,7 +54,7 @@ class StandaloneStream(EventStream):
         self._name = name
         self._log = log
         self._sessions = sessions
-        self._audience = audience
+        self._subscribers = subscribers
         self._beside = Beside(ListeningSession(self, sessions.data(record.id)), works)
         self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
@@ -69,7 +69,7 @@ class StandaloneStream(EventStream):
         Only here: once the client has seen this stream's first bytes it may open another, and the claim is
         that one's from then on. A stream that fails to take it now gets it when no other stream holds it.
         """
-        await self._audience.join(self.session_id)
+        await self._subscribers.join(self.session_id)
         if self._skips:
             await self._reader.skip()  # what is taken from here on is for this stream
         await self._take(take_over=True)
@@ -100,7 +100,7 @@ class StandaloneStream(EventStream):
             return False
         self.record = record
         self._renewed_at = time.monotonic()
-        await self._audience.join(self.session_id)
+        await self._subscribers.join(self.session_id)
         return True
 
     async def _tick(self) -> None:
@@ -119,7 +119,7 @@ class SharedStream(StandaloneStream):
         after: The last event that the client knows, of whatever stream.
         log: Of all sessions.
         sessions: The store that the record is of.
-        audience: Who is told of changes.
+        subscribers: Who is told of changes.
         works: What is done for a session that listens.
         recover_if_lost: Of the calls.
     """
@@ -131,11 +131,11 @@ class SharedStream(StandaloneStream):
         after: str,
         log: EventLog,
         sessions: SessionStore,
-        audience: Audience,
+        subscribers: Subscribers,
         works: Sequence[Work],
         recover_if_lost: RecoverIfLost,
     ) -> None:
-        super().__init__(record, name, after, log, sessions, audience, works, resumed=True)
+        super().__init__(record, name, after, log, sessions, subscribers, works, resumed=True)
         self._reader = SharedReader(log, record.id, self.carries, after)
         self._recover_if_lost = recover_if_lost
         self._looked_after_at = time.monotonic()

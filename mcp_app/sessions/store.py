@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -17,8 +17,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
-from mcp_app.coordination.processes import ProcessRegistry
-from mcp_app.exceptions import Unavailable
+from mcp_app.coordination.directory import DIRECTORY, copy_seconds
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord, subscription_field
@@ -31,22 +30,52 @@ _LONGEST_ID = 128
 _BEGINNING_SECONDS = 60
 """How long a session may be counted that is not on record: it is about to be."""
 
-# Changes a record that is still there: one that has ended must not come back, without an expiry.
-# KEYS: record. ARGV: field, value, ...
-_SET = """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], unpack(ARGV)) end
+# Stores a session, of which the process that begins it has a copy. KEYS: record, owner, copies. ARGV: seconds
+# of the record, owner, seconds of use, address and seconds of the copy, then fields and values.
+_CREATE = (
+    DIRECTORY
+    + """
+redis.call('HSET', KEYS[1], unpack(ARGV, 6))
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+enter(KEYS[3], ARGV[4], ARGV[5])
 """
+)
 
-# Reads a record, and renews what its session holds, but not beyond the record itself.
-# KEYS: record, owner, all that is renewed. ARGV: seconds.
-_USE = """
+# Changes a record that is still there: one that has ended must not come back, without an expiry. Returns whom
+# to tell. KEYS: record, copies, processes. ARGV: HSET or HDEL, and what it is given.
+_CHANGE = (
+    DIRECTORY
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2)) end
+return addresses(KEYS[2], KEYS[3])
+"""
+)
+
+# Reads a record for a copy, and renews what its session holds, but not beyond the record itself.
+# KEYS: record, copies, owner, all that is renewed. ARGV: seconds, address and seconds of the copy.
+_USE = (
+    DIRECTORY
+    + """
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return fields end
 local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
-redis.call('SET', KEYS[2], redis.call('HGET', KEYS[1], 'owner'))
-for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+enter(KEYS[2], ARGV[2], ARGV[3])
+redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner'))
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
 return fields
 """
+)
+
+# Deletes a session. Returns its owner, whether there was one, and whom to tell.
+# KEYS: record, copies, processes, and all that it has.
+_ERASE = (
+    DIRECTORY
+    + """
+local owner, told = redis.call('HGET', KEYS[1], 'owner') or '', addresses(KEYS[2], KEYS[3])
+return {owner, redis.call('DEL', unpack(KEYS)), told}
+"""
+)
 
 CHANGED = "session.changed"
 ENDED = "session.ended"
@@ -64,30 +93,37 @@ class SessionNotFound(Exception):
     """There is no such session, or it is somebody else's."""
 
 
-async def erase(redis: Redis, session_id: str) -> bool:
-    """Delete a session's keys, and its place in its person's count. False when there is none.
+async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
+    """Delete a session's keys, and its place in its person's count.
 
-    Whoever does this then announces `ENDED`.
+    Returns:
+        Whether there was one, and the processes that are to be told `ENDED`.
     """
-    owner = await cast(Any, redis.hget(keys.record(session_id), "owner"))
-    existed = bool(await redis.delete(*keys.of_session(session_id)))
-    if owner is not None:
+    names = dict.fromkeys([*_whereabouts(session_id), *keys.of_session(session_id)])
+    owner, existed, told = await redis.register_script(_ERASE)(keys=list(names))
+    if owner:
         await redis.zrem(keys.sessions_of(owner), session_id)
-    return existed
+    return bool(existed), told
+
+
+def _whereabouts(session_id: str) -> list[str]:
+    """The record, and the processes that know something of it."""
+    return [keys.record(session_id), keys.copies(session_id), keys.processes(session_id)]
 
 
 class SessionStore:
     """Reads and writes session records; remembers the ones it read for a few seconds.
 
-    Every change is announced to all processes, which then forget their copy.
+    Every change is told to the processes that have a copy, which forget it, and to those that have a stream
+    or a call.
     """
 
-    def __init__(self, redis: Redis, bus: Bus, processes: ProcessRegistry) -> None:
+    def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
         self._bus = bus
-        self._processes = processes
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache()
-        self._set = redis.register_script(_SET)
+        self._create = redis.register_script(_CREATE)
+        self._change = redis.register_script(_CHANGE)
         self._use = redis.register_script(_USE)
         bus.on(CHANGED, lambda message: self.forget(message["session"]))
         bus.on(ENDED, lambda message: self.forget(message["session"]))
@@ -120,12 +156,16 @@ class SessionStore:
         """
         await self._make_room(record)
         lifetime = max(1, record.lifetime(time.time()))
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.record(record.id), mapping=cast(Any, record.to_fields()))
-            pipe.expire(keys.record(record.id), lifetime)
-            pipe.set(keys.owner(record.id), record.owner, ex=min(lifetime, conf.session_idle_seconds))
-            await pipe.execute()
-        self._copies.put(record.id, record)
+        began = time.monotonic()
+        await self._create(
+            keys=[keys.record(record.id), keys.owner(record.id), keys.copies(record.id)],
+            args=[
+                *(lifetime, record.owner, min(lifetime, conf.session_idle_seconds)),
+                *(self._bus.address, copy_seconds()),
+                *_flat(record.to_fields()),
+            ],
+        )
+        self._copies.put(record.id, record, began)
 
     async def _make_room(self, record: SessionRecord) -> None:
         """Count a session in, and end the person's oldest idle ones if there are too many now.
@@ -171,7 +211,7 @@ class SessionStore:
 
     async def complete(self, record: SessionRecord) -> None:
         """Add what the client says in `initialize` to a session that began without it, and still lives."""
-        await self._change(record.id, record.to_fields())
+        await self._set(record.id, record.to_fields())
 
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, from this process's copy if it is fresh; None when there is no such session.
@@ -199,15 +239,25 @@ class SessionStore:
         found = await self._use_in(self._redis, session_id)
         if not found:
             return None
-        record = SessionRecord.from_fields(session_id, dict(zip(found[::2], found[1::2], strict=True)))
+        try:
+            record = SessionRecord.from_fields(session_id, dict(zip(found[::2], found[1::2], strict=True)))
+        except (KeyError, ValueError) as error:
+            logger.warning(
+                "session record of another release", extra={"session": session_id[:8], "reason": repr(error)}
+            )
+            return None
         if not record.lifetime(time.time()):
             await self.end(session_id)
             return None
         return record
 
     async def _use_in(self, redis: Redis, session_id: str) -> Any:
-        names = [keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)]
-        return await self._use(keys=names, args=[conf.session_idle_seconds], client=redis)
+        names = [keys.record(session_id), keys.copies(session_id), keys.owner(session_id)]
+        return await self._use(
+            keys=[*names, *keys.renewed_by_use(session_id)],
+            args=[conf.session_idle_seconds, self._bus.address, copy_seconds()],
+            client=redis,
+        )
 
     async def keep(self, session_ids: Collection[str]) -> list[str]:
         """Renew what these sessions hold; those of them that have ended.
@@ -217,12 +267,11 @@ class SessionStore:
         Raises:
             Unavailable: Redis cannot be reached.
         """
-
         found = await in_portions(self._redis, session_ids, self._use_in)
         return [session_id for session_id, fields in found if fields == []]
 
     async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
-        await self._change(session_id, {"log_level": level})
+        await self._set(session_id, {"log_level": level})
 
     async def subscribe(self, record: SessionRecord, uri: str) -> None:
         """Add a subscription.
@@ -232,37 +281,32 @@ class SessionStore:
         """
         if uri not in record.subscriptions and len(record.subscriptions) >= conf.max_subscriptions:
             raise TooManySubscriptions
-        await self._change(record.id, {subscription_field(uri): "1"})
+        await self._set(record.id, {subscription_field(uri): "1"})
 
     async def unsubscribe(self, session_id: str, uri: str) -> None:
-        await cast(Any, self._redis.hdel(keys.record(session_id), subscription_field(uri)))
-        await self.announce(CHANGED, session_id)
+        await self._tell_change(session_id, "HDEL", subscription_field(uri))
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
-        await erase(self._redis, session_id)
-        await self.announce(ENDED, session_id)
+        _, told = await erase(self._redis, session_id)
+        await self._bus.tell_and_confirm(told, {"type": ENDED, "session": session_id})
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any copy that is being read right now."""
         self._copies.forget(session_id)
 
-    async def _change(self, session_id: str, fields: dict[str, str]) -> None:
-        given = [part for field in fields.items() for part in field]
-        await self._set(keys=[keys.record(session_id)], args=given)
-        await self.announce(CHANGED, session_id)
+    async def _set(self, session_id: str, fields: dict[str, str]) -> None:
+        await self._tell_change(session_id, "HSET", *_flat(fields))
 
-    async def announce(self, event: str, session_id: str) -> None:
-        """Make every process forget its copy of a session that has changed or ended.
+    async def _tell_change(self, session_id: str, *command: str) -> None:
+        """Change a record, and wait until those that have a copy have forgotten it: it is in force then."""
+        told = await self._change(keys=_whereabouts(session_id), args=list(command))
+        await self._bus.tell_and_confirm(told, {"type": CHANGED, "session": session_id})
 
-        Returns when they have, so that whoever made the change finds it in force everywhere.
-        """
-        self.forget(session_id)
-        try:
-            others = await self._processes.addresses()
-        except Unavailable:
-            others = []
-        await self._bus.broadcast_and_confirm({"type": event, "session": session_id}, others)
+
+def _flat(fields: Mapping[str, str]) -> list[str]:
+    """Fields and values in turn, as HSET takes them."""
+    return [part for field in fields.items() for part in field]
 
 
 class LiveSession:

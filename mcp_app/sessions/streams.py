@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
+from mcp_app.sessions import keys
 from mcp_app.sessions.beside import Work
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, RecoverIfLost, ReplyStream
@@ -16,7 +17,7 @@ from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
 from mcp_app.sessions.store import CHANGED, ENDED, SessionStore
-from mcp_app.sessions.subscribers import Audience
+from mcp_app.sessions.subscribers import Subscribers
 
 CLOSE = "stream.close"
 
@@ -27,18 +28,19 @@ class Streams:
     def __init__(
         self,
         log: EventLog,
-        bus: Bus,
+        directory: Directory,
         sessions: SessionStore,
-        audience: Audience,
+        subscribers: Subscribers,
         works: Sequence[Work] = (),
     ) -> None:
         self.log = log
-        self._bus = bus
+        self._directory = directory
         self._sessions = sessions
-        self._audience = audience
+        self._subscribers = subscribers
         self._works = works
         self._open: dict[str, set[EventStream]] = defaultdict(set)
         self._ending = False
+        bus = directory.bus
         bus.on(APPENDED, self._on_appended)
         bus.on(CLOSE, self._on_close)
         bus.on(CHANGED, self._on_changed)
@@ -75,7 +77,7 @@ class Streams:
     def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
         """A GET stream, which goes on after the last event that the client knows."""
         return StandaloneStream(
-            record, name, after, self.log, self._sessions, self._audience, self._works, resumed=resumed
+            record, name, after, self.log, self._sessions, self._subscribers, self._works, resumed=resumed
         )
 
     def shared(
@@ -83,7 +85,7 @@ class Streams:
     ) -> SharedStream:
         """The stream of an HTTP+SSE session, which goes on after the last event that the client knows."""
         return SharedStream(
-            record, name, after, self.log, self._sessions, self._audience, self._works, recover_if_lost
+            record, name, after, self.log, self._sessions, self._subscribers, self._works, recover_if_lost
         )
 
     async def close(
@@ -101,7 +103,7 @@ class Streams:
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
-        await self._bus.send_to_session(session_id, message)
+        await self._directory.tell(message, keys.processes(session_id))
 
     def end_standalone(self) -> None:
         """End the GET streams of this process; their clients come back at another."""
@@ -137,7 +139,7 @@ class Streams:
             yield
         finally:
             self._forget(stream)
-            await self._bus.leave(stream.session_id)
+            self._directory.drop(keys.processes(stream.session_id))
             await stream.leave()
 
     async def _join(self, stream: EventStream) -> None:
@@ -145,7 +147,7 @@ class Streams:
         if self._ending:
             stream.close()
         try:
-            await self._bus.join(stream.session_id)
+            await self._directory.hold(keys.processes(stream.session_id))
         except BaseException:
             self._forget(stream)
             raise

@@ -1,31 +1,53 @@
-"""The audience: the sessions that hear of the server's changes (revisions up to 2025-11-25).
+"""Who hears of the server's changes: sessions (up to 2025-11-25) and `subscriptions/listen` (2026-07-28).
 
-A change is told by whoever makes it, once to each session, by way of what is pending there. So it reaches
-a session whose stream is away for a moment, or whose process has just died, when its client comes back.
+Whoever makes a change tells each session once, by way of what is pending there. So it reaches a session whose
+stream is away for a moment, or whose process has just died, when its client comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from mcp.server.subscriptions import ServerEvent
+from mcp.server import ServerRequestContext
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.sdk import ResourceUpdated, event_to_notification
+from mcp_app.coordination.directory import Directory
+from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.personal_bus import InMemoryPersonalBus
+from mcp_app.sdk import (
+    CallNext,
+    HandlerResult,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    ToolsListChanged,
+    event_to_notification,
+)
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
 from mcp_app.sessions.record import subscription_field
 
+logger = logging.getLogger(__name__)
+
+PUBLISHED = "subscriptions.published"
+
+_KINDS: dict[str, type[ServerEvent]] = {
+    kind.__name__: kind
+    for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated)
+}
+
 _AT_ONCE = 16
 """How many sessions are told at a time: fewer than there are connections to Redis."""
 
 
-class Audience:
+class Subscribers:
     """The sessions that have listened of late: as long ago as a session lives without use."""
 
     def __init__(self, redis: Redis, log: EventLog) -> None:
@@ -33,7 +55,7 @@ class Audience:
         self._log = log
 
     async def join(self, session_id: str) -> None:
-        """Count a session in: it has a GET stream now. Those that are long gone are struck off."""
+        """Count a session in: it has a GET stream now. Those that are long gone are removed."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(keys.LISTENING, {session_id: now + conf.session_idle_seconds})
@@ -41,7 +63,7 @@ class Audience:
             pipe.expire(keys.LISTENING, conf.session_idle_seconds)
             await pipe.execute()
 
-    async def tell(self, event: ServerEvent, person: str | None = None) -> None:
+    async def notify(self, event: ServerEvent, person: str | None = None) -> None:
         """Tell the sessions of a change: of a resource's only those that subscribed to it.
 
         Args:
@@ -52,7 +74,7 @@ class Audience:
             Unavailable: Not all of them could be told.
         """
         message = _message(event)
-        sessions = await self._concerned(event, await self._listening(person))
+        sessions = await self._subscribed(event, await self._listening(person))
         for start in range(0, len(sessions), _AT_ONCE):
             chunk = sessions[start : start + _AT_ONCE]
             await asyncio.gather(*(self._log.append(session_id, PENDING, message) for session_id in chunk))
@@ -68,15 +90,73 @@ class Audience:
             scores = await pipe.execute()
         return [session_id for session_id, until in zip(own, scores, strict=True) if (until or 0) >= now]
 
-    async def _concerned(self, event: ServerEvent, listening: Sequence[str]) -> list[str]:
+    async def _subscribed(self, event: ServerEvent, listening: Sequence[str]) -> list[str]:
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in listening:
                 if isinstance(event, ResourceUpdated):
                     pipe.hexists(keys.record(session_id), subscription_field(event.uri))
                 else:
                     pipe.exists(keys.record(session_id))
-            concerned = await pipe.execute()
-        return [session_id for session_id, is_so in zip(listening, concerned, strict=True) if is_so]
+            found = await pipe.execute()
+        return [session_id for session_id, is_so in zip(listening, found, strict=True) if is_so]
+
+
+class SharedSubscriptionBus:
+    """A `PersonalBus` that all processes share, and the sessions.
+
+    Append `listening` to the server's middleware: it lets other processes find this one while it serves a
+    `subscriptions/listen`.
+    """
+
+    def __init__(self, directory: Directory, subscribers: Subscribers) -> None:
+        self._directory = directory
+        self._subscribers = subscribers
+        self._local = InMemoryPersonalBus()
+        self._tasks: set[asyncio.Task[None]] = set()
+        directory.bus.on(PUBLISHED, self._on_published)
+
+    async def publish(self, event: ServerEvent, person: str | None = None) -> None:
+        """Publish a change that has happened. Failing to reach some subscribers is logged, not raised."""
+        await publish(event, person, self._directory, self._subscribers)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Hear of changes, in whichever process they are made, as the person of the current request."""
+        return self._local.subscribe(listener)
+
+    async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """A middleware: be found by changes before a listen request begins."""
+        if ctx.method != "subscriptions/listen":
+            return await call_next(ctx)
+        await self._directory.hold(keys.LISTENERS)
+        try:
+            return await call_next(ctx)
+        finally:
+            self._directory.drop(keys.LISTENERS)
+
+    def _on_published(self, message: dict[str, Any]) -> None:
+        event = _KINDS[message["kind"]](**message["fields"])
+        task = asyncio.create_task(self._local.publish(event, message["person"]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def publish(
+    event: ServerEvent, person: str | None, directory: Directory, subscribers: Subscribers
+) -> None:
+    """Tell a change to the processes with `subscriptions/listen` streams, and to the sessions.
+
+    Args:
+        event: The change.
+        person: The key of the only person who is told (`Person.key`); None for everybody.
+        directory: Finds the processes.
+        subscribers: The sessions.
+    """
+    message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
+    await directory.tell(message, keys.LISTENERS)
+    try:
+        await subscribers.notify(event, person)
+    except Unavailable:
+        logger.exception("a change could not be brought to all sessions")
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:

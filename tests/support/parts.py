@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
-from mcp_app.coordination.processes import ProcessRegistry
+from mcp_app.coordination.directory import Directory
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
 from tests.support.redis_relay import RedisRelay, relaying
@@ -69,8 +69,13 @@ async def bus(open_bus: Callable[[], Awaitable[Bus]]) -> Bus:
 
 
 @pytest.fixture
+def directory(redis: Redis, bus: Bus) -> Directory:
+    return Directory(redis, bus)
+
+
+@pytest.fixture
 def store(redis: Redis, bus: Bus) -> SessionStore:
-    return SessionStore(redis, bus, ProcessRegistry(redis, bus))
+    return SessionStore(redis, bus)
 
 
 def make_record(**fields: Any) -> SessionRecord:

@@ -100,7 +100,7 @@ class Tasks(Extension):
         super().attach(engine)
         self.store = TaskStore(
             engine.redis,
-            engine.bus,
+            engine.directory,
             engine.leases,
             ttl_seconds=conf.task_seconds,
             poll_ms=conf.task_poll_milliseconds,

@@ -68,7 +68,7 @@ class TaskListener:
     async def _follow(self, send: Send, task_id: str, lifespan_state: Any) -> None:
         """Send the task as it is now, and again whenever it has changed, until it ends."""
         sent: dict[str, Any] | None = None
-        with self._store.watch(task_id) as changed:
+        async with self._store.watch(task_id) as changed:
             while True:
                 changed.clear()
                 with suppress(Unavailable):

@@ -167,8 +167,8 @@ class TaskRuns:
         lease = self._store.lease_of(context.task.id, context.run, lambda: self._cancel(context))
         self._store.leases.hold(lease)
         try:
-            finish = await self._serve(context, lifespan_state)
-            await self._finish(finish)
+            async with self._store.at_hand(context.task.id):
+                await self._finish(await self._serve(context, lifespan_state))
         finally:
             self._store.leases.drop(lease)
 

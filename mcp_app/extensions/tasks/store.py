@@ -8,15 +8,17 @@ import logging
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
+from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks import scripts
 from mcp_app.extensions.tasks.task import QUESTION, Question, Status, Task, size, to_json
 
@@ -26,14 +28,6 @@ CHANGED = "task.changed"
 
 GRACE_SECONDS = 60
 """How long a task can still be read after its time has run out, as `failed` if it had not ended."""
-
-
-class Bus(Protocol):
-    """How processes wake each other. It may lose a message: whoever waits also looks by itself."""
-
-    def on(self, message_type: str, handler: Callable[[dict[str, Any]], None]) -> None: ...
-
-    async def broadcast(self, message: dict[str, Any]) -> None: ...
 
 
 MAX_CALL_BYTES = 64 * 1024
@@ -64,6 +58,11 @@ def lease_key(task_id: str) -> str:
     return f"mcp:task:{{{task_id}}}:lease"
 
 
+def processes_key(task_id: str) -> str:
+    """Sorted set: the processes that run the task or wait for its changes; the score is until when."""
+    return f"mcp:task:{{{task_id}}}:at"
+
+
 def index_key(owner: str) -> str:
     """Sorted set: a principal's tasks by when they expire, only to count them."""
     return f"mcp:tasks:{{{hashlib.sha256(owner.encode()).hexdigest()}}}"
@@ -84,7 +83,7 @@ class TaskStore:
 
     Args:
         redis: A client that decodes responses.
-        bus: Wakes the other processes.
+        directory: Finds the processes that run a task or wait for it.
         ttl_seconds: How long a task lives from its creation.
         poll_ms: How often clients should look.
         leases: Of this process; each run is under one.
@@ -94,7 +93,7 @@ class TaskStore:
     def __init__(
         self,
         redis: Redis,
-        bus: Bus,
+        directory: Directory,
         leases: Leases,
         *,
         ttl_seconds: int = 15 * 60,
@@ -103,7 +102,7 @@ class TaskStore:
     ) -> None:
         self.leases = leases
         self._redis = redis
-        self._bus = bus
+        self._directory = directory
         self._ttl_seconds = ttl_seconds
         self._poll_ms = poll_ms
         self._max_tasks = max_tasks
@@ -116,7 +115,7 @@ class TaskStore:
         self._leave = redis.register_script(scripts.LEAVE)
         self._end = redis.register_script(scripts.END)
         self._answer = redis.register_script(scripts.ANSWER)
-        bus.on(CHANGED, self._on_changed)
+        directory.bus.on(CHANGED, self._on_changed)
 
     async def create(
         self,
@@ -285,13 +284,26 @@ class TaskStore:
         """Call `listener` with the id and status of each task that changes, in whichever process."""
         self._listeners.append(listener)
 
-    @contextmanager
-    def watch(self, task_id: str) -> Iterator[asyncio.Event]:
+    @asynccontextmanager
+    async def at_hand(self, task_id: str) -> AsyncIterator[None]:
+        """Hear of the task's changes. A wake-up may be lost: whoever waits also looks by itself."""
+        place = processes_key(task_id)
+        self._directory.keep(place)
+        try:
+            with suppress(Unavailable):
+                await self._directory.ensure(place)
+            yield
+        finally:
+            self._directory.drop(place)
+
+    @asynccontextmanager
+    async def watch(self, task_id: str) -> AsyncIterator[asyncio.Event]:
         """An event that is set whenever the task changes."""
         event = asyncio.Event()
         self._watchers[task_id].add(event)
         try:
-            yield event
+            async with self.at_hand(task_id):
+                yield event
         finally:
             self._watchers[task_id].discard(event)
             if not self._watchers[task_id]:
@@ -311,7 +323,8 @@ class TaskStore:
         return int(await script(keys=[record_key(task_id), lease_key(task_id)], args=list(arguments)))
 
     async def _announce(self, task_id: str, status: Status) -> None:
-        await self._bus.broadcast({"type": CHANGED, "task": task_id, "status": status})
+        message = {"type": CHANGED, "task": task_id, "status": status}
+        await self._directory.tell(message, processes_key(task_id))
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for event in self._watchers.get(message["task"], ()):

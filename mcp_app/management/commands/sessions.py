@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from redis import Redis
 
-from mcp_app import announcements
+from mcp_app import control
 from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring import sessions as overview
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         """End the sessions, if every beginning stands for one of them."""
         session_ids = dict.fromkeys(self._the_one(redis, beginning) for beginning in beginnings)
         for session_id in session_ids:
-            announcements.end_session(session_id, by="manage.py sessions")
+            control.end_session(session_id, by="manage.py sessions")
             self.stdout.write(f"{overview.shown(session_id)} has been ended.")
 
     @staticmethod

@@ -19,10 +19,12 @@ from tests.support.waiting import eventually
 
 
 class Switchboard:
-    """A bus without processes: what is posted is handled here."""
+    """A directory without other processes: what is told is handled here."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
+        self.places: list[str] = []
+        self.held: list[str] = []
 
     def on(self, kind: str, handler: Callable[[Any], None]) -> None:
         self.handlers[kind].append(handler)
@@ -31,7 +33,20 @@ class Switchboard:
         for handler in self.handlers[WITHDRAWN]:
             handler({"type": WITHDRAWN, "checksums": [checksum(token) for token in tokens]})
 
-    async def broadcast(self, message: dict[str, Any]) -> None:
+    @property
+    def bus(self) -> Switchboard:
+        return self
+
+    async def enter(self, place: str, seconds: float) -> None:
+        self.places.append(place)
+
+    def keep(self, place: str) -> None:
+        self.held.append(place)
+
+    def drop(self, place: str) -> None:
+        self.held.remove(place)
+
+    async def tell(self, message: dict[str, Any], place: str) -> None:
         for handler in self.handlers[message["type"]]:
             handler(message)
 

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from mcp_app.calls.registry import CallRegistry, Registration
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog, Reader
@@ -21,7 +22,7 @@ from mcp_app.sessions.events import START, Event
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
-from mcp_app.sessions.subscribers import Audience
+from mcp_app.sessions.subscribers import Subscribers
 from tests.support.redis_relay import RedisRelay
 
 STREAM = "r0123456789abcdef"
@@ -35,8 +36,10 @@ def process(open_bus: Callable[[], Awaitable[Bus]], store: SessionStore) -> Proc
 
     async def make(redis: Redis) -> CallRegistry:
         bus = await open_bus()
-        log = EventLog(redis, bus)
-        return CallRegistry(redis, Leases(redis), Streams(log, bus, store, Audience(redis, log), ()))
+        directory = Directory(redis, bus)
+        log = EventLog(redis, directory)
+        streams = Streams(log, directory, store, Subscribers(redis, log), ())
+        return CallRegistry(redis, Leases(redis), directory, streams)
 
     return make
 
@@ -57,7 +60,7 @@ async def words(redis: Redis, bus: Bus, call: Registration) -> list[str]:
 
 
 async def events(redis: Redis, bus: Bus, call: Registration) -> list[Event]:
-    return await Reader(EventLog(redis, bus), call.session_id, {call.stream: START}).read()
+    return await Reader(EventLog(redis, Directory(redis, bus)), call.session_id, {call.stream: START}).read()
 
 
 async def stands_still(redis: Redis, call: Registration) -> None:

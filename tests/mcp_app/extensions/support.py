@@ -1,6 +1,7 @@
 """Servers with the tasks extension, several on one Redis as if each were a process, and requests to them."""
 
 import asyncio
+import secrets
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, PROTOCOL_VERSION_META_KEY
 from redis.asyncio import Redis
 
 from everything_site.demo.server import assemble
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
@@ -46,17 +48,25 @@ class Hub:
 class HubBus:
     def __init__(self, hub):
         self.hub = hub
+        self.address = secrets.token_hex(8)
         self.handlers = {}
         self.is_deaf = False
 
     def on(self, message_type, handler):
         self.handlers.setdefault(message_type, []).append(handler)
 
-    async def broadcast(self, message):
+    async def tell(self, addresses, message):
+        self._handle(message)
+        await self.post(addresses, message)
+
+    async def post(self, addresses, message):
         for bus in self.hub.buses:
-            if bus is self or not bus.is_deaf:
-                for handler in bus.handlers.get(message["type"], ()):
-                    handler(message)
+            if bus.address in addresses and bus is not self and not bus.is_deaf:
+                bus._handle(message)
+
+    def _handle(self, message):
+        for handler in self.handlers.get(message["type"], ()):
+            handler(message)
 
 
 @dataclass
@@ -102,7 +112,7 @@ class StoringTasks(Tasks):
 
     def attach(self, engine):
         super().attach(engine)
-        self.store = TaskStore(engine.redis, engine.bus, engine.leases, **self.limits)
+        self.store = TaskStore(engine.redis, engine.directory, engine.leases, **self.limits)
 
 
 class Process:
@@ -115,8 +125,10 @@ class Process:
         self.leases = Leases(redis)
         heartbeat = Heartbeat()
         heartbeat.add("leases", self.leases.beat)
+        self.directory = Directory(redis, self.bus)
+        heartbeat.add("directory", self.directory.beat)
         self.beating = asyncio.create_task(heartbeat.run())
-        engine = Engine(redis, self.bus, self.leases, InMemoryPersonalBus(), [b"k" * 32])
+        engine = Engine(redis, self.directory, self.leases, InMemoryPersonalBus(), [b"k" * 32])
 
         def build(engine):
             server = MCPServer("test", **engine.options(extensions=[StoringTasks(support, store)]))
@@ -166,7 +178,7 @@ class Process:
     async def until(self, task_id, *statuses):
         """The task, once it has one of these statuses."""
         async with asyncio.timeout(WAIT):
-            with self.store.watch(task_id) as changed:
+            async with self.store.watch(task_id) as changed:
                 while (task := await self.get(task_id))["status"] not in statuses:
                     changed.clear()
                     try:

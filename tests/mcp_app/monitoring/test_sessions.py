@@ -16,8 +16,9 @@ import redis as sync_redis
 from django.core.management import CommandError, call_command
 from redis.asyncio import Redis
 
-from mcp_app import announcements
+from mcp_app import control
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.keys import open_streams
 from mcp_app.coordination.processes import OpenStreams
 from mcp_app.monitoring import sessions as overview
@@ -205,10 +206,11 @@ async def test_ending_a_session_deletes_its_keys_and_tells_every_process(
     redis: Redis, open_bus: Any, person: str, open_session: Any
 ) -> None:
     heard: list[str] = []
-    for _ in range(2):
-        (await open_bus()).on(ENDED, lambda message: heard.append(message["session"]))
     record = await open_session()
-    for key in keys.of_session(record.id)[2:]:
+    for place in (keys.copies, keys.processes):
+        (bus := await open_bus()).on(ENDED, lambda message: heard.append(message["session"]))
+        await Directory(redis, bus).enter(place(record.id), 5.0)
+    for key in keys.of_session(record.id)[2:-2]:
         await redis.set(key, "x", ex=60)
     assert await manage(f"--end={record.id[:8]}") == f"{record.id[:8]} has been ended.\n"
     assert not await redis.exists(*keys.of_session(record.id))
@@ -217,15 +219,15 @@ async def test_ending_a_session_deletes_its_keys_and_tells_every_process(
 
 async def test_ending_a_session_a_second_time_is_no_error(open_session: Any) -> None:
     record = await open_session()
-    assert await asyncio.to_thread(announcements.end_session, record.id, by="a test") is True
-    assert await asyncio.to_thread(announcements.end_session, record.id, by="a test") is False
+    assert await asyncio.to_thread(control.end_session, record.id, by="a test") is True
+    assert await asyncio.to_thread(control.end_session, record.id, by="a test") is False
 
 
 async def test_the_log_says_who_ended_a_session(open_session: Any, caplog: pytest.LogCaptureFixture) -> None:
     record = await open_session()
-    with caplog.at_level("INFO", logger="mcp_app.announcements"):
-        await asyncio.to_thread(announcements.end_session, record.id, by="root")
-    [line] = [vars(entry) for entry in caplog.records if entry.name == "mcp_app.announcements"]
+    with caplog.at_level("INFO", logger="mcp_app.control"):
+        await asyncio.to_thread(control.end_session, record.id, by="root")
+    [line] = [vars(entry) for entry in caplog.records if entry.name == "mcp_app.control"]
     assert (line["session"], line["by"]) == (record.id[:8], "root")
 
 

@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog, EventsLost, Reader, SharedReader
 from mcp_app.sessions.events import (
@@ -28,7 +29,7 @@ from mcp_app.sessions.record import SessionRecord
 
 @pytest.fixture
 def log(redis: Redis, bus: Bus) -> EventLog:
-    return EventLog(redis, bus)
+    return EventLog(redis, Directory(redis, bus))
 
 
 async def _all_events(log: EventLog, session_id: str, stream: str, after: str = START) -> list[Event]:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
+from mcp_app.coordination.directory import Directory
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog, Reader
 from mcp_app.sessions.events import START
@@ -30,12 +31,12 @@ async def relayed(relay: RedisRelay) -> AsyncIterator[Redis]:
 async def test_a_message_is_appended_once(
     relay: RedisRelay, relayed: Redis, redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
-    log = EventLog(relayed, bus)
+    log = EventLog(relayed, Directory(relayed, bus))
     await log.append(record.id, "r1", {"n": 1})
     relay.lose_reply_to(b"r1")
     await log.append(record.id, "r1", {"n": 2})
     assert relay.lost == 1
-    events = await Reader(EventLog(redis, bus), record.id, {"r1": START}).read()
+    events = await Reader(EventLog(redis, Directory(redis, bus)), record.id, {"r1": START}).read()
     assert [json.loads(event.data)["n"] for event in events] == [1, 2]
 
 

@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
-from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import ENDED, LiveSession, SessionStore, TooManySessions, TooManySubscriptions
@@ -27,7 +26,7 @@ from tests.support.waiting import eventually
 
 
 class SlowRedis:
-    """A Redis whose scripts are carried out at once, and answer when they are let go."""
+    """A Redis whose reads are carried out at once, and answer when they are let go."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -39,11 +38,11 @@ class SlowRedis:
 
     def register_script(self, script: str) -> Any:
         run = self._redis.register_script(script)
+        if "HGETALL" not in script:
+            return run  # it changes something, and reads nothing
 
         async def run_slowly(**options: Any) -> Any:
             answer = await run(**options)
-            if not answer:
-                return answer  # it changed something, and read nothing
             read, go = asyncio.Event(), asyncio.Event()
             self.has_read.append(read)
             self.let_go.append(go)
@@ -61,7 +60,7 @@ def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
 
 
 async def test_another_process_reads_what_was_stored(redis: Redis, bus: Bus, record: SessionRecord) -> None:
-    assert await SessionStore(redis, bus, ProcessRegistry(redis, bus)).get(record.id) == record
+    assert await SessionStore(redis, bus).get(record.id) == record
 
 
 async def test_an_unknown_session_is_none(store: SessionStore) -> None:
@@ -85,7 +84,7 @@ async def test_an_idle_session_is_its_record_alone_and_goes_on_with_all_that_is_
 ) -> None:
     await store.set_log_level(record.id, "error")
     await store.subscribe(record, "test://a")
-    for key in keys.renewed_by_use(record.id):
+    for key in (*keys.renewed_by_use(record.id), keys.copies(record.id)):
         await redis.delete(key)
     assert len([key async for key in redis.scan_iter(f"*{record.id}*")]) == 1
     size = await redis.memory_usage(keys.record(record.id))
@@ -168,7 +167,7 @@ class TestQuota:
     async def test_many_that_begin_at_once_at_two_processes_are_no_more_than_allowed(
         self, store: SessionStore, redis: Redis, bus: Bus, begin: Callable[..., SessionRecord]
     ) -> None:
-        elsewhere = SessionStore(redis, bus, ProcessRegistry(redis, bus))
+        elsewhere = SessionStore(redis, bus)
         records = [replace(begin(), created_at=time.time()) for _ in range(8)]
         outcomes = await asyncio.gather(
             *((store, elsewhere)[n % 2].create(record) for n, record in enumerate(records)),
@@ -238,7 +237,7 @@ async def test_reading_a_session_costs_one_round_trip(
     redis: Redis, relay: RedisRelay, bus: Bus, record: SessionRecord
 ) -> None:
     relayed = connect(relay.url)
-    store = SessionStore(relayed, bus, ProcessRegistry(relayed, bus))
+    store = SessionStore(relayed, bus)
     await store.renew(record.id)  # connects
     before = relay.sent
     assert await store.renew(record.id) == record
@@ -294,7 +293,7 @@ async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, setting
 async def test_a_change_is_seen_by_the_other_process_at_once(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, there := await open_bus(), ProcessRegistry(redis, there))
+    elsewhere = SessionStore(redis, await open_bus())
     assert await elsewhere.get(record.id) == record
     await store.set_log_level(record.id, "error")
     await store.subscribe(record, "test://a")
@@ -322,7 +321,7 @@ async def test_the_other_process_hears_that_a_session_has_ended(
     bus = await open_bus()
     heard: list[str] = []
     bus.on(ENDED, lambda message: heard.append(message["session"]))
-    elsewhere = SessionStore(redis, bus, ProcessRegistry(redis, bus))
+    elsewhere = SessionStore(redis, bus)
     await elsewhere.get(record.id)
     await store.end(record.id)
     await eventually(lambda: heard == [record.id], within=2)
@@ -341,7 +340,7 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
 async def test_two_processes_can_subscribe_at_once(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
-    elsewhere = SessionStore(redis, there := await open_bus(), ProcessRegistry(redis, there))
+    elsewhere = SessionStore(redis, await open_bus())
     await asyncio.gather(store.subscribe(record, "test://a"), elsewhere.subscribe(record, "test://b"))
     seen = await store.renew(record.id)
     assert seen is not None
@@ -364,7 +363,7 @@ async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
     redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, bus, ProcessRegistry(redis, bus))  # type: ignore[arg-type]
+    store = SessionStore(slow, bus)  # type: ignore[arg-type]
     reading = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")
@@ -382,7 +381,7 @@ async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
     redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
-    store = SessionStore(slow, bus, ProcessRegistry(redis, bus))  # type: ignore[arg-type]
+    store = SessionStore(slow, bus)  # type: ignore[arg-type]
     old = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
     await store.set_log_level(record.id, "error")

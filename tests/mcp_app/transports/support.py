@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 
+from mcp_app.auth.tokens import WITHDRAWN, checksum, token_place
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.runtime import Runtime
 from tests.support.asgi import PATIENCE, Http, Response, application
@@ -44,6 +45,12 @@ class Process:
     def tokens(self) -> Any:
         """The token verifier of this process."""
         return self.runtime.tokens._verifier
+
+
+async def withdraw(at: Process, token: str) -> None:
+    """Tell of the withdrawal of a token, as a process does that finds it out."""
+    key = checksum(token)
+    await at.runtime.directory.tell({"type": WITHDRAWN, "checksums": [key]}, token_place(key))
 
 
 def headers_for(token: str | None = "alice", **more: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.auth.tokens import WITHDRAWN, checksum
+from mcp_app.auth.tokens import checksum
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -17,6 +17,7 @@ from tests.mcp_app.transports.support import (
     headers_for,
     modern,
     request,
+    withdraw,
     within,
 )
 from tests.support.asgi import Response
@@ -124,7 +125,7 @@ async def test_a_token_withdrawn_anywhere_is_forgotten_by_every_process(
     assert (await session.post(other, request("ping"))).status == 200
     for process in (one, other):
         process.tokens.withdrawn.add("alice")
-    await one.runtime.bus.broadcast({"type": WITHDRAWN, "checksums": [checksum("alice")]})
+    await withdraw(one, "alice")
 
     async def refused() -> bool:
         return (await session.post(other, request("ping"))).status == 401
@@ -135,7 +136,7 @@ async def test_a_token_withdrawn_anywhere_is_forgotten_by_every_process(
 
 async def test_another_users_token_stays_known_when_one_is_withdrawn(one: Process, session: Session) -> None:
     asked = len(one.tokens.asked)
-    await one.runtime.bus.broadcast({"type": WITHDRAWN, "checksums": [checksum("mallory")]})
+    await withdraw(one, "mallory")
     assert (await session.post(one, request("ping"))).status == 200
     assert len(one.tokens.asked) == asked
 
@@ -170,5 +171,5 @@ async def test_open_streams_end_when_their_token_is_withdrawn(
     one: Process, other: Process, session: Session
 ) -> None:
     listening = await session.listen(one)
-    await other.runtime.bus.broadcast({"type": WITHDRAWN, "checksums": [checksum("alice")]})
+    await withdraw(other, "alice")
     await within(listening.body())

@@ -108,10 +108,10 @@ async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still
                 stream = await again.post(process, tool_call("test_tool_with_progress", progress=1))
                 assert text_of((await stream.messages())[-1]) == "Tool with progress executed successfully"
                 with Redis.from_url(new_primary.url) as client, client.pubsub() as others:
-                    others.subscribe("mcp__group__everyone")
+                    others.subscribe("another process")
 
                     async def others_hear_what_is_published() -> bool:
-                        await process.runtime.bus.broadcast({"type": "test"})
+                        await process.runtime.bus.send("another process", {"type": "test"})
                         return others.get_message(ignore_subscribe_messages=True) is not None
 
                     await eventually(others_hear_what_is_published)

@@ -126,7 +126,7 @@ async def test_messages_between_processes_arrive_again_when_redis_is_back(
         second.runtime.bus.on("test", heard.append)
 
         async def is_heard() -> bool:
-            await process.runtime.bus.broadcast({"type": "test"})
+            await process.runtime.bus.send(second.runtime.bus.address, {"type": "test"})
             return bool(heard)
 
         await eventually(is_heard)
@@ -280,33 +280,6 @@ async def _record(at: Process, session: Session) -> SessionRecord:
     return record
 
 
-async def test_a_session_that_could_not_be_left_is_left_when_redis_is_back(
-    process: Process, own_redis: OwnRedis, mcp_settings: Any
-) -> None:
-    mcp_settings.MCP_LEASE_SECONDS = 60.0  # nobody but this test checks
-    session = await Session.open(process)
-    listening = await session.listen(process)
-    channel = f"mcp__group__session.{session.id}"
-
-    async def subscribers() -> int:
-        return int((await process.runtime.redis.pubsub_numsub(channel))[0][1])
-
-    async def is_heard() -> bool:
-        return await subscribers() == 1
-
-    async def is_left() -> bool:
-        await process.runtime.bus.check()
-        return await subscribers() == 0
-
-    await eventually(is_heard)
-    own_redis.stop()
-    await listening.drop()
-    await eventually(lambda: len(process.runtime.streams) == 0)
-    own_redis.start()
-    await eventually(is_heard)  # the layer has come back, and has kept what nobody wants
-    await eventually(is_left)
-
-
 async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
     process: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,7 +296,7 @@ async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
     await Session.open(process)
     layer = get_channel_layer()
     for _ in range(2):
-        await layer.group_send("everyone", {"type": "test"})
+        await layer.send(process.runtime.bus.address, {"type": "test"})
     await eventually(lambda: len(heard) >= 2)
     await Session.open(process)
     assert len(heard) == 2
@@ -384,12 +357,12 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
 async def test_a_fault_within_a_stream_that_began_without_redis_is_not_blamed_on_redis(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(session_id: str) -> None:
+    async def fail(place: str) -> None:
         raise Unavailable(Store.SESSIONS, "away")
 
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
-    monkeypatch.setattr(one.runtime.bus, "join", fail)
+    monkeypatch.setattr(one.runtime.directory, "hold", fail)
     stream = EventStream(record, {"a-stream"}, Reader(one.runtime.log, record.id, {"a-stream": START}))
     with pytest.raises(ZeroDivisionError) as caught:
         async with one.runtime.streams.opened(stream):

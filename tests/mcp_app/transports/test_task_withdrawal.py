@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.announcements import withdraw_access
+from everything_site.apps import announce_withdrawal
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.store import withdrawn_key
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -56,7 +56,7 @@ async def test_a_task_at_work_is_cancelled_when_its_consent_is_withdrawn_and_doe
 ) -> None:
     task_id = await _create(one, "held")
     await within(held.started.wait())
-    await asyncio.to_thread(withdraw_access, [], ["grant-of-alice"])
+    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
     await within(held.ended.wait())
     assert held.was_cancelled
     await _until(other, task_id, "cancelled")
@@ -65,7 +65,7 @@ async def test_a_task_at_work_is_cancelled_when_its_consent_is_withdrawn_and_doe
 async def test_a_task_that_waits_for_an_answer_is_cancelled_too(one: Process) -> None:
     task_id = await _create(one, "confirm_delete", {"filename": "x"})
     await _until(one, task_id, "input_required")
-    await asyncio.to_thread(withdraw_access, [], ["grant-of-alice"])
+    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
     await _until(one, task_id, "cancelled")
 
 
@@ -74,7 +74,7 @@ async def test_a_withdrawal_of_another_consent_of_the_same_person_ends_no_task(
 ) -> None:
     task_id = await _create(one, "held", token="alice@client")
     await within(held.started.wait())
-    await asyncio.to_thread(withdraw_access, [], ["grant-of-alice"])
+    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
     await _until(one, task_id, "working")
     held.go.set()
     await _until(one, task_id, "completed")

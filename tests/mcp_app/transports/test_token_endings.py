@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from mcp.shared.subscriptions import ToolsListChanged
 
-from mcp_app.auth.tokens import WITHDRAWN, checksum
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -18,6 +17,7 @@ from tests.mcp_app.transports.support import (
     call_held,
     headers_for,
     modern,
+    withdraw,
     within,
 )
 from tests.support.asgi import Response
@@ -35,7 +35,7 @@ def held(one: Process) -> Held:
 
 async def _withdraw(at: Process, token: str = "alice") -> None:
     at.tokens.withdrawn.add(token)
-    await at.runtime.bus.broadcast({"type": WITHDRAWN, "checksums": [checksum(token)]})
+    await withdraw(at, token)
 
 
 async def _expire(at: Process) -> None:

@@ -1,4 +1,4 @@
-"""The bus: a change published in one process reaches the subscribers in all."""
+"""A change published in one process reaches the listen streams and the sessions of all."""
 
 from __future__ import annotations
 
@@ -20,21 +20,31 @@ from mcp.shared.subscriptions import (
 from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.subscribers import Audience
-from mcp_app.sessions.subscription_bus import ChannelLayerBus
+from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 
 Open = Callable[[], Awaitable[Bus]]
 
 
-async def nobody(event: ServerEvent, person: str | None) -> None:
-    """Tells no session."""
+class NoSessions:
+    """Sessions of which none subscribes."""
+
+    fault: Exception | None = None
+
+    async def notify(self, event: ServerEvent, person: str | None) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+
+def subscription_bus(directory: Directory, sessions: NoSessions | None = None) -> SharedSubscriptionBus:
+    return SharedSubscriptionBus(directory, sessions or NoSessions())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -42,18 +52,22 @@ async def nobody(event: ServerEvent, person: str | None) -> None:
     [ToolsListChanged(), PromptsListChanged(), ResourcesListChanged(), ResourceUpdated(uri="test://ü")],
     ids=repr,
 )
-async def test_every_kind_of_change_reaches_every_process(open_bus: Open, event: ServerEvent) -> None:
-    here = ChannelLayerBus(await open_bus(), nobody)
-    there = ChannelLayerBus(await open_bus(), nobody)
-    heard: dict[str, list[ServerEvent]] = {"here": [], "there": []}
-    here.subscribe(heard["here"].append)
-    there.subscribe(heard["there"].append)
-    await here.publish(event)
-    await eventually(lambda: heard == {"here": [event], "there": [event]})
+async def test_every_kind_of_change_reaches_every_process_that_listens(
+    redis: Redis, open_bus: Open, event: ServerEvent
+) -> None:
+    here, there, elsewhere = [Directory(redis, await open_bus()) for _ in range(3)]
+    await there.hold(keys.LISTENERS)
+    heard: dict[str, list[ServerEvent]] = {"here": [], "there": [], "elsewhere": []}
+    publisher = subscription_bus(here)
+    publisher.subscribe(heard["here"].append)
+    subscription_bus(there).subscribe(heard["there"].append)
+    subscription_bus(elsewhere).subscribe(heard["elsewhere"].append)
+    await publisher.publish(event)
+    await eventually(lambda: heard == {"here": [event], "there": [event], "elsewhere": []})
 
 
-async def test_who_has_unsubscribed_hears_nothing(bus: Bus) -> None:
-    subscriptions = ChannelLayerBus(bus, nobody)
+async def test_who_has_unsubscribed_hears_nothing(directory: Directory) -> None:
+    subscriptions = subscription_bus(directory)
     gone: list[ServerEvent] = []
     stays: list[ServerEvent] = []
     unsubscribe = subscriptions.subscribe(gone.append)
@@ -65,12 +79,11 @@ async def test_who_has_unsubscribed_hears_nothing(bus: Bus) -> None:
 
 
 async def test_sessions_that_cannot_be_told_keep_nobody_from_hearing(
-    bus: Bus, caplog: pytest.LogCaptureFixture
+    directory: Directory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(event: ServerEvent, person: str | None) -> None:
-        raise Unavailable(Store.SESSIONS, "Redis is down")
-
-    subscriptions = ChannelLayerBus(bus, fail)
+    sessions = NoSessions()
+    sessions.fault = Unavailable(Store.SESSIONS, "Redis is down")
+    subscriptions = subscription_bus(directory, sessions)
     heard: list[ServerEvent] = []
     subscriptions.subscribe(heard.append)
     await subscriptions.publish(ToolsListChanged())
@@ -89,9 +102,13 @@ def signed_in(subject: str) -> Iterator[None]:
 
 
 async def test_a_change_for_one_person_reaches_their_listeners_in_every_process_and_nobody_elses(
+    redis: Redis,
     open_bus: Open,
 ) -> None:
-    here, there = ChannelLayerBus(await open_bus(), nobody), ChannelLayerBus(await open_bus(), nobody)
+    directories = [Directory(redis, await open_bus()) for _ in range(2)]
+    for directory in directories:
+        await directory.hold(keys.LISTENERS)
+    here, there = map(subscription_bus, directories)
     heard: list[str] = []
     ends = []
     for where, bus in (("here", here), ("there", there)):
@@ -111,16 +128,16 @@ async def test_a_change_for_one_person_reaches_their_listeners_in_every_process_
 
 
 async def test_a_change_for_one_person_is_told_to_their_listening_sessions_alone(
-    redis: Redis, bus: Bus, store: SessionStore
+    redis: Redis, directory: Directory, store: SessionStore
 ) -> None:
-    log = EventLog(redis, bus)
-    audience = Audience(redis, log)
+    log = EventLog(redis, directory)
+    subscribers = Subscribers(redis, log)
 
     async def session(owner: str, *, listens: bool = True) -> str:
         record = make_record(owner=owner)
         await store.create(record)
         if listens:
-            await audience.join(record.id)
+            await subscribers.join(record.id)
         return record.id
 
     person = Person("https://as", secrets.token_hex(8))
@@ -129,7 +146,7 @@ async def test_a_change_for_one_person_is_told_to_their_listening_sessions_alone
     elsewhere = await session(f'["one","https://another","{person.subject}"]')
     ended = await session(f'["one","https://as","{person.subject}"]')
     await redis.delete(keys.record(ended))
-    await audience.tell(ResourcesListChanged(), person.key)
+    await subscribers.notify(ResourcesListChanged(), person.key)
     for session_id in own:
         assert "notifications/resources/list_changed" in str(await redis.xrange(keys.pending(session_id)))
     for session_id in (silent, elsewhere, ended):
@@ -137,15 +154,15 @@ async def test_a_change_for_one_person_is_told_to_their_listening_sessions_alone
 
 
 async def test_a_session_does_not_live_longer_for_hearing_of_changes(
-    redis: Redis, bus: Bus, store: SessionStore
+    redis: Redis, directory: Directory, store: SessionStore
 ) -> None:
     person = Person("https://as", secrets.token_hex(8))
     record = make_record(owner=f'["one","https://as","{person.subject}"]')
     await store.create(record)
-    audience = Audience(redis, EventLog(redis, bus))
-    await audience.join(record.id)
+    subscribers = Subscribers(redis, EventLog(redis, directory))
+    await subscribers.join(record.id)
     for key in (keys.record(record.id), keys.owner(record.id)):
         await redis.expire(key, 100)
-    await audience.tell(ResourcesListChanged(), person.key)
+    await subscribers.notify(ResourcesListChanged(), person.key)
     for key in (keys.record(record.id), keys.owner(record.id)):
         assert await redis.ttl(key) <= 100

@@ -1,0 +1,66 @@
+"""What operators and other apps do to sessions and tokens, from anywhere: no server needs to run.
+
+Each function has a twin for coroutines, with `a` in front.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from asgiref.sync import async_to_sync
+
+from mcp_app.auth.tokens import WITHDRAWN, grant_place, token_place
+from mcp_app.coordination.outside import attempt, connected
+from mcp_app.sessions.store import ENDED, erase
+
+logger = logging.getLogger(__name__)
+
+
+def end_session(session_id: str, by: str) -> bool:
+    """End a session as its client's DELETE would: its calls and its streams end, in all processes.
+
+    Args:
+        session_id: The whole of it.
+        by: Who ends it, for the log.
+
+    Returns:
+        False when there was none any more.
+
+    Raises:
+        Unavailable: Redis cannot be reached, and the session may still live.
+    """
+    return async_to_sync(aend_session)(session_id, by)
+
+
+async def aend_session(session_id: str, by: str) -> bool:
+    """`end_session`, for coroutines."""
+    async with connected() as (redis, directory):
+        existed, told = await erase(redis, session_id)
+        await directory.bus.post(told, {"type": ENDED, "session": session_id})
+    logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
+    return existed
+
+
+def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
+    """Let every process that knows these access tokens forget them, and end what runs by them.
+
+    That Redis cannot be reached is logged: what is known is verified again after `MCP_CACHE_SECONDS`.
+
+    Args:
+        checksums: SHA-256 of the tokens, in hexadecimal.
+        grants: Consents, as the claim `grant` of tokens names them: a call outlives its token.
+    """
+    async_to_sync(awithdraw_tokens)(checksums, grants)
+
+
+async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
+    """`withdraw_tokens`, for coroutines."""
+    message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
+    places = [*map(token_place, checksums), *map(grant_place, grants)]
+
+    async def tell() -> None:
+        async with connected() as (_, directory):
+            await directory.tell_all(message, places)
+
+    await attempt(tell, "an announcement was lost")

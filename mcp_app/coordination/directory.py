@@ -1,0 +1,163 @@
+"""The directory: which processes hold something, so that what happens to it is told to exactly those.
+
+For each thing there is a sorted set in Redis, a place: the addresses of processes, and until when each is
+there. Whoever holds the thing for long renews this with every heartbeat; a process that dies undoes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from mcp_app.conf import conf
+from mcp_app.coordination.bus import Bus, Message
+from mcp_app.coordination.connection import in_portions
+from mcp_app.exceptions import Unavailable
+
+logger = logging.getLogger(__name__)
+
+DIRECTORY = """
+local function now()
+  local time = redis.call('TIME')
+  return time[1] + time[2] / 1000000
+end
+local function enter(key, address, seconds)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now())
+  redis.call('ZADD', key, now() + seconds, address)
+  redis.call('EXPIRE', key, math.ceil(seconds))
+end
+local function addresses(...)
+  local found = {}
+  for _, key in ipairs({...}) do
+    for _, address in ipairs(redis.call('ZRANGEBYSCORE', key, now(), '+inf')) do
+      table.insert(found, address)
+    end
+  end
+  return found
+end
+"""
+"""`enter` and `addresses`, for scripts that read or change what the directory is about."""
+
+# KEYS: directory. ARGV: address, seconds.
+_ENTER = DIRECTORY + "enter(KEYS[1], ARGV[1], ARGV[2])"
+
+# KEYS: directories.
+_ADDRESSES = DIRECTORY + "return addresses(unpack(KEYS))"
+
+
+def copy_seconds() -> float:
+    """How long a process is in the directory for a copy that it has just read.
+
+    A second longer than it may use the copy to begin a call, and the call is not in Redis.
+    """
+    return conf.cache_seconds + conf.stream_after_seconds + 1.0
+
+
+class Directory:
+    """The places of this process, and how to find those of others. `beat` belongs into the heartbeat.
+
+    Keys are chosen by those who hold something: each lies in the slot of the thing that it is about.
+    """
+
+    def __init__(self, redis: Redis, bus: Bus) -> None:
+        self.bus = bus
+        self._redis = redis
+        self._held: Counter[str] = Counter()
+        self._entered: dict[str, float] = {}
+        self._enter = redis.register_script(_ENTER)
+        self._addresses = redis.register_script(_ADDRESSES)
+
+    async def enter(self, key: str, seconds: float) -> None:
+        """Be found for some time.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        await self._enter(keys=[key], args=[self.bus.address, seconds])
+
+    async def hold(self, key: str) -> None:
+        """Be found from now on. As many `drop`s are needed as there were `hold`s.
+
+        Raises:
+            Unavailable: Redis cannot be reached, and this process may not be found.
+        """
+        await self.ensure(key)
+        self.keep(key)
+
+    async def ensure(self, key: str) -> None:
+        """Be found for longer than until the next beat.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        began = time.monotonic()
+        if began - self._entered.get(key, -math.inf) >= conf.lease_seconds / 3:
+            await self.enter(key, conf.lease_seconds)
+            self._entered[key] = began
+
+    def keep(self, key: str) -> None:
+        """Be found from the next beat on. As many `drop`s are needed as there were `hold`s and `keep`s."""
+        self._held[key] += 1
+
+    def drop(self, key: str) -> None:
+        """Be found no longer than the time of a lease."""
+        self._held[key] -= 1
+        if self._held[key] <= 0:
+            del self._held[key]
+
+    async def beat(self) -> None:
+        """Renew every place that is held.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        began = time.monotonic()
+        renewed = await in_portions(self._redis, list(self._held), self._add)
+        self._entered = {key: began for key, answer in renewed if not isinstance(answer, Exception)}
+
+    async def _add(self, pipe: Pipeline, key: str) -> None:
+        await self._enter(keys=[key], args=[self.bus.address, conf.lease_seconds], client=pipe)
+
+    async def addresses(self, *keys: str) -> list[str]:
+        """The processes that are at one of these places, which are of one slot.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        return cast("list[str]", await self._addresses(keys=keys))
+
+    async def tell_all(self, message: Message, places: Iterable[str]) -> None:
+        """Give a message to this process at once, and to all that are at one of these places, of many slots.
+
+        Raises:
+            Unavailable: Redis cannot be reached, and nobody else was told.
+        """
+        await self.bus.tell([], message)
+        found = await in_portions(self._redis, places, self._look)
+        await self.bus.post(
+            {address for _, answer in found if not isinstance(answer, Exception) for address in answer},
+            message,
+        )
+
+    async def _look(self, pipe: Pipeline, key: str) -> None:
+        await self._addresses(keys=[key], client=pipe)
+
+    async def tell(self, message: Message, *keys: str) -> None:
+        """Give a message to this process at once, and to all that are at one of these places of one slot.
+
+        Like every message between processes it may be lost: whoever waits looks into Redis before long.
+        """
+        await self.bus.tell([], message)
+        try:
+            addresses = await self.addresses(*keys)
+        except Unavailable as error:
+            logger.warning("a message between processes was lost", extra={"reason": str(error)})
+            return
+        await self.bus.post(addresses, message)

@@ -1,0 +1,30 @@
+"""The end of tasks whose consent was withdrawn: they outlive tokens, so they end with the consent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from asgiref.sync import async_to_sync
+
+from mcp_app.conf import conf
+from mcp_app.coordination.leases import Leases
+from mcp_app.coordination.outside import attempt, connected
+from mcp_app.extensions.tasks.store import TaskStore
+
+
+def cancel_tasks(grants: Sequence[str]) -> None:
+    """Cancel the tasks that these consents allowed, from anywhere: no server needs to run.
+
+    That Redis cannot be reached is logged, and not tried again.
+
+    Args:
+        grants: Consents, as the claim `grant` of tokens names them.
+    """
+
+    async def cancel() -> None:
+        async with connected() as (redis, directory):
+            tasks = TaskStore(redis, directory, Leases(redis), ttl_seconds=conf.task_seconds)
+            await tasks.cancel_by_grant(*grants)
+
+    if grants:
+        async_to_sync(attempt)(cancel, "tasks of a withdrawn consent may run on")

@@ -1,0 +1,125 @@
+"""The directory: who is found where, for how long, and that nobody else is told."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
+from mcp_app.exceptions import Store, Unavailable
+from tests.support.waiting import eventually
+
+Open = Callable[[], Awaitable[Bus]]
+
+
+@pytest.fixture
+async def place(redis: Redis) -> AsyncIterator[str]:
+    place = f"mcp:at:{{test-{secrets.token_hex(8)}}}"
+    yield place
+    await redis.delete(place)
+
+
+async def test_who_has_entered_is_found_for_so_long(redis: Redis, directory: Directory, place: str) -> None:
+    await directory.enter(place, 0.2)
+    assert await directory.addresses(place) == [directory.bus.address]
+    assert 0 < await redis.pttl(place) <= 1000
+
+    async def is_gone() -> bool:
+        return await directory.addresses(place) == []
+
+    await eventually(is_gone)
+
+
+async def test_what_is_held_is_renewed_with_every_beat_until_the_last_has_dropped_it(
+    redis: Redis, directory: Directory, place: str
+) -> None:
+    await directory.hold(place)
+    await directory.hold(place)
+    await redis.delete(place)  # as an outage may do
+    directory.drop(place)
+    await directory.beat()
+    assert await directory.addresses(place) == [directory.bus.address]
+    directory.drop(place)
+    await redis.delete(place)
+    await directory.beat()
+    assert await directory.addresses(place) == []
+
+
+async def test_many_that_hold_one_place_enter_it_once(
+    directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+
+    async def enter(key: str, seconds: float) -> None:
+        entered.append(key)
+
+    monkeypatch.setattr(directory, "enter", enter)
+    for _ in range(50):
+        await directory.hold(place)
+    assert entered == [place]
+
+
+async def test_a_place_that_could_not_be_entered_is_not_held(
+    directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(key: str, seconds: float) -> None:
+        raise Unavailable(Store.SESSIONS, "down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(directory, "enter", fail)
+        with pytest.raises(Unavailable):
+            await directory.hold(place)
+    await directory.beat()
+    assert await directory.addresses(place) == []
+    await directory.hold(place)
+    assert await directory.addresses(place) == [directory.bus.address]
+
+
+async def test_a_place_that_cannot_be_renewed_stops_no_other(
+    redis: Redis, directory: Directory, place: str
+) -> None:
+    bad = f"{place}-bad"
+    directory.keep(bad)
+    directory.keep(place)
+    await redis.set(bad, "of another release", ex=60)
+    await directory.beat()
+    assert await directory.addresses(place) == [directory.bus.address]
+    await redis.delete(bad)
+
+
+async def test_those_that_are_there_are_told_and_nobody_else(
+    redis: Redis, open_bus: Open, place: str
+) -> None:
+    heard: list[tuple[str, Any]] = []
+    directories = {}
+    for name in ("here", "there", "elsewhere", "gone"):
+        bus = await open_bus()
+        bus.on("test", lambda message, name=name: heard.append((name, message["n"])))
+        directories[name] = Directory(redis, bus)
+    await directories["there"].hold(place)
+    await redis.zadd(place, {directories["gone"].bus.address: 1.0})  # long ago
+    await directories["here"].tell({"type": "test", "n": 1}, place)
+    assert heard[0] == ("here", 1)
+    await eventually(lambda: heard == [("here", 1), ("there", 1)])
+    await directories["elsewhere"].tell_all({"type": "test", "n": 2}, [place, f"{place}-empty"])
+    await eventually(lambda: ("there", 2) in heard)
+    assert heard == [("here", 1), ("there", 1), ("elsewhere", 2), ("there", 2)]
+
+
+async def test_a_message_is_handled_here_although_redis_is_away(
+    directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*keys: str) -> list[str]:
+        raise Unavailable(Store.SESSIONS, "down")
+
+    heard: list[Any] = []
+    directory.bus.on("test", heard.append)
+    monkeypatch.setattr(directory, "addresses", fail)
+    await directory.tell({"type": "test"}, place)
+    assert len(heard) == 1
+    assert "a message between processes was lost" in caplog.text

@@ -1,0 +1,91 @@
+"""Changes that are told from anywhere in the project reach the processes that listen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from django.db import transaction
+from mcp.shared.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
+
+from mcp_app import notify
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import connect
+from mcp_app.coordination.directory import Directory
+from mcp_app.sessions import keys
+from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
+    """The changes that a process hears of which serves a listen stream."""
+    redis, bus = connect(redis_server), Bus(get_channel_layer())
+    directory = Directory(redis, bus)
+    changes: list[Any] = []
+    subscribers = Subscribers(redis, EventLog(redis, directory))
+    SharedSubscriptionBus(directory, subscribers).subscribe(changes.append)
+    await bus.start()
+    await directory.hold(keys.LISTENERS)
+    yield changes
+    await bus.stop()
+    await redis.zrem(keys.LISTENERS, bus.address)
+    await redis.aclose()
+    await get_channel_layer().flush()
+
+
+@pytest.mark.parametrize(
+    ("tell", "change"),
+    [
+        (lambda: notify.resource_updated("test://a"), ResourceUpdated(uri="test://a")),
+        (notify.resources_changed, ResourcesListChanged()),
+        (notify.tools_changed, ToolsListChanged()),
+        (notify.prompts_changed, PromptsListChanged()),
+    ],
+    ids=["resource", "resources", "tools", "prompts"],
+)
+async def test_what_a_view_tells_is_heard(heard: list[Any], tell: Callable[[], None], change: Any) -> None:
+    await asyncio.to_thread(tell)
+    await eventually(lambda: heard == [change])
+
+
+async def test_what_a_coroutine_tells_is_heard(heard: list[Any]) -> None:
+    await notify.aresource_updated("test://a")
+    await notify.aresources_changed()
+    await notify.atools_changed()
+    await notify.aprompts_changed()
+    await eventually(lambda: len(heard) == 4)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_within_a_transaction_is_told_when_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    async def publish(event: Any, person: Any) -> None:
+        told.append(event)
+
+    monkeypatch.setattr(notify, "_apublish", publish)
+    with transaction.atomic():
+        notify.tools_changed()
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        notify.prompts_changed()
+        assert told == []
+    assert told == [PromptsListChanged()]
+
+
+def test_a_change_without_redis_is_logged_and_no_error(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    notify.tools_changed()
+    assert "a change could not be brought to all sessions" in caplog.text
