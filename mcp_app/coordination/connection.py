@@ -122,6 +122,7 @@ async def try_commands(redis: Redis) -> None:
     Raises:
         Unavailable: It cannot be reached, takes no writes, or its user may not use a command or a key.
     """
+    await redis.pubsub_numsub(keys.PROCESSES)
     script = await redis.script_load(_TRY)
     await cast(Any, redis.evalsha(script, len(keys.READINESS), *keys.READINESS, str(_TRY_SECONDS)))
 

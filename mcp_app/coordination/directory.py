@@ -18,6 +18,7 @@ from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus, Message
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import in_portions
 from mcp_app.exceptions import Unavailable
 
@@ -81,6 +82,7 @@ class Directory:
             Unavailable: Redis cannot be reached.
         """
         await self._enter(keys=[key], args=[self.bus.address, seconds])
+        raise_if_cancelled()
 
     async def hold(self, key: str) -> None:
         """Be found from now on. As many `drop`s are needed as there were `hold`s.
