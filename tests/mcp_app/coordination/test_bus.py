@@ -120,7 +120,7 @@ async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus:
     layer = SwallowingLayer(get_channel_layer())
     here = Bus(layer)
     await here.start()
-    confirming = asyncio.create_task(there.broadcast_and_confirm({"type": "test"}, [here.address]))
+    confirming = asyncio.create_task(there.tell_and_confirm([here.address], {"type": "test"}))
     await layer.sending.wait()
     async with asyncio.timeout(10):
         await here.stop()

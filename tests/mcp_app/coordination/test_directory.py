@@ -99,7 +99,7 @@ async def test_those_that_are_there_are_told_and_nobody_else(
     directories = {}
     for name in ("here", "there", "elsewhere", "gone"):
         bus = await open_bus()
-        bus.on("test", lambda message, name=name: heard.append((name, message["n"])))
+        bus.on("test", lambda message, name=name: heard.append((name, message["n"])))  # type: ignore[misc]
         directories[name] = Directory(redis, bus)
     await directories["there"].hold(place)
     await redis.zadd(place, {directories["gone"].bus.address: 1.0})  # long ago
