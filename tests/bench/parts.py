@@ -55,6 +55,7 @@ async def _parts(headers: dict[str, str]) -> list[dict[str, Any]]:
     from django.test import override_settings
 
     from everything_site import asgi
+    from mcp_app.auth.tokens import checksum
     from mcp_app.conf import conf
     from tests.bench.yardsticks import run_by_sdk
 
@@ -62,6 +63,12 @@ async def _parts(headers: dict[str, str]) -> list[dict[str, Any]]:
     session_id = headers["Mcp-Session-Id"]
     bearer = {name: headers[name] for name in ("Authorization", "Host")}
     whole = _request(asgi.application, headers, ECHO)
+
+    token = checksum(headers["Authorization"].removeprefix("Bearer "))
+
+    async def cold_token() -> None:
+        runtime.tokens.forget([token])
+        await whole()
 
     async def cold_session() -> None:
         runtime.sessions.forget(session_id)
@@ -71,6 +78,7 @@ async def _parts(headers: dict[str, str]) -> list[dict[str, Any]]:
         "whole": whole,
         "the SDK's run": lambda: run_by_sdk(runtime.server, ECHO),
         "whole, 2026-07-28": _request(asgi.application, bearer | STATELESS_HEADERS, STATELESS_CALL),
+        "whole, token not in memory": cold_token,
         "whole, session not in memory": cold_session,
     }
     await whole()
@@ -79,6 +87,8 @@ async def _parts(headers: dict[str, str]) -> list[dict[str, Any]]:
         assert conf.cache_seconds == 0
         found |= await _in_turns({"whole, neither token nor session in memory": whole})
     found["own part: whole less the SDK's run"] = found["whole"] - found["the SDK's run"]
+    for what in ("token", "session"):
+        found[f"a {what} that is not in memory"] = found[f"whole, {what} not in memory"] - found["whole"]
     return [{"part": name, "cpu_us": round(value, 1)} for name, value in found.items()]
 
 
