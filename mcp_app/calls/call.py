@@ -302,7 +302,7 @@ class SessionCall(Call):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on this call's own stream."""
-        if self.live_session.record.admits((method, params or {})):
+        if self.live_session.record.allows(method, params or {}):
             await self._emit(notification(method, params))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
@@ -350,7 +350,7 @@ class SessionChannel:
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        if self._session.record.admits((method, params or {})):
+        if self._session.record.allows(method, params or {}):
             await self._emit(notification(method, params))
 
     async def _emit(self, message: dict[str, Any]) -> None:

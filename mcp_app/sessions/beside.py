@@ -48,7 +48,7 @@ class ListeningSession:
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification on the stream; a log message below the session's level is left out."""
-        if self._stream.record.admits((method, params)):
+        if self._stream.record.allows(method, params):
             await self._stream.say(notification(method, params))
 
 

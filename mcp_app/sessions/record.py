@@ -45,9 +45,8 @@ class SessionRecord:
         """Seconds until the session reaches its absolute age, or 0."""
         return max(0, int(self.created_at + conf.session_max_seconds - now))
 
-    def admits(self, notification: tuple[str, Mapping[str, Any]]) -> bool:
-        """Whether a notification (method, params) may be sent: log messages only from the set level up."""
-        method, params = notification
+    def allows(self, method: str, params: Mapping[str, Any]) -> bool:
+        """Whether a notification may be sent: log messages only from the level up that was set."""
         if method != "notifications/message" or self.log_level is None:
             return True
         return _SEVERITY.index(params["level"]) >= _SEVERITY.index(self.log_level)

@@ -419,5 +419,5 @@ async def test_a_live_session_shows_its_handler_the_level_that_it_set(
 )
 def test_log_messages_below_the_level_are_not_admitted(level: Any, severity: str, admitted: bool) -> None:
     record = make_record(log_level=level)
-    assert record.admits(("notifications/message", {"level": severity, "data": "x"})) is admitted
-    assert record.admits(("notifications/progress", {}))
+    assert record.allows("notifications/message", {"level": severity, "data": "x"}) is admitted
+    assert record.allows("notifications/progress", {})
