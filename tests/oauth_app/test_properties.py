@@ -22,6 +22,8 @@ from oauth_app.conf import conf
 from oauth_app.models import Client
 from tests.oauth_app import flow
 
+pytestmark = pytest.mark.slow
+
 bounded = settings(
     max_examples=80,
     deadline=None,

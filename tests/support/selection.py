@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-SLOW = ("processes", "node", "browser")
-"""The markers of tests that start processes, and so take seconds."""
+SLOW = ("processes", "node", "browser", "slow")
+"""The markers of tests that take seconds."""
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -17,7 +17,7 @@ def is_slow(item: pytest.Item) -> bool:
 
 
 def mark_quick(items: Iterable[pytest.Item]) -> None:
-    """Mark as `quick` the first and the last case of every test that starts no processes.
+    """Mark as `quick` the first and the last case of every test that does not take seconds.
 
     The cases of a parametrized test mostly fail together, so these find nearly all that the rest does.
     """

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
@@ -27,6 +28,8 @@ from tests.support.clock import run_without_waiting
 
 from .support import MODERN, build_server
 from .test_notes import Store, signed_in
+
+pytestmark = pytest.mark.slow
 
 FAILS = {
     "test_error_handling": "always, by design",

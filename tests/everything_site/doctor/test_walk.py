@@ -355,6 +355,7 @@ async def test_a_stream_that_stays_open_is_read_to_the_response(fake):
     assert steps[-1] == "ok: tools/list"
 
 
+@pytest.mark.slow
 async def test_a_page_without_end_is_read_to_a_limit(fake):
     async def pages():
         while True:

@@ -11,6 +11,8 @@ from tests.support.waiting import eventually
 from .conftest import SUPPORT
 from .support import Hub, Process
 
+pytestmark = pytest.mark.slow
+
 LEASE = 1.0
 
 

@@ -16,6 +16,8 @@ from tests.mcp_app.transports.support import Held, Process, Session, call_held, 
 from tests.support.asgi import ServerSentEvent
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
 
 

@@ -33,6 +33,8 @@ from tests.support.own_redis import OwnRedis
 from tests.support.own_redis import own_redis as own_redis_server
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 BOUND = 5.0
 """Seconds within which a request must be answered with 503, with the short timeouts of these tests."""
 
