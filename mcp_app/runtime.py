@@ -43,7 +43,7 @@ from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
-from mcp_app.shutdown import Drain, TaskSet, Work
+from mcp_app.shutdown import Drain, TaskSet, Work, hand_over
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class Runtime:
             assert self._stop is not None
             await self.calls.stop()
             for extension in self.engine.extensions:
-                await extension.drain()
+                await hand_over(extension)
             self._stop.set()
             await self._holder
         await self.processes.leave()

@@ -25,6 +25,10 @@ _LEAVE_SECONDS = 2.0
 """How long streams may take to say goodbye after they were told to."""
 
 
+_HAND_OVER_SECONDS = 10.0
+"""How long one part may take to hand over what has not finished."""
+
+
 class Work(Protocol):
     """Something that may finish before the process ends."""
 
@@ -33,6 +37,15 @@ class Work(Protocol):
 
     async def drain(self) -> None:
         """Hand over, or end, what has not finished in time."""
+
+
+async def hand_over(work: Work) -> None:
+    """Drain one part: that it fails, or takes too long, keeps no other from it."""
+    try:
+        async with asyncio.timeout(_HAND_OVER_SECONDS):
+            await work.drain()
+    except Exception:
+        logger.exception("work was not handed over", extra={"part": type(work).__name__})
 
 
 class OpenStreams(Protocol):
@@ -133,7 +146,7 @@ class Drain:
         self._end_listening()
         await self._until(lambda: not any(map(len, self._work)), conf.shutdown_grace_seconds)
         for work in self._work:
-            await work.drain()
+            await hand_over(work)
         self._end_listening()  # those that were about to begin
         self._streams.end_all()
         await self._until(lambda: not len(self._streams) and not len(self._listening), _LEAVE_SECONDS)

@@ -113,8 +113,20 @@ class Clock(Extension):
         self.was_drained = True
 
 
+class Faulty(Extension):
+    """An extension that fails wherever it can."""
+
+    identifier = "example.com/faulty"
+
+    async def run(self) -> None:
+        raise ValueError("it cannot run")
+
+    async def drain(self) -> None:
+        await asyncio.Event().wait()
+
+
 def build(engine: Engine) -> MCPServer[Any]:
-    return MCPServer("test", **engine.options(extensions=[Clock()], resources=[Basket()]))
+    return MCPServer("test", **engine.options(extensions=[Faulty(), Clock()], resources=[Basket()]))
 
 
 async def test_each_person_has_their_own_resources() -> None:
@@ -138,13 +150,18 @@ async def test_each_person_has_their_own_resources() -> None:
         assert (read["result"]["contents"][0]["text"], read["result"]["ttlMs"]) == ("an apple", 0)
 
 
-async def test_an_extension_runs_as_long_as_its_process() -> None:
+async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mcp_app.shutdown._HAND_OVER_SECONDS", 0.05)
     async with serving() as process:
         await process.runtime.start()
-        [clock] = process.runtime.engine.extensions
+        _, clock = process.runtime.engine.extensions
         assert isinstance(clock, Clock)
         await eventually(lambda: clock.is_running)
     assert (clock.is_running, clock.was_drained) == (False, True)
+    assert "an extension failed" in caplog.text
+    assert "work was not handed over" in caplog.text
 
 
 def plain(engine: Engine) -> Any:
