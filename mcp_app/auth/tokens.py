@@ -20,6 +20,7 @@ from typing import Any
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
 
+from mcp_app.conf import conf
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.directory import Directory, copy_seconds
 from mcp_app.database import reaching_database
@@ -141,7 +142,7 @@ class TokenCache:
     async def _look_up(self, token: str) -> Principal | None:
         # Before it is verified: a withdrawal is either seen by the verifier or finds this process.
         with suppress(Unavailable):
-            await self._directory.enter(token_place(checksum(token)), copy_seconds())
+            await self._directory.enter(token_place(checksum(token)), max(copy_seconds(), conf.lease_seconds))
         with reaching_database():
             verified = await self._verifier.verify_token(token)
         principal = None if verified is None else Principal(verified)

@@ -124,6 +124,7 @@ async def try_commands(redis: Redis) -> None:
     """
     await redis.pubsub_numsub(keys.PROCESSES)
     script = await redis.script_load(_TRY)
+    await redis.script_exists(script)
     await cast(Any, redis.evalsha(script, len(keys.READINESS), *keys.READINESS, str(_TRY_SECONDS)))
 
 

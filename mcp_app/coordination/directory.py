@@ -31,8 +31,8 @@ local function now()
 end
 local function enter(key, address, seconds)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now())
-  redis.call('ZADD', key, now() + seconds, address)
-  redis.call('EXPIRE', key, math.ceil(seconds))
+  redis.call('ZADD', key, 'GT', now() + seconds, address)
+  if redis.call('PTTL', key) < seconds * 1000 then redis.call('EXPIRE', key, math.ceil(seconds)) end
 end
 local function addresses(...)
   local found = {}

@@ -10,7 +10,7 @@ LISTENING = "mcp:listening"
 """Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
 
 
-LISTENERS = "mcp:at:{listen}"
+LISTENERS = "mcp:listeners"
 """Sorted set: the processes that serve `subscriptions/listen`; the score is until when."""
 
 

