@@ -10,7 +10,7 @@ from mcp_app.conf import conf
 from tests.docs.conftest import Busy
 from tests.docs.markdown import code, rows
 
-_PLACES = re.compile(r"SESSION|STREAM|REQUEST|PROCESS|TASK|GRANT|OWNER|PERSON|USER")
+_PLACES = re.compile(r"SESSION|STREAM|REQUEST|PROCESS|TASK|GRANT|OWNER|PERSON|USER|TOKEN|NAME")
 
 
 def pattern(documented: str) -> re.Pattern[str]:
