@@ -36,8 +36,8 @@ def end_session(session_id: str, by: str) -> bool:
 async def aend_session(session_id: str, by: str) -> bool:
     """`end_session`, for coroutines."""
     async with connected() as (redis, directory):
-        existed, told = await erase(redis, session_id)
-        await directory.bus.post(told, {"type": ENDED, "session": session_id})
+        existed, addresses = await erase(redis, session_id)
+        await directory.bus.send_all(addresses, {"type": ENDED, "session": session_id})
     logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
     return existed
 
@@ -59,8 +59,8 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
     message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
     places = [*map(token_place, checksums), *map(grant_place, grants)]
 
-    async def tell() -> None:
+    async def send() -> None:
         async with connected() as (_, directory):
-            await directory.tell_all(message, places)
+            await directory.publish_to_all(message, places)
 
-    await attempt(tell, "an announcement was lost")
+    await attempt(send, "an announcement was lost")

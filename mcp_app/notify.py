@@ -66,19 +66,19 @@ async def aprompts_changed() -> None:
 
 
 def _after_commit(event: ServerEvent, person: str | None = None) -> None:
-    def tell() -> None:
+    def send() -> None:
         async_to_sync(_apublish)(event, person)
 
     # Outside of a transaction `on_commit` would open a connection to find that out.
     if transaction.get_connection().in_atomic_block:
-        transaction.on_commit(tell)
+        transaction.on_commit(send)
     else:
-        tell()
+        send()
 
 
 async def _apublish(event: ServerEvent, person: str | None = None) -> None:
-    async def tell() -> None:
+    async def send() -> None:
         async with connected() as (redis, directory):
             await publish(event, person, directory, Subscribers(redis, EventLog(redis, directory)))
 
-    await attempt(tell, "an announcement was lost")
+    await attempt(send, "an announcement was lost")

@@ -136,7 +136,7 @@ class TokenCache:
             return False
         # Others hear of it here if no announcement told them.
         message = {"type": WITHDRAWN, "checksums": [principal.checksum]}
-        await self._directory.tell(message, token_place(principal.checksum))
+        await self._directory.publish(message, token_place(principal.checksum))
         return True
 
     async def _look_up(self, token: str) -> Principal | None:

@@ -59,13 +59,13 @@ if final == '1' then
 else
   redis.call('SET', lease, process, 'PX', milliseconds)
 end
-local told = addresses(processes)
-if message == '' then return {position, told} end
-if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return {'0-0', told} end
+local readers = addresses(processes)
+if message == '' then return {position, readers} end
+if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return {'0-0', readers} end
 redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
 redis.call('EXPIRE', appended, math.min(seconds, once))
 put(log, tails, cap, bytes, seconds, stream, message, final == '1')
-return {position, told}
+return {position, readers}
 """
 )
 

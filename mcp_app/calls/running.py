@@ -120,7 +120,7 @@ class RunningCalls:
             request_id = json.dumps(params.get("requestId"))
             message = {"type": CANCEL, "session": record.id, "request": request_id}
             # A quick call is not in Redis, but the process that runs it has read the record.
-            await self._directory.tell(message, keys.copies(record.id), keys.processes(record.id))
+            await self._directory.publish(message, keys.copies(record.id), keys.processes(record.id))
             return
         # The runner's notification side is public; it has no driver like `serve_one` of its own.
         call = SessionCall(self.backend, record, notification, headers)

@@ -46,7 +46,7 @@ class Bus:
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self._echo_sent_at: float | None = None
         """When it first sent itself a message that has not arrived yet."""
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
         """Set whenever a message arrives."""
         self.address = ""
         self.on(CONFIRMED, self._on_confirmed)
@@ -106,9 +106,9 @@ class Bus:
         Raises:
             Unavailable: The channel layer cannot be reached, forbids to publish, or brought nothing in time.
         """
-        self._heard.clear()
+        self._received.clear()
         await self._echo()
-        await _in_time(self._heard.wait())
+        await _in_time(self._received.wait())
 
     async def _echo(self) -> None:
         await _in_time(self._layer.send(self.address, {"type": ECHO}))
@@ -120,16 +120,16 @@ class Bus:
         else:
             await self._attempt(self._layer.send(address, message))
 
-    async def tell(self, addresses: Iterable[str], message: Message) -> None:
+    async def publish(self, addresses: Iterable[str], message: Message) -> None:
         """Handle a message here, before anything else, and send it to these processes."""
         self._handle(message)
-        await self.post(addresses, message)
+        await self.send_all(addresses, message)
 
-    async def post(self, addresses: Iterable[str], message: Message) -> None:
+    async def send_all(self, addresses: Iterable[str], message: Message) -> None:
         """Send to these processes, of which this one has handled the message already."""
-        await self._post(set(addresses) - {self.address}, message)
+        await self._send_all(set(addresses) - {self.address}, message)
 
-    async def tell_and_confirm(self, addresses: Iterable[str], message: Message) -> None:
+    async def publish_and_confirm(self, addresses: Iterable[str], message: Message) -> None:
         """Handle a message here, send it to these processes, and wait until they have handled it.
 
         One that has died meanwhile, or does not hear, is not waited for longer than `_CONFIRM_SECONDS`.
@@ -141,7 +141,7 @@ class Bus:
         token, confirmed = secrets.token_hex(8), asyncio.Event()
         self._unconfirmed[token] = (missing, confirmed)
         try:
-            await self._post(list(missing), message | {"from": self.address, "confirm": token})
+            await self._send_all(list(missing), message | {"from": self.address, "confirm": token})
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await confirmed.wait()
         except TimeoutError:
@@ -149,7 +149,7 @@ class Bus:
         finally:
             del self._unconfirmed[token]
 
-    async def _post(self, addresses: Iterable[str], message: Message) -> None:
+    async def _send_all(self, addresses: Iterable[str], message: Message) -> None:
         await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))
 
     async def _receive(self) -> None:
@@ -167,7 +167,7 @@ class Bus:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._echo_sent_at = None
-            self._heard.set()
+            self._received.set()
             self._handle(message)
             if "confirm" in message:
                 confirmation = {"type": CONFIRMED, "token": message["confirm"], "by": self.address}

@@ -135,15 +135,15 @@ class Directory:
         """
         return cast("list[str]", await self._addresses(keys=keys))
 
-    async def tell_all(self, message: Message, places: Iterable[str]) -> None:
+    async def publish_to_all(self, message: Message, places: Iterable[str]) -> None:
         """Give a message to this process at once, and to all that are at one of these places, of many slots.
 
         Raises:
             Unavailable: Redis cannot be reached, and nobody else was told.
         """
-        await self.bus.tell([], message)
+        await self.bus.publish([], message)
         found = await in_portions(self._redis, places, self._look)
-        await self.bus.post(
+        await self.bus.send_all(
             {address for _, answer in found if not isinstance(answer, Exception) for address in answer},
             message,
         )
@@ -151,15 +151,15 @@ class Directory:
     async def _look(self, pipe: Pipeline, key: str) -> None:
         await self._addresses(keys=[key], client=pipe)
 
-    async def tell(self, message: Message, *keys: str) -> None:
+    async def publish(self, message: Message, *keys: str) -> None:
         """Give a message to this process at once, and to all that are at one of these places of one slot.
 
         Like every message between processes it may be lost: whoever waits looks into Redis before long.
         """
-        await self.bus.tell([], message)
+        await self.bus.publish([], message)
         try:
             addresses = await self.addresses(*keys)
         except Unavailable as error:
             logger.warning("a message between processes was lost", extra={"reason": str(error)})
             return
-        await self.bus.post(addresses, message)
+        await self.bus.send_all(addresses, message)

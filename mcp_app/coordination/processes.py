@@ -80,7 +80,7 @@ class OpenStreams:
         self._redis = redis
         self._bus = bus
         self._count = count
-        self._told: Mapping[str, int] = {}
+        self._written: Mapping[str, int] = {}
 
     async def beat(self) -> None:
         """Put on record what is open now.
@@ -90,7 +90,7 @@ class OpenStreams:
         """
         key, seconds = keys.open_streams(self._bus.address), max(1, round(conf.lease_seconds))
         counts = self._count()
-        if counts == self._told and (not counts or await self._redis.expire(key, seconds)):
+        if counts == self._written and (not counts or await self._redis.expire(key, seconds)):
             return
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(key)
@@ -98,4 +98,4 @@ class OpenStreams:
                 pipe.hset(key, mapping=cast(Any, counts))
                 pipe.expire(key, seconds)
             await pipe.execute()
-        self._told = counts
+        self._written = counts

@@ -275,9 +275,9 @@ class EventLog:
         """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
         if addresses is None:
-            await self._directory.tell(message, keys.processes(session_id))
+            await self._directory.publish(message, keys.processes(session_id))
         else:
-            await self._directory.bus.tell(addresses, message)
+            await self._directory.bus.publish(addresses, message)
 
     async def end(self, session_id: str) -> str:
         """The position of the last message of any stream."""

@@ -63,7 +63,7 @@ class EventStream:
         """Whether the events of a stream go onto this connection."""
         return stream in self.names
 
-    def hears(self, stream: str) -> bool:
+    def is_woken_by(self, stream: str) -> bool:
         """Whether it is woken by what is added to a stream."""
         return self.carries(stream)
 

@@ -60,7 +60,7 @@ class StandaloneStream(EventStream):
         self._claim = f"{name}/{secrets.token_hex(4)}"
         self._renewed_at = time.monotonic()
 
-    def hears(self, stream: str) -> bool:
+    def is_woken_by(self, stream: str) -> bool:
         return stream == PENDING or self.carries(stream)
 
     async def begin(self) -> None:

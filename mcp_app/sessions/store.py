@@ -74,8 +74,8 @@ return cjson.encode(fields)
 _ERASE = (
     DIRECTORY
     + """
-local owner, told = redis.call('HGET', KEYS[1], 'owner') or '', addresses(KEYS[2], KEYS[3])
-return {owner, redis.call('DEL', unpack(KEYS)), told}
+local owner, found = redis.call('HGET', KEYS[1], 'owner') or '', addresses(KEYS[2], KEYS[3])
+return {owner, redis.call('DEL', unpack(KEYS)), found}
 """
 )
 
@@ -102,10 +102,10 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
         Whether there was one, and the processes that are to be told `ENDED`.
     """
     names = dict.fromkeys([*_whereabouts(session_id), *keys.of_session(session_id)])
-    owner, existed, told = await redis.register_script(_ERASE)(keys=list(names))
+    owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
     if owner:
         await redis.zrem(keys.sessions_of(owner), session_id)
-    return bool(existed), told
+    return bool(existed), addresses
 
 
 def _whereabouts(session_id: str) -> list[str]:
@@ -291,8 +291,8 @@ class SessionStore:
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
-        _, told = await erase(self._redis, session_id)
-        await self._bus.tell_and_confirm(told, {"type": ENDED, "session": session_id})
+        _, addresses = await erase(self._redis, session_id)
+        await self._bus.publish_and_confirm(addresses, {"type": ENDED, "session": session_id})
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any copy that is being read right now."""
@@ -303,8 +303,8 @@ class SessionStore:
 
     async def _tell_change(self, session_id: str, *command: str) -> None:
         """Change a record, and wait until those that have a copy have forgotten it: it is in force then."""
-        told = await self._change(keys=_whereabouts(session_id), args=list(command))
-        await self._bus.tell_and_confirm(told, {"type": CHANGED, "session": session_id})
+        addresses = await self._change(keys=_whereabouts(session_id), args=list(command))
+        await self._bus.publish_and_confirm(addresses, {"type": CHANGED, "session": session_id})
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:

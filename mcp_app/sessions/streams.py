@@ -103,7 +103,7 @@ class Streams:
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
-        await self._directory.tell(message, keys.processes(session_id))
+        await self._directory.publish(message, keys.processes(session_id))
 
     def end_standalone(self) -> None:
         """End the GET streams of this process; their clients come back at another."""
@@ -166,7 +166,7 @@ class Streams:
 
     def _on_appended(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
-            if stream.hears(message["stream"]):
+            if stream.is_woken_by(message["stream"]):
                 stream.wake()
 
     def _on_close(self, message: dict[str, Any]) -> None:

@@ -152,7 +152,7 @@ async def publish(
         subscribers: The sessions.
     """
     message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
-    await directory.tell(message, keys.LISTENERS)
+    await directory.publish(message, keys.LISTENERS)
     try:
         await subscribers.notify(event, person)
     except Unavailable:

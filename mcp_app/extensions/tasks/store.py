@@ -324,7 +324,7 @@ class TaskStore:
 
     async def _announce(self, task_id: str, status: Status) -> None:
         message = {"type": CHANGED, "task": task_id, "status": status}
-        await self._directory.tell(message, processes_key(task_id))
+        await self._directory.publish(message, processes_key(task_id))
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for event in self._watchers.get(message["task"], ()):

@@ -46,7 +46,7 @@ class Switchboard:
     def drop(self, place: str) -> None:
         self.held.remove(place)
 
-    async def tell(self, message: dict[str, Any], place: str) -> None:
+    async def publish(self, message: dict[str, Any], place: str) -> None:
         for handler in self.handlers[message["type"]]:
             handler(message)
 

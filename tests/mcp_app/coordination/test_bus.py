@@ -73,10 +73,10 @@ async def test_what_is_told_is_heard_once_by_those_it_is_told_and_here_at_once(o
     here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_here, heard_there, heard_elsewhere = map(_heard_by, (here, there, elsewhere))
     for n in range(3):
-        await here.tell([here.address, there.address, there.address], {"type": "test", "n": n})
+        await here.publish([here.address, there.address, there.address], {"type": "test", "n": n})
         assert heard_here == list(range(n + 1))
     await eventually(lambda: heard_there == [0, 1, 2])
-    await there.tell([here.address, elsewhere.address], {"type": "test", "n": 3})
+    await there.publish([here.address, elsewhere.address], {"type": "test", "n": 3})
     await eventually(lambda: heard_here == [0, 1, 2, 3])
     await eventually(lambda: heard_elsewhere == [3])
     assert heard_there == [0, 1, 2, 3]
@@ -85,7 +85,7 @@ async def test_what_is_told_is_heard_once_by_those_it_is_told_and_here_at_once(o
 async def test_a_change_waits_until_those_that_it_concerns_have_handled_it(open_bus: Open) -> None:
     here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_there, heard_elsewhere = _heard_by(there), _heard_by(elsewhere)
-    await here.tell_and_confirm([here.address, there.address], {"type": "test", "n": 1})
+    await here.publish_and_confirm([here.address, there.address], {"type": "test", "n": 1})
     assert heard_there == [1]
     assert heard_elsewhere == []
 
@@ -96,8 +96,8 @@ async def test_a_change_does_not_wait_where_nobody_else_is_concerned(
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 60.0)
     heard = _heard_by(bus)
     async with asyncio.timeout(5):
-        await bus.tell_and_confirm([], {"type": "test", "n": 1})
-        await bus.tell_and_confirm([bus.address], {"type": "test", "n": 2})
+        await bus.publish_and_confirm([], {"type": "test", "n": 1})
+        await bus.publish_and_confirm([bus.address], {"type": "test", "n": 2})
     assert heard == [1, 2]
 
 
@@ -109,7 +109,7 @@ async def test_a_change_does_not_wait_long_for_a_process_that_does_not_confirm_i
     here, there = await open_bus(), await open_bus()
     get_channel_layer().loses = lost
     async with asyncio.timeout(5):
-        await here.tell_and_confirm([there.address], {"type": "test", "n": 1})
+        await here.publish_and_confirm([there.address], {"type": "test", "n": 1})
     get_channel_layer().loses = None
     assert "no acknowledgement in time" in caplog.text
     assert here._unconfirmed == {}
@@ -120,7 +120,7 @@ async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus:
     layer = SwallowingLayer(get_channel_layer())
     here = Bus(layer)
     await here.start()
-    confirming = asyncio.create_task(there.tell_and_confirm([here.address], {"type": "test"}))
+    confirming = asyncio.create_task(there.publish_and_confirm([here.address], {"type": "test"}))
     await layer.sending.wait()
     async with asyncio.timeout(10):
         await here.stop()
@@ -132,7 +132,7 @@ async def test_a_handler_that_fails_keeps_nobody_from_hearing(
 ) -> None:
     bus.on("test", lambda message: message["missing"])
     heard = _heard_by(bus)
-    await bus.tell([], {"type": "test", "n": 1})
+    await bus.publish([], {"type": "test", "n": 1})
     assert heard == [1]
     assert "could not be handled" in caplog.text
 
@@ -146,8 +146,8 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
     caplog.set_level(logging.WARNING, logger=module.__name__)
     bus = Bus(layer)
     heard = _heard_by(bus)
-    await bus.tell(["another"], {"type": "test", "n": 1})
-    await bus.tell_and_confirm(["another"], {"type": "test", "n": 2})
+    await bus.publish(["another"], {"type": "test", "n": 1})
+    await bus.publish_and_confirm(["another"], {"type": "test", "n": 2})
     await bus.send("another", {"type": "test", "n": 3})
     assert heard == [1, 2]
     assert caplog.text.count("was lost") == 3

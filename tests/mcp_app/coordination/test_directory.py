@@ -103,10 +103,10 @@ async def test_those_that_are_there_are_told_and_nobody_else(
         directories[name] = Directory(redis, bus)
     await directories["there"].hold(place)
     await redis.zadd(place, {directories["gone"].bus.address: 1.0})  # long ago
-    await directories["here"].tell({"type": "test", "n": 1}, place)
+    await directories["here"].publish({"type": "test", "n": 1}, place)
     assert heard[0] == ("here", 1)
     await eventually(lambda: heard == [("here", 1), ("there", 1)])
-    await directories["elsewhere"].tell_all({"type": "test", "n": 2}, [place, f"{place}-empty"])
+    await directories["elsewhere"].publish_to_all({"type": "test", "n": 2}, [place, f"{place}-empty"])
     await eventually(lambda: ("there", 2) in heard)
     assert heard == [("here", 1), ("there", 1), ("elsewhere", 2), ("there", 2)]
 
@@ -120,6 +120,6 @@ async def test_a_message_is_handled_here_although_redis_is_away(
     heard: list[Any] = []
     directory.bus.on("test", heard.append)
     monkeypatch.setattr(directory, "addresses", fail)
-    await directory.tell({"type": "test"}, place)
+    await directory.publish({"type": "test"}, place)
     assert len(heard) == 1
     assert "a message between processes was lost" in caplog.text

@@ -55,11 +55,11 @@ class HubBus:
     def on(self, message_type, handler):
         self.handlers.setdefault(message_type, []).append(handler)
 
-    async def tell(self, addresses, message):
+    async def publish(self, addresses, message):
         self._handle(message)
-        await self.post(addresses, message)
+        await self.send_all(addresses, message)
 
-    async def post(self, addresses, message):
+    async def send_all(self, addresses, message):
         for bus in self.hub.buses:
             if bus.address in addresses and bus is not self and not bus.is_deaf:
                 bus._handle(message)

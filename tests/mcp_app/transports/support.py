@@ -50,7 +50,7 @@ class Process:
 async def withdraw(at: Process, token: str) -> None:
     """Tell of the withdrawal of a token, as a process does that finds it out."""
     key = checksum(token)
-    await at.runtime.directory.tell({"type": WITHDRAWN, "checksums": [key]}, token_place(key))
+    await at.runtime.directory.publish({"type": WITHDRAWN, "checksums": [key]}, token_place(key))
 
 
 def headers_for(token: str | None = "alice", **more: str | None) -> dict[str, str]:
