@@ -18,6 +18,8 @@ class RedisRelay:
         self.lost = 0
         self.sent = 0
         """How often clients have sent something: one command, or one pipeline of them."""
+        self.delay = 0.0
+        """Seconds that each answer takes longer."""
         self._loses_after: bytes | None = None
 
     def lead_to(self, url: str) -> None:
@@ -47,6 +49,8 @@ class RedisRelay:
                 if breaks:
                     self.lost += 1
                     return
+                if self.delay:
+                    await asyncio.sleep(self.delay)
                 writer.write(data)
 
         ways = {asyncio.create_task(forth()), asyncio.create_task(back())}

@@ -1,0 +1,53 @@
+"""A Redis that is some milliseconds away: streams are slower then, and lose nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from channels.layers import get_channel_layer
+from mcp.server.mcpserver import Context
+
+from tests.mcp_app.transports.support import Process, Session, text_of, tool_call
+from tests.support.redis_relay import relaying
+
+CALLS, MESSAGES = 50, 10
+
+
+@pytest.fixture
+async def far(mcp_settings: Any) -> AsyncIterator[Process]:
+    """A process whose Redis is 3 ms away."""
+    async with relaying(mcp_settings.REDIS_URL) as relay:
+        relay.delay = 0.003
+        mcp_settings.REDIS_URL = relay.url
+        layer = mcp_settings.CHANNEL_LAYERS["default"]
+        hosts = {"CONFIG": layer["CONFIG"] | {"hosts": [relay.url]}}
+        mcp_settings.CHANNEL_LAYERS = {"default": layer | hosts}
+        process = Process()
+        yield process
+        await process.stop()
+        await get_channel_layer().flush()
+
+
+async def test_the_streams_of_fifty_chatty_calls_at_once_are_whole(far: Process) -> None:
+    async def chatty(ctx: Context) -> str:
+        for number in range(1, MESSAGES + 1):
+            await ctx.report_progress(number, MESSAGES)
+        return "done"
+
+    far.runtime.server.add_tool(chatty, structured_output=False)
+    sessions = [await Session.open(far) for _ in range(5)]
+
+    async def call(number: int) -> list[Any]:
+        message = tool_call("chatty", id=number, progress=number)
+        stream = await sessions[number % len(sessions)].post(far, message)
+        return await stream.messages()
+
+    async with asyncio.timeout(60):
+        streams = await asyncio.gather(*(call(number) for number in range(CALLS)))
+    for number, messages in enumerate(streams):
+        *progress, answer = messages
+        assert [m["params"]["progress"] for m in progress] == list(range(1, MESSAGES + 1))
+        assert (answer["id"], text_of(answer)) == (number, "done")
