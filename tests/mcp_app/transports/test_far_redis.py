@@ -38,7 +38,7 @@ async def test_the_streams_of_fifty_chatty_calls_at_once_are_whole(far: Process)
         return "done"
 
     far.runtime.server.add_tool(chatty, structured_output=False)
-    sessions = [await Session.open(far) for _ in range(5)]
+    sessions = [await Session.open(far) for _ in range(CALLS)]
 
     async def call(number: int) -> list[Any]:
         message = tool_call("chatty", id=number, progress=number)
