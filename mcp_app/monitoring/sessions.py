@@ -160,7 +160,10 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
     ):
         if not fields:
             continue
-        record = SessionRecord.from_fields(_session_id(key), fields)
+        try:
+            record = SessionRecord.from_fields(_session_id(key), fields)
+        except (KeyError, ValueError):
+            continue  # of another release
         yield Session(
             id=record.id,
             user=record.user,

@@ -265,3 +265,14 @@ async def test_without_redis_the_command_says_so(settings: Any) -> None:
 
 def test_a_session_that_ends_while_it_is_listed_is_left_out(reader: sync_redis.Redis) -> None:
     assert list(overview._read(reader, [keys.record("gone")], Counter())) == []
+
+
+async def test_a_record_of_another_release_is_left_out_of_the_list(
+    redis: Redis, reader: sync_redis.Redis, person: str, open_session: Any
+) -> None:
+    record = await open_session()
+    bad = keys.record(f"bad-{record.id}")
+    await redis.hset(bad, mapping={"owner": record.owner, "format": "2"})
+    await redis.expire(bad, 5)
+    assert the_only(reader, person).id == record.id
+    await redis.delete(bad)

@@ -421,3 +421,17 @@ def test_log_messages_below_the_level_are_not_admitted(level: Any, severity: str
     record = make_record(log_level=level)
     assert record.allows("notifications/message", {"level": severity, "data": "x"}) is admitted
     assert record.allows("notifications/progress", {})
+
+
+async def test_a_record_of_another_release_is_no_session_here_and_stops_no_good_one_beside_it(
+    store: SessionStore, redis: Redis, record: SessionRecord, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = f"bad-{record.id}"
+    await redis.hset(keys.record(bad), mapping={"owner": record.owner, "format": "2"})
+    for key in (keys.record(bad), keys.owner(record.id)):
+        await redis.expire(key, 5)
+    assert await store.get(bad) is None
+    assert "session record of another release" in caplog.text
+    assert await redis.exists(keys.record(bad)), "its own release still serves it"
+    assert await store.keep([bad, "gone", record.id]) == ["gone"]
+    assert await redis.ttl(keys.owner(record.id)) > 5
