@@ -32,7 +32,7 @@ from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.session_features import TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.sdk import ResourcesListChanged, ServerMiddleware
-from mcp_app.sessions.beside import ListeningSession, Work
+from mcp_app.sessions.listening_work import ListeningSession, Work
 
 __all__ = [
     "SINCE",

@@ -42,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
 
-_PATIENCE_SECONDS = 45.0
+_APPEND_RETRY_SECONDS = 45.0
 """How long what a running call says waits for a Redis that does not answer."""
 
-_FINISH_SECONDS = 60.0
+_ANSWER_RETRY_SECONDS = 60.0
 """How long a call tries to put its answer into the log while Redis does not answer."""
 
 
@@ -133,7 +133,7 @@ class SessionCall(Call):
         self._lease: Lease | None = None
         self._response: EventStream | None = None
         self._is_closing = False
-        self._moved_on: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         """What somebody waits for who waits until it is no longer quiet."""
 
     @property
@@ -157,7 +157,7 @@ class SessionCall(Call):
         return Registration(self.session_id, self.stream, self._request, self._losses)
 
     @cached_property
-    def _speaking(self) -> asyncio.Lock:
+    def _registering(self) -> asyncio.Lock:
         """Held while something is said for the first time, so that the call begins once."""
         return asyncio.Lock()
 
@@ -177,10 +177,10 @@ class SessionCall(Call):
         if self.state is not State.QUIET:
             return
         loop = asyncio.get_running_loop()
-        self._moved_on = loop.create_future()
+        self._waiter = loop.create_future()
         timer = loop.call_later(seconds, self._wake_waiter)
         try:
-            await self._moved_on
+            await self._waiter
         finally:
             timer.cancel()
 
@@ -204,21 +204,26 @@ class SessionCall(Call):
             Unavailable: It could not be registered.
         """
         if self.state is not State.ENDED and self.position is None:
-            await self._say(None)
+            await self._write(None)
 
-    async def _say(self, message: bytes | None) -> None:
+    async def _write(self, message: bytes | None) -> None:
         if self.position is None:
             if self.state is State.QUIET:
                 self.state = State.LOGGED
                 self._wake_waiter()
-            async with self._speaking:
+            async with self._registering:
                 if self.position is None:
-                    position = await self._backend.registry.say(self.registration, message, is_first=True)
-                    self._began(position)
+                    position = await self._backend.registry.write(self.registration, message, is_first=True)
+                    self._on_registered(position)
                     message = None
                 if message is None:
                     return
-        if await self._backend.registry.say(self.registration, message, patience=_PATIENCE_SECONDS) is None:
+        if (
+            await self._backend.registry.write(
+                self.registration, message, retry_seconds=_APPEND_RETRY_SECONDS
+            )
+            is None
+        ):
             self._lose()
 
     async def _run(self) -> None:
@@ -251,13 +256,13 @@ class SessionCall(Call):
     async def _settle(self, answer: bytes | None) -> None:
         """Put the answer, if any, into the log of a call that is registered, or may be: Redis did not say."""
         try:
-            await self._backend.registry.say(
-                self.registration, answer, is_final=True, patience=_FINISH_SECONDS
+            await self._backend.registry.write(
+                self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
             )
         except Unavailable:
             logger.error("an answer was lost: Redis cannot be reached")
 
-    def _began(self, position: str | None) -> None:
+    def _on_registered(self, position: str | None) -> None:
         if position is None:
             self._lose()
             return
@@ -283,8 +288,8 @@ class SessionCall(Call):
             logger.error("call crashed", exc_info=error)
 
     def _wake_waiter(self) -> None:
-        if self._moved_on is not None and not self._moved_on.done():
-            self._moved_on.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def renew_lease(self) -> None:
         if self._lease is not None:
@@ -311,7 +316,7 @@ class SessionCall(Call):
             await super().progress(progress, total, message)
 
     async def _emit(self, message: dict[str, Any]) -> None:
-        await self._say(pydantic_core.to_json(message))
+        await self._write(pydantic_core.to_json(message))
         raise_if_cancelled()
 
     def attach_stream(self, response: EventStream) -> None:

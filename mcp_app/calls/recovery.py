@@ -68,7 +68,7 @@ class Recovery:
             logger.warning("giving up a call whose process died", extra=facts)
             error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
             answer = Outcome.failed(error).response(request.id)
-            await self._registry.say(lost, answer, is_first=True, is_final=True)
+            await self._registry.write(lost, answer, is_first=True, is_final=True)
         return True
 
     async def _last_progress(self, session_id: str, token: ProgressToken | None) -> float:

@@ -34,7 +34,7 @@ from mcp_app.sessions.streams import Streams
 # registration or nothing, message or nothing, "1" if it is the last, this appending, milliseconds of the
 # lease, length, bytes and seconds of the log, seconds for which an appending is remembered, address and
 # seconds of the process.
-_SAY = (
+_WRITE = (
     DIRECTORY
     + PUT
     + """
@@ -107,17 +107,17 @@ class CallRegistry:
         self._log = streams.log
         self._process = secrets.token_hex(8)
         """What its leases name: its address may change."""
-        self._say = redis.register_script(_SAY)
+        self._write = redis.register_script(_WRITE)
         self._hand_over = redis.register_script(_HAND_OVER)
 
-    async def say(
+    async def write(
         self,
         call: Registration,
         message: bytes | None,
         *,
         is_first: bool = False,
         is_final: bool = False,
-        patience: float = 0.0,
+        retry_seconds: float = 0.0,
     ) -> str | None:
         """Append what a call says to its stream, once, and wake whoever reads it.
 
@@ -126,7 +126,7 @@ class CallRegistry:
             message: A JSON-RPC message, encoded; None to begin or to end in silence.
             is_first: Whether the call may not be registered yet, and is to be.
             is_final: Whether it ends with this.
-            patience: For how many seconds it is tried again while Redis does not answer.
+            retry_seconds: For how many seconds it is tried again while Redis does not answer.
 
         Returns:
             Up to where the log held nothing of the stream, if this is the first. None when the call is
@@ -149,12 +149,12 @@ class CallRegistry:
         async def attempt() -> Any:
             nonlocal attempts
             attempts += 1
-            return await self._say(keys=[calls, keys.lease(session_id, stream), *others], args=arguments)
+            return await self._write(keys=[calls, keys.lease(session_id, stream), *others], args=arguments)
 
-        said = await retry(attempt, patience)
-        if said is None and not (is_final and attempts > 1):  # an earlier try may have ended it
+        written = await retry(attempt, retry_seconds)
+        if written is None and not (is_final and attempts > 1):  # an earlier try may have ended it
             return None
-        position, addresses = said or (None, None)
+        position, addresses = written or (None, None)
         if message is not None:
             await self._log.wake(session_id, stream, addresses)
         elif is_final:

@@ -142,13 +142,13 @@ class Directory:
             Unavailable: Redis cannot be reached, and nobody else was told.
         """
         await self.bus.publish([], message)
-        found = await in_portions(self._redis, places, self._look)
+        found = await in_portions(self._redis, places, self._add_lookup)
         await self.bus.send_all(
             {address for _, answer in found if not isinstance(answer, Exception) for address in answer},
             message,
         )
 
-    async def _look(self, pipe: Pipeline, key: str) -> None:
+    async def _add_lookup(self, pipe: Pipeline, key: str) -> None:
         await self._addresses(keys=[key], client=pipe)
 
     async def publish(self, message: Message, *keys: str) -> None:

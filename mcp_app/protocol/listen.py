@@ -74,7 +74,7 @@ def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -
 
 
 @asynccontextmanager
-async def beside(
+async def run_alongside_listen(
     ctx: Context, acknowledge: dict[str, Any], work: Callable[[Send], Awaitable[None]]
 ) -> AsyncIterator[Context]:
     """Do something beside a listen handler, from its acknowledgement to its end.

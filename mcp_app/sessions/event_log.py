@@ -181,13 +181,13 @@ class Reader:
         """
         while True:
             entries = await self._log.entries(self._session_id, self._scan_from)
-            events = self._chosen(entries)
+            events = self._select(entries)
             if entries:
                 self._scan_from = entries[-1][0]
             if events or len(entries) < _PAGE:
                 return events
 
-    def _chosen(self, entries: Sequence[Entry]) -> list[Event]:
+    def _select(self, entries: Sequence[Entry]) -> list[Event]:
         """The events among the entries of a page."""
         after = dict(self._after)
         events = []
@@ -218,7 +218,7 @@ class SharedReader(Reader):
         super().__init__(log, session_id, {}, after)
         self._carries = carries
 
-    def _chosen(self, entries: Sequence[Entry]) -> list[Event]:
+    def _select(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
         for position, fields in entries:
             if _order(fields["follows"]) > _order(read):

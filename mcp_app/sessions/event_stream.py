@@ -177,7 +177,7 @@ class ReplyStream(EventStream):
     ) -> None:
         super().__init__(record, names, reader)
         self._recover_if_lost = recover_if_lost
-        self._looked_after_at = -math.inf if resumed else time.monotonic()
+        self._checked_at = -math.inf if resumed else time.monotonic()
         self._ended: set[str] = set()
         """The streams to which nothing will be added."""
         self._is_cut = False
@@ -200,9 +200,9 @@ class ReplyStream(EventStream):
 
     async def _tick(self) -> None:
         now = time.monotonic()
-        if now - self._looked_after_at < conf.lease_seconds / 2:
+        if now - self._checked_at < conf.lease_seconds / 2:
             return
-        self._looked_after_at = now
+        self._checked_at = now
         # What the calls left in the log is read after this, so one that has just ended loses nothing.
         for stream in list(self.names):
             if not await self._recover_if_lost(self.record, stream):

@@ -9,10 +9,10 @@ from typing import Any
 
 from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
-from mcp_app.sessions.beside import Beside, ListeningSession, Work
 from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
 from mcp_app.sessions.event_stream import EventStream, RecoverIfLost
 from mcp_app.sessions.events import PENDING, is_shared
+from mcp_app.sessions.listening_work import ListeningSession, ListeningWork, Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.subscribers import Subscribers
@@ -55,7 +55,7 @@ class StandaloneStream(EventStream):
         self._log = log
         self._sessions = sessions
         self._subscribers = subscribers
-        self._beside = Beside(ListeningSession(self, sessions.data(record.id)), works)
+        self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), works)
         self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
         self._renewed_at = time.monotonic()
@@ -75,7 +75,7 @@ class StandaloneStream(EventStream):
         await self._take(take_over=True)
 
     async def leave(self) -> None:
-        self._beside.follow(False)
+        self._work.update(False)
         try:
             await self._log.release(self.session_id, self._claim)
         except Unavailable:
@@ -84,9 +84,9 @@ class StandaloneStream(EventStream):
 
     async def _take(self, *, take_over: bool) -> None:
         self.holds_claim = await self._log.take(self.session_id, self._name, self._claim, take_over=take_over)
-        self._beside.follow(self.holds_claim)
+        self._work.update(self.holds_claim)
 
-    async def say(self, message: Mapping[str, Any]) -> None:
+    async def send(self, message: Mapping[str, Any]) -> None:
         await self._take(take_over=False)  # the claim may be another's by now
         if self.holds_claim:
             await self._log.append(self.session_id, self._name, dict(message))
@@ -138,15 +138,15 @@ class SharedStream(StandaloneStream):
         super().__init__(record, name, after, log, sessions, subscribers, works, resumed=True)
         self._reader = SharedReader(log, record.id, self.carries, after)
         self._recover_if_lost = recover_if_lost
-        self._looked_after_at = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def carries(self, stream: str) -> bool:
         return stream == self._name or is_shared(stream)
 
     async def _tick(self) -> None:
         now = time.monotonic()
-        if now - self._looked_after_at >= conf.lease_seconds:
-            self._looked_after_at = now
+        if now - self._checked_at >= conf.lease_seconds:
+            self._checked_at = now
             for stream in await self._log.running(self.session_id):
                 if is_shared(stream):
                     await self._recover_if_lost(self.record, stream)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_ID = 128
 """Characters of a session id that is looked for."""
 
-_BEGINNING_SECONDS = 60
+_CREATION_SECONDS = 60
 """How long a session may be counted that is not on record: it is about to be."""
 
 # Stores a session, of which the process that begins it has a copy. KEYS: record, owner, copies. ARGV: seconds
@@ -101,14 +101,14 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
     Returns:
         Whether there was one, and the processes that are to be told `ENDED`.
     """
-    names = dict.fromkeys([*_whereabouts(session_id), *keys.of_session(session_id)])
+    names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
     owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
     if owner:
         await redis.zrem(keys.sessions_of(owner), session_id)
     return bool(existed), addresses
 
 
-def _whereabouts(session_id: str) -> list[str]:
+def _holder_keys(session_id: str) -> list[str]:
     """The record, and the processes that know something of it."""
     return [keys.record(session_id), keys.copies(session_id), keys.processes(session_id)]
 
@@ -199,7 +199,7 @@ class SessionStore:
         for (session_id, began_at), lives, in_use in zip(others, found[::2], found[1::2], strict=True):
             if lives and not in_use:
                 idle.append(session_id)
-            elif not lives and began_at < time.time() - _BEGINNING_SECONDS:
+            elif not lives and began_at < time.time() - _CREATION_SECONDS:
                 lost.append(session_id)
         excess = max(0, count - len(lost) - conf.max_sessions)
         if excess > len(idle):
@@ -211,7 +211,7 @@ class SessionStore:
             await self.end(session_id)
             logger.info("an idle session ended for a new one", extra={"session": session_id[:8]})
 
-    async def complete(self, record: SessionRecord) -> None:
+    async def finish_initialize(self, record: SessionRecord) -> None:
         """Add what the client says in `initialize` to a session that began without it, and still lives."""
         await self._set(record.id, record.to_fields())
 
@@ -287,7 +287,7 @@ class SessionStore:
         await self._set(record.id, {subscription_field(uri): "1"})
 
     async def unsubscribe(self, session_id: str, uri: str) -> None:
-        await self._tell_change(session_id, "HDEL", subscription_field(uri))
+        await self._change_and_confirm(session_id, "HDEL", subscription_field(uri))
 
     async def end(self, session_id: str) -> None:
         """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
@@ -299,11 +299,11 @@ class SessionStore:
         self._copies.forget(session_id)
 
     async def _set(self, session_id: str, fields: dict[str, str]) -> None:
-        await self._tell_change(session_id, "HSET", *_flat(fields))
+        await self._change_and_confirm(session_id, "HSET", *_flat(fields))
 
-    async def _tell_change(self, session_id: str, *command: str) -> None:
+    async def _change_and_confirm(self, session_id: str, *command: str) -> None:
         """Change a record, and wait until those that have a copy have forgotten it: it is in force then."""
-        addresses = await self._change(keys=_whereabouts(session_id), args=list(command))
+        addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
         await self._bus.publish_and_confirm(addresses, {"type": CHANGED, "session": session_id})
 
 

@@ -10,10 +10,10 @@ from typing import Any
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
-from mcp_app.sessions.beside import Work
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, RecoverIfLost, ReplyStream
 from mcp_app.sessions.events import START
+from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
 from mcp_app.sessions.store import CHANGED, ENDED, SessionStore

@@ -138,7 +138,7 @@ def shutting_down() -> HttpError:
     )
 
 
-def given_up() -> HttpError:
+def worker_lost() -> HttpError:
     """For a call without a session that has not ended when its process must: nobody can come back to it."""
     return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
 

@@ -86,7 +86,7 @@ async def send_stream(
     stream: EventStream,
     opening: bytes,
     *,
-    owed: Mapping[str, RequestId | None] | None = None,
+    requests: Mapping[str, RequestId | None] | None = None,
     name_event: Callable[[Event], str] = lambda event: event.id,
 ) -> None:
     """Send an event stream until it is complete or closed, or `until_disconnected_or_revoked`.
@@ -96,14 +96,14 @@ async def send_stream(
         request: What is answered.
         stream: What to send.
         opening: The first bytes; the response head goes out with them.
-        owed: The requests that it answers, by the names of their streams; none for one that listens.
+        requests: The ids of the requests it answers, by stream name; None for a standalone stream.
         name_event: The SSE id of an event.
 
     Raises:
         TokenWithdrawn: The token was withdrawn before the response began.
     """
     principal, send = request.principal, request.send
-    unanswered = dict(owed or {})
+    unanswered = dict(requests or {})
     sent = 0
 
     async def write(chunk: bytes, *, last: bool = False) -> None:
@@ -116,7 +116,9 @@ async def send_stream(
     async with runtime.streams.opened(stream):
         if await runtime.tokens.is_withdrawn(principal):
             raise TokenWithdrawn
-        watcher = asyncio.create_task(until_disconnected_or_revoked(runtime, request, listens=owed is None))
+        watcher = asyncio.create_task(
+            until_disconnected_or_revoked(runtime, request, listens=requests is None)
+        )
         watcher.add_done_callback(lambda _: stream.close())
         try:
             head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]

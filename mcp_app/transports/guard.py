@@ -59,7 +59,7 @@ class Guard:
                 raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
             await self._runtime.start()
             principal = await self._authenticate(request)
-            request.belongs_to(principal)
+            request.set_principal(principal)
             context = auth_context_var.set(principal)
             try:
                 await self._endpoint(request)

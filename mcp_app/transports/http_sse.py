@@ -107,14 +107,14 @@ class Message:
             record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
             await self._runtime.client_requests.reject(record.id, malformed)
             raise
-        request.brings(message)
+        request.set_message(message)
         if era.is_modern_by_meta(message):
             raise invalid_request("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
-        calls, complete = self._runtime.calls, self._runtime.sessions.complete
+        calls, store = self._runtime.calls, self._runtime.sessions.finish_initialize
         match message:
             case JSONRPCRequest(method="initialize"):
-                _, outcome = await initialize(calls.backend, record, message, request.headers, store=complete)
+                _, outcome = await initialize(calls.backend, record, message, request.headers, store=store)
                 await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
                 # Registered before it is acknowledged: from here on the answer is owed.

@@ -93,12 +93,12 @@ class Request:
     def method(self) -> str:
         return str(self.scope["method"])
 
-    def belongs_to(self, principal: Principal) -> None:
+    def set_principal(self, principal: Principal) -> None:
         """Note whose request it is, also for its line in the log."""
         self.principal = principal
         self._log(username=principal.person, client=principal.client_id)
 
-    def brings(self, message: Message) -> None:
+    def set_message(self, message: Message) -> None:
         """Note what is in its body, also for its line in the log."""
         if isinstance(message, JSONRPCRequest):
             self.message_id = message.id
@@ -122,7 +122,7 @@ class Request:
         and of the quality values only zero matters.
         """
         accept = self.headers.raw.get(b"accept")
-        return not accept or _admits(accept, media_type)
+        return not accept or _accepts(accept, media_type)
 
     async def read_post(self, *, check_accept: bool = True) -> bytes:
         """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
@@ -171,7 +171,7 @@ def _is_json(content_type: bytes) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _admits(accept: bytes, media_type: str) -> bool:
+def _accepts(accept: bytes, media_type: str) -> bool:
     kind = media_type.split("/")[0]
     quality: dict[str, bool] = {}
     for part in accept.decode("latin-1").split(","):

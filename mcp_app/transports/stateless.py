@@ -113,7 +113,7 @@ class Stateless:
         )
         if isinstance(verdict, InboundLadderRejection):
             if verdict.code == HEADER_MISMATCH:
-                _refuse_mirrors(request.headers, message)
+                _raise_for_mirrored_headers(request.headers, message)
             raise _refusal(verdict)
         if message.method == "tools/call":
             self._check_param_headers(lines, message.params or {})
@@ -254,7 +254,7 @@ class StatelessCall(Call):
                 await self._outbox.put(None)
         except asyncio.CancelledError:
             if self._runtime.is_draining and self.answer is None:
-                self.refusal = self.refusal or errors.given_up()
+                self.refusal = self.refusal or errors.worker_lost()
             self._has_ended = True
             if self._outbox is not None:
                 if (
@@ -292,7 +292,7 @@ def _refusal(rejection: InboundLadderRejection) -> errors.HttpError:
     return errors.HttpError(status, rejection.message, rejection.code, data=rejection.data)
 
 
-def _refuse_mirrors(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
+def _raise_for_mirrored_headers(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
     """Say what is wrong with `Mcp-Method` or `Mcp-Name`.
 
     The SDK says "does not match" of a header that is missing, too, and of a name that is no string.

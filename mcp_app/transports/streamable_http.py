@@ -67,7 +67,7 @@ class StreamableHttp:
         except (errors.HttpError, InvalidMessage) as error:
             fault = error
         if message is not None:
-            request.brings(message)
+            request.set_message(message)
         is_modern = era.is_modern(request.headers, message)  # which comes first: its rules may be others
         if fault is not None:
             if isinstance(fault, MalformedAnswer) and not is_modern:
@@ -131,8 +131,8 @@ class StreamableHttp:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         stream = self._reply_stream(record, running)
-        owed = {call.stream: call.request_id for call in running}
-        await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, owed=owed)
+        requests = {call.stream: call.request_id for call in running}
+        await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=requests)
 
     async def _initialize(self, request: Request, message: JSONRPCRequest) -> None:
         principal = request.principal
@@ -163,9 +163,9 @@ class StreamableHttp:
             await respond(request.send, 200, headers=framing.STREAM_HEADERS)
         else:
             stream = self._reply_stream(record, [call])
-            owed = {call.stream: call.request_id}
+            requests = {call.stream: call.request_id}
             opening = _opening(record, call.stream, START)
-            await send_stream(self._runtime, request, stream, opening, owed=owed)
+            await send_stream(self._runtime, request, stream, opening, requests=requests)
 
     def _reply_stream(self, record: SessionRecord, running: Sequence[SessionCall]) -> ReplyStream:
         """The stream that answers these, the first of which was registered first, from their beginning."""
@@ -188,7 +188,7 @@ class StreamableHttp:
         streams = self._runtime.streams
         last_event_id = request.headers.get("last-event-id")
         stream: EventStream
-        owed: dict[str, RequestId | None] | None = None
+        requests: dict[str, RequestId | None] | None = None
         if not last_event_id:
             name, position = new_standalone_stream(record.id), START
             stream = streams.standalone(record, name, position, resumed=False)
@@ -208,10 +208,10 @@ class StreamableHttp:
                 stream = streams.standalone(record, name, position, resumed=True)
             else:
                 running = await self._runtime.registry.find(record.id, name)
-                owed = {name: running.request.id if running is not None else None}
+                requests = {name: running.request.id if running is not None else None}
                 stream = streams.resumed_reply(record, name, position, self._runtime.recovery.recover_if_lost)
         opening = _opening(record, name, position)
-        await send_stream(self._runtime, request, stream, opening, owed=owed)
+        await send_stream(self._runtime, request, stream, opening, requests=requests)
 
     async def _delete(self, request: Request) -> None:
         record = await self._session(request)

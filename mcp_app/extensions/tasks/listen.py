@@ -23,7 +23,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
-from mcp_app.protocol.listen import Send, beside, strings, wanted
+from mcp_app.protocol.listen import Send, run_alongside_listen, strings, wanted
 from mcp_app.sdk import CallNext, HandlerResult
 
 MAX_TASKS = 100
@@ -62,7 +62,7 @@ class TaskListener:
                     group.create_task(self._follow(send, task_id, ctx.lifespan_context))
 
         acknowledge = {"taskIds": followed} if followed else {}
-        async with beside(ctx, acknowledge, follow) as inner:
+        async with run_alongside_listen(ctx, acknowledge, follow) as inner:
             return await call_next(inner)
 
     async def _follow(self, send: Send, task_id: str, lifespan_state: Any) -> None:

@@ -72,11 +72,11 @@ async def test_a_call_is_registered_with_its_first_words_and_forgotten_with_its_
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here = await process(redis)
-    assert await here.say(call, said("first"), is_first=True) == START
+    assert await here.write(call, said("first"), is_first=True) == START
     assert await here.find(call.session_id, call.stream) == call
     assert await redis.exists(keys.lease(call.session_id, call.stream))
-    await here.say(call, said("second"))
-    await here.say(call, said("answer"), is_final=True)
+    await here.write(call, said("second"))
+    await here.write(call, said("answer"), is_final=True)
     assert await words(redis, bus, call) == ["first", "second", "answer"]
     assert [event.final for event in await events(redis, bus, call)] == [False, False, True]
     assert await here.find(call.session_id, call.stream) is None
@@ -88,9 +88,9 @@ async def test_a_call_that_begins_in_silence_knows_where_the_log_ended(
 ) -> None:
     here = await process(redis)
     earlier = replace(call, stream="rfedcba9876543210")
-    await here.say(earlier, said("earlier"), is_first=True)
+    await here.write(earlier, said("earlier"), is_first=True)
     [event] = await events(redis, bus, earlier)
-    assert await here.say(call, None, is_first=True) == event.position
+    assert await here.write(call, None, is_first=True) == event.position
     assert await words(redis, bus, call) == []
 
 
@@ -98,14 +98,14 @@ async def test_a_process_that_stood_still_writes_nothing_once_its_call_runs_else
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
-    await here.say(call, said("before"), is_first=True)
+    await here.write(call, said("before"), is_first=True)
     await stands_still(redis, call)
     assert await there.take_over(call)
-    assert await here.say(call, said("too early for the other")) is None
-    await there.say(replace(call, losses=1), None, is_first=True)
-    assert await here.say(call, said("too late")) is None
-    assert await here.say(call, said("answer"), is_final=True) is None
-    await there.say(call, said("after"))
+    assert await here.write(call, said("too early for the other")) is None
+    await there.write(replace(call, losses=1), None, is_first=True)
+    assert await here.write(call, said("too late")) is None
+    assert await here.write(call, said("answer"), is_final=True) is None
+    await there.write(call, said("after"))
     assert await words(redis, bus, call) == ["before", "after"]
     assert await there.find(call.session_id, call.stream) == replace(call, losses=1)
 
@@ -114,12 +114,12 @@ async def test_a_process_that_stood_still_writes_nothing_even_if_its_successor_h
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
-    await here.say(call, None, is_first=True)
+    await here.write(call, None, is_first=True)
     await stands_still(redis, call)
     assert await there.take_over(call)
-    await there.say(replace(call, losses=1), said("by the successor"), is_first=True)
+    await there.write(replace(call, losses=1), said("by the successor"), is_first=True)
     await stands_still(redis, call)
-    assert await here.say(call, said("by the first")) is None
+    assert await here.write(call, said("by the first")) is None
     assert await words(redis, bus, call) == ["by the successor"]
 
 
@@ -127,12 +127,12 @@ async def test_nothing_is_written_for_a_call_that_was_settled(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
-    await here.say(call, None, is_first=True)
+    await here.write(call, None, is_first=True)
     await stands_still(redis, call)
     assert await there.take_over(call)
-    await there.say(call, said("given up"), is_first=True, is_final=True)
-    assert await here.say(call, said("too late")) is None
-    assert await here.say(call, said("answer"), is_final=True) is None
+    await there.write(call, said("given up"), is_first=True, is_final=True)
+    assert await here.write(call, said("too late")) is None
+    assert await here.write(call, said("answer"), is_final=True) is None
     assert await words(redis, bus, call) == ["given up"]
     assert not await redis.exists(keys.calls(call.session_id))
 
@@ -141,9 +141,9 @@ async def test_a_process_that_nobody_missed_goes_on_after_its_lease_has_expired(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here = await process(redis)
-    await here.say(call, said("before"), is_first=True)
+    await here.write(call, said("before"), is_first=True)
     await stands_still(redis, call)
-    assert await here.say(call, said("after")) is not None
+    assert await here.write(call, said("after")) is not None
     assert await words(redis, bus, call) == ["before", "after"]
     assert await redis.exists(keys.lease(call.session_id, call.stream))
 
@@ -152,9 +152,9 @@ async def test_nothing_is_written_for_a_session_that_has_ended(
     process: Process, redis: Redis, store: SessionStore, call: Registration
 ) -> None:
     here = await process(redis)
-    await here.say(call, said("before"), is_first=True)
+    await here.write(call, said("before"), is_first=True)
     await store.end(call.session_id)
-    assert await here.say(call, said("after")) is None
+    assert await here.write(call, said("after")) is None
     assert not await redis.exists(keys.events(call.session_id), keys.calls(call.session_id))
 
 
@@ -167,10 +167,10 @@ async def test_what_is_said_is_written_once_though_the_reply_of_redis_is_lost(
         here = await process(relayed)
         options: dict[str, Any] = {"is_first": True}
         if kind != "first":
-            await here.say(call, said("earlier"), is_first=True)
+            await here.write(call, said("earlier"), is_first=True)
             options = {"is_final": kind == "final"}
         relay.lose_reply_to(b"important")
-        await here.say(call, said("important"), **options, patience=5)
+        await here.write(call, said("important"), **options, retry_seconds=5)
         assert relay.lost == 1
         earlier = [] if kind == "first" else ["earlier"]
         assert await words(redis, bus, call) == [*earlier, "important"]
@@ -183,7 +183,7 @@ async def test_a_call_that_was_handed_over_is_anybodys(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
-    await here.say(call, said("before"), is_first=True)
+    await here.write(call, said("before"), is_first=True)
     await here.hand_over([replace(call, losses=-1)])
     assert await there.find(call.session_id, call.stream) == replace(call, losses=-1)
     assert await there.take_over(call)

@@ -140,14 +140,14 @@ async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
 ) -> None:
     held = Held(one)
     await session.post(one, notification("notifications/initialized"))
-    say = one.runtime.registry.say
+    write = one.runtime.registry.write
 
     async def fail_at_the_second(call: Registration, message: bytes | None, **options: Any) -> str | None:
         if call.request.id == 2:
             raise Unavailable(Store.SESSIONS, "down")
-        return await say(call, message, **options)
+        return await write(call, message, **options)
 
-    monkeypatch.setattr(one.runtime.registry, "say", fail_at_the_second)
+    monkeypatch.setattr(one.runtime.registry, "write", fail_at_the_second)
     response = await session.post(one, [call_held(id=1), call_held(id=2)])
     assert response.status == 503
     await eventually(lambda: len(one.runtime.calls) == 0)

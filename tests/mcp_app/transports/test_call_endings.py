@@ -54,16 +54,16 @@ async def test_a_handler_that_is_cancelled_by_itself_is_an_internal_error(
 async def test_an_answer_that_is_being_written_down_is_not_torn_by_a_cancellation(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say = one.runtime.registry.say
+    write = one.runtime.registry.write
     writing, go_on = asyncio.Event(), asyncio.Event()
 
     async def answer_slowly(*args: Any, **options: Any) -> str | None:
         if options.get("is_final"):
             writing.set()
             await go_on.wait()
-        return await say(*args, **options)
+        return await write(*args, **options)
 
-    monkeypatch.setattr(one.runtime.registry, "say", answer_slowly)
+    monkeypatch.setattr(one.runtime.registry, "write", answer_slowly)
     held = Held(one, annotations=IDEMPOTENT)
     stream = await session.post(one, call_held())
     await stream.next_event()

@@ -77,16 +77,16 @@ async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on
 ) -> None:
     client = await Client.open(one)
     held = Held(one)
-    say = one.runtime.registry.say
+    write = one.runtime.registry.write
 
     async def register_and_lose_the_reply(*args: Any, **options: Any) -> str | None:
-        position = await say(*args, **options)
+        position = await write(*args, **options)
         if not options.get("is_first"):
             return position
         await held.started.wait()
         raise Unavailable(Store.SESSIONS, "the reply is late")
 
-    monkeypatch.setattr(one.runtime.registry, "say", register_and_lose_the_reply)
+    monkeypatch.setattr(one.runtime.registry, "write", register_and_lose_the_reply)
     assert (await client.post(one, call_held(quiet=True))).status == 503
     await eventually(lambda: held.was_cancelled)
 

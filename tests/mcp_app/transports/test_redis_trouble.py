@@ -204,15 +204,15 @@ async def test_a_call_that_may_have_been_registered_as_it_was_refused_is_forgott
 ) -> None:
     session = await Session.open(process)
     held = Held(process)
-    say = process.runtime.registry.say
+    write = process.runtime.registry.write
 
     async def register_and_lose_the_reply(*args: Any, **options: Any) -> str | None:
-        position = await say(*args, **options)
+        position = await write(*args, **options)
         if not options.get("is_first"):
             return position
         raise Unavailable(Store.SESSIONS, "the reply is late")
 
-    monkeypatch.setattr(process.runtime.registry, "say", register_and_lose_the_reply)
+    monkeypatch.setattr(process.runtime.registry, "write", register_and_lose_the_reply)
     await _assert_unavailable(await session.post(process, call_held(quiet=True)))
     await eventually(lambda: held.was_cancelled)
 

@@ -459,7 +459,7 @@ async def test_work_that_fails_harms_no_stream(
 async def test_work_begins_anew_after_an_outage(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.sessions.beside.RETRY_SECONDS", 0)
+    monkeypatch.setattr("mcp_app.sessions.listening_work.RETRY_SECONDS", 0)
     attempts: list[int] = []
 
     async def work(listening: ListeningSession) -> None:

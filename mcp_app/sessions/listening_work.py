@@ -22,7 +22,7 @@ class Claimant(Protocol):
     @property
     def record(self) -> SessionRecord: ...
 
-    async def say(self, message: Mapping[str, Any]) -> None:
+    async def send(self, message: Mapping[str, Any]) -> None:
         """Put a message onto the stream, if it still holds the claim."""
 
 
@@ -49,13 +49,13 @@ class ListeningSession:
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification on the stream; a log message below the session's level is left out."""
         if self._stream.record.allows(method, params):
-            await self._stream.say(notification(method, params))
+            await self._stream.send(notification(method, params))
 
 
 Work = Callable[[ListeningSession], Awaitable[None]]
 
 
-class Beside:
+class ListeningWork:
     """The work beside one stream: it runs while the stream holds the claim.
 
     Args:
@@ -68,7 +68,7 @@ class Beside:
         self._works = works
         self._tasks: list[asyncio.Task[None]] = []
 
-    def follow(self, holds_claim: bool) -> None:
+    def update(self, holds_claim: bool) -> None:
         """Start the work, or stop it, as the stream has got or lost the claim."""
         if holds_claim and not self._tasks:
             # It belongs to no request, and to no person.
