@@ -1,7 +1,7 @@
 """Settings of a Django app as typed declarations: name, default, bounds and purpose of each in one place.
 
 The system checks, the reading of the environment, `manage.py settings` and the tables of the documentation
-follow from them. `mcp_app` and `oauth_app` know nothing of each other, so each has this very module.
+follow from them. The apps of this project know nothing of each other, so each has a copy of this module.
 """
 
 from __future__ import annotations
