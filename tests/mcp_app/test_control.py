@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from channels.layers import get_channel_layer
 
 from mcp_app import control
 from mcp_app.auth.tokens import WITHDRAWN, checksum, grant_place, token_place
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.bus import Bus, Message
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from tests.support.waiting import eventually
+
+
+def _note(heard: list[str], name: str, message: Message) -> None:
+    heard.append(name)
 
 
 async def test_a_withdrawal_is_heard_where_the_token_or_its_consent_is_known(redis_server: str) -> None:
@@ -27,7 +32,7 @@ async def test_a_withdrawal_is_heard_where_the_token_or_its_consent_is_known(red
     heard: list[str] = []
     buses = [Bus(layer) for _ in places]
     for bus, (name, place) in zip(buses, places.items(), strict=True):
-        bus.on(WITHDRAWN, lambda message, name=name: heard.append(name))
+        bus.on(WITHDRAWN, partial(_note, heard, name))
         await bus.start()
         await Directory(redis, bus).enter(place, 5.0)
     try:

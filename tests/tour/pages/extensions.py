@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_app.extensions.skills.extension import IDENTIFIER as SKILLS
-from mcp_app.extensions.tasks.extension import IDENTIFIER as TASKS
+from mcp_app.extensions.tasks.declaration import IDENTIFIER as TASKS
 from tests.tour.client import EVERYTHING, Modern
 from tests.tour.page import feature, is_status
 from tests.tour.pages.changes import new_note
