@@ -63,4 +63,4 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
         async with connected() as (_, directory):
             await directory.publish_to_all(message, places)
 
-    await attempt(send, "an announcement was lost")
+    await attempt(send, "could not notify other processes")

@@ -81,4 +81,4 @@ async def _apublish(event: ServerEvent, person: str | None = None) -> None:
         async with connected() as (redis, directory):
             await publish(event, person, directory, Subscribers(redis, EventLog(redis, directory)))
 
-    await attempt(send, "an announcement was lost")
+    await attempt(send, "could not notify other processes")

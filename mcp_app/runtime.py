@@ -59,7 +59,7 @@ async def _run(extension: Extension) -> None:
     try:
         await extension.run()
     except Exception:
-        logger.exception("an extension failed", extra={"extension": extension.identifier})
+        logger.exception("extension crashed", extra={"extension": extension.identifier})
 
 
 class Runtime:
@@ -140,7 +140,7 @@ class Runtime:
         if (error := beginning.exception()) is None:
             self._started = True
         else:
-            logger.error("MCP cannot be served yet", extra={"reason": str(error)})
+            logger.error("startup failed; the next request retries", extra={"reason": str(error)})
 
     async def _begin(self) -> None:
         await self.redis.ping()

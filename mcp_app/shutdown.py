@@ -45,7 +45,7 @@ async def hand_over(work: Work) -> None:
         async with asyncio.timeout(_HAND_OVER_SECONDS):
             await work.drain()
     except Exception:
-        logger.exception("work was not handed over", extra={"part": type(work).__name__})
+        logger.exception("handover failed", extra={"part": type(work).__name__})
 
 
 class OpenStreams(Protocol):

@@ -47,7 +47,7 @@ class AuthorizationServer:
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             # Neither the URL's query nor the body is logged: a token may be in it.
             logger.error(
-                "the authorization server cannot be asked",
+                "authorization server unavailable",
                 extra={"url": url.partition("?")[0], "reason": _reason(error)},
             )
             raise AuthorizationServerUnavailable from error

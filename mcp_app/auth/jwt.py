@@ -73,7 +73,7 @@ class JWTTokenVerifier:
                 options={"require": ["exp", "iss", "aud", "sub"], "verify_aud": False},  # in access_token
             )
         except jwt.PyJWTError as error:
-            logger.info("a JWT was refused", extra={"reason": type(error).__name__})
+            logger.info("JWT rejected", extra={"reason": type(error).__name__})
             return None
         return access_token(
             token, claims, issuer=conf.issuer, audiences=conf.token_audiences, resource=conf.resource_url
@@ -130,7 +130,7 @@ class JWTTokenVerifier:
             self._tried_at = time.monotonic()
             if not self._keys:
                 return
-            logger.warning("the keys of the authorization server could not be read; the old ones are used")
+            logger.warning("could not refresh JWKS; using the previous keys")
             return
         self._keys = keys
         self._read_at = self._tried_at = time.monotonic()

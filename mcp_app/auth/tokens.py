@@ -130,7 +130,7 @@ class TokenCache:
         try:
             is_good = await self.verify(principal.access_token.token) is not None
         except Exception:
-            logger.warning("a token in use could not be verified anew", exc_info=True)
+            logger.warning("could not re-verify a token in use", exc_info=True)
             return False
         if is_good or not principal.is_current:
             return False

@@ -260,7 +260,7 @@ class SessionCall(Call):
                 self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
             )
         except Unavailable:
-            logger.error("an answer was lost: Redis cannot be reached")
+            logger.error("response lost: Redis unavailable")
 
     def _on_registered(self, position: str | None) -> None:
         if position is None:

@@ -153,7 +153,7 @@ class RunningCalls:
             given = [replace(call.registration, losses=call.registration.losses - 1) for call in calls]
             await self.backend.registry.hand_over(given)
         except Unavailable:
-            logger.warning("calls were not handed over: Redis cannot be reached")
+            logger.warning("calls not handed over: Redis unavailable")
 
     async def stop(self) -> None:
         """Break off what runs here. Those that have become streams are settled by another process."""

@@ -84,7 +84,7 @@ class Bus:
         """
         now = time.monotonic()
         if self._echo_sent_at is not None and now - self._echo_sent_at > conf.lease_seconds:
-            logger.error("nothing arrives from the channel layer; its connections are opened anew")
+            logger.error("channel layer silent; reconnecting")
             await self.reopen()
         await self._echo()
         self._echo_sent_at = self._echo_sent_at or now
@@ -159,11 +159,11 @@ class Bus:
                 with reaching_redis():
                     message = await self._layer.receive(self.address)
             except Unavailable:
-                logger.warning("the channel layer cannot be reached; trying again")
+                logger.warning("channel layer unavailable; retrying")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             except Exception:
-                logger.exception("a message could not be read")
+                logger.exception("unreadable message on the channel layer")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._echo_sent_at = None
@@ -184,7 +184,7 @@ class Bus:
             try:
                 handler(message)
             except Exception:
-                logger.exception("a message of type %s could not be handled", message["type"])
+                logger.exception("handler for %s messages crashed", message["type"])
 
     @staticmethod
     async def _attempt(sending: Any) -> None:
@@ -192,7 +192,7 @@ class Bus:
         try:
             await _in_time(sending)
         except Unavailable as error:
-            logger.warning("a message between processes was lost", extra={"reason": str(error)})
+            logger.warning("message to other processes lost", extra={"reason": str(error)})
 
 
 async def _in_time(request: Awaitable[Any]) -> Any:

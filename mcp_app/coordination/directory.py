@@ -160,6 +160,6 @@ class Directory:
         try:
             addresses = await self.addresses(*keys)
         except Unavailable as error:
-            logger.warning("a message between processes was lost", extra={"reason": str(error)})
+            logger.warning("message to other processes lost", extra={"reason": str(error)})
             return
         await self.bus.send_all(addresses, message)

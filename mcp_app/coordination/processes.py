@@ -62,7 +62,7 @@ class ProcessRegistry:
         """
         [(_, subscribers)] = await self._redis.pubsub_numsub(self._bus.address)
         if not subscribers:
-            logger.warning("the channel layer is connected to another server than the keys; it moves")
+            logger.warning("channel layer connected to the wrong Redis server; reconnecting")
             await self._bus.reopen()
             await self.register()
 

@@ -51,7 +51,7 @@ class Outcome:
         try:
             json = error.model_dump_json(by_alias=True, exclude_none=True)
         except ValueError:
-            logger.exception("an error cannot be written as JSON")
+            logger.exception("error cannot be serialized as JSON")
             message = error.message.encode(errors="replace").decode()
             error = ErrorData(code=error.code, message=message)
             json = error.model_dump_json(by_alias=True, exclude_none=True)
@@ -84,7 +84,9 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
         if task is None or task.cancelling():
             raise
         # Nobody cancelled this call: its handler waited for something else that was cancelled.
-        logger.exception("a handler was cancelled by itself", extra={"method": call.method})
+        logger.exception(
+            "handler raised CancelledError without being cancelled", extra={"method": call.method}
+        )
         return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
     except Unavailable as error:
         fields = {"method": call.method, "reason": str(error)}
@@ -95,5 +97,5 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
     try:
         return Outcome.succeeded(result)
     except ValueError:
-        logger.exception("an answer cannot be written as JSON", extra={"method": call.method})
+        logger.exception("result cannot be serialized as JSON", extra={"method": call.method})
         return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON."))

@@ -127,7 +127,9 @@ class EventStream:
             await self._tick()
             events = await self._reader.read()
         except EventsLost as lost:
-            logger.warning("a stream ends: its log has lost events", extra={"session": self.session_id[:8]})
+            logger.warning(
+                "closing stream: its events were trimmed from the log", extra={"session": self.session_id[:8]}
+            )
             self.drop(lost.stream)  # a client that comes back is told so
             return []
         except Unavailable:

@@ -86,5 +86,7 @@ class ListeningWork:
             except Unavailable:
                 await asyncio.sleep(RETRY_SECONDS)  # and it begins anew
             except Exception:
-                logger.exception("work beside a stream failed", extra={"session": self._session.id[:8]})
+                logger.exception(
+                    "work for a listening session crashed", extra={"session": self._session.id[:8]}
+                )
                 return

@@ -209,7 +209,7 @@ class SessionStore:
             await self._redis.zrem(index, *lost)
         for session_id in idle[:excess]:
             await self.end(session_id)
-            logger.info("an idle session ended for a new one", extra={"session": session_id[:8]})
+            logger.info("idle session ended to make room", extra={"session": session_id[:8]})
 
     async def finish_initialize(self, record: SessionRecord) -> None:
         """Add what the client says in `initialize` to a session that began without it, and still lives."""
@@ -246,7 +246,8 @@ class SessionStore:
             record = SessionRecord.from_fields(session_id, dict(zip(fields[::2], fields[1::2], strict=True)))
         except (KeyError, ValueError) as error:
             logger.warning(
-                "session record of another release", extra={"session": session_id[:8], "reason": repr(error)}
+                "session record from an incompatible release",
+                extra={"session": session_id[:8], "reason": repr(error)},
             )
             return None
         if not record.lifetime(time.time()):

@@ -156,7 +156,7 @@ async def publish(
     try:
         await subscribers.notify(event, person)
     except Unavailable:
-        logger.exception("a change could not be brought to all sessions")
+        logger.exception("could not notify all subscribers")
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:

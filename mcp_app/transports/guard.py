@@ -70,7 +70,7 @@ class Guard:
         except Exception as error:
             refusal = errors.from_exception(error)
             if refusal is None:
-                logger.exception("a request failed")
+                logger.exception("request crashed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
                 logger.error("database unavailable", extra={"reason": str(error)})

@@ -57,7 +57,7 @@ class Ledger:
             if '"re-running a call whose process died"' in line:
                 fields = json.loads(line)
                 self.rerun.add((fields["session"], str(fields["call"])))
-            elif '"a lost task runs again"' in line:
+            elif '"re-running a task whose process died"' in line:
                 fields = json.loads(line)
                 self.tasks_rerun += 1
                 if fields["tool"] not in REPEATABLE_TASKS:

@@ -88,4 +88,4 @@ def test_a_change_without_redis_is_logged_and_no_error(
 ) -> None:
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
     notify.tools_changed()
-    assert "a change could not be brought to all sessions" in caplog.text
+    assert "could not notify all subscribers" in caplog.text

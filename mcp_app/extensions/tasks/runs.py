@@ -157,10 +157,14 @@ class TaskRuns:
 
     async def _take_over(self, task: Task, lifespan_state: Any) -> None:
         if task.lost < MAX_LOST and await self._may_repeat("tools/call", task.params):
-            logger.warning("a lost task runs again", extra={"task": task.id[:8], "tool": task.tool})
+            logger.warning(
+                "re-running a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
+            )
             self.start(task, task.run, lifespan_state)
         else:
-            logger.warning("a lost task is given up", extra={"task": task.id[:8], "tool": task.tool})
+            logger.warning(
+                "giving up a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
+            )
             await self._store.fail(task.id, task.run, LOST)
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
@@ -204,7 +208,7 @@ class TaskRuns:
         try:
             await retry(finish, _FINISH_SECONDS)
         except Unavailable:
-            logger.error("the outcome of a task was lost: Redis cannot be reached")
+            logger.error("task outcome lost: Redis unavailable")
 
     def _on_change(self, task_id: str, status: Status) -> None:
         if status in TERMINAL:
@@ -221,4 +225,4 @@ class TaskRuns:
     def _done(self, context: TaskCall, running: asyncio.Task[None]) -> None:
         self._running.pop(context, None)
         if not running.cancelled() and (error := running.exception()) is not None:
-            logger.error("the run of a task failed", exc_info=error)
+            logger.error("task run crashed", exc_info=error)

@@ -134,7 +134,7 @@ async def test_a_handler_that_fails_keeps_nobody_from_hearing(
     heard = _heard_by(bus)
     await bus.publish([], {"type": "test", "n": 1})
     assert heard == [1]
-    assert "could not be handled" in caplog.text
+    assert "messages crashed" in caplog.text
 
 
 @pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
@@ -150,7 +150,7 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
     await bus.publish_and_confirm(["another"], {"type": "test", "n": 2})
     await bus.send("another", {"type": "test", "n": 3})
     assert heard == [1, 2]
-    assert caplog.text.count("was lost") == 3
+    assert caplog.text.count("processes lost") == 3
 
 
 async def test_a_bus_that_hears_nothing_any_more_is_opened_anew_at_the_same_address(
@@ -163,7 +163,7 @@ async def test_a_bus_that_hears_nothing_any_more_is_opened_anew_at_the_same_addr
 
     async def is_opened_anew() -> bool:
         await here.check()
-        return "opened anew" in caplog.text
+        return "channel layer silent" in caplog.text
 
     await eventually(is_opened_anew)
     layer.loses = None
@@ -191,7 +191,7 @@ async def test_a_bus_that_hears_itself_keeps_its_connections(
         return time.monotonic() - began > 0.2
 
     await eventually(has_been_checked_for_longer_than_a_lease)
-    assert "opened anew" not in caplog.text
+    assert "channel layer silent" not in caplog.text
 
 
 async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
@@ -206,4 +206,4 @@ async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
         await there.send(here.address, {"type": "test", "n": 1})
     await there.send(here.address, {"type": "test", "n": 2})
     await eventually(lambda: heard == [2])
-    assert "could not be read" in caplog.text
+    assert "unreadable message" in caplog.text

@@ -122,4 +122,4 @@ async def test_a_message_is_handled_here_although_redis_is_away(
     monkeypatch.setattr(directory, "addresses", fail)
     await directory.publish({"type": "test"}, place)
     assert len(heard) == 1
-    assert "a message between processes was lost" in caplog.text
+    assert "message to other processes lost" in caplog.text

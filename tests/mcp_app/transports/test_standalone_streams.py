@@ -453,7 +453,7 @@ async def test_work_that_fails_harms_no_stream(
     stream = await _listen(one, session)
     await _say(one, session, 1)
     assert await _numbers(stream, 1) == [1]
-    await eventually(lambda: "work beside a stream failed" in caplog.text)
+    await eventually(lambda: "work for a listening session crashed" in caplog.text)
 
 
 async def test_work_begins_anew_after_an_outage(
