@@ -8,7 +8,7 @@ import pytest
 
 from mcp_app.conf import conf
 from tests.docs.conftest import Busy
-from tests.docs.markdown import code, rows
+from tests.docs.markdown import DOCS, code, rows
 
 _PLACES = re.compile(r"SESSION|STREAM|REQUEST|PROCESS|TASK|GRANT|OWNER|PERSON|USER|TOKEN|NAME")
 
@@ -44,6 +44,21 @@ async def test_every_key_is_documented_with_its_type_and_expiry(busy: Busy) -> N
         assert 0 <= remaining <= allowed + 1, (key, remaining)
         assert remaining >= allowed / 2 or allowed < 10, (key, remaining)
     assert {row["Key"] for _, row in documented} - seen == set(), "documented, and not met"
+
+
+def test_every_name_in_the_code_is_documented() -> None:
+    """Of each key the shape, with `{}` for what decides the slot and `X` for what else varies."""
+    documented = {
+        re.sub(r"[A-Z]+", "X", re.sub(r"{\w+}", "{}", code(row["Key"])[0]))
+        for row in rows("redis.md", "Key", "Type")
+    }
+    written = set()
+    for path in (DOCS.parent / "mcp_app").rglob("*.py"):
+        for name in re.findall(r'"((?:mcp|session):[^"*\s]+)"', path.read_text()):
+            slot = re.sub(r"{{{.*?}}}|{readiness}", "{}", name)
+            written.add(re.sub(r"{\w+}", "X", slot))
+    written.remove("mcp:admin")  # a scope
+    assert written == {name for name in documented if not name.startswith("oauth:")}
 
 
 @pytest.mark.parametrize("own_redis", ["alone"], indirect=True)
