@@ -1,1 +1,1 @@
-"""What the processes share besides sessions: connections to Redis, messages, leases. No MCP."""
+"""What processes share besides sessions: connections to Redis, messages, leases. It knows nothing of MCP."""

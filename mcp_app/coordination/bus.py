@@ -1,7 +1,7 @@
 """The bus: how processes reach each other over the channel layer.
 
-Each process has an address, which it keeps for life. The layer may drop a message; what must not be lost is
-in Redis, and a message here only says that it is time to look. Whom to tell is in the directory.
+Each process keeps one address for its lifetime. The layer may drop messages; whatever must not be lost is in
+Redis, and a message here is only a hint to look there. The directory knows which addresses to send to.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ECHO = "bus.echo"
 RETRY_SECONDS = 1.0
 
 _CONFIRM_SECONDS = 0.5
-"""How long a change waits for the processes that it concerns to have heard of it."""
+"""How long a change waits for acknowledgements from the processes that it concerns."""
 
 Message = dict[str, Any]
 Handler = Callable[[Message], None]
@@ -45,7 +45,7 @@ class Bus:
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self._echo_sent_at: float | None = None
-        """When it first sent itself a message that has not arrived yet."""
+        """When the first echo was sent that has not come back yet."""
         self._received = asyncio.Event()
         """Set whenever a message arrives."""
         self.address = ""
@@ -67,7 +67,7 @@ class Bus:
             self._receiver = asyncio.create_task(self._receive(), name="bus")
 
     async def stop(self) -> None:
-        """Hear nothing any more."""
+        """Stop receiving messages."""
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.cancel()
@@ -76,8 +76,8 @@ class Bus:
     async def check(self) -> None:
         """Reconnect if messages stop arriving; called with every heartbeat.
 
-        A connection may fall silent without an end, and nobody would notice. So the bus writes to itself, and
-        opens its connections anew when that has not arrived for as long as a lease.
+        A connection may go silent without being closed. So the bus sends itself an echo, and reconnects if
+        none has arrived for the duration of a lease.
 
         Raises:
             Unavailable: The channel layer cannot be reached.
@@ -90,7 +90,7 @@ class Bus:
         self._echo_sent_at = self._echo_sent_at or now
 
     async def reopen(self) -> None:
-        """Listen on new connections, at the same address.
+        """Reconnect, keeping the same address.
 
         Raises:
             Unavailable: The channel layer cannot be reached; the next `check` tries again.
@@ -98,13 +98,13 @@ class Bus:
         await self.stop()
         await _in_time(self._layer.flush())
         self._echo_sent_at = None
-        await self.start()  # to receive at an address subscribes to it
+        await self.start()  # receiving at an address subscribes to it
 
     async def probe(self) -> None:
         """Send a message to this process through the channel layer, and wait until something has arrived.
 
         Raises:
-            Unavailable: The channel layer cannot be reached, forbids to publish, or brought nothing in time.
+            Unavailable: The channel layer cannot be reached, rejects the message, or is too slow.
         """
         self._received.clear()
         await self._echo()
@@ -114,25 +114,25 @@ class Bus:
         await _in_time(self._layer.send(self.address, {"type": ECHO}))
 
     async def send(self, address: str, message: Message) -> None:
-        """Send to one process. A message for this very process is handled at once."""
+        """Send to one process. A message to this process itself is handled immediately."""
         if address == self.address:
             self._handle(message)
         else:
             await self._attempt(self._layer.send(address, message))
 
     async def publish(self, addresses: Iterable[str], message: Message) -> None:
-        """Handle a message here, before anything else, and send it to these processes."""
+        """Handle a message in this process first, then send it to these processes."""
         self._handle(message)
         await self.send_all(addresses, message)
 
     async def send_all(self, addresses: Iterable[str], message: Message) -> None:
-        """Send to these processes, of which this one has handled the message already."""
+        """Send to these processes, except this one, which has already handled the message."""
         await self._send_all(set(addresses) - {self.address}, message)
 
     async def publish_and_confirm(self, addresses: Iterable[str], message: Message) -> None:
         """Handle a message here, send it to these processes, and wait until they have handled it.
 
-        One that has died meanwhile, or does not hear, is not waited for longer than `_CONFIRM_SECONDS`.
+        Waits at most `_CONFIRM_SECONDS`, as a process may have died or lost its connection.
         """
         self._handle(message)
         missing = set(addresses) - {self.address}
@@ -154,7 +154,7 @@ class Bus:
 
     async def _receive(self) -> None:
         while True:
-            raise_if_cancelled()  # a confirmation was being sent
+            raise_if_cancelled()  # it may have arrived while sending a confirmation
             try:
                 with reaching_redis():
                     message = await self._layer.receive(self.address)
@@ -188,7 +188,7 @@ class Bus:
 
     @staticmethod
     async def _attempt(sending: Any) -> None:
-        """A wake-up that cannot be sent is no error: whoever waits looks into Redis before long."""
+        """Failing to send is logged, not raised: receivers poll Redis anyway."""
         try:
             await _in_time(sending)
         except Unavailable as error:
@@ -196,7 +196,7 @@ class Bus:
 
 
 async def _in_time(request: Awaitable[Any]) -> Any:
-    """What the layer answers. Each request has the bound, not all together: there may be thousands."""
+    """Await a request to the layer. The time-out applies to each request: there may be thousands."""
     with reaching_redis():
         async with asyncio.timeout(conf.redis_timeout_seconds):
             return await request

@@ -1,4 +1,4 @@
-"""What a process remembers for a few seconds, so that the common request asks nobody."""
+"""A read-through cache that lets common requests run without Redis or the database."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from mcp_app.conf import conf
 T = TypeVar("T")
 
 REFRESHED_FROM, REFRESHED_TO = 0.7, 0.95
-"""A value that is used in the last part of its life is read anew: from a random point between these two, so
-that values which were read together do not all expire together."""
+"""The fraction of its lifetime after which a value in use is refreshed, chosen at random between these two so
+that values read together do not expire together."""
 
 _REFRESHES = 8
-"""How many values are read ahead of their age at the same time."""
+"""How many values are refreshed ahead of expiry at the same time."""
 
 _KEPT_FOR = 12.0
-"""How many times `MCP_CACHE_SECONDS` something unused is kept before it is thrown away."""
+"""How long an unused value is kept, as a multiple of `MCP_CACHE_SECONDS`."""
 
 
 Reader = Callable[[], Coroutine[Any, Any, T | None]]
@@ -34,11 +34,11 @@ class _Kept(Generic[T]):
     value: T
     read_at: float
     refresh_from: float
-    """The part of its life after which a use reads it anew; 1.0 once that has been tried."""
+    """The fraction of its lifetime after which it is refreshed; 1.0 once that has been tried."""
 
 
 class ReadThroughCache(Generic[T]):
-    """Values by key, bounded in number and in age. A change makes it forget, a read under way included."""
+    """Values by key, bounded in number and age. `forget` also discards a read in progress."""
 
     def __init__(self) -> None:
         self._values: OrderedDict[str, _Kept[T]] = OrderedDict()
@@ -49,7 +49,7 @@ class ReadThroughCache(Generic[T]):
         return len(self._values)
 
     def get(self, key: str, reader: Reader[T]) -> T | None:
-        """The value, if it is fresh enough to be trusted; late in its life it is read anew meanwhile."""
+        """The value if it is fresh; near the end of its lifetime it is also refreshed in the background."""
         kept = self._values.get(key)
         if kept is None:
             return None
@@ -61,14 +61,14 @@ class ReadThroughCache(Generic[T]):
         return kept.value
 
     async def read(self, key: str, reader: Reader[T]) -> T | None:
-        """Read the value anew. However many ask for it meanwhile, it is read once."""
+        """Read the value again. Concurrent callers share one read."""
         reading = self._reads.get(key)
         if reading is None:
             reading = self._start(key, asyncio.create_task(reader()))
         return await asyncio.shield(reading)
 
     def put(self, key: str, value: T, read_at: float) -> None:
-        """Keep a value that was read, or began to be read, at a time (`time.monotonic`)."""
+        """Store a value whose read started at `read_at` (`time.monotonic`)."""
         horizon = time.monotonic() - conf.cache_seconds * _KEPT_FOR
         refresh_from = random.uniform(REFRESHED_FROM, REFRESHED_TO)  # noqa: S311 - no secret
         self._values[key] = _Kept(value, read_at, refresh_from)
@@ -80,7 +80,7 @@ class ReadThroughCache(Generic[T]):
             self._values.popitem(last=False)
 
     def forget(self, key: str) -> None:
-        """Trust neither the kept value nor one that is being read right now."""
+        """Discard the stored value and any read in progress."""
         self._values.pop(key, None)
         self._reads.pop(key, None)
 
@@ -88,7 +88,7 @@ class ReadThroughCache(Generic[T]):
         if key in self._reads or len(self._refreshes) >= _REFRESHES:
             return
         kept.refresh_from = 1.0
-        # It belongs to no request and no user: a context of its own.
+        # A new context: the refresh belongs to no request and no user.
         refreshing = self._start(key, asyncio.create_task(reader(), context=contextvars.Context()))
         self._refreshes.add(refreshing)
         refreshing.add_done_callback(self._refreshes.discard)
@@ -105,7 +105,7 @@ class ReadThroughCache(Generic[T]):
             return  # forgotten while it was read
         del self._reads[key]
         if failed:
-            return  # what is kept is trusted until it is too old
+            return  # the stored value stays valid until it expires
         value = done.result()
         if value is None:
             self._values.pop(key, None)

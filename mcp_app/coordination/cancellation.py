@@ -1,7 +1,7 @@
-"""Cancellation that is not lost on the way.
+"""A workaround for lost cancellations.
 
-Before Python 3.12 `asyncio.wait_for` swallows a cancellation that arrives as what it waits for is done,
-and redis-py waits with it for every command. A task that has written to Redis therefore asks afterwards.
+Before Python 3.12 `asyncio.wait_for` swallows a cancellation that arrives just as its awaitable completes,
+and redis-py uses it for every command. So a task that has written to Redis checks afterwards.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import asyncio
 
 
 def raise_if_cancelled() -> None:
-    """Raise the cancellation that the current task was sent and has not seen.
+    """Raise a cancellation that was requested for the current task but swallowed.
 
     Raises:
-        asyncio.CancelledError: There is one.
+        asyncio.CancelledError: The task was cancelled.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():

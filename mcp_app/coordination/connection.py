@@ -22,14 +22,14 @@ from mcp_app.exceptions import Store, Unavailable
 T = TypeVar("T")
 
 _RETRY_SECONDS = 0.5
-"""How soon something is tried again."""
+"""The delay between attempts."""
 
 _PORTION = 500
-"""How many commands are sent at once: Redis serves others between two portions."""
+"""Commands per pipeline: Redis serves other clients in between."""
 
-# Every command that requests send, on keys of its own that exist within the script alone. Rights are checked
-# in scripts, too (Redis ACL). What ends early leaves keys behind that expire. KEYS: string, hash, stream,
-# sorted set. ARGV: seconds.
+# Every command that requests use, on keys that exist only within the script. Redis ACLs apply to scripts,
+# too. If the script fails half-way, the keys it leaves expire. KEYS: string, hash, stream, sorted set. ARGV:
+# seconds.
 _TRY = """
 local text, hash, log, set = unpack(KEYS)
 local function keep(key) redis.call('EXPIRE', key, ARGV[1]) end
@@ -74,7 +74,7 @@ _TRY_SECONDS = 60
 
 @contextmanager
 def reaching_redis() -> Iterator[None]:
-    """Around whatever needs Redis to answer: what keeps it from that is raised as `Unavailable`.
+    """Convert errors of Redis and the network to `Unavailable`.
 
     Raises:
         Unavailable: Redis cannot be reached, takes too long, or refuses a command.
@@ -106,7 +106,7 @@ class Client(Redis):
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except Unavailable as error:
             if isinstance(error.__cause__, NoScriptError):
-                raise error.__cause__ from None  # on which redis-py loads the script
+                raise error.__cause__ from None  # redis-py then loads the script
             raise
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -117,10 +117,10 @@ class Client(Redis):
 
 
 async def try_commands(redis: Redis) -> None:
-    """Do once what requests do in Redis.
+    """Try every command that requests use.
 
     Raises:
-        Unavailable: It cannot be reached, takes no writes, or its user may not use a command or a key.
+        Unavailable: Redis cannot be reached, is read-only, or denies a command or a key (ACL).
     """
     await redis.pubsub_numsub(keys.PROCESSES)
     script = await redis.script_load(_TRY)
@@ -129,14 +129,14 @@ async def try_commands(redis: Redis) -> None:
 
 
 async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Do something that may be done twice, and try again while Redis does not answer.
+    """Repeat an idempotent operation while Redis is unavailable.
 
     Args:
-        attempt: What to do.
-        seconds: For how long it is tried.
+        attempt: The operation.
+        seconds: How long to keep trying.
 
     Raises:
-        Unavailable: Redis did not answer for so long.
+        Unavailable: Redis was unavailable all that time.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -151,15 +151,15 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
 async def in_portions(
     redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]]
 ) -> list[tuple[T, Any]]:
-    """Do something for many keys in few round trips, and not in one transaction: they may be in many slots.
+    """Run one command for each item in few round trips, without a transaction: keys may be in many slots.
 
     Args:
-        redis: Where.
-        items: What it is done for.
-        add: Puts the one command for an item into a pipeline.
+        redis: The client.
+        items: What to run it for.
+        add: Adds the command for one item to a pipeline.
 
     Returns:
-        Each item with its answer. That one is an exception stops no other.
+        Each item with its reply, which is an exception if its command failed.
 
     Raises:
         Unavailable: Redis cannot be reached.
@@ -175,15 +175,15 @@ async def in_portions(
 
 
 def connect(url: str) -> Redis:
-    """A Redis client whose every wait has a bound, and whose failures are `Unavailable`."""
+    """A Redis client that has time-outs for everything and raises `Unavailable`."""
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=conf.redis_connections,
         timeout=conf.redis_timeout_seconds,
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
-        # A lost connection is opened again; a time-out is not waited for once more. So is a connection to a
-        # server that has become a replica: it refused the write, and the address may lead to the primary now.
+        # Lost connections are reopened, but time-outs are not retried. A server that has become a replica
+        # refuses the write; after reconnecting, the address may lead to the new primary.
         retry=Retry(
             ExponentialBackoff(cap=0.5, base=0.05),
             retries=2,

@@ -1,7 +1,7 @@
-"""The directory: which processes hold something, so that what happens to it is told to exactly those.
+"""The directory: which processes use an object, so that messages about it go only to them.
 
-For each thing there is a sorted set in Redis, a place: the addresses of processes, and until when each is
-there. Whoever holds the thing for long renews this with every heartbeat; a process that dies undoes nothing.
+Each object has a sorted set in Redis, its place: the addresses of processes, scored by when each entry
+expires. Long-lived entries are renewed with every heartbeat; those of a process that died expire.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ local function addresses(...)
   return found
 end
 """
-"""`enter` and `addresses`, for scripts that read or change what the directory is about."""
+"""`enter` and `addresses`, for scripts that read or change the objects themselves."""
 
 # KEYS: directory. ARGV: address, seconds.
 _ENTER = DIRECTORY + "enter(KEYS[1], ARGV[1], ARGV[2])"
@@ -54,17 +54,17 @@ _ADDRESSES = DIRECTORY + "return addresses(unpack(KEYS))"
 
 
 def copy_seconds() -> float:
-    """How long a process is in the directory for a copy that it has just read.
+    """How long a directory entry lasts for a copy that was just read.
 
-    A second longer than it may use the copy to begin a call, and the call is not in Redis.
+    One second longer than a call that was started from the copy may run without being registered in Redis.
     """
     return conf.cache_seconds + conf.stream_after_seconds + 1.0
 
 
 class Directory:
-    """The places of this process, and how to find those of others. `beat` belongs into the heartbeat.
+    """Registers this process and looks up others. `beat` is part of the heartbeat.
 
-    Keys are chosen by those who hold something: each lies in the slot of the thing that it is about.
+    Callers choose the keys: each is in the slot of the object that it is about.
     """
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
@@ -76,7 +76,7 @@ class Directory:
         self._addresses = redis.register_script(_ADDRESSES)
 
     async def enter(self, key: str, seconds: float) -> None:
-        """Be found for some time.
+        """Register this process for some seconds.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -85,16 +85,16 @@ class Directory:
         raise_if_cancelled()
 
     async def hold(self, key: str) -> None:
-        """Be found from now on. As many `drop`s are needed as there were `hold`s.
+        """Register this process until `drop`, which must be called as often as `hold`.
 
         Raises:
-            Unavailable: Redis cannot be reached, and this process may not be found.
+            Unavailable: Redis cannot be reached, and the process may not be registered.
         """
         await self.ensure(key)
         self.keep(key)
 
     async def ensure(self, key: str) -> None:
-        """Be found for longer than until the next beat.
+        """Register this process until at least the next beat.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -105,17 +105,17 @@ class Directory:
             self._entered[key] = began
 
     def keep(self, key: str) -> None:
-        """Be found from the next beat on. As many `drop`s are needed as there were `hold`s and `keep`s."""
+        """Register from the next beat on. Each `hold` and `keep` needs one `drop`."""
         self._held[key] += 1
 
     def drop(self, key: str) -> None:
-        """Be found no longer than the time of a lease."""
+        """Stop renewing; the entry expires within the time of a lease."""
         self._held[key] -= 1
         if self._held[key] <= 0:
             del self._held[key]
 
     async def beat(self) -> None:
-        """Renew every place that is held.
+        """Renew all entries.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -128,7 +128,7 @@ class Directory:
         await self._enter(keys=[key], args=[self.bus.address, conf.lease_seconds], client=pipe)
 
     async def addresses(self, *keys: str) -> list[str]:
-        """The processes that are at one of these places, which are of one slot.
+        """The processes registered at any of these places, which must be in one slot.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -136,10 +136,10 @@ class Directory:
         return cast("list[str]", await self._addresses(keys=keys))
 
     async def publish_to_all(self, message: Message, places: Iterable[str]) -> None:
-        """Give a message to this process at once, and to all that are at one of these places, of many slots.
+        """Handle a message here, then send it to all processes at these places, which may be in many slots.
 
         Raises:
-            Unavailable: Redis cannot be reached, and nobody else was told.
+            Unavailable: Redis cannot be reached, and no other process got the message.
         """
         await self.bus.publish([], message)
         found = await in_portions(self._redis, places, self._add_lookup)
@@ -152,9 +152,9 @@ class Directory:
         await self._addresses(keys=[key], client=pipe)
 
     async def publish(self, message: Message, *keys: str) -> None:
-        """Give a message to this process at once, and to all that are at one of these places of one slot.
+        """Handle a message here, then send it to all processes at these places, which must be in one slot.
 
-        Like every message between processes it may be lost: whoever waits looks into Redis before long.
+        Like every message between processes it may be lost, so receivers also poll Redis.
         """
         await self.bus.publish([], message)
         try:

@@ -1,4 +1,4 @@
-"""The heartbeat: the one loop by which a process tells the others that it lives."""
+"""The heartbeat: the loop that keeps everything a process has in Redis alive."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ logger = logging.getLogger(__name__)
 Part = Callable[[], Awaitable[None]]
 
 _RETRY_SECONDS = 0.5
-"""How soon the next beat follows one that did not reach Redis."""
+"""The delay before the next beat after one that failed."""
 
 
 class Heartbeat:
-    """Calls its parts three times in each lease, side by side: one that fails or hangs stops no other."""
+    """Runs its parts concurrently, three times per lease. A failing or hanging part affects no other."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Part] = {}
         self._failing: set[str] = set()
-        """The parts that failed in the last beat: an outage is logged when it begins and when it is over."""
+        """The parts that failed in the last beat: only the start and the end of an outage are logged."""
 
     def add(self, name: str, part: Part) -> None:
-        """Do something with every beat.
+        """Add a part.
 
         Args:
             name: For the log.
-            part: What to do. It may raise, and is cancelled when it takes too long.
+            part: Called with every beat. It may raise, and is cancelled if it takes too long.
         """
         self._parts[name] = part
 
@@ -44,7 +44,7 @@ class Heartbeat:
             await self.beat()
 
     async def beat(self) -> None:
-        """Do every part once."""
+        """Run every part once."""
         await asyncio.gather(*(self._do(name, part) for name, part in self._parts.items()))
 
     async def _do(self, name: str, part: Part) -> None:

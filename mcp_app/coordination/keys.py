@@ -1,4 +1,4 @@
-"""The names in Redis of what processes tell each other. The braces decide the slot in a cluster."""
+"""Redis keys shared by processes. The braces are hash tags, which decide the slot in a cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ READINESS = (
     "mcp:events:{readiness}",
     "mcp:appended:{readiness}",
 )
-"""What `/readyz` tries its commands on: a string, a hash, a stream and a sorted set, named like those of a
-session. No session's id: those are hexadecimal."""
+"""The keys that `/readyz` tests commands on (string, hash, stream, sorted set), named like those of a
+session. They cannot clash: session ids are hexadecimal."""
 
 
 def open_streams(process: str) -> str:
@@ -21,5 +21,5 @@ def open_streams(process: str) -> str:
 
 
 def held(name: str) -> str:
-    """String: who holds a lease that was taken by name (`Leases.try_hold`)."""
+    """String: the holder of a named lease (`Leases.try_hold`)."""
     return f"mcp:held:{{{name}}}"

@@ -1,4 +1,4 @@
-"""Coordination for code that may run where no MCP is served: views, signal handlers, commands."""
+"""Coordination for code outside of the MCP server: views, signal handlers, management commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def connected() -> AsyncIterator[tuple[Redis, Directory]]:
-    """Redis, and the directory of the processes that serve, for one piece of work."""
+    """A temporary connection: Redis, and the directory of the serving processes."""
     redis = connect(settings.REDIS_URL)
     try:
         yield redis, Directory(redis, Bus(get_channel_layer()))
@@ -29,11 +29,11 @@ async def connected() -> AsyncIterator[tuple[Redis, Directory]]:
 
 
 async def attempt(work: Callable[[], Awaitable[object]], failure: str) -> None:
-    """Do something that is worth a warning when Redis cannot be reached, and no more.
+    """Run something, and only log a warning if Redis cannot be reached.
 
     Args:
-        work: What to do.
-        failure: What the log says then.
+        work: What to run.
+        failure: The log message.
     """
     try:
         with reaching_redis():

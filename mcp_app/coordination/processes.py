@@ -1,4 +1,4 @@
-"""Which processes serve, and how many streams each has open, as they tell with every heartbeat."""
+"""The serving processes and their numbers of open streams, updated with every heartbeat."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 
 
 class ProcessRegistry:
-    """The processes that are believed alive, in Redis. `beat` belongs into the process's heartbeat."""
+    """The list of live processes, in Redis. `beat` is part of the heartbeat."""
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
         self._bus = bus
 
     async def addresses(self) -> list[str]:
-        """Where the processes are reached that are believed alive, this one included."""
+        """The addresses of all live processes, including this one."""
         return cast("list[str]", await self._redis.zrangebyscore(keys.PROCESSES, time.time(), "+inf"))
 
     async def register(self) -> None:
-        """Put this process on the list, or keep it there."""
+        """Add this process to the list, or renew its entry."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(keys.PROCESSES, {self._bus.address: now + conf.lease_seconds})
@@ -38,14 +38,14 @@ class ProcessRegistry:
             await pipe.execute()
 
     async def leave(self) -> None:
-        """Take this process off the list: nobody waits for it any more."""
+        """Remove this process from the list."""
         try:
             await self._redis.zrem(keys.PROCESSES, self._bus.address)
         except Unavailable:
-            return  # its lease expires
+            return  # the entry expires
 
     async def beat(self) -> None:
-        """Stay on the list, and within hearing.
+        """Renew the entry, and check the bus.
 
         Raises:
             Unavailable: Redis or the channel layer cannot be reached.
@@ -55,10 +55,10 @@ class ProcessRegistry:
         await self._follow()
 
     async def _follow(self) -> None:
-        """Move the bus to the server that has the keys, if it is subscribed at another one.
+        """Reconnect the bus if it is subscribed at another Redis server than the one with the keys.
 
-        After a failover the layer's connections may have stayed at the old primary. There they hear what the
-        new one publishes, but what they publish reaches nobody.
+        After a failover the layer's connections may still be at the old primary. They then receive what the
+        new one publishes, but nobody receives what they publish.
         """
         [(_, subscribers)] = await self._redis.pubsub_numsub(self._bus.address)
         if not subscribers:
@@ -68,12 +68,12 @@ class ProcessRegistry:
 
 
 class OpenStreams:
-    """How many streams this process has open, for operators. `beat` belongs into the process's heartbeat.
+    """Publishes how many streams this process has open, for operators. `beat` is part of the heartbeat.
 
     Args:
         redis: A client that decodes responses.
-        bus: Of this process.
-        count: How many there are now, by session.
+        bus: The bus of this process.
+        count: Returns the current numbers, by session.
     """
 
     def __init__(self, redis: Redis, bus: Bus, count: Callable[[], Mapping[str, int]]) -> None:
@@ -83,7 +83,7 @@ class OpenStreams:
         self._written: Mapping[str, int] = {}
 
     async def beat(self) -> None:
-        """Put on record what is open now.
+        """Write the current numbers.
 
         Raises:
             Unavailable: Redis cannot be reached.
