@@ -1,5 +1,5 @@
 """Sessions that no process owns: the record, the event log and the streams that read it.
 
-What a session is lies in Redis alone; a process holds copies, running calls and open streams, each of
-which another process can take over. This package knows no HTTP, and nothing of what the server demonstrates.
+A session exists only in Redis; a process has copies, running calls and open streams, all of which another
+process can take over. This package knows nothing of HTTP or of the demonstration server.
 """

@@ -1,4 +1,4 @@
-"""Values that tools keep for a session. They are there in every process, and end with the session."""
+"""Values that tools store for a session: visible in every process, deleted with the session."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mcp_app.protocol.session_features import TooMuchData
 from mcp_app.sessions import keys
 
 _SIZE = ""
-"""The field that holds how large the others are."""
+"""The field with the total size of the others."""
 
 _EACH = 256
-"""Bytes that a value counts for besides its own: its name, and what Redis needs for a field."""
+"""Overhead in bytes counted for each value: its name, and what Redis needs for a field."""
 
 _SET = """
 local old = redis.call('HGET', KEYS[1], ARGV[1])
@@ -37,8 +37,8 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], size)
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 return old and 0 or 1
 """
-"""KEYS: the session's data. ARGV: name, value, the field of the size, what a value counts for besides its
-own bytes, the most bytes, seconds to live, how many values there may be (-1: any number) with this prefix.
+"""KEYS: the session's data. ARGV: name, value, the size field, overhead per value, maximum bytes, seconds to
+live, maximum number of values (-1: unlimited) with the prefix that follows.
 
 Returns 1 for a new value, 0 for one that was replaced, -1 for too many bytes, -2 for too many values.
 """
@@ -50,14 +50,14 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HINCRBY', KEYS[1], ARGV[2], -(#old + tonumber(ARGV[3])))
 return 1
 """
-"""KEYS: the session's data. ARGV: name, the field of the size, what a value counts for besides its bytes."""
+"""KEYS: the session's data. ARGV: name, the size field, overhead per value."""
 
 
 class SessionData:
-    """The values of one session, by name. They live while the session is used, and a while longer.
+    """The values of one session, by name. They expire with the session.
 
     Args:
-        redis: Where they are.
+        redis: A client that decodes responses.
         session_id: The session.
     """
 
@@ -66,7 +66,7 @@ class SessionData:
         self._key = keys.data(session_id)
 
     async def names(self, prefix: str = "") -> list[str]:
-        """The names that begin so, in no order."""
+        """The names with this prefix, unordered."""
         names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
         return [name for name in names if name != _SIZE and name.startswith(prefix)]
 
@@ -75,20 +75,20 @@ class SessionData:
         return None if text is None else base64.b64decode(text)
 
     async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
-        """Keep a value. Returns whether it is a new one.
+        """Store a value. Returns whether the name is new.
 
         Args:
             name: Its name, which is not empty.
             value: The value.
-            most: How many values there may be.
-            prefix: How the names of those begin that are counted.
+            most: The maximum number of values with this prefix.
+            prefix: Which names count towards `most`.
 
         Raises:
-            TooMuchData: There are as many already, or all together are more than `MCP_SESSION_DATA_BYTES`.
+            TooMuchData: There are `most` already, or the total would exceed `MCP_SESSION_DATA_BYTES`.
         """
         if name == _SIZE:
             raise ValueError("a value needs a name")
-        content = base64.b64encode(value).decode()  # the client decodes what it reads as text
+        content = base64.b64encode(value).decode()  # the Redis client decodes responses as text
         bounds = (conf.session_data_bytes, conf.session_idle_seconds, -1 if most is None else most)
         args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
         outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
@@ -99,7 +99,7 @@ class SessionData:
         return bool(outcome)
 
     async def delete(self, name: str) -> bool:
-        """Forget a value. Returns whether there was one."""
+        """Delete a value. Returns whether it existed."""
         if name == _SIZE:
             return False
         return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))

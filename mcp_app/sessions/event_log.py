@@ -1,6 +1,6 @@
-"""The event log: every message that went onto an event stream of a session, in order.
+"""The event log: every message sent on an event stream of a session, in order.
 
-One Redis Stream a session, capped in length, holds the events of all of the session's event streams.
+Each session has one Redis Stream, capped in length, with the events of all its event streams.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mcp_app.sessions.events import PENDING, START, Event
 APPENDED = "stream.appended"
 
 _PAGE = 50
-"""How many entries of a log are read at a time."""
+"""Entries per read of a log."""
 
 ONCE_SECONDS = 60
-"""How long Redis knows an appending again: longer than it is tried."""
+"""How long the token of an append is remembered: longer than appends are retried."""
 
 Entry = tuple[str, dict[str, str]]
-"""An entry of a log: its position, and its fields."""
+"""An entry of a log: its position and its fields."""
 
 PUT = """
 local function pend(log, cap, bytes, data)
@@ -80,17 +80,17 @@ local function put(log, tails, cap, bytes, seconds, stream, data, final)
   redis.call('EXPIRE', log, seconds)
 end
 """
-"""`put`, for scripts that append to an event log, or to what is pending; and `cancel`, for those that end a
-stream without an answer.
+"""`put`, for scripts that append to an event log or to the pending messages, and `cancel`, for scripts that
+end a stream without a response.
 
-Each entry of a log names the one before it on its own stream, and the one before it in the log, so that
-whoever reads on knows whether one is missing. Nothing is added to a stream after its final event, or after it
-was cancelled. A log that has grown past its bytes keeps the newest half of them. Once there are many tails,
-those of streams that have ended are forgotten, and those of which nothing is left."""
+Each entry has the positions of the previous entry of its stream and of the previous entry in the log, so that
+readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. A log that
+exceeds its maximum bytes is trimmed to the newest half. Once there are many tails, those of streams that have
+ended or have no events left in the log are deleted."""
 
-# Moves the next of what is pending onto the stream of the listener, if that listener is the one to get it.
-# KEYS: listener, pending, events, tails. ARGV: stream, claim, seconds of the claim, "1" to take over,
-# length, bytes and seconds of the log, how many to move.
+# Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: listener,
+# pending, events, tails. ARGV: stream, claim, seconds of the claim, "1" to take over, length, bytes and
+# seconds of the log, how many to move.
 _TAKE = (
     PUT
     + """
@@ -108,10 +108,10 @@ return 1
 """
 )
 
-# Appends a message, once: a connection may break after Redis has appended it and before it has said so,
-# and then the same is tried again. What is pending is on no stream yet.
-# Returns whom to wake. KEYS: log, recent appendings, tails, processes. ARGV: stream, message, this appending,
-# length, bytes and seconds of the log, seconds for which an appending is remembered.
+# Appends a message, idempotently: the connection may break after Redis has appended it and before the reply
+# arrives, and then the client retries. Returns the processes to wake. KEYS: log, recent tokens, tails,
+# processes. ARGV: stream, message, token of this append, length, bytes and seconds of the log, seconds to
+# keep the token.
 _APPEND = (
     DIRECTORY
     + PUT
@@ -125,7 +125,7 @@ return addresses(KEYS[4])
 """
 )
 
-# Gives the claim up. KEYS: listener. ARGV: claim.
+# Releases the claim. KEYS: listener. ARGV: claim.
 _RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -133,15 +133,15 @@ return 0
 
 
 def limits() -> tuple[int, int, int]:
-    """What `put` is told of a log: its length, its bytes, and the seconds that it is kept."""
+    """The limits of a log, as `put` takes them: length, bytes, seconds to live."""
     return conf.event_log_length, conf.event_log_bytes, conf.session_idle_seconds
 
 
 class EventsLost(Exception):
-    """Messages of a stream have fallen out of the log before they were read.
+    """Messages of a stream were trimmed from the log before they were read.
 
     Args:
-        stream: Which stream it is.
+        stream: The stream.
     """
 
     def __init__(self, stream: str) -> None:
@@ -150,13 +150,13 @@ class EventsLost(Exception):
 
 
 class Reader:
-    """Reads some of the streams of one log, from a position onwards.
+    """Reads some streams of one session's log, from given positions on.
 
     Args:
-        log: Where it reads.
-        session_id: The session whose log it is.
-        after: The last event that is known of each stream, by its name.
-        scan_from: Up to where the log holds nothing of interest, where that is further than all of these.
+        log: All event logs.
+        session_id: The session.
+        after: The position of the last known event of each stream, by name.
+        scan_from: A position to start scanning from, if the streams have no unread events before it.
     """
 
     def __init__(
@@ -168,16 +168,14 @@ class Reader:
         self._scan_from = min(after.values(), key=_order, default=START) if scan_from == START else scan_from
 
     async def skip(self) -> None:
-        """Begin at the end of the log, as one may where nothing of the streams is in it yet."""
+        """Start at the end of the log. Only for streams that have no events yet."""
         self._scan_from = await self._log.end(self._session_id)
 
     async def read(self) -> list[Event]:
-        """The next events, in order; none when there are no more at the moment.
-
-        Never all of a long log at once: messages can be large, and who reads them may be slow.
+        """The next page of events, in order; empty if there are no more at the moment.
 
         Raises:
-            EventsLost: Some of a stream are not there any more. It is not read any further; others can be.
+            EventsLost: Events of a stream were trimmed. That stream is no longer read; the others can be.
         """
         while True:
             entries = await self._log.entries(self._session_id, self._scan_from)
@@ -188,7 +186,7 @@ class Reader:
                 return events
 
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
-        """The events among the entries of a page."""
+        """The events of these streams among the entries of a page."""
         after = dict(self._after)
         events = []
         for position, fields in entries:
@@ -205,13 +203,13 @@ class Reader:
 
 
 class SharedReader(Reader):
-    """Reads what goes onto a session's only connection (HTTP+SSE); nothing in the whole log may be missing.
+    """Reads for a session's only connection (HTTP+SSE); no event of any stream may be missing.
 
     Args:
-        log: Where it reads.
-        session_id: The session whose log it is.
-        carries: Which streams it reads.
-        after: The last event that is known, of whatever stream.
+        log: All event logs.
+        session_id: The session.
+        carries: Whether to read a stream, by name.
+        after: The position of the last known event, of any stream.
     """
 
     def __init__(self, log: EventLog, session_id: str, carries: Callable[[str], bool], after: str) -> None:
@@ -232,7 +230,7 @@ def _event(position: str, fields: dict[str, str]) -> Event:
 
 
 def _order(position: str) -> tuple[int, int]:
-    """By what positions are in order."""
+    """A sort key for positions."""
     milliseconds, number = position.split("-")
     return int(milliseconds), int(number)
 
@@ -248,12 +246,12 @@ class EventLog:
         self._release = redis.register_script(_RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
-        """Append one message, once, and wake whoever reads its stream.
+        """Append a message, and wake the readers of its stream. Retries do not append it twice.
 
         Args:
             session_id: The session.
             stream: The stream, or `PENDING`.
-            message: A JSON-RPC message, encoded or not.
+            message: A JSON-RPC message, as an object or encoded.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -266,12 +264,12 @@ class EventLog:
         await self.wake(session_id, stream, addresses)
 
     async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
-        """Tell the readers of a stream, in all processes, that its log has grown.
+        """Wake the readers of a stream in all processes, after something was appended.
 
         Args:
             session_id: The session.
             stream: The stream, or `PENDING`.
-            addresses: The processes, where the script that appended has returned them.
+            addresses: The processes, if the script that appended has returned them.
         """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
         if addresses is None:
@@ -280,13 +278,13 @@ class EventLog:
             await self._directory.bus.publish(addresses, message)
 
     async def end(self, session_id: str) -> str:
-        """The position of the last message of any stream."""
+        """The position of the last event of any stream."""
         last = await self._redis.xrevrange(keys.events(session_id), count=1)
         return cast(str, last[0][0]) if last else START
 
     async def can_replay(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
-        """Whether all that followed a position of a stream is still here, and whether anything did."""
-        # The end comes first: what is appended between the two is found by the reader, and not missed.
+        """Whether every later event of a stream is still in the log, and whether there are any."""
+        # Read the tail first: the reader then also sees what is appended in between.
         end = await cast(Any, self._redis.hget(keys.tails(session_id), stream))
         try:
             followed = bool(await Reader(self, session_id, {stream: after}).read())
@@ -295,7 +293,7 @@ class EventLog:
         return followed or (end or START) == after, followed
 
     async def is_whole(self, session_id: str, after: str) -> bool:
-        """Whether all that followed a position, on whatever stream, is still here."""
+        """Whether every later event, of any stream, is still in the log."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(keys.tails(session_id), "newest")
             pipe.xrange(keys.events(session_id), count=1)
@@ -303,7 +301,7 @@ class EventLog:
         return _order(oldest[0][1]["follows"] if oldest else newest or START) <= _order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
-        """Whether nothing can follow a position: it is the answer itself, or the call was cancelled."""
+        """Whether the stream ended at a position: with the response, or because the call was cancelled."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(keys.tails(session_id), stream)
             pipe.xrange(keys.events(session_id), min=after, max=after)
@@ -313,27 +311,27 @@ class EventLog:
         )
 
     async def entries(self, session_id: str, after: str) -> list[Entry]:
-        """The next page of a log, whatever its streams: (position, fields)."""
+        """The next page of a log, with the entries of all streams."""
         return cast(
             "list[Entry]",
             await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE),
         )
 
     async def running(self, session_id: str) -> list[str]:
-        """The streams of the calls of a session that run, as far as Redis knows of them."""
+        """The streams of the session's calls that are registered in Redis."""
         return cast("list[str]", await cast(Any, self._redis.hkeys(keys.calls(session_id))))
 
     async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:
-        """Move the next of what is pending onto a listener's stream; False when another listener gets it.
+        """Move pending messages onto a standalone stream. Returns False if another stream holds the claim.
 
-        Not more at a time than is read at a time: the log must not be trimmed before it is read. The claim
-        lasts for a few keep-alives: a listener that died is succeeded by the next that asks.
+        Moves at most one page, so that the log is not trimmed before it is read. The claim expires after a
+        few keep-alives, so that another stream can succeed one whose process died.
 
         Args:
             session_id: The session.
-            stream: The listener's stream.
-            claim: What names the listener: a stream that is resumed has two of them for a moment.
-            take_over: Whether to take the claim from whoever has it.
+            stream: The standalone stream.
+            claim: Identifies the connection: a stream that is being resumed briefly has two.
+            take_over: Whether to take the claim from the current holder.
         """
         names = (keys.listener, keys.pending, keys.events, keys.tails)
         return bool(
@@ -350,5 +348,5 @@ class EventLog:
         )
 
     async def release(self, session_id: str, claim: str) -> None:
-        """Let another listener take what comes next."""
+        """Release the claim, so that another stream can take it."""
         await self._release(keys=[keys.listener(session_id)], args=[claim])

@@ -1,8 +1,8 @@
-"""One open event stream: streams of a session's log, read onto one connection.
+"""One open event stream: streams of a session's log, sent on one connection.
 
-It reads the log from a position, sends what it finds, and waits to be woken. Whoever appends to the log wakes
-the connections of the session in all processes; should that message be lost, each looks by itself, at the
-latest with its next keep-alive.
+It reads the log from a position, sends the events, and waits to be woken. Appending to the log wakes the
+session's connections in all processes; if that message is lost, they poll, at the latest with their next
+keep-alive.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mcp_app.sessions.record import SessionRecord
 logger = logging.getLogger(__name__)
 
 _POLL_MILLISECONDS = 500
-"""When to come back to a stream that a tool has closed (SEP-1699): nothing is wrong, the answer is near."""
+"""When to reconnect to a stream that a tool has closed (SEP-1699): soon, as nothing is wrong."""
 
 _OUTAGE_SECONDS = 30.0
-"""How long a stream outlives a Redis that does not answer; afterwards it ends, and its client resumes."""
+"""How long a stream survives a Redis outage; then it ends, and the client can resume it."""
 
 RecoverIfLost = Callable[[SessionRecord, str], Awaitable[bool]]
-"""Says whether the call behind a stream still runs, and settles one whose process died."""
+"""Returns whether the call behind a stream is still running, after recovering one whose process died."""
 
 
 class EventStream:
@@ -36,12 +36,12 @@ class EventStream:
 
     Args:
         record: The session.
-        names: The streams by whose names it can be closed.
-        reader: Of the log, from where the connection begins.
+        names: The names of the streams it carries.
+        reader: Reads these streams from where the connection starts.
     """
 
     listens = False
-    """Whether it waits for whatever may come, and not for an answer."""
+    """Whether it is a standalone stream rather than the response to a call."""
 
     def __init__(self, record: SessionRecord, names: Collection[str], reader: Reader) -> None:
         self.session_id = record.id
@@ -50,9 +50,9 @@ class EventStream:
         self.outdated = False
         """Whether the session record has changed since this stream read it."""
         self.is_complete = False
-        """Whether it has ended with the answer, so that there is nothing to come back for."""
+        """Whether it ended with the response, so that there is nothing to reconnect for."""
         self.retry_milliseconds = conf.retry_milliseconds
-        """When its client is to come back if it ends before it is complete."""
+        """When the client should reconnect if the stream ends before it is complete."""
         self._reader = reader
         self._woken = asyncio.Event()
         self._closed = False
@@ -60,42 +60,42 @@ class EventStream:
         """When Redis last answered."""
 
     def carries(self, stream: str) -> bool:
-        """Whether the events of a stream go onto this connection."""
+        """Whether the events of a stream are sent on this connection."""
         return stream in self.names
 
     def is_woken_by(self, stream: str) -> bool:
-        """Whether it is woken by what is added to a stream."""
+        """Whether appending to a stream wakes this connection."""
         return self.carries(stream)
 
     def wake(self) -> None:
         self._woken.set()
 
     def close(self, *, polled: bool = False) -> None:
-        """End the connection; a client that comes back gets the rest, soon if the stream is `polled`."""
+        """End the connection. The client can reconnect for the rest, and soon if the stream is `polled`."""
         if polled:
             self.retry_milliseconds = _POLL_MILLISECONDS
         self._closed = True
         self._woken.set()
 
     def drop(self, stream: str, *, complete: bool = False, polled: bool = False) -> None:
-        """Carry a stream no longer; without any the connection ends.
+        """Stop carrying a stream; the connection ends with its last stream.
 
         Args:
-            stream: The stream. Its log goes on.
-            complete: Whether there is nothing to come back for.
-            polled: Whether the client is to come back soon (SEP-1699).
+            stream: The stream, which continues in the log.
+            complete: Whether there is nothing to reconnect for.
+            polled: Whether the client should reconnect soon (SEP-1699).
         """
         self.is_complete = complete
         self.close(polled=polled)
 
     async def begin(self) -> None:
-        """Take what the stream must hold before its first bytes are sent."""
+        """Acquire what the stream needs before its first bytes are sent."""
 
     async def leave(self) -> None:
-        """Give up what the stream held."""
+        """Release what the stream acquired."""
 
     async def items(self) -> AsyncGenerator[Event | None, None]:
-        """The events to send; None when there has been silence for so long that a keep-alive is due.
+        """The events to send; None when a keep-alive is due.
 
         Ends when the stream is complete or closed. Use it in `contextlib.aclosing`, within `Streams.opened`.
         """
@@ -111,7 +111,7 @@ class EventStream:
                 if event.final:
                     self._answered(event.stream)
                 if self._closed:
-                    return  # what is left waits for the client to come back
+                    return  # the client gets the rest when it reconnects
             if not events:
                 self._drop_ended()
             if events or self._closed:
@@ -122,7 +122,7 @@ class EventStream:
                 spoke_at = time.monotonic()
 
     async def _events(self) -> list[Event]:
-        """What the log has after the stream's position, once the stream has been looked after."""
+        """The next events in the log, after maintenance."""
         try:
             await self._tick()
             events = await self._reader.read()
@@ -130,7 +130,7 @@ class EventStream:
             logger.warning(
                 "closing stream: its events were trimmed from the log", extra={"session": self.session_id[:8]}
             )
-            self.drop(lost.stream)  # a client that comes back is told so
+            self.drop(lost.stream)  # a client that reconnects gets an error
             return []
         except Unavailable:
             if time.monotonic() - self._reached_at > _OUTAGE_SECONDS:
@@ -147,25 +147,25 @@ class EventStream:
             pass
 
     async def _tick(self) -> None:
-        """Keep alive what the stream depends on; close it when there is nothing more to wait for."""
+        """Renew what the stream depends on; close it if there is nothing left to wait for."""
         raise NotImplementedError
 
     def _answered(self, stream: str) -> None:
-        """Note that the final event of a stream has been sent."""
+        """Called after the final event of a stream was sent."""
 
     def _drop_ended(self) -> None:
-        """Drop the streams to which nothing will be added, now that all of them has been sent."""
+        """Drop ended streams, after all their events were sent."""
 
 
 class ReplyStream(EventStream):
-    """The answer to one call, or to those of a batch; in the response to a POST, or to a GET that resumes it.
+    """The stream of one call or of a batch; sent in response to a POST, or to a GET that resumes it.
 
     Args:
         record: The session.
         names: The streams of the calls.
-        reader: Of these streams.
-        recover_if_lost: Of the calls.
-        resumed: Whether the calls may be of a process that has died.
+        reader: Reads these streams.
+        recover_if_lost: Recovers the calls.
+        resumed: Whether the process of the calls may have died.
     """
 
     def __init__(
@@ -181,9 +181,9 @@ class ReplyStream(EventStream):
         self._recover_if_lost = recover_if_lost
         self._checked_at = -math.inf if resumed else time.monotonic()
         self._ended: set[str] = set()
-        """The streams to which nothing will be added."""
+        """The streams that get no more events."""
         self._is_cut = False
-        """Whether a stream was dropped for whose rest the client may come back."""
+        """Whether a stream was dropped before it was complete, so that the client may resume it."""
 
     def drop(self, stream: str, *, complete: bool = False, polled: bool = False) -> None:
         if stream not in self.names:
@@ -205,7 +205,7 @@ class ReplyStream(EventStream):
         if now - self._checked_at < conf.lease_seconds / 2:
             return
         self._checked_at = now
-        # What the calls left in the log is read after this, so one that has just ended loses nothing.
+        # The log is read after this, so nothing of a call that has just ended is missed.
         for stream in list(self.names):
             if not await self._recover_if_lost(self.record, stream):
                 self._ended.add(stream)

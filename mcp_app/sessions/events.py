@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 PENDING = "pending"
-"""The stream of messages that belong to no call, until an open GET stream takes them."""
+"""The name under which messages that belong to no call wait for an open GET stream."""
 
 START = "0-0"
 """The position before the first event."""
@@ -24,7 +24,7 @@ _SHARED = "s"
 _STANDALONE = "g"
 
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<position>[0-9]{1,18}-[0-9]{1,18})")
-"""More digits than any position has would be an error to Redis."""
+"""Limits the digits: Redis rejects longer ids."""
 
 
 def new_reply_stream() -> str:
@@ -33,7 +33,7 @@ def new_reply_stream() -> str:
 
 
 def new_shared_stream() -> str:
-    """A name for what answers one call on its session's only connection (HTTP+SSE)."""
+    """A name for the stream of one call on its session's only connection (HTTP+SSE)."""
     return _SHARED + secrets.token_hex(8)
 
 
@@ -43,16 +43,16 @@ def is_shared(stream: str) -> bool:
 
 
 def new_standalone_stream(session_id: str) -> str:
-    """A name for a GET stream, which any process knows again as one of this session.
+    """A name for a GET stream, which any process can recognize as one of this session.
 
-    Nothing is stored of a stream on which nothing was said, and yet a client may come back to it.
+    A client may resume a stream without events, of which nothing is stored; hence the signature.
     """
     nonce = secrets.token_hex(4)
     return f"{_STANDALONE}{nonce}{_seal(session_id, nonce, settings.SECRET_KEY)}"
 
 
 def is_standalone_of(session_id: str, stream: str) -> bool:
-    """Whether a name was given to a GET stream of this session."""
+    """Whether a name is that of a GET stream of this session."""
     nonce, seal = stream[1:9], stream[9:]
     secrets_in_use = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return is_standalone(stream) and any(_seal(session_id, nonce, key) == seal for key in secrets_in_use)
@@ -68,7 +68,7 @@ def is_standalone(stream: str) -> bool:
 
 @dataclass(frozen=True)
 class Event:
-    """One message on one stream; `final` when it answers the call and nothing follows."""
+    """One message on one stream; `final` if it is the response to the call."""
 
     stream: str
     position: str
@@ -87,6 +87,6 @@ def event_id(stream: str, position: str) -> str:
 
 
 def parse_event_id(text: str) -> tuple[str, str] | None:
-    """The (stream, position) that an event id names; None when it is none of ours."""
+    """The (stream, position) of an event id; None if it is not a valid one."""
     match = _EVENT_ID.fullmatch(text)
     return (match["stream"], match["position"]) if match else None

@@ -1,4 +1,4 @@
-"""The names of everything in Redis. The braces make one session live in one slot of a cluster."""
+"""The Redis keys of sessions. The braces are hash tags: a session's keys share one slot of a cluster."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from mcp_app.protocol.personal import Person
 
 LISTENING = "mcp:listening"
-"""Sorted set: the sessions that have had a GET stream of late; the score is when each is struck off."""
+"""Sorted set: the sessions that recently had a GET stream; the score is when each is removed."""
 
 
 LISTENERS = "mcp:listeners"
@@ -15,7 +15,7 @@ LISTENERS = "mcp:listeners"
 
 
 def sessions_of(owner: str) -> str:
-    """Sorted set: the sessions of a person, whatever their clients, by when each began.
+    """Sorted set: the sessions of a person with all clients, by creation time.
 
     Args:
         owner: Client, issuer and subject, as a session record has them.
@@ -30,7 +30,7 @@ def sessions_of_person(person: str) -> str:
 
 
 def record(session_id: str) -> str:
-    """Hash: the session record. It lives to the session's absolute age, in use or not."""
+    """Hash: the session record. It lives until the session's maximum age, in use or not."""
     return f"session:{{{session_id}}}"
 
 
@@ -45,12 +45,12 @@ def processes(session_id: str) -> str:
 
 
 def owner(session_id: str) -> str:
-    """String: who owns the session. It is there as long as the session is not idle."""
+    """String: who owns the session. It exists as long as the session is not idle."""
     return f"session:{{{session_id}}}:owner"
 
 
 def events(session_id: str) -> str:
-    """Stream: every message that went onto an event stream of the session, in order."""
+    """Stream: every message sent on an event stream of the session, in order."""
     return f"mcp:events:{{{session_id}}}"
 
 
@@ -60,22 +60,22 @@ def tails(session_id: str) -> str:
 
 
 def appended(session_id: str) -> str:
-    """Sorted set: what was appended to the logs of late, so that a second try does not append it again."""
+    """Sorted set: tokens of recent appends, so that a retry does not append twice."""
     return f"mcp:appended:{{{session_id}}}"
 
 
 def pending(session_id: str) -> str:
-    """Stream: the messages that belong to no call, until an open GET stream takes them."""
+    """Stream: messages that belong to no call and wait for an open GET stream."""
     return f"mcp:pending:{{{session_id}}}"
 
 
 def calls(session_id: str) -> str:
-    """Hash: the running calls whose answer is an event stream, by the name of that stream."""
+    """Hash: the running calls whose response is an event stream, by the name of that stream."""
     return f"mcp:calls:{{{session_id}}}"
 
 
 def lease(session_id: str, stream: str) -> str:
-    """String: the process that runs one of these calls; gone when that process has not renewed it."""
+    """String: the process that runs one of these calls; expires if that process stops renewing it."""
     return f"mcp:lease:{{{session_id}}}:{stream}"
 
 
@@ -95,17 +95,17 @@ def listener(session_id: str) -> str:
 
 
 def data(session_id: str) -> str:
-    """Hash: the values that tools keep for the session, by name, and their size."""
+    """Hash: the values that tools store for the session, by name, and their total size."""
     return f"mcp:data:{{{session_id}}}"
 
 
 def of_session(session_id: str) -> list[str]:
-    """Every key of fixed name that a session has; answers and leases expire by themselves."""
+    """Every key of a session that has a fixed name; answers and leases expire by themselves."""
     kinds = (record, owner, events, tails, appended, pending, calls, asked, listener, data, copies, processes)
     return [key(session_id) for key in kinds]
 
 
 def renewed_by_use(session_id: str) -> list[str]:
-    """What a session holds while it is in use; the others are renewed by what they are about."""
+    """The keys that using a session renews; the others have lifetimes of their own."""
     others = [key(session_id) for key in (record, listener, appended, copies, processes)]
     return [key for key in of_session(session_id) if key not in others]

@@ -1,4 +1,4 @@
-"""Work that is done for a session while it listens, in the one process that holds its claim."""
+"""Background work for a session while it listens, run by the stream that holds its claim."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ logger = logging.getLogger(__name__)
 
 
 class Claimant(Protocol):
-    """A stream that may hold the claim to what its session is told."""
+    """A stream that may hold the claim to its session's pending messages."""
 
     @property
     def record(self) -> SessionRecord: ...
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Put a message onto the stream, if it still holds the claim."""
+        """Send a message on the stream, if it still holds the claim."""
 
 
 class ListeningSession:
-    """A session with an open standalone stream, as work for it sees it.
+    """A session with an open standalone stream, as its background work sees it.
 
     Attributes:
-        data: What tools keep for the session.
+        data: Values that tools store for the session.
     """
 
     def __init__(self, stream: Claimant, data: SessionData) -> None:
@@ -43,11 +43,11 @@ class ListeningSession:
 
     @property
     def subscriptions(self) -> Collection[str]:
-        """The URIs that the session is subscribed to now."""
+        """The URIs that the session is currently subscribed to."""
         return self._stream.record.subscriptions
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
-        """Send a notification on the stream; a log message below the session's level is left out."""
+        """Send a notification on the stream, unless it is a log message below the session's level."""
         if self._stream.record.allows(method, params):
             await self._stream.send(notification(method, params))
 
@@ -56,11 +56,11 @@ Work = Callable[[ListeningSession], Awaitable[None]]
 
 
 class ListeningWork:
-    """The work beside one stream: it runs while the stream holds the claim.
+    """The background work of one stream, which runs while the stream holds the claim.
 
     Args:
         session: The session of the stream.
-        works: What is done.
+        works: Coroutine functions to run.
     """
 
     def __init__(self, session: ListeningSession, works: Sequence[Work]) -> None:
@@ -69,9 +69,9 @@ class ListeningWork:
         self._tasks: list[asyncio.Task[None]] = []
 
     def update(self, holds_claim: bool) -> None:
-        """Start the work, or stop it, as the stream has got or lost the claim."""
+        """Start or stop the work, after the stream got or lost the claim."""
         if holds_claim and not self._tasks:
-            # It belongs to no request, and to no person.
+            # A new context: the work belongs to no request and no user.
             self._tasks = [asyncio.create_task(self._run(work), context=Context()) for work in self._works]
         elif not holds_claim:
             for task in self._tasks:
@@ -84,7 +84,7 @@ class ListeningWork:
                 await work(self._session)
                 return
             except Unavailable:
-                await asyncio.sleep(RETRY_SECONDS)  # and it begins anew
+                await asyncio.sleep(RETRY_SECONDS)  # then restart it
             except Exception:
                 logger.exception(
                     "work for a listening session crashed", extra={"session": self._session.id[:8]}

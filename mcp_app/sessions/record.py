@@ -12,10 +12,10 @@ from mcp_types.version import LATEST_HANDSHAKE_VERSION
 from mcp_app.conf import conf
 
 _SUBSCRIPTION = "subscription:"
-"""Prefix of the hash fields that hold subscriptions, one each, so that two processes can add at once."""
+"""Prefix of hash fields with one subscription each, so that processes can add concurrently."""
 
 _SEVERITY: tuple[LoggingLevel, ...] = get_args(LoggingLevel)
-"""The levels of RFC 5424, the least severe first."""
+"""The levels of RFC 5424, least severe first."""
 
 _PRIMING_SINCE = "2025-11-25"
 """The first revision whose streams begin with an event id (SEP-1699). Revisions compare as dates."""
@@ -23,14 +23,14 @@ _PRIMING_SINCE = "2025-11-25"
 
 @dataclass(frozen=True)
 class SessionRecord:
-    """One session, as it was when it was read."""
+    """A snapshot of one session."""
 
     id: str
     owner: str
     created_at: float
     protocol_version: str = LATEST_HANDSHAKE_VERSION
     client_params: InitializeRequestParams | None = None
-    """What the client said in `initialize`; None in an HTTP+SSE session that still waits for it."""
+    """The parameters of `initialize`; None in an HTTP+SSE session that still waits for it."""
     user: str = ""
     client: str = ""
     log_level: LoggingLevel | None = None
@@ -38,15 +38,15 @@ class SessionRecord:
 
     @property
     def has_priming(self) -> bool:
-        """Whether its streams begin with an event id, a position to resume from (SEP-1699)."""
+        """Whether its streams begin with a priming event, a position to resume from (SEP-1699)."""
         return self.protocol_version >= _PRIMING_SINCE
 
     def lifetime(self, now: float) -> int:
-        """Seconds until the session reaches its absolute age, or 0."""
+        """Seconds until the session reaches its maximum age, or 0."""
         return max(0, int(self.created_at + conf.session_max_seconds - now))
 
     def allows(self, method: str, params: Mapping[str, Any]) -> bool:
-        """Whether a notification may be sent: log messages only from the level up that was set."""
+        """Whether a notification may be sent: log messages only at or above the level that was set."""
         if method != "notifications/message" or self.log_level is None:
             return True
         return _SEVERITY.index(params["level"]) >= _SEVERITY.index(self.log_level)
@@ -85,5 +85,5 @@ class SessionRecord:
 
 
 def subscription_field(uri: str) -> str:
-    """The field of the record that says that its session subscribed to a resource."""
+    """The field of the record for a subscription to a resource."""
     return _SUBSCRIPTION + uri

@@ -1,4 +1,4 @@
-"""Streams that answer no request: those of GET, and the one of an HTTP+SSE session."""
+"""Streams that belong to no call: GET streams, and the stream of an HTTP+SSE session."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from mcp_app.sessions.subscribers import Subscribers
 class StandaloneStream(EventStream):
     """A GET stream: it carries the messages of the session that belong to no call.
 
-    A session may have several. One of them holds the claim to what comes: the newest, or when that has
-    gone, another. While it does, the work for listening sessions is done beside it, and thus once.
+    A session may have several. One of them holds the claim to pending messages: the newest, or another after
+    that has closed. Background work for the session runs with the stream that holds the claim, and thus once.
 
     Args:
         record: The session.
         name: The stream.
-        after: The last event that the client knows.
-        log: Of all sessions.
-        sessions: The store that the record is of.
-        subscribers: Who is told of changes.
-        works: What is done for a session that listens.
-        resumed: Whether the stream was there before.
+        after: The position of the last event that the client has.
+        log: The event logs.
+        sessions: The session store.
+        subscribers: The sessions that are notified of changes.
+        works: Background work for listening sessions.
+        resumed: Whether the client resumes an earlier stream.
     """
 
     listens = True
@@ -64,14 +64,14 @@ class StandaloneStream(EventStream):
         return stream == PENDING or self.carries(stream)
 
     async def begin(self) -> None:
-        """Take the claim from whichever stream has it.
+        """Take the claim from its current holder.
 
-        Only here: once the client has seen this stream's first bytes it may open another, and the claim is
-        that one's from then on. A stream that fails to take it now gets it when no other stream holds it.
+        Only here: once the client has seen this stream's first bytes it may open another, which then takes
+        the claim. A stream that fails to take it here gets it when no other stream holds it.
         """
         await self._subscribers.join(self.session_id)
         if self._skips:
-            await self._reader.skip()  # what is taken from here on is for this stream
+            await self._reader.skip()  # this stream has no earlier events
         await self._take(take_over=True)
 
     async def leave(self) -> None:
@@ -87,12 +87,12 @@ class StandaloneStream(EventStream):
         self._work.update(self.holds_claim)
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        await self._take(take_over=False)  # the claim may be another's by now
+        await self._take(take_over=False)  # another stream may have taken the claim
         if self.holds_claim:
             await self._log.append(self.session_id, self._name, dict(message))
 
     async def _renew(self) -> bool:
-        """Read the record anew; the stream closes when there is none any more."""
+        """Reload the record; close the stream if the session has ended."""
         self.outdated = False
         record = await self._sessions.renew(self.session_id)
         if record is None:
@@ -111,17 +111,17 @@ class StandaloneStream(EventStream):
 
 
 class SharedStream(StandaloneStream):
-    """The only stream of an HTTP+SSE session: it carries the answers to calls too, and looks after these.
+    """The only stream of an HTTP+SSE session: it also carries the responses to calls, and recovers lost ones.
 
     Args:
         record: The session.
         name: The stream.
-        after: The last event that the client knows, of whatever stream.
-        log: Of all sessions.
-        sessions: The store that the record is of.
-        subscribers: Who is told of changes.
-        works: What is done for a session that listens.
-        recover_if_lost: Of the calls.
+        after: The position of the last event that the client has, of any stream.
+        log: The event logs.
+        sessions: The session store.
+        subscribers: The sessions that are notified of changes.
+        works: Background work for listening sessions.
+        recover_if_lost: Recovers calls whose process died.
     """
 
     def __init__(

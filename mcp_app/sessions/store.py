@@ -1,4 +1,4 @@
-"""The sessions on record: in Redis, and copies of them in this process."""
+"""The session store: records in Redis, with copies cached in this process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from mcp_app.sessions.record import SessionRecord, subscription_field
 logger = logging.getLogger(__name__)
 
 _LONGEST_ID = 128
-"""Characters of a session id that is looked for."""
+"""Longer session ids are rejected without a look-up."""
 
 _CREATION_SECONDS = 60
-"""How long a session may be counted that is not on record: it is about to be."""
+"""How long a session is counted before its record exists: it may be in creation."""
 
-# Stores a session, of which the process that begins it has a copy. KEYS: record, owner, copies. ARGV: seconds
-# of the record, owner, seconds of use, address and seconds of the copy, then fields and values.
+# Stores a session, of which the creating process keeps a copy. KEYS: record, owner, copies. ARGV: seconds of
+# the record, owner, idle seconds, address and seconds of the copy, then fields and values.
 _CREATE = (
     DIRECTORY
     + """
@@ -43,8 +43,8 @@ enter(KEYS[3], ARGV[4], ARGV[5])
 """
 )
 
-# Changes a record that is still there: one that has ended must not come back, without an expiry. Returns whom
-# to tell. KEYS: record, copies, processes. ARGV: HSET or HDEL, and what it is given.
+# Changes a record if it exists: an ended session must not come back, and without an expiry at that. Returns
+# the processes to notify. KEYS: record, copies, processes. ARGV: HSET or HDEL, and its arguments.
 _CHANGE = (
     DIRECTORY
     + """
@@ -53,9 +53,9 @@ return addresses(KEYS[2], KEYS[3])
 """
 )
 
-# Reads a record for a copy, and renews what its session holds, but not beyond the record itself. Returns one
-# string: redis-py takes longer for each of many.
-# KEYS: record, copies, owner, all that is renewed. ARGV: seconds, address and seconds of the copy.
+# Reads a record for a copy, and renews the session's keys, but not beyond the record itself. Returns one
+# string, which redis-py parses faster than many. KEYS: record, copies, owner, keys to renew. ARGV: seconds,
+# address and seconds of the copy.
 _USE = (
     DIRECTORY
     + """
@@ -69,8 +69,8 @@ return cjson.encode(fields)
 """
 )
 
-# Deletes a session. Returns its owner, whether there was one, and whom to tell.
-# KEYS: record, copies, processes, and all that it has.
+# Deletes a session. Returns its owner, whether it existed, and the processes to notify.
+# KEYS: record, copies, processes, and all others.
 _ERASE = (
     DIRECTORY
     + """
@@ -84,22 +84,22 @@ ENDED = "session.ended"
 
 
 class TooManySubscriptions(Exception):
-    """The session has as many subscriptions as it may have."""
+    """The session has the maximum number of subscriptions."""
 
 
 class TooManySessions(Exception):
-    """The person has as many sessions in use as they may have."""
+    """The person has the maximum number of sessions in use."""
 
 
 class SessionNotFound(Exception):
-    """There is no such session, or it is somebody else's."""
+    """The session does not exist, or belongs to somebody else."""
 
 
 async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
-    """Delete a session's keys, and its place in its person's count.
+    """Delete a session's keys, and its entry among its person's sessions.
 
     Returns:
-        Whether there was one, and the processes that are to be told `ENDED`.
+        Whether it existed, and the processes to send `ENDED` to.
     """
     names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
     owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
@@ -109,15 +109,15 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
 
 
 def _holder_keys(session_id: str) -> list[str]:
-    """The record, and the processes that know something of it."""
+    """The record, and the sets of processes with a copy, or with a stream or call."""
     return [keys.record(session_id), keys.copies(session_id), keys.processes(session_id)]
 
 
 class SessionStore:
-    """Reads and writes session records; remembers the ones it read for a few seconds.
+    """Reads and writes session records, with a cache of a few seconds.
 
-    Every change is told to the processes that have a copy, which forget it, and to those that have a stream
-    or a call.
+    Every change is sent to the processes that have a copy, which drop it, and to those that have a stream or
+    a call of the session.
     """
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
@@ -137,21 +137,21 @@ class SessionStore:
 
     @classmethod
     def new(cls, owner: str, user: str, client: str) -> SessionRecord:
-        """A session that begins now; nothing is stored yet.
+        """A new session, not stored yet.
 
         Args:
             owner: Who may use it: client, issuer and subject.
-            user: For people to read.
-            client: For people to read.
+            user: A display name.
+            client: A display name.
         """
         return SessionRecord(cls.new_id(), owner, time.time(), user=user, client=client)
 
     def data(self, session_id: str) -> SessionData:
-        """What tools keep for a session."""
+        """The values that tools store for a session."""
         return SessionData(self._redis, session_id)
 
     async def create(self, record: SessionRecord) -> None:
-        """Store a session as it begins. It is on record before the client hears of it.
+        """Store a new session, before the client gets its id.
 
         Raises:
             TooManySessions: The person has `MCP_MAX_SESSIONS` in use.
@@ -170,9 +170,9 @@ class SessionStore:
         self._copies.put(record.id, record, began)
 
     async def _make_room(self, record: SessionRecord) -> None:
-        """Count a session in, and end the person's oldest idle ones if there are too many now.
+        """Add a session to its person's, and end their oldest idle ones if there are too many.
 
-        It is counted before it is stored, so that processes that do this at the same time see one another.
+        It is counted before it is stored, so that concurrent processes see each other's.
         """
         index = keys.sessions_of(record.owner)
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -212,21 +212,21 @@ class SessionStore:
             logger.info("idle session ended to make room", extra={"session": session_id[:8]})
 
     async def finish_initialize(self, record: SessionRecord) -> None:
-        """Add what the client says in `initialize` to a session that began without it, and still lives."""
+        """Add the parameters of `initialize` to a session created without them, if it still exists."""
         await self._set(record.id, record.to_fields())
 
     async def get(self, session_id: str) -> SessionRecord | None:
-        """The session, from this process's copy if it is fresh; None when there is no such session.
+        """The session, from this process's copy if it is fresh; None if it does not exist.
 
-        Reading it from Redis counts as use, and renews what the session holds.
+        Reading it from Redis counts as use, and renews the session's keys.
         """
         return self._copies.get(session_id, partial(self._read, session_id)) or await self.renew(session_id)
 
     async def get_own(self, session_id: str, owner: str) -> SessionRecord:
-        """The session, if it is this owner's own.
+        """The session, if it belongs to this owner.
 
         Raises:
-            SessionNotFound: There is none, or it is somebody else's: they cannot tell which.
+            SessionNotFound: It does not exist, or belongs to somebody else; the client cannot see which.
         """
         record = await self.get(session_id) if len(session_id) <= _LONGEST_ID else None
         if record is None or record.owner != owner:
@@ -234,7 +234,7 @@ class SessionStore:
         return record
 
     async def renew(self, session_id: str) -> SessionRecord | None:
-        """The session as Redis has it, what it holds renewed; None when there is no such session."""
+        """Read the session from Redis and renew its keys; None if it does not exist."""
         return await self._copies.read(session_id, partial(self._read, session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
@@ -264,9 +264,9 @@ class SessionStore:
         )
 
     async def keep(self, session_ids: Collection[str]) -> list[str]:
-        """Renew what these sessions hold; those of them that have ended.
+        """Renew the keys of these sessions. Returns those that have ended.
 
-        Their records are not looked at: one of another release stops nothing.
+        Records are not parsed, so one of an incompatible release does no harm.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -291,30 +291,30 @@ class SessionStore:
         await self._change_and_confirm(session_id, "HDEL", subscription_field(uri))
 
     async def end(self, session_id: str) -> None:
-        """Forget the session everywhere: its keys are deleted, its calls and streams end in all processes."""
+        """End the session: delete its keys, and end its calls and streams in all processes."""
         _, addresses = await erase(self._redis, session_id)
         await self._bus.publish_and_confirm(addresses, {"type": ENDED, "session": session_id})
 
     def forget(self, session_id: str) -> None:
-        """Drop this process's copy, and any copy that is being read right now."""
+        """Drop this process's copy, and any read in progress."""
         self._copies.forget(session_id)
 
     async def _set(self, session_id: str, fields: dict[str, str]) -> None:
         await self._change_and_confirm(session_id, "HSET", *_flat(fields))
 
     async def _change_and_confirm(self, session_id: str, *command: str) -> None:
-        """Change a record, and wait until those that have a copy have forgotten it: it is in force then."""
+        """Change a record, and wait until all processes have dropped their copies."""
         addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
         await self._bus.publish_and_confirm(addresses, {"type": CHANGED, "session": session_id})
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:
-    """Fields and values in turn, as HSET takes them."""
+    """Alternating fields and values, as HSET takes them."""
     return [part for field in fields.items() for part in field]
 
 
 class LiveSession:
-    """The session of one request, as the server's handlers see it: what they may change of it."""
+    """The session of one request, as the server's handlers see and change it."""
 
     def __init__(self, store: SessionStore, record: SessionRecord) -> None:
         self._store = store
@@ -332,5 +332,5 @@ class LiveSession:
 
     @property
     def data(self) -> SessionData:
-        """What tools keep for the session."""
+        """The values that tools store for the session."""
         return self._store.data(self.record.id)

@@ -23,7 +23,7 @@ CLOSE = "stream.close"
 
 
 class Streams:
-    """Makes event streams, wakes those that are open, and closes them."""
+    """Creates event streams, wakes open ones, and closes them."""
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class Streams:
     def reply(
         self, record: SessionRecord, names: Collection[str], recover_if_lost: RecoverIfLost, scan_from: str
     ) -> ReplyStream:
-        """A stream that answers calls from their beginning.
+        """A stream with the events of calls from the start.
 
         Args:
             record: The session.
             names: The streams of the calls.
-            recover_if_lost: Of the calls.
-            scan_from: Up to where the log holds nothing of these streams.
+            recover_if_lost: Recovers the calls.
+            scan_from: A position before which the log has no events of these streams.
         """
         reader = Reader(self.log, record.id, dict.fromkeys(names, START), scan_from)
         return ReplyStream(record, names, reader, recover_if_lost, resumed=False)
@@ -70,12 +70,12 @@ class Streams:
     def resumed_reply(
         self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
     ) -> ReplyStream:
-        """A stream that goes on with the answer to a call, from the last event that the client knows."""
+        """Resumes the stream of a call after the last event that the client has."""
         reader = Reader(self.log, record.id, {name: after})
         return ReplyStream(record, {name}, reader, recover_if_lost, resumed=True)
 
     def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
-        """A GET stream, which goes on after the last event that the client knows."""
+        """A GET stream, starting after the last event that the client has."""
         return StandaloneStream(
             record, name, after, self.log, self._sessions, self._subscribers, self._works, resumed=resumed
         )
@@ -83,7 +83,7 @@ class Streams:
     def shared(
         self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
     ) -> SharedStream:
-        """The stream of an HTTP+SSE session, which goes on after the last event that the client knows."""
+        """The stream of an HTTP+SSE session, starting after the last event that the client has."""
         return SharedStream(
             record, name, after, self.log, self._sessions, self._subscribers, self._works, recover_if_lost
         )
@@ -91,38 +91,38 @@ class Streams:
     async def close(
         self, session_id: str, stream: str, *, complete: bool = False, polled: bool = False
     ) -> None:
-        """Let no connection carry a stream any longer, wherever they are.
+        """Close the connections of a stream in all processes.
 
-        Its log goes on, and a client may come back for the rest.
+        The stream continues in the log, and the client can resume it.
 
         Args:
             session_id: The session.
             stream: The stream.
-            complete: Whether there is nothing to come back for.
-            polled: Whether the client is to come back soon (SEP-1699).
+            complete: Whether there is nothing to reconnect for.
+            polled: Whether the client should reconnect soon (SEP-1699).
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
         await self._directory.publish(message, keys.processes(session_id))
 
     def end_standalone(self) -> None:
-        """End the GET streams of this process; their clients come back at another."""
+        """End the GET streams of this process; clients resume them at another."""
         for stream in self._all():
             if stream.listens:
                 stream.close()
 
     def end_all(self) -> None:
-        """End every stream of this process, those that are about to open included."""
+        """End every stream of this process, including those that are about to open."""
         self._ending = True
         for stream in self._all():
             stream.close()
 
     @asynccontextmanager
     async def opened(self, stream: EventStream) -> AsyncIterator[None]:
-        """Wake a stream, and hold what it needs, while it is open. Enter it before the first bytes are sent.
+        """Register a stream while it is open. Enter it before the first bytes are sent.
 
-        A client that has seen those bytes may act on them: it then relies on the stream being in place.
-        While Redis cannot be reached a stream begins all the same; `items` knows what to do.
+        A client that has seen those bytes relies on the stream being registered. If Redis cannot be reached,
+        the stream starts closed, so that the client reconnects.
         """
         is_placed = True
         try:
@@ -130,7 +130,7 @@ class Streams:
         except Unavailable:
             is_placed = False
         if not is_placed:
-            stream.close()  # the client is told to come back
+            stream.close()  # the client gets a `retry:` and reconnects
             yield
             return
         try:

@@ -1,7 +1,7 @@
-"""Who hears of the server's changes: sessions (up to 2025-11-25) and `subscriptions/listen` (2026-07-28).
+"""Subscribers to the server's changes: sessions (up to 2025-11-25) and `subscriptions/listen` (2026-07-28).
 
-Whoever makes a change tells each session once, by way of what is pending there. So it reaches a session whose
-stream is away for a moment, or whose process has just died, when its client comes back.
+The process that makes a change appends it once to the pending messages of each session. So sessions whose
+stream is briefly closed, or whose process has just died, get it when the client reconnects.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ _KINDS: dict[str, type[ServerEvent]] = {
 }
 
 _AT_ONCE = 16
-"""How many sessions are told at a time: fewer than there are connections to Redis."""
+"""How many sessions are notified concurrently: fewer than there are connections to Redis."""
 
 
 class Subscribers:
-    """The sessions that have listened of late: as long ago as a session lives without use."""
+    """The sessions that recently had a GET stream, within the idle time of a session."""
 
     def __init__(self, redis: Redis, log: EventLog) -> None:
         self._redis = redis
         self._log = log
 
     async def join(self, session_id: str) -> None:
-        """Count a session in: it has a GET stream now. Those that are long gone are removed."""
+        """Add or renew a session that has a GET stream, and remove expired ones."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.zadd(keys.LISTENING, {session_id: now + conf.session_idle_seconds})
@@ -64,14 +64,14 @@ class Subscribers:
             await pipe.execute()
 
     async def notify(self, event: ServerEvent, person: str | None = None) -> None:
-        """Tell the sessions of a change: of a resource's only those that subscribed to it.
+        """Notify sessions of a change; of an updated resource only those that subscribed to it.
 
         Args:
             event: The change.
-            person: The key of the only person who is told (`Person.key`); None for everybody.
+            person: The key of the only person to notify (`Person.key`); None for everybody.
 
         Raises:
-            Unavailable: Not all of them could be told.
+            Unavailable: Some sessions could not be notified.
         """
         message = _message(event)
         sessions = await self._subscribed(event, await self._listening(person))
@@ -102,9 +102,9 @@ class Subscribers:
 
 
 class SharedSubscriptionBus:
-    """A `PersonalBus` that all processes share, and the sessions.
+    """A `PersonalBus` shared by all processes, which also notifies sessions.
 
-    Append `listening` to the server's middleware: it lets other processes find this one while it serves a
+    Append `listening` to the server's middleware: it registers this process in the directory while it serves
     `subscriptions/listen`.
     """
 
@@ -120,11 +120,11 @@ class SharedSubscriptionBus:
         await publish(event, person, self._directory, self._subscribers)
 
     def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Hear of changes, in whichever process they are made, as the person of the current request."""
+        """Receive changes made in any process, as the person of the current request."""
         return self._local.subscribe(listener)
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """A middleware: be found by changes before a listen request begins."""
+        """A middleware: register this process before a listen request starts."""
         if ctx.method != "subscriptions/listen":
             return await call_next(ctx)
         await self._directory.hold(keys.LISTENERS)
@@ -143,11 +143,11 @@ class SharedSubscriptionBus:
 async def publish(
     event: ServerEvent, person: str | None, directory: Directory, subscribers: Subscribers
 ) -> None:
-    """Tell a change to the processes with `subscriptions/listen` streams, and to the sessions.
+    """Send a change to the processes with `subscriptions/listen` streams, and to the sessions.
 
     Args:
         event: The change.
-        person: The key of the only person who is told (`Person.key`); None for everybody.
+        person: The key of the only person to notify (`Person.key`); None for everybody.
         directory: Finds the processes.
         subscribers: The sessions.
     """
@@ -160,7 +160,7 @@ async def publish(
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:
-    """The notification of a change, as revisions with sessions have it."""
+    """The notification of a change, for revisions with sessions."""
     notification = event_to_notification(event, {}).model_dump(by_alias=True, mode="json", exclude_none=True)
     notification.get("params", {}).pop("_meta", None)
     return {"jsonrpc": "2.0", **notification}
