@@ -1,1 +1,1 @@
-"""Calls of a session: how one runs, becomes a stream, asks its client, and outlives its process."""
+"""Calls of a session: running them, streaming, requests to the client, recovery after a crash."""

@@ -1,8 +1,7 @@
-"""Whether messages may be taken: decided before anything of them runs.
+"""Admission: whether messages are accepted, decided before any of them runs.
 
-A token that lacks a scope must be refused with an HTTP status and a challenge (403, RFC 6750 §3.1), so
-before anything of a response is sent. The tool itself could only answer with an error inside a 200, on
-which no client steps up.
+A token that lacks a scope must be rejected with 403 and a challenge (RFC 6750 §3.1), so before the response
+starts. The tool itself could only return an error inside a 200, which makes no client request more scopes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class InsufficientScope(Exception):
 
     Args:
         held: The scopes of the token.
-        needed: All that the request needs.
+        needed: All scopes that the request needs.
     """
 
     def __init__(self, held: Sequence[str], needed: Sequence[str]) -> None:
@@ -35,7 +34,7 @@ class InsufficientScope(Exception):
 
 
 class TooManyCalls(Exception):
-    """The session has as many calls running in this process as it may have."""
+    """The session has the maximum number of calls running in this process."""
 
 
 class Admission:
@@ -48,7 +47,7 @@ class Admission:
     async def admit(
         self, principal: Principal, messages: Sequence[Message], record: SessionRecord | None = None
     ) -> None:
-        """Admit the messages of a POST, all of them or none. Start what was admitted at once.
+        """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
         Args:
             principal: Who sent them.
@@ -56,7 +55,7 @@ class Admission:
             record: Their session, if they have one.
 
         Raises:
-            InsufficientScope: The token may not do what one of them asks for.
+            InsufficientScope: The token lacks a scope for one of them.
             TooManyCalls: The session would have more than `MCP_MAX_CALLS` running here.
         """
         requests = [message for message in messages if isinstance(message, JSONRPCRequest)]

@@ -1,8 +1,8 @@
-"""The call of a session: the run of one client request, from its arrival to its answer.
+"""A call: one client request of a session, from its arrival to its response.
 
-It is a task of the process, not of the HTTP request that brought it, and so outlives the connection. A
-quick and silent one ends with a plain answer in memory. Once it says something, or takes long, everything
-that it says goes through the event log, its answer included.
+It runs in a task of its own, not in that of the HTTP request, and so outlives the connection. If it finishes
+quickly and sends no messages, its response stays in memory. Otherwise all its messages, including the
+response, go through the event log.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ logger = logging.getLogger(__name__)
 ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
 
 _APPEND_RETRY_SECONDS = 45.0
-"""How long what a running call says waits for a Redis that does not answer."""
+"""How long an append is retried while Redis is unavailable."""
 
 _ANSWER_RETRY_SECONDS = 60.0
-"""How long a call tries to put its answer into the log while Redis does not answer."""
+"""How long appending the response is retried while Redis is unavailable."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """What the calls of a process have in common.
+    """What the calls of a process share.
 
     Attributes:
-        server: Whose handlers they run.
-        lifespan_state: What the server's lifespan made.
+        server: The low-level server with the handlers.
+        lifespan_state: The value that the server's lifespan yielded.
     """
 
     server: Server[Any]
@@ -80,14 +80,14 @@ class Backend:
 
 
 class State(Enum):
-    """How far a call is. A quiet one that ends has its answer in memory, and is never logged."""
+    """The state of a call. One that ends while quiet has its response in memory and is never logged."""
 
     QUIET = auto()
-    """It has said nothing: its answer may be plain JSON."""
+    """No message was sent: the response may be plain JSON."""
     LOGGED = auto()
-    """All that it says goes into the event log."""
+    """All messages go into the event log."""
     ANSWERED = auto()
-    """Its answer is being put into the log, which nothing interrupts any more."""
+    """The response is being appended to the log, which cannot be cancelled."""
     ENDED = auto()
 
 
@@ -114,15 +114,15 @@ class SessionCall(Call):
         self.session_id = record.id
         self.state = State.QUIET
         self.answer: bytes | None = None
-        """What a call that stayed quiet has answered; None if it was cancelled."""
+        """The response of a call that stayed quiet; None if it was cancelled."""
         self.failure: Exception | None = None
-        """Why the handler did not run to its end: a store was away, or its token was withdrawn."""
+        """Why the handler did not finish: a store was unavailable, or the token was withdrawn."""
         self.position: str | None = None
-        """Up to where the log held nothing of its stream when that began; None as long as it has not."""
+        """The end of the log when the call was registered, before all its events; None until then."""
         self.last_progress = -math.inf
-        """How far the client knows it to be, if it runs again."""
+        """The last progress sent before a re-run."""
         self.token = get_access_token()
-        """As whom it runs."""
+        """The token of the request."""
         self.live_session = LiveSession(backend.sessions, record)
         self.task: asyncio.Task[None]
         self._backend = backend
@@ -134,21 +134,21 @@ class SessionCall(Call):
         self._response: EventStream | None = None
         self._is_closing = False
         self._waiter: asyncio.Future[None] | None = None
-        """What somebody waits for who waits until it is no longer quiet."""
+        """Done when the call is no longer quiet, for `wait`."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
-        """What the SDK makes `ctx.request` and `ctx.close_sse_stream` of. Not kept: it leads back to this."""
+        """The source of `ctx.request` and `ctx.close_sse_stream`. Not cached, to avoid a reference cycle."""
         has_priming = self.live_session.record.has_priming
         return ServerMessageMetadata(
             request_context=ClientRequest(self._headers, self.live_session),
-            # A client that was given no position to resume from would never see the answer.
+            # Without a position to resume from the client would never get the response.
             close_sse_stream=self._close_response if has_priming else None,
         )
 
     @cached_property
     def stream(self) -> str:
-        """The name of the stream on which it speaks, or would."""
+        """The name of its event stream, whether or not it is used."""
         return self._stream or new_reply_stream()
 
     @cached_property
@@ -158,7 +158,7 @@ class SessionCall(Call):
 
     @cached_property
     def _registering(self) -> asyncio.Lock:
-        """Held while something is said for the first time, so that the call begins once."""
+        """Held while the call is being registered, so that this happens once."""
         return asyncio.Lock()
 
     @property
@@ -172,8 +172,8 @@ class SessionCall(Call):
         self.task.add_done_callback(self._end)
 
     async def wait(self, seconds: float) -> None:
-        """Wait until the call is no longer quiet, but not longer than this; for one to wait."""
-        await asyncio.sleep(0)  # most handlers end in their first turn, and cost no timer
+        """Wait until the call is no longer quiet, at most for `seconds`. Only one task may wait."""
+        await asyncio.sleep(0)  # most handlers finish without waiting, and need no timer
         if self.state is not State.QUIET:
             return
         loop = asyncio.get_running_loop()
@@ -185,10 +185,10 @@ class SessionCall(Call):
             timer.cancel()
 
     def cancel(self, failure: Exception | None = None) -> None:
-        """End it because nobody wants its answer any more. One that has its answer is left to give it.
+        """Cancel it, unless it already has its response.
 
         Args:
-            failure: What the client is to be told instead.
+            failure: The reason to report to the client.
         """
         if self.is_running:
             self.failure = failure or self.failure
@@ -196,9 +196,9 @@ class SessionCall(Call):
             self.task.cancel()
 
     async def start_streaming(self) -> None:
-        """From now on everything goes through the event log. Calling it again changes nothing.
+        """Register the call and use the event log from now on. Idempotent.
 
-        One that has ended quietly meanwhile stays what it is.
+        Does nothing if the call has already ended quietly.
 
         Raises:
             Unavailable: It could not be registered.
@@ -227,7 +227,7 @@ class SessionCall(Call):
             self._lose()
 
     async def _run(self) -> None:
-        """Run the request's handler and give its answer. A cancelled one gets none."""
+        """Run the handler and deliver the response; a cancelled call has none."""
         backend = self._backend
         outcome: Outcome | None = None
         try:
@@ -237,7 +237,7 @@ class SessionCall(Call):
             self.failure = outcome.unavailable or self.failure
         except asyncio.CancelledError:
             if not self.cancel_requested.is_set():
-                raise  # the process ends; another settles the call when its lease has expired
+                raise  # the process is stopping; another recovers the call
         if isinstance(self.failure, TokenWithdrawn):
             outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
         answer = None if outcome is None else outcome.response(self.request_id)
@@ -248,13 +248,13 @@ class SessionCall(Call):
         self.state = State.ANSWERED
         if answer is not None:
             with suppress(Unavailable):
-                await self.start_streaming()  # which may be under way, or have failed
+                await self.start_streaming()  # may be in progress, or have failed
         if self.position is None:
             self.answer, answer = answer, None
         await self._settle(answer)
 
     async def _settle(self, answer: bytes | None) -> None:
-        """Put the answer, if any, into the log of a call that is registered, or may be: Redis did not say."""
+        """End the registration and append the response, if any. Whether it was registered may be unknown."""
         try:
             await self._backend.registry.write(
                 self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
@@ -271,7 +271,7 @@ class SessionCall(Call):
             self._lease = self._backend.registry.hold(self.registration, self.token, self._lose)
 
     def _lose(self) -> None:
-        """End in silence: the call is another process's by now, or nobody's."""
+        """Stop without a response: another process took over the call, or it was ended."""
         if self.is_running:
             logger.warning(
                 "another process took over this call; cancelling it here",
@@ -298,7 +298,7 @@ class SessionCall(Call):
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client on this call's own stream."""
+        """Send a request to the client on this call's stream."""
         return await self._backend.client_requests.ask(
             self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
         )
@@ -306,12 +306,12 @@ class SessionCall(Call):
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """Send a notification on this call's own stream."""
+        """Send a notification on this call's stream."""
         if self.live_session.record.allows(method, params or {}):
             await self._emit(notification(method, params))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report progress. A call that runs again says only what is new: progress must increase."""
+        """Report progress; a re-run skips what was already reported, as progress must increase."""
         if progress > self.last_progress:
             await super().progress(progress, total, message)
 
@@ -320,13 +320,13 @@ class SessionCall(Call):
         raise_if_cancelled()
 
     def attach_stream(self, response: EventStream) -> None:
-        """Note the stream on which the request's own response goes out, before it begins."""
+        """Set the stream that is the HTTP response, before it starts."""
         self._response = response
         if self._is_closing:
             response.close(polled=True)
 
     async def _close_response(self) -> None:
-        self._is_closing = True  # the response may be about to begin, where no message reaches it yet
+        self._is_closing = True  # the response may be about to start, and not receive messages yet
         if self._response is not None:
             self._response.close(polled=True)
         await self.start_streaming()
@@ -334,7 +334,7 @@ class SessionCall(Call):
 
 
 class SessionChannel:
-    """The session's own channel, beside all calls: what is sent here goes to a GET stream.
+    """The session's channel for messages that belong to no call; they go to a GET stream.
 
     Satisfies the SDK's `mcp.shared.dispatcher.Outbound`, as the `outbound` of a `Connection`.
     """

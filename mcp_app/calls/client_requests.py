@@ -1,8 +1,7 @@
 """Requests of the server to the client: sampling, elicitation, roots.
 
-The client may POST its answer to any process. The request's id names the address of the process that
-waits, so the answer finds its way without a look-up; the answer itself waits in Redis until it is
-taken, so that it is not lost with a message between processes.
+The client may POST its response to any process. The request's id contains the address of the waiting process,
+so no look-up is needed; the response itself is stored in Redis, as messages between processes may be lost.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from mcp_app.sessions.record import SessionRecord
 ANSWERED = "client.answered"
 
 _POLL_SECONDS = 5.0
-"""How often a waiting process looks for the answer by itself, should the message about it be lost."""
+"""How often a waiting process polls for the response, in case the message about it was lost."""
 
 _CAPABILITIES: dict[str, Callable[[ClientCapabilities], object]] = {
     "sampling/createMessage": lambda capabilities: capabilities.sampling,
@@ -49,7 +48,7 @@ Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class ClientRequests:
-    """The requests to clients that wait in this process."""
+    """The requests to clients of this process that await a response."""
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
@@ -67,7 +66,7 @@ class ClientRequests:
     ) -> dict[str, Any]:
         """Send a request to the client by `emit` and wait for its result.
 
-        It waits for `timeout_seconds`, but never longer than `MCP_CLIENT_REQUEST_SECONDS`.
+        Waits for `timeout_seconds`, at most `MCP_CLIENT_REQUEST_SECONDS`.
 
         Raises:
             MCPError: The client lacks the capability, answered with an error, or did not answer in time.
@@ -103,7 +102,7 @@ class ClientRequests:
                 ) from None
         finally:
             del self._waiting[key]
-            with suppress(Unavailable):  # what is left behind expires
+            with suppress(Unavailable):  # the keys expire
                 async with self._redis.pipeline(transaction=True) as pipe:
                     pipe.hdel(asked, request_id)
                     pipe.delete(keys.answer(record.id, request_id))
@@ -113,9 +112,9 @@ class ClientRequests:
         return cast("dict[str, Any]", answer["result"])
 
     async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:
-        """Bring a client's response to the process that waits for it.
+        """Deliver a client's response to the waiting process.
 
-        A response that nobody of this session waits for, or the second one to a request, is ignored.
+        A response to no outstanding request of this session is ignored, and so is a second response.
         """
         request_id = response.id
         if not isinstance(request_id, str):
@@ -132,14 +131,14 @@ class ClientRequests:
         await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def reject(self, session_id: str, answer: MalformedAnswer) -> None:
-        """Fail the call that waits for an answer that is malformed, instead of waiting for a better one."""
+        """Fail the request whose response is malformed, instead of waiting for another one."""
         error = ErrorData(code=INVALID_REQUEST, message=f"The client's answer is malformed: {answer.reason}")
         await self.deliver(session_id, JSONRPCError(jsonrpc="2.0", id=answer.answered_id, error=error))
 
     async def _answer(self, key: tuple[str, str]) -> dict[str, Any]:
         woken = self._waiting[key]
         while True:
-            # The client's time does not run out because Redis is away for a while.
+            # A Redis outage must not fail the request before its time-out.
             with suppress(Unavailable):
                 answer = await self._redis.get(keys.answer(*key))
                 if answer is not None:

@@ -1,4 +1,4 @@
-"""Opening a session: the `initialize` request, and the record that it leaves behind."""
+"""Handles `initialize` and stores the session record."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ async def initialize(
     *,
     store: Callable[[SessionRecord], Awaitable[None]],
 ) -> tuple[SessionRecord | None, Outcome]:
-    """Run `initialize`; the session's completed record (None when it failed), and its outcome.
+    """Run `initialize`. Returns the completed record (None if it failed) and the outcome.
 
     Args:
-        backend: Of the calls of this process.
-        record: The session as far as it is known; it is stored only when the request succeeds.
+        backend: The backend of this process's calls.
+        record: The new session; it is stored only if the request succeeds.
         request: The `initialize` request.
-        headers: Of the HTTP request.
-        store: Puts the record of a new session on record, or completes one that is there already.
+        headers: The headers of the HTTP request.
+        store: Stores the record, or completes the existing one.
 
     Raises:
         Unavailable: The record could not be stored.

@@ -1,6 +1,6 @@
-"""Calls whose process died: whoever reads the stream of one settles it, once.
+"""Recovery of calls whose process died, triggered by reading their streams.
 
-It runs again where that does no harm, and is answered with an error where it might.
+A call is re-run if that is safe; otherwise its response is an error. Either happens once.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ WORKER_LOST = "The process that ran this call was lost before it could answer; t
 _PROGRESS = "notifications/progress"
 
 _MAX_LOSSES = 3
-"""How many processes a call may lose: it may be the call itself that brings them down."""
+"""After this many crashes a call is not re-run: it may be what crashes the processes."""
 
 MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
-"""Whether a request, of a method with parameters, can be run a second time without harm."""
+"""Whether a request (method, params) is safe to run twice."""
 
 
 class Recovery:
-    """Finds the calls whose process died."""
+    """Recovers calls whose process died."""
 
     def __init__(self, calls: RunningCalls, may_repeat: MayRepeat) -> None:
         self._calls = calls
@@ -43,9 +43,9 @@ class Recovery:
         self._may_repeat = may_repeat
 
     async def recover_if_lost(self, record: SessionRecord, stream: str) -> bool:
-        """Whether the call behind a stream still runs; one whose process died is settled here.
+        """Whether the call behind a stream is running, after recovering it if its process died.
 
-        Called by whoever reads the stream, with the principal of the session as the current one.
+        Called by readers of the stream, with the session's principal as the current one.
         """
         registered = await self._registry.find(record.id, stream)
         if registered is None:
@@ -72,7 +72,7 @@ class Recovery:
         return True
 
     async def _last_progress(self, session_id: str, token: ProgressToken | None) -> float:
-        """The last progress that the log holds for a token."""
+        """The last progress in the log for a progress token."""
         last, position = -math.inf, START
         while token is not None and (entries := await self._log.entries(session_id, position)):
             position = entries[-1][0]

@@ -1,7 +1,7 @@
-"""The calls of all processes whose answers are event streams, in Redis.
+"""The registry of running calls with event streams, in Redis.
 
-A call is registered when it first speaks, and from then on holds a lease, which its process renews. One
-script writes all that it says, and refuses what comes from a process that was thought dead.
+A call is registered with its first message, and then has a lease, which its process renews. One script writes
+all its messages, and rejects those of a process that has lost the call to another.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from mcp_app.sessions.events import is_standalone, is_standalone_of
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 
-# What a call says, unless it is another process's by now. With a registration the call begins, or is taken
-# over. The last it says, its answer or nothing, takes it off the list. Returns where the log ended before,
-# and whom to wake. KEYS: calls, lease, log, tails, recent appendings, processes. ARGV: stream, process,
-# registration or nothing, message or nothing, "1" if it is the last, this appending, milliseconds of the
-# lease, length, bytes and seconds of the log, seconds for which an appending is remembered, address and
-# seconds of the process.
+# Writes a message of a call, unless another process has taken the call over. A registration registers the
+# call, or takes it over; the final message, or none, removes it. Returns the previous end of the log, and the
+# processes to wake. KEYS: calls, lease, log, tails, recent tokens, processes. ARGV: stream, process,
+# registration or '', message or '', "1" if final, token of this append, milliseconds of the lease, length,
+# bytes and seconds of the log, seconds to keep the token, address of the process and seconds of its directory
+# entry.
 _WRITE = (
     DIRECTORY
     + PUT
@@ -69,7 +69,7 @@ return {position, readers}
 """
 )
 
-# Gives up the lease of a call that has not ended. KEYS: calls, lease. ARGV: stream, process, registration.
+# Releases the lease of a running call. KEYS: calls, lease. ARGV: stream, process, registration.
 _HAND_OVER = """
 local holder = redis.call('GET', KEYS[2])
 if holder and holder ~= ARGV[2] then return end
@@ -80,13 +80,13 @@ redis.call('DEL', KEYS[2])
 
 @dataclass(frozen=True)
 class Registration:
-    """What Redis knows of a running call: enough to run it again.
+    """A running call as stored in Redis: enough to re-run it.
 
     Attributes:
         session_id: Its session.
-        stream: The stream on which it speaks.
-        request: What it runs.
-        losses: How many processes it has outlived.
+        stream: Its event stream.
+        request: The request.
+        losses: How many of its processes have died.
     """
 
     session_id: str
@@ -96,7 +96,7 @@ class Registration:
 
 
 class CallRegistry:
-    """Registers calls, writes what they say, and says what became of them."""
+    """Registers calls, writes their messages, and looks them up."""
 
     def __init__(self, redis: Redis, leases: Leases, directory: Directory, streams: Streams) -> None:
         self._redis = redis
@@ -106,7 +106,7 @@ class CallRegistry:
         self._streams = streams
         self._log = streams.log
         self._process = secrets.token_hex(8)
-        """What its leases name: its address may change."""
+        """The holder of its leases; not its address, which may change."""
         self._write = redis.register_script(_WRITE)
         self._hand_over = redis.register_script(_HAND_OVER)
 
@@ -119,21 +119,21 @@ class CallRegistry:
         is_final: bool = False,
         retry_seconds: float = 0.0,
     ) -> str | None:
-        """Append what a call says to its stream, once, and wake whoever reads it.
+        """Append a message of a call to its stream, and wake the readers. Retries do not append it twice.
 
         Args:
             call: The call.
-            message: A JSON-RPC message, encoded; None to begin or to end in silence.
-            is_first: Whether the call may not be registered yet, and is to be.
-            is_final: Whether it ends with this.
-            retry_seconds: For how many seconds it is tried again while Redis does not answer.
+            message: A JSON-RPC message, encoded; None to register or to end without one.
+            is_first: Register the call, or take it over.
+            is_final: End the call.
+            retry_seconds: How long to retry while Redis is unavailable.
 
         Returns:
-            Up to where the log held nothing of the stream, if this is the first. None when the call is
-            another process's by now, or has ended: then nothing was written.
+            The end of the log before the message. None if another process has taken the call over, or it has
+            ended: nothing was written.
 
         Raises:
-            Unavailable: Redis did not answer for so long.
+            Unavailable: Redis was unavailable all that time.
         """
         session_id, stream = call.session_id, call.stream
         names = (keys.calls, keys.events, keys.tails, keys.appended, keys.processes)
@@ -162,12 +162,12 @@ class CallRegistry:
         return cast("str | None", position)
 
     def hold(self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]) -> Lease:
-        """Renew the lease of a call that has spoken, and be found for it, until it is dropped.
+        """Renew the lease and the directory entries of a registered call until `drop`.
 
         Args:
             call: The call.
-            token: As whom it runs.
-            on_lost: Called when the call is another process's, or has ended.
+            token: The token of its request.
+            on_lost: Called when another process took the call over, or it was ended.
         """
         session_id, stream = call.session_id, call.stream
         fence = Fence(keys.calls(session_id), stream)
@@ -189,11 +189,11 @@ class CallRegistry:
 
     @property
     def can_judge(self) -> bool:
-        """Whether an expired lease means that its process is dead."""
+        """Whether an expired lease means that its process died; see `Leases`."""
         return self._leases.can_judge
 
     async def find(self, session_id: str, stream: str) -> Registration | None:
-        """The call behind a stream, while it runs or nobody has noticed that its process died."""
+        """The registered call behind a stream; its process may have died."""
         found = await cast(Any, self._redis.hget(keys.calls(session_id), stream))
         if found is None:
             return None
@@ -202,17 +202,17 @@ class CallRegistry:
         return Registration(session_id, stream, request, fields["losses"])
 
     async def take_over(self, call: Registration) -> bool:
-        """Take the lease of a call whose process died. False when it still runs, or has ended meanwhile."""
+        """Take the lease of a call whose process died. Returns False if it is running or has ended."""
         lease = keys.lease(call.session_id, call.stream)
         if not await self._leases.take(lease, self._process):
             return False
         if await self.is_running(call.session_id, call.stream):
             return True
-        await self._redis.delete(lease)  # its process gave the lease up
+        await self._redis.delete(lease)  # the call had ended
         return False
 
     async def hand_over(self, calls: Iterable[Registration]) -> None:
-        """Give up the leases of calls that have not ended: whoever reads their streams next takes them over.
+        """Release the leases of running calls: the next reader of their streams takes them over.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -231,19 +231,19 @@ class CallRegistry:
         return bool(await cast(Any, self._redis.hexists(keys.calls(session_id), stream)))
 
     async def can_resume(self, record: SessionRecord, stream: str, position: str) -> bool:
-        """Whether all that followed a position of a stream is still in the log, or is to come."""
+        """Whether a stream can be resumed: every later event is in the log, or still to come."""
         if is_standalone(stream):
             if not is_standalone_of(record.id, stream):
                 return False
             whole, _ = await self._log.can_replay(record.id, stream, position)
             return whole
-        # Whether it runs comes first: one that ends in between has left its answer in the log.
+        # Check this first: if the call ends in between, its response is in the log.
         runs = await self.is_running(record.id, stream)
         whole, anything = await self._log.can_replay(record.id, stream, position)
-        # A call that has ended is worth coming back for only if it left something behind that position.
+        # An ended call can be resumed only if there are later events.
         return whole and (anything or runs)
 
     def _to_json(self, call: Registration) -> str:
-        # The script looks for its process at the beginning.
+        # The script expects `by` first.
         fields = {"by": self._process, "losses": call.losses, "request": call.request.model_dump(mode="json")}
         return json.dumps(fields)

@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 CANCEL = "call.cancel"
 
 _HAND_OVER_SECONDS = 2.0
-"""How long a call may take to clean up when its process ends."""
+"""How long cancelled calls may take to clean up during shutdown."""
 
 
 class RunningCalls:
-    """Starts calls, and cancels them when nobody wants their answers any more."""
+    """Starts and cancels the calls of this process."""
 
     def __init__(self, backend: Backend, directory: Directory) -> None:
         self.backend = backend
@@ -46,7 +46,7 @@ class RunningCalls:
         return sum(map(len, self._calls.values()))
 
     def count(self, session_id: str) -> int:
-        """How many calls of a session run here."""
+        """The number of calls of a session that run here."""
         return len(self._calls.get(session_id, ()))
 
     def start(
@@ -61,19 +61,19 @@ class RunningCalls:
 
         Args:
             record: The session.
-            request: What to run.
-            headers: Of the HTTP request.
-            stream: The name of the stream on which it may speak; a new one if None.
+            request: The request.
+            headers: The headers of the HTTP request.
+            stream: The name of its event stream; a new one if None.
         """
         return self._start(SessionCall(self.backend, record, request, headers, stream))
 
     def restart(self, record: SessionRecord, lost: Registration, last_progress: float) -> SessionCall:
-        """Run a call again whose process died.
+        """Re-run a call whose process died.
 
         Args:
             record: The session.
-            lost: The call, with this loss counted.
-            last_progress: How far the client knows it to be.
+            lost: The call, including this loss.
+            last_progress: The last progress that was sent.
         """
         call = SessionCall(self.backend, record, lost.request, {}, lost.stream, lost.losses)
         call.last_progress = last_progress
@@ -92,17 +92,17 @@ class RunningCalls:
             del self._calls[call.session_id]
 
     def of_stream(self, session_id: str, stream: str) -> SessionCall | None:
-        """The call that speaks on a stream, if it runs here."""
+        """The registered call of a stream, if it runs here."""
         for call in self._calls.get(session_id, ()):
             if call.position is not None and call.stream == stream:
                 return call
         return None
 
     async def start_streaming(self, call: SessionCall) -> None:
-        """Register a call whose answer is owed from then on. Cancels it if Redis refuses.
+        """Register a call, or cancel it if that fails.
 
         Raises:
-            Unavailable: It could not be registered: the request is refused, and must not go on.
+            Unavailable: It could not be registered, so the request must be rejected.
         """
         try:
             await call.start_streaming()
@@ -113,10 +113,10 @@ class RunningCalls:
     async def notified(
         self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
     ) -> None:
-        """Take a notification of the client."""
+        """Handle a notification of the client."""
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
-            # As JSON: it may be of any kind or size, which the channel layer's format may not.
+            # As JSON: it may be any value, which the channel layer's serializer may not support.
             request_id = json.dumps(params.get("requestId"))
             message = {"type": CANCEL, "session": record.id, "request": request_id}
             # A quick call is not in Redis, but the process that runs it has read the record.
@@ -130,17 +130,17 @@ class RunningCalls:
         await runner.on_notify(call, notification.method, notification.params)
 
     async def beat(self) -> None:
-        """Keep the sessions of calls in use; a call whose session has ended is cancelled.
+        """Renew the sessions of running calls, and cancel calls whose session has ended.
 
         Raises:
             Unavailable: Redis cannot be reached.
         """
         in_use = {call.session_id for call in self._all() if call.position is not None}
         for session_id in await self.backend.sessions.keep(in_use):
-            self._cancel(session_id)  # the message about its end was lost
+            self._cancel(session_id)  # the `ENDED` message was lost
 
     async def drain(self) -> None:
-        """Stop running calls and give up their leases: whoever reads their streams next settles them."""
+        """Stop all calls and release their leases: the next reader of their streams recovers them."""
         calls = self._all()
         try:
             await asyncio.gather(*(call.start_streaming() for call in calls))
@@ -149,14 +149,14 @@ class RunningCalls:
                     call.task.cancel()
             if calls:
                 await asyncio.wait([call.task for call in calls], timeout=_HAND_OVER_SECONDS)
-            # That this process ends is no fault of the call's, and no loss.
+            # An orderly shutdown does not count as a loss.
             given = [replace(call.registration, losses=call.registration.losses - 1) for call in calls]
             await self.backend.registry.hand_over(given)
         except Unavailable:
             logger.warning("calls not handed over: Redis unavailable")
 
     async def stop(self) -> None:
-        """Break off what runs here. Those that have become streams are settled by another process."""
+        """Cancel all calls. Registered ones are recovered by another process."""
         tasks = [call.task for call in self._all()]
         for task in tasks:
             task.cancel()
@@ -167,7 +167,7 @@ class RunningCalls:
 
     def _cancel(self, session_id: str, request_id: RequestId | None = None) -> None:
         for call in list(self._calls.get(session_id, ())):
-            # `1` and `"1"` are two ids (JSON-RPC 2.0 §4), and so they are in Python.
+            # `1` and `"1"` are different ids (JSON-RPC 2.0 §4), as in Python.
             if request_id is None or call.request_id == request_id:
                 call.cancel()
 
@@ -180,7 +180,7 @@ class RunningCalls:
         self._cancel(message["session"])
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
-        """End the calls of a token that was withdrawn. A client that comes back for one finds an error."""
+        """Cancel the calls of a withdrawn token; their response is an error."""
         for call in self._all():
             if is_withdrawn_by(message, call.token):
                 call.cancel(TokenWithdrawn())
