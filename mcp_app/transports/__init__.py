@@ -1,1 +1,1 @@
-"""Transports: they read HTTP, check it, hand it over, and write JSON or event streams."""
+"""Transports: read and validate HTTP requests, dispatch them, write JSON or event streams."""

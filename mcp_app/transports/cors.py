@@ -14,9 +14,9 @@ _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1
 
 
 def allow_origins(origins: tuple[str, ...], app: Asgi) -> Asgi:
-    """Let browser pages of these origins, and of this computer, use `app`.
+    """Allow browser pages of these origins, and of loopback addresses, to call `app`.
 
-    Cookies are never sent along. All request headers are allowed: `Mcp-Param-*` has no fixed names.
+    Credentials are not allowed. All request headers are allowed: `Mcp-Param-*` has no fixed names.
     """
     middleware = CORSMiddleware(
         app,
@@ -30,7 +30,7 @@ def allow_origins(origins: tuple[str, ...], app: Asgi) -> Asgi:
     )
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # Only browsers send an Origin; everyone else is spared the middleware's bookkeeping.
+        # Only browsers send an Origin; other requests skip the middleware's overhead.
         is_browser = any(name == b"origin" for name, _ in scope["headers"])
         return (middleware if is_browser else app)(scope, receive, send)
 

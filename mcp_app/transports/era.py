@@ -1,7 +1,7 @@
-"""The era of a request, decided before anything else looks at it (2026-07-28, Versioning and Compatibility).
+"""The era of a request, which decides how it is handled (2026-07-28, Versioning and Compatibility).
 
-Up to 2025-11-25 a session begins with `initialize`, and what that agreed on holds within it. From 2026-07-28
-on every request names its revision itself: in `_meta`, and alike in the header `MCP-Protocol-Version`.
+Up to 2025-11-25 a session negotiates its revision with `initialize`. From 2026-07-28 on every request names
+its revision, in `_meta` and equally in the header `MCP-Protocol-Version`.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ _ABSENT = object()
 
 
 def is_modern(headers: Mapping[str, str], message: Message | None = None) -> bool:
-    """Whether a request is served without a session, by what its header and its message's `_meta` say.
+    """Whether a request is served without a session, by its header and the `_meta` of its message.
 
-    An `initialize` request is negotiated from its body, whatever the header says: before the answer a client
-    can only send its own default there, and the header is required on subsequent requests alone (2025-11-25,
-    Transports, Protocol Version Header).
+    For `initialize` the header is ignored: at that point a client can only send its own default, and the
+    header is required on subsequent requests only (2025-11-25, Transports, Protocol Version Header).
 
     Args:
-        headers: Of the request.
-        message: What it brings, if that is one message which could be read.
+        headers: The request headers.
+        message: The message, if the body is a single one that could be parsed.
 
     Raises:
-        HttpError: 400; the revision is not spoken here (-32022), or header and `_meta` disagree (-32020).
+        HttpError: 400; the revision is not supported (-32022), or header and `_meta` disagree (-32020).
     """
     named = _named_in(message)
     if isinstance(message, JSONRPCRequest) and message.method == "initialize" and named is _ABSENT:
@@ -55,7 +54,7 @@ def is_modern_by_meta(message: Message) -> bool:
 
 
 def _named_in(message: Message | None) -> Any:
-    """The revision in the `_meta` of a message; any JSON value, as nothing has been validated."""
+    """The revision in the `_meta` of a message: any JSON value, as it is not validated yet."""
     if not isinstance(message, JSONRPCRequest | JSONRPCNotification) or not message.params:
         return _ABSENT
     meta = message.params.get("_meta")

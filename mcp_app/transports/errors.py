@@ -1,4 +1,4 @@
-"""Errors of the transport: each with its HTTP status and its JSON-RPC code, mapped here and nowhere else."""
+"""Errors of the transport. Their HTTP statuses and JSON-RPC codes are defined only here."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ HeaderList = Sequence[tuple[bytes, bytes]]
 
 
 class HttpError(Exception):
-    """A request that is refused before it reaches the server.
+    """A request that is rejected before it reaches the server.
 
     Args:
         status: HTTP status.
-        message: What is wrong, for a person.
+        message: A human-readable message.
         code: JSON-RPC error code.
-        headers: Further response headers.
-        data: What is wrong, for a program.
-        request_id: The id of the request that is refused, where it could be read.
+        headers: Additional response headers.
+        data: Machine-readable details.
+        request_id: The id of the rejected request, if it could be parsed.
     """
 
     def __init__(
@@ -66,16 +66,16 @@ class HttpError(Exception):
 
 
 SESSION_NOT_FOUND = -32001
-"""What clients know as "session not found", beside the status 404 (the TypeScript SDK's code)."""
+"""The code of the TypeScript SDK, which clients recognize in addition to the status 404."""
 
 
 class Challenge(HttpError):
-    """A refusal that tells the client what token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
+    """An error with a challenge: which token to get, and where (RFC 6750 §3, RFC 9728 §5.1).
 
     Args:
         status: HTTP status.
-        message: What is wrong, for a person.
-        fields: The parameters of the challenge, in their order.
+        message: A human-readable message.
+        fields: The parameters of the challenge, in order.
     """
 
     def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
@@ -84,7 +84,7 @@ class Challenge(HttpError):
         self.name_metadata(fields["resource_metadata"])
 
     def name_metadata(self, url: str) -> None:
-        """Point the client to the metadata of the endpoint that it called."""
+        """Set the metadata URL of the endpoint that the client called."""
         fields = {**self._fields, "resource_metadata": url}
         value = "Bearer " + ", ".join(f'{name}="{text}"' for name, text in fields.items())
         self.headers = [(b"www-authenticate", value.encode())]
@@ -93,13 +93,13 @@ class Challenge(HttpError):
 def challenge(
     status: int, error: str | None, description: str, scopes: Sequence[str] | None = None
 ) -> Challenge:
-    """A challenge in the words of RFC 6750 §3.
+    """A challenge as RFC 6750 §3 specifies it.
 
     Args:
         status: HTTP status.
-        error: The error code; none for a request that brought no token.
-        description: What is wrong, for a person.
-        scopes: All scopes that the request needs, if those of every request are not enough.
+        error: The error code; None for a request without a token.
+        description: A human-readable message.
+        scopes: All scopes that the request needs, if it needs more than every request does.
     """
     fields = {
         "resource_metadata": conf.resource_metadata_url,
@@ -111,7 +111,7 @@ def challenge(
 
 
 def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
-    """For a token that lacks a scope; the challenge names all that are needed (RFC 6750 §3.1).
+    """For a token that lacks a scope; the challenge names all required scopes (RFC 6750 §3.1).
 
     Args:
         held: The scopes of the token.
@@ -134,22 +134,22 @@ def body_too_large(limit: int) -> HttpError:
 
 def shutting_down() -> HttpError:
     return HttpError(
-        503, "This process is shutting down; come back.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
+        503, "This process is shutting down; retry.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
     )
 
 
 def worker_lost() -> HttpError:
-    """For a call without a session that has not ended when its process must: nobody can come back to it."""
+    """For a stateless call that is still running at shutdown: it cannot be resumed."""
     return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
 
 
 def unknown_event_id() -> HttpError:
-    """What follows this event cannot be told any more, or never could: the client must not wait for it."""
+    """For a stream that cannot be resumed from this event, so that the client does not wait for it."""
     return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
 
 
 def unsupported_revision(requested: str) -> HttpError:
-    """The answer to a revision that is not spoken here; it names all that are, the newest first."""
+    """For an unsupported revision; the error lists all supported ones, newest first."""
     data = {"supported": list(reversed(KNOWN_PROTOCOL_VERSIONS)), "requested": requested}
     return HttpError(400, "This protocol version is not supported.", UNSUPPORTED_PROTOCOL_VERSION, data=data)
 
@@ -168,14 +168,14 @@ def too_many_calls() -> HttpError:
 
 
 def from_exception(error: Exception) -> HttpError | None:
-    """What an exception of the layers below means to a client; None when it is a fault of ours."""
+    """Map an exception of lower layers; None if it is unexpected, that is, a bug."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, InvalidMessage):
         status = 413 if isinstance(error, TooManyValues) else 400
         return HttpError(status, str(error), error.code, request_id=error.request_id)
     if isinstance(error, SessionNotFound):
-        # The one answer for a session that is unknown, has ended, or belongs to somebody else.
+        # The same response for a session that is unknown, has ended, or belongs to somebody else.
         return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()

@@ -23,31 +23,31 @@ logger = logging.getLogger(__name__)
 
 
 class Ending(Enum):
-    """Why a response need not go on."""
+    """Why a response may be ended."""
 
     CLIENT = auto()
     """The client has closed the connection."""
     EXPIRED = auto()
-    """The token has expired, which ends what listens."""
+    """The token has expired, which ends standalone streams."""
     WITHDRAWN = auto()
-    """The token was withdrawn, which ends everything."""
+    """The token was withdrawn, which ends all streams."""
 
 
 async def until_disconnected_or_revoked(runtime: Runtime, request: Request, *, listens: bool) -> Ending:
-    """Return when the response to a request need not go on, and why.
+    """Wait until the response to a request may be ended. Returns why.
 
     Args:
         runtime: This process's runtime.
-        request: What is answered.
-        listens: Whether it waits for whatever may come. A call that was accepted outlives its token: clients
-            refresh theirs every hour, whatever they have running.
+        request: The request.
+        listens: Whether it is a standalone stream, which ends when the token expires. Calls may outlive their
+            token: clients refresh theirs every hour, whatever they are running.
     """
     principal = request.principal
     with runtime.tokens.in_use(principal) as withdrawn:
         gone = asyncio.ensure_future(request.until_disconnect())
         try:
             while True:
-                # A withdrawal is announced; should the announcement be lost, this notices.
+                # In case the message about the withdrawal was lost.
                 if await runtime.tokens.is_withdrawn(principal):
                     return Ending.WITHDRAWN
                 if listens and not principal.is_current:
@@ -68,15 +68,15 @@ async def until_disconnected_or_revoked(runtime: Runtime, request: Request, *, l
 
 @asynccontextmanager
 async def close_stream_on_error(send: Send) -> AsyncIterator[None]:
-    """Around what follows the head of an event stream: a fault ends the stream, which lacks its answer then.
+    """Close the stream on an error after its response has started; it then lacks its final message.
 
-    There can be no second head. Nor can the fault be left to the server: Daphne would try to send one.
+    The error cannot be raised: Daphne would try to send a second response.
     """
     try:
         yield
     except Exception:
         logger.exception("error while streaming; closing the stream")
-        with suppress(Exception):  # perhaps it is sending that fails
+        with suppress(Exception):  # sending may be what failed
             await send({"type": "http.response.body", "body": b""})
 
 
@@ -93,11 +93,11 @@ async def send_stream(
 
     Args:
         runtime: This process's runtime.
-        request: What is answered.
-        stream: What to send.
-        opening: The first bytes; the response head goes out with them.
+        request: The request.
+        stream: The stream.
+        opening: The first bytes, sent with the response headers.
         requests: The ids of the requests it answers, by stream name; None for a standalone stream.
-        name_event: The SSE id of an event.
+        name_event: Returns the SSE id of an event.
 
     Raises:
         TokenWithdrawn: The token was withdrawn before the response began.

@@ -1,4 +1,4 @@
-"""How messages look on the wire: JSON responses and Server-Sent Events."""
+"""Wire format of messages: JSON responses and Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STREAM_HEADERS = (
 
 
 def to_json(message: Any) -> bytes:
-    """A JSON-RPC message as it is sent."""
+    """Encode a JSON-RPC message."""
     return pydantic_core.to_json(message)
 
 
@@ -27,16 +27,16 @@ def event(event_id: str, data: str) -> bytes:
 
 
 def named_event(name: str, event_id: str, data: str) -> bytes:
-    """One event of any name. `data` has no line break of its own, other than in the strings of JSON."""
+    """One event of any type. `data` must not have line breaks, except within JSON strings."""
     return f"event: {name}\nid: {event_id}\ndata: {on_one_line(data)}\n\n".encode()
 
 
 def on_one_line(data: str) -> str:
-    """JSON in which no reader finds a line end: those that JSON need not escape are escaped, too.
+    """Escape also the line separators that JSON does not require to be escaped.
 
-    An event stream has lines that end at CR and LF alone (HTML, "Parsing an event stream"), which JSON always
-    escapes. But clients split it by Python's `str.splitlines` (python-sdk 1356) or by `\\R`, which end a line
-    at U+0085, U+2028 and U+2029 as well; what follows is lost to them, and their call waits for ever.
+    Lines of an event stream end at CR and LF only (HTML, "Parsing an event stream"), which JSON always
+    escapes. But clients split it by Python's `str.splitlines` (python-sdk 1356) or by `\\R`, which also split
+    at U+0085, U+2028 and U+2029; they lose the rest of the message, and their call waits for ever.
     """
     if data.isascii():
         return data
@@ -44,12 +44,12 @@ def on_one_line(data: str) -> str:
 
 
 def priming(event_id: str, retry_milliseconds: int) -> bytes:
-    """The event without data with which a 2025-11-25 stream begins: a position to resume from."""
+    """The priming event of a 2025-11-25 stream: no data, but a position to resume from."""
     return f"id: {event_id}\nretry: {retry_milliseconds}\ndata: \n\n".encode()
 
 
 def retry(milliseconds: int) -> bytes:
-    """When to come back after the stream has ended."""
+    """When to reconnect after the stream has ended."""
     return f"retry: {milliseconds}\n\n".encode()
 
 

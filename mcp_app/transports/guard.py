@@ -1,6 +1,6 @@
-"""The guard of the MCP endpoints: host, origin and bearer token are checked before anything else.
+"""The guard of the MCP endpoints: checks host, origin and bearer token before anything else.
 
-Django's middleware does not run for what Channels routes, so its checks are made here.
+Django's middleware does not run for these endpoints, so its checks are repeated here.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ Endpoint = Callable[[Request], Awaitable[None]]
 
 
 class Guard:
-    """An ASGI application: gives an endpoint the requests that come to the right host with a valid token.
+    """An ASGI application that passes only requests with an allowed host and origin and a valid token.
 
-    Tools reach the token by the SDK's `get_access_token()`.
+    Tools get the token with the SDK's `get_access_token()`.
 
     Args:
-        endpoint: What is guarded.
+        endpoint: The guarded endpoint.
         runtime: This process's runtime.
-        is_sse: Whether clients know what is guarded as HTTP+SSE, whose metadata the challenges then name.
+        is_sse: Whether it is an HTTP+SSE endpoint, whose metadata the challenges then name.
     """
 
     def __init__(self, endpoint: Endpoint, runtime: Runtime, *, is_sse: bool = False) -> None:
@@ -54,7 +54,7 @@ class Guard:
             if not _host_is_allowed(headers.get(b"host", b""), conf.allowed_hosts):
                 raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
             origin = headers.get(b"origin")
-            # Streamable HTTP, Security Warning: a foreign Origin is refused, an absent one is fine.
+            # Streamable HTTP, Security Warning: an invalid Origin is rejected, a missing one is fine.
             if origin is not None and not origin_is_allowed(origin.decode("latin-1")):
                 raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
             await self._runtime.start()
@@ -80,7 +80,6 @@ class Guard:
 
     async def _authenticate(self, request: Request) -> Principal:
         query = request.scope["query_string"]
-        # Whatever way it is encoded.
         if query and "access_token" in parse_qs(query.decode("latin-1"), keep_blank_values=True):
             raise errors.challenge(
                 400, "invalid_request", "Send the token in the Authorization header, not in the URL."
@@ -109,9 +108,9 @@ def _host_is_allowed(host: bytes, allowed: tuple[str, ...]) -> bool:
 
 
 def origin_is_allowed(origin: str) -> bool:
-    """Whether a browser page of this origin may talk to the MCP endpoints.
+    """Whether a browser page of this origin may call the MCP endpoints.
 
-    A page on this computer may: MCP Inspector and other development tools are such pages.
+    Loopback origins may: MCP Inspector and other development tools use them.
     """
     if origin in conf.allowed_origins:
         return True

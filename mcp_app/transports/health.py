@@ -1,6 +1,6 @@
-"""Probes for load balancers: `/healthz` says that the process lives, `/readyz` that it can serve.
+"""Probes for load balancers: `/healthz` for liveness, `/readyz` for readiness.
 
-They need no token and look at no Host header: probes come by address.
+They need no token, and ignore the Host header, as probes use addresses.
 """
 
 from __future__ import annotations
@@ -18,21 +18,20 @@ _PROBE_SECONDS = 2.0
 
 
 class Healthz:
-    """Answers 200 as long as the event loop turns."""
+    """Responds with 200 as long as the event loop runs."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await respond_json(send, 200, {"status": "alive"})
 
 
 class Readyz:
-    """Answers 200 when all that this process needs works and it is not about to end, else 503.
+    """Responds with 200 if everything the process needs works and it is not shutting down, else with 503.
 
-    This is the one place that says whether the process is ready. What is needed is tried as requests use it:
-    a server that answers and refuses to write does not work.
+    Dependencies are tested the way requests use them: a server that responds but is read-only does not count.
 
     Args:
-        needs: By name, what tries it; it raises when it does not work. The first fault is the reason given.
-        is_draining: Whether the process is about to end.
+        needs: Checks by name, which raise if a dependency does not work. The first failure is reported.
+        is_draining: Whether the process is shutting down.
     """
 
     def __init__(
@@ -52,13 +51,13 @@ class Readyz:
             await respond_json(send, 503, {"status": "not ready", "reason": fault})
 
     async def _first_fault(self) -> str | None:
-        """The name of what does not work. Probes that come together share one try: anybody may send them."""
+        """The name of the first check that fails. Concurrent probes share one run: anybody may send them."""
         if self._trying is None or self._trying.done():
             self._trying = asyncio.create_task(self._try_all(), name="readiness")
         return await asyncio.shield(self._trying)
 
     async def _try_all(self) -> str | None:
-        """Try everything at the same time, so that the answer takes as long as the slowest."""
+        """Run all checks concurrently."""
         faults = await asyncio.gather(*(self._fault(*need) for need in self._needs.items()))
         return next((fault for fault in faults if fault is not None), None)
 

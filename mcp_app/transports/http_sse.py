@@ -1,10 +1,10 @@
 """HTTP+SSE: the transport of 2024-11-05, on the same sessions as Streamable HTTP.
 
-GET /sse opens a session and its one event stream, whose first event names where to POST. Everything that
-the server says comes on that stream; a POST to /message is only acknowledged, by any process.
+GET /sse opens a session and its only event stream, whose first event contains the URL to POST to. All
+messages of the server are sent on that stream; a POST to /message, at any process, is only acknowledged.
 
-The revision knows no resumption. Its clients reconnect like any `EventSource`, though, with the id of
-the last event; since that id names session and position here, they go on where they were.
+The revision has no resumption. But its clients reconnect like any `EventSource`, with the id of the last
+event, which here contains the session and the position, so they continue where they were.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Sse:
         stream = self._runtime.streams.shared(record, name, position, self._runtime.recovery.recover_if_lost)
 
         def name_event(event: Event) -> str:
-            # Of whatever stream it is: all before its position has been sent.
+            # Always under the name of this stream: every earlier event of any stream has been sent.
             return f"{record.id}.{event_id(name, event.position)}"
 
         opening = framing.named_event(
@@ -80,9 +80,9 @@ class Sse:
                 and is_standalone_of(record.id, resumed[0])
                 and await self._runtime.log.is_whole(record.id, resumed[1])
             ):
-                await self._runtime.streams.close(record.id, resumed[0])  # its earlier connection
+                await self._runtime.streams.close(record.id, resumed[0])  # the previous connection
                 return record, *resumed
-        # Unknown, too old, or somebody else's: a new session, which this transport's clients expect.
+        # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
         return record, new_standalone_stream(record.id), START
@@ -117,13 +117,13 @@ class Message:
                 _, outcome = await initialize(calls.backend, record, message, request.headers, store=store)
                 await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
-                # Registered before it is acknowledged: from here on the answer is owed.
+                # Register the call before acknowledging it.
                 try:
                     await self._runtime.admission.admit(request.principal, [message], record)
                     call = calls.start(record, message, request.headers, stream=new_shared_stream())
                 except TooManyCalls:
-                    # On the stream, as after a refused POST the Python SDK waits for the answer all the same,
-                    # and sends nothing more.
+                    # On the stream: after a rejected POST the Python SDK still waits for the response, and
+                    # sends nothing more.
                     refusal = errors.too_many_calls().body(message.id)
                     await self._runtime.log.append(record.id, new_shared_stream(), refusal)
                 else:

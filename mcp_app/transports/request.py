@@ -1,4 +1,4 @@
-"""Reading requests: the little of HTTP that the transports need."""
+"""Reading HTTP requests, as far as the transports need it."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderList = Iterable[tuple[bytes, bytes]]
 
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
-"""The parameter by which a client refuses a media type."""
+"""The parameter that excludes a media type."""
 
 _LARGE_BODY = 256 * 1024
-"""Bytes from which on a body is worth a collection: reading it takes longer."""
+"""Collect garbage after bodies of more bytes; reading them takes longer than that."""
 
 _LISTS = (b"accept", b"mcp-protocol-version")
-"""The headers whose repeated lines are read as one list."""
+"""The headers whose repeated lines are joined."""
 
 _LONGEST_NAME = 128
-"""Characters of what a client names that the log has."""
+"""Client-supplied names are truncated to this length in the log."""
 
 
 class Headers(Mapping[str, str]):
-    """The headers of a request, by lower-case name; they become text only when they are asked for.
+    """The headers of a request, by lower-case name, decoded on access.
 
-    Repeated `Accept` lines are one list (RFC 9110 §5.3), and so are protocol versions that contradict each
-    other: no such list is a version. No other header here is a list: the first counts.
+    Repeated `Accept` lines are joined (RFC 9110 §5.3), and so are contradicting protocol versions, so that
+    they are invalid. For all other headers the first line counts.
 
     Args:
-        lines: As ASGI has them.
+        lines: The headers of the ASGI scope.
     """
 
     __slots__ = ("raw",)
@@ -67,15 +67,15 @@ class Headers(Mapping[str, str]):
 
 
 class Request:
-    """A request to an MCP endpoint, made by the guard, which lets only those through that have a principal.
+    """A request to an MCP endpoint. Created by the guard; endpoints only get requests with a principal.
 
     Attributes:
-        scope: Of ASGI.
-        receive: Of ASGI.
-        send: Of ASGI.
-        headers: What the client sent.
-        principal: Whose request it is.
-        message_id: The JSON-RPC id of what is in its body, once that was read, for whoever has to refuse it.
+        scope: The ASGI scope.
+        receive: The ASGI receive callable.
+        send: The ASGI send callable.
+        headers: The request headers.
+        principal: The authenticated principal.
+        message_id: The JSON-RPC id of the message in the body once it is parsed, for error responses.
     """
 
     __slots__ = ("headers", "message_id", "principal", "receive", "scope", "send")
@@ -94,12 +94,12 @@ class Request:
         return str(self.scope["method"])
 
     def set_principal(self, principal: Principal) -> None:
-        """Note whose request it is, also for its line in the log."""
+        """Set the principal, and add it to the request log."""
         self.principal = principal
         self._log(username=principal.person, client=principal.client_id)
 
     def set_message(self, message: Message) -> None:
-        """Note what is in its body, also for its line in the log."""
+        """Record the message in the body, and add it to the request log."""
         if isinstance(message, JSONRPCRequest):
             self.message_id = message.id
         if isinstance(message, JSONRPCRequest | JSONRPCNotification):
@@ -110,26 +110,26 @@ class Request:
                     self._log(tool=tool)
 
     def _log(self, **fields: str) -> None:
-        """Add to the line that the site writes of each request (`RequestLog`), if it does."""
-        said = self.scope.get("state", {}).get("log_fields")
-        if said is not None:
-            said.update({name: _shortened(text) for name, text in fields.items()})
+        """Add fields to the log line of the request, if the site writes one (`RequestLog`)."""
+        log_fields = self.scope.get("state", {}).get("log_fields")
+        if log_fields is not None:
+            log_fields.update({name: _shortened(text) for name, text in fields.items()})
 
     def accepts(self, media_type: str) -> bool:
         """Whether a response of a media type is acceptable (RFC 9110 §12.5.1).
 
-        Without an Accept header anything is; an empty one is taken alike. The most specific range decides,
-        and of the quality values only zero matters.
+        Everything is if the Accept header is missing or empty. The most specific range decides; of the
+        quality values only zero matters.
         """
         accept = self.headers.raw.get(b"accept")
         return not accept or _accepts(accept, media_type)
 
     async def read_post(self, *, check_accept: bool = True) -> bytes:
-        """The body of a POST whose headers are as they must be (Streamable HTTP, Sending Messages).
+        """Validate the headers of a POST and read its body (Streamable HTTP, Sending Messages).
 
         Raises:
             HttpError: Wrong Content-Type or Accept, or a body that is too long.
-            ClientDisconnected: The client left before it was complete.
+            ClientDisconnected: The client disconnected before the body was complete.
         """
         if not _is_json(self.headers.raw.get(b"content-type", b"")):
             raise errors.HttpError(415, "The Content-Type must be application/json.")
@@ -153,16 +153,16 @@ class Request:
                 return body
 
     async def until_disconnect(self) -> None:
-        """Return when the client has closed the connection, or the response is complete."""
+        """Wait until the client has closed the connection, or the response is complete."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
 
 class ClientDisconnected(Exception):
-    """The client left; there is nobody to answer."""
+    """The client disconnected before the request was complete."""
 
 
-# What most clients send is the same each time, so verdicts are remembered by the bytes.
+# Clients mostly send the same values, so the results are cached by the raw bytes.
 
 
 @lru_cache(maxsize=256)
@@ -186,10 +186,10 @@ def _shortened(text: str) -> str:
 
 
 def _free_earlier_bodies() -> None:
-    """Collect garbage: a request that is over lies in reference cycles, and its body with it.
+    """Collect garbage: finished requests, and with them their bodies, are part of reference cycles.
 
-    The collector counts objects, and a large body is one object like any other. Young garbage goes each
-    time. Every eleventh collection is a full one, for what was not yet garbage when the young were looked at.
+    The collector counts objects, not bytes, so a few large bodies would not trigger it. Every eleventh
+    collection is a full one, for objects that survived an earlier collection.
     """
     collections_of_the_young = gc.get_count()[2]
     gc.collect(2 if collections_of_the_young >= 10 else 1)

@@ -1,4 +1,4 @@
-"""Writing whole responses; event streams are written by `event_streams`."""
+"""Complete responses; for event streams see `event_streams`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mcp_app.transports.framing import to_json
 from mcp_app.transports.request import HeaderList, Send
 
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What every response of an MCP endpoint says of itself."""
+"""The headers of every response of an MCP endpoint."""
 
 _JSON = (b"content-type", b"application/json")
 JSON_HEADERS = (_JSON, *COMMON_HEADERS)
 
 
 async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderList = ()) -> None:
-    """Send a whole response."""
+    """Send a complete response."""
     await send(
         {
             "type": "http.response.start",
@@ -34,5 +34,5 @@ async def respond_json(send: Send, status: int, message: Any, headers: HeaderLis
 
 
 async def respond_error(send: Send, error: errors.HttpError, request_id: RequestId | None = None) -> None:
-    """Refuse a request: a JSON-RPC error with its HTTP status."""
+    """Send a JSON-RPC error with its HTTP status."""
     await respond_json(send, error.status, error.body(request_id), [*error.headers, *COMMON_HEADERS])

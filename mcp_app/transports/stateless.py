@@ -1,9 +1,9 @@
 """Streamable HTTP of 2026-07-28: one request, one response, no session.
 
-The SDK has an entry of its own for this revision (`session_manager.handle_request`). This one is made of
-the same public parts (the inbound ladder, the error table) and differs in three things:
-every refusal is a JSON-RPC error, a quick call costs one task instead of a task group of three, and
-streams end when the process shuts down or a reader has fallen far behind.
+The SDK has its own entry point for this revision (`session_manager.handle_request`). This one uses the same
+public parts (the inbound ladder, the error table) and differs in three ways: every rejection is a JSON-RPC
+error, a quick call needs one task instead of a task group of three, and streams end when the process shuts
+down or the reader falls far behind.
 """
 
 from __future__ import annotations
@@ -55,32 +55,32 @@ from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
 _BACKLOG = 256
-"""How many messages may wait to be sent on one stream; a handler that sends more waits for the reader."""
+"""Messages buffered per stream; when the buffer is full, the handler waits for the reader."""
 
 _MIRRORS = (b"mcp-method", b"mcp-name", b"mcp-param-")
 """The headers that mirror the body."""
 
 _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
-"""What such a header may hold; the client encodes anything else (Value Encoding)."""
+"""The allowed characters of such headers; clients encode anything else (Value Encoding)."""
 
 _MOST_SCHEMAS = 1000
-"""Of how many tools it is remembered whether parameters of them are headers as well."""
+"""The maximum number of entries in the schema cache."""
 
 _QUICK_SECONDS = 0.05
-"""A call that takes longer is watched for the client's leaving, which cancels it (Cancellation)."""
+"""Calls that take longer are cancelled if the client disconnects (Cancellation)."""
 
 
 class Stateless:
-    """Answers the messages of this revision."""
+    """Handles the messages of this revision."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._schemas: dict[str, tuple[Mapping[str, Any], bool]] = {}
-        """By tool, the schema that was looked through, and whether it has such parameters."""
+        """By tool: the schema that was searched, and whether any parameter is mirrored in a header."""
 
     async def __call__(self, request: Request, message: Message) -> None:
         if isinstance(message, JSONRPCNotification):
-            # The revision defines none; they are acknowledged, and nothing waits for them.
+            # The revision defines no client notifications, so they are only acknowledged.
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
@@ -90,7 +90,7 @@ class Stateless:
             raise errors.shutting_down()
         await self._runtime.admission.admit(request.principal, [message])
         if message.method == listen.METHOD and message.params is not None:
-            # Here, before anything keeps the request for as long as the stream is open.
+            # Before anything keeps the request in memory for as long as the stream is open.
             params = listen.within_bounds(
                 message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions
             )
@@ -99,9 +99,9 @@ class Stateless:
         await self._serve(request, call)
 
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
-        """The rules of this revision for headers and `_meta`; they are the SDK's."""
+        """Apply the SDK's rules for headers and `_meta` of this revision."""
         lines = request.scope["headers"]
-        if len(lines) > len(request.headers):  # some come twice
+        if len(lines) > len(request.headers):  # some are repeated
             duplicated = find_duplicated_routing_header(RepeatedHeaders(raw=lines).items())
             if duplicated:
                 raise errors.header_mismatch(f"{duplicated} appears more than once.")
@@ -120,7 +120,7 @@ class Stateless:
         return verdict
 
     def _check_param_headers(self, lines: list[tuple[bytes, bytes]], params: Mapping[str, Any]) -> None:
-        """Refuse a call whose `Mcp-Param-*` headers do not mirror its arguments."""
+        """Reject a call whose `Mcp-Param-*` headers do not match its arguments."""
         name, arguments = params.get("name"), params.get("arguments")
         lookup = self._runtime.server.session_manager.app.get_tool_input_schema
         if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
@@ -139,13 +139,13 @@ class Stateless:
                 raise _refusal(rejection)
 
     async def _serve(self, request: Request, call: StatelessCall) -> None:
-        """Answer with JSON, or with a stream once the handler has sent something or is silent for long."""
+        """Respond with JSON, or with a stream if the handler sends a message or takes long."""
         listens = call.method == listen.METHOD
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(call.run())
         watcher: asyncio.Task[Ending] | None = None
         try:
-            await asyncio.sleep(0)  # most handlers end in their first turn
+            await asyncio.sleep(0)  # most handlers finish without waiting
             item = await call.next(_QUICK_SECONDS)
             if item is not None:
                 watcher = asyncio.create_task(
@@ -167,7 +167,7 @@ class Stateless:
 
 
 def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
-    """End the run of a request whose response need not go on. When its client leaves, that cancels it."""
+    """End a call whose response may be ended. A client that disconnects cancels its call."""
     ending = Ending.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
     if ending is not Ending.CLIENT and call.answer is None:
         if ending is Ending.WITHDRAWN:
@@ -194,7 +194,7 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
 
 
 class StatelessCall(Call):
-    """One request; its messages go onto its own response, and none is a request to the client."""
+    """One request. Its messages are sent on its own response; requests to the client are not possible."""
 
     def __init__(
         self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
@@ -211,18 +211,18 @@ class StatelessCall(Call):
         self.answer: bytes | None = None
         self.status = 200
         self.refusal: errors.HttpError | None = None
-        """Why it was broken off."""
+        """Why it was cancelled."""
         self.headers: errors.HeaderList = ()
         self._has_ended = False
         self._outbox: asyncio.Queue[bytes | None] | None = None
-        """What is to be sent; None until there is something to send, or somebody who waits for it."""
+        """Messages to send; None until there is one, or a reader."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
         return ServerMessageMetadata(request_context=ClientRequest(self._headers, None))
 
     async def next(self, seconds: float) -> bytes | None:
-        """What to send next: an event; a keep-alive after so much silence; None when there is no more."""
+        """What to send next: an event, a keep-alive after `seconds` without one, or None at the end."""
         if self._outbox is None and self._has_ended:
             return None
         try:
@@ -237,14 +237,14 @@ class StatelessCall(Call):
         return self._outbox
 
     def close(self) -> None:
-        """Answer a `subscriptions/listen`, whose stream is about to end ("Graceful Closure")."""
+        """Set the response of a `subscriptions/listen` whose stream is about to end ("Graceful Closure")."""
         result = SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: self.request_id})
         self.answer = Outcome.succeeded(
             result.model_dump(by_alias=True, mode="json", exclude_none=True)
         ).response(self.request_id)
 
     async def run(self) -> None:
-        """Run the handler and keep its answer, as JSON; a cancelled one has none."""
+        """Run the handler and store the encoded response; a cancelled call has none."""
         try:
             outcome = await self._serve()
             if self.refusal is None and self.answer is None:
@@ -257,9 +257,7 @@ class StatelessCall(Call):
                 self.refusal = self.refusal or errors.worker_lost()
             self._has_ended = True
             if self._outbox is not None:
-                if (
-                    self._outbox.full()
-                ):  # whoever reads is slow or gone, and must come to the end all the same
+                if self._outbox.full():  # make room for the end marker
                     self._outbox.get_nowait()
                 self._outbox.put_nowait(None)
             raise
@@ -280,22 +278,22 @@ class StatelessCall(Call):
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """Send a notification on the response, which thereby becomes a stream."""
+        """Send a notification on the response, which makes it a stream."""
         await self._opened_outbox().put(
             framing.event_without_id(framing.to_json(notification(method, params)))
         )
 
 
 def _refusal(rejection: InboundLadderRejection) -> errors.HttpError:
-    """What the SDK's ladder has found, as a response."""
+    """Convert a rejection by the SDK's ladder to a response."""
     status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
     return errors.HttpError(status, rejection.message, rejection.code, data=rejection.data)
 
 
 def _raise_for_mirrored_headers(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
-    """Say what is wrong with `Mcp-Method` or `Mcp-Name`.
+    """Raise a precise error about `Mcp-Method` or `Mcp-Name`.
 
-    The SDK says "does not match" of a header that is missing, too, and of a name that is no string.
+    The SDK says "does not match" also for a missing header, and for a name that is not a string.
     """
     wrong = fault("Mcp-Method", headers.get(MCP_METHOD_HEADER), "the request's method", request.method)
     key = NAME_BEARING_METHODS.get(request.method, "")

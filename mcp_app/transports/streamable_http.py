@@ -1,7 +1,7 @@
 """Streamable HTTP: the endpoint `/mcp`, for every protocol revision that has it.
 
-2025-03-26 to 2025-11-25 have sessions: GET, POST and DELETE are served here, on sessions that no process
-owns. 2026-07-28 has none: it is served by `stateless`. Which of them a request is for, `era` decides.
+2025-03-26 to 2025-11-25 have sessions, and are served here. 2026-07-28 has none, and is served by
+`stateless`. `era` decides which one a request is for.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _SESSION_ID = "mcp-session-id"
 
 _BATCHES_REVISION = "2025-03-26"
-"""The only revision that has JSON-RPC batches (Streamable HTTP, Sending Messages)."""
+"""The only revision with JSON-RPC batches (Streamable HTTP, Sending Messages)."""
 
 MAX_BATCH = 100
 """How many messages a batch may have."""
@@ -68,7 +68,7 @@ class StreamableHttp:
             fault = error
         if message is not None:
             request.set_message(message)
-        is_modern = era.is_modern(request.headers, message)  # which comes first: its rules may be others
+        is_modern = era.is_modern(request.headers, message)  # first, as it decides which rules apply
         if fault is not None:
             if isinstance(fault, MalformedAnswer) and not is_modern:
                 record = await self._session(request)
@@ -76,7 +76,7 @@ class StreamableHttp:
             raise fault
         if message is None:
             if is_modern:
-                as_message(decoded)  # which it is not
+                as_message(decoded)  # raises: a batch is not a message
             await self._batch(request, decoded)
             return
         if is_modern:
@@ -102,14 +102,14 @@ class StreamableHttp:
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
         record = await self._session(request)
         if record.protocol_version != _BATCHES_REVISION:
-            as_message(decoded)  # which it is not
+            as_message(decoded)  # raises: a batch is not a message
         try:
             messages = as_batch(decoded, MAX_BATCH)
         except MalformedAnswer as malformed:
             await self._runtime.client_requests.reject(record.id, malformed)
             raise
         for message in messages:
-            era.is_modern(request.headers, message)  # which it is not
+            era.is_modern(request.headers, message)  # raises if header and `_meta` disagree
         await self._runtime.admission.admit(request.principal, messages, record)
         calls = self._runtime.calls
         running: list[SessionCall] = []
@@ -125,7 +125,7 @@ class StreamableHttp:
                         await self._runtime.client_requests.deliver(record.id, message)
         except BaseException:
             for call in running:
-                call.cancel()  # a batch is refused as a whole
+                call.cancel()  # a batch is rejected as a whole
             raise
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
@@ -153,13 +153,13 @@ class StreamableHttp:
         await _respond(request.send, outcome.response(message.id), outcome.unavailable, session)
 
     async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
-        """Answer with JSON what has ended quickly and silently, anything else with an event stream."""
+        """Respond with JSON if the call has ended quietly, otherwise with an event stream."""
         if call.answer is None and call.state is not State.ENDED:
             await self._runtime.calls.start_streaming(call)
         if call.answer is not None:
             await _respond(request.send, call.answer, call.failure)
         elif call.position is None:
-            # A cancelled request gets no answer; this is how a response without one looks.
+            # A cancelled request has no response, so the stream is empty.
             await respond(request.send, 200, headers=framing.STREAM_HEADERS)
         else:
             stream = self._reply_stream(record, [call])
@@ -168,7 +168,7 @@ class StreamableHttp:
             await send_stream(self._runtime, request, stream, opening, requests=requests)
 
     def _reply_stream(self, record: SessionRecord, running: Sequence[SessionCall]) -> ReplyStream:
-        """The stream that answers these, the first of which was registered first, from their beginning."""
+        """The stream of these calls, in the order of their registration, from the start."""
         stream = self._runtime.streams.reply(
             record,
             [call.stream for call in running],
@@ -203,7 +203,7 @@ class StreamableHttp:
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
-            await streams.close(record.id, name)  # the connection that this one takes the place of
+            await streams.close(record.id, name)  # the previous connection
             if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True)
             else:
@@ -230,14 +230,14 @@ class StreamableHttp:
 
 
 async def _respond(send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()) -> None:
-    """Send an answer, with the status of what kept the request from being done."""
+    """Send a response, with the HTTP status of the failure, if any."""
     refusal = None if failure is None else errors.from_exception(failure)
     status, more = (200, ()) if refusal is None else (refusal.status, refusal.headers)
     await respond(send, status, answer, [*headers, *JSON_HEADERS, *more])
 
 
 def _opening(record: SessionRecord, stream: str, position: str) -> bytes:
-    """The first bytes of a stream; without any, the response head would not be sent."""
+    """The first bytes of a stream; without any, the response headers would not be sent."""
     if record.has_priming:
         return framing.priming(event_id(stream, position), conf.retry_milliseconds)
     return framing.KEEP_ALIVE
