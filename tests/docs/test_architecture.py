@@ -8,17 +8,21 @@ import tomllib
 from tests.docs.markdown import DOCS, code, rows
 from tests.docs.rooms import rooms
 
-TABLE = [code(row["Room"]) for row in rows("architecture.md", "Room", "What it knows")]
-LISTED = [room for row in TABLE for room in row]
+TABLE = rows("architecture.md", "Room", "What it knows")
+LISTED = [room for row in TABLE for room in code(row["Room"])]
+CONTRACTS = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+PACKAGES = {"HTTP": "starlette", "Redis": "redis", "Django": "django", "MCP": "mcp"}
+"""By what the table says, the package that a contract forbids."""
 
 
-def _layers() -> list[set[str]]:
-    """The layers of the contract, the highest first, without what is optional."""
-    contracts = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"][
-        "contracts"
-    ]
-    [layers] = [contract["layers"] for contract in contracts if contract.get("containers") == ["mcp_app"]]
-    return [set(re.findall(r"(?<!\()\b\w+\b(?!\))", layer)) for layer in layers]
+def _name(room: str) -> str:
+    return room.removesuffix("/").removesuffix(".py")
+
+
+def _layers() -> dict[str, int]:
+    """The layer of each room, counted from the highest."""
+    [layers] = [contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["mcp_app"]]
+    return {room: at for at, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
 
 
 def test_every_room_is_in_the_table_and_every_row_exists() -> None:
@@ -27,9 +31,28 @@ def test_every_room_is_in_the_table_and_every_row_exists() -> None:
 
 def test_a_room_stands_below_those_that_may_import_it() -> None:
     layers = _layers()
-    height = {room: at for at, layer in enumerate(layers) for room in layer}
-    listed = [height[room.removesuffix("/").removesuffix(".py")] for room in LISTED]
+    listed = [layers[_name(room)] for room in LISTED]
     assert listed == sorted(listed)
+
+
+def test_what_a_room_must_not_know_is_what_the_contracts_forbid() -> None:
+    layers = _layers()
+    forbidden = {
+        (source.removeprefix("mcp_app."), package)
+        for contract in CONTRACTS
+        if contract["type"] == "forbidden"
+        for source in contract["source_modules"]
+        for package in contract["forbidden_modules"]
+        if source.startswith("mcp_app.") and package in PACKAGES.values()
+    }
+    documented = set()
+    for row in TABLE:
+        for room in map(_name, code(row["Room"])):
+            words = re.findall(r"\w+", re.sub(r"`.*?`", "", row["What it must not know"]))
+            documented |= {(room, PACKAGES[word]) for word in words}
+            above = [layers[_name(other)] for other in code(row["What it must not know"])]
+            assert all(layer <= layers[room] for layer in above), room
+    assert documented == forbidden
 
 
 def test_no_module_is_longer_than_400_lines() -> None:
