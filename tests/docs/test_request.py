@@ -1,4 +1,4 @@
-"""docs/request.md: the files of the way exist, each once, with what is said to be in them."""
+"""docs/request.md: the files that a request meets exist, each once, with what is said to be in them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _defined(path: Path) -> set[str]:
     return found
 
 
-def test_each_file_of_the_way_is_named_once() -> None:
+def test_each_file_that_a_request_meets_is_named_once() -> None:
     assert len(FILES) > 30
     assert sorted(set(FILES)) == sorted(FILES)
 
