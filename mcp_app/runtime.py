@@ -69,7 +69,7 @@ class Runtime:
         self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._stop: asyncio.Event | None = None
-        self._holder: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None] | None = None
 
         self.redis = connect(settings.REDIS_URL)
         self.bus = Bus(get_channel_layer())
@@ -129,45 +129,45 @@ class Runtime:
             return
         if self._starting is None:
             # What runs in the background belongs to no request and no user: a context of its own.
-            self._starting = asyncio.create_task(self._begin(), context=contextvars.Context())
-            self._starting.add_done_callback(self._begun)
+            self._starting = asyncio.create_task(self._connect(), context=contextvars.Context())
+            self._starting.add_done_callback(self._on_started)
         await asyncio.shield(self._starting)  # the first request may leave, the others still wait
 
-    def _begun(self, beginning: asyncio.Task[None]) -> None:
+    def _on_started(self, starting: asyncio.Task[None]) -> None:
         self._starting = None
-        if beginning.cancelled():
+        if starting.cancelled():
             return
-        if (error := beginning.exception()) is None:
+        if (error := starting.exception()) is None:
             self._started = True
         else:
             logger.error("startup failed; the next request retries", extra={"reason": str(error)})
 
-    async def _begin(self) -> None:
+    async def _connect(self) -> None:
         await self.redis.ping()
         await self.bus.start()
         await self.processes.register()
         running = asyncio.get_running_loop().create_future()
-        self._holder = asyncio.create_task(self._hold(running), name="mcp runtime")
-        await asyncio.wait({running, self._holder}, return_when=asyncio.FIRST_COMPLETED)
-        if self._holder.done():
-            holder, self._holder = self._holder, None
-            await holder  # which says why it could not begin
+        self._lifespan = asyncio.create_task(self._run_lifespan(running), name="mcp runtime")
+        await asyncio.wait({running, self._lifespan}, return_when=asyncio.FIRST_COMPLETED)
+        if self._lifespan.done():
+            lifespan, self._lifespan = self._lifespan, None
+            await lifespan  # raises why it could not start
 
     async def stop(self) -> None:
         """End what runs in the background and close the connections."""
-        if self._holder is not None:
+        if self._lifespan is not None:
             assert self._stop is not None
             await self.calls.stop()
             for extension in self.engine.extensions:
                 await hand_over(extension)
             self._stop.set()
-            await self._holder
+            await self._lifespan
         await self.processes.leave()
         await self.bus.stop()
         await self.tokens.aclose()
         await self.redis.aclose()
 
-    async def _hold(self, running: asyncio.Future[None]) -> None:
+    async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Keep the server's lifespan open: it must be entered and left by one and the same task."""
         self._stop = asyncio.Event()
         app = self.server.session_manager.app

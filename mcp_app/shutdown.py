@@ -21,7 +21,7 @@ from mcp_app.conf import conf
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
-_LEAVE_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
 """How long streams may take to say goodbye after they were told to."""
 
 
@@ -149,7 +149,7 @@ class Drain:
             await hand_over(work)
         self._end_listening()  # those that were about to begin
         self._streams.end_all()
-        await self._until(lambda: not len(self._streams) and not len(self._listening), _LEAVE_SECONDS)
+        await self._until(lambda: not len(self._streams) and not len(self._listening), _CLOSE_SECONDS)
         self._listening.cancel()  # those whose readers do not take their last message
         logger.info("drained")
 

@@ -14,7 +14,7 @@ from mcp_app.conf import conf
 logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 20
-_LONGEST_BODY = 1_000_000
+_MAX_BODY_BYTES = 1_000_000
 
 
 class AuthorizationServerUnavailable(Exception):
@@ -65,7 +65,7 @@ class AuthorizationServer:
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > _LONGEST_BODY:
+                if len(body) > _MAX_BODY_BYTES:
                     raise ValueError("its answer is too long")
             return body
 

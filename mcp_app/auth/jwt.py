@@ -22,14 +22,14 @@ _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 ALGORITHMS = (*_RSA, "ES256", "ES384", "ES512", "EdDSA")
 """Signatures by a key pair. With a shared secret, or `none`, anyone could pass a published key off as one."""
 
-_KEYS_SECONDS = 3600.0
+_REFRESH_SECONDS = 3600.0
 """After how long the keys are read anew, behind the back of a token whose key is known."""
-_LONGEST_KEYS_SECONDS = 2 * _KEYS_SECONDS
+_MAX_KEY_AGE_SECONDS = 2 * _REFRESH_SECONDS
 """After how long such a token waits for it, once: its key may have been withdrawn."""
-_AGAIN_SECONDS = 10.0
+_UNKNOWN_KEY_SECONDS = 10.0
 """How soon an unknown key id makes us look for new keys again: anyone can write one into a token."""
-_AFTER_FAILURE_SECONDS = 2.0
-_LONGEST = 16_384
+_FAILURE_SECONDS = 2.0
+_MAX_TOKEN_LENGTH = 16_384
 
 
 class JWTTokenVerifier:
@@ -51,7 +51,7 @@ class JWTTokenVerifier:
         Raises:
             AuthorizationServerUnavailable: The keys cannot be read, and none are known.
         """
-        if len(token) > _LONGEST:
+        if len(token) > _MAX_TOKEN_LENGTH:
             return None
         try:
             header = jwt.get_unverified_header(token)
@@ -91,9 +91,9 @@ class JWTTokenVerifier:
         Nobody whose key is known waits for a search that a stranger's token has started.
         """
         known, age = self._find(key_id, algorithm), time.monotonic() - self._read_at
-        if known is None or age > _KEYS_SECONDS:
-            is_too_old = age > _LONGEST_KEYS_SECONDS and not self._has_failed
-            reading = self._read_soon()
+        if known is None or age > _REFRESH_SECONDS:
+            is_too_old = age > _MAX_KEY_AGE_SECONDS and not self._has_failed
+            reading = self._refresh()
             if reading is not None and (known is None or is_too_old):
                 await asyncio.wait([reading])
                 known = self._find(key_id, algorithm)
@@ -112,10 +112,10 @@ class JWTTokenVerifier:
         """Whether the last search found nothing."""
         return self._tried_at > self._read_at
 
-    def _read_soon(self) -> asyncio.Task[None] | None:
+    def _refresh(self) -> asyncio.Task[None] | None:
         """The one search for keys that is under way, or a new one; None when the last was a moment ago."""
         if self._reading is None or self._reading.done():
-            pause = _AFTER_FAILURE_SECONDS if self._has_failed else _AGAIN_SECONDS
+            pause = _FAILURE_SECONDS if self._has_failed else _UNKNOWN_KEY_SECONDS
             if time.monotonic() - self._tried_at < pause:
                 return None
             self._reading = asyncio.create_task(self._read_keys())

@@ -19,7 +19,7 @@ CACHE_SECONDS = 300
 _METHODS = ("GET", "HEAD")
 _FOR_ALL_ORIGINS = {"Access-Control-Allow-Origin": "*"}
 """Pages of any origin may read these documents: nothing in them depends on who asks."""
-AWAY_SECONDS = 5
+FAILURE_CACHE_SECONDS = 5
 """How long the other server is left alone after it did not answer: anyone may ask for its metadata."""
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
@@ -66,10 +66,10 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
             document = {}
         finally:
             await server.aclose()
-        cache.set(_CACHE_KEY, document, CACHE_SECONDS if document else AWAY_SECONDS)
+        cache.set(_CACHE_KEY, document, CACHE_SECONDS if document else FAILURE_CACHE_SECONDS)
     if not document:
         response = JsonResponse({"error": "temporarily_unavailable"}, status=503, headers=_FOR_ALL_ORIGINS)
-        response["Retry-After"] = str(AWAY_SECONDS)
+        response["Retry-After"] = str(FAILURE_CACHE_SECONDS)
         response["Cache-Control"] = "no-store"
         return response
     return document_response(document)

@@ -10,7 +10,7 @@ from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
 from mcp_app.calls.call import Backend, SessionCall, SessionChannel
-from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import Connection
@@ -41,7 +41,9 @@ async def initialize(
     """
     try:
         given = request.params or {}
-        declared = {**given, "capabilities": known(given.get("capabilities"))} if given else given
+        declared = (
+            {**given, "capabilities": without_unknown_modes(given.get("capabilities"))} if given else given
+        )
         params = InitializeRequestParams.model_validate(declared, by_name=False)
     except ValidationError as error:
         return None, Outcome.failed(invalid_params(error, request.params).error)

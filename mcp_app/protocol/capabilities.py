@@ -22,7 +22,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from mcp_app.sdk import CallNext, HandlerResult
 
 LISTS = ("tools", "prompts", "resources")
-SPOKEN = list(reversed(KNOWN_PROTOCOL_VERSIONS))
+SUPPORTED = list(reversed(KNOWN_PROTOCOL_VERSIONS))
 """All revisions, the newest first."""
 
 
@@ -39,7 +39,7 @@ class CompleteCapabilities:
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
         if ctx.method == "server/discover" and isinstance(result, dict):
-            return {**result, "supportedVersions": SPOKEN}
+            return {**result, "supportedVersions": SUPPORTED}
         if ctx.method != "initialize" or not isinstance(result, dict):
             return result
         capabilities = dict(result.get("capabilities", {}))

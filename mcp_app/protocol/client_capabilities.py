@@ -6,7 +6,7 @@ MODES = ("form", "url")
 """The modes of elicitation (2025-11-25, client/elicitation, "Capabilities")."""
 
 
-def known(capabilities: Any) -> Any:
+def without_unknown_modes(capabilities: Any) -> Any:
     """The raw capabilities, without an elicitation that has only modes which nobody here knows.
 
     An empty object stands for forms. An object of unknown modes alone is none, but the SDK's model drops

@@ -90,10 +90,10 @@ class SpecifiedErrors:
     async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
         name = (ctx.params or {}).get("name")
         if isinstance(name, str) and not self.tool_exists(name):
-            reminder = await self._reminder(ctx, name) if len(name) <= LONGEST_TYPO else ""
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{reminder}")
+            suggestion = await self._suggestion(ctx, name) if len(name) <= LONGEST_TYPO else ""
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{suggestion}")
 
-    async def _reminder(self, ctx: ServerRequestContext[Any, Any], name: str) -> str:
+    async def _suggestion(self, ctx: ServerRequestContext[Any, Any], name: str) -> str:
         listed = await self.list_tools(ctx, PaginatedRequestParams())
         tools = listed.tools if isinstance(listed, ListToolsResult) else []
         names = {tool.name.lower(): tool.name for tool in tools}

@@ -14,7 +14,7 @@ from mcp_app.protocol.capabilities import CompleteCapabilities
 from mcp_app.protocol.error_codes import SpecifiedErrors
 from mcp_app.protocol.personal import PersonalResources
 from mcp_app.protocol.readable import Readable
-from mcp_app.protocol.server_info import name_server_briefly
+from mcp_app.protocol.server_info import shorten_server_info
 
 
 def install(
@@ -61,7 +61,7 @@ def install(
         (
             readable.listen,
             CompleteCapabilities(extensions),
-            name_server_briefly,
+            shorten_server_info,
             SpecifiedErrors(lambda name: find_schema(name) is not None, listing.handler),
         )
     )

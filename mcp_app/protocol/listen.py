@@ -33,7 +33,7 @@ Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Puts a notification (method, params) onto the stream, stamped as the stream's own."""
 
 
-def wanted(ctx: Context) -> Mapping[str, Any]:
+def requested_notifications(ctx: Context) -> Mapping[str, Any]:
     """What a listen request asks for, by the name of the notification.
 
     It is empty for any other request, and where it is malformed, which is left to the SDK's validation.

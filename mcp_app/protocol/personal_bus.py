@@ -41,10 +41,10 @@ class InMemoryPersonalBus:
         if person is None:
             await self._everybody.publish(event)
             return
-        of_one = InMemorySubscriptionBus()
+        personal = InMemorySubscriptionBus()
         for listener in self._listeners.get(person, {}).values():
-            of_one.subscribe(listener)
-        await of_one.publish(event)
+            personal.subscribe(listener)
+        await personal.publish(event)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         person, token = current_person().key, object()

@@ -23,7 +23,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from mcp_app.protocol.listen import URIS, strings, wanted
+from mcp_app.protocol.listen import URIS, requested_notifications, strings
 from mcp_app.protocol.personal import PersonalResources, owner_of, person_of
 from mcp_app.sdk import CallNext, HandlerResult
 
@@ -69,7 +69,7 @@ class Readable:
 
     async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware for `subscriptions/listen`: what does not exist is not listened for."""
-        notifications = wanted(ctx)
+        notifications = requested_notifications(ctx)
         uris = strings(notifications, URIS)
         if uris is None:
             return await call_next(ctx)

@@ -13,7 +13,7 @@ from mcp_types import SERVER_INFO_META_KEY
 from mcp_app.sdk import CallNext, HandlerResult
 
 
-async def name_server_briefly(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def shorten_server_info(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Leave name and version in a result's `serverInfo`; `server/discover` keeps the whole."""
     result = await call_next(ctx)
     if isinstance(result, dict) and ctx.method != "server/discover":

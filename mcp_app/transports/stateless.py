@@ -25,7 +25,7 @@ from starlette.datastructures import Headers as RepeatedHeaders
 from mcp_app.conf import conf
 from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, ClientRequest
-from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.jsonrpc import notification
 from mcp_app.protocol.messages import Message, invalid_request
 from mcp_app.protocol.mirrored_headers import fault
@@ -265,7 +265,7 @@ class StatelessCall(Call):
     async def _serve(self) -> Outcome:
         route, backend = self._route, self._runtime.calls.backend
         connection = Connection.from_envelope(
-            route.protocol_version, route.client_info, known(route.client_capabilities)
+            route.protocol_version, route.client_info, without_unknown_modes(route.client_capabilities)
         )
         outcome = await serve(backend.server, self, connection, backend.lifespan_state)
         refusal = None if outcome.unavailable is None else errors.from_exception(outcome.unavailable)

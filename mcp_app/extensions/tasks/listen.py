@@ -23,7 +23,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
-from mcp_app.protocol.listen import Send, run_alongside_listen, strings, wanted
+from mcp_app.protocol.listen import Send, requested_notifications, run_alongside_listen, strings
 from mcp_app.sdk import CallNext, HandlerResult
 
 MAX_TASKS = 100
@@ -93,7 +93,7 @@ def _task_ids(ctx: Context) -> list[str]:
         MCPError: They are no array of strings; the SDK's schema does not know them. Everything else that may
             be malformed is left to it.
     """
-    notifications = wanted(ctx)
+    notifications = requested_notifications(ctx)
     if notifications.get("taskIds") is None:
         return []
     task_ids = strings(notifications, "taskIds")

@@ -27,7 +27,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.protocol.call import Call
-from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.serve import serve
 from mcp_app.sdk import (
     CallOptions,
@@ -80,7 +80,7 @@ class TaskCall(Call):
         self.task = task
         self.run = run
         self._store = store
-        self._said_at = 0.0
+        self._reported_at = 0.0
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -89,12 +89,12 @@ class TaskCall(Call):
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         now = time.monotonic()
-        if now - self._said_at < _MESSAGE_SECONDS:
+        if now - self._reported_at < _MESSAGE_SECONDS:
             return
-        self._said_at = now
+        self._reported_at = now
         text = message or f"{progress:g}" + ("" if total is None else f" of {total:g}")
         with suppress(Unavailable):
-            await self._store.say(self.task.id, self.run, text)
+            await self._store.set_status_message(self.task.id, self.run, text)
 
 
 def _params(task: Task) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class TaskRuns:
             return task
         if time.time() >= task.expires_at:
             await self._store.expire(task.id, EXPIRED)
-        elif task.is_given_up or (task.is_lost and self._store.leases.can_judge):
+        elif task.is_released or (task.is_lost and self._store.leases.can_judge):
             run = await self._store.claim(task.id)
             claimed = None if run is None else await self._store.get_if_running(task.id, run)
             if claimed is not None:
@@ -171,7 +171,7 @@ class TaskRuns:
         lease = self._store.lease_of(context.task.id, context.run, lambda: self._cancel(context))
         self._store.leases.hold(lease)
         try:
-            async with self._store.at_hand(context.task.id):
+            async with self._store.subscribed(context.task.id):
                 await self._finish(await self._serve(context, lifespan_state))
         finally:
             self._store.leases.drop(lease)
@@ -183,7 +183,7 @@ class TaskRuns:
         connection = Connection.from_envelope(
             meta[PROTOCOL_VERSION_META_KEY],
             meta.get(CLIENT_INFO_META_KEY),
-            known(meta[CLIENT_CAPABILITIES_META_KEY]),
+            without_unknown_modes(meta[CLIENT_CAPABILITIES_META_KEY]),
         )
         try:
             async with asyncio.timeout(max(0.0, task.expires_at - time.time())):

@@ -43,7 +43,7 @@ return 1
 """
 """ARGV: run. Its process gives it up, and it counts no longer."""
 
-SAY = """
+SET_MESSAGE = """
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
   return 0
 end
@@ -52,7 +52,7 @@ return 1
 """
 """ARGV: run, now, message."""
 
-LEAVE = """
+FINISH_RUN = """
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
   return 0
 end

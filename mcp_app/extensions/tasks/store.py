@@ -111,8 +111,8 @@ class TaskStore:
         self._enter = redis.register_script(scripts.ENTER)
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
-        self._say = redis.register_script(scripts.SAY)
-        self._leave = redis.register_script(scripts.LEAVE)
+        self._set_message = redis.register_script(scripts.SET_MESSAGE)
+        self._finish_run = redis.register_script(scripts.FINISH_RUN)
         self._end = redis.register_script(scripts.END)
         self._answer = redis.register_script(scripts.ANSWER)
         directory.bus.on(CHANGED, self._on_changed)
@@ -197,9 +197,9 @@ class TaskStore:
         """The lease of a run, which counts as long as the record names that run."""
         return Lease(lease_key(task_id), run, Fence(record_key(task_id), "run", run), on_lost)
 
-    async def say(self, task_id: str, run: str, message: str) -> None:
+    async def set_status_message(self, task_id: str, run: str, message: str) -> None:
         """Set the status message of a task at work."""
-        if await self._call(self._say, task_id, run, time.time(), message):
+        if await self._call(self._set_message, task_id, run, time.time(), message):
             await self._announce(task_id, "working")
 
     async def complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
@@ -285,7 +285,7 @@ class TaskStore:
         self._listeners.append(listener)
 
     @asynccontextmanager
-    async def at_hand(self, task_id: str) -> AsyncIterator[None]:
+    async def subscribed(self, task_id: str) -> AsyncIterator[None]:
         """Hear of the task's changes. A wake-up may be lost: whoever waits also looks by itself."""
         place = processes_key(task_id)
         self._directory.keep(place)
@@ -302,7 +302,7 @@ class TaskStore:
         event = asyncio.Event()
         self._watchers[task_id].add(event)
         try:
-            async with self.at_hand(task_id):
+            async with self.subscribed(task_id):
                 yield event
         finally:
             self._watchers[task_id].discard(event)
@@ -310,7 +310,7 @@ class TaskStore:
                 del self._watchers[task_id]
 
     async def _finish(self, task_id: str, run: str, status: Status, *fields: str) -> bool:
-        if not await self._call(self._leave, task_id, run, time.time(), status, *fields):
+        if not await self._call(self._finish_run, task_id, run, time.time(), status, *fields):
             return False
         await self._announce(task_id, status)
         return True

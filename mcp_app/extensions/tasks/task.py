@@ -63,7 +63,7 @@ class Task:
         return self.status in TERMINAL
 
     @property
-    def is_given_up(self) -> bool:
+    def is_released(self) -> bool:
         """Whether its process stopped in order: any other may go on with it."""
         return self.status == "working" and not self.run
 

@@ -124,14 +124,14 @@ async def test_a_new_key_is_found_and_the_search_is_not_repeated_at_once(issuer,
     issuer.keys.append(published("two", new))
     signed = issuer.token(key=new, headers={"kid": "two"})
     assert await verifier.verify_token(signed) is None, "it looked a moment ago"
-    monkeypatch.setattr("mcp_app.auth.jwt._AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("mcp_app.auth.jwt._UNKNOWN_KEY_SECONDS", 0.0)
     assert await verifier.verify_token(signed)
     assert issuer.served == 2
 
 
 async def test_a_known_key_does_not_wait_for_a_search_that_a_stranger_started(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
-    monkeypatch.setattr("mcp_app.auth.jwt._AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("mcp_app.auth.jwt._UNKNOWN_KEY_SECONDS", 0.0)
     issuer.go_on.clear()
     issuer.asked.clear()
     stranger = asyncio.create_task(verifier.verify_token(issuer.token(headers={"kid": "invented"})))
@@ -145,14 +145,14 @@ async def test_a_known_key_does_not_wait_for_a_search_that_a_stranger_started(is
 
 async def test_keys_that_are_old_are_read_anew_behind_the_back_of_their_tokens(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
-    for name in ("_AGAIN_SECONDS", "_KEYS_SECONDS"):
+    for name in ("_UNKNOWN_KEY_SECONDS", "_REFRESH_SECONDS"):
         monkeypatch.setattr(f"mcp_app.auth.jwt.{name}", 0.0)
     issuer.go_on.clear()
     async with asyncio.timeout(5):
         assert await verifier.verify_token(issuer.token())
     issuer.keys = [published("two", issuer.key)]
     issuer.go_on.set()
-    monkeypatch.setattr("mcp_app.auth.jwt._LONGEST_KEYS_SECONDS", 0.0)
+    monkeypatch.setattr("mcp_app.auth.jwt._MAX_KEY_AGE_SECONDS", 0.0)
     assert await verifier.verify_token(issuer.token()) is None, "the key may have been withdrawn"
 
 
@@ -175,7 +175,7 @@ async def test_a_search_that_failed_is_not_repeated_at_once(issuer, verifier, mo
             await verifier.verify_token(issuer.token())
     assert issuer.served == 1
     issuer.is_up = True
-    monkeypatch.setattr("mcp_app.auth.jwt._AFTER_FAILURE_SECONDS", 0.0)
+    monkeypatch.setattr("mcp_app.auth.jwt._FAILURE_SECONDS", 0.0)
     assert await verifier.verify_token(issuer.token())
 
 
@@ -229,7 +229,7 @@ async def test_without_keys_nothing_is_said_of_the_token(issuer, verifier):
 async def test_known_keys_outlive_their_server_and_nobody_waits_for_it_again(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
     issuer.is_up = False
-    for name in ("_AGAIN_SECONDS", "_AFTER_FAILURE_SECONDS", "_KEYS_SECONDS", "_LONGEST_KEYS_SECONDS"):
+    for name in ("_UNKNOWN_KEY_SECONDS", "_FAILURE_SECONDS", "_REFRESH_SECONDS", "_MAX_KEY_AGE_SECONDS"):
         monkeypatch.setattr(f"mcp_app.auth.jwt.{name}", 0.0)
     assert await verifier.verify_token(issuer.token())
     issuer.go_on.clear()

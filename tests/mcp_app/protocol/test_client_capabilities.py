@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from mcp_app.protocol.client_capabilities import known
+from mcp_app.protocol.client_capabilities import without_unknown_modes
 
 
 @pytest.mark.parametrize("elicitation", [{"voice": {}}, {"voice": {}, "form": None}, {"FORM": {}}])
 def test_an_elicitation_without_a_known_mode_is_none(elicitation: Any) -> None:
-    assert known({"elicitation": elicitation, "roots": {}}) == {"roots": {}}
+    assert without_unknown_modes({"elicitation": elicitation, "roots": {}}) == {"roots": {}}
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_an_elicitation_without_a_known_mode_is_none(elicitation: Any) -> None:
     ],
 )
 def test_everything_else_is_left_as_it_is(capabilities: Any) -> None:
-    assert known(capabilities) == capabilities
+    assert without_unknown_modes(capabilities) == capabilities
