@@ -35,6 +35,14 @@ def test_a_room_stands_below_those_that_may_import_it() -> None:
     assert listed == sorted(listed)
 
 
+def test_what_is_public_is_in_bold() -> None:
+    public = {
+        code(row["Module of `mcp_app`"])[0] for row in rows("your-own-server.md", "Module of `mcp_app`")
+    }
+    bold = {_name(room) for row in TABLE for room in re.findall(r"\*\*`(.+?)`\*\*", row["Room"])}
+    assert bold == public
+
+
 def test_what_a_room_must_not_know_is_what_the_contracts_forbid() -> None:
     layers = _layers()
     forbidden = {
