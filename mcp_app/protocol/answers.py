@@ -1,4 +1,4 @@
-"""Answers of clients to sampling, elicitation and roots requests, validated against the request."""
+"""Validation of client responses to sampling, elicitation and roots requests."""
 
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from mcp_app.protocol.validation_messages import explain
 
 
 class NamedRoot(BaseModel):
-    """A root by the URI that the client gave it; the SDK's `Root` parses it, and so rewrites `/a/../b`."""
+    """A root with the URI as the client wrote it; the SDK's `Root` normalizes paths such as `/a/../b`."""
 
     uri: str = Field(pattern="^file://")
     name: str | None = None
@@ -33,20 +33,20 @@ class NamedRoots(Result):
 
 
 class UnfitAnswer(ToolError):
-    """The client answered, but not what it was asked; the message names each field that is wrong."""
+    """The client's response does not fit the request; the message names each invalid field."""
 
 
 Answer = TypeVar("Answer", CreateMessageResultWithTools, ElicitResult, ListRootsResult, NamedRoots)
 
 
 def checked(request: InputRequest, answer: Answer) -> Answer:
-    """The answer, if it is one to this request.
+    """Validate an answer against its request, and return it.
 
-    A form is held against its schema (client/elicitation, "Security Considerations"). A model calls only
-    tools that it was offered, each call under an id of its own (client/sampling, "Sampling with Tools").
+    Form input must match the schema (client/elicitation, "Security Considerations"). A model may call only
+    tools that it was offered, with a unique id for each call (client/sampling, "Sampling with Tools").
 
     Raises:
-        UnfitAnswer: It is none.
+        UnfitAnswer: It is invalid.
     """
     if isinstance(answer, ElicitResult):
         wrong = form_problems(request, answer)
@@ -62,7 +62,7 @@ def checked(request: InputRequest, answer: Answer) -> Answer:
 
 
 def form_problems(request: InputRequest, answer: ElicitResult) -> str:
-    """What an answer breaks of the form that it answers; empty where it fits, or was not accepted."""
+    """What is wrong with form input; empty if it is valid, or was not submitted."""
     if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
         return ""
     return problems(request.params.requested_schema, answer.content or {})
@@ -76,17 +76,17 @@ _ANSWERS: dict[str, TypeAdapter[Any]] = {
 
 
 def validated(method: str, written: Any, path: str) -> Any:
-    """A client's answer, parsed as the kind that a request of `method` asks for.
+    """Parse a client's answer to a request of `method`.
 
-    The wire allows any kind wherever an answer may be, so its schema cannot say what was wrong with this one.
+    The wire schema accepts any type of answer here, so it cannot say what is wrong with this one.
 
     Args:
-        method: The method of the request that it answers.
-        written: The answer, as the client wrote it.
+        method: The method of the request.
+        written: The answer, as the client sent it.
         path: The JSON path of the answer in the client's request.
 
     Raises:
-        UnfitAnswer: It is not of that kind; the message names each field and the rule.
+        UnfitAnswer: It is invalid; the message names each field and the violated rule.
     """
     try:
         return _ANSWERS[method].validate_python(written, by_name=False)

@@ -1,4 +1,4 @@
-"""A call: one request as the SDK and its handlers see it while it runs."""
+"""A call: a running request, as the SDK and its handlers see it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mcp_app.sdk import CallOptions, ServerMessageMetadata, TransportContext, pr
 class Call:
     """The base of all calls, which differ in where a handler's messages go. Run one with `serve`.
 
-    It satisfies the SDK's `mcp.shared.dispatcher.DispatchContext`, with no way to ask the client anything.
+    Implements the SDK's `mcp.shared.dispatcher.DispatchContext`, without requests to the client.
 
     Args:
-        method: Of the request.
-        params: Of the request.
+        method: The method of the request.
+        params: The parameters of the request.
         request_id: Its id; None for a notification.
-        transport: What the SDK is told of the way by which it came.
+        transport: Describes the transport to the SDK.
     """
 
     can_send_request = False
@@ -41,26 +41,26 @@ class Call:
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
-        """What the SDK makes `ctx.request` of: the call itself, unless a subclass has something better."""
+        """The source of `ctx.request`: the call itself, unless overridden."""
         return ServerMessageMetadata(request_context=self)
 
     @property
     def progress_token(self) -> ProgressToken | None:
-        """What the client gave to hear of progress."""
+        """The token with which the client requested progress notifications."""
         return progress_token_from_params(self.params)
 
     @cached_property
     def cancel_requested(self) -> anyio.Event:
-        """The SDK's way to tell a handler that it is cancelled; the call's task itself is cancelled, too."""
+        """How the SDK signals cancellation to a handler; the call's task is cancelled as well."""
         return anyio.Event()
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client.
+        """Send a request to the client.
 
         Raises:
-            NoBackChannelError: It cannot be asked.
+            NoBackChannelError: This call cannot.
         """
         raise NoBackChannelError(method)
 
@@ -83,7 +83,7 @@ class Call:
 
 
 class ClientRequest:
-    """What a handler can see of the HTTP request (`ctx.request`): its headers, and its session if any."""
+    """The HTTP request as handlers see it (`ctx.request`): its headers, and its session if any."""
 
     __slots__ = ("headers", "session")
 

@@ -1,15 +1,14 @@
-"""A middleware that completes what the server says of itself: list changes, extensions and revisions.
+"""A middleware that completes the announced capabilities: list changes, extensions and revisions.
 
-The SDK derives them from the handlers that are registered, and always says `listChanged: false` for
-the revisions with a handshake: the driver of one request takes no `NotificationOptions`. Here changes
-of all three lists are announced (the bus carries them to every session), so the flags are set. At
-2026-07-28 `server/discover` says so without help.
+For the revisions with a handshake the SDK always announces `listChanged: false`, as `serve_one` takes no
+`NotificationOptions`. Here changes of all three lists are sent (the bus carries them to every session), so
+the flags are set. At 2026-07-28 `server/discover` is already correct.
 
-Nor do the SDK's wire types of those revisions have `extensions`, though their clients declare theirs and look
-for the server's (SEP-2133). Those extensions are announced that can be used there.
+The SDK's types for those revisions also lack `extensions`, though their clients declare theirs and look for
+the server's (SEP-2133). The extensions that are usable at the revision are added.
 
-`server/discover` names all revisions that are spoken here, as the error for an unsupported one does
-(2026-07-28, Discovery; Versioning, Protocol Version Negotiation). The SDK names those without sessions alone.
+`server/discover` lists all supported revisions, like the error for an unsupported one (2026-07-28, Discovery;
+Versioning, Protocol Version Negotiation). The SDK lists only those without sessions.
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from mcp_app.sdk import CallNext, HandlerResult
 
 LISTS = ("tools", "prompts", "resources")
 SUPPORTED = list(reversed(KNOWN_PROTOCOL_VERSIONS))
-"""All revisions, the newest first."""
+"""All revisions, newest first."""
 
 
 class CompleteCapabilities:
@@ -55,6 +54,6 @@ class CompleteCapabilities:
 
 
 def _is_usable(extension: Extension, revision: str) -> bool:
-    """Whether an extension has all of its methods at a revision."""
+    """Whether all methods of an extension exist at a revision."""
     bound_to = (method.protocol_versions for method in extension.methods())
     return all(versions is None or revision in versions for versions in bound_to)

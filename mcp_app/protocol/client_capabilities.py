@@ -1,4 +1,4 @@
-"""What a client has declared, as far as this server may rely on it."""
+"""Client capabilities, reduced to those that this server knows."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ MODES = ("form", "url")
 
 
 def without_unknown_modes(capabilities: Any) -> Any:
-    """The raw capabilities, without an elicitation that has only modes which nobody here knows.
+    """The raw capabilities, without `elicitation` if all its modes are unknown.
 
-    An empty object stands for forms. An object of unknown modes alone is none, but the SDK's model drops
-    what it does not know, and it would look like the empty one.
+    An empty object means forms. The SDK's model drops unknown modes, so an object that has only those would
+    look like the empty one.
     """
     declared = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
     if not isinstance(declared, dict):

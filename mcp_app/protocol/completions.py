@@ -1,8 +1,8 @@
 """Suggestions for prompt arguments and template variables while a person types.
 
-Specification 2025-11-25 and 2026-07-28, server/utilities/completion. A server suggests by the SDK's
-decorator `completion`. Here that is completed: what is unknown is refused, values for a person's own
-resources come from their provider, and no answer is longer than the specification allows.
+Specification 2025-11-25 and 2026-07-28, server/utilities/completion. A server provides suggestions with the
+SDK's decorator `completion`. This adds errors for unknown references, values for a person's own resources
+from their provider, and the limit of the specification.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from mcp_app.protocol.personal import PersonalResources, person_of
 METHOD = "completion/complete"
 
 MAX_VALUES = 100
-"""The most that one answer may carry, by the specification."""
+"""The maximum per response (specification)."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -44,9 +44,9 @@ def bounded(completion: Completion) -> Completion:
 
 
 def register(server: MCPServer[Any], app: Server[Any], providers: Sequence[PersonalResources]) -> None:
-    """Serve `completion/complete`, if the server or a provider suggests anything.
+    """Serve `completion/complete`, if the server or a provider has suggestions.
 
-    An argument without suggestions is answered with none; an unknown prompt or template is an error.
+    An argument may have none; an unknown prompt or template is an error.
     """
     own = app.get_request_handler(METHOD)
     if own is None and not providers:

@@ -1,8 +1,8 @@
-"""A middleware that answers failures with the error codes of the specification, and says what is wrong.
+"""A middleware for the error codes of the specification, with precise messages.
 
-`MCPServer` reports an unknown tool as a tool's failure, an unknown prompt as an internal error, and a
-missing resource with the code of 2026-07-28 at every revision. Malformed parameters the SDK reports without
-saying which (`data: ""`); here the message names each and the reason.
+`MCPServer` reports an unknown tool as a tool error, an unknown prompt as an internal error, and a missing
+resource with the code of 2026-07-28 at every revision. For malformed parameters the SDK does not say which
+(`data: ""`); here the message names each with the reason.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,9 +23,9 @@ RESOURCE_NOT_FOUND = -32002
 
 
 LONGEST_TYPO = 64
-"""Characters of an unknown name that is compared with those that are known."""
+"""Longer names get no suggestion."""
 SIMILARITY = 0.75
-"""How much of it must be alike, by `difflib`."""
+"""The minimum ratio of `difflib` for a suggestion."""
 
 ListTools = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams], Awaitable[Any]]
 
@@ -41,7 +41,7 @@ def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> 
 
 
 def _refuse_boolean_token(ctx: ServerRequestContext[Any, Any]) -> None:
-    """Refuse what the SDK takes for an integer and then leaves out: no progress would come, nor a word why.
+    """Reject a boolean, which the SDK takes for an integer and then drops: no progress would be sent.
 
     Specification, basic/utilities/progress: a progress token is a string or an integer.
     """
@@ -56,8 +56,8 @@ class SpecifiedErrors:
     """Error codes: unknown tool and bad prompt request -32602, missing resource by revision.
 
     Args:
-        tool_exists: Whether there is a tool of that name.
-        list_tools: The handler of `tools/list`: a caller is reminded only of tools that it can see.
+        tool_exists: Whether a tool of that name exists.
+        list_tools: The handler of `tools/list`: only tools that the caller can see are suggested.
     """
 
     def __init__(self, tool_exists: Callable[[str], bool], list_tools: ListTools) -> None:

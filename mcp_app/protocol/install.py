@@ -1,4 +1,4 @@
-"""What this engine adds to any server of the SDK: everything that follows from the protocol alone."""
+"""Protocol features that the engine adds to any server of the SDK."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def install(
 
     Args:
         server: The server.
-        extensions: Those that were given to its constructor.
-        providers: Resources that differ from person to person.
-        page_size: How many tools, prompts or templates make a page.
-        resource_page_size: How many resources do.
-        max_body_bytes: How long a request may be.
+        extensions: The extensions passed to its constructor.
+        providers: Providers of per-person resources.
+        page_size: Tools, prompts or templates per page.
+        resource_page_size: Resources per page.
+        max_body_bytes: The maximum size of a request body.
     """
     # Called for its side effect: the session manager, and through it the low-level server, by a public path.
-    # The SDK's own host and origin check is off because the transports in front of this server do it,
-    # for all revisions alike and with our settings.
+    # The SDK's host and origin check is off because the transports do it, for all revisions and with our
+    # settings.
     server.streamable_http_app(
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=max_body_bytes,
@@ -54,7 +54,7 @@ def install(
     completions.register(server, app, providers)
 
     find_schema = app.get_tool_input_schema
-    assert find_schema is not None, "MCPServer sets it; without it no tool's existence can be told"
+    assert find_schema is not None, "MCPServer sets it; needed to check whether a tool exists"
     listing = app.get_request_handler("tools/list")
     assert listing is not None
     server.middleware.extend(

@@ -1,4 +1,4 @@
-"""JSON-RPC messages as they are written (2025-11-25, basic, Messages)."""
+"""Building JSON-RPC messages (2025-11-25, basic, Messages)."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def request(request_id: RequestId, method: str, params: Mapping[str, Any] | None
 
 
 def error_response(request_id: RequestId | None, error: ErrorData) -> Message:
-    """An error; without an id where the request could not be read."""
+    """An error response; the id is null if the request could not be parsed."""
     return {"jsonrpc": "2.0", "id": request_id, "error": error.model_dump(mode="json", exclude_none=True)}

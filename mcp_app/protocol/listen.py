@@ -1,8 +1,8 @@
-"""Adding to a `subscriptions/listen` stream that the SDK serves.
+"""Adding notifications to a `subscriptions/listen` stream that the SDK serves.
 
-The SDK's listen handler knows four kinds of events and takes no more (its `ServerEvent` is a closed union).
-A server middleware can stand around it: it hands the handler this view of the session, through which it sees
-the acknowledgement go out, which must be the stream's first message, and may amend it.
+The SDK's listen handler supports only four kinds of events (its `ServerEvent` is a closed union). A
+middleware can wrap the session that the handler gets: it then sees the acknowledgement, which must be the
+first message on the stream, and can extend it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ URIS = "resourceSubscriptions"
 
 Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
-"""Puts a notification (method, params) onto the stream, stamped as the stream's own."""
+"""Sends a notification (method, params) on the stream, with its subscription id."""
 
 
 def requested_notifications(ctx: Context) -> Mapping[str, Any]:
-    """What a listen request asks for, by the name of the notification.
+    """What a listen request subscribes to, by name.
 
-    It is empty for any other request, and where it is malformed, which is left to the SDK's validation.
+    Empty for any other request, and if it is malformed, which the SDK's validation reports.
     """
     if ctx.method != METHOD or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return {}
@@ -49,21 +49,21 @@ def _notifications(params: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
-    """What is asked for as an array of strings; None when it is absent or anything else."""
+    """A subscription given as an array of strings; None if it is missing or anything else."""
     given = notifications.get(name)
     return given if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
 
 
 def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -> dict[str, Any]:
-    """The parameters of a listen request without the URIs that a stream does not keep.
+    """The parameters of a listen request without URIs beyond the limits.
 
-    What is left is what is acknowledged: a server tells the client which of its wishes it honors
-    (2026-07-28, basic/patterns/subscriptions). What is malformed is left to the SDK's validation.
+    The rest is acknowledged: the client learns which subscriptions the server honors (2026-07-28,
+    basic/patterns/subscriptions). Malformed parameters are left to the SDK's validation.
 
     Args:
-        params: Of the request.
-        longest_uri: Characters of a URI.
-        most_uris: How many of them.
+        params: The parameters of the request.
+        longest_uri: The maximum length of a URI.
+        most_uris: The maximum number of URIs.
     """
     notifications = _notifications(params)
     uris = strings(notifications, URIS)
@@ -77,15 +77,15 @@ def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -
 async def run_alongside_listen(
     ctx: Context, acknowledge: dict[str, Any], work: Callable[[Send], Awaitable[None]]
 ) -> AsyncIterator[Context]:
-    """Do something beside a listen handler, from its acknowledgement to its end.
+    """Run something alongside a listen handler, from its acknowledgement to its end.
 
     Args:
         ctx: The context of the listen request.
-        acknowledge: What the acknowledgement gains.
-        work: What is done, given how to send.
+        acknowledge: Fields to add to the acknowledgement.
+        work: What to run; it gets a function that sends notifications.
 
     Yields:
-        The context for the rest of the chain.
+        The context for the rest of the middleware chain.
     """
     session = _Session(ctx.session, acknowledge)
 
@@ -107,7 +107,7 @@ async def run_alongside_listen(
 
 
 class _Session:
-    """A session that sees the acknowledgement go out; all else is the session's own."""
+    """A proxy of the session that intercepts the acknowledgement."""
 
     def __init__(self, session: ServerSession, acknowledge: dict[str, Any]) -> None:
         self.acknowledged = asyncio.Event()

@@ -1,4 +1,4 @@
-"""JSON-RPC messages: reading them from a body, and saying what is wrong with one that cannot be read."""
+"""Parsing JSON-RPC messages from a request body, with precise errors."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Message = JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError
 
 _HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b"high": _HIGH, b"low": _LOW})
-"""Half of a surrogate pair, escaped, without the other half."""
+"""An escaped, unpaired surrogate."""
 
 _REPLACEMENT = rb"\ufffd"
 
 
 class InvalidMessage(Exception):
-    """A body is not what a client may send.
+    """The body is not a valid client message.
 
     Args:
-        message: What is wrong, for a person.
+        message: A human-readable message.
         code: JSON-RPC error code.
-        request_id: The id of the request that is refused, where it could be read.
+        request_id: The id of the rejected request, if it could be parsed.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class InvalidMessage(Exception):
 
 
 class TooManyValues(InvalidMessage):
-    """A body has more values than are looked at while others wait."""
+    """The body has so many values that validating it would block other requests."""
 
 
 class MalformedAnswer(InvalidMessage):
-    """A client's answer that cannot be read, to a request of the server whose id can.
+    """An invalid client response to a request of the server whose id could be parsed.
 
-    The error has no id: to the client that is an id of somebody else (Streamable HTTP, Sending Messages).
+    The error has no id, as that would be one of the server's ids (Streamable HTTP, Sending Messages).
 
     Args:
-        answered_id: The id of the request that it answers.
-        reason: What is wrong with it.
+        answered_id: The id of the request.
+        reason: What is wrong with the response.
     """
 
     def __init__(self, answered_id: RequestId, reason: str) -> None:
@@ -67,23 +67,23 @@ class MalformedAnswer(InvalidMessage):
 
 
 def invalid_request(detail: str, request_id: RequestId | None = None) -> InvalidMessage:
-    """The error for JSON that is no message which may be sent here."""
+    """The error for JSON that is not a valid message here."""
     return InvalidMessage(f"Invalid request: {detail}", request_id=request_id)
 
 
 def decode(body: bytes, most_values: int) -> Any:
-    """The JSON value of a body.
+    """Decode the JSON value of a body.
 
-    Half of a surrogate pair, as `"\\ud83d"`, is JSON (RFC 8259 §8.2) but no text that could be passed on, in
-    UTF-8 or to a database. It is read as U+FFFD, which is also what the `TextEncoder` of a JavaScript client
-    makes of it: a message that was cut in the middle of an emoji is no reason to refuse the call.
+    An unpaired surrogate, as `"\\ud83d"`, is valid JSON (RFC 8259 §8.2) but cannot be encoded as UTF-8. It is
+    replaced by U+FFFD, as the `TextEncoder` of a JavaScript client does: a text that was cut in the middle of
+    an emoji should not fail the call.
 
     Args:
         body: UTF-8.
-        most_values: How many values it may have, its arrays and objects and all that is in them.
+        most_values: The maximum number of values, including arrays, objects and everything in them.
 
     Raises:
-        InvalidMessage: It is not JSON, or an id in it has half of a pair: its answer would find nobody.
+        InvalidMessage: It is not JSON, or an id has an unpaired surrogate: the response would not match it.
         TooManyValues: It has more values.
     """
     try:
@@ -98,7 +98,7 @@ def decode(body: bytes, most_values: int) -> Any:
 
 
 def _decode_half_pairs(body: bytes) -> Any:
-    # An escaped backslash would hide what follows it, or seem to begin an escape.
+    # An escaped backslash must not be taken for the start of the escape that follows.
     readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"))
     try:
         if _REPLACEMENT not in readable:
@@ -113,7 +113,7 @@ def _decode_half_pairs(body: bytes) -> Any:
 
 
 def _has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
-    # Each value follows a comma or opens what holds it. Text has commas, too, so this finds too many at most.
+    # A cheap upper bound: each value follows a comma or a bracket, which strings may contain as well.
     if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
         return False
     found, unread = 1, [decoded]
@@ -129,11 +129,11 @@ def _has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
 
 
 def as_message(decoded: Any) -> Message:
-    """The JSON-RPC message that a JSON value is.
+    """Parse a JSON value as a JSON-RPC message.
 
     Raises:
         InvalidMessage: It is a batch, or not a JSON-RPC message.
-        MalformedAnswer: It is an answer, but not a valid one.
+        MalformedAnswer: It is an invalid response.
     """
     if isinstance(decoded, list):
         raise invalid_request("only sessions of 2025-03-26 have batches; send one message at a time.")
@@ -159,15 +159,15 @@ def as_message(decoded: Any) -> Message:
 
 
 def as_batch(decoded: list[Any], most: int) -> list[Message]:
-    """The messages of a JSON-RPC batch, which 2025-03-26 has and no other revision.
+    """Parse a JSON-RPC batch, which only 2025-03-26 has.
 
     Args:
         decoded: The JSON array.
-        most: How many messages it may have.
+        most: The maximum number of messages.
 
     Raises:
-        InvalidMessage: It is empty or too long, or something in it is no message or may not be there.
-        MalformedAnswer: One of them is an answer, but not a valid one.
+        InvalidMessage: It is empty or too long, or an item is not a message or not allowed in a batch.
+        MalformedAnswer: An item is an invalid response.
     """
     if not decoded:
         raise invalid_request("a batch must not be empty.")

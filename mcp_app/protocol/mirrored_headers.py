@@ -1,4 +1,4 @@
-"""Headers that mirror a part of the body: what is wrong with one that does not (SEP-2243)."""
+"""Validation of headers that mirror a part of the body (SEP-2243)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mcp_app.sdk import decode_header_value
 def fault(
     header: str, value: str | None, part: str, expected: Any, *, is_encoded: bool = False
 ) -> str | None:
-    """What is wrong with a header, as a sentence; None where it mirrors the body.
+    """What is wrong with a header, as a sentence; None if it matches the body.
 
     Args:
-        header: The header's name, as the specification writes it.
-        value: Its value; None when there is no such header.
-        part: What it mirrors, as the subject of a sentence.
-        expected: What the body has there.
-        is_encoded: Whether clients encode what a header cannot hold (Streamable HTTP, Value Encoding).
+        header: The header's name, as the specification spells it.
+        value: Its value; None if it is missing.
+        part: The mirrored part, for the sentence.
+        expected: The value in the body.
+        is_encoded: Whether the value may be encoded (Streamable HTTP, Value Encoding).
     """
     if value is None:
         return f"{header} is missing; it must repeat {part}."

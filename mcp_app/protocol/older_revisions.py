@@ -1,11 +1,10 @@
-"""What tools are at one revision and not at another.
+"""Tools whose features depend on the revision.
 
-Structured content that is not an object is of 2026-07-28 (SEP-2106). Up to 2025-11-25 an output schema
-describes an object, and a client may refuse the whole list of tools for one that does not. There such a tool
-has no output schema, and its result is the text, which it has anyway.
+Since 2026-07-28 structured content need not be an object (SEP-2106). Up to 2025-11-25 an output schema
+describes an object, and a client may reject the whole list of tools for one that does not. So for older
+revisions such a tool has no output schema, and its result only the text, which it has anyway.
 
-A tool that can do nothing at a revision is not listed there. A call of it is still answered, with a failure
-that says why.
+A tool that cannot work at a revision is not listed there. Calling it returns an error that says why.
 """
 
 from typing import Any
@@ -18,11 +17,11 @@ Context = ServerRequestContext[Any, Any]
 
 SINCE = "everything-server/since"
 UNTIL = "everything-server/until"
-"""Members of a tool's `_meta`: the first and the last revision at which it can do something."""
+"""Members of a tool's `_meta`: the first and the last revision at which it works."""
 
 
 def register(app: Server[Any]) -> None:
-    """Put this around the handlers of `tools/list` and `tools/call`, which must be there."""
+    """Wrap the handlers of `tools/list` and `tools/call`, which must be registered."""
     listing, calling = app.get_request_handler("tools/list"), app.get_request_handler("tools/call")
     assert listing is not None
     assert calling is not None

@@ -1,11 +1,11 @@
-"""Lists in pages, with opaque cursors, for every list method.
+"""Pagination with opaque cursors, for every list method.
 
 Specification 2025-11-25 and 2026-07-28, server/utilities/pagination: the server sets the page size,
-clients do not look into a cursor, and an invalid cursor is answered with -32602.
-`MCPServer` has no pages of its own, so the four list handlers are replaced here.
+cursors are opaque to clients, and an invalid cursor is an error (-32602).
+`MCPServer` has no pagination, so the four list handlers are replaced here.
 
-A cursor names the last item of its page, so what comes and goes before it moves nothing. Where that item
-itself may go, the list is in the order of its keys, and the next page begins with the first key after it.
+A cursor contains the last item of its page, so changes before it do not shift the next page. Where that item
+itself may be deleted, the list is sorted by key, and the next page starts with the first greater key.
 """
 
 import base64
@@ -34,8 +34,8 @@ Item = TypeVar("Item")
 Context = ServerRequestContext[Any, Any]
 
 Key = tuple[int, str]
-"""What names an item in a cursor: its section of the list, and the item. The items of section 0 stay, in any
-order; those of the sections behind it come and go, and are in the order of their keys."""
+"""Identifies an item in a cursor: its section of the list, and its key. Section 0 is fixed, in any order; the
+other sections may change, and are sorted by key."""
 
 
 def page(
@@ -45,13 +45,13 @@ def page(
 
     Args:
         items: The list.
-        cursor: Where the page before it ended; None for the first page.
-        size: How many items make a page.
-        name: The list, so that a cursor of another one is refused.
-        key: What names an item: no two have the same.
+        cursor: The cursor of the previous page; None for the first page.
+        size: Items per page.
+        name: The name of the list: cursors of another one are rejected.
+        key: Returns the unique key of an item.
 
     Raises:
-        MCPError: The cursor is none of this list.
+        MCPError: The cursor is invalid for this list.
     """
     entries = [((0, key(item)), item) for item in items]
     return page_of_entries(entries, cursor, size, name)
@@ -60,7 +60,7 @@ def page(
 def page_of_entries(
     entries: Sequence[tuple[Key, Item]], cursor: str | None, size: int, name: str, sections: int = 0
 ) -> tuple[list[Item], str | None]:
-    """The page of a list with so many sections that change; see `page`."""
+    """The page of a list with `sections` sections that may change; see `page`."""
     start = 0 if cursor is None else _after(_decode(cursor, name, sections), [key for key, _ in entries])
     end = start + size
     items = [item for _, item in entries[start:end]]
@@ -68,7 +68,7 @@ def page_of_entries(
 
 
 def _after(last: Key, keys: Sequence[Key]) -> int:
-    """The index of the first item after the one that was last."""
+    """The index of the first item after the last one of the previous page."""
     if last in keys:
         return keys.index(last) + 1
     if last[0] == 0:
@@ -88,11 +88,11 @@ def register(
     """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
 
     Args:
-        server: Whose lists these are.
+        server: The server.
         app: Its low-level server.
-        providers: Their resources follow those that everybody sees. A list with them is not to be cached.
-        page_size: How many tools, prompts or templates make a page.
-        resource_page_size: How many resources do.
+        providers: Their resources follow the shared ones. Lists with them must not be cached.
+        page_size: Tools, prompts or templates per page.
+        resource_page_size: Resources per page.
     """
 
     async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
@@ -113,7 +113,7 @@ def register(
         items, cursor = page_of_entries(
             entries, params.cursor, resource_page_size, "resources", len(providers)
         )
-        freshness = {"ttl_ms": 0} if providers else {}  # what is not set here is set by the cache hints
+        freshness = {"ttl_ms": 0} if providers else {}  # otherwise the cache hints apply
         return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
 
     async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
@@ -132,7 +132,7 @@ def register(
 
 
 def _encode(last: Key, name: str) -> str:
-    """A cursor names its list, so that one taken from another list is recognized as wrong."""
+    """A cursor contains the name of its list, so that cursors of another list are rejected."""
     return base64.urlsafe_b64encode(json.dumps([name, *last]).encode()).decode()
 
 

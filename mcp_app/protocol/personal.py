@@ -1,7 +1,7 @@
-"""Resources that each person has their own of, such as notes or the files of a session.
+"""Per-person resources, such as notes or the files of a session.
 
-The SDK lists and reads the same resources for everybody. A provider is asked as well, with the person who
-makes the request, wherever resources are listed, read, subscribed to, listened for or completed.
+The SDK lists and reads the same resources for everybody. Providers add per-person ones, wherever resources
+are listed, read, subscribed to, listened for or completed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Context = ServerRequestContext[Any, Any]
 
 @dataclass(frozen=True)
 class Person:
-    """Who makes a request: a subject, and the issuer that vouches for it.
+    """Who makes a request: a subject of an issuer.
 
-    A subject is unique for its issuer only. Both are empty where nobody is signed in.
+    Subjects are unique per issuer. Both are empty if nobody is signed in.
     """
 
     issuer: str = ""
     subject: str = ""
     session: SessionState | None = field(default=None, compare=False)
-    """The session of the request. There is none at 2026-07-28."""
+    """The session of the request; None at 2026-07-28."""
 
     @property
     def is_signed_in(self) -> bool:
@@ -39,12 +39,12 @@ class Person:
 
     @property
     def key(self) -> str:
-        """What names the person in Redis and between processes: a checksum."""
+        """Identifies the person in Redis and in messages between processes: a checksum."""
         return hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).hexdigest()
 
 
 def current_person(session: SessionState | None = None) -> Person:
-    """Who makes the current request, also while a task runs for them."""
+    """Who made the current request, also within the tasks that it started."""
     token = get_access_token()
     if token is None or token.subject is None:
         return Person(session=session)
@@ -53,7 +53,7 @@ def current_person(session: SessionState | None = None) -> Person:
 
 
 def person_of(ctx: Context) -> Person:
-    """Who makes this request, and in which session."""
+    """Who made this request, and in which session."""
     return current_person(find_session(ctx))
 
 
@@ -61,38 +61,38 @@ class PersonalResources:
     """Base class of a provider. Give it to `Engine.options(resources=[…])`.
 
     Attributes:
-        template: The template of all its URIs, listed by `resources/templates/list`. Its MIME type is that of
-            the resources.
+        template: The template of all its URIs, listed by `resources/templates/list`. Its MIME type applies to
+            all its resources.
     """
 
     template: ResourceTemplate
 
     def owns(self, uri: str) -> bool:
-        """Whether this provider, and not the SDK, is asked for a URI, whether or not the resource exists."""
+        """Whether this provider is responsible for a URI, whether or not the resource exists."""
         raise NotImplementedError
 
     async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
-        """The resources of a person: each with a key, in the order of the keys.
+        """The resources of a person, each with a key, sorted by key.
 
-        Pages end at a key, so a key must stay with its resource while others come and go.
+        Cursors contain keys, so a resource must keep its key while others come and go.
         """
         raise NotImplementedError
 
     async def read(self, person: Person, uri: str) -> str | bytes | None:
-        """What a resource holds; None when the person has none of this URI."""
+        """The content of a resource; None if the person has no such resource."""
         raise NotImplementedError
 
     async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Iterable[str]:
-        """Values for a variable of the template.
+        """Suggested values for a variable of the template.
 
         Args:
-            person: Who types.
+            person: Who is typing.
             variable: The variable.
-            known: The values of other variables that are filled in already.
+            known: The values of variables that are already filled in.
         """
         return ()
 
 
 def owner_of(uri: str, providers: Iterable[PersonalResources]) -> PersonalResources | None:
-    """The provider that is asked for a URI, if it is not the SDK."""
+    """The provider that is responsible for a URI, if any."""
     return next((provider for provider in providers if provider.owns(uri)), None)

@@ -1,4 +1,4 @@
-"""A subscription bus that can deliver to one person only."""
+"""A subscription bus that can deliver to a single person."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Listener = Callable[[ServerEvent], None]
 
 
 class PersonalBus(Protocol):
-    """The SDK's `SubscriptionBus`, for changes that concern one person as well."""
+    """The SDK's `SubscriptionBus`, with changes that concern one person only."""
 
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
         """Publish a change that has happened.
 
         Args:
             event: The change.
-            person: The key of the only person who is told (`Person.key`); None for everybody.
+            person: The key of the only person to notify (`Person.key`); None for everybody.
         """
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Hear of changes, as the person who makes the current request. Returns how to end that."""
+        """Subscribe to changes as the person of the current request. Returns how to unsubscribe."""
 
 
 class InMemoryPersonalBus:
-    """Such a bus within one process.
+    """A `PersonalBus` within one process.
 
-    The SDK subscribes while it serves `subscriptions/listen`, so the person is the one of that request.
+    The SDK subscribes while it serves `subscriptions/listen`, so the person is that of the request.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,9 @@
-"""Reading resources, and which there are to follow: none is subscribed to, or listened for, that is missing.
+"""Reading resources, and checking that those subscribed to or listened for exist.
 
 Specification up to 2025-11-25, server/resources, "Error Handling": a missing resource is -32002, here for
 `resources/subscribe` as for `resources/read`. 2026-07-28, basic/patterns/subscriptions, "Acknowledgment":
-what is acknowledged is the subset of the request that the server honors. The SDK honors every URI; here what
-does not exist is left out.
+the server acknowledges the subset of the request that it honors. The SDK honors every URI; here missing
+resources are left out.
 """
 
 import base64
@@ -31,14 +31,14 @@ RequestContext = ServerRequestContext[Any, Any]
 
 
 class Readable:
-    """What the current requester can read: the server's resources, and those of providers."""
+    """The resources that the current person can read: the server's, and those of providers."""
 
     def __init__(self, server: MCPServer[Any], providers: Sequence[PersonalResources]) -> None:
         self._server = server
         self._providers = providers
 
     async def exists(self, ctx: RequestContext, uri: str) -> bool:
-        """Whether a resource of this URI can be read."""
+        """Whether a resource exists and can be read."""
         provider = owner_of(uri, self._providers)
         if provider is not None:
             return await provider.read(person_of(ctx), uri) is not None
@@ -49,7 +49,7 @@ class Readable:
         return True
 
     def register(self, app: Server[Any]) -> None:
-        """Read what providers own from them; everything else is read by the handler that is there already."""
+        """Read resources of providers; everything else goes to the existing handler."""
         entry = app.get_request_handler("resources/read")
         assert entry is not None
         others = entry.handler
@@ -62,13 +62,13 @@ class Readable:
             found = await provider.read(person_of(ctx), uri)
             if found is None:
                 raise MCPError(INVALID_PARAMS, f"Unknown resource: {uri}", {"uri": uri})
-            # It may change at any time, so it is stale at once (2026-07-28, server/utilities/caching).
+            # It may change at any time, so it must not be cached (2026-07-28, server/utilities/caching).
             return ReadResourceResult(contents=[_contents(provider, uri, found)], ttl_ms=0)
 
         app.add_request_handler("resources/read", ReadResourceRequestParams, read)
 
     async def listen(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
-        """A middleware for `subscriptions/listen`: what does not exist is not listened for."""
+        """A middleware for `subscriptions/listen` that drops URIs of missing resources."""
         notifications = requested_notifications(ctx)
         uris = strings(notifications, URIS)
         if uris is None:
@@ -77,7 +77,7 @@ class Readable:
         return await call_next(replace(ctx, params={**(ctx.params or {}), "notifications": notifications}))
 
     async def _existing(self, ctx: RequestContext, uris: list[str]) -> list[str]:
-        # What a provider has is looked up all at once: a request may name a thousand.
+        # List each provider's resources once: a request may have a thousand URIs.
         own: dict[PersonalResources, set[str]] = {}
         found = []
         for uri in uris:

@@ -1,4 +1,4 @@
-"""Whether a request may be run a second time, after the process that ran it was lost."""
+"""Whether a request may be re-run after its process died."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _METHODS = frozenset(
 
 
 async def may_repeat(server: MCPServer[Any], method: str, params: Mapping[str, Any] | None) -> bool:
-    """Whether running a request twice does no harm: reads, and tools that say so of themselves."""
+    """Whether a request is safe to run twice: reads, and tools whose annotations say so."""
     if method != "tools/call":
         return method in _METHODS
     name = (params or {}).get("name")

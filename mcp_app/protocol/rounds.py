@@ -1,6 +1,6 @@
-"""The rounds of 2026-07-28: what comes back with a retry, and what may be sent for the next one.
+"""Multi-round requests of 2026-07-28: limits for the request state, and handling of unrequested answers.
 
-Specification 2026-07-28, basic/patterns/mrtr. Both middlewares stand around every tool, prompt and resource.
+Specification 2026-07-28, basic/patterns/mrtr. Both middlewares wrap every tool, prompt and resource.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ Context = ServerRequestContext[Any, Any]
 
 
 def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
-    """End a call whose state has grown so long that the retry with it might be refused.
+    """Fail a call whose state is so long that the retry might exceed the request limit.
 
-    The state comes back in a request, together with the answers. So it may take half of a request; a tool
-    that would send more has failed. It must see the state as it is sent, sealed by the SDK.
+    The client sends the state back together with its answers, so it may be half as long as a request. The
+    middleware must see the state as it is sent, sealed by the SDK.
     """
     longest = max_request_bytes // 2
 
@@ -45,11 +45,11 @@ def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
 
 
 async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResult:
-    """Ignore malformed answers to what was not asked, which the SDK refuses together with the request.
+    """Ignore malformed answers that were not requested; the SDK would reject the whole request.
 
-    A server ignores what it did not ask for (basic/patterns/mrtr, "Server Requirements"). What it asked only
-    the handler knows, and only a handler that finds no answer asks: so an answer that is malformed is left
-    out, and refused when the handler then asks for the very same.
+    A server ignores unrequested answers (basic/patterns/mrtr, "Server Requirements"). Only the handler knows
+    what it requested, and it requests only what is missing. So malformed answers are dropped, and rejected if
+    the handler then requests them.
     """
     stray: dict[str, str] = {}
     given: Mapping[str, Any] = ctx.params or {}
@@ -77,7 +77,7 @@ async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResu
 
 
 def _malformed_answers(error: ValidationError, params: Mapping[str, Any] | None) -> set[str]:
-    """The keys of the answers that are all that is wrong with a request; none if anything else is wrong."""
+    """The keys of malformed answers; empty if anything else in the request is invalid."""
     if has_too_many(error):
         return set()
     responses = (params or {}).get(RESPONSES)
@@ -91,6 +91,6 @@ def _malformed_answers(error: ValidationError, params: Mapping[str, Any] | None)
 
 
 def register(server: MCPServer, max_request_bytes: int) -> None:
-    """Add both: the first outside of the SDK's seal, the second next to the handlers."""
+    """Add both: the first outside of the SDK's sealing middleware, the second next to the handlers."""
     server.middleware.insert(0, bounded_state(max_request_bytes))
     server.middleware.append(ignore_stray_answers)

@@ -1,8 +1,8 @@
-"""What a value breaks of a JSON Schema, in words: the counterpart of `validation_messages`, alike in form.
+"""Readable messages for JSON Schema errors, in the same style as `validation_messages`.
 
-The answers of people to a form are held against the schema that was sent to their client (client/elicitation,
-"Security Considerations": servers should validate them). Formats are checked: `jsonschema` leaves that to its
-caller, and those that it has no package for to nobody.
+Form input is validated against the schema that was sent to the client (client/elicitation, "Security
+Considerations"). Formats are implemented here: `jsonschema` does not check them by default, and some only
+with further packages.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mcp_app.protocol.validation_messages import MAX_REASONS, join
 from mcp_app.protocol.words import plural
 
 _FORMATS = FormatChecker(())
-"""The formats that a form may name (schema of `StringSchema`), and no others."""
+"""The formats that a form may use (schema of `StringSchema`)."""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
@@ -29,13 +29,13 @@ _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 
 @_FORMATS.checks("email")
 def is_email(value: object) -> bool:
-    """Whether a string can be an address, as a browser's own input field would say."""
+    """Whether a string is an email address, by the rules of browsers' input fields."""
     return not isinstance(value, str) or _EMAIL.fullmatch(value) is not None
 
 
 @_FORMATS.checks("uri")
 def is_uri(value: object) -> bool:
-    """Whether a string is a URI with a scheme (RFC 3986): ASCII, without blanks."""
+    """Whether a string is a URI with a scheme (RFC 3986): ASCII, without spaces."""
     return not isinstance(value, str) or _URI.fullmatch(value) is not None
 
 
@@ -88,13 +88,13 @@ _RULES: dict[str, Callable[[Any], str]] = {
     "uniqueItems": lambda _: "must not have the same item twice",
     "pattern": lambda pattern: f"must match {pattern}",
 }
-"""A keyword's rule, from the keyword's value in the schema. The value that breaks it is never shown."""
+"""The message for a keyword, given its value in the schema. Invalid values are never shown."""
 
 
 def problems(schema: Mapping[str, Any], value: Any) -> str:
-    """What of `schema` a value breaks, as one line: "`name` is required; `age` must be at least 1".
+    """The errors of a value, as one line: "`name` is required; `age` must be at least 1".
 
-    Empty where the value is valid.
+    Empty if the value is valid.
     """
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
     found = dict.fromkeys(reason for error in validator.iter_errors(value) for reason in _reasons(error))

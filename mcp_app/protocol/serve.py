@@ -1,4 +1,4 @@
-"""Running one request: the only place where a handler is called and its errors become answers."""
+"""Running one request: the only place where handlers are called and their errors become responses."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from mcp_app.sdk import Connection, modern_error_data, serve_one
 logger = logging.getLogger(__name__)
 
 _NAMES = {Store.SESSIONS: "Redis", Store.DATABASE: "database"}
-"""What the log calls the stores."""
+"""The names of the stores in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request: a result or an error, and either as JSON.
+    """The outcome of a request: a result or an error, also encoded as JSON.
 
     Attributes:
         result: What the handler returned.
         error: Why there is no result.
-        unavailable: The store that the handler could not use, where that is the reason.
+        unavailable: Set if the handler failed because a store was unavailable.
         json: The result or the error, encoded.
     """
 
@@ -41,13 +41,13 @@ class Outcome:
     def succeeded(cls, result: dict[str, Any]) -> Outcome:
         """
         Raises:
-            ValueError: The result is not JSON: it has half a character in it, say, or contains itself.
+            ValueError: The result is not JSON: it has an unpaired surrogate, for example, or contains itself.
         """
         return cls(result, None, None, pydantic_core.to_json(result))
 
     @classmethod
     def failed(cls, error: ErrorData, unavailable: Unavailable | None = None) -> Outcome:
-        """An error; of one that is not JSON, as much as is."""
+        """An error; parts that cannot be encoded as JSON are dropped."""
         try:
             json = error.model_dump_json(by_alias=True, exclude_none=True)
         except ValueError:
@@ -64,13 +64,13 @@ class Outcome:
 
 
 async def serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
-    """Run a request to its end, whatever that is.
+    """Run a request and return its outcome.
 
     Args:
-        server: Whose handler is called.
+        server: The low-level server with the handler.
         call: The request.
-        connection: What the SDK knows of the client.
-        lifespan_state: What the server's lifespan made.
+        connection: The SDK's connection.
+        lifespan_state: The value that the server's lifespan yielded.
 
     Raises:
         asyncio.CancelledError: The call's own task was cancelled.
@@ -83,7 +83,7 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # Nobody cancelled this call: its handler waited for something else that was cancelled.
+        # The call was not cancelled: its handler awaited something else that was.
         logger.exception(
             "handler raised CancelledError without being cancelled", extra={"method": call.method}
         )

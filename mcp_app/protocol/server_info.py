@@ -1,8 +1,7 @@
-"""A middleware that keeps results small: each names this server by name and version alone.
+"""A middleware that reduces `serverInfo` in results to name and version.
 
-2026-07-28, basic/index, "General fields": `serverInfo` in the `_meta` of each result needs name and version.
-The SDK repeats all that it knows, the icon as well, with each result. A client gets that once, from
-`server/discover`.
+2026-07-28, basic/index, "General fields": the `serverInfo` in the `_meta` of each result needs only these.
+The SDK adds everything, including the icon, to each result; clients get the rest from `server/discover`.
 """
 
 from typing import Any
@@ -14,7 +13,7 @@ from mcp_app.sdk import CallNext, HandlerResult
 
 
 async def shorten_server_info(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Leave name and version in a result's `serverInfo`; `server/discover` keeps the whole."""
+    """Keep only name and version in `serverInfo`, except for `server/discover`."""
     result = await call_next(ctx)
     if isinstance(result, dict) and ctx.method != "server/discover":
         meta = result.get("_meta")

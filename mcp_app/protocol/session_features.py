@@ -1,9 +1,8 @@
-"""Handlers for what a session keeps: its log level and its resource subscriptions.
+"""Handlers for the state of a session: its log level and its resource subscriptions.
 
-These methods exist up to 2025-11-25 only; at 2026-07-28 a request carries its own log level and
-`subscriptions/listen` takes the place of subscriptions. What is kept is the session's business: the
-handlers find it at `ctx.request.session`, the `session` attribute of the transport's request object.
-`MCPServer` has no decorator for these methods, so they are registered on the low-level server.
+These methods exist up to 2025-11-25 only; at 2026-07-28 a request has its own log level, and
+`subscriptions/listen` replaces subscriptions. The handlers find the session at `ctx.request.session`.
+`MCPServer` has no decorators for these methods, so they are registered on the low-level server.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -25,7 +24,7 @@ from starlette.requests import HTTPConnection
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
 LONGEST_URI = 2048
-"""Characters of a URI that a session keeps; their number is the session layer's to bound."""
+"""The maximum length of a subscribed URI; the session store limits their number."""
 
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
@@ -33,36 +32,36 @@ Exists = Callable[[Context, str], Awaitable[bool]]
 
 
 class TooMuchData(Exception):
-    """The session keeps as much as it may. The text says what is too much."""
+    """A limit of the session data is reached. The message says which."""
 
 
 class SessionValues(Protocol):
-    """Values that tools keep for a session, by name. They are there in every process, and end with it."""
+    """Values that tools store for a session, by name: visible in every process, deleted with it."""
 
     async def names(self, prefix: str = "") -> list[str]:
-        """The names that begin so, in no order."""
+        """The names with this prefix, unordered."""
 
     async def get(self, name: str) -> bytes | None: ...
 
     async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
-        """Keep a value. Returns whether it is a new one.
+        """Store a value. Returns whether the name is new.
 
         Args:
             name: Its name, which is not empty.
             value: The value.
-            most: How many values there may be.
-            prefix: How the names of those begin that are counted.
+            most: The maximum number of values with this prefix.
+            prefix: Which names count towards `most`.
 
         Raises:
-            TooMuchData: There are as many already, or all together are more than `MCP_SESSION_DATA_BYTES`.
+            TooMuchData: There are `most` already, or the total would exceed `MCP_SESSION_DATA_BYTES`.
         """
 
     async def delete(self, name: str) -> bool:
-        """Forget a value. Returns whether there was one."""
+        """Delete a value. Returns whether it existed."""
 
 
 class SessionFacts(Protocol):
-    """What is known of a session."""
+    """Read-only facts of a session."""
 
     @property
     def id(self) -> str: ...
@@ -72,7 +71,7 @@ class SessionFacts(Protocol):
 
 
 class SessionState(Protocol):
-    """What the session layer offers to a handler."""
+    """The session, as handlers use it."""
 
     @property
     def record(self) -> SessionFacts: ...
@@ -88,13 +87,13 @@ class SessionState(Protocol):
 
 
 def find_session(ctx: Context) -> SessionState | None:
-    """The session of this request, if there is one: at 2026-07-28 there never is."""
-    # A request of the SDK's own HTTP transport is Starlette's, whose `session` means cookies.
+    """The session of this request; always None at 2026-07-28."""
+    # Requests of the SDK's HTTP transport are Starlette's, whose `session` is about cookies.
     return None if isinstance(ctx.request, HTTPConnection) else getattr(ctx.request, "session", None)
 
 
 def session_state(ctx: Context) -> SessionState:
-    """The session of this request; where there is none, a clean error."""
+    """The session of this request; raises an MCPError if there is none."""
     state = find_session(ctx)
     if state is None:
         raise MCPError(INVALID_REQUEST, f"{ctx.method} needs a session, and this connection has none")
@@ -108,7 +107,7 @@ async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
 
 
 def subscriber(exists: Exists) -> Handler:
-    """resources/subscribe. The reference also samples the client here and waits for it; this does not."""
+    """resources/subscribe. Unlike the reference server, it does not also send a sampling request."""
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
         if not 1 <= len(params.uri) <= LONGEST_URI:
@@ -129,7 +128,7 @@ async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyRe
 
 
 def register(app: Server[Any], exists: Exists) -> None:
-    """Serve the three methods. `exists` says of a URI whether the requester can read it."""
+    """Serve the three methods. `exists` returns whether the person can read a URI."""
     app.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
     app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscriber(exists))
     app.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)

@@ -1,6 +1,6 @@
-"""The SDK's server, with schemas and argument errors that people can read.
+"""The SDK's server, with more readable schemas and argument errors.
 
-The SDK derives a tool's schema from its function and titles it after that (`addArguments`), and reports bad
+The SDK adds a title derived from the function to a tool's schema (`addArguments`), and reports invalid
 arguments in Pydantic's text, which repeats them and links to Pydantic's documentation.
 """
 
@@ -16,10 +16,10 @@ from mcp_app.protocol.validation_messages import explain
 
 
 class ToolServer(MCPServer[Any]):
-    """An `MCPServer` that differs in how it lists tools, and in what it says of bad arguments."""
+    """An `MCPServer` with tool schemas without titles, and readable errors for invalid arguments."""
 
     async def list_tools(self) -> list[Tool]:
-        """The tools; the title of a tool is that of its input, too, and is not repeated there."""
+        """The tools, without titles in their input schemas."""
         return [
             tool.model_copy(update={"input_schema": _without_title(tool.input_schema)})
             for tool in await super().list_tools()
@@ -28,7 +28,7 @@ class ToolServer(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool; arguments that it does not take are named, with the rule that each breaks.
+        """Call a tool; the error for invalid arguments names each with the violated rule.
 
         Raises:
             ToolError: See `MCPServer.call_tool`.
@@ -45,7 +45,7 @@ class ToolServer(MCPServer[Any]):
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
     ) -> GetPromptResult | InputRequiredResult:
-        """Get a prompt; required arguments that were not given are named as those of a tool are.
+        """Get a prompt; the error for missing arguments names each.
 
         Raises:
             MCPError: -32602, for missing arguments.

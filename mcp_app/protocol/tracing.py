@@ -1,8 +1,8 @@
-"""Tracing: the SDK opens an OpenTelemetry span for every message, whether anybody looks or not.
+"""Tracing: the SDK creates an OpenTelemetry span for every message.
 
-With no tracer provider configured the spans go nowhere, and yet cost a tenth of a small call. Then they
-are left out, as the SDK provides for (`Server.middleware`). `opentelemetry-instrument`, or a
-provider that the settings configure, is there before the server is made, and gets them.
+Without a tracer provider the spans are dropped, but still cost a tenth of a small call. Then the SDK's
+tracing middleware is removed. `opentelemetry-instrument`, or the settings, configure a provider before the
+server is built, so that it is kept.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 
 def drop_unless_configured(app: Server[Any]) -> None:
-    """Take the SDK's tracing out of a server's middleware if there is no tracer provider."""
+    """Remove the SDK's tracing middleware if no tracer provider is configured."""
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         tracing = {type(middleware) for middleware in Server("tracing").middleware}
         app.middleware[:] = [middleware for middleware in app.middleware if type(middleware) not in tracing]

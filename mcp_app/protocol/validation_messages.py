@@ -1,7 +1,7 @@
-"""Validation errors in words: which value is wrong, and why.
+"""Readable messages for Pydantic's validation errors.
 
-Pydantic's own text speaks of Python types, repeats the input and links to its documentation. Clients read
-these messages, so they name the JSON path and the rule, and never the value: it may be long, or a secret.
+Pydantic's messages mention Python types, repeat the input and link to its documentation. Clients see these,
+so they have the JSON path and the violated rule, but never the value: it may be long, or a secret.
 """
 
 import json
@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 MAX_REASONS = 5
-"""How many reasons one message gives; the rest are counted."""
+"""Reasons per message; the rest are only counted."""
 
 MAX_FAULTS = 100
-"""How many faults are looked at. A request may hold a million, and everybody else would wait meanwhile."""
+"""Errors that are examined. A request may have a million, which would block the process."""
 
 _LONGEST_STEP = 64
-"""Characters of a key that are shown: the sender chooses keys, too."""
+"""Characters shown of a key: clients choose keys, too."""
 
 _RULES = {
     "missing": "is required",
@@ -47,10 +47,10 @@ _RULES = {
     "url_parsing": "must be a URL",
     "url_type": "must be a URL",
 }
-"""The rules whose text in Pydantic is not in the words of JSON, by Pydantic's error type."""
+"""Rules in terms of JSON, by Pydantic's error type."""
 
 _NAME = re.compile(r"[\w$-]+")
-"""A key that needs no quotes in a path."""
+"""Keys that need no quotes in a path."""
 
 
 def explain(error: ValidationError, given: Any, root: str = "") -> str:
@@ -58,8 +58,8 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
 
     Args:
         error: What Pydantic found.
-        given: The value that was validated. With it the keys of a location are told from branches of unions.
-        root: The path of that value itself, such as `params`.
+        given: The validated value, to distinguish keys in locations from branches of unions.
+        root: The path of that value, such as `params`.
     """
     if has_too_many(error):
         return f"{error.error_count()} values are wrong, too many to list"
@@ -76,18 +76,18 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
 
 
 def has_too_many(error: ValidationError) -> bool:
-    """Whether there are more faults than are looked at one by one."""
+    """Whether there are more errors than are examined."""
     return error.error_count() > MAX_FAULTS
 
 
 class _Found(NamedTuple):
-    """One error: the path of the value, the rule, and the branch of a union that it belongs to, if any."""
+    """One error: the path of the value, the rule, and the union branch that it belongs to, if any."""
 
     path: str
     rule: str
     branch: str
     is_tag: bool
-    """Whether it is the tag of the branch that does not fit: another branch was meant."""
+    """Whether the tag of the branch does not match, so that another branch was meant."""
 
     @classmethod
     def of(cls, item: ErrorDetails, given: Any, root: str) -> Self:
@@ -105,14 +105,14 @@ class _Found(NamedTuple):
 
 
 def _has(given: Any, step: int | str) -> bool:
-    """Whether a step of a location is one into the value, not a branch that Pydantic tried."""
+    """Whether a step of a location is a key of the value, not a branch that Pydantic tried."""
     if isinstance(given, list):
         return isinstance(step, int) and step < len(given)
     return isinstance(given, dict) and step in given
 
 
 def _relevant(found: list[_Found]) -> Iterable[tuple[str, str]]:
-    """The place and the rule of each error that concerns the branch which was meant."""
+    """The path and the rule of each error in the branch that was meant."""
     branches = {error.branch for error in found if error.branch}
     not_meant = {error.branch for error in found if error.is_tag}
     is_unclear = not_meant >= branches
@@ -123,7 +123,7 @@ def _relevant(found: list[_Found]) -> Iterable[tuple[str, str]]:
 
 
 def join(path: str, step: int | str) -> str:
-    """A JSON path, one step further."""
+    """Extend a JSON path by one step."""
     if isinstance(step, int):
         return f"{path}[{step}]"
     if len(step) > _LONGEST_STEP:
@@ -134,7 +134,7 @@ def join(path: str, step: int | str) -> str:
 
 
 def _rule(kind: str, text: str) -> str:
-    """The rule that was broken, as the end of a sentence about the value."""
+    """The violated rule, as the end of a sentence about the value."""
     if kind in _RULES:
         return _RULES[kind]
     if kind == "value_error":
