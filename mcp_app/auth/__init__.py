@@ -1,1 +1,1 @@
-"""The MCP server as an OAuth resource server: its metadata, and tokens that another server issued."""
+"""The MCP server as an OAuth resource server: its metadata, and verification of tokens."""

@@ -1,4 +1,4 @@
-"""The other authorization server, as this process reaches it: over HTTP, with an end to every wait."""
+"""An HTTP client for an external authorization server, with time-outs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _MAX_BODY_BYTES = 1_000_000
 
 
 class AuthorizationServerUnavailable(Exception):
-    """The authorization server cannot be asked now. That says nothing about the token: 503, never 401."""
+    """The authorization server cannot be reached. The token may be valid, so this is a 503, never a 401."""
 
 
 class AuthorizationServer:
-    """Requests to the authorization server, on connections that are kept between them.
+    """Sends requests to the authorization server, on persistent connections.
 
     Args:
-        transport: What carries the requests; a test's own, or the network.
+        transport: Replaces the network in tests.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -33,19 +33,19 @@ class AuthorizationServer:
         self._client: httpx2.AsyncClient | None = None
 
     async def json(self, method: str, url: str, **request: Any) -> dict[str, Any]:
-        """The JSON object with which it answers.
+        """Send a request and return the JSON object of the response.
 
         Raises:
-            AuthorizationServerUnavailable: It does not answer in time, or with something else.
+            AuthorizationServerUnavailable: It does not respond in time, or not with a JSON object.
         """
         try:
-            # The client's own time-out is for each read: it would wait for ever for a byte now and then.
+            # The client's time-out applies to each read, so a slow response could take for ever.
             async with asyncio.timeout(conf.auth_server_timeout_seconds):
                 document = json.loads(await self._body(method, url, **request))
             if not isinstance(document, dict):
                 raise ValueError("it does not answer with a JSON object")
         except (httpx2.HTTPError, TimeoutError, ValueError, RecursionError) as error:
-            # Neither the URL's query nor the body is logged: a token may be in it.
+            # Do not log the URL's query or the body: they may contain a token.
             logger.error(
                 "authorization server unavailable",
                 extra={"url": url.partition("?")[0], "reason": _reason(error)},
@@ -70,7 +70,7 @@ class AuthorizationServer:
             return body
 
     def _open(self) -> httpx2.AsyncClient:
-        """The client, made in the event loop that uses it."""
+        """The client, created in the event loop that uses it."""
         if self._client is None:
             self._client = httpx2.AsyncClient(
                 transport=self._transport,

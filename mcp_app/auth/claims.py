@@ -1,6 +1,6 @@
-"""What an authorization server says of a token, in the names that servers use, as an `AccessToken`.
+"""Converts claims of a token, as different servers name them, to an `AccessToken`.
 
-The same for an introspection response (RFC 7662 §2.2) and for the claims of a JWT (RFC 9068 §2.2).
+Used for introspection responses (RFC 7662 §2.2) and for the claims of JWTs (RFC 9068 §2.2).
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from mcp.server.auth.provider import AccessToken
 from mcp.shared.auth_utils import resource_url_from_server_url
 
 CLOCK_SECONDS = 30
-"""How far the issuer's clock may be ahead of ours."""
+"""The tolerated clock skew."""
 
 
 def access_token(
     token: str, claims: Mapping[str, Any], *, issuer: str, audiences: Sequence[str], resource: str
 ) -> AccessToken | None:
-    """The token's rights here, or None if it was not issued by this issuer, for this server, for now.
+    """The access token, or None if it was not issued by this issuer for this server, or is not valid now.
 
     Args:
         token: The token itself.
-        claims: What its issuer says of it.
-        issuer: The one issuer whose tokens are accepted.
-        audiences: The names of this server; the token must name one of them.
-        resource: The URL by which tools know this server.
+        claims: Its claims.
+        issuer: The only accepted issuer.
+        audiences: The accepted audiences; the token must have one of them.
+        resource: The resource URL for the result.
     """
     if claims.get("iss", issuer) != issuer or not any(names(claims.get("aud"), one) for one in audiences):
         return None
@@ -56,9 +56,9 @@ def access_token(
 
 
 def names(aud: Any, audience: str) -> bool:
-    """Whether `aud`, one string or several, names exactly this audience; nothing wider will do.
+    """Whether `aud`, a string or a list, has exactly this audience, not a prefix of it.
 
-    As everywhere, the case of scheme and host, and one trailing slash, are forgiven.
+    The case of scheme and host, and one trailing slash, are ignored.
     """
     values = [aud] if isinstance(aud, str) else aud
     if not isinstance(values, list):
@@ -87,7 +87,7 @@ def _first(claims: Mapping[str, Any], *names: str) -> str | None:
 
 
 def _time(value: Any) -> int | None:
-    """A NumericDate; one that is none is a time long past."""
+    """A NumericDate; an invalid one counts as long past."""
     if value is None:
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

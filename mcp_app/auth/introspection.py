@@ -1,4 +1,4 @@
-"""Tokens checked by asking the server that issued them (RFC 7662), as separate mode does."""
+"""Token verification by introspection (RFC 7662), as used in separate mode."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mcp_app.conf import conf
 
 
 class IntrospectionTokenVerifier:
-    """A `mcp.server.auth.provider.TokenVerifier`. What it learns is remembered by `TokenCache`."""
+    """A `mcp.server.auth.provider.TokenVerifier`. `TokenCache` caches its results."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._server = AuthorizationServer(transport)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The token's rights, if the server says that it is active, and it was issued for this resource.
+        """The access token, if it is active and was issued for this resource.
 
         Raises:
-            AuthorizationServerUnavailable: The server cannot be asked, or refuses these credentials.
+            AuthorizationServerUnavailable: The server cannot be reached, or rejects our credentials.
         """
         client_id, secret = conf.introspection_credentials
         answer = await self._server.json(

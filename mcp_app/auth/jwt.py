@@ -1,4 +1,4 @@
-"""JWT access tokens (RFC 9068), checked with the keys that their issuer publishes (JWKS, RFC 7517)."""
+"""Verification of JWT access tokens (RFC 9068) with the issuer's published keys (JWKS, RFC 7517)."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ logger = logging.getLogger(__name__)
 
 _RSA = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 ALGORITHMS = (*_RSA, "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures by a key pair. With a shared secret, or `none`, anyone could pass a published key off as one."""
+"""Asymmetric algorithms only: with HMAC, a published key could be used as the shared secret."""
 
 _REFRESH_SECONDS = 3600.0
-"""After how long the keys are read anew, behind the back of a token whose key is known."""
+"""The age at which the keys are refreshed in the background."""
 _MAX_KEY_AGE_SECONDS = 2 * _REFRESH_SECONDS
-"""After how long such a token waits for it, once: its key may have been withdrawn."""
+"""The age at which verification waits for a refresh, once: the key may have been revoked."""
 _UNKNOWN_KEY_SECONDS = 10.0
-"""How soon an unknown key id makes us look for new keys again: anyone can write one into a token."""
+"""The minimum interval between refreshes for unknown key ids: anyone can send those."""
 _FAILURE_SECONDS = 2.0
 _MAX_TOKEN_LENGTH = 16_384
 
 
 class JWTTokenVerifier:
-    """A `mcp.server.auth.provider.TokenVerifier` that asks nobody about a token.
+    """A `mcp.server.auth.provider.TokenVerifier` that works offline.
 
-    So a token that is revoked works on until it expires: let the issuer give short lifetimes.
+    A revoked token stays valid until it expires, so the issuer should use short lifetimes.
     """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
@@ -46,10 +46,10 @@ class JWTTokenVerifier:
         self._reading: asyncio.Task[None] | None = None
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The token's rights, if its signature, type, issuer, audience and times are right.
+        """The access token, if its signature, type, issuer, audience and times are valid.
 
         Raises:
-            AuthorizationServerUnavailable: The keys cannot be read, and none are known.
+            AuthorizationServerUnavailable: There are no keys, and they cannot be read.
         """
         if len(token) > _MAX_TOKEN_LENGTH:
             return None
@@ -86,9 +86,9 @@ class JWTTokenVerifier:
         await self._server.aclose()
 
     async def _key(self, key_id: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """The key of this id; without one, the only key for this algorithm.
+        """The key with this id; without an id, the only key for this algorithm.
 
-        Nobody whose key is known waits for a search that a stranger's token has started.
+        Tokens with a known key do not wait for a refresh that another token's unknown key has started.
         """
         known, age = self._find(key_id, algorithm), time.monotonic() - self._read_at
         if known is None or age > _REFRESH_SECONDS:
@@ -109,11 +109,11 @@ class JWTTokenVerifier:
 
     @property
     def _has_failed(self) -> bool:
-        """Whether the last search found nothing."""
+        """Whether the last refresh failed."""
         return self._tried_at > self._read_at
 
     def _refresh(self) -> asyncio.Task[None] | None:
-        """The one search for keys that is under way, or a new one; None when the last was a moment ago."""
+        """The refresh in progress, or a new one; None if the last one was too recent."""
         if self._reading is None or self._reading.done():
             pause = _FAILURE_SECONDS if self._has_failed else _UNKNOWN_KEY_SECONDS
             if time.monotonic() - self._tried_at < pause:
@@ -137,7 +137,7 @@ class JWTTokenVerifier:
 
 
 def _keys(document: dict[str, Any]) -> Iterator[tuple[tuple[str | None, str], jwt.PyJWK]]:
-    """The keys for signatures. An RSA key that names no algorithm is good for all of RSA (RFC 7517 §4.4)."""
+    """The signing keys. An RSA key without `alg` is valid for all RSA algorithms (RFC 7517 §4.4)."""
     published = document.get("keys")
     for data in published if isinstance(published, list) else []:
         if not isinstance(data, dict) or data.get("use") not in (None, "sig"):
@@ -147,11 +147,11 @@ def _keys(document: dict[str, Any]) -> Iterator[tuple[tuple[str | None, str], jw
             try:
                 key = jwt.PyJWK(data, algorithm)
             except (jwt.PyJWTError, TypeError, ValueError):
-                continue  # of a kind that is not known here
+                continue  # an unsupported key
             if isinstance(key.key_id, str | None):
                 yield (key.key_id, key.algorithm_name), key
 
 
 def _media_type(typ: object) -> str:
-    """RFC 9068 §2.1: `at+jwt`, which may be written in full."""
+    """RFC 9068 §2.1: `at+jwt`, or in full `application/at+jwt`."""
     return str(typ or "JWT").lower().removeprefix("application/")

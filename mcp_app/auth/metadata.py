@@ -1,6 +1,6 @@
-"""The well-known documents of the resource server (RFC 9728), and where its authorization server is.
+"""The well-known documents: resource metadata (RFC 9728), and metadata of the authorization server.
 
-Every URL comes from the settings, so that no Host header can change what a client reads.
+Every URL comes from the settings, never from the Host header.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from mcp_app.conf import conf
 CACHE_SECONDS = 300
 _METHODS = ("GET", "HEAD")
 _FOR_ALL_ORIGINS = {"Access-Control-Allow-Origin": "*"}
-"""Pages of any origin may read these documents: nothing in them depends on who asks."""
+"""Pages of any origin may read these documents: they are public."""
 FAILURE_CACHE_SECONDS = 5
-"""How long the other server is left alone after it did not answer: anyone may ask for its metadata."""
+"""How long a failure of the other server is cached: anyone may request its metadata."""
 _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
 
 def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
-    """The smallest scope only: what more a tool needs, its challenge says."""
+    """Lists only the basic scopes: challenges name the additional ones that a tool needs."""
     return {
         "resource": resource_url,
         "authorization_servers": [conf.issuer],
@@ -35,7 +35,7 @@ def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
     }
 
 
-@csrf_exempt  # else a POST is refused with a page
+@csrf_exempt  # otherwise a POST gets an HTML page
 def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpResponse:
     """The metadata of one endpoint. Its `resource` must be the URL that the client uses (RFC 9728 §3.3)."""
     if request.method not in _METHODS:
@@ -48,12 +48,11 @@ def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpRes
 async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     """The metadata of the other server, published here too, for clients of 2025-03-26.
 
-    They know no RFC 9728: they look for the authorization server at the MCP server's own origin, and
-    of an answer that is not "200 OK + Metadata Document" they conclude that `/authorize`, `/token`
-    and `/register` are here (2025-03-26, Server Metadata Discovery and Fallbacks). A redirect is no such
-    answer, and not every client follows one. So the document itself is served; issuer and
-    endpoints in it are the other server's. Later revisions name that server in `protected_resource`,
-    and their clients never come here.
+    They do not know RFC 9728: they look for the authorization server at the MCP server's origin, and unless
+    they get "200 OK + Metadata Document" they assume `/authorize`, `/token` and `/register` there
+    (2025-03-26, Server Metadata Discovery and Fallbacks). Not every client follows redirects, so the document
+    itself is served, with the issuer and endpoints of the other server. Clients of later revisions use
+    `protected_resource` instead.
     """
     if request.method not in _METHODS:
         return not_a_get(request)
@@ -81,9 +80,9 @@ def document_response(document: dict[str, Any]) -> HttpResponse:
 
 
 def not_a_get(request: HttpRequest) -> HttpResponse:
-    """The answer to another method: to a preflight what a page may send, else 405.
+    """The response to other methods: CORS headers for a preflight, else 405.
 
-    In JSON: an HTML page or an empty body would make clients that probe stumble.
+    As JSON: probing clients fail on an HTML page or an empty body.
     """
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         response = HttpResponse(headers=_FOR_ALL_ORIGINS)
@@ -97,7 +96,7 @@ def not_a_get(request: HttpRequest) -> HttpResponse:
 
 
 def metadata_urls(issuer: str) -> list[str]:
-    """Where an issuer's metadata may be, in the order in which clients look (2025-11-25)."""
+    """The possible metadata URLs of an issuer, in the order in which clients try them (2025-11-25)."""
     url = urlsplit(issuer)
     path = url.path.rstrip("/")
     origin = f"{url.scheme}://{url.netloc}"

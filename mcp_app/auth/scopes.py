@@ -1,4 +1,4 @@
-"""The scopes of tokens, of which the broader imply the narrower."""
+"""The hierarchy of scopes: broader ones imply narrower ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ IMPLIED: Mapping[str, frozenset[str]] = {"mcp:admin": frozenset({"mcp"})}
 
 
 def covers(held: Iterable[str], needed: Iterable[str]) -> bool:
-    """Whether these scopes of a token are enough."""
+    """Whether a token's scopes include all needed ones."""
     have = set(held)
     for scope in list(have):
         have |= IMPLIED.get(scope, frozenset())

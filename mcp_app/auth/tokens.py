@@ -1,7 +1,7 @@
-"""Bearer tokens: verified by whoever issued them, remembered for seconds, forgotten when withdrawn.
+"""Bearer tokens: verified by a `TokenVerifier`, cached for seconds, dropped when withdrawn.
 
-MCP knows nothing of how tokens are stored. It asks a `TokenVerifier` of the SDK, which answers from the
-database in integrated mode, and by introspection in separate mode.
+The engine does not know how tokens are stored. The SDK's `TokenVerifier` uses the database in integrated
+mode, and introspection or JWTs in separate mode.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WITHDRAWN = "tokens.withdrawn"
 
 
 def checksum(token: str) -> str:
-    """What stands for a token wherever the token itself must not appear."""
+    """Identifies a token wherever the token itself must not appear."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -44,23 +44,23 @@ def is_withdrawn_by(message: Mapping[str, Any], token: AccessToken | None) -> bo
 
 
 def grant_of(token: AccessToken) -> str | None:
-    """What names the consent that a token came from, where the verifier knows it: the claim `grant`."""
+    """The id of the consent behind a token, if the verifier provides it: the claim `grant`."""
     grant = (token.claims or {}).get("grant")
     return None if grant is None else str(grant)
 
 
 def token_place(key: str) -> str:
-    """Sorted set: the processes that know a token or use it, by its checksum; the score is until when."""
+    """Sorted set: the processes that cache or use a token, by its checksum; the score is until when."""
     return f"mcp:token:{{{key}}}"
 
 
 def grant_place(grant: str) -> str:
-    """Sorted set: the processes where something runs by a consent; the score is until when."""
+    """Sorted set: the processes that use tokens of a consent; the score is until when."""
     return f"mcp:grant:{{{grant}}}"
 
 
 def token_places(token: AccessToken) -> list[str]:
-    """Where the directory has whatever runs by a token."""
+    """The directory places of a token in use."""
     grant = grant_of(token)
     return [token_place(checksum(token.token)), *([] if grant is None else [grant_place(grant)])]
 
@@ -70,12 +70,12 @@ class TokenWithdrawn(Exception):
 
 
 class Principal(AuthenticatedUser):
-    """The verified user of a request, with the client that acts for them.
+    """The verified user of a request, and the client that acts for them.
 
     Attributes:
-        owner: Client, issuer and user as one string: who owns a session.
-        person: What operators know the user by.
-        checksum: What stands for the token.
+        owner: Client, issuer and subject as one string, for the owner of a session.
+        person: The user's display name, for operators.
+        checksum: Identifies the token.
     """
 
     def __init__(self, token: AccessToken) -> None:
@@ -90,7 +90,7 @@ class Principal(AuthenticatedUser):
 
     @property
     def seconds_left(self) -> float:
-        """Until the token expires."""
+        """Seconds until the token expires."""
         expires_at = self.access_token.expires_at
         return math.inf if expires_at is None else expires_at - time.time()
 
@@ -101,7 +101,7 @@ class Principal(AuthenticatedUser):
 
 
 class TokenCache:
-    """Verifies bearer tokens, each once in a few seconds."""
+    """Verifies bearer tokens, and caches the results for a few seconds."""
 
     def __init__(self, verifier: TokenVerifier, directory: Directory) -> None:
         self._verifier = verifier
@@ -111,7 +111,7 @@ class TokenCache:
         directory.bus.on(WITHDRAWN, self._on_withdrawn)
 
     async def verify(self, token: str) -> Principal | None:
-        """Whom the token stands for, or None when it is not valid here and now."""
+        """The principal of a token, or None if it is not valid."""
         key = checksum(token)
         look_up = partial(self._look_up, token)
         principal = self._copies.get(key, look_up)
@@ -120,10 +120,9 @@ class TokenCache:
         return principal if principal is not None and principal.is_current else None
 
     async def is_withdrawn(self, principal: Principal) -> bool:
-        """Whether a token that was good has been withdrawn.
+        """Whether a token that was valid has been withdrawn.
 
-        Of one that has expired this can no longer be told, and one that nobody can be asked about is taken to
-        be good.
+        False if it has expired since, which is not a withdrawal, or if it cannot be verified now.
         """
         if not principal.is_current:
             return False
@@ -134,13 +133,13 @@ class TokenCache:
             return False
         if is_good or not principal.is_current:
             return False
-        # Others hear of it here if no announcement told them.
+        # Notify other users of the token, in case the announcement was lost.
         message = {"type": WITHDRAWN, "checksums": [principal.checksum]}
         await self._directory.publish(message, token_place(principal.checksum))
         return True
 
     async def _look_up(self, token: str) -> Principal | None:
-        # Before it is verified: a withdrawal is either seen by the verifier or finds this process.
+        # Before verifying: a withdrawal is then either seen by the verifier or sent to this process.
         with suppress(Unavailable):
             await self._directory.enter(token_place(checksum(token)), max(copy_seconds(), conf.lease_seconds))
         with reaching_database():
@@ -149,19 +148,19 @@ class TokenCache:
         return principal if principal is not None and principal.is_current else None
 
     async def aclose(self) -> None:
-        """Close what the verifier holds open, if it is one that holds something."""
+        """Close the verifier, if it can be closed."""
         aclose = getattr(self._verifier, "aclose", None)
         if aclose is not None:
             await aclose()
 
     def forget(self, checksums: Iterable[str]) -> None:
-        """Ask anew about these tokens."""
+        """Drop these tokens from the cache: verify again on next use."""
         for key in checksums:
             self._copies.forget(key)
 
     @contextmanager
     def in_use(self, principal: Principal) -> Iterator[asyncio.Future[None]]:
-        """A future that is done as soon as the token is withdrawn."""
+        """A future that completes when the token is withdrawn."""
         withdrawn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_use[withdrawn] = principal
         places = token_places(principal.access_token)
