@@ -1,6 +1,6 @@
 """The extension: `skills/list`, `skills/get`, `resources/directory/read`, and the files as resources.
 
-Defined for 2026-07-28; the methods answer older revisions alike, without the caching hints that those lack.
+Defined for 2026-07-28; the methods also work at older revisions, without caching hints.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Skills(Extension):
     """The skills extension, for the server's constructor.
 
     Args:
-        skills: What is served.
-        page_size: How many skills, or how many files of a directory, make a page.
+        skills: The skills to serve.
+        page_size: Skills, or files of a directory, per page.
     """
 
     identifier = IDENTIFIER
@@ -71,7 +71,7 @@ class Skills(Extension):
         )
 
     async def _list(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
-        """skills/list. An entry is whole: its files are never split over pages."""
+        """skills/list. The files of one skill are never split over pages."""
         assert isinstance(params, PaginatedRequestParams)
         found = list(self._skills.values())
         skills, cursor = page(found, params.cursor, self._page_size, "skills", attrgetter("uri"))
@@ -91,7 +91,7 @@ class Skills(Extension):
         children = self._directories.get(params.uri)
         if children is None:
             raise MCPError(INVALID_PARAMS, f"Not a directory resource: {params.uri}", {"uri": params.uri})
-        # The cursor names the directory too, so that it is refused in another one.
+        # The cursor contains the directory, so that it is rejected for another one.
         found, cursor = page(children, params.cursor, self._page_size, params.uri, itemgetter("uri"))
         return _with_cursor({"resources": found}, cursor)
 
@@ -120,7 +120,7 @@ def _resource(skill: Skill, file: SkillFile) -> TextResource | BinaryResource:
 
 
 def _directories(skills: Sequence[Skill]) -> dict[str, list[dict[str, Any]]]:
-    """The direct children of every directory, the folders that only hold skills included."""
+    """The direct children of every directory, including folders that only contain skills."""
     children: dict[str, dict[str, dict[str, Any]]] = {}
     for skill in skills:
         for file in skill.files:

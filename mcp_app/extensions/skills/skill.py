@@ -1,4 +1,4 @@
-"""A skill as it lies in a folder, and its entry on the wire (SEP-2640, "Skill Entries")."""
+"""Loading a skill from a folder, and its entry in the protocol (SEP-2640, "Skill Entries")."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MARKDOWN = "text/markdown"
 
 _FRONTMATTER = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
 _FIELD = re.compile(r"(?P<indent> {0,2})(?P<key>[A-Za-z0-9_./-]+):(?: (?P<value>.+))?")
-# What YAML reads as a string without quotes, whatever its version: words that begin with a letter, end
-# without a colon, hold no comment, and are none of the words that mean something else.
+# What every YAML version reads as a string without quotes: words that start with a letter, do not end with a
+# colon, have no comment, and are not special words.
 _PLAIN = re.compile(r"[A-Za-z](?:[^:#\n]|:(?=\S)|(?<=\S)#)*")
 _SPECIAL = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
@@ -41,7 +41,7 @@ class SkillFile:
 
 @dataclass(frozen=True)
 class Skill:
-    """One skill: what its manifest says of it, and its files, the manifest first."""
+    """One skill: the frontmatter of its manifest, and its files, manifest first."""
 
     uri: str
     frontmatter: dict[str, Any]
@@ -65,17 +65,17 @@ class Skill:
 
 
 def load_skills(root: Path) -> list[Skill]:
-    """The skills in a folder tree: each folder with a SKILL.md is one. Skills do not nest here.
+    """Load the skills in a folder tree: each folder with a SKILL.md is one. Nesting is not supported.
 
     Raises:
-        ValueError: A skill is not as the specification wants it.
+        ValueError: A skill violates the specification.
     """
     manifests = sorted(root.rglob(MANIFEST), key=lambda path: (len(path.parts), path))
     return [load_skill(root, manifest.parent) for manifest in manifests]
 
 
 def load_skill(root: Path, folder: Path) -> Skill:
-    """The skill in one folder below `root`."""
+    """Load the skill in one folder below `root`."""
     base = SCHEME + folder.relative_to(root).as_posix()
     paths = sorted(
         (path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name != MANIFEST
@@ -96,13 +96,12 @@ def load_skill(root: Path, folder: Path) -> Skill:
 
 
 def parse_frontmatter(text: str) -> dict[str, Any]:
-    """The YAML frontmatter of a SKILL.md, of which only strings are understood, one level deep.
+    """Parse the YAML frontmatter of a SKILL.md: only strings, with one level of nesting.
 
-    The entry must say exactly what every YAML parser reads, so anything that could be read in two ways is
-    refused: quote it.
+    All YAML parsers must read the same, so ambiguous values are rejected: quote them.
 
     Raises:
-        ValueError: There is none, or it is more than this understands.
+        ValueError: It is missing, or not supported.
     """
     match = _FRONTMATTER.match(text)
     if match is None:

@@ -1,4 +1,4 @@
-"""Whether the client of a request knows tasks."""
+"""Whether the client of a request supports tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IDENTIFIER = "io.modelcontextprotocol/tasks"
 
 
 def is_declared(ctx: ServerRequestContext[Any, Any]) -> bool:
-    """Whether this request's client declared the extension, at a revision that has it."""
+    """Whether the client declared the extension, at a revision that has it."""
     declared = ctx.session.client_capabilities
     extensions = declared.extensions if declared is not None else None
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS and IDENTIFIER in (extensions or {})

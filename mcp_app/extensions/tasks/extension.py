@@ -1,7 +1,7 @@
 """The extension: its methods, and the tool calls that it turns into tasks (SEP-2663).
 
-It is defined for 2026-07-28 and later. Under the revisions before, its methods do not exist and tools that
-can be tasks run synchronously, whatever the client declares (SEP-2663, "Backward Compatibility").
+It is defined for 2026-07-28 and later. At earlier revisions its methods do not exist, and tools that can be
+tasks run synchronously, whatever the client declares (SEP-2663, "Backward Compatibility").
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Context = ServerRequestContext[Any, Any]
 _REQUESTS: TypeAdapter[InputRequest] = TypeAdapter(InputRequest)
 
 _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY)
-"""What of a call's `_meta` its task needs. A progress token or a log level means nothing to a task."""
+"""The parts of a call's `_meta` that a task needs. Progress tokens and log levels do not apply to tasks."""
 
 
 class TaskParams(RequestParams):
@@ -66,19 +66,19 @@ class TaskParams(RequestParams):
 
 
 class UpdateTaskParams(TaskParams):
-    """Parameters of `tasks/update`. A key that is not outstanding is ignored, whatever it maps to."""
+    """Parameters of `tasks/update`. Keys that are not outstanding are ignored, whatever their value."""
 
     input_responses: dict[str, Any]
 
 
 def principal() -> str:
-    """Who makes the current request: client, issuer and subject. Empty where nobody signs in."""
+    """Who made the current request: client, issuer and subject. Empty if nobody is signed in."""
     token = get_access_token()
     return "" if token is None else json.dumps(principal_components(token), separators=(",", ":"))
 
 
 def _grant() -> str | None:
-    """What names the consent by which the current request is made, where that is known."""
+    """The id of the consent behind the current request, if known."""
     token = get_access_token()
     return None if token is None else grant_of(token)
 
@@ -106,7 +106,7 @@ class Tasks(Extension):
             poll_ms=conf.task_poll_milliseconds,
             max_tasks=conf.max_tasks,
         )
-        # A task that asks keeps its state sealed like any other, and may be answered until its end.
+        # The sealed state of a task must stay valid until the task expires.
         self.state_seconds = max(
             (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0
         )
@@ -125,7 +125,7 @@ class Tasks(Extension):
         return len(self.runs)
 
     async def drain(self) -> None:
-        """Abandon what runs here; whoever asks for one of these tasks settles it."""
+        """Stop and release the runs of this process; the next reader of a task recovers it."""
         await self.runs.aclose()
 
     def methods(self) -> Sequence[MethodBinding]:
@@ -137,9 +137,9 @@ class Tasks(Extension):
         )
 
     async def _refuse_undeclared(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """A middleware: refuse the methods where they are not to be had, whatever their parameters.
+        """A middleware: reject the methods where they do not exist, before parameters are validated.
 
-        The SDK looks at the versions of a `MethodBinding` only after the parameters.
+        The SDK checks the versions of a `MethodBinding` only after the parameters.
         """
         if ctx.method in _METHODS:
             if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
@@ -151,7 +151,7 @@ class Tasks(Extension):
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: Context, call_next: CallNext
     ) -> HandlerResult:
-        """Answer a call with a task where the tool becomes one and the client knows tasks."""
+        """Return a task if the tool supports it and the client declared tasks."""
         support = self._tools.get(params.name)
         if support is None or isinstance(ctx.request, TaskCall):
             return await call_next(ctx)
@@ -160,7 +160,7 @@ class Tasks(Extension):
                 raise not_declared()
             return await call_next(ctx)
         if not self._can_run(params):
-            return await call_next(ctx)  # which says what is wrong, at once and not by way of a task
+            return await call_next(ctx)  # which reports what is wrong immediately, without a task
         if support.first is not None:
             try:
                 question = await support.first(params, ctx)
@@ -185,18 +185,18 @@ class Tasks(Extension):
         return {"resultType": "task", **task.summary()}
 
     def _can_run(self, params: CallToolRequestParams) -> bool:
-        """Whether the arguments of a call fit the tool's schema."""
+        """Whether the arguments of a call match the tool's schema."""
         find_schema = self.engine.server.session_manager.app.get_tool_input_schema
         schema = find_schema(params.name) if find_schema is not None else None
         return schema is None or not problems(schema, params.arguments or {})
 
     async def find(self, task_id: str, lifespan_state: Any) -> Task | None:
-        """A task of the current principal, settled if need be; None when there is none of that id."""
+        """A task of the current principal, after recovery if needed; None if it does not exist."""
         task = await self._own(task_id)
         return None if task is None else await self.runs.recover_if_lost(task, lifespan_state)
 
     async def _own(self, task_id: str) -> Task | None:
-        """A task of the current principal, as it is on record."""
+        """A task of the current principal, without recovery."""
         task = await self.store.get(task_id)
         return task if task is not None and task.owner == principal() else None
 
@@ -206,7 +206,7 @@ class Tasks(Extension):
         return {"resultType": "complete", **task.details()}
 
     async def _update(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
-        """tasks/update: take the answers that are outstanding; after the last one the task goes on here."""
+        """tasks/update: store outstanding answers; after the last one the task continues in this process."""
         assert isinstance(params, UpdateTaskParams)
         task = await self._settled(ctx, params)
         answers: dict[str, Any] = {}
@@ -223,21 +223,21 @@ class Tasks(Extension):
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
-        """tasks/cancel: of a task that has ended it changes nothing, and is answered alike.
+        """tasks/cancel: does nothing if the task has ended.
 
-        A lost task is not settled first: that could run it once more.
+        A lost task is not recovered first: that could re-run it.
         """
         task = await self._named(ctx, params)
         await self.store.cancel(task.id)
         return {"resultType": "complete"}
 
     async def _settled(self, ctx: Context, params: BaseModel) -> Task:
-        """The task that a request names, settled if need be."""
+        """The task of a request, after recovery if needed."""
         task = await self._named(ctx, params)
         return await self.runs.recover_if_lost(task, ctx.lifespan_context)
 
     async def _named(self, ctx: Context, params: BaseModel) -> Task:
-        """The task that a request names. Somebody else's is answered like one that never was."""
+        """The task of a request. Somebody else's gets the same error as one that does not exist."""
         assert isinstance(params, TaskParams)
         _check_name(ctx, params.task_id)
         task = await self._own(params.task_id)
@@ -247,7 +247,7 @@ class Tasks(Extension):
 
 
 def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
-    """The parameters as the task keeps them: without the state of the rounds that went before it."""
+    """The parameters to store, without the request state of earlier rounds."""
     kept = params.model_dump(
         by_alias=True,
         mode="json",
@@ -274,10 +274,10 @@ def _too_large(what: str) -> MCPError:
 
 
 def _checked(key: str, request: Mapping[str, Any], answer: Any) -> Any:
-    """An answer, if it is one to this request: what `ask` refuses is refused here, before the task goes on.
+    """Validate an answer as `ask` does, before the task continues.
 
     Raises:
-        MCPError: It is none; the question stays open.
+        MCPError: It is invalid; the question stays outstanding.
     """
     path = f"inputResponses.{key}"
     try:

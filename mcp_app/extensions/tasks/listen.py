@@ -1,10 +1,10 @@
 """Status notifications: `notifications/tasks` on a `subscriptions/listen` stream (SEP-2663).
 
 The SDK's `ServerEvent` is a closed union without tasks, so they cannot go over its bus; see
-`mcp_app.protocol.listen` for how they reach the stream all the same.
+`mcp_app.protocol.listen` for how they are sent instead.
 
-A listener is a poller whom changes wake: it sends what `tasks/get` would have returned, settles a task whose
-process died, and loses nothing when a wake-up is lost.
+A listener polls and is woken by changes: it sends what `tasks/get` would return, recovers a task whose
+process died, and misses nothing when a wake-up is lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mcp_app.protocol.listen import Send, requested_notifications, run_alongside
 from mcp_app.sdk import CallNext, HandlerResult
 
 MAX_TASKS = 100
-"""How many tasks one stream follows; what is not acknowledged is to be polled."""
+"""Tasks per stream; clients poll those that are not acknowledged."""
 
 Context = ServerRequestContext[Any, Any]
 
@@ -36,8 +36,8 @@ class TaskListener:
     """The middleware.
 
     Args:
-        store: Where the tasks are.
-        find: Finds a task of the current principal, by its id and with the lifespan's state.
+        store: The task store.
+        find: Finds a task of the current principal, by its id and with the lifespan state.
     """
 
     def __init__(self, store: TaskStore, find: Callable[[str, Any], Awaitable[Task | None]]) -> None:
@@ -66,7 +66,7 @@ class TaskListener:
             return await call_next(inner)
 
     async def _follow(self, send: Send, task_id: str, lifespan_state: Any) -> None:
-        """Send the task as it is now, and again whenever it has changed, until it ends."""
+        """Send the task now, and again after every change, until it ends."""
         sent: dict[str, Any] | None = None
         async with self._store.watch(task_id) as changed:
             while True:
@@ -87,11 +87,10 @@ class TaskListener:
 
 
 def _task_ids(ctx: Context) -> list[str]:
-    """The task ids that a listen request names.
+    """The task ids of a listen request.
 
     Raises:
-        MCPError: They are no array of strings; the SDK's schema does not know them. Everything else that may
-            be malformed is left to it.
+        MCPError: They are not an array of strings, which the SDK does not validate.
     """
     notifications = requested_notifications(ctx)
     if notifications.get("taskIds") is None:

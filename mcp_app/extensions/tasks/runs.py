@@ -1,7 +1,7 @@
-"""The runs of this process: rounds of tasks, each under a lease, and what becomes of lost ones.
+"""The runs of this process: rounds of tasks, each under a lease, and the recovery of lost ones.
 
-A run calls the tool through the SDK's own driver, with the parameters of the original call and every
-answer so far. It ends with a result, an error, or questions; between two rounds no process is needed.
+A run calls the tool with the parameters of the original call and all answers so far. It ends with a result,
+an error, or questions; between two rounds no process is needed.
 """
 
 from __future__ import annotations
@@ -54,23 +54,23 @@ TOO_LARGE = {
 }
 
 MAX_LOST = 3
-"""How many runs of a task may be lost: it may be the task that ends its processes. One that a process gave up
-as it stopped is not among them."""
+"""After this many lost runs a task is not re-run: it may be what crashes the processes. Runs that were
+released during a shutdown do not count."""
 
 _MESSAGE_SECONDS = 0.5
-"""The least time between two status messages of a run: faster than people read serves nobody."""
+"""The minimum time between two status messages of a run."""
 
 _FINISH_SECONDS = 60.0
-"""How long a run tries to put its outcome on record while Redis does not answer."""
+"""How long storing the outcome of a run is retried while Redis is unavailable."""
 
 MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
-"""Whether a request, of a method with parameters, can be run a second time without harm."""
+"""Whether a request (method, params) is safe to run twice."""
 
 
 class TaskCall(Call):
-    """One run of a task, which is the `request` of its handler's context as well.
+    """One run of a task, which is also the `request` of its handler's context.
 
-    A task has no channel to the client: requests are refused, notifications dropped (SEP-2663, "Task
+    A task has no channel to the client: requests are rejected, notifications dropped (SEP-2663, "Task
     Status Notifications"), and progress becomes the status message.
     """
 
@@ -98,7 +98,7 @@ class TaskCall(Call):
 
 
 def _params(task: Task) -> dict[str, Any]:
-    """The parameters of the original call, with every answer so far."""
+    """The parameters of the original call, with all answers so far."""
     params = {**task.params, "inputResponses": {**task.params.get("inputResponses", {}), **task.answers}}
     if not params["inputResponses"]:
         del params["inputResponses"]
@@ -108,7 +108,7 @@ def _params(task: Task) -> dict[str, Any]:
 
 
 class TaskRuns:
-    """Starts runs, keeps their leases, and settles tasks whose run was lost."""
+    """Starts runs under leases, and recovers tasks whose run was lost."""
 
     def __init__(self, store: TaskStore, server: Server[Any], may_repeat: MayRepeat) -> None:
         self._store = store
@@ -121,16 +121,16 @@ class TaskRuns:
         return len(self._running)
 
     def start(self, task: Task, run: str, lifespan_state: Any) -> None:
-        """Run the next round of a task that is leased to `run`, as the current principal."""
+        """Start the next round of a task that is leased to `run`, as the current principal."""
         context = TaskCall(self._store, task, run)
         running = asyncio.create_task(self._run(context, lifespan_state), name=f"task {task.id}")
         self._running[context] = running
         running.add_done_callback(lambda done: self._done(context, done))
 
     async def recover_if_lost(self, task: Task, lifespan_state: Any) -> Task:
-        """The task, settled if its time is up or its run was lost.
+        """The task, after ending it if it has expired, or recovering it if its run was lost.
 
-        Called by whoever looks at a task, with the task's principal as the current one.
+        Called whenever a task is read, with the task's principal as the current one.
         """
         if task.has_ended:
             return task
@@ -146,7 +146,7 @@ class TaskRuns:
         return await self._store.get(task.id) or task
 
     async def aclose(self) -> None:
-        """Abandon the runs of this process; another one settles their tasks."""
+        """Cancel the runs of this process and release their leases; other processes recover the tasks."""
         running = dict(self._running)
         for task in running.values():
             task.cancel()
@@ -177,7 +177,7 @@ class TaskRuns:
             self._store.leases.drop(lease)
 
     async def _serve(self, context: TaskCall, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
-        """Run the tool; what is to be put on record then."""
+        """Run the tool. Returns a function that stores the outcome."""
         task, run, store = context.task, context.run, self._store
         meta = task.params["_meta"]
         connection = Connection.from_envelope(

@@ -1,7 +1,7 @@
-"""The changes of a task's record that must be whole or not at all, in Lua.
+"""Atomic changes of a task's record, in Lua.
 
-KEYS[1] is the record, KEYS[2] the lease; both carry the task's hash tag. A run is fenced by its name: what
-it does counts only as long as the record names it. `ENTER` alone has another key.
+KEYS[1] is the record, KEYS[2] the lease; both have the task's hash tag. Runs are fenced: their writes count
+only while they are the record's current run. Only `ENTER` has another key.
 """
 
 ENTER = """
@@ -14,9 +14,9 @@ redis.call('EXPIRE', KEYS[1], ARGV[4], 'GT')
 redis.call('EXPIRE', KEYS[1], ARGV[4], 'NX')
 return 1
 """
-"""KEYS: the owner's index. ARGV: task, now, when it expires, seconds until then, how many there may be.
+"""KEYS: the owner's index. ARGV: task, now, when it expires, seconds until then, the maximum number.
 
-Returns 0 when there are too many.
+Returns 0 if there are too many.
 """
 
 CLAIM = """
@@ -30,8 +30,8 @@ redis.call('HSET', KEYS[1], 'run', ARGV[1])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-"""ARGV: the new run, lease in ms. Takes over a task whose process stopped renewing, which loses a run, or
-gave it up."""
+"""ARGV: the new run, lease in ms. Takes over a task whose lease expired, which counts as a lost run, or was
+released."""
 
 RELEASE = """
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
@@ -41,7 +41,7 @@ redis.call('HSET', KEYS[1], 'run', '')
 redis.call('DEL', KEYS[2])
 return 1
 """
-"""ARGV: run. Its process gives it up, and it counts no longer."""
+"""ARGV: run. Releases a run, which is no longer the current one."""
 
 SET_MESSAGE = """
 if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then

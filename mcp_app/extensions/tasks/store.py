@@ -1,4 +1,4 @@
-"""The tasks of all processes, in Redis. It knows neither the protocol's methods nor any tool."""
+"""The task store, in Redis. It depends neither on the protocol's methods nor on any tool."""
 
 from __future__ import annotations
 
@@ -27,54 +27,54 @@ logger = logging.getLogger(__name__)
 CHANGED = "task.changed"
 
 GRACE_SECONDS = 60
-"""How long a task can still be read after its time has run out, as `failed` if it had not ended."""
+"""How long a task can be read after it has expired, as `failed` if it had not ended."""
 
 
 MAX_CALL_BYTES = 64 * 1024
-"""Bytes of the parameters of a task's call, as JSON in UTF-8, and of the answers of one `tasks/update`."""
+"""Maximum bytes of a task's parameters, and of the answers of one `tasks/update`, as JSON in UTF-8."""
 
 MAX_RESULT_BYTES = 256 * 1024
-"""Bytes of the result of a task, as JSON in UTF-8."""
+"""Maximum bytes of the result of a task, as JSON in UTF-8."""
 
 
 _NO_LIMIT = 2**53
 
 
 class TooManyTasks(Exception):
-    """The principal has as many tasks as it may have."""
+    """The principal has the maximum number of tasks."""
 
 
 class TooLarge(Exception):
-    """It is more than a task keeps."""
+    """A value exceeds the limits of a task."""
 
 
 def record_key(task_id: str) -> str:
-    """Hash: the task. The braces keep it and its lease in one slot of a cluster."""
+    """Hash: the task. The hash tag keeps it and its lease in one slot of a cluster."""
     return f"mcp:task:{{{task_id}}}"
 
 
 def lease_key(task_id: str) -> str:
-    """String: the run in progress; gone when its process has not renewed it."""
+    """String: the run in progress; expires if its process stops renewing it."""
     return f"mcp:task:{{{task_id}}}:lease"
 
 
 def processes_key(task_id: str) -> str:
-    """Sorted set: the processes that run the task or wait for its changes; the score is until when."""
+    """Sorted set: the processes that run or watch the task; the score is until when."""
     return f"mcp:task:{{{task_id}}}:at"
 
 
 def index_key(owner: str) -> str:
-    """Sorted set: a principal's tasks by when they expire, only to count them."""
+    """Sorted set: a principal's tasks by when they expire, for counting."""
     return f"mcp:tasks:{{{hashlib.sha256(owner.encode()).hexdigest()}}}"
 
 
 def grant_key(grant: str) -> str:
-    """Sorted set: the tasks that a consent allowed, by when they expire, to end them with it."""
+    """Sorted set: the tasks of a consent by when they expire, for cancelling them with it."""
     return f"mcp:granted:{{{grant}}}"
 
 
 def withdrawn_key(grant: str) -> str:
-    """String: the consent was withdrawn, for a task that is being created by it at that moment."""
+    """String: marks a withdrawn consent, for a task that is being created concurrently."""
     return f"mcp:withdrawn:{{{grant}}}"
 
 
@@ -83,11 +83,11 @@ class TaskStore:
 
     Args:
         redis: A client that decodes responses.
-        directory: Finds the processes that run a task or wait for it.
-        ttl_seconds: How long a task lives from its creation.
-        poll_ms: How often clients should look.
-        leases: Of this process; each run is under one.
-        max_tasks: How many tasks a principal may have, those that ended and are still readable included.
+        directory: Finds the processes that run or watch a task.
+        ttl_seconds: The lifetime of a task from its creation.
+        poll_ms: The suggested polling interval for clients.
+        leases: The leases of this process.
+        max_tasks: The maximum number of tasks of a principal, including ended ones that can still be read.
     """
 
     def __init__(
@@ -126,19 +126,19 @@ class TaskStore:
         grant: str | None = None,
         ttl_seconds: int | None = None,
     ) -> Task:
-        """A new task, already leased to its first run. It is on record when this returns.
+        """Create and store a task, already leased to its first run.
 
-        If the consent that allows it has been withdrawn, the task is `cancelled` and must not be run.
+        If its consent has been withdrawn, the task is `cancelled` and must not be run.
 
         Args:
             owner: The principal.
             tool: The tool's name.
-            params: Of the call.
-            grant: What names the consent that allows it, where that is known.
-            ttl_seconds: How long it lives, if not as long as usual.
+            params: The parameters of the call.
+            grant: The id of the consent, if known.
+            ttl_seconds: Its lifetime, if not the default.
 
         Raises:
-            TooManyTasks: The principal may have no more.
+            TooManyTasks: The principal has the maximum number.
             TooLarge: The parameters are too long.
         """
         now = time.time()
@@ -168,15 +168,15 @@ class TaskStore:
             pipe.expire(record_key(task.id), seconds)
             pipe.set(lease_key(task.id), task.run, px=self.leases.milliseconds)
             await pipe.execute()
-        # Read once the task is on record and in the index: a withdrawal finds it there or is seen here.
-        # Not in that transaction, because the key is in another slot of a cluster.
+        # Check after storing and indexing the task: a withdrawal either finds it in the index or is seen
+        # here. Not in the same transaction: the key is in another slot of a cluster.
         if grant is not None and await self._redis.exists(withdrawn_key(grant)):
             await self.cancel(task.id)
             return replace(task, status="cancelled")
         return task
 
     async def get(self, task_id: str) -> Task | None:
-        """The task as Redis has it; None when there is none."""
+        """Read the task; None if it does not exist."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(record_key(task_id))
             pipe.exists(lease_key(task_id))
@@ -184,26 +184,26 @@ class TaskStore:
         return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
 
     async def get_if_running(self, task_id: str, run: str) -> Task | None:
-        """The task as Redis has it, if this run of it counts."""
+        """Read the task, if this run is still its current one."""
         task = await self.get(task_id)
         return task if task is not None and task.status == "working" and task.run == run else None
 
     async def claim(self, task_id: str) -> str | None:
-        """Take over a task whose run was lost: the name of the new run, or None if it is not lost."""
+        """Take over a task whose run was lost. Returns the new run, or None if it is not lost."""
         run = new_run()
         return run if await self._call(self._claim, task_id, run, self.leases.milliseconds) else None
 
     def lease_of(self, task_id: str, run: str, on_lost: Callable[[], None]) -> Lease:
-        """The lease of a run, which counts as long as the record names that run."""
+        """The lease of a run, fenced by the record's current run."""
         return Lease(lease_key(task_id), run, Fence(record_key(task_id), "run", run), on_lost)
 
     async def set_status_message(self, task_id: str, run: str, message: str) -> None:
-        """Set the status message of a task at work."""
+        """Set the status message of a working task."""
         if await self._call(self._set_message, task_id, run, time.time(), message):
             await self._announce(task_id, "working")
 
     async def complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
-        """End a run with its result. False when the run no longer counted: the result is dropped.
+        """End a run with its result. Returns False if the run is not the current one: the result is dropped.
 
         Raises:
             TooLarge: The result is too long.
@@ -214,14 +214,14 @@ class TaskStore:
         return await self._finish(task_id, run, "completed", "result", text)
 
     async def fail(self, task_id: str, run: str, error: Mapping[str, Any]) -> bool:
-        """End a run with the JSON-RPC error that it met."""
+        """End a run with a JSON-RPC error."""
         return await self._finish(task_id, run, "failed", *_failure(error))
 
     async def ask(self, task: Task, run: str, requests: Mapping[str, Any], state: str | None) -> bool:
         """End a run with questions. No process is needed until they are answered.
 
-        A key that the tool gives again is another request: on the wire it gets a number, for a key must
-        be unique in the life of a task (SEP-2663, "Task Update Requests").
+        A key that the tool uses again is a new request, and gets a number on the wire: keys must be unique
+        within a task (SEP-2663, "Task Update Requests").
         """
         asked = list(task.asked)
         fields: list[str] = []
@@ -236,7 +236,7 @@ class TaskStore:
         return await self._finish(task.id, run, "input_required", *fields)
 
     async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
-        """Take answers, by wire key. When they were the last, the name of the run that may now begin.
+        """Store answers, by wire key. After the last one, returns the run that may now start.
 
         Raises:
             TooLarge: The answers are too long.
@@ -262,7 +262,7 @@ class TaskStore:
         await self._stop(task_id, "cancelled")
 
     async def cancel_by_grant(self, *grants: str) -> None:
-        """End the tasks of consents that were withdrawn, those that are being created included."""
+        """Cancel the tasks of withdrawn consents, including those that are being created."""
         async with self._redis.pipeline(transaction=False) as pipe:  # the consents are in different slots
             for grant in grants:
                 pipe.set(withdrawn_key(grant), 1, ex=self._ttl_seconds)
@@ -273,20 +273,20 @@ class TaskStore:
                 await self.cancel(task_id)
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
-        """End a task that has not ended, because its time has run out."""
+        """End a task that has expired, if it has not ended."""
         await self._stop(task_id, "failed", *_failure(error))
 
     async def release(self, task_id: str, run: str) -> None:
-        """Give up the lease of a run that its process abandons, so that nobody waits for it to expire."""
+        """Release the lease of a run, so that nobody waits for it to expire."""
         await self._call(self._release, task_id, run)
 
     def on_change(self, listener: Callable[[str, Status], None]) -> None:
-        """Call `listener` with the id and status of each task that changes, in whichever process."""
+        """Call `listener` with the id and status of each task that changes, in any process."""
         self._listeners.append(listener)
 
     @asynccontextmanager
     async def subscribed(self, task_id: str) -> AsyncIterator[None]:
-        """Hear of the task's changes. A wake-up may be lost: whoever waits also looks by itself."""
+        """Receive the task's changes. Messages may be lost, so callers also poll."""
         place = processes_key(task_id)
         self._directory.keep(place)
         try:
@@ -334,10 +334,10 @@ class TaskStore:
 
 
 def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
-    """The fields of a task that failed. Its status message says why, as SEP-2663 asks for."""
+    """The fields of a failed task. Its status message is the reason, as SEP-2663 requires."""
     return "error", to_json(error), "message", str(error["message"])
 
 
 def new_run() -> str:
-    """A name for a run: it tells a run that still counts from one that was given up."""
+    """A fencing token for a run."""
     return secrets.token_hex(8)

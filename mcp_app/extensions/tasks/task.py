@@ -64,12 +64,12 @@ class Task:
 
     @property
     def is_released(self) -> bool:
-        """Whether its process stopped in order: any other may go on with it."""
+        """Whether its process released it during a shutdown: any other may continue it."""
         return self.status == "working" and not self.run
 
     @property
     def is_lost(self) -> bool:
-        """Whether the lease of its run has expired, which may mean that its process is dead."""
+        """Whether the lease of its run has expired, which may mean that its process died."""
         return self.status == "working" and not self.is_leased
 
     @property
@@ -77,7 +77,7 @@ class Task:
         return self.created_at + self.ttl_ms / 1000
 
     def summary(self) -> dict[str, Any]:
-        """The metadata that every shape has; what `CreateTaskResult` carries, besides its discriminator."""
+        """The common metadata; the fields of `CreateTaskResult`, except its discriminator."""
         wire: dict[str, Any] = {
             "taskId": self.id,
             "status": self.status,
@@ -91,7 +91,7 @@ class Task:
         return wire
 
     def details(self) -> dict[str, Any]:
-        """`DetailedTask`: what `tasks/get` returns and `notifications/tasks` carries."""
+        """`DetailedTask`: the result of `tasks/get`, and the parameters of `notifications/tasks`."""
         wire = self.summary()
         match self.status:
             case "input_required":
@@ -152,17 +152,17 @@ class Task:
 
 
 def to_json(value: Any) -> str:
-    """A value as JSON, of as few bytes as it takes: text is kept as it is, and counted so."""
+    """A value as compact JSON, without escaping non-ASCII text."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which only a tool of ours can have made
+    except UnicodeEncodeError:  # an unpaired surrogate, which only a tool can have made
         return json.dumps(value, separators=(",", ":"))
     return text
 
 
 def size(text: str) -> int:
-    """The bytes that a text takes."""
+    """The bytes of a text in UTF-8."""
     return len(text.encode())
 
 

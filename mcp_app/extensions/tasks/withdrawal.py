@@ -1,4 +1,4 @@
-"""The end of tasks whose consent was withdrawn: they outlive tokens, so they end with the consent."""
+"""Cancelling tasks whose consent was withdrawn: they may outlive tokens, but not the consent."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mcp_app.extensions.tasks.store import TaskStore
 
 
 def cancel_tasks(grants: Sequence[str]) -> None:
-    """Cancel the tasks that these consents allowed, from anywhere: no server needs to run.
+    """Cancel the tasks of these consents, from anywhere: no server needs to run.
 
-    That Redis cannot be reached is logged, and not tried again.
+    If Redis cannot be reached, that is logged, and not retried.
 
     Args:
-        grants: Consents, as the claim `grant` of tokens names them.
+        grants: The consents, as in the claim `grant` of tokens.
     """
 
     async def cancel() -> None:
