@@ -1,8 +1,8 @@
-"""Who may use a tool. A tool says what it needs where it is registered:
+"""Authorization of tool calls. A tool declares the scopes that it needs:
 
     server.add_tool(refund, meta=needing("orders:write"))
 
-It is in the tool's `_meta`, where clients can read it, and is looked at before a call runs.
+They are in the tool's `_meta`, where clients can read them, and are checked before a call runs.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ META_KEY = "everything-server/scopes"
 
 
 def needing(*scopes: str) -> dict[str, Any]:
-    """The `_meta` of a tool that needs these scopes, besides those that every request needs."""
+    """The `_meta` of a tool that needs these scopes, in addition to those of every request."""
     return {META_KEY: list(scopes)}
 
 
 class ToolScopes:
-    """What the tools of a server need, looked up by name."""
+    """The scopes that the tools of a server need, by name."""
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._server = server
         self._needed: dict[str, tuple[str, ...]] = {}
 
     async def needed(self, method: str, params: Mapping[str, Any] | None) -> Sequence[str]:
-        """The scopes that a request needs besides those of every request; mostly none.
+        """The scopes that a request needs in addition to those of every request; usually none.
 
-        It depends on the method and the tool, not on arguments: one challenge names all there is to ask for.
+        They depend on the method and the tool, not on arguments, so one challenge can name all of them.
         """
         name = (params or {}).get("name")
         if method != "tools/call" or not isinstance(name, str):

@@ -1,6 +1,6 @@
-"""The admin's page of live sessions: who is connected, how busy, and a way to end them.
+"""The admin page of live sessions: who is connected, how active they are, and an action to end them.
 
-Session ids stay here: the page knows sessions by a keyed digest of their id, and shows its beginning.
+Session ids do not appear in the page: it uses keyed digests of them, and shows only their beginning.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _LISTED = 500
 
 
 def digest(session_id: str) -> str:
-    """What stands for a session id in a page."""
+    """Identifies a session in the page."""
     return salted_hmac("mcp_app.sessions_admin", session_id, algorithm="sha256").hexdigest()
 
 
 @admin.register(LiveSession)
 class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """One page, filled from Redis. There is no table behind it, and so no page of a single session."""
+    """One page with data from Redis. There is no table, and so no page for a single session."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_changelist"
@@ -83,7 +83,7 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return TemplateResponse(request, "admin/mcp_app/live_sessions.html", context, status=status)
 
     def _end(self, request: HttpRequest, redis: Redis) -> None:
-        """End the chosen sessions, those that still live."""
+        """End the selected sessions."""
         if not self.has_delete_permission(request):
             raise PermissionDenied
         chosen = set(request.POST.getlist("session"))

@@ -1,15 +1,15 @@
-"""One way to ask the client for something, whichever revision it speaks.
+"""Requests to the client, in the same way for all revisions.
 
-Up to 2025-11-25 the server sends a request of its own, here always on the stream of the call that it
-serves. At 2026-07-28 there are no such requests: the call ends with an `InputRequiredResult`, and the
-client calls again with the answer (basic/utilities/mrtr). A tool that asks through `ask` has one body:
+Up to 2025-11-25 the server sends a request, here always on the stream of the current call. At 2026-07-28
+there are no such requests: the call returns an `InputRequiredResult`, and the client calls again with the
+answer (basic/utilities/mrtr). A tool that uses `ask` works for both:
 
     answer = await ask(ctx, "user_name", form("What is your name?", schema), ElicitResult)
     if isinstance(answer, InputRequiredResult):
         return answer
 
-The SDK's `Resolve` does the same for pydantic models. It is not used here because it sets no deadline,
-reports a client's refusal as a protocol error, and cannot put a given schema or key on the wire.
+The SDK's `Resolve` does the same for pydantic models. It is not used here because it has no deadline, reports
+a declined request as a protocol error, and does not support a given schema or key.
 """
 
 from typing import Any
@@ -51,22 +51,22 @@ from mcp_app.protocol.answers import checked as checked
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.sdk import ServerMessageMetadata
 
-# Seconds that a client has to answer, if `MCP_CLIENT_REQUEST_SECONDS` allows so many. A model may think
-# for minutes; a person gets ten of them, as with the reference server.
+# Seconds that a client has to answer, up to `MCP_CLIENT_REQUEST_SECONDS`. A model may take minutes; a person
+# gets ten of them, as with the reference server.
 MODEL_DEADLINE = 300.0
 PERSON_DEADLINE = 600.0
 
 
-# The revisions that brought them.
+# The revisions that introduced them.
 ELICITATION = "2025-06-18"
 URL_MODE = "2025-11-25"
 SAMPLING_WITH_TOOLS = "2025-11-25"
 LISTS_IN_FORMS = "2025-11-25"
-"""Choices of several (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
+"""Multiple choice (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
 
 
 def is_modern(ctx: Context) -> bool:
-    """Whether this request is of 2026-07-28 or later, where a server sends no requests."""
+    """Whether this request is of 2026-07-28 or later, where servers send no requests."""
     return ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
@@ -91,7 +91,7 @@ def page(message: str, url: str, elicitation_id: str | None = None) -> ElicitReq
 
 
 def required_capability(request: InputRequest) -> ClientCapabilities:
-    """The capability that a client must have declared to be sent `request`."""
+    """The capability that a client must have declared for `request`."""
     match request:
         case CreateMessageRequest():
             tools = SamplingToolsCapability() if request.params.tools else None
@@ -105,7 +105,7 @@ def required_capability(request: InputRequest) -> ClientCapabilities:
 
 
 def can_answer(ctx: Context, request: InputRequest) -> bool:
-    """Whether the client declared what `request` needs, and speaks a revision that has it."""
+    """Whether the client declared the capability for `request`, and its revision supports it."""
     if _is_newer_than(ctx.protocol_version, request):
         return False
     declared = ctx.client_capabilities or ClientCapabilities()
@@ -118,8 +118,8 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
         case ElicitRequest(params=ElicitRequestURLParams()):
             return declared.elicitation is not None and declared.elicitation.url is not None
         case _:
-            # A bare `elicitation: {}` means forms, the only mode before 2025-11-25 named two. One that has
-            # only other modes has been taken out by `client_capabilities`.
+            # An empty `elicitation: {}` means forms, the only mode before 2025-11-25. Declarations with only
+            # unknown modes were removed by `client_capabilities`.
             modes = declared.elicitation
             return modes is not None and (modes.form is not None or modes.url is None)
 
@@ -129,7 +129,7 @@ def _is_newer_than(revision: str | None, request: InputRequest) -> bool:
 
 
 def _since(request: InputRequest) -> str:
-    """The first revision that has a question like this one; empty where all have it."""
+    """The first revision that supports this request; empty if all do."""
     match request:
         case ElicitRequest(params=ElicitRequestURLParams()):
             return URL_MODE
@@ -144,14 +144,14 @@ def _since(request: InputRequest) -> str:
 
 
 def cannot_be_asked(ctx: Context, request: InputRequest) -> Exception:
-    """Why this client cannot be asked: its revision is too old for the question, or it lacks a capability."""
+    """The error for an unsupported request: the revision is too old, or a capability is missing."""
     if _is_newer_than(ctx.protocol_version, request):
         return ToolError(f"this question needs {_since(request)}; this session speaks {ctx.protocol_version}")
     return missing_capability(ctx, required_capability(request))
 
 
 def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
-    """The error for a client that lacks `required`: -32021 at 2026-07-28, a tool's failure before it."""
+    """The error for a client that lacks `required`: -32021 at 2026-07-28, a tool error before that."""
     wire = MissingRequiredClientCapabilityErrorData(required_capabilities=required).model_dump(
         by_alias=True, mode="json", exclude_none=True
     )
@@ -164,7 +164,7 @@ def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
 
 
 def _names(ctx: Context, required: dict[str, Any]) -> str:
-    """Required capabilities by name: `sampling.tools` where it is more than `sampling` that is missing."""
+    """Required capabilities by name, such as `sampling.tools`."""
     has_modes = ctx.protocol_version is None or ctx.protocol_version >= "2025-11-25"
     return ", ".join(".".join([name, *(part if has_modes else ())]) for name, part in required.items())
 
@@ -177,12 +177,12 @@ async def ask(
     *,
     deadline: float = PERSON_DEADLINE,
 ) -> Answer | InputRequiredResult:
-    """The client's answer to `request`; at 2026-07-28 possibly the result that asks for it under `key`.
+    """The client's answer to `request`; at 2026-07-28 possibly the result that requests it under `key`.
 
     Raises:
         UnfitAnswer: See `checked`.
-        ToolError: The client cannot be asked, refused, or let the deadline pass.
-        MCPError: At 2026-07-28, when it cannot be asked (-32021).
+        ToolError: The client does not support the request, returned an error, or missed the deadline.
+        MCPError: At 2026-07-28, if the client does not support the request (-32021).
     """
     if is_modern(ctx):
         answer = answered(ctx, key, result_type)
@@ -208,13 +208,13 @@ async def ask(
 
 
 def _explain(error: ValidationError) -> str:
-    # Of the answer only the error is left. A field of a form is the second step of a location.
+    # The answer itself is not available here. A form field is the second step of a location.
     fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
     return explain(error, {"content": dict.fromkeys(fields)})
 
 
 def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None:
-    """The answer that this retry carries under `key`, if it is of the kind that was asked for."""
+    """The answer under `key` in this retry, if it is of the requested type."""
     answer = (ctx.input_responses or {}).get(key)
     if isinstance(answer, CreateMessageResult):
         # The narrower of the two shapes of a sampling answer: one block of content instead of a list.
@@ -229,7 +229,7 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
 
 
 def text_of(result: CreateMessageResultWithTools) -> str:
-    """The words of the model's answer; an answer without words, as JSON."""
+    """The text of the model's answer; an answer without text, as JSON."""
     for block in result.content_as_list:
         if isinstance(block, TextContent):
             return block.text

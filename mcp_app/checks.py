@@ -1,4 +1,4 @@
-"""System checks: each mistake in the settings of this app that a person can make, with a stable id."""
+"""System checks of this app's settings, with stable ids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp_app.conf import conf
 from mcp_app.hosts import is_loopback
 
 _PROXY_SECONDS = 30
-"""The shortest time after which usual proxies and load balancers cut a silent connection."""
+"""The shortest idle time-out of common proxies and load balancers."""
 
 
 _IDS = {"str": "mcp_app.E001", "tuple": "mcp_app.E007"}  # by type; all others are numbers

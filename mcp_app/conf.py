@@ -41,7 +41,7 @@ class Conf(AppSettings):
         must_be=("the dotted path of a function", bool),
         follows="`everything_site.demo.server.build`",
     )
-    # Some clients read no second page.
+    # Some clients read only the first page.
     page_size = Setting(200, "tools, prompts or templates in a page of a list", minimum=1)
     resource_page_size = Setting(10, "resources in a page of `resources/list`", minimum=1)
 
@@ -100,7 +100,7 @@ class Conf(AppSettings):
         secret=True,
     )
     jwks_url = Setting("", "where the keys of JWT access tokens are; needed for `jwt`", variable="JWKS_URL")
-    # RFC 9068 knows one; some servers write plain `JWT`.
+    # RFC 9068 has only this one; some servers use plain `JWT`.
     jwt_types = Setting[Sequence[str]](("at+jwt",), "which `typ` a JWT may have", variable="JWT_TYPES")
     auth_server_timeout_seconds = Setting(
         5.0, "how long another authorization server may take before the answer is 503", minimum=0.1
@@ -121,7 +121,7 @@ class Conf(AppSettings):
     max_body_bytes = Setting(
         4 * 1024 * 1024, "the longest request body; more is answered with 413", minimum=1
     )
-    # Each value is checked against a schema, and nobody else is served meanwhile.
+    # Validating the values blocks the event loop.
     max_body_values = Setting(
         20_000, "the most JSON values in a body, at any depth; more is answered with 413", minimum=100
     )
@@ -144,7 +144,7 @@ class Conf(AppSettings):
         minimum=1,
         up_to="session_max_seconds",
     )
-    # Most clients take a session that is gone for final, and never initialize again.
+    # Most clients do not initialize again after their session has ended.
     session_max_seconds = Setting(
         24 * 60 * 60, "how long a session lives, in use or idle: so long a client may be away", minimum=1
     )
@@ -157,7 +157,7 @@ class Conf(AppSettings):
     session_data_bytes = Setting(
         32 * 1024 * 1024, "how many bytes tools may keep for one session, in base64", minimum=0
     )
-    # This bounds the damage of an announcement that was lost.
+    # This limits the effect of a lost message.
     cache_seconds = Setting(
         5.0,
         "how long a process trusts its copy of a session or a token; changes are announced and work at once",
@@ -189,13 +189,13 @@ class Conf(AppSettings):
         "try twice and then give up, so this decides how long an outage they survive",
     )
     event_log_length = Setting(1000, "about how many messages a session keeps for replay", minimum=1)
-    # A full log keeps half, and its newest message in any case: what a slow reader has not got must be there.
+    # A full log is trimmed to half, which must still hold everything that a slow reader has not received.
     event_log_bytes = Setting(
         64 * 1024 * 1024,
         "how many bytes of messages a session keeps for replay; twice `MCP_MAX_STREAM_BYTES` or more",
         minimum=1,
     )
-    # Daphne knows no back-pressure: what a slow reader has not taken waits in memory.
+    # Daphne has no back-pressure: what a slow client has not read stays in memory.
     max_stream_bytes = Setting(
         32 * 1024 * 1024,
         "how much one connection is sent before it must reconnect: the memory that a slow reader can take",
@@ -222,27 +222,27 @@ class Conf(AppSettings):
 
     @cached_property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """The hosts that are served here (Django's ALLOWED_HOSTS): the one source for all endpoints."""
+        """Django's ALLOWED_HOSTS, which applies to all endpoints."""
         return tuple(settings.ALLOWED_HOSTS)
 
     @cached_property
     def resource_metadata_url(self) -> str:
-        """Where the metadata of the MCP endpoint is (RFC 9728 §3.1)."""
+        """The metadata URL of the MCP endpoint (RFC 9728 §3.1)."""
         return _metadata_url(self.resource_url)
 
     @cached_property
     def sse_resource_metadata_url(self) -> str:
-        """Where the metadata of the HTTP+SSE endpoint is."""
+        """The metadata URL of the HTTP+SSE endpoint."""
         return _metadata_url(self.sse_resource_url)
 
     @cached_property
     def token_audiences(self) -> Sequence[str]:
-        """What a token of another server may name as its audience: by default one of the two endpoints."""
+        """The accepted audiences of another server's tokens: by default the two endpoints."""
         return (self.token_audience,) if self.token_audience else (self.resource_url, self.sse_resource_url)
 
     @cached_property
     def introspection_credentials(self) -> tuple[str, str]:
-        """The client id and secret with which this server asks what a token is worth."""
+        """The client id and secret for introspection."""
         return self.introspection_client_id, self.introspection_client_secret
 
 

@@ -1,6 +1,6 @@
-"""What operators and other apps do to sessions and tokens, from anywhere: no server needs to run.
+"""Ending sessions and withdrawing tokens, for operators and other apps: no server needs to run.
 
-Each function has a twin for coroutines, with `a` in front.
+Each function has an asynchronous version with the prefix `a`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def end_session(session_id: str, by: str) -> bool:
     """End a session as its client's DELETE would: its calls and its streams end, in all processes.
 
     Args:
-        session_id: The whole of it.
+        session_id: The full session id.
         by: Who ends it, for the log.
 
     Returns:
-        False when there was none any more.
+        False if it did not exist.
 
     Raises:
-        Unavailable: Redis cannot be reached, and the session may still live.
+        Unavailable: Redis cannot be reached, and the session may still exist.
     """
     return async_to_sync(aend_session)(session_id, by)
 
@@ -43,13 +43,13 @@ async def aend_session(session_id: str, by: str) -> bool:
 
 
 def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
-    """Let every process that knows these access tokens forget them, and end what runs by them.
+    """Drop access tokens from the caches of all processes, and end requests and streams that use them.
 
-    That Redis cannot be reached is logged: what is known is verified again after `MCP_CACHE_SECONDS`.
+    If Redis cannot be reached, that is logged: cached tokens are verified again after `MCP_CACHE_SECONDS`.
 
     Args:
         checksums: SHA-256 of the tokens, in hexadecimal.
-        grants: Consents, as the claim `grant` of tokens names them: a call outlives its token.
+        grants: The consents, as in the claim `grant`, whose calls to end: a call may outlive its token.
     """
     async_to_sync(awithdraw_tokens)(checksums, grants)
 

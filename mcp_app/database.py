@@ -1,4 +1,4 @@
-"""The database as calls use it: each in a thread of its own, and which errors mean that it is away."""
+"""Database access of calls: one thread for each call, and detection of outages."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sdk import CallNext, HandlerResult
 
 _REFUSALS = frozenset({"25006", "42501"})
-"""SQLSTATE of PostgreSQL: read_only_sql_transaction, as of a standby after a failover, and
-insufficient_privilege, of a role that lacks a right. An operator mends both while the server runs."""
+"""SQLSTATEs of PostgreSQL: read_only_sql_transaction, as on a standby after a failover, and
+insufficient_privilege. An operator can fix both while the server is running."""
 
 
 def is_database_outage(error: BaseException) -> bool:
-    """Whether the database cannot be used for now.
+    """Whether an error means that the database is unavailable.
 
-    It cannot be reached, refuses the connection or the password, has too many clients, took too long, is
-    locked (SQLite), shuts down, takes no writes, or forbids what is asked.
+    It cannot be reached, rejects the connection or the password, has too many clients, is too slow, locked
+    (SQLite), shutting down or read-only, or denies permission.
     """
     if isinstance(error, OperationalError | InterfaceError):
         return True
@@ -31,7 +31,7 @@ def is_database_outage(error: BaseException) -> bool:
 
 @contextmanager
 def reaching_database() -> Iterator[None]:
-    """Around what uses the database: an outage of it is raised as `Unavailable`, other errors as they are."""
+    """Convert outages of the database to `Unavailable`; other errors are raised unchanged."""
     try:
         yield
     except Exception as error:
@@ -41,11 +41,11 @@ def reaching_database() -> Iterator[None]:
 
 
 async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """A middleware of the server: calls do not wait for each other's queries, and leave no connection open.
+    """A middleware: queries of different calls run concurrently, and connections are closed after each call.
 
-    Django runs asynchronous queries in one thread for the whole process, unless there is a
-    `ThreadSensitiveContext`, whose thread begins with the first query. A call always has one of its own: that
-    of a task has inherited the context of the call that made the task.
+    Django runs all asynchronous queries of a process in one thread, unless there is a
+    `ThreadSensitiveContext`, which starts its thread with the first query. Each call gets its own, even if it
+    inherited one, as the call of a task does.
 
     Raises:
         Unavailable: The handler could not use the database.

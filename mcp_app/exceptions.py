@@ -1,28 +1,29 @@
-"""The exception that the layers share: a store is away. That is an outage, and no fault of this server."""
+"""The exception shared by all layers for an outage of a store."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 RETRY_SECONDS = 2
-"""When to come back, for `Retry-After`."""
+"""The value of `Retry-After`."""
 
 
 class Store(Enum):
-    """What requests depend on. The value is what clients are told while it is away."""
+    """The stores that requests depend on. The value is the message for clients during an outage."""
 
     SESSIONS = "The session store cannot be reached; try again shortly."
     DATABASE = "The database cannot be used; try again shortly."
 
 
 class Unavailable(Exception):
-    """A store cannot be used for now.
+    """A store is unavailable.
 
-    Its text is the reason, for the log: it may name hosts and users, so clients get the store's sentence.
+    The message is the reason, for the log: it may contain hosts and users, so clients get the store's
+    message.
 
     Args:
-        store: Which store.
-        reason: The error that it gave, or a sentence.
+        store: The store.
+        reason: The underlying error, or a message.
     """
 
     def __init__(self, store: Store, reason: BaseException | str) -> None:

@@ -1,4 +1,4 @@
-"""What of this app Django should know as models."""
+"""Models of this app."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from django.db import models
 
 class _InRedis(models.Manager["LiveSession"]):
     def get_queryset(self) -> models.QuerySet[LiveSession]:
-        """Nothing: there is no table. `dumpdata` and the like ask all models."""
+        """Empty: there is no table, but `dumpdata` and others query all models."""
         return super().get_queryset().none()
 
 
 class LiveSession(models.Model):
-    """The live sessions' place in the admin, and the permissions to see and end them. They are in Redis."""
+    """An entry in the admin and permissions for live sessions, which are in Redis."""
 
     id = models.CharField(max_length=64, primary_key=True, editable=False)
     """A keyed digest of the session's id."""

@@ -1,7 +1,7 @@
-"""Tell clients of changes, from anywhere in the project: no server needs to run.
+"""Notify clients of changes, from anywhere in the project: no server needs to run.
 
-Each function has a twin for coroutines, with `a` in front, which tells at once. Within a transaction the
-others wait until it is committed. That Redis cannot be reached is logged, and raised by none.
+Each function has an asynchronous version with the prefix `a`, which notifies immediately; the synchronous
+ones wait until the current transaction is committed. If Redis cannot be reached, that is only logged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mcp_app.sessions.subscribers import Subscribers, publish
 
 
 def resource_updated(uri: str) -> None:
-    """A resource has changed: told to those who subscribed to it."""
+    """A resource has changed; notifies its subscribers."""
     _after_commit(ResourceUpdated(uri=uri))
 
 
@@ -69,7 +69,7 @@ def _after_commit(event: ServerEvent, person: str | None = None) -> None:
     def send() -> None:
         async_to_sync(_apublish)(event, person)
 
-    # Outside of a transaction `on_commit` would open a connection to find that out.
+    # Outside of a transaction `on_commit` would open a database connection first.
     if transaction.get_connection().in_atomic_block:
         transaction.on_commit(send)
     else:

@@ -1,4 +1,4 @@
-"""Resources of a person's own: see `PersonalResources`."""
+"""Per-person resources: see `PersonalResources`."""
 
 from mcp_app.protocol.personal import Person, PersonalResources, current_person
 

@@ -2,7 +2,7 @@
 
     application = mcp_application(get_asgi_application())
 
-serves these, and gives every other request to Django:
+serves these, and passes every other request to Django:
 
 /mcp                Streamable HTTP, all revisions
 /sse  /message      HTTP+SSE of 2024-11-05
@@ -33,9 +33,9 @@ def mcp_application(
     """An ASGI application for the scope type `http`.
 
     Args:
-        others: The application that gets all other requests; mostly that of `get_asgi_application()`.
-        runtime: What serves MCP in this process; a new one if None.
-        needs: What must work for the process to be ready, besides what MCP needs: by name, what tries it.
+        others: The application for all other requests; usually that of `get_asgi_application()`.
+        runtime: The runtime of this process; a new one if None.
+        needs: Readiness checks by name, in addition to those of MCP.
     """
     runtime = runtime or Runtime()
     browsers = tuple(conf.allowed_origins)

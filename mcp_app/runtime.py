@@ -1,7 +1,7 @@
-"""The runtime: everything that one process holds to serve MCP, put together.
+"""The runtime: wires up everything that one process needs to serve MCP.
 
-It is made without touching the network and starts with the first request, in the event loop that serves
-it: Daphne sends no lifespan events, and a process that never serves MCP never connects.
+Creating it does not use the network. It starts with the first request, in that request's event loop: Daphne
+sends no lifespan events, and a process that never serves MCP should not connect.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 def request_state_keys() -> list[bytes]:
-    """The keys that seal `requestState`, the same in every process: SECRET_KEY and its fallbacks."""
+    """The keys that protect `requestState`, shared by all processes: SECRET_KEY and its fallbacks."""
     return [
         f"mcp request state {key}".encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     ]
@@ -63,7 +63,7 @@ async def _run(extension: Extension) -> None:
 
 
 class Runtime:
-    """One process's part in the service. `start` it before use; starting it again changes nothing."""
+    """The MCP service of one process. Call `start` before use; it is idempotent."""
 
     def __init__(self) -> None:
         self._starting: asyncio.Task[None] | None = None
@@ -102,12 +102,12 @@ class Runtime:
 
     @property
     def is_draining(self) -> bool:
-        """Whether this process is about to end and should get no new work."""
+        """Whether this process is shutting down and should get no new work."""
         return self.drain is not None and self.drain.is_draining
 
     @property
     def needs(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """What must work for MCP to be served, for `transports.health.Readyz`."""
+        """The readiness checks of MCP, for `transports.health.Readyz`."""
         return {"redis": self._try_redis, "channel layer": self._try_channel_layer}
 
     async def _try_redis(self) -> None:
@@ -120,18 +120,18 @@ class Runtime:
         await self.bus.probe()
 
     async def start(self) -> None:
-        """Connect and start what runs in the background. Requests that arrive meanwhile wait here.
+        """Connect, and start the background tasks. Concurrent requests wait here.
 
         Raises:
-            Unavailable: Redis cannot be reached; the next request tries again.
+            Unavailable: Redis cannot be reached; the next request retries.
         """
         if self._started:
             return
         if self._starting is None:
-            # What runs in the background belongs to no request and no user: a context of its own.
+            # A new context: background tasks belong to no request and no user.
             self._starting = asyncio.create_task(self._connect(), context=contextvars.Context())
             self._starting.add_done_callback(self._on_started)
-        await asyncio.shield(self._starting)  # the first request may leave, the others still wait
+        await asyncio.shield(self._starting)  # if the first request is cancelled, the others still wait
 
     def _on_started(self, starting: asyncio.Task[None]) -> None:
         self._starting = None
@@ -154,7 +154,7 @@ class Runtime:
             await lifespan  # raises why it could not start
 
     async def stop(self) -> None:
-        """End what runs in the background and close the connections."""
+        """Stop the background tasks and close the connections."""
         if self._lifespan is not None:
             assert self._stop is not None
             await self.calls.stop()
@@ -168,7 +168,7 @@ class Runtime:
         await self.redis.aclose()
 
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
-        """Keep the server's lifespan open: it must be entered and left by one and the same task."""
+        """Run the server's lifespan, which must be entered and exited in the same task."""
         self._stop = asyncio.Event()
         app = self.server.session_manager.app
         async with AsyncExitStack() as stack:

@@ -1,9 +1,9 @@
-"""All that this project uses of the SDK's inside.
+"""All imports of SDK internals.
 
-The SDK promises what `mcp`, `mcp.server` and `mcp_types` export, and what its documentation names. A server
-without sessions in memory needs more: a driver for one request, the rules for headers, the shapes of a
-dispatch. None of it is private, but a minor release may move it. So it is imported here and nowhere else,
-requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py names each part.
+The stable API of the SDK is what `mcp`, `mcp.server` and `mcp_types` export, and what its documentation
+mentions. A server without sessions in memory needs more: a driver for one request, the rules for headers, the
+types of the dispatcher. They are public, but a minor release may move them. So they are imported only here,
+requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py lists each.
 """
 
 from mcp.server.caching import CacheableMethod

@@ -1,4 +1,4 @@
-"""What a server of one's own is built with. `MCP_SERVER` names a function that takes an `Engine`:
+"""The API for building your own server. `MCP_SERVER` is the path of a function that takes an `Engine`:
 
     def build(engine: Engine) -> MCPServer:
         server = MCPServer("shop", version="1.0", **engine.options())
@@ -51,10 +51,10 @@ Factory = Callable[["Engine"], MCPServer[Any]]
 
 
 class Extension(SdkExtension):
-    """An SDK extension with a life in each process. Override what you need.
+    """An SDK extension with a lifecycle in each process. Override what you need.
 
     Attributes:
-        engine: What it runs on, from `Engine.options` on.
+        engine: The engine, set by `Engine.options`.
         state_seconds: How long a `requestState` must stay valid for this extension.
     """
 
@@ -62,7 +62,7 @@ class Extension(SdkExtension):
     state_seconds: float = 0
 
     def attach(self, engine: Engine) -> None:
-        """Called once, by `Engine.options`. The engine has its server only when that is built."""
+        """Called once, by `Engine.options`, before the engine has its server."""
         self.engine = engine
 
     def middleware(self) -> Sequence[ServerMiddleware[Any]]:
@@ -70,10 +70,10 @@ class Extension(SdkExtension):
         return ()
 
     async def run(self) -> None:
-        """What this process does beside requests; cancelled when it ends."""
+        """Background work of this process; cancelled at shutdown."""
 
     def __len__(self) -> int:
-        """How much is running here that is to finish before the process ends."""
+        """How much is running that should finish before the process ends."""
         return 0
 
     def __bool__(self) -> bool:
@@ -84,7 +84,7 @@ class Extension(SdkExtension):
 
 
 class Engine:
-    """What one process offers to its server.
+    """The engine of one process, as its server uses it.
 
     Attributes:
         server: The server, once the factory has returned it.
@@ -104,7 +104,7 @@ class Engine:
         self.directory = directory
         self.leases = leases
         self.extensions: list[Extension] = []
-        """Those with a life."""
+        """The extensions with a lifecycle."""
         self.works: list[Work] = []
         self._subscriptions = subscriptions
         self._state_keys = state_keys
@@ -118,16 +118,16 @@ class Engine:
         extensions: Sequence[SdkExtension] = (),
         resources: Sequence[PersonalResources] = (),
     ) -> dict[str, Any]:
-        """Arguments for the server's constructor, where alone the SDK takes them.
+        """Arguments for the server's constructor.
 
-        They let processes share subscriptions and the keys of `requestState`.
+        They make processes share subscriptions and the keys of `requestState`.
 
         Args:
-            extensions: Of the SDK, or of this module.
-            resources: Providers of resources that differ from person to person.
+            extensions: Extensions of the SDK, or of this module.
+            resources: Providers of per-person resources.
 
         Raises:
-            ImproperlyConfigured: They were taken already: an engine has one server.
+            ImproperlyConfigured: It was called before: an engine has one server.
         """
         if self._has_options:
             raise ImproperlyConfigured("Engine.options() was called twice: an engine has one server.")
@@ -136,7 +136,7 @@ class Engine:
         self.extensions = [extension for extension in extensions if isinstance(extension, Extension)]
         for extension in self.extensions:
             extension.attach(self)
-        # A state that a task keeps must be good for as long as the task may be answered.
+        # The state of a task must stay valid for as long as its questions may be answered.
         seconds = max(PERSON_DEADLINE, *(extension.state_seconds for extension in self.extensions), 0)
         return {
             "extensions": extensions,
@@ -145,28 +145,28 @@ class Engine:
         }
 
     def while_listening(self, work: Work) -> None:
-        """Have something done for each session that listens, while its standalone stream is open.
+        """Run background work for each session, while it has a standalone stream open.
 
-        A session is served by many processes: the work runs in the one that holds the stream, is cancelled
-        when the stream moves, and begins at the next. It begins anew after an outage of Redis.
+        A session is served by many processes: the work runs in the one with the stream. When the stream
+        moves, it is cancelled and started in the other process. It is restarted after an outage of Redis.
 
         Args:
-            work: Given the session; it runs to its end, or until it is cancelled.
+            work: Gets the session; it runs until it returns or is cancelled.
         """
         self.works.append(work)
 
     async def resources_changed(self, person: Person) -> None:
-        """Tell one person's sessions and listen streams that their list of resources has changed.
+        """Notify one person's sessions and listen streams that their list of resources has changed.
 
         For a change that concerns everybody use the SDK's `ctx.notify_resources_changed()`.
         """
         await self._subscriptions.publish(ResourcesListChanged(), person.key)
 
     def build(self, factory: Factory) -> MCPServer[Any]:
-        """Make the server and complete it. Called by the process, once.
+        """Build the server and install the protocol features. Called once per process.
 
         Raises:
-            ImproperlyConfigured: The factory did not make a server of this engine.
+            ImproperlyConfigured: The factory returned no server, or did not use `options`.
         """
         name = getattr(factory, "__name__", str(factory))
         server = factory(self)

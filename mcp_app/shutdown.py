@@ -1,8 +1,8 @@
-"""Shutdown: what a process does between SIGTERM and its end, so that clients notice only a short pause.
+"""Graceful shutdown after SIGTERM, of which clients notice only a short pause.
 
-`/readyz` turns 503, GET streams end at once with `retry:`, listen streams (2026-07-28) with an answer,
+`/readyz` returns 503, GET streams end immediately with `retry:`, listen streams (2026-07-28) with a response,
 running calls and tasks get a grace period, and then the calls' streams end as well. Clients resume at another
-process; what did not finish is settled there.
+process, which recovers unfinished calls.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
-"""How long streams may take to say goodbye after they were told to."""
+"""How long streams may take to close."""
 
 
 _HAND_OVER_SECONDS = 10.0
-"""How long one part may take to hand over what has not finished."""
+"""How long one part may take to hand over unfinished work."""
 
 
 class Work(Protocol):
-    """Something that may finish before the process ends."""
+    """Work that may finish before the process ends."""
 
     def __len__(self) -> int:
-        """How much of it is running here."""
+        """How much is running in this process."""
 
     async def drain(self) -> None:
-        """Hand over, or end, what has not finished in time."""
+        """Hand over or cancel what has not finished in time."""
 
 
 async def hand_over(work: Work) -> None:
-    """Drain one part: that it fails, or takes too long, keeps no other from it."""
+    """Drain one part. A failure or time-out is logged, so that the other parts are still drained."""
     try:
         async with asyncio.timeout(_HAND_OVER_SECONDS):
             await work.drain()
@@ -49,18 +49,18 @@ async def hand_over(work: Work) -> None:
 
 
 class OpenStreams(Protocol):
-    """The streams of sessions that are open in this process."""
+    """The open session streams of this process."""
 
     def __len__(self) -> int: ...
 
     def end_standalone(self) -> None:
-        """End those that only listen; their clients come back elsewhere."""
+        """End standalone streams; clients resume them elsewhere."""
 
     def end_all(self) -> None: ...
 
 
 class TaskSet:
-    """Tasks that belong to the process, and end with it at the latest."""
+    """Tasks that are cancelled at shutdown at the latest."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,13 +83,13 @@ class TaskSet:
 
 
 class Drain:
-    """The orderly end of this process's part in the service.
+    """The graceful shutdown of this process.
 
     Args:
-        work: What may finish first, in the order in which the rest is handed over.
-        streams: The streams of sessions.
-        listening: The `subscriptions/listen` requests that are being served (2026-07-28).
-        end_listening: Answers those that have begun, which ends their streams ("Graceful Closure").
+        work: Work that may finish first, in the order in which the rest is handed over.
+        streams: The session streams.
+        listening: The running `subscriptions/listen` requests (2026-07-28).
+        end_listening: Sends the responses of these requests, which ends their streams ("Graceful Closure").
     """
 
     def __init__(
@@ -108,20 +108,20 @@ class Drain:
         self._task: asyncio.Task[None] | None = None
 
     def watch_for_sigterm(self) -> None:
-        """Go before the server's own SIGTERM handler, which is called when the process is drained.
+        """Wrap the server's SIGTERM handler, which is called after draining.
 
-        ASGI has no event for this: `lifespan.shutdown` comes after the connections have ended, and
-        Daphne sends none at all.
+        ASGI has no event for this: `lifespan.shutdown` comes after the connections have been closed, and
+        Daphne does not send it at all.
         """
         if threading.current_thread() is not threading.main_thread():
-            return  # under the autoreloader; its process is simply ended
+            return  # under the autoreloader, which just kills the process
         self._server_handler = signal.getsignal(signal.SIGTERM)
         if not callable(self._server_handler):
             return
         loop = asyncio.get_running_loop()
 
         def on_sigterm(number: int, frame: FrameType | None) -> None:
-            if self.is_draining:  # a second one: somebody is in a hurry
+            if self.is_draining:  # a second SIGTERM: stop immediately
                 self._server_handler(number, frame)
                 return
             self.is_draining = True
@@ -139,7 +139,7 @@ class Drain:
             self._server_handler(signal.SIGTERM, None)
 
     async def drain(self) -> None:
-        """End GET streams, wait for running calls and tasks, then end what is left."""
+        """End GET streams, wait for running calls and tasks, then end the rest."""
         self.is_draining = True
         logger.info("draining", extra={"running": sum(map(len, self._work)), "streams": len(self._streams)})
         self._streams.end_standalone()
@@ -147,15 +147,15 @@ class Drain:
         await self._until(lambda: not any(map(len, self._work)), conf.shutdown_grace_seconds)
         for work in self._work:
             await hand_over(work)
-        self._end_listening()  # those that were about to begin
+        self._end_listening()  # those that have started since
         self._streams.end_all()
         await self._until(lambda: not len(self._streams) and not len(self._listening), _CLOSE_SECONDS)
-        self._listening.cancel()  # those whose readers do not take their last message
+        self._listening.cancel()  # those whose clients do not read their last message
         logger.info("drained")
 
     @staticmethod
     async def _until(done: Callable[[], bool], seconds: float) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
-        # Once in the life of a process: an event in every place that ends something would cost more.
+        # Polling is fine once in the life of a process, and simpler than events everywhere.
         while not done() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Where the resource server describes itself (RFC 9728 §3.1)."""
+"""URLs of the resource metadata (RFC 9728 §3.1)."""
 
 import re
 from urllib.parse import urlsplit
@@ -14,13 +14,13 @@ _PATH = re.escape(urlsplit(conf.resource_url).path)
 _SSE_PATH = re.escape(urlsplit(conf.sse_resource_url).path)
 
 urlpatterns = [
-    # The resource's path goes behind the well-known part; clients fall back to the root.
+    # The resource's path follows the well-known part; clients fall back to the root.
     re_path(
         rf"^\.well-known/oauth-protected-resource(?:{_PATH})?/?$",
         metadata.protected_resource,
         name="protected-resource",
     ),
-    # The endpoint of HTTP+SSE is a URL of its own, and clients compare `resource` with the URL that they use.
+    # HTTP+SSE has a different URL, and clients compare `resource` with the URL that they use.
     re_path(
         rf"^\.well-known/oauth-protected-resource{_SSE_PATH}/?$",
         metadata.protected_resource,

@@ -1,6 +1,6 @@
-"""The overview: what operators see of the live sessions, read from Redis and from nowhere else.
+"""Live sessions for operators, read from Redis.
 
-It is synchronous, for management commands and the admin; it needs no running server and changes nothing.
+It is synchronous, for management commands and the admin, needs no running server, and is read-only.
 """
 
 from __future__ import annotations
@@ -23,24 +23,23 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
 _SHOWN = 8
-"""How much of a session id is shown: enough to tell sessions apart, too little to use one."""
+"""Characters of a session id that are shown: enough to distinguish sessions, too few to use one."""
 
 _PAGE = 500
-"""How many keys one step of a scan looks at; Redis serves others between two steps."""
+"""Keys per step of a scan; Redis serves other clients in between."""
 
 _BEGINNING = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class Session:
-    """One live session, as far as operators need to know it. Seconds are whole ones.
+    """One live session, as operators see it.
 
     Attributes:
-        idle_seconds: Since Redis last heard of its use, which a process tells every few seconds only; None
-            when it is longer than `MCP_SESSION_IDLE_SECONDS`, and in the last minutes before the session's
-            absolute age.
-        streams: Open event streams in all processes, a few seconds ago.
-        calls: Running calls whose answer has become an event stream. Quick ones are not in Redis.
+        idle_seconds: Since its use was last recorded, which happens every few seconds only; None if longer
+            than `MCP_SESSION_IDLE_SECONDS`, and in the last minutes before the session's maximum age.
+        streams: Open event streams in all processes, as of a few seconds ago.
+        calls: Running calls with event streams. Quick calls are not in Redis.
     """
 
     id: str = field(repr=False)
@@ -64,20 +63,20 @@ class Session:
 
 @dataclass(frozen=True)
 class Listing:
-    """Sessions, the newest first, and whether these are all."""
+    """Sessions, newest first, and whether these are all."""
 
     sessions: list[Session]
     is_complete: bool
 
 
 def shown(session_id: str) -> str:
-    """A session id as people may see it."""
+    """The part of a session id that may be shown."""
     return session_id[:_SHOWN]
 
 
 @contextmanager
 def connected() -> Iterator[Redis]:
-    """A connection to Redis for one piece of synchronous work; every wait has a bound.
+    """A temporary, synchronous connection to Redis, with time-outs.
 
     Raises:
         Unavailable: Redis cannot be reached.
@@ -96,13 +95,13 @@ def connected() -> Iterator[Redis]:
 
 
 def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: str | None = None) -> Listing:
-    """The live sessions, if asked for of one user or one client only.
+    """The live sessions, optionally of one user or client only.
 
     Args:
         redis: A client that decodes responses.
-        limit: How many sessions to list at the most. Which of more than these are listed is chance.
-        user: The name of their user.
-        client: The id of their OAuth client.
+        limit: The maximum number of sessions. If there are more, the choice is arbitrary.
+        user: A user name.
+        client: An OAuth client id.
     """
     streams = _streams(redis)
     found: list[Session] = []
@@ -117,12 +116,12 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
 
 
 def read(redis: Redis, session_ids: list[str]) -> list[Session]:
-    """These sessions, those of them that live. Their streams are not counted."""
+    """Those of these sessions that still exist, without the number of streams."""
     return list(_read(redis, [keys.record(session_id) for session_id in session_ids], Counter()))
 
 
 def matching(redis: Redis, beginning: str) -> list[str]:
-    """The ids of the live sessions that begin like this."""
+    """The ids of the live sessions that start with this prefix."""
     if not _BEGINNING.fullmatch(beginning):
         return []
     return [_session_id(key) for page in _pages(redis, keys.record(f"{beginning}*")) for key in page]
@@ -134,7 +133,7 @@ def all_ids(redis: Redis) -> Iterator[str]:
 
 
 def _pages(redis: Redis, pattern: str) -> Iterator[list[str]]:
-    """The keys that match, a page at a time and each once: a scan may return one twice."""
+    """The matching keys in pages, without the duplicates that a scan may return."""
     seen: set[str] = set()
     cursor = 0
     while True:
@@ -147,7 +146,7 @@ def _pages(redis: Redis, pattern: str) -> Iterator[list[str]]:
 
 
 def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterator[Session]:
-    """The sessions of these records; those that have ended meanwhile are left out."""
+    """The sessions of these records, without those that have ended."""
     now = time.time()
     with redis.pipeline(transaction=False) as pipe:
         for key in record_keys:
@@ -163,7 +162,7 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
         try:
             record = SessionRecord.from_fields(_session_id(key), fields)
         except (KeyError, ValueError):
-            continue  # of another release
+            continue  # a record from an incompatible release
         yield Session(
             id=record.id,
             user=record.user,
@@ -178,17 +177,17 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
 
 
 def _idle(record: SessionRecord, now: float, remaining: float) -> int | None:
-    """Use gives a session `session_idle_seconds` more in use, unless the absolute age comes earlier."""
+    """Derive the idle time from the TTL: use sets it to `session_idle_seconds`, up to the maximum age."""
     if remaining < 0 or now + remaining >= record.created_at + conf.session_max_seconds - 1:
         return None
     return max(0, int(conf.session_idle_seconds - remaining))
 
 
 def _streams(redis: Redis) -> Counter[str]:
-    """How many streams are open, by session, as the processes last told."""
+    """The numbers of open streams by session, as last published by the processes."""
     counts: Counter[str] = Counter()
     for page in _pages(redis, open_streams("*")):
-        for key in page:  # one by one: each is in a slot of its own
+        for key in page:  # one by one: each is in a different slot
             for session_id, count in cast("dict[str, str]", redis.hgetall(key)).items():
                 counts[session_id] += int(count)
     return counts

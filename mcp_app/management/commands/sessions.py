@@ -1,4 +1,4 @@
-"""`manage.py sessions`: the live sessions, as a table or as JSON, and a way to end some of them."""
+"""`manage.py sessions`: lists live sessions, as a table or as JSON, or ends some of them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             )
 
     def _end(self, redis: Redis, beginnings: list[str]) -> None:
-        """End the sessions, if every beginning stands for one of them."""
+        """End the sessions, if each prefix matches exactly one."""
         session_ids = dict.fromkeys(self._the_one(redis, beginning) for beginning in beginnings)
         for session_id in session_ids:
             control.end_session(session_id, by="manage.py sessions")
@@ -104,7 +104,7 @@ def _row(session: overview.Session) -> tuple[str, ...]:
 
 
 def _plain(text: str) -> str:
-    """A name that others chose, as it may go to a terminal: no control characters, not too long."""
+    """A user-supplied name made safe for a terminal: no control characters, limited length."""
     printable = "".join(letter if letter.isprintable() else "?" for letter in text)
     return printable if len(printable) <= _WIDEST else printable[: _WIDEST - 1] + "…"
 
