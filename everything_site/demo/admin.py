@@ -1,7 +1,4 @@
-"""The admin page of notes: whose there are and since when.
-
-What a note says is its user's business, and not shown.
-"""
+"""The admin page of notes, with their users and dates but not their private content."""
 
 from __future__ import annotations
 

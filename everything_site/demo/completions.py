@@ -14,8 +14,8 @@ from mcp.types import (
 
 from everything_site.demo import resources
 
-# What can be suggested: by prompt name or URI template, then by argument name. What depends on the other
-# arguments is a function of those that are known so far.
+# Suggestions by prompt name or URI template, then by argument name. A function computes them from the
+# arguments that are already filled in.
 Values = Iterable[str] | Callable[[Mapping[str, str]], Iterable[str]]
 Suggestions = Mapping[str, Mapping[str, Values]]
 
@@ -26,7 +26,7 @@ FITTING_TEMPERATURES = {"formal": ("0", "0.5"), "technical": ("0", "0.5"), "casu
 
 
 def temperatures(known: Mapping[str, str]) -> Iterable[str]:
-    """All of them, or those that fit the style that was chosen before."""
+    """All temperatures, or those that fit the chosen style."""
     return FITTING_TEMPERATURES.get(known.get("style", ""), TEMPERATURES)
 
 
@@ -43,7 +43,7 @@ TEMPLATES: dict[str, Mapping[str, Values]] = {resources.TEMPLATE: {"id": RESOURC
 def register(
     server: MCPServer[Any], prompts: Suggestions = PROMPTS, templates: Suggestions = TEMPLATES
 ) -> None:
-    """Suggest what fits what was typed so far. An argument without suggestions has none."""
+    """Suggest values that start with what was typed; some arguments have no suggestions."""
 
     @server.completion()  # type: ignore[no-untyped-call]
     async def complete(

@@ -1,4 +1,4 @@
-"""Titles and icons for the resources that extensions bring, which have only names there."""
+"""Adds titles and icons to the resources of extensions, which only have names."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from mcp_app.extensions.skills.extension import Skills
 
 
 def illustrated(bindings: Sequence[ResourceBinding]) -> list[ResourceBinding]:
-    """The same resources; one without a title gets its name as words."""
+    """The resources with icons, and with titles derived from their names if they have none."""
     return [
         replace(
             binding,

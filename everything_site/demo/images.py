@@ -1,4 +1,4 @@
-"""The tiny picture and the tiny sound that tools and prompts hand out, made here rather than kept as text."""
+"""The tiny image and sound that tools and prompts return, generated rather than stored."""
 
 import base64
 import io

@@ -17,7 +17,7 @@ async def log(ctx: Context, level: LoggingLevel, data: Any, *, logger: str = LOG
 
 
 async def announce_level(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:
-    """A middleware: the new level of a session is said in its log, as the reference server does."""
+    """A middleware that sends a log message about a new log level, as the reference server does."""
     result = await call_next(ctx)
     if ctx.method == "logging/setLevel":
         params = LoggingMessageNotificationParams(

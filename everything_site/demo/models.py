@@ -1,4 +1,4 @@
-"""What the demonstration keeps in the database."""
+"""Models of the demonstration."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class NoteQuerySet(models.QuerySet["Note"]):
 
 
 class Note(models.Model):
-    """A note that a person keeps through the tools; see `everything_site.demo.notes`.
+    """A note of a person, edited with tools; see `everything_site.demo.notes`.
 
-    Its user is who the access token says: a subject of an issuer, which need not be a user of this database.
+    Its user is the subject and issuer of the access token, who need not be a user of this database.
     """
 
     note_id = models.CharField(max_length=32, unique=True, default=new_note_id, editable=False)
@@ -34,7 +34,7 @@ class Note(models.Model):
     objects = NoteQuerySet.as_manager()
 
     class Meta:
-        db_table = "mcp_app_note"  # where notes have been since before this app
+        db_table = "mcp_app_note"  # the name from before this app existed
         ordering = ("pk",)
         indexes = [models.Index(fields=["issuer", "subject"], name="mcp_note_user")]
 

@@ -1,8 +1,8 @@
-"""Notes: resources that live. Tools create, edit and delete them, and each belongs to one user.
+"""Notes: dynamic resources. Tools create, edit and delete them, and each belongs to one user.
 
-The URI of a note holds a part that only its user can know, and every request for a note is held against the
-requester: reading, subscribing, listening, completing. A change of the list is announced to the
-user's own sessions and streams alone.
+The URI of a note has a part that only its user knows, and every request for a note is checked against the
+user: reading, subscribing, listening, completing. Only the user's own sessions and streams are notified of
+changes of the list.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ RequestContext = ServerRequestContext[Any, Any]
 
 @dataclass(frozen=True)
 class Note:
-    """One note; of two notes of a user the later one has the higher number."""
+    """One note; a user's notes are numbered in the order of their creation."""
 
     number: int
     id: str
@@ -35,29 +35,29 @@ class Note:
 
 
 class TooManyNotes(Exception):
-    """The user has as many notes as a user may have."""
+    """The user has the maximum number of notes."""
 
 
 class NoteStore(Protocol):
-    """Where notes are kept."""
+    """Storage for notes."""
 
     def space(self, person: Person) -> str:
-        """The part of the URIs of a user's notes that nobody else can guess: a lower-case word."""
+        """The unguessable part of the URIs of a user's notes, in lower case."""
 
     async def list(self, person: Person) -> Sequence[Note]:
-        """All notes of a user, the oldest first."""
+        """All notes of a user, oldest first."""
 
     async def get(self, person: Person, note_id: str) -> Note | None: ...
 
     async def create(self, person: Person, title: str, text: str) -> Note:
-        """A new note.
+        """Create a note.
 
         Raises:
-            TooManyNotes: The user may have no more.
+            TooManyNotes: The user has the maximum number.
         """
 
     async def edit(self, person: Person, note_id: str, title: str | None, text: str | None) -> Note | None:
-        """Change what is given; the note as it is then, or None when there is none."""
+        """Change what is not None. Returns the changed note, or None if it does not exist."""
 
     async def delete(self, person: Person, note_id: str) -> bool: ...
 
@@ -81,14 +81,14 @@ class Notes(PersonalResources):
         return f"{SCHEME}{self.store.space(person)}/{note_id}"
 
     def id_of(self, person: Person, named: str) -> str:
-        """The id of a note that is named by its id or its URI; the URI of somebody else's is no id at all."""
+        """The id of a note given by id or URI. Other people's URIs are kept, and match no note."""
         return named.removeprefix(self.uri_of(person, ""))
 
     def owns(self, uri: str) -> bool:
         return uri.startswith(SCHEME)
 
     async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
-        """In the order in which they were made."""
+        """Sorted by creation."""
         if not person.is_signed_in:
             return []
         notes = await self.store.list(person)
@@ -113,7 +113,7 @@ class Notes(PersonalResources):
         return None if note is None else note.text
 
     async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Sequence[str]:
-        """The person's own space, and the notes in it."""
+        """The person's own space, and their notes."""
         if not person.is_signed_in:
             return []
         space = self.store.space(person)

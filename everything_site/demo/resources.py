@@ -1,4 +1,4 @@
-"""A hundred static resources, text and binary in turn, and the template that names them."""
+"""A hundred static resources, alternating text and binary, and their template."""
 
 import base64
 from typing import Any
@@ -66,10 +66,10 @@ def link_to(number: int) -> ResourceLink:
 
 
 async def leave_out_mime_type(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:
-    """A middleware: the template has no MIME type, as the resources that it matches differ in it.
+    """A middleware that removes the MIME type of the template, as its resources have different ones.
 
-    The SDK puts text/plain where none is given. Specification, schema of `ResourceTemplate`: a type is
-    named only when every resource that matches has it.
+    The SDK's default is text/plain. Specification, schema of `ResourceTemplate`: a type must only be given if
+    all matching resources have it.
     """
     result = await call_next(ctx)
     if ctx.method != "resources/templates/list" or not isinstance(result, dict):
@@ -84,14 +84,14 @@ async def leave_out_mime_type(ctx: ServerRequestContext[Any, Any], call_next: An
 
 
 async def unlisted(id: str) -> str:
-    """What the template matches and the list does not have: nothing."""
+    """Called for numbers that match the template but do not exist."""
     raise ResourceNotFoundError(f"Unknown resource: {TEMPLATE.format(id=id)}")
 
 
 def register(server: MCPServer) -> None:
-    """Add the resources, and the template that clients may complete and expand.
+    """Add the resources, and the template that clients can complete and expand.
 
-    The SDK looks among the resources first, so the template's own function is called for other numbers only.
+    The SDK looks up resources first, so the template's function is called for other numbers only.
     """
     for number in range(1, COUNT + 1):
         server.add_resource(static_resource(number))

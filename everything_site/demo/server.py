@@ -1,4 +1,4 @@
-"""Builds the server: an SDK `MCPServer` with everything that is demonstrated, and nothing around it."""
+"""Builds the demonstration server: an SDK `MCPServer` with all tools, resources, prompts and extensions."""
 
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ INSTRUCTIONS = (
 
 SKILLS = Path(__file__).with_name("skills")
 
-# Freshness of 2026-07-28 (server/utilities/caching). The lists change rarely and changes are announced,
-# so five minutes is only the worst case for a client that does not listen. What everybody sees alike is
-# public; resources may come to differ from user to user, so they are private.
+# Cache hints of 2026-07-28 (server/utilities/caching). The lists rarely change and clients are notified, so
+# five minutes is only the worst case for a client that does not listen. Lists that are the same for everybody
+# are public; resources differ between users, so they are private.
 _PUBLIC = CacheHint(ttl_ms=300_000, scope="public")
 _PRIVATE = CacheHint(ttl_ms=60_000, scope="private")
 CACHE_HINTS: dict[Any, CacheHint] = {
@@ -51,12 +51,12 @@ CACHE_HINTS: dict[Any, CacheHint] = {
 
 
 def skills() -> Skills:
-    """The skills extension with the skills of this folder (SEP-2640), in pages of two to show pages."""
+    """The skills extension with the skills of this folder (SEP-2640), in pages of two to show pagination."""
     return IllustratedSkills(load_skills(SKILLS), page_size=2)
 
 
 def task_tools(*, with_fixtures: bool = False) -> dict[str, TaskSupport]:
-    """The tools that become tasks where the tasks extension is served (SEP-2663)."""
+    """The tools that can become tasks (SEP-2663)."""
     return {**tasks.SUPPORT, **note_tools.SUPPORT, **(fixtures.TASK_SUPPORT if with_fixtures else {})}
 
 
@@ -75,12 +75,12 @@ def assemble(
     note_store: NoteStore,
     with_fixtures: bool = False,
 ) -> MCPServer[Any]:
-    """A server on an engine.
+    """Build a server on an engine.
 
     Args:
         engine: The engine.
-        note_store: Keeps people's notes.
-        with_fixtures: Whether it has what the conformance suite calls.
+        note_store: Storage for notes.
+        with_fixtures: Whether to add the fixtures of the conformance suite.
     """
     notes, gzipped = Notes(note_store), Gzipped()
     server = ToolServer(
@@ -89,7 +89,7 @@ def assemble(
         icons=[icon()],
         instructions=INSTRUCTIONS,
         version=__version__,
-        # Tools with a schema of their own can only be given here: the decorators derive every schema.
+        # Tools with explicit schemas must be passed here: the decorators always derive the schema.
         tools=fixtures.schema_tools() if with_fixtures else None,
         cache_hints=CACHE_HINTS,
         **engine.options(

@@ -1,7 +1,7 @@
-"""What a session hears without asking: simulated updates, log messages and stderr lines.
+"""Simulated notifications to sessions: resource updates, log messages and stderr lines.
 
-What falls due is a pure function of time, so that a test needs no sleep. `simulate` runs where the session's
-stream is held, so that one process does.
+What is due is a pure function of time, so that tests need no sleep. `simulate` runs in the one process that
+has the session's stream.
 """
 
 import asyncio
@@ -12,21 +12,20 @@ from typing import Any
 
 from mcp_app.server import ListeningSession
 
-# The three intervals are those of the TypeScript reference server, in seconds. They are multiples
-# of one another on purpose: a watcher sees all three within half a minute.
+# The intervals of the TypeScript reference server, in seconds. All three fall due within half a minute.
 UPDATE_INTERVAL = 10
 LOG_INTERVAL = 20
 STDERR_INTERVAL = 30
 
-# The eight severities of RFC 5424, from the least to the most severe. The messages say that they are
-# simulated: an emergency would alarm whoever reads it in a log.
+# The eight severities of RFC 5424, least severe first. The messages say that they are simulated, so that
+# nobody is alarmed by an emergency.
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 LOGGER = "simulation"
 
 UPDATES_OFF = "simulations/updates-off"
 LOGGING_OFF = "simulations/logging-off"
-"""Values of a session: each, if it is there, turns off what is on by default. The lines of stderr go off with
-the log messages."""
+"""Session data: each, if set, disables a simulation that is enabled by default. `LOGGING_OFF` also disables
+the stderr lines."""
 
 Notification = tuple[str, dict[str, Any]]
 
@@ -39,15 +38,15 @@ def due(
     *,
     off: Collection[str] = (),
 ) -> list[Notification]:
-    """The notifications (method, params) that fall due in (previous, now], the earliest first.
+    """The notifications (method, params) that are due in (previous, now], earliest first.
 
-    Log messages of every level are among them: the session drops those below its level.
+    Includes log messages of every level: the session drops those below its level.
 
     Args:
-        previous: Until when everything has been sent, in seconds.
-        now: The time, in seconds from the same start.
-        subscriptions: The URIs that are said to be updated.
-        rng: Picks levels.
+        previous: The end of the previous interval, in seconds.
+        now: The current time, in seconds from the same start.
+        subscriptions: The subscribed URIs.
+        rng: Chooses levels.
         off: `UPDATES_OFF`, `LOGGING_OFF`, or both.
     """
     found: list[tuple[int, Notification]] = []
@@ -66,12 +65,12 @@ def due(
 
 
 async def simulate(session: ListeningSession) -> None:
-    """Send a session what falls due, for as long as its stream is held here."""
+    """Send a session its simulated notifications; cancelled when its stream closes or moves."""
     rng = random.Random()  # noqa: S311 - picks a demonstration message
     began = time.monotonic()
     previous = 0.0
     while True:
-        next_tick = (previous // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL  # the intervals are multiples of this
+        next_tick = (previous // UPDATE_INTERVAL + 1) * UPDATE_INTERVAL  # all intervals are multiples of this
         await asyncio.sleep(max(0.0, began + next_tick - time.monotonic()))
         now = time.monotonic() - began
         off = await session.data.names("simulations/")

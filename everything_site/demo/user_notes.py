@@ -25,7 +25,7 @@ class UserNotes:
     """The implementation of `everything_site.demo.notes.NoteStore`."""
 
     def space(self, person: Person) -> str:
-        """It follows from SECRET_KEY: after a new one the same notes have new URIs."""
+        """Derived from SECRET_KEY: after a key change the notes have new URIs."""
         text = f"{person.issuer}\0{person.subject}".encode()
         key = b"mcp note space " + settings.SECRET_KEY.encode()
         return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
@@ -34,7 +34,7 @@ class UserNotes:
         return await _in_database(lambda: [_note(row) for row in _rows(person)])
 
     async def get(self, person: Person, note_id: str) -> Note | None:
-        if "\0" in note_id:  # a URI may hold it; PostgreSQL does not even look for it
+        if "\0" in note_id:  # valid in a URI, but an error in PostgreSQL
             return None
 
         def get() -> Note | None:
@@ -55,7 +55,7 @@ class UserNotes:
         return await _in_database(create)
 
     async def edit(self, person: Person, note_id: str, title: str | None, text: str | None) -> Note | None:
-        # What is not given is not written: somebody else may be changing that.
+        # Write only what is given, as the rest may be changed concurrently.
         given = {name: value for name, value in (("title", title), ("text", text)) if value is not None}
         await _in_database(lambda: _rows(person).filter(note_id=note_id).update(**given, updated=now()))
         return await self.get(person, note_id)
@@ -70,9 +70,9 @@ def _rows(person: Person) -> Any:
 
 @contextmanager
 def _one_at_a_time(person: Person) -> Iterator[None]:
-    """A transaction that has this user to itself, so that what it counts stays true until it ends.
+    """A transaction with a lock on this user, so that the count stays valid until it ends.
 
-    SQLite has one writer at a time, and begins with the lock (`transaction_mode` in the settings).
+    SQLite has a single writer, and takes its lock at the start (`transaction_mode` in the settings).
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
@@ -88,5 +88,5 @@ def _note(row: Row) -> Note:
 
 
 async def _in_database(work: Callable[[], Any]) -> Any:
-    # In any thread of the pool: one slow query must not hold up the others.
+    # In any thread of the pool, so that slow queries do not block others.
     return await database_sync_to_async(work, thread_sensitive=False)()

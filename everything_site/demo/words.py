@@ -1,6 +1,6 @@
-"""Nouns beside numbers."""
+"""Plural forms."""
 
 
 def plural(noun: str, count: float) -> str:
-    """A noun as it stands after a number: "1 second", "2 seconds", "0.5 seconds"."""
+    """The form of a noun after a number: "1 second", "2 seconds", "0.5 seconds"."""
     return noun if count == 1 else f"{noun}s"

@@ -1,4 +1,4 @@
-"""The demonstration tools, one module a theme."""
+"""The demonstration tools, one module per topic."""
 
 from mcp.server.mcpserver import MCPServer
 
@@ -17,7 +17,7 @@ from everything_site.demo.tools import (
 
 
 def register(server: MCPServer) -> None:
-    """Add every tool, in the order in which a newcomer would try them."""
+    """Add every tool, simple ones first."""
     for theme in (
         basics,
         long_running,

@@ -13,25 +13,25 @@ from mcp.types import ToolAnnotations
 from pydantic import AllowInfNan, BeforeValidator, Field, Strict, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
-# These compute from their arguments alone: nothing changes and nothing outside is reached.
+# Pure functions of the arguments, without side effects.
 PURE = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 
-# Numbers of JSON: no strings, no booleans, and neither NaN nor infinity, which JSON does not have.
+# JSON numbers: no strings, booleans, NaN or infinity.
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 Boolean = Annotated[bool, Strict()]
 
 
 def _to_integer(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
-        return int(value)  # Pydantic reads none beyond 64 bits from a float
+        return int(value)  # Pydantic accepts only 64 bits from a float
     if isinstance(value, bool) or not isinstance(value, int):
         raise PydanticCustomError("int_type", "must be an integer")
     return value
 
 
-# For `int`, the last in its annotation. `Strict` would refuse 7.0, which is an integer in JSON Schema.
+# For `int`, last in the annotation. `Strict` would reject 7.0, which is an integer in JSON Schema.
 INTEGER = BeforeValidator(_to_integer)
 
 
@@ -44,12 +44,12 @@ def _keep_integer(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 ExactNumber = Annotated[Number, WrapValidator(_keep_integer)]
-"""A number whose integers keep every digit; a double has 53 bits. Beyond the range of a double it is refused,
-as `1e400` is: clients in JavaScript read both as infinity."""
+"""A number with exact integers, where a double has 53 bits. Integers beyond the range of a double are
+rejected, as `1e400` is: JavaScript clients read both as infinity."""
 
 
 def calculate(operation: Callable[[Any, Any], Any], a: float, b: float) -> float:
-    """An operation on two numbers of JSON: exact for integers, else the double nearest to the exact result.
+    """Apply an operation to two JSON numbers: exact for integers, else rounded to the nearest double.
 
     Raises:
         OverflowError: The result is beyond the range of a double, or an operand is infinite.
@@ -65,7 +65,7 @@ def calculate(operation: Callable[[Any, Any], Any], a: float, b: float) -> float
 
 
 def plain(number: float) -> str:
-    """A number as JavaScript writes it (ECMA-262, Number::toString); an integer with all its digits."""
+    """Format a number as JavaScript does (ECMA-262, Number::toString); integers with all digits."""
     if isinstance(number, int):
         return str(number)
     if number == 0:

@@ -1,4 +1,4 @@
-"""Tools that show the kinds of content a result can carry, and the annotations on it."""
+"""Tools that show the content types of results, and annotations."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ def _text(text: str, annotations: Annotations | None = None) -> TextContent:
     return TextContent(type="text", text=text, annotations=annotations)
 
 
-# Priority 1 is what both must see, 0.3 what only the model may care about.
+# Priority 1 is essential for both, 0.3 optional for the model.
 MESSAGES = {
     "error": _text("Error: Operation failed", Annotations(priority=1.0, audience=["user", "assistant"])),
     "success": _text("Operation completed successfully", Annotations(priority=0.7, audience=["user"])),

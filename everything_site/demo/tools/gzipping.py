@@ -1,7 +1,7 @@
-"""A tool that compresses data into a resource: of the session where there is one, embedded where not.
+"""A tool that compresses data to a resource: of the session if there is one, otherwise embedded.
 
-The reference fetches any URL that it is given, which lets a caller reach whatever the server can reach. Here
-the data come with the call, as a `data:` URI (RFC 2397), and nothing is fetched.
+The reference server fetches any URL, which allows server-side request forgery. Here the data are passed as a
+`data:` URI (RFC 2397), and nothing is fetched.
 """
 
 import base64
@@ -32,12 +32,12 @@ from mcp_app.server import TooMuchData, find_session
 PREFIX = "session://files/"
 TEMPLATE = PREFIX + "{name}"
 MIME_TYPE = "application/gzip"
-MAX_BYTES = 1024 * 1024  # before compression; what fits a request comfortably
-MAX_FILES = 20  # of one session
-_VALUES = "files/"  # how the names of a session's values begin that are files
+MAX_BYTES = 1024 * 1024  # before compression; well within the limit of a request
+MAX_FILES = 20  # per session
+_VALUES = "files/"  # prefix of session data that are files
 SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
 
-# It adds a file to the session and can replace one of the same name; nothing outside is reached.
+# Adds a file to the session, or replaces the one with the same name; nothing outside is accessed.
 FILING = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
@@ -50,7 +50,7 @@ def decode_data_uri(uri: str) -> bytes:
     """The data of a `data:` URI.
 
     Raises:
-        ValueError: It is no such URI, or holds too much.
+        ValueError: It is not a valid `data:` URI, or too long.
     """
     scheme, colon, rest = uri.partition(":")
     if not colon or scheme.lower() != "data":
@@ -76,8 +76,8 @@ def compress(uri: str) -> bytes:
     Raises:
         ValueError: See `decode_data_uri`.
     """
-    # A fixed time makes equal input give equal output, which the annotations promise. At level 9 some
-    # input takes thirty times as long as at 6, and comes out no smaller to speak of.
+    # A fixed time makes the output deterministic, so that the tool is idempotent. Level 9 can take thirty
+    # times as long as 6, for hardly smaller output.
     return gzip.compress(decode_data_uri(uri), 6, mtime=0)
 
 
@@ -86,7 +86,7 @@ def uri_of(name: str) -> str:
 
 
 class Gzipped(PersonalResources):
-    """The files of a session as resources, and the tool that makes them."""
+    """The files of a session as resources, and the tool that creates them."""
 
     template = ResourceTemplate(
         uri_template=TEMPLATE,
@@ -120,7 +120,7 @@ class Gzipped(PersonalResources):
         ] = "resourceLink",
     ) -> Content:
         try:
-            # Compressing keeps a processor busy, and this process has others to serve.
+            # In a thread, as compression is CPU-bound.
             compressed = await anyio.to_thread.run_sync(compress, data)
         except ValueError as error:
             raise ToolError(str(error)) from error
@@ -130,7 +130,7 @@ class Gzipped(PersonalResources):
                 is_new = await session.data.set(_VALUES + name, compressed, most=MAX_FILES, prefix=_VALUES)
             except TooMuchData as error:
                 raise ToolError(f"the file cannot be kept: {error}") from None
-            # Not over the bus: the file of that URI is another one in every session.
+            # Not over the bus: the same URI is a different file in every session.
             if is_new:
                 await ctx.session.send_resource_list_changed()
             elif uri_of(name) in session.record.subscriptions:

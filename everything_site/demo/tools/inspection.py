@@ -1,4 +1,4 @@
-"""A tool for administrators: it looks into the server itself, and so needs a scope of its own."""
+"""A tool for administrators that inspects the server, and so needs an additional scope."""
 
 import platform
 from importlib.metadata import version
@@ -29,7 +29,7 @@ class ServerDescription(BaseModel):
 
 
 async def describe_server() -> ServerDescription:
-    """No environment variable and no setting: a tool that anyone can be granted must not tell secrets."""
+    """Returns no environment variables or settings, as they may be secrets."""
     return ServerDescription(
         name="everything-server",
         version=__version__,

@@ -1,6 +1,6 @@
-"""Tools that ask the client: its model, its person, its roots.
+"""Tools that use the client: sampling, elicitation and roots.
 
-At 2026-07-28 the result is an `InputRequiredResult` until the answer is there; see `asking`.
+At 2026-07-28 the result is an `InputRequiredResult` until there is an answer; see `mcp_app.asking`.
 """
 
 import json
@@ -31,7 +31,7 @@ from mcp_app.asking import (
 )
 from mcp_app.server import SINCE
 
-# They change nothing, but whom they ask is outside, and answers differently every time.
+# Read-only, but the client is external, and its answers vary.
 ASKING = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=False, open_world_hint=True
 )
@@ -94,7 +94,7 @@ INPUTS_SCHEMA: dict[str, Any] = {
 }
 
 
-MAX_TOKENS = 1_000_000  # more than a model writes, and a number that every client reads exactly
+MAX_TOKENS = 1_000_000  # more than any model writes, and exact in every client
 
 
 def _text(text: str) -> list[TextContent]:

@@ -1,4 +1,4 @@
-"""A tool that takes its time and says how far it is."""
+"""A slow tool that reports progress."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from everything_site.demo.tools.basics import INTEGER, PURE, Number, plain
 
-# Bounds, so that one call cannot hold a worker for hours or flood a stream.
+# Limits, so that a call cannot occupy a worker for hours or flood a stream.
 MAX_SECONDS = 300
 MAX_STEPS = 1000
 
@@ -32,7 +32,7 @@ async def long_running_operation(
 ) -> str:
     for step in range(1, steps + 1):
         await anyio.sleep(duration / steps)
-        # Nothing is sent to a caller that gave no progress token.
+        # Sends nothing if the client gave no progress token.
         await ctx.report_progress(step, steps)
     return f"Long running operation completed. Duration: {plain(duration)} seconds, Steps: {steps}."
 

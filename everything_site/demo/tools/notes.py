@@ -21,10 +21,10 @@ DRAFT_LINES = 3
 MAX_LINE_SECONDS = 60
 
 SUPPORT = {"draft-note": TaskSupport()}
-"""The tool that becomes a task. It may not be run twice: each run makes a note."""
+"""The tool that can become a task. It is not idempotent: each run creates a note."""
 
 
-STORABLE = r"^[^\x00]*$"  # U+0000 is the one character that PostgreSQL does not keep
+STORABLE = r"^[^\x00]*$"  # U+0000 is the only character that PostgreSQL cannot store
 
 
 def _without_null(value: Any) -> Any:
@@ -33,7 +33,7 @@ def _without_null(value: Any) -> Any:
     return value
 
 
-# The last in an annotation: it says in words what the pattern of the schema forbids.
+# Last in an annotation: a readable error for what the pattern excludes.
 IN_WORDS = BeforeValidator(_without_null)
 
 Title = Annotated[
@@ -57,8 +57,8 @@ NoteId = Annotated[
 ]
 
 KEPT: Any = None
-"""The default of what an edit may leave out. A parameter of type `str | None` would not do: the SDK takes a
-value that looks like JSON, as a note may, for JSON wherever the type is not plainly `str`."""
+"""The default of optional parameters of an edit. With the type `str | None` the SDK would parse values that
+look like JSON, as a note may; it does not if the type is `str`."""
 
 
 def _without_default(schema: dict[str, Any]) -> None:
@@ -143,7 +143,7 @@ class NoteTools:
         if not await self._store.delete(person, note_id):
             raise ToolError(f"you have no note {noteId}")
         await self._engine.resources_changed(person)
-        # Who follows the note alone learns by reading it that it has gone.
+        # Subscribers to this note learn that it is gone when they read it.
         await ctx.notify_resource_updated(self._notes.uri_of(person, note_id))
         return [TextContent(type="text", text=f"Deleted note {note_id}.")]
 

@@ -1,8 +1,8 @@
-"""A tool that lets the client's model use a tool of ours: sampling with tools and context.
+"""A tool that lets the client's model call a tool of the server: sampling with tools and context.
 
-Specification 2025-11-25, client/sampling, "Sampling with Tools". A loop: the model asks for tool calls, this
-server makes them and samples again with the results. At 2026-07-28 each turn is a round, and the
-conversation so far travels in the state, which the SDK seals.
+Specification 2025-11-25, client/sampling, "Sampling with Tools". A loop: the model requests tool calls, the
+server executes them and samples again with the results. At 2026-07-28 each turn is a round, and the
+conversation is stored in the request state, which the SDK seals.
 """
 
 import operator
@@ -53,7 +53,7 @@ _CONVERSATION: TypeAdapter[list[SamplingMessage]] = TypeAdapter(list[SamplingMes
 
 
 def multiply(call: ToolUseContent) -> ToolResultContent:
-    """The result of one call of the model; a call that makes no sense is a failure that it can read."""
+    """The result of one tool call of the model; for an invalid call an error that it can read."""
     a, b = call.input.get("a"), call.input.get("b")
     if call.name != MULTIPLY.name or not _is_number(a) or not _is_number(b):
         return _failure(

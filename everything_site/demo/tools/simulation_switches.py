@@ -1,7 +1,7 @@
-"""Tools that stop and start what a session hears without asking (see `simulations`).
+"""Tools that stop and start the simulated notifications of a session (see `simulations`).
 
-The simulations are on by default, as in the reference with sessions, so the first call stops one. 2026-07-28
-has no sessions: there the tools are not listed, and a call is answered with a failure that says so.
+The simulations are enabled by default, as in the reference server, so the first call stops one. At
+2026-07-28 there are no sessions: the tools are not listed, and calling one returns an error.
 """
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -18,7 +18,7 @@ from everything_site.demo.simulations import (
 )
 from mcp_app.server import UNTIL, find_session
 
-# Each call turns the switch of this session over.
+# Each call toggles a switch of this session.
 TOGGLING = ToolAnnotations(
     read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False
 )

@@ -1,4 +1,4 @@
-"""Tools whose results have a schema, and tools that link and sound."""
+"""Tools with structured output, resource links and audio."""
 
 from typing import Annotated, Literal
 
@@ -34,7 +34,7 @@ async def get_structured_content(
     location: Annotated[City, Field(title="City", description="The city whose weather is wanted")],
 ) -> Annotated[CallToolResult, Weather]:
     weather = WEATHER[location]
-    # server/tools, "Structured Content": the same as text, for clients that do not read it structured.
+    # server/tools, "Structured Content": also as text, for clients that do not support it.
     return CallToolResult(
         content=[TextContent(type="text", text=weather.model_dump_json())],
         structured_content=weather.model_dump(mode="json"),

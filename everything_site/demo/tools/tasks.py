@@ -1,7 +1,7 @@
-"""Tools that become tasks for a client that knows them (SEP-2663), and run like any other for the rest.
+"""Tools that become tasks if the client supports them (SEP-2663), and otherwise run like any other.
 
-Nothing in a body says which: progress becomes a task's status message, and a question becomes a task's
-input, a round of 2026-07-28, or a request of an older revision.
+Their code is the same for both: progress becomes a task's status message, and a question becomes a task's
+input request, a round of 2026-07-28, or a request of an older revision.
 """
 
 from typing import Annotated, Any
@@ -18,11 +18,11 @@ from mcp_app.asking import ELICITATION, ask, form
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.server import SINCE
 
-MAX_NAME = 200  # characters of a label, a file name, a topic: a task keeps them, and repeats them
+MAX_NAME = 200  # characters of a label, a file name or a topic, which a task stores and repeats
 
 STAGE_SECONDS = 1.0
 STAGES = ("Gathering sources", "Analyzing content", "Synthesizing findings", "Generating report")
-CLARIFY_AT = 2  # the stage before which an ambiguous topic is asked about
+CLARIFY_AT = 2  # the stage before which the tool asks about an ambiguous topic
 
 INTERPRETATIONS = ("technical", "historical", "popular")
 
@@ -109,7 +109,7 @@ async def simulate_research_query(
     meaning = ""
     first = 0
     if ambiguous:
-        # Asked for first where the answer may be there already: a round that has it does no stage twice.
+        # If the answer is already there, the first stages were run in the previous round.
         has_answer = "interpretation" in (ctx.input_responses or {})
         if not has_answer:
             await _stages(ctx, topic, 0, CLARIFY_AT)

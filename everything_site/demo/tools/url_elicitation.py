@@ -1,7 +1,7 @@
-"""A tool that sends the person to a web page: elicitation in URL mode, or the error that demands it.
+"""A tool that sends the person to a web page: elicitation in URL mode, or the error that requires it.
 
-Specification 2025-11-25 and 2026-07-28, client/elicitation. The error -32042 and elicitation ids are of
-2025-11-25 only; 2026-07-28 has rounds in their place.
+Specification 2025-11-25 and 2026-07-28, client/elicitation. The error -32042 and elicitation ids exist in
+2025-11-25 only; 2026-07-28 has rounds instead.
 """
 
 import secrets
@@ -49,7 +49,7 @@ async def trigger_url_elicitation(
     ] = False,
 ) -> list[TextContent] | InputRequiredResult:
     try:
-        # As it was understood: the parser forgives blanks and missing slashes, a client need not.
+        # Normalized: the parser tolerates spaces and missing slashes, a client need not.
         url = str(_URL.validate_python(url))
     except ValidationError:
         raise ToolError("url must be an http or https URL") from None
@@ -64,7 +64,7 @@ async def trigger_url_elicitation(
     if isinstance(answer, InputRequiredResult):
         return answer
     if answer.action == "accept" and not is_modern(ctx):
-        # What happens on the page is not this server's to see: it takes the consent for the visit.
+        # The server does not see what happens on the page, so consent counts as completion.
         await ctx.session.send_elicit_complete(elicitation_id, related_request_id=ctx.request_id)
     texts = {
         "accept": f"The person agreed to open {url}.",
