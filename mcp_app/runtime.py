@@ -84,7 +84,9 @@ class Runtime:
         self.engine = Engine(
             self.redis, self.directory, self.leases, self.subscription_bus, request_state_keys()
         )
-        self.streams = Streams(self.log, self.directory, self.sessions, subscribers, self.engine.works)
+        self.streams = Streams(
+            self.log, self.directory, self.sessions, subscribers, self.engine.background_work
+        )
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, use_database)

@@ -105,7 +105,7 @@ class Engine:
         self.leases = leases
         self.extensions: list[Extension] = []
         """The extensions with a lifecycle."""
-        self.works: list[Work] = []
+        self.background_work: list[Work] = []
         self._subscriptions = subscriptions
         self._state_keys = state_keys
         self._all_extensions: Sequence[SdkExtension] = ()
@@ -153,7 +153,7 @@ class Engine:
         Args:
             work: Gets the session; it runs until it returns or is cancelled.
         """
-        self.works.append(work)
+        self.background_work.append(work)
 
     async def resources_changed(self, person: Person) -> None:
         """Notify one person's sessions and listen streams that their list of resources has changed.

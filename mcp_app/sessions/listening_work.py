@@ -60,19 +60,21 @@ class ListeningWork:
 
     Args:
         session: The session of the stream.
-        works: Coroutine functions to run.
+        background_work: Coroutine functions to run.
     """
 
-    def __init__(self, session: ListeningSession, works: Sequence[Work]) -> None:
+    def __init__(self, session: ListeningSession, background_work: Sequence[Work]) -> None:
         self._session = session
-        self._works = works
+        self._background_work = background_work
         self._tasks: list[asyncio.Task[None]] = []
 
     def update(self, holds_claim: bool) -> None:
         """Start or stop the work, after the stream got or lost the claim."""
         if holds_claim and not self._tasks:
             # A new context: the work belongs to no request and no user.
-            self._tasks = [asyncio.create_task(self._run(work), context=Context()) for work in self._works]
+            self._tasks = [
+                asyncio.create_task(self._run(work), context=Context()) for work in self._background_work
+            ]
         elif not holds_claim:
             for task in self._tasks:
                 task.cancel()

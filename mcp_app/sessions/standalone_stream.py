@@ -31,7 +31,7 @@ class StandaloneStream(EventStream):
         log: The event logs.
         sessions: The session store.
         subscribers: The sessions that are notified of changes.
-        works: Background work for listening sessions.
+        background_work: Background work for listening sessions.
         resumed: Whether the client resumes an earlier stream.
     """
 
@@ -45,7 +45,7 @@ class StandaloneStream(EventStream):
         log: EventLog,
         sessions: SessionStore,
         subscribers: Subscribers,
-        works: Sequence[Work],
+        background_work: Sequence[Work],
         *,
         resumed: bool,
     ) -> None:
@@ -55,7 +55,7 @@ class StandaloneStream(EventStream):
         self._log = log
         self._sessions = sessions
         self._subscribers = subscribers
-        self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), works)
+        self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), background_work)
         self._skips = not resumed
         self._claim = f"{name}/{secrets.token_hex(4)}"
         self._renewed_at = time.monotonic()
@@ -120,7 +120,7 @@ class SharedStream(StandaloneStream):
         log: The event logs.
         sessions: The session store.
         subscribers: The sessions that are notified of changes.
-        works: Background work for listening sessions.
+        background_work: Background work for listening sessions.
         recover_if_lost: Recovers calls whose process died.
     """
 
@@ -132,10 +132,10 @@ class SharedStream(StandaloneStream):
         log: EventLog,
         sessions: SessionStore,
         subscribers: Subscribers,
-        works: Sequence[Work],
+        background_work: Sequence[Work],
         recover_if_lost: RecoverIfLost,
     ) -> None:
-        super().__init__(record, name, after, log, sessions, subscribers, works, resumed=True)
+        super().__init__(record, name, after, log, sessions, subscribers, background_work, resumed=True)
         self._reader = SharedReader(log, record.id, self.carries, after)
         self._recover_if_lost = recover_if_lost
         self._checked_at = time.monotonic()

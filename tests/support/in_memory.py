@@ -34,7 +34,7 @@ WAIT = 10  # seconds that anything here may take before it counts as hung
 
 
 class Values:
-    """What tools keep for a session, in memory."""
+    """Session data, in memory."""
 
     def __init__(self):
         self.kept = {}
@@ -57,25 +57,25 @@ class Values:
 
 
 class Session:
-    """A session that keeps what it was told."""
+    """A session that records its changes."""
 
     def __init__(self):
         self.record = SimpleNamespace(id="s", subscriptions=frozenset())
         self.data = Values()
-        self.told = []
+        self.changes = []
 
     async def set_log_level(self, level):
-        self.told.append(("level", level))
+        self.changes.append(("level", level))
 
     async def subscribe(self, uri):
-        self.told.append(("subscribe", uri))
+        self.changes.append(("subscribe", uri))
 
     async def unsubscribe(self, uri):
-        self.told.append(("unsubscribe", uri))
+        self.changes.append(("unsubscribe", uri))
 
 
 class Answers:
-    """A client's person, model and roots; keeps what it was asked."""
+    """A client's person, model and roots, recording the requests."""
 
     def __init__(self, *, form: ElicitResult | None = None, text: str = "Paris", roots: tuple[str, ...] = ()):
         self.form = form or ElicitResult(action="accept", content={})
@@ -125,7 +125,7 @@ def text(result: CallToolResult) -> str:
 
 @dataclass
 class Exchange:
-    """One request of an older revision as the session layer runs it, with both streams recorded."""
+    """One request of an older revision, recording both streams."""
 
     version: str = "2025-11-25"
     request: Any = None

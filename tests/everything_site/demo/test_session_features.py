@@ -43,7 +43,7 @@ async def test_only_what_can_be_read_can_be_subscribed_to(server, uri):
         await exchange.run(server, "resources/subscribe", {"uri": uri})
     assert (caught.value.code, caught.value.data) == (RESOURCE_NOT_FOUND, {"uri": uri})
     assert await exchange.run(server, "resources/unsubscribe", {"uri": uri}) == {}
-    assert ("subscribe", uri) not in session.told
+    assert ("subscribe", uri) not in session.changes
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_whatever_can_be_read_can_be_subscribed_to(server, uri):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
     assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
-    assert session.told == [("subscribe", uri)]
+    assert session.changes == [("subscribe", uri)]
 
 
 async def test_a_listen_stream_honors_what_exists_alone(server):

@@ -25,7 +25,7 @@ async def test_the_session_is_told(server, version):
         assert await exchange.run(server, method, params) == {}
         assert exchange.asked == []  # the reference samples the client on a subscription and waits for it
     uri = "test://one"
-    assert session.told == [("level", "error"), ("subscribe", uri), ("unsubscribe", uri)]
+    assert session.changes == [("level", "error"), ("subscribe", uri), ("unsubscribe", uri)]
 
 
 @pytest.mark.parametrize(("method", "params"), CALLS)
@@ -45,7 +45,7 @@ async def test_an_unknown_level_never_reaches_the_session(server):
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
     with pytest.raises(Exception, match="level"):
         await exchange.run(server, "logging/setLevel", {"level": "loud"})
-    assert session.told == []
+    assert session.changes == []
 
 
 @pytest.mark.parametrize(("method", "params"), CALLS)
@@ -64,7 +64,7 @@ async def test_a_uri_that_no_session_should_keep_is_refused(server, uri):
         await exchange.run(server, "resources/subscribe", {"uri": uri})
     assert caught.value.code == INVALID_PARAMS
     assert len(str(caught.value)) < 100
-    assert session.told == []
+    assert session.changes == []
 
 
 async def test_the_longest_uri_is_kept(server):
@@ -73,4 +73,4 @@ async def test_the_longest_uri_is_kept(server):
     uri = f"test://named/{'x' * (LONGEST_URI - 13)}"
     assert len(uri) == LONGEST_URI
     assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
-    assert session.told == [("subscribe", uri)]
+    assert session.changes == [("subscribe", uri)]
