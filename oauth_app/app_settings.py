@@ -1,7 +1,7 @@
-"""Settings of a Django app as typed declarations: name, default, bounds and purpose of each in one place.
+"""Typed declarations of a Django app's settings: name, default, limits and purpose in one place.
 
-The system checks, the reading of the environment, `manage.py settings` and the tables of the documentation
-follow from them. The apps of this project know nothing of each other, so each has a copy of this module.
+System checks, environment variables, `manage.py settings` and the tables of the documentation are derived
+from them. The apps of this project do not depend on each other, so each has a copy of this module.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ class Setting(Generic[T]):
     """One setting, as an attribute of an `AppSettings`; its type is that of its default.
 
     Args:
-        default: The value where the project's settings have none.
+        default: The value if the project's settings have none.
         help: What it is for, in Markdown.
-        variable: The environment variable that sets it, if that is called differently.
-        follows: What the project makes the default of, in Markdown, if it does.
-        minimum, maximum: The bounds of a number.
+        variable: The environment variable, if its name is different.
+        follows: What the project derives the default from, in Markdown, if it does.
+        minimum, maximum: The limits of a number.
         below: The attribute that must be greater than this one, and what would happen otherwise.
         up_to: The attribute that must be at least this one.
-        must_be: What a string or a list must be, as in "a list of scopes", and whether a string, or an item
-            of the list, is so.
+        must_be: A description of valid values, as in "a list of scopes", and a function that validates a
+            string, or an item of the list.
         secret: Whether the value must not be shown.
-        name: The name in Django's settings: by default the attribute's, in capitals, after the app's prefix.
+        name: The name in Django's settings: by default the app's prefix and the attribute in upper case.
     """
 
     default: T
@@ -58,7 +58,7 @@ class Setting(Generic[T]):
     @overload
     def __get__(self, app: AppSettings, owner: type) -> T: ...
     def __get__(self, app: AppSettings | None, owner: type) -> Self | T:
-        """The value. It becomes an attribute of the instance: Django's settings object is slow."""
+        """The value, cached as an attribute of the instance: Django's settings object is slow."""
         if app is None:
             return self
         value: T = getattr(settings, self.name, self.default)
@@ -66,7 +66,7 @@ class Setting(Generic[T]):
         return value
 
     def fault(self, value: Any) -> str:
-        """What a value must be, such as "a whole number of at least 1", if it is not; else nothing."""
+        """What a value must be, such as "a whole number of at least 1"; empty if it is valid."""
         match self.default:
             case bool():
                 wanted, is_allowed = "true or false", isinstance(value, bool)
@@ -79,12 +79,12 @@ class Setting(Generic[T]):
                 is_number = isinstance(value, int if is_whole else int | float) and not isinstance(
                     value, bool
                 )
-                is_allowed = is_number and self.minimum <= value <= self.maximum  # as NaN is not
+                is_allowed = is_number and self.minimum <= value <= self.maximum  # false for NaN
             case str():
                 wanted, is_allowed = "a string", self._accepts(value)
             case Mapping():
                 wanted, is_allowed = "a dictionary", isinstance(value, Mapping)
-            case _:  # a string is a sequence, too: of its letters
+            case _:  # a string would also be iterable
                 is_list = isinstance(value, Iterable) and not isinstance(value, str)
                 wanted, is_allowed = "a list of strings", is_list and all(map(self._accepts, value))
         return "" if is_allowed else self.must_be[0] or wanted
@@ -94,7 +94,7 @@ class Setting(Generic[T]):
 
 
 class AppSettings:
-    """The settings of an app: read at their first use, and again after a test has overridden any."""
+    """The settings of an app, cached on first use until a test overrides any."""
 
     prefix = ""
 
@@ -102,16 +102,16 @@ class AppSettings:
         setting_changed.connect(self.forget)
 
     def forget(self, **kwargs: Any) -> None:
-        """Read everything anew at its next use."""
+        """Clear the cache."""
         vars(self).clear()
 
     @classmethod
     def declared(cls) -> list[Setting[Any]]:
-        """All settings, in the order in which they stand."""
+        """All settings, in the order of their declaration."""
         return [member for member in vars(cls).values() if isinstance(member, Setting)]
 
     def faults(self) -> list[tuple[Setting[Any], str]]:
-        """Each setting whose value cannot be, with a sentence."""
+        """Each setting with an invalid value, with a message."""
         return [
             (setting, f"{setting.name} must be {wanted}, not {getattr(self, setting.attribute)!r}.")
             for setting in self.declared()
@@ -119,7 +119,7 @@ class AppSettings:
         ]
 
     def contradictions(self) -> list[str]:
-        """A sentence for each setting that does not fit another one, where there are no faults."""
+        """A message for each setting that contradicts another one. Call it only if there are no faults."""
         found: list[str] = []
         for setting in self.declared():
             other, otherwise = setting.below or (setting.up_to, "")

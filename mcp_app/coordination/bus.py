@@ -45,7 +45,7 @@ class Bus:
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self._echo_sent_at: float | None = None
-        """When the first echo was sent that has not come back yet."""
+        """When the first outstanding echo was sent."""
         self._received = asyncio.Event()
         """Set whenever a message arrives."""
         self.address = ""

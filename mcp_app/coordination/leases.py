@@ -1,4 +1,4 @@
-"""Leases: what a process holds in Redis for as long as it lives, and how others tell that it has died."""
+"""Leases: locks in Redis that expire when their process dies, so that others can take over."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mcp_app.exceptions import Unavailable
 
 logger = logging.getLogger(__name__)
 
-# Renews a lease, unless another has taken it. One that has expired is taken again only if it has a fence,
-# which says that what it was for is still this holder's. KEYS: lease[, fence]. ARGV: token, milliseconds[,
+# Renews a lease, unless another holder has taken it. An expired lease is taken again only if its fence shows
+# that the work still belongs to this holder. KEYS: lease[, fence]. ARGV: token, milliseconds[,
 # field[, value]].
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
@@ -47,13 +47,13 @@ return 0
 class Fence:
     """A field of a hash, in the slot of the lease: the lease counts only while it has this value.
 
-    So a holder that was away does not take a lease again whose work was settled meanwhile.
+    So a holder that was paused does not renew a lease whose work another process has finished.
     """
 
     key: str
     field: str
     value: str | None = None
-    """None stands for any value."""
+    """None means any value."""
 
 
 @dataclass(eq=False, slots=True)
@@ -61,11 +61,10 @@ class Lease:
     """A lease of this process.
 
     Attributes:
-        key: Its name in Redis.
-        token: Who holds it. What is written under the lease can carry the token, and be refused when it is
-            no longer the holder's.
-        fence: What it is for.
-        on_lost: Called once when another holds it, or what it was for has ended.
+        key: Its Redis key.
+        token: The holder. Writes under the lease can be conditional on the token.
+        fence: The record of the work that it protects.
+        on_lost: Called once when another holder has taken it, or the work has ended.
         is_lost: Whether that has happened.
     """
 
@@ -77,9 +76,9 @@ class Lease:
 
 
 class Leases:
-    """The leases that this process holds, and its judgement on those of others.
+    """The leases of this process, and whether those of others can be considered expired.
 
-    `beat` belongs into the process's heartbeat.
+    `beat` is part of the heartbeat.
 
     Args:
         redis: A client that decodes responses.
@@ -91,43 +90,44 @@ class Leases:
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(_RELEASE)
         self._reached_at: float | None = None
-        """When the last beat went well."""
+        """When the last beat succeeded."""
         self._judges_from = -math.inf
 
     @property
     def milliseconds(self) -> int:
-        """How long a lease lives that is not renewed: `MCP_LEASE_SECONDS`, as Redis takes it."""
+        """The lifetime of a lease that is not renewed, `MCP_LEASE_SECONDS`, in milliseconds."""
         return max(1, round(conf.lease_seconds * 1000))
 
     @property
     def can_judge(self) -> bool:
-        """Whether an expired lease means that its holder is dead.
+        """Whether an expired lease means that its holder died.
 
-        Only to a process that has reached Redis throughout: in an outage every lease expires, and afterwards
-        the living get the time of a lease to renew theirs. The same goes for a process that stood still.
+        Only if this process has reached Redis throughout: in an outage all leases expire, and afterwards the
+        other processes get the time of a lease to renew theirs. The same applies after this process was
+        paused.
         """
         now = time.monotonic()
         reached_at = now if self._reached_at is None else self._reached_at
         return now >= self._judges_from and now - reached_at < conf.lease_seconds
 
     async def take(self, key: str, token: str) -> bool:
-        """Take a lease that nobody holds. `hold` it to keep it.
+        """Take a lease that nobody holds. Call `hold` to renew it.
 
         Raises:
-            Unavailable: It may have been taken all the same, and expires then.
+            Unavailable: It may have been taken nevertheless, and then expires.
         """
         return bool(await self._redis.set(key, token, nx=True, px=self.milliseconds))
 
     def hold(self, lease: Lease) -> None:
-        """Renew a lease with every beat, until it is dropped or lost."""
+        """Renew a lease with every beat until it is dropped or lost."""
         self._held.add(lease)
 
     def drop(self, lease: Lease) -> None:
-        """Renew it no longer; it expires, unless it is released."""
+        """Stop renewing a lease; it expires, unless it is released."""
         self._held.discard(lease)
 
     async def renew(self, leases: Iterable[Lease]) -> None:
-        """Renew these leases. One that cannot be renewed keeps no other from it.
+        """Renew these leases. A failure of one does not affect the others.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -146,10 +146,10 @@ class Leases:
         await self._renew(keys=names, args=args, client=pipe)
 
     async def beat(self) -> None:
-        """Renew what is held.
+        """Renew all held leases.
 
         Raises:
-            Unavailable: Redis cannot be reached; from now on this process judges nobody.
+            Unavailable: Redis cannot be reached; `can_judge` is false from now on.
         """
         try:
             await self._redis.ping()
@@ -165,14 +165,14 @@ class Leases:
 
     @asynccontextmanager
     async def try_hold(self, name: str) -> AsyncIterator[Lease | None]:
-        """Hold a lease while the body runs, if nobody else does: otherwise the body gets None.
+        """Hold a lease while the body runs. Yields None if somebody else holds it.
 
-        A process that stands still for longer than a lease, or an outage of Redis, may lose it to another
-        (`Lease.is_lost`). Where two at once would do harm, write `Lease.token` where the work is recorded,
-        and let each write be conditional on it.
+        After a pause of the process or an outage of Redis that is longer than a lease, another process may
+        have taken it (`Lease.is_lost`). If two at once would do harm, store `Lease.token` with the work, and
+        make each write conditional on it.
 
         Args:
-            name: What the lease is for, the same in all processes.
+            name: The purpose of the lease, the same in all processes.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -191,7 +191,7 @@ class Leases:
 
     def _lose(self, lease: Lease) -> None:
         if lease not in self._held:
-            return  # it was given up meanwhile
+            return  # it was dropped in the meantime
         self._held.discard(lease)
         lease.is_lost = True
         if lease.on_lost is not None:
