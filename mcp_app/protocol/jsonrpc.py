@@ -18,7 +18,7 @@ def notification(method: str, params: Mapping[str, Any] | None = None) -> Messag
 
 
 def request(request_id: RequestId, method: str, params: Mapping[str, Any] | None = None) -> Message:
-    return {**notification(method, params), "id": request_id}
+    return {"jsonrpc": "2.0", "id": request_id, **notification(method, params)}
 
 
 def error_response(request_id: RequestId | None, error: ErrorData) -> Message:

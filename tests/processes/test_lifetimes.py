@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import redis
 
 from tests.mcp_app.transports.support import initialize, notification, request, text_of, tool_call
 from tests.processes.support import (
@@ -183,6 +184,10 @@ def short_lived(site: Site) -> Iterator[ServerProcess]:
     server.kill()
 
 
+def _has_no_key(store: redis.Redis, session_id: str) -> bool:
+    return not list(store.scan_iter(f"*{session_id}*"))
+
+
 async def test_an_idle_session_holds_nothing_and_goes_on_until_its_absolute_age(
     short_lived: ServerProcess, site: Site, alice: Person
 ) -> None:
@@ -210,7 +215,8 @@ async def test_an_idle_session_holds_nothing_and_goes_on_until_its_absolute_age(
         assert time.monotonic() - begun < MAX_SECONDS + 3
         for session in (idle, busy, listened_to):
             assert await session.ping(at) == 404
-            assert not list(store.scan_iter(f"*{session.id}*"))
+            # Whoever had a copy stays in the directory for a moment longer.
+            await eventually(partial(_has_no_key, store, session.id), within=5)
 
 
 async def test_after_a_busy_run_every_key_has_an_expiry(
