@@ -1,1 +1,1 @@
-"""What tests need to speak to the project from outside: processes, a proxy, a browser played over HTTP."""
+"""Support for black-box tests: server processes, a proxy, a simulated browser."""

@@ -18,16 +18,16 @@ from mcp_app.routing import mcp_application
 from mcp_app.runtime import Runtime
 
 PATIENCE = 10.0
-"""Seconds that anything may take."""
+"""The time-out for everything, in seconds."""
 
 
 def application(runtime: Runtime) -> Any:
-    """The MCP side of `everything_site.asgi`, for a runtime of the test's own."""
+    """The MCP endpoints of `everything_site.asgi`, with the test's own runtime."""
     return RequestLog(mcp_application(not_found, runtime=runtime))
 
 
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
-    """In place of Django."""
+    """Replaces Django."""
     raise AssertionError(f"{scope['path']} is no path of MCP")
 
 
@@ -51,12 +51,12 @@ class ServerSentEvent:
 
     @property
     def message(self) -> Any:
-        """The JSON-RPC message it carries; None if it carries none."""
+        """The JSON-RPC message, if any."""
         return json.loads(self.data) if self.data else None
 
 
 class Response:
-    """A response whose body is read as it comes."""
+    """A response with a streamed body."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -113,7 +113,7 @@ class Response:
         return ServerSentEvent.parse(block.decode())
 
     async def next_event(self) -> ServerSentEvent:
-        """The next event that carries a message."""
+        """The next event with a message."""
         async with asyncio.timeout(PATIENCE):
             while (block := await self.next_block()) is not None:
                 if block.data:
@@ -124,7 +124,7 @@ class Response:
         return (await self.next_event()).message
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
-        """The events that carry messages, to the end of the stream."""
+        """The events with messages, to the end of the stream."""
         while (block := await self.next_block()) is not None:
             if block.data:
                 yield block
@@ -142,7 +142,7 @@ class Response:
         self._left.set()
 
     async def drop(self) -> None:
-        """Close the connection, as a client does that goes away, and wait until the server has seen it."""
+        """Close the connection, as a client that disconnects, and wait until the server has noticed."""
         self.leave()
         assert self.task is not None
         async with asyncio.timeout(PATIENCE):
@@ -166,7 +166,7 @@ class Http:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.responses: list[Response] = []
-        """All there have been."""
+        """All responses so far."""
 
     async def request(
         self,

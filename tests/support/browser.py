@@ -1,4 +1,4 @@
-"""A browser played over HTTP: it follows redirects, keeps cookies, and submits the forms of the pages."""
+"""A simulated browser: it follows redirects, keeps cookies, and submits forms."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Forms(HTMLParser):
 
 
 def _is_sent(attributes: dict[str, str]) -> bool:
-    """Whether a browser sends this input: a box that is not ticked stays at home."""
+    """Whether a browser sends this input: unchecked boxes are not sent."""
     return attributes.get("type") != "checkbox" or "checked" in attributes
 
 
@@ -65,7 +65,7 @@ class Browser:
         await self._http.aclose()
 
     async def authorize(self, url: str, redirect_uri: str, decision: str = "Allow") -> str:
-        """Open an authorization URL, sign in, decide, and return the URL that the client is sent back to."""
+        """Open an authorization URL, sign in, decide, and return the URL that the client is redirected to."""
         response = await self._http.get(url)
         for _ in range(MAX_STEPS):
             if response.has_redirect_location:

@@ -1,4 +1,4 @@
-"""The official Python client, signed in through the official OAuth provider and a played browser."""
+"""The official Python client, signed in with the official OAuth provider and a simulated browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REDIRECT_URI = "http://127.0.0.1:33418/callback"
 
 
 class Storage:
-    """What a client keeps: its registration and its tokens."""
+    """The client's storage for its registration and tokens."""
 
     def __init__(self) -> None:
         self.tokens: OAuthToken | None = None
@@ -43,7 +43,7 @@ class Storage:
 
 
 def oauth_provider(url: str, browser: Browser, storage: Storage) -> OAuthClientProvider:
-    """The SDK's OAuth client: discovery, registration, authorization and tokens, all by itself."""
+    """The SDK's OAuth client: discovery, registration, authorization and tokens."""
     answer: dict[str, str] = {}
 
     async def open_browser(authorization_url: str) -> None:
@@ -78,7 +78,7 @@ async def connect(
     storage: Storage | None = None,
     **options: Any,
 ) -> AsyncIterator[Client]:
-    """A connected client, after everything that a first connection takes.
+    """A client, connected after the complete OAuth flow.
 
     Args:
         url: The MCP endpoint.
@@ -105,13 +105,13 @@ async def connect(
 async def asking_for(
     revision: str, transport: AbstractAsyncContextManager[tuple[Any, Any]]
 ) -> AsyncIterator[tuple[Any, Any]]:
-    """A transport whose `initialize` asks for an older revision; the SDK's own asks for the newest."""
+    """A transport whose `initialize` requests an older revision; the SDK requests the newest."""
     async with transport as (read_stream, write_stream):
         yield read_stream, _Asking(write_stream, revision)
 
 
 class _Asking:
-    """A write stream that puts a revision into `initialize` and passes everything else on."""
+    """A write stream that replaces the revision in `initialize`."""
 
     def __init__(self, stream: Any, revision: str) -> None:
         self._stream = stream
@@ -135,7 +135,7 @@ class _Asking:
 
 
 async def sign_in(url: str, person: str = "alice") -> str:
-    """An access token for an MCP endpoint, by the whole of the OAuth flow."""
+    """Get an access token for an MCP endpoint with the complete OAuth flow."""
     storage = Storage()
     async with (
         Browser(person) as browser,

@@ -1,4 +1,4 @@
-"""A clock that does not wait: an event loop with nothing to do goes on to its next timer at once."""
+"""Simulated time: an idle event loop skips to its next timer immediately."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 IDLE_SECONDS = 0.001
-"""How long the loop looks, in real time, for what arrives from a thread before time moves on."""
+"""How long the loop waits, in real time, for results of threads before time advances."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits no longer than for what is under way, and counts the seconds that it was asked to wait."""
+    """Waits only for pending I/O, and adds up the seconds that it should have waited."""
 
     skipped = 0.0
 
@@ -37,6 +37,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run_without_waiting(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run `work` in a loop of its own, in which a sleep of any length takes a millisecond."""
+    """Run `work` in a new loop, in which a sleep of any length takes a millisecond."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(work)

@@ -12,7 +12,7 @@ from tests.support.processes import Installation, ServerProcess, free_port, inst
 
 @dataclass
 class Deployment:
-    """What clients meet: one address, and processes behind it that take turns.
+    """A deployment: one address with several processes behind it, used in turn.
 
     `auth_url` is where people sign in: the same address, or that of the authorization server `auth`.
     """

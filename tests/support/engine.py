@@ -1,4 +1,4 @@
-"""Engines that are connected to nothing, for servers that tests build and ask in memory."""
+"""Engines without connections, for servers that tests build and call in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A channel layer that forgets: what is sent over it while it is deaf never arrives."""
+"""A channel layer that can lose messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Redis server of a test's own, which it may treat badly."""
+"""A Redis server for one test, which may stop or freeze it."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class OwnRedis:
             config={"appendonly": "yes", "appendfsync": "always"},
         )
         self._server.start()
-        with self.client() as client:  # frozen it could not say
+        with self.client() as client:  # a frozen server could not respond
             self._pid = int(client.info("server")["process_id"])
 
     def stop(self, *, forgetting: bool = False) -> None:
-        """End it, and with `forgetting` also everything that it knew."""
+        """Stop it; with `forgetting` also delete its data."""
         if self._server is None:
             return
         self.thaw()

@@ -1,4 +1,4 @@
-"""The parts of a process below its transports, each alone, on the Redis of this run."""
+"""The components of a process below its transports, individually, on the Redis of this run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def relay(redis_server: str) -> AsyncIterator[RedisRelay]:
 
 @pytest.fixture
 async def open_bus(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable[Bus]]]:
-    """Opens buses, each for a process of its own."""
+    """Opens buses, each for a different process."""
     buses: list[Bus] = []
 
     async def open_one() -> Bus:
@@ -91,7 +91,7 @@ def make_record(**fields: Any) -> SessionRecord:
 
 @pytest.fixture
 async def record(store: SessionStore) -> SessionRecord:
-    """A session that is on record."""
+    """A stored session."""
     made = make_record(user="alice", client="client")
     await store.create(made)
     return made

@@ -33,7 +33,7 @@ SQLITE = "sqlite:///"
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """A port that is currently unused."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -115,11 +115,11 @@ class ServerProcess:
         raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{self.log}")
 
     def kill(self) -> None:
-        """End it as a crash would: by SIGKILL."""
+        """Kill it, as in a crash: SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as an operator would: by SIGTERM."""
+        """Stop it as an operator would: SIGTERM."""
         self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> None:

@@ -53,7 +53,7 @@ class RoundRobinProxy:
         assert task is not None
         self._open[task] = writer
         try:
-            # A cancellation is an outage; asyncio would report a connection that ends by one as a fault.
+            # A cancellation simulates an outage; asyncio would log it as an error.
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._forward(reader, writer)
         finally:
@@ -62,12 +62,12 @@ class RoundRobinProxy:
             writer.close()
 
     def carrying(self, word: bytes) -> list[int]:
-        """The ports of the processes that are answering a request whose body has this word."""
+        """The ports of the processes that are handling a request whose body contains this word."""
         return [port for port, body in list(self._carried.values()) if word in body]
 
     @contextlib.contextmanager
     def outage(self) -> Iterator[None]:
-        """Break every connection off, and answer 502 meanwhile, as a load balancer without backends does."""
+        """Abort every connection, and respond with 502, as a load balancer without backends does."""
         ports, self.ports = self.ports, []
         for task, writer in list(self._open.items()):
             loop = task.get_loop()
@@ -110,7 +110,7 @@ class RoundRobinProxy:
                     answer.cancel()
                     return
                 if not (chunk := _received(answer)):
-                    if not answered:  # the backend died over this request; say so, as a load balancer does
+                    if not answered:  # the backend died: 502, as from a load balancer
                         writer.write(_BAD_GATEWAY)
                     return
                 answered = True
@@ -121,7 +121,7 @@ class RoundRobinProxy:
             backend_writer.close()
 
     async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter]:
-        """The next backend that is there; a dead one is passed over, as a load balancer does."""
+        """Connect to the next live backend, as a load balancer does."""
         for _ in self.ports:
             port = self.ports[next(self._turn) % len(self.ports)]
             with contextlib.suppress(OSError):
@@ -141,7 +141,7 @@ def _received(answer: asyncio.Task[bytes]) -> bytes:
 
 @contextlib.contextmanager
 def running(proxy: RoundRobinProxy) -> Iterator[RoundRobinProxy]:
-    """Serve from a thread of its own while the context is open."""
+    """Serve in a separate thread while the context is open."""
     loop = asyncio.new_event_loop()
     started = threading.Event()
 

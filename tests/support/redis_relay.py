@@ -1,5 +1,4 @@
-"""A relay before Redis that can break a connection at the worst moment: when a command has been carried
-out and its reply is on the way."""
+"""A proxy for Redis that can break a connection after a command was executed and before its reply arrives."""
 
 from __future__ import annotations
 
@@ -17,17 +16,17 @@ class RedisRelay:
         self.url = ""
         self.lost = 0
         self.sent = 0
-        """How often clients have sent something: one command, or one pipeline of them."""
+        """The number of commands or pipelines that clients have sent."""
         self.delay = 0.0
-        """Seconds that each answer takes longer."""
+        """Seconds by which replies are delayed."""
         self._loses_after: bytes | None = None
 
     def lead_to(self, url: str) -> None:
-        """Carry new connections to another server, as after a failover; those that are open stay."""
+        """Direct new connections to another server, as after a failover; open ones stay."""
         self._target = urlsplit(url)
 
     def lose_reply_to(self, word: bytes) -> None:
-        """Break the connection over the reply to the next command in which this word occurs."""
+        """Break the connection instead of replying to the next command that contains this word."""
         self._loses_after = word
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""What a run of the tests has for itself: a folder, a Redis server and a database."""
+"""Resources of a test run: a folder, a Redis server and a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bearer tokens that say who they are for: what a test needs of an authorization server."""
+"""Bearer tokens that contain their user, in place of an authorization server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class NamedTokens:
         self._given: list[AccessToken] = []
 
     def expire(self) -> None:
-        """Let every token that was verified have expired a minute ago."""
+        """Make all verified tokens expire a minute ago."""
         for token in self._given:
             token.expires_at = int(time.time()) - 60
 

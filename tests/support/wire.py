@@ -1,4 +1,4 @@
-"""Messages as they go over the wire, for what speaks to the server without a client library."""
+"""JSON-RPC messages, for tests without a client library."""
 
 from __future__ import annotations
 
