@@ -1,4 +1,4 @@
-"""The settings of this app: those that begin with `MCP_`, and what follows from them."""
+"""The settings of this app, which start with `MCP_`, and values derived from them."""
 
 from __future__ import annotations
 

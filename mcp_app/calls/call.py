@@ -167,7 +167,7 @@ class SessionCall(Call):
         return self.state in (State.QUIET, State.LOGGED)
 
     def start(self) -> None:
-        """Run it in a task of its own."""
+        """Start its task."""
         self.task = asyncio.create_task(self._run())
         self.task.add_done_callback(self._end)
 

@@ -168,7 +168,7 @@ def too_many_calls() -> HttpError:
 
 
 def from_exception(error: Exception) -> HttpError | None:
-    """Map an exception of lower layers; None if it is unexpected, that is, a bug."""
+    """The error for an exception of lower layers; None if it is unexpected, that is, a bug."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, InvalidMessage):

@@ -220,7 +220,7 @@ class StreamableHttp:
         await respond(request.send, 204, headers=COMMON_HEADERS)
 
     async def _session(self, request: Request) -> SessionRecord:
-        """The session that a request names, if it is the requester's own."""
+        """The session in the request's headers, if it belongs to the requester."""
         session_id = request.headers.get(_SESSION_ID)
         if not session_id:
             raise errors.HttpError(

@@ -1,4 +1,4 @@
-"""Which tools become tasks, and how. It imports no Redis, so that a server may name its tools with it."""
+"""Declares which tools become tasks, and how. It does not import Redis, so that tools can import it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ FirstRound = Callable[
 class TaskSupport:
     """How one tool is run as a task.
 
-    Its body is an ordinary tool: what it reports as progress becomes the task's status message, and an
-    `InputRequiredResult` that it returns becomes the task's questions. It is then called again with every
-    answer that the task got so far.
+    The tool is an ordinary one: its progress becomes the task's status message, and an `InputRequiredResult`
+    becomes the task's questions. It is then called again with all answers so far.
 
     Attributes:
         required: Whether it runs only as a task; a client without the extension then gets -32021.
-        ttl_seconds: How long the task lives from its creation, if not as long as others.
-        first: Asks, before there is a task, what must be known beforehand (SEP-2663, "Composition with
-            Multi Round-Trip Requests"). The answers are passed on to the task.
+        ttl_seconds: The lifetime of the task from its creation, if not the default.
+        first: Returns questions to ask before the task is created (SEP-2663, "Composition with Multi
+            Round-Trip Requests"). The answers are passed to the task.
     """
 
     required: bool = False

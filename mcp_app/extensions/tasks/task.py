@@ -34,8 +34,7 @@ class Question:
 class Task:
     """One task.
 
-    `params` are those of the `tools/call` that it stands for, `lost` is how many of its runs were lost with
-    their process.
+    `params` are those of its `tools/call`, `lost` is the number of runs whose process died.
     """
 
     id: str
