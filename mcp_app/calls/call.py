@@ -207,23 +207,19 @@ class SessionCall(Call):
             await self._write(None)
 
     async def _write(self, message: bytes | None) -> None:
+        registry = self._backend.registry
         if self.position is None:
             if self.state is State.QUIET:
                 self.state = State.LOGGED
                 self._wake_waiter()
             async with self._registering:
                 if self.position is None:
-                    position = await self._backend.registry.write(self.registration, message, is_first=True)
+                    position = await registry.write(self.registration, message, is_first=True)
                     self._on_registered(position)
                     message = None
                 if message is None:
                     return
-        if (
-            await self._backend.registry.write(
-                self.registration, message, retry_seconds=_APPEND_RETRY_SECONDS
-            )
-            is None
-        ):
+        if await registry.write(self.registration, message, retry_seconds=_APPEND_RETRY_SECONDS) is None:
             self._lose()
 
     async def _run(self) -> None:

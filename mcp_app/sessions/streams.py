@@ -37,7 +37,7 @@ class Streams:
         self._directory = directory
         self._sessions = sessions
         self._subscribers = subscribers
-        self._background_work = background_work
+        self._work = background_work
         self._open: dict[str, set[EventStream]] = defaultdict(set)
         self._ending = False
         bus = directory.bus
@@ -77,14 +77,7 @@ class Streams:
     def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
         """A GET stream, starting after the last event that the client has."""
         return StandaloneStream(
-            record,
-            name,
-            after,
-            self.log,
-            self._sessions,
-            self._subscribers,
-            self._background_work,
-            resumed=resumed,
+            record, name, after, self.log, self._sessions, self._subscribers, self._work, resumed=resumed
         )
 
     def shared(
@@ -92,14 +85,7 @@ class Streams:
     ) -> SharedStream:
         """The stream of an HTTP+SSE session, starting after the last event that the client has."""
         return SharedStream(
-            record,
-            name,
-            after,
-            self.log,
-            self._sessions,
-            self._subscribers,
-            self._background_work,
-            recover_if_lost,
+            record, name, after, self.log, self._sessions, self._subscribers, self._work, recover_if_lost
         )
 
     async def close(
