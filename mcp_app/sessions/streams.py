@@ -105,6 +105,18 @@ class Streams:
         message |= {"complete": complete, "polled": polled}
         await self._directory.publish(message, keys.processes(session_id))
 
+    async def close_previous(self, session_id: str, stream: str) -> None:
+        """Close the connections that carry a stream, before another one resumes it.
+
+        Waits until they are closed, but not for long: a message that arrives late would close the new one.
+        """
+        try:
+            addresses = await self._directory.addresses(keys.processes(session_id))
+        except Unavailable:
+            addresses = []
+        message = {"type": CLOSE, "session": session_id, "stream": stream, "complete": False, "polled": False}
+        await self._directory.bus.publish_and_confirm(addresses, message)
+
     def end_standalone(self) -> None:
         """End the GET streams of this process; clients resume them at another."""
         for stream in self._all():

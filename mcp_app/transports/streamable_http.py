@@ -203,7 +203,7 @@ class StreamableHttp:
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
-            await streams.close(record.id, name)  # the previous connection
+            await streams.close_previous(record.id, name)
             if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True)
             else:

@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
+from mcp_app.sessions.streams import CLOSE
 from tests.mcp_app.transports.support import (
     OLDER,
     Held,
@@ -421,3 +422,18 @@ async def test_nothing_is_left_in_the_process_when_all_is_done(one: Process, ses
     await listening.next_block()
     await listening.drop()
     await eventually(lambda: len(one.runtime.streams) == 0 and len(one.runtime.calls) == 0)
+
+
+async def test_a_stream_is_closed_elsewhere_before_it_is_resumed(
+    one: Process, other: Process, session: Session
+) -> None:
+    """A message that closes the old connection and arrives late would close a newer one."""
+    held = Held(one)
+    closed: list[str] = []
+    one.runtime.bus.on(CLOSE, lambda message: closed.append(message["stream"]))
+    first = await session.post(one, call_held())
+    event = await first.next_event()
+    assert event.id is not None
+    await session.get(other, event.id)
+    assert closed == [event.id.partition("_")[0]]
+    held.go.set()
