@@ -166,6 +166,7 @@ class Runtime:
             await self._lifespan
         await self.processes.leave()
         await self.bus.stop()
+        await self.sessions.aclose()
         await self.tokens.aclose()
         await self.redis.aclose()
 

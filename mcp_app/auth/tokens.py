@@ -148,7 +148,8 @@ class TokenCache:
         return principal if principal is not None and principal.is_current else None
 
     async def aclose(self) -> None:
-        """Close the verifier, if it can be closed."""
+        """Cancel look-ups in progress, and close the verifier, if it can be closed."""
+        await self._copies.aclose()
         aclose = getattr(self._verifier, "aclose", None)
         if aclose is not None:
             await aclose()

@@ -44,6 +44,8 @@ class ReadThroughCache(Generic[T]):
         self._values: OrderedDict[str, _Kept[T]] = OrderedDict()
         self._reads: dict[str, asyncio.Task[T | None]] = {}
         self._refreshes: set[asyncio.Task[T | None]] = set()
+        self._running: set[asyncio.Task[T | None]] = set()
+        """All reads, including those whose result nobody wants any more."""
 
     def __len__(self) -> int:
         return len(self._values)
@@ -84,6 +86,12 @@ class ReadThroughCache(Generic[T]):
         self._values.pop(key, None)
         self._reads.pop(key, None)
 
+    async def aclose(self) -> None:
+        """Cancel all reads, and wait until they have let go of their connections."""
+        for reading in list(self._running):
+            reading.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     def _refresh(self, key: str, kept: _Kept[T], reader: Reader[T]) -> None:
         if key in self._reads or len(self._refreshes) >= _REFRESHES:
             return
@@ -96,6 +104,8 @@ class ReadThroughCache(Generic[T]):
     def _start(self, key: str, reading: asyncio.Task[T | None]) -> asyncio.Task[T | None]:
         began = time.monotonic()
         self._reads[key] = reading
+        self._running.add(reading)
+        reading.add_done_callback(self._running.discard)
         reading.add_done_callback(lambda done: self._keep(key, done, began))
         return reading
 

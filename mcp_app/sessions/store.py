@@ -233,6 +233,10 @@ class SessionStore:
             raise SessionNotFound
         return record
 
+    async def aclose(self) -> None:
+        """Cancel reads in progress."""
+        await self._copies.aclose()
+
     async def renew(self, session_id: str) -> SessionRecord | None:
         """Read the session from Redis and renew its keys; None if it does not exist."""
         return await self._copies.read(session_id, partial(self._read, session_id))

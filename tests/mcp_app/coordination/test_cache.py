@@ -226,3 +226,23 @@ async def test_a_copy_that_is_never_trusted_is_not_read_in_the_background(
     assert cache.get("a", store.read) is None
     await all_done()
     assert store.reads == 1
+
+
+async def test_no_read_outlives_the_cache(cache: ReadThroughCache[int]) -> None:
+    begun, ended = asyncio.Event(), list[str]()
+
+    async def read() -> int:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("read")
+        return 1
+
+    waiting = asyncio.create_task(cache.read("a", read))
+    await begun.wait()
+    cache.forget("a")  # the read goes on, though nobody will want what it finds
+    await cache.aclose()
+    assert ended == ["read"]
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
