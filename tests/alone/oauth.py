@@ -6,17 +6,14 @@ pytest --ds tests.alone.oauth tests/oauth_app
 import sys
 
 from oauth_app import toolkit
-from tests.support.run import REDIS_URL, SQLITE_FILE
+from tests.alone.common import *  # noqa: F403
+from tests.alone.common import MIDDLEWARE
 
 for name in ("mcp_app", "fakeupstream"):
     sys.modules[name] = None  # type: ignore[assignment]  # importing it is an error
 
-SECRET_KEY = "only-for-tests-" + "x" * 40
 ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
 ROOT_URLCONF = "tests.alone.oauth_urls"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-TIME_ZONE = "UTC"
-REDIS_URL = REDIS_URL
 LOGIN_URL = "/admin/login/"
 
 INSTALLED_APPS = [
@@ -28,41 +25,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "oauth_app",
 ]
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ],
-        },
-    },
-]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": SQLITE_FILE,
-        "OPTIONS": {
-            "init_command": "PRAGMA journal_mode=WAL;",
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-        },
-        "TEST": {"NAME": SQLITE_FILE},
-    }
-}
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+MIDDLEWARE = [*MIDDLEWARE, "django.middleware.clickjacking.XFrameOptionsMiddleware"]
 
 AUTH_SERVER_URL = "http://localhost:3232"
 MCP_RESOURCE_URL = f"{AUTH_SERVER_URL}/mcp"
