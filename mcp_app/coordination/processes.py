@@ -24,10 +24,6 @@ class ProcessRegistry:
         self._redis = redis
         self._bus = bus
 
-    async def addresses(self) -> list[str]:
-        """The addresses of all live processes, including this one."""
-        return cast("list[str]", await self._redis.zrangebyscore(keys.PROCESSES, time.time(), "+inf"))
-
     async def register(self) -> None:
         """Add this process to the list, or renew its entry."""
         now = time.time()
