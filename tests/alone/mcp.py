@@ -6,7 +6,7 @@ pytest --ds tests.alone.mcp tests/mcp_app
 import sys
 
 from tests.alone.common import *  # noqa: F403
-from tests.alone.common import REDIS_URL
+from tests.support.run import REDIS_URL
 
 for name in ("oauth_app", "fakeupstream"):
     sys.modules[name] = None  # type: ignore[assignment]  # importing it is an error
