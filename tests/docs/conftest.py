@@ -24,6 +24,7 @@ from mcp_app.sessions.keys import LISTENERS
 from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer
+from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
 SAMPLE = tool_call("test_sampling", {"prompt": "What is the capital of France?"})
@@ -42,7 +43,8 @@ class Busy:
 def own_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[sync_redis.Redis]:
     """An empty Redis: an ordinary one, and one in cluster mode, which refuses to leave a slot."""
     clustered = request.param == "cluster"
-    server = ValkeyServer(config={"cluster-enabled": "yes"} if clustered else {})
+    config = {"cluster-enabled": "yes", "cluster-port": str(free_port())} if clustered else {}
+    server = ValkeyServer(port=free_port(), config=config)
     server.start(timeout=10)
     client = sync_redis.Redis(port=server.port, decode_responses=True)
     try:

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import functools
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -32,11 +33,16 @@ STOP_SECONDS = 15
 SQLITE = "sqlite:///"
 
 
+PORTS = range(20_000, 32_768)  # below those that Linux, macOS and Windows give to outgoing connections
+
+
 def free_port() -> int:
-    """A port that is currently unused."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is unused, and that no outgoing connection takes before a server listens there."""
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError(f"none of 100 ports of {PORTS} is free")
 
 
 @dataclass
