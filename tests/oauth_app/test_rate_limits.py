@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from pathlib import Path
 
 import pytest
 from limits import parse
@@ -9,6 +10,7 @@ from limits import parse
 from oauth_app import checks, rate_limits
 from oauth_app.conf import RATE_LIMITS
 from tests.oauth_app import flow
+from tests.support.folders import short_folder
 from tests.support.own_redis import own_redis
 
 pytestmark = pytest.mark.django_db
@@ -123,10 +125,10 @@ def test_a_proxy_that_nobody_mentioned_is_asked_about(settings, issuer, proxies,
     assert [message.id for message in checks.check_proxies(None)] == found
 
 
-def test_a_redis_that_became_a_replica_is_left_and_the_counting_goes_on(tmp_path, address, monkeypatch):
+def test_a_redis_that_became_a_replica_is_left_and_the_counting_goes_on(address, monkeypatch):
     monkeypatch.setattr(rate_limits, "REDIS_SECONDS", 10.0)  # a busy machine is no outage
-    with own_redis() as old, own_redis() as new:
-        place = tmp_path / "redis.sock"
+    with own_redis() as old, own_redis() as new, short_folder() as folder:
+        place = Path(folder) / "redis.sock"
         place.symlink_to(old.url.removeprefix("unix://"))
         counting = rate_limits.Limiter(f"unix://{place}")
         limit = parse("2/minute")
