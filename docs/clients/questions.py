@@ -32,7 +32,7 @@ async def forms(client: Client, person: Person) -> None:
 async def pages(client: Client, person: Person) -> None:
     say("Elicitation: the person visits a page")
     person.forget()
-    check(text_of(await client.call_tool("trigger-url-elicitation", PAGE)), "The person agreed to open")
+    check(text_of(await client.call_tool("trigger-url-elicitation", PAGE)), "The user agreed to open")
     check(person.asked, PAGE["url"])
     if client.protocol_version != MODERN:
         check(str(await person.hears(ElicitCompleteNotification)), "elicitation_id")

@@ -69,7 +69,7 @@ class Notes(PersonalResources):
         uri_template=TEMPLATE,
         name="Note",
         title="Your note",
-        description="A note of the person who is signed in; create-note makes one",
+        description="A note of the signed-in user; created by create-note",
         mime_type=MIME_TYPE,
         icons=[icon()],
     )

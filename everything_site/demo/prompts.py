@@ -50,7 +50,7 @@ async def resource_prompt(
 
 async def media_prompt() -> list[Message]:
     return [
-        UserMessage("This prompt has a sound, and a link to a resource. What do you make of them?"),
+        UserMessage("This prompt includes audio and a link to a resource. Please describe both."),
         UserMessage(audio_content()),
         UserMessage(resources.link_to(1)),
     ]
@@ -60,9 +60,9 @@ def register(server: MCPServer) -> None:
     """Add the prompts; the first three are those of the reference server."""
     for function, title, description in (
         (simple_prompt, "Simple prompt", "A prompt without arguments"),
-        (complex_prompt, "Complex prompt", "A prompt with arguments, an assistant's turn and an image"),
+        (complex_prompt, "Complex prompt", "A prompt with arguments, an assistant message and an image"),
         (resource_prompt, "Resource prompt", "A prompt that includes an embedded resource"),
-        (media_prompt, "Media prompt", "A prompt with a sound and a link to a resource"),
+        (media_prompt, "Media prompt", "A prompt with audio and a link to a resource"),
     ):
         server.add_prompt(
             Prompt.from_function(function, title=title, description=description, icons=[icon()])

@@ -26,11 +26,11 @@ from mcp_app.server import Engine, ToolServer
 NAME = "everything-server"
 TITLE = "Everything Server"
 INSTRUCTIONS = (
-    "A server that shows every feature of the Model Context Protocol, for people who build clients. "
-    "Nothing here does real work: call any tool, read any resource, get any prompt and watch the wire. "
-    "echo and add answer at once, longRunningOperation reports progress, sampleLLM and elicitInputs ask "
-    "you something, slow_compute becomes a task, resources come in pages, and create-note makes one that "
-    "is yours alone. The skill skill://try-everything/SKILL.md is a guided tour."
+    "A server that demonstrates every feature of the Model Context Protocol, for people who build clients. "
+    "Nothing here does real work: call any tool, read any resource, get any prompt, and watch the traffic. "
+    "echo and add answer immediately, longRunningOperation reports progress, sampleLLM and elicitInputs "
+    "ask you something, slow_compute runs as a task, resources are paginated, and create-note creates one "
+    "that only you can see. The skill skill://try-everything/SKILL.md is a guided tour."
 )
 
 SKILLS = Path(__file__).with_name("skills")

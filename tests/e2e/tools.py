@@ -73,7 +73,7 @@ CALLS: dict[str, Call] = {
     "toggle-simulated-logging": Call("simulated log messages", until=SESSIONS),
     "toggle-subscriber-updates": Call("simulated updates", until=SESSIONS),
     "trigger-url-elicitation": Call(
-        "The person agreed to open https://example.com/",
+        "The user agreed to open https://example.com/",
         {"url": "https://example.com/"},
         interactive=True,
         since=URL_ELICITATION,

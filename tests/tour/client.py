@@ -31,12 +31,12 @@ class Session:
         """Initialize; the pages show the id of the session by that name."""
         params = {"protocolVersion": self.revision, "capabilities": EVERYTHING, "clientInfo": CLIENT}
         message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-        reply = await self.post("The client opens a session and says what it can do.", message)
+        reply = await self.post("The client opens a session and declares its capabilities.", message)
         session_id = reply.headers["mcp-session-id"]
         self.wire.learn(session_id, name)
         self.headers |= {"Mcp-Session-Id": session_id, "MCP-Protocol-Version": self.revision}
         answer = await reply.answer()
-        await self.notify("It has understood the answer.", "notifications/initialized")
+        await self.notify("It completes the handshake.", "notifications/initialized")
         return answer
 
     async def post(self, says: str, message: Message | list[Message]) -> Reply:

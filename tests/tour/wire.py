@@ -180,7 +180,7 @@ class Wire:
     def heard(self, reply: Reply, text: str, between: str = "\n\n") -> None:
         """Keep a part of an answer: where its request is, or apart if others were made since."""
         if reply is not self._last:
-            self._exchanges.append({"says": "On the stream that is open:", "request": "", "response": ""})
+            self._exchanges.append({"says": "On the open stream:", "request": "", "response": ""})
             self._last = reply
         kept = self._exchanges[-1]
         kept["response"] += (between if kept["response"] else "") + text

@@ -44,7 +44,7 @@ answered Alice
 step "Elicitation: the person visits a page, or must do so first"
 ask trigger-url-elicitation '{"url": "https://example.com/terms"}'
 reply elicitation/create '{"action": "accept"}'
-answered 'The person agreed to open'
+answered 'The user agreed to open'
 wait_for notifications/elicitation/complete "$answer"
 call trigger-url-elicitation '{"url": "https://example.com/terms", "errorPath": true}'
 expect -32042

@@ -30,7 +30,7 @@ class HelloWorld(BaseModel):
 
     greeting: str = Field(description="The greeting")
     timestamp: str = Field(description="When the tool ran, ISO 8601 in UTC")
-    features: list[str] = Field(description="What the page shows")
+    features: list[str] = Field(description="Features that the page shows")
     stats: Stats
 
 
@@ -44,7 +44,9 @@ async def mcp_apps_hello_world(ctx: Context) -> Annotated[CallToolResult, HelloW
     if client_supports_apps(ctx):
         text = "An interactive UI should have rendered for the user. It shows:"
     else:
-        text = "This client did not declare MCP Apps. With them, the user would see these data in a UI:"
+        text = (
+            "This client did not declare support for MCP Apps. With it, the user would see this data in a UI:"
+        )
     # server/tools, "Structured Content": the same as text, for clients that do not read it structured.
     return CallToolResult(
         content=[

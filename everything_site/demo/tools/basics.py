@@ -89,7 +89,7 @@ async def add(
     try:
         total = calculate(operator.add, a, b)
     except OverflowError:
-        raise ToolError("the sum is too large to be written as a number") from None
+        raise ToolError("the sum is too large for a JSON number") from None
     return f"The sum of {plain(a)} and {plain(b)} is {plain(total)}."
 
 

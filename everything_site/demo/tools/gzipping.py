@@ -54,19 +54,19 @@ def decode_data_uri(uri: str) -> bytes:
     """
     scheme, colon, rest = uri.partition(":")
     if not colon or scheme.lower() != "data":
-        raise ValueError("only data: URIs are taken; nothing is fetched")
+        raise ValueError("only data: URIs are accepted; nothing is fetched")
     head, comma, body = rest.partition(",")
     if not comma:
-        raise ValueError("a data: URI has a comma before its data")
+        raise ValueError("a data: URI needs a comma before its data")
     if head.lower().endswith(";base64"):
         try:
             data = base64.b64decode(unquote_to_bytes(body), validate=True)
         except binascii.Error:
-            raise ValueError("the data are not base64") from None
+            raise ValueError("the data is not valid base64") from None
     else:
         data = unquote_to_bytes(body)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"the data are longer than {MAX_BYTES} bytes")
+        raise ValueError(f"the data is longer than {MAX_BYTES} bytes")
     return data
 
 
@@ -92,7 +92,7 @@ class Gzipped(PersonalResources):
         uri_template=TEMPLATE,
         name="Session file",
         title="File of this session",
-        description="A file that gzip-file-as-resource made; it vanishes with the session",
+        description="A file created by gzip-file-as-resource; deleted when the session ends",
         mime_type=MIME_TYPE,
         icons=[icon()],
     )
@@ -129,7 +129,7 @@ class Gzipped(PersonalResources):
             try:
                 is_new = await session.data.set(_VALUES + name, compressed, most=MAX_FILES, prefix=_VALUES)
             except TooMuchData as error:
-                raise ToolError(f"the file cannot be kept: {error}") from None
+                raise ToolError(f"the file cannot be stored: {error}") from None
             # Not over the bus: the same URI is a different file in every session.
             if is_new:
                 await ctx.session.send_resource_list_changed()
@@ -141,7 +141,7 @@ class Gzipped(PersonalResources):
                     type="resource_link",
                     uri=uri_of(name),
                     name=name,
-                    description=f"{name}, readable while this session lives",
+                    description=f"{name}, readable until this session ends",
                     mime_type=MIME_TYPE,
                     size=len(compressed),
                 )
@@ -152,7 +152,7 @@ class Gzipped(PersonalResources):
         embedded = EmbeddedResource(type="resource", resource=contents)
         if outputType == "resource":
             return [embedded]
-        note = "Without a session there is nothing to link to, so the file itself follows:"
+        note = "There is no session to store the file in, so it is embedded here:"
         return [TextContent(type="text", text=note), embedded]
 
     def owns(self, uri: str) -> bool:
@@ -183,6 +183,6 @@ def register(server: MCPServer, gzipped: Gzipped) -> None:
         gzipped.gzip_file_as_resource,
         name="gzip-file-as-resource",
         title="Gzip a file as a resource",
-        description="Compresses data into a resource of this session; takes data: URIs only",
+        description="Compresses data with gzip into a resource of this session; accepts data: URIs only",
         annotations=FILING,
     )

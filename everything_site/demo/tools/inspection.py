@@ -21,11 +21,11 @@ class ServerDescription(BaseModel):
 
     model_config = ConfigDict(title="Server description")
 
-    name: str = Field(description="Its name")
-    version: str = Field(description="Its version")
-    python: str = Field(description="The version of Python that runs it")
-    system: str = Field(description="The operating system it runs on")
-    packages: dict[str, str] = Field(description="The versions of the packages it stands on")
+    name: str = Field(description="Name of the server")
+    version: str = Field(description="Version of the server")
+    python: str = Field(description="Python version")
+    system: str = Field(description="Operating system")
+    packages: dict[str, str] = Field(description="Versions of the packages it depends on")
 
 
 async def describe_server() -> ServerDescription:
@@ -44,7 +44,8 @@ def register(server: MCPServer) -> None:
         describe_server,
         name="describe-server",
         title="Describe the server",
-        description="Tells what the server is made of; needs the scope mcp:admin: shows step-up",
+        description="Returns the versions of the server and its packages; requires the scope mcp:admin, "
+        "to demonstrate step-up authorization",
         annotations=READING,
         meta=needing("mcp:admin"),
     )

@@ -51,7 +51,7 @@ INPUTS_SCHEMA: dict[str, Any] = {
             "type": "string",
             "title": "Email Address",
             "format": "email",
-            "description": "Your email address (it is not kept)",
+            "description": "Your email address (not stored)",
         },
         "homepage": {
             "type": "string",
@@ -63,7 +63,7 @@ INPUTS_SCHEMA: dict[str, Any] = {
             "type": "string",
             "title": "Birthdate",
             "format": "date",
-            "description": "Your date of birth (it is not kept)",
+            "description": "Your date of birth (not stored)",
         },
         "integer": {
             "type": "integer",
@@ -148,8 +148,8 @@ class FoundRoot(BaseModel):
 
     model_config = ConfigDict(title="Root")
 
-    uri: str = Field(title="URI", description="Its URI")
-    name: str | None = Field(default=None, description="What the client calls it")
+    uri: str = Field(title="URI", description="URI of the root")
+    name: str | None = Field(default=None, description="Name of the root, if the client gave one")
 
 
 class FoundRoots(RootModel[list[FoundRoot]]):
@@ -188,6 +188,6 @@ def register(server: MCPServer) -> None:
         get_roots_list,
         name="get-roots-list",
         title="List the client's roots",
-        description="Lists the roots that the client offers, as it names them",
+        description="Lists the roots that the client provides",
         annotations=ASKING,
     )

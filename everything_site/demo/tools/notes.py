@@ -72,7 +72,7 @@ Content = list[TextContent | ResourceLink]
 def _person() -> Person:
     person = current_person()
     if not person.is_signed_in:
-        raise ToolError("notes belong to a person, and nobody is signed in")
+        raise ToolError("notes belong to a user, and no user is signed in")
     return person
 
 
@@ -118,16 +118,20 @@ class NoteTools:
         noteId: NoteId,
         text: Annotated[
             Text,
-            Field(description="The new text; absent to keep the old", json_schema_extra=_without_default),
+            Field(
+                description="The new text; omit to keep the current one", json_schema_extra=_without_default
+            ),
         ] = KEPT,
         title: Annotated[
             Title,
-            Field(description="The new title; absent to keep the old", json_schema_extra=_without_default),
+            Field(
+                description="The new title; omit to keep the current one", json_schema_extra=_without_default
+            ),
         ] = KEPT,
     ) -> Content:
         person = _person()
         if text is None and title is None:
-            raise ToolError("there is nothing to change: give a text, a title or both")
+            raise ToolError("nothing to change: pass a text, a title or both")
         note = await self._store.edit(person, self._notes.id_of(person, noteId), title, text)
         if note is None:
             raise ToolError(f"you have no note {noteId}")
@@ -151,7 +155,7 @@ class NoteTools:
         try:
             note = await self._store.create(person, title, text)
         except TooManyNotes as error:
-            raise ToolError(f"there are too many notes; delete some first ({error})") from error
+            raise ToolError(f"too many notes; delete some first ({error})") from error
         await self._engine.resources_changed(person)
         return note
 
@@ -177,28 +181,28 @@ def register(server: MCPServer, notes: Notes, engine: Engine) -> None:
         tools.create_note,
         name="create-note",
         title="Create a note",
-        description="Keeps a note for the person who is signed in, as a resource that only they can read",
+        description="Saves a note for the signed-in user, as a resource that only they can read",
         annotations=_hints(destructive=False, idempotent=False),
     )
     server.add_tool(
         tools.draft_note,
         name="draft-note",
         title="Draft a note",
-        description="Writes a note line by line, as a task where the client knows tasks; then keeps it",
+        description="Writes a note line by line and saves it; runs as a task if the client supports tasks",
         annotations=_hints(destructive=False, idempotent=False),
     )
     server.add_tool(
         tools.edit_note,
         name="edit-note",
         title="Edit a note",
-        description="Changes the text or the title of a note; who subscribed to it hears of that",
+        description="Changes the text or title of a note and notifies its subscribers",
         annotations=_hints(destructive=True, idempotent=True),
     )
     server.add_tool(
         tools.delete_note,
         name="delete-note",
         title="Delete a note",
-        description="Deletes a note for good",
+        description="Deletes a note permanently",
         # A second call deletes nothing more; it only fails.
         annotations=_hints(destructive=True, idempotent=True),
     )

@@ -58,12 +58,12 @@ def multiply(call: ToolUseContent) -> ToolResultContent:
     if call.name != MULTIPLY.name or not _is_number(a) or not _is_number(b):
         return _failure(
             call,
-            f"There is no tool {call.name} for these arguments; {MULTIPLY.name} takes two numbers, a and b",
+            f"Unknown tool or invalid arguments: {call.name}; {MULTIPLY.name} takes two numbers, a and b",
         )
     try:
         product = calculate(operator.mul, a, b)
     except (OverflowError, ValueError):
-        return _failure(call, "The product is too large to be written")
+        return _failure(call, "The product is too large for a JSON number")
     return ToolResultContent(
         type="tool_result", tool_use_id=call.id, content=[TextContent(type="text", text=plain(product))]
     )
@@ -130,7 +130,7 @@ def register(server: MCPServer) -> None:
         sample_with_tools,
         name="sample-with-tools",
         title="Sample with tools",
-        description="Asks the client's model and lets it use a multiplication tool, in several turns",
+        description="Samples the client's model and lets it call a multiplication tool, over several turns",
         annotations=ASKING,
         meta={SINCE: SAMPLING_WITH_TOOLS},
     )

@@ -27,7 +27,7 @@ TOGGLING = ToolAnnotations(
 async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> str:
     session = find_session(ctx.request_context)
     if session is None:
-        raise ToolError("there is no session whose simulation could be stopped or started")
+        raise ToolError("simulations belong to a session, and this request has none")
     if await session.data.delete(switch):
         return f"Started simulated {what} for this session, {how_often}."
     await session.data.set(switch, b"")

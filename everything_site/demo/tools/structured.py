@@ -19,7 +19,7 @@ class Weather(BaseModel):
     """The weather of a city, which never changes here."""
 
     temperature: float = Field(description="Temperature, in degrees Celsius")
-    conditions: str = Field(description="Weather conditions, in words")
+    conditions: str = Field(description="Weather conditions")
     humidity: float = Field(description="Relative humidity, in percent")
 
 
@@ -31,7 +31,7 @@ WEATHER: dict[City, Weather] = {
 
 
 async def get_structured_content(
-    location: Annotated[City, Field(title="City", description="The city whose weather is wanted")],
+    location: Annotated[City, Field(title="City", description="City to get the weather for")],
 ) -> Annotated[CallToolResult, Weather]:
     weather = WEATHER[location]
     # server/tools, "Structured Content": also as text, for clients that do not support it.
@@ -67,7 +67,7 @@ def register(server: MCPServer) -> None:
         get_structured_content,
         name="get-structured-content",
         title="Structured content",
-        description="Returns the weather of a city as structured content, with the schema of its output",
+        description="Returns the weather in a city as structured content that matches an output schema",
         annotations=PURE,
         icons=[icon()],
         meta={"everything-server/shows": ["outputSchema", "structuredContent", "icons", "_meta"]},
@@ -76,13 +76,13 @@ def register(server: MCPServer) -> None:
         get_resource_links,
         name="get-resource-links",
         title="Resource links",
-        description="Returns links to resources, text and binary in turn, that can be read later",
+        description="Returns links to resources, alternating between text and binary ones",
         annotations=PURE,
     )
     server.add_tool(
         get_tiny_audio,
         name="getTinyAudio",
         title="Tiny audio",
-        description="Returns a tenth of a second of sound, as WAV",
+        description="Returns a tenth of a second of audio as WAV",
         annotations=PURE,
     )

@@ -43,7 +43,7 @@ async def slow_compute(
         Field(
             min_length=1,
             max_length=MAX_NAME,
-            description="A name for the computation, repeated in its result",
+            description="A label for the computation, repeated in its result",
         ),
     ] = "slow",
 ) -> str:
@@ -72,7 +72,7 @@ async def confirm_delete(
             min_length=1,
             max_length=MAX_NAME,
             title="File name",
-            description="The file that is not really deleted",
+            description="The file to delete; nothing is really deleted",
         ),
     ],
 ) -> str | InputRequiredResult:
@@ -89,7 +89,7 @@ CLARIFICATION: dict[str, Any] = {
         "interpretation": {
             "type": "string",
             "title": "Interpretation",
-            "description": "Which meaning of the topic is meant",
+            "description": "How to interpret the topic",
             "enum": list(INTERPRETATIONS),
         }
     },
@@ -103,7 +103,7 @@ async def simulate_research_query(
         str, Field(min_length=1, max_length=MAX_NAME, description="The research topic to investigate")
     ],
     ambiguous: Annotated[
-        Boolean, Field(description="Pretend that the topic is ambiguous, which is then asked about")
+        Boolean, Field(description="Treat the topic as ambiguous and ask what is meant")
     ] = False,
 ) -> str | InputRequiredResult:
     meaning = ""
@@ -137,14 +137,16 @@ def register(server: MCPServer) -> None:
     server.add_tool(
         slow_compute,
         title="Slow computation",
-        description="Takes as long as you say, as a task where the client knows tasks; it can be cancelled",
+        description="Runs for the given time and can be cancelled; runs as a task if the client "
+        "supports tasks",
         annotations=PURE,
         structured_output=False,
     )
     server.add_tool(
         confirm_delete,
         title="Confirm a deletion",
-        description="Asks before it deletes a file, and deletes nothing: shows a question of a running task",
+        description="Asks for confirmation, then pretends to delete a file; shows how a running task "
+        "asks a question",
         annotations=ASKING,
         meta={SINCE: ELICITATION},
         structured_output=False,
@@ -153,8 +155,8 @@ def register(server: MCPServer) -> None:
         simulate_research_query,
         name="simulate-research-query",
         title="Simulate a research query",
-        description="A simulated research in four stages, as a task where the client knows tasks; "
-        "an ambiguous topic is asked about on the way",
+        description="Simulates research in four stages; runs as a task if the client supports tasks. "
+        "If the topic is ambiguous, asks what is meant",
         annotations=ASKING,
         structured_output=False,
     )

@@ -34,7 +34,7 @@ async def trigger_url_elicitation(
         ),
     ] = SAMPLE,
     message: Annotated[
-        str, Field(description="What the person is told before")
+        str, Field(description="The message shown to the user before the page is opened")
     ] = "Please open the link to complete this action.",
     elicitationId: Annotated[
         str,
@@ -59,7 +59,7 @@ async def trigger_url_elicitation(
         if not can_answer(ctx, request):
             raise cannot_be_asked(ctx, request)
         assert isinstance(request.params, ElicitRequestURLParams)
-        raise UrlElicitationRequiredError([request.params], "This request needs the person to visit a page.")
+        raise UrlElicitationRequiredError([request.params], "This request requires the user to visit a page.")
     answer = await ask(ctx, "visit", request, ElicitResult)
     if isinstance(answer, InputRequiredResult):
         return answer
@@ -67,9 +67,9 @@ async def trigger_url_elicitation(
         # The server does not see what happens on the page, so consent counts as completion.
         await ctx.session.send_elicit_complete(elicitation_id, related_request_id=ctx.request_id)
     texts = {
-        "accept": f"The person agreed to open {url}.",
-        "decline": "The person declined to open the page.",
-        "cancel": "The person dismissed the question.",
+        "accept": f"The user agreed to open {url}.",
+        "decline": "The user declined to open the page.",
+        "cancel": "The user dismissed the question.",
     }
     return [TextContent(type="text", text=texts[answer.action])]
 
@@ -79,8 +79,8 @@ def register(server: MCPServer) -> None:
         trigger_url_elicitation,
         name="trigger-url-elicitation",
         title="Trigger URL elicitation",
-        description="Asks the person to open a web page. With errorPath the call fails with -32042 instead, "
-        "as servers do that cannot go on before the visit; call again without it afterwards",
+        description="Asks the user to open a web page. With errorPath, the call fails with error -32042 "
+        "instead, as if it could not continue before the visit; call again without errorPath afterwards",
         annotations=ASKING,
         meta={SINCE: URL_MODE},
     )

@@ -166,5 +166,5 @@ async def test_a_session_has_only_so_many_files(serving):
 async def test_without_a_session_the_file_itself_is_returned(serving):
     async with connect(serving, MODERN) as client:
         note, embedded = (await client.call_tool(NAME, {"data": "data:,hello"})).content
-    assert "Without a session" in note.text
+    assert "There is no session" in note.text
     assert gzip.decompress(base64.b64decode(embedded.resource.blob)) == b"hello"

@@ -311,7 +311,7 @@ async def test_what_comes_with_a_refusal_is_not_checked(server, era, action):
 async def test_a_model_may_not_call_tools_that_it_was_not_offered(server):
     use = {"type": "tool_use", "id": "1", "name": "rm", "input": {}}
     exchange = Exchange(capabilities=EVERYTHING, answer={"role": "assistant", "content": [use], "model": "m"})
-    assert "offered none" in await exchange.call(server, "sampleLLM", {"prompt": "x"})
+    assert "none was offered" in await exchange.call(server, "sampleLLM", {"prompt": "x"})
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ async def test_a_question_that_a_revision_has_not_is_refused_with_the_first_that
     server, revision, name, arguments, since
 ):
     exchange = Exchange(version=revision, capabilities=EVERYTHING)
-    assert f"needs {since}" in await exchange.call(server, name, arguments)
+    assert f"requires {since}" in await exchange.call(server, name, arguments)
     assert exchange.asked == []
 
 
@@ -335,6 +335,6 @@ async def test_a_question_that_a_revision_has_not_is_refused_with_the_first_that
 async def test_an_older_revision_is_not_sent_the_fields_of_a_later_one(fixture_server, revision):
     exchange = Exchange(version=revision, capabilities=EVERYTHING)
     shown = await exchange.call(fixture_server, "test_elicitation_sep1330_enums")
-    assert "needs 2025-11-25" in shown
+    assert "requires 2025-11-25" in shown
     assert revision in shown
     assert exchange.asked == []

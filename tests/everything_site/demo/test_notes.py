@@ -345,7 +345,7 @@ async def test_a_note_is_drafted_line_by_line_and_then_kept(server, era):
 async def test_without_a_person_there_are_no_notes(server, era):
     async with connect(server, era) as client:
         result = await client.call_tool("create-note", {"title": "x", "text": "x"})
-        assert "nobody is signed in" in texts(result)[0]
+        assert "no user is signed in" in texts(result)[0]
         assert await listed(client) == []
         with pytest.raises(MCPError):
             await client.read_resource("note://spacealice/n1")

@@ -45,4 +45,4 @@ async def test_without_a_session_there_is_nothing_to_switch(server, name, method
     async with connect(server, MODERN) as client:
         result = await client.call_tool(name)
     assert result.is_error
-    assert "no session" in texts(result)[0]
+    assert "belong to a session" in texts(result)[0]

@@ -369,7 +369,7 @@ async def test_the_hello_world_tool_names_its_page(server, era):
     assert result.structured_content["greeting"]
     assert set(result.structured_content) == set(tool.output_schema["properties"])
     words, data = texts(result)  # for a client without apps
-    assert "did not declare MCP Apps" in words
+    assert "did not declare support for MCP Apps" in words
     assert json.loads(data) == result.structured_content
     assert page.mime_type == "text/html;profile=mcp-app"
     assert "ui/initialize" in page.text

@@ -58,7 +58,7 @@ async def test_the_client_gets_a_valid_url_whatever_was_forgiven(server, given, 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_refusal_is_a_result_and_completes_nothing(server, action):
     exchange = asking({"action": action})
-    assert "The person" in await exchange.call(server, NAME, {"url": URL})
+    assert "The user" in await exchange.call(server, NAME, {"url": URL})
     assert exchange.own == []
 
 
@@ -87,7 +87,7 @@ async def test_a_client_of_a_revision_without_url_mode_reads_which_one_has_it(
     capabilities = ClientCapabilities.model_validate({"elicitation": declared})
     exchange = Exchange(version=revision, capabilities=capabilities)
     shown = await exchange.call(server, NAME, {"url": URL, "errorPath": error_path})
-    assert "needs 2025-11-25" in shown
+    assert "requires 2025-11-25" in shown
     assert revision in shown
     assert exchange.asked == []
 

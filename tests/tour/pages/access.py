@@ -18,26 +18,33 @@ CALLBACK = "http://127.0.0.1:33418/callback"
 @feature(
     "Sign in",
     "since 2025-03-26",
-    "From nothing but the server's URL to an access token, as a client finds its way.",
+    "How a client gets from the server's URL to an access token.",
     deprecated=("Dynamic client registration",),
 )
 async def sign_in(wire: Wire, token: str) -> None:
     ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
     refused = await wire.send(
-        "Without a token there is a challenge, which says where to look.", "POST", "/mcp", body=ping
+        "Without a token, the server answers with a challenge that names its metadata.",
+        "POST",
+        "/mcp",
+        body=ping,
     )
     await refused.empty()
     resource = await wire.send(
-        "The resource says who issues its tokens.", "GET", "/.well-known/oauth-protected-resource/mcp"
+        "The resource's metadata names the authorization server.",
+        "GET",
+        "/.well-known/oauth-protected-resource/mcp",
     )
     await resource.json()
     server = await wire.send(
-        "The authorization server says what it can do.", "GET", "/.well-known/oauth-authorization-server"
+        "The authorization server's metadata lists its endpoints and what it supports.",
+        "GET",
+        "/.well-known/oauth-authorization-server",
     )
     endpoints = await server.json()
     metadata = {"client_name": "Tour", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
     registered = await wire.send(
-        "The client registers itself. (With a client ID metadata document it would not need to.)",
+        "The client registers itself. (With a client ID metadata document it would not have to.)",
         "POST",
         endpoints["registration_endpoint"],
         body=metadata,
@@ -61,7 +68,9 @@ async def sign_in(wire: Wire, token: str) -> None:
         "resource": endpoints["issuer"].rstrip("/") + "/mcp",
     }
     url = f"{endpoints['authorization_endpoint']}?{urlencode(query, quote_via=quote)}"
-    sent = await wire.send("It sends the person's browser here, which is sent on to sign in.", "GET", url)
+    sent = await wire.send(
+        "It opens this URL in the user's browser, which is redirected to the sign-in page.", "GET", url
+    )
     wire.learn(sent.headers["location"].partition("state=")[2], "SIGN-IN")
     await sent.empty()
     async with Browser("alice") as browser:
@@ -69,7 +78,7 @@ async def sign_in(wire: Wire, token: str) -> None:
     code = parse_qs(back.query)["code"][0]
     wire.learn(code, "CODE")
     wire.note(
-        "The person signs in and consents; the browser comes back to the client with a code.",
+        "The user signs in and consents; the browser is redirected back to the client with a code.",
         f"GET {back.path}?{back.query} HTTP/1.1\nHost: {back.netloc}",
     )
     form = {
@@ -80,24 +89,26 @@ async def sign_in(wire: Wire, token: str) -> None:
         "redirect_uri": CALLBACK,
         "resource": query["resource"],
     }
-    answer = await wire.send("The client redeems the code.", "POST", endpoints["token_endpoint"], form=form)
+    answer = await wire.send(
+        "The client exchanges the code for tokens.", "POST", endpoints["token_endpoint"], form=form
+    )
     tokens = await answer.json()
     wire.learn(tokens["access_token"], "ACCESS-TOKEN")
     wire.learn(tokens["refresh_token"], "REFRESH-TOKEN")
 
 
-@feature("Step-up", "since 2025-11-25", "A tool needs more than the token allows: the client asks for more.")
+@feature(
+    "Step-up", "since 2025-11-25", "A tool needs a scope that the token lacks, so the client requests it."
+)
 async def step_up(wire: Wire, token: str) -> None:
     client = Modern(wire, token)
     params = {"name": "describe-server", "arguments": {}}
-    says = "The challenge names the scope; with it the client sends the person to consent once more."
+    says = "The challenge names the scope; the client asks the user to consent again, this time including it."
     refused = await client.begin(says, "tools/call", params, "describe-server")
     await refused.empty()
 
 
-@feature(
-    "Refresh and revocation", "since 2025-03-26", "Tokens live for a while, or until they are withdrawn."
-)
+@feature("Refresh and revocation", "since 2025-03-26", "Tokens expire, and can be revoked before that.")
 async def refresh_and_revocation(wire: Wire, token: str) -> None:
     kept = Storage()
     async with connect(f"{wire.base}/mcp", MODERN, storage=kept) as signing_in:
@@ -116,7 +127,7 @@ async def refresh_and_revocation(wire: Wire, token: str) -> None:
         "resource": f"{wire.base}/mcp",
     }
     answer = await wire.send(
-        "The access token nears its end. The client gets another, and another refresh token with it.",
+        "Before the access token expires, the client gets a new one, with a new refresh token.",
         "POST",
         "/token",
         form=form,
@@ -125,14 +136,12 @@ async def refresh_and_revocation(wire: Wire, token: str) -> None:
     wire.learn(tokens["access_token"], "ACCESS-TOKEN-2")
     wire.learn(tokens["refresh_token"], "REFRESH-TOKEN-2")
     client = Modern(wire, tokens["access_token"])
-    await client.call("It is good for the same.", "echo", {"message": "hello"})
+    await client.call("The new token grants the same access.", "echo", {"message": "hello"})
     form = {"token": tokens["refresh_token"], "client_id": kept.client.client_id}
     revoked = await wire.send(
-        "The person signs out; the client gives up its tokens.", "POST", "/revoke", form=form
+        "The user signs out; the client revokes its tokens.", "POST", "/revoke", form=form
     )
     await revoked.empty()
     params = {"name": "echo", "arguments": {"message": "hello"}}
-    refused = await client.begin(
-        "From now on they are refused, by every process.", "tools/call", params, "echo"
-    )
+    refused = await client.begin("From now on, every process refuses them.", "tools/call", params, "echo")
     await refused.empty()

@@ -10,60 +10,62 @@ from tests.tour.pages.changes import new_note
 from tests.tour.wire import Wire
 
 
-@feature("Tasks", "extension, SEP-2663", "A call that outlives its request, and the process that runs it.")
+@feature(
+    "Tasks", "extension, SEP-2663", "Calls that outlive their request, and even the process that runs them."
+)
 async def tasks(wire: Wire, token: str) -> None:
     client = Modern(wire, token, {**EVERYTHING, "extensions": {TASKS: {}}})
     made = await client.call(
-        "To a client that knows tasks the call answers with one.", "confirm_delete", {"filename": "notes.txt"}
+        "If the client supports tasks, the call returns one.", "confirm_delete", {"filename": "notes.txt"}
     )
     task_id = made["result"]["taskId"]
     wire.learn(task_id, "TASK-ID")
     wanted = {"notifications": {"taskIds": [task_id]}}
     stream = await client.begin(
-        "The client may listen, or look now and then.", "subscriptions/listen", wanted
+        "The client can listen for its status, or poll it.", "subscriptions/listen", wanted
     )
     asked = await stream.until(is_status("input_required"), only=True)
     (key,) = asked["params"]["inputRequests"]
     wire.learn(key, "KEY")
     answers = {key: {"action": "accept", "content": {"confirm": True}}}
     await client.request(
-        "It answers the task's question.",
+        "The client answers the task's question.",
         "tasks/update",
         {"taskId": task_id, "inputResponses": answers},
         task_id,
     )
     await stream.until(is_status("completed"), only=True)
-    await client.request("The result stays for a while.", "tasks/get", {"taskId": task_id}, task_id)
-    slow = await client.call("Another one takes too long,", "slow_compute", {"seconds": 60})
+    await client.request("The result can be fetched for a while.", "tasks/get", {"taskId": task_id}, task_id)
+    slow = await client.call("Another task takes too long,", "slow_compute", {"seconds": 60})
     slow_id = slow["result"]["taskId"]
     wire.learn(slow_id, "SLOW-TASK-ID")
     await client.request("and is cancelled.", "tasks/cancel", {"taskId": slow_id}, slow_id)
-    await client.request("It ends there.", "tasks/get", {"taskId": slow_id}, slow_id)
+    await client.request("It is over.", "tasks/get", {"taskId": slow_id}, slow_id)
 
 
 @feature("Skills", "extension, SEP-2640", "Instructions for models, with the files that belong to them.")
 async def skills(wire: Wire, token: str) -> None:
     client = Modern(wire, token, {"extensions": {SKILLS: {}}})
-    page = await client.request("What there is, in pages:", "skills/list")
+    page = await client.request("The list of skills, in pages:", "skills/list")
     wire.learn(page["result"]["nextCursor"], "CURSOR")
     uri = "skill://try-everything/SKILL.md"
-    await client.request("One of them:", "skills/get", {"uri": uri}, uri)
+    await client.request("One skill:", "skills/get", {"uri": uri}, uri)
     await client.request("Its files are resources.", "resources/read", {"uri": uri}, uri)
     directory = {"uri": "skill://try-everything"}
-    await client.request("And so are its folders.", "resources/directory/read", directory, directory["uri"])
+    await client.request("So are its folders.", "resources/directory/read", directory, directory["uri"])
 
 
-@feature("Apps", "extension, SEP-1865", "A tool with a page of its own, which the host shows in a frame.")
+@feature("Apps", "extension, SEP-1865", "A tool with its own page, which the host shows in a frame.")
 async def apps(wire: Wire, token: str) -> None:
     client = Modern(wire, token)
-    await client.call("The tool answers as any other.", "mcp_apps_hello_world", {})
+    await client.call("The tool returns a result like any other.", "mcp_apps_hello_world", {})
     uri = "ui://hello-world/app.html"
     await client.request(
         "Its `_meta` in the list of tools names the page.", "resources/read", {"uri": uri}, uri
     )
 
 
-@feature("A task with an effect", "extension, SEP-2663", "It makes something, and so is never run twice.")
+@feature("A task with an effect", "extension, SEP-2663", "It creates something, so it is never run twice.")
 async def a_task_with_an_effect(wire: Wire, token: str) -> None:
     client = Modern(wire, token, {"extensions": {TASKS: {}}})
     arguments = {"title": "Tea", "secondsPerLine": 0.1}
@@ -71,9 +73,9 @@ async def a_task_with_an_effect(wire: Wire, token: str) -> None:
     task_id = made["result"]["taskId"]
     wire.learn(task_id, "TASK-ID")
     wanted = {"notifications": {"taskIds": [task_id]}}
-    stream = await client.begin("The client listens.", "subscriptions/listen", wanted)
+    stream = await client.begin("The client listens for its status.", "subscriptions/listen", wanted)
     done = await stream.until(is_status("completed"), only=True)
-    says = "Were the process to die meanwhile, the task would fail and say so. This one has made the note."
+    says = "If the process had died, the task would have failed with an error. This one has created the note."
     uri = await new_note(wire, done["params"])
     await client.request(says, "resources/read", {"uri": uri}, uri)
-    await client.call("It goes again.", "delete-note", {"noteId": uri.rpartition("/")[2]})
+    await client.call("The note is deleted.", "delete-note", {"noteId": uri.rpartition("/")[2]})

@@ -20,27 +20,31 @@ async def session(wire: Wire, token: str) -> None:
     await client.request("Every request carries the session's id.", "tools/list")
     ended = await wire.send("The client ends the session.", "DELETE", "/mcp", headers=client.headers)
     await ended.empty()
-    await (await client.begin("Then it is unknown.", "ping")).json()
+    await (await client.begin("After that, the session is unknown.", "ping")).json()
 
 
-@feature("No session", MODERN, "Each request says which revision it speaks and what its client can do.")
+@feature("No session", MODERN, "Each request states its revision and the capabilities of its client.")
 async def no_session(wire: Wire, token: str) -> None:
     client = Modern(wire, token)
-    await client.request("The server says what it offers, and for how long that is good.", "server/discover")
-    await client.call("A call needs nothing before it.", "echo", {"message": "hello"})
+    await client.request(
+        "The server says what it offers, and for how long that may be cached.", "server/discover"
+    )
+    await client.call("A call needs no handshake.", "echo", {"message": "hello"})
     params = {"name": "echo", "arguments": {"message": "hello"}}
     await client.request("The headers must agree with the body.", "tools/call", params, name="add")
-    await client.request("What an earlier revision had is gone.", "ping")
+    await client.request("Methods of earlier revisions are gone.", "ping")
     later = Modern(wire, token, revision="2099-01-01")
-    await later.request("To a revision that it does not speak the server answers with its own.", "tools/list")
+    await later.request(
+        "For an unsupported revision, the error lists those that the server supports.", "tools/list"
+    )
 
 
-@feature("Progress", "all", "A call that takes its time is answered with a stream.")
+@feature("Progress", "all", "A long call is answered with a stream.")
 async def progress(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
     await client.request(
-        "The client gives a token, under which it hears of progress.",
+        "The client sends a progress token, and gets progress notifications with it.",
         "tools/call",
         {
             "name": "longRunningOperation",
@@ -50,7 +54,7 @@ async def progress(wire: Wire, token: str) -> None:
     )
 
 
-@feature("Progress in words", "since 2025-03-26", "Each step may say what it is; this one takes its time.")
+@feature("Progress in words", "since 2025-03-26", "A progress notification may describe the current step.")
 async def progress_in_words(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
@@ -59,15 +63,17 @@ async def progress_in_words(wire: Wire, token: str) -> None:
         "arguments": {"seconds": 1.5, "label": "tea"},
         "_meta": {"progressToken": "p"},
     }
-    await client.request("To a client without tasks it is a call like any other.", "tools/call", params)
+    await client.request("For a client without tasks, it is a call like any other.", "tools/call", params)
 
 
-@feature("Resumption", f"2025-03-26 to {LATEST}", "A stream that broke goes on where it was, at any process.")
+@feature(
+    "Resumption", f"2025-03-26 to {LATEST}", "A broken stream continues where it left off, at any process."
+)
 async def resumption(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
     reply = await client.begin(
-        "A call is under way,",
+        "A call is running,",
         "tools/call",
         {
             "name": "longRunningOperation",
@@ -78,18 +84,18 @@ async def resumption(wire: Wire, token: str) -> None:
     await reply.until(is_request("notifications/progress"))
     await reply.leave()
     resumed = await client.listen(
-        "and the connection breaks. The client names the last event that it has seen.",
+        "and the connection breaks. The client reconnects with the id of the last event it has seen.",
         **{"Last-Event-ID": reply.last_event_id},
     )
     await resumed.answer()
 
 
-@feature("Cancellation", f"2025-03-26 to {LATEST}", "A call that is cancelled stops, and is not answered.")
+@feature("Cancellation", f"2025-03-26 to {LATEST}", "A cancelled call stops, and gets no response.")
 async def cancellation(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
     reply = await client.begin(
-        "A call that would take a minute,",
+        "A call that would take a minute",
         "tools/call",
         {
             "name": "longRunningOperation",
@@ -98,20 +104,20 @@ async def cancellation(wire: Wire, token: str) -> None:
         },
     )
     await reply.until(is_request("notifications/progress"))
-    params = {"requestId": 1, "reason": "The person changed their mind"}
-    await client.notify("is not wanted any more.", "notifications/cancelled", params)
+    params = {"requestId": 1, "reason": "The user changed their mind"}
+    await client.notify("is cancelled.", "notifications/cancelled", params)
 
 
 @feature(
     "HTTP+SSE",
     "2024-11-05",
-    "The first revision's transport: one stream to listen, one address to post to.",
+    "The transport of the first revision: one stream to listen on, one endpoint to post to.",
     deprecated=("HTTP+SSE",),
 )
 async def http_sse(wire: Wire, token: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     stream = await wire.send(
-        "The stream says first where to post.",
+        "The first event on the stream says where to post.",
         "GET",
         "/sse",
         headers={**headers, "Accept": "text/event-stream"},
@@ -129,24 +135,30 @@ async def http_sse(wire: Wire, token: str) -> None:
         },
     }
     await (
-        await wire.send("A post is acknowledged,", "POST", address, body=initialize, headers=headers)
+        await wire.send(
+            "A POST is only acknowledged; the response comes on the stream.",
+            "POST",
+            address,
+            body=initialize,
+            headers=headers,
+        )
     ).empty()
     await stream.answer()
     initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     await (
-        await wire.send("The rest is as ever.", "POST", address, body=initialized, headers=headers)
+        await wire.send("This completes the handshake.", "POST", address, body=initialized, headers=headers)
     ).empty()
     echo = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     call = {**echo, "params": {"name": "echo", "arguments": {"message": "hello"}}}
     await (
         await wire.send(
-            "A call, too, is answered on the stream.", "POST", address, body=call, headers=headers
+            "Calls, too, are answered on the stream.", "POST", address, body=call, headers=headers
         )
     ).empty()
     await stream.answer()
 
 
-@feature("Batches", "2025-03-26", "Several messages in one request: only this revision has them.")
+@feature("Batches", "2025-03-26", "Several messages in one request, in this revision only.")
 async def batches(wire: Wire, token: str) -> None:
     client = Session(wire, token, "2025-03-26")
     await client.open()
@@ -160,7 +172,11 @@ async def batches(wire: Wire, token: str) -> None:
         await reply.answer()
 
 
-@feature("Cancellation by closing", MODERN, "A call ends with its stream: there is no notification any more.")
+@feature(
+    "Cancellation by closing",
+    MODERN,
+    "Closing its stream cancels a call; there is no notification for it any more.",
+)
 async def cancellation_by_closing(wire: Wire, token: str) -> None:
     client = Modern(wire, token)
     params = {
@@ -173,5 +189,5 @@ async def cancellation_by_closing(wire: Wire, token: str) -> None:
     )
     await reply.until(is_request("notifications/progress"))
     await reply.leave()
-    says = "The client closes the connection, and the call has ended. The next one knows nothing of it."
+    says = "The client closes the connection, which cancels the call. The next call is not affected."
     await client.call(says, "echo", {"message": "hello"})
