@@ -32,19 +32,19 @@ class Environment(AppSettings):
 
     base_uri = Setting(
         "",
-        "the public URL, without a path, with https in production; the endpoint is its `/mcp`",
+        "the public URL, without a path; https in production. The endpoint is `/mcp` below it",
         follows="`http://localhost:PORT`",
     )
     secret_key = Setting(
         "",
-        "32 random characters or more, the same for all processes; must be set when `DEBUG` is off",
-        follows="in development one is made and kept",
+        "at least 32 random characters, the same for all processes; required when `DEBUG` is off",
+        follows="generated and kept in development",
         must_be=("at least 32 characters long", _is_long),
         secret=True,
     )
     secret_key_fallbacks = Setting[Sequence[str]](
         (),
-        "earlier secret keys, while you change the key",
+        "earlier secret keys, still accepted while you rotate the key",
         must_be=("a list of keys of at least 32 characters each", _is_long),
         secret=True,
     )
@@ -56,70 +56,75 @@ class Environment(AppSettings):
     )
     database_url = Setting(
         "",
-        "`postgres://user:password@host/name`, `sqlite:///name` in the project's folder or `sqlite:////path` "
-        "from the root; `#`, `?` and `%` in names and passwords are `%23`, `%3F` and `%25`. A SQLite file is "
-        "made readable for its owner only, unless it belongs to another user; what is no SQLite database is "
-        "refused, and left as it is. `conn_max_age` and the like are refused: connections are closed after "
-        "each request, and the one on which tokens are looked up after 5 seconds",
+        "`postgres://user:password@host/name`, `sqlite:///name` relative to the project's folder, or "
+        "`sqlite:////path` absolute. In names and passwords, write `#`, `?` and `%` as `%23`, `%3F` and "
+        "`%25`. A SQLite file is made readable only by its owner, unless it belongs to another user; a file "
+        "that is not a SQLite database is rejected and left unchanged. `conn_max_age` and the like are "
+        "rejected: connections are closed after each request, and the one for token look-ups after 5 "
+        "seconds",
         follows="`db.sqlite3` in the project's folder",
         secret=True,
     )
     database_connections = Setting(
         20,
-        "connections to PostgreSQL that one process opens at the most; whoever finds none free waits up to "
-        "10 seconds, then gets 503. All processes together must stay below PostgreSQL's `max_connections`",
+        "the maximum number of PostgreSQL connections per process. A request that finds none free waits up "
+        "to 10 seconds, then gets 503. Keep the total of all processes below PostgreSQL's `max_connections`",
         minimum=1,
         maximum=1000,
     )
-    debug = Setting(False, "off for anything public", follows="on if `BASE_URI` is this computer")
+    debug = Setting(False, "turn it off on any public server", follows="on if `BASE_URI` is this computer")
     allowed_hosts = Setting[Sequence[str]](
         (),
-        "hosts that are served, without ports; `.example.com` stands for all below it; guards against DNS "
-        "rebinding",
+        "the host names that this server answers to, without ports; `.example.com` includes all subdomains. "
+        "Protects against DNS rebinding",
         follows="the host of `BASE_URI`",
     )
     port = Setting(
         3232,
-        "where `runserver` listens; `runserver 4000` is the same as `PORT=4000`",
+        "the port of `runserver`; `runserver 4000` is the same as `PORT=4000`",
         follows="`3232`, or the port of a `BASE_URI` on this computer",
         minimum=1,
         maximum=65535,
     )
     conformance_fixtures = Setting(
-        False, "serve the tools, prompts and resources of the conformance suite as well"
+        False, "also serve the tools, prompts and resources of the conformance suite"
     )
-    rate_limits = Setting(True, "limit registration, authorization and tokens by address")
+    rate_limits = Setting(True, "rate-limit registration, authorization and token requests by client address")
     client_id_metadata_documents = Setting(
         True,
-        "offer to know clients by the URL of their metadata document; set `false` where this server cannot "
-        "reach the internet: clients then register",
+        "let clients identify themselves by the URL of their metadata document; set `false` where this "
+        "server cannot reach the internet, so that clients register instead",
     )
     hsts_seconds = Setting(
         31536000,
-        "for how long browsers use this host by HTTPS alone (`Strict-Transport-Security`, with an https "
-        "`BASE_URI` only); `0` says nothing",
+        "how long browsers must use HTTPS for this host (`Strict-Transport-Security`, only with an https "
+        "`BASE_URI`); `0` omits the header",
         maximum=10**9,
     )
-    hsts_subdomains = Setting(False, "the same for all hosts below it, which may be other people's services")
-    hsts_preload = Setting(False, "agree to be built into browsers; hard to take back")
-    env_file = Setting(".env", "the file with more variables")
+    hsts_subdomains = Setting(False, "apply this to all subdomains, which may be somebody else's services")
+    hsts_preload = Setting(False, "consent to the preload lists of browsers; hard to undo")
+    env_file = Setting(".env", "the file to read further variables from")
     auth_mode = Setting(
         INTEGRATED,
-        "`integrated`: this server issues its tokens itself; `separate`: another one does",
+        "`integrated`: this server issues its own tokens; `separate`: another server issues them",
         must_be=("integrated or separate", (INTEGRATED, SEPARATE).__contains__),
     )
-    auth_server_url = Setting("", "its URL", follows="`http://localhost:AUTH_SERVER_PORT`")
+    auth_server_url = Setting(
+        "", "the URL of the authorization server", follows="`http://localhost:AUTH_SERVER_PORT`"
+    )
     auth_server_port = Setting(
         3001,
-        "where `runauthserver` listens",
+        "the port of `runauthserver`",
         follows="`3001`, or the port of an `AUTH_SERVER_URL` on this computer",
         minimum=1,
         maximum=65535,
     )
-    auth_server_issuer = Setting("", "its issuer, if that ends with a slash", follows="`AUTH_SERVER_URL`")
+    auth_server_issuer = Setting(
+        "", "the issuer of the authorization server, if it ends with a slash", follows="`AUTH_SERVER_URL`"
+    )
     token_verification = Setting(
         INTROSPECTION,
-        "how tokens are checked: `introspection` or `jwt`",
+        "how tokens are verified: `introspection` or `jwt`",
         must_be=("introspection or jwt", (INTROSPECTION, JWT).__contains__),
     )
 

@@ -42,30 +42,30 @@ class Conf(AppSettings):
         follows="`everything_site.demo.server.build`",
     )
     # Some clients read only the first page.
-    page_size = Setting(200, "tools, prompts or templates in a page of a list", minimum=1)
-    resource_page_size = Setting(10, "resources in a page of `resources/list`", minimum=1)
+    page_size = Setting(200, "tools, prompts or templates per page of a list", minimum=1)
+    resource_page_size = Setting(10, "resources per page of `resources/list`", minimum=1)
 
     # --- Addresses and tokens
 
     resource_url = Setting(
         "",
-        "the public URL of the endpoint, and what tokens are for (RFC 8707); no trailing slash",
+        "the public URL of the endpoint, for which tokens are issued (RFC 8707); no trailing slash",
         variable="BASE_URI",
         follows="`BASE_URI/mcp`",
         must_be=_RESOURCE,
     )
     sse_resource_url = Setting(
         "",
-        "the public URL of the HTTP+SSE endpoint, by which its clients know the same server",
+        "the public URL of the HTTP+SSE endpoint, under which its clients know the same server",
         variable="BASE_URI",
         follows="`BASE_URI/sse`",
         must_be=_RESOURCE,
     )
     token_verifier = Setting(
         "",
-        "dotted path of the `mcp.server.auth.provider.TokenVerifier` that checks tokens",
+        "dotted path of the `mcp.server.auth.provider.TokenVerifier` that verifies tokens",
         variable="TOKEN_VERIFICATION",
-        follows="follows from `AUTH_MODE` and `TOKEN_VERIFICATION`",
+        follows="derived from `AUTH_MODE` and `TOKEN_VERIFICATION`",
     )
     issuer = Setting(
         "",
@@ -76,41 +76,45 @@ class Conf(AppSettings):
     )
     token_audience = Setting(
         "",
-        "what the tokens of another server name as their audience, if neither of the two URLs of this server",
+        "the audience of another server's tokens, if it is neither of this server's two URLs",
         variable="TOKEN_AUDIENCE",
         follows="`BASE_URI/mcp` or `BASE_URI/sse`",
     )
     introspection_url = Setting(
         "",
-        "where the other server says what a token is worth (RFC 7662)",
+        "the introspection endpoint of the other server (RFC 7662)",
         variable="INTROSPECTION_URL",
         follows="`AUTH_SERVER_URL/introspect`",
     )
     introspection_client_id = Setting(
         "",
-        "as whom to ask there; must be set when `DEBUG` is off",
+        "the client id to use there; required when `DEBUG` is off",
         variable="INTROSPECTION_CLIENT_ID",
-        follows="in development `mcp-server`",
+        follows="`mcp-server` in development",
     )
     introspection_client_secret = Setting(
         "",
-        "the secret that goes with it; must be set when `DEBUG` is off",
+        "the client secret to use there; required when `DEBUG` is off",
         variable="INTROSPECTION_CLIENT_SECRET",
-        follows="in development it follows from `SECRET_KEY`",
+        follows="derived from `SECRET_KEY` in development",
         secret=True,
     )
-    jwks_url = Setting("", "where the keys of JWT access tokens are; needed for `jwt`", variable="JWKS_URL")
+    jwks_url = Setting(
+        "", "the URL of the keys for JWT access tokens; required for `jwt`", variable="JWKS_URL"
+    )
     # RFC 9068 has only this one; some servers use plain `JWT`.
-    jwt_types = Setting[Sequence[str]](("at+jwt",), "which `typ` a JWT may have", variable="JWT_TYPES")
+    jwt_types = Setting[Sequence[str]](
+        ("at+jwt",), "the accepted values of a JWT's `typ`", variable="JWT_TYPES"
+    )
     auth_server_timeout_seconds = Setting(
-        5.0, "how long another authorization server may take before the answer is 503", minimum=0.1
+        5.0, "how long to wait for another authorization server before answering 503", minimum=0.1
     )
     required_scopes = Setting[Sequence[str]](
         ("mcp",), "scopes that every request needs", must_be=("a list of scopes", _is_scope)
     )
     allowed_origins = Setting[Sequence[str]](
         (),
-        "browser pages that may call the MCP endpoints; pages on this computer always may",
+        "origins of web pages that may call the MCP endpoints; pages on this computer always may",
         variable="ALLOWED_ORIGINS",
         follows="the origin of `BASE_URI`",
         must_be=("a list of origins such as https://app.example.com", _is_origin),
@@ -119,54 +123,59 @@ class Conf(AppSettings):
     # --- Requests
 
     max_body_bytes = Setting(
-        4 * 1024 * 1024, "the longest request body; more is answered with 413", minimum=1
+        4 * 1024 * 1024, "the maximum size of a request body; a larger one gets 413", minimum=1
     )
     # Validating the values blocks the event loop.
     max_body_values = Setting(
-        20_000, "the most JSON values in a body, at any depth; more is answered with 413", minimum=100
+        20_000, "the maximum number of JSON values in a body, at any depth; more get 413", minimum=100
     )
-    max_calls = Setting(100, "calls that a session may have running in one process", minimum=1)
+    max_calls = Setting(100, "the maximum number of running calls per session and process", minimum=1)
     max_subscriptions = Setting(
         1000,
-        "resources that a session or a `subscriptions/listen` may subscribe to; a listen acknowledges those "
-        "that fit, of 2,048 characters at the most",
+        "the maximum number of resources that a session or a `subscriptions/listen` may subscribe to, with "
+        "URIs of up to 2,048 characters; a listen acknowledges as many as fit",
     )
     client_request_seconds = Setting(
-        600.0, "the longest a client may take to answer the server; a tool may ask for less", minimum=1
+        600.0,
+        "how long a client may take to answer a request of the server; a tool can set a shorter time",
+        minimum=1,
     )
 
     # --- Sessions. Redis takes lifetimes in whole seconds.
 
     session_idle_seconds = Setting(
         5 * 60,
-        "how long what a session holds (event log, pending messages, files) lives without a request or an "
-        "open stream",
+        "how long the data of a session (event log, pending messages, files) is kept without a request or "
+        "an open stream",
         minimum=1,
         up_to="session_max_seconds",
     )
     # Most clients do not initialize again after their session has ended.
     session_max_seconds = Setting(
-        24 * 60 * 60, "how long a session lives, in use or idle: so long a client may be away", minimum=1
+        24 * 60 * 60,
+        "how long a session lives, whether it is used or idle, and so how long a client may be away",
+        minimum=1,
     )
     max_sessions = Setting(
         1000,
-        "sessions that a person may have, with all clients together; for one more the oldest idle one ends, "
-        "or `initialize` is answered with 429 when all are in use",
+        "the maximum number of sessions per user, over all clients. Another one ends the oldest idle one; "
+        "if all are in use, `initialize` gets 429",
         minimum=1,
     )
     session_data_bytes = Setting(
-        32 * 1024 * 1024, "how many bytes tools may keep for one session, in base64", minimum=0
+        32 * 1024 * 1024, "how many bytes tools may store per session, in base64", minimum=0
     )
     # This limits the effect of a lost message.
     cache_seconds = Setting(
         5.0,
-        "how long a process trusts its copy of a session or a token; changes are announced and work at once",
+        "how long a process uses its copy of a session or a token; changes are announced to all processes "
+        "and take effect immediately",
         below=("session_idle_seconds", "a session would lose its logs while it is in use"),
     )
-    cache_entries = Setting(20_000, "how many of each a process remembers", minimum=1)
+    cache_entries = Setting(20_000, "the maximum number of copies of each kind in a process", minimum=1)
     lease_seconds = Setting(
         10.0,
-        "how long a call is believed alive after its process last said so",
+        "how long the lease on a running call lasts unless its process renews it",
         minimum=1,
         below=("session_idle_seconds", "a session would lose its calls while they run"),
     )
@@ -174,31 +183,32 @@ class Conf(AppSettings):
     # --- Streams
 
     stream_after_seconds = Setting(
-        0.25, "how long a silent call may take before its answer becomes an event stream"
+        0.25, "how long a call that sends nothing may take before its response becomes an event stream"
     )
     # Proxies cut idle connections after 30 seconds or more.
     keep_alive_seconds = Setting(
         15.0,
-        "the longest silence on an event stream; less than your proxy's patience",
+        "the longest silence on an event stream; keep it below the idle time-out of your proxy",
         minimum=1,
         below=("session_idle_seconds", "a session would lose its logs while its streams are open"),
     )
     retry_milliseconds = Setting(
         3000,
         "how long clients are told to wait before they reconnect (the SSE field `retry`); the official SDKs "
-        "try twice and then give up, so this decides how long an outage they survive",
+        "try twice and then give up, so this determines how long an outage they survive",
     )
-    event_log_length = Setting(1000, "about how many messages a session keeps for replay", minimum=1)
+    event_log_length = Setting(1000, "roughly how many messages a session keeps for replay", minimum=1)
     # A full log is trimmed to half, which must still hold everything that a slow reader has not received.
     event_log_bytes = Setting(
         64 * 1024 * 1024,
-        "how many bytes of messages a session keeps for replay; twice `MCP_MAX_STREAM_BYTES` or more",
+        "how many bytes of messages a session keeps for replay; at least twice `MCP_MAX_STREAM_BYTES`",
         minimum=1,
     )
     # Daphne has no back-pressure: what a slow client has not read stays in memory.
     max_stream_bytes = Setting(
         32 * 1024 * 1024,
-        "how much one connection is sent before it must reconnect: the memory that a slow reader can take",
+        "how many bytes are sent on one connection before the client must reconnect; limits the memory that "
+        "a slow reader can take",
         minimum=1024,
     )
 
@@ -207,17 +217,22 @@ class Conf(AppSettings):
     task_seconds = Setting(
         900, "how long a task lives from its creation, unless its tool says otherwise", minimum=1
     )
-    task_poll_milliseconds = Setting(1000, "how often clients are told to look at a task", minimum=1)
-    max_tasks = Setting(1000, "tasks of a person with one client, ended ones that can still be read included")
+    task_poll_milliseconds = Setting(1000, "how often clients are told to poll a task", minimum=1)
+    max_tasks = Setting(
+        1000, "the maximum number of tasks per user and client, including ended ones that can still be read"
+    )
 
     # --- Processes
 
     shutdown_grace_seconds = Setting(
         10.0, "how long calls and tasks may take to finish after SIGTERM, before they are handed over"
     )
-    redis_timeout_seconds = Setting(3.0, "how long Redis may take before the answer is 503", minimum=0.1)
+    redis_timeout_seconds = Setting(3.0, "how long to wait for Redis before answering 503", minimum=0.1)
     redis_connections = Setting(
-        32, "the most Redis connections of a process, besides those of channels and rate limits", minimum=1
+        32,
+        "the maximum number of Redis connections per process, not counting those of Channels and the "
+        "rate limits",
+        minimum=1,
     )
 
     @cached_property

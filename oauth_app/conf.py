@@ -24,43 +24,45 @@ class Conf(AppSettings):
 
     prefix = "OAUTH_"
 
-    code_seconds = Setting(600, "how long an authorization code works", minimum=1, maximum=600)
+    code_seconds = Setting(600, "how long an authorization code is valid", minimum=1, maximum=600)
     access_seconds = Setting(
-        3600, "how long an access token works", minimum=1, maximum=WEEK, up_to="refresh_seconds"
+        3600, "how long an access token is valid", minimum=1, maximum=WEEK, up_to="refresh_seconds"
     )
     refresh_seconds = Setting(
-        WEEK, "how long a refresh token may lie unused", minimum=1, maximum=WEEK, up_to="client_seconds"
+        WEEK, "how long a refresh token may go unused", minimum=1, maximum=WEEK, up_to="client_seconds"
     )
     # Real clients refresh from several processes at once, in bursts of up to 76 seconds.
-    refresh_grace_seconds = Setting(120, "how long a replaced refresh token still works", maximum=600)
-    client_seconds = Setting(30 * 24 * 3600, "how long a self-made registration outlives its last use")
+    refresh_grace_seconds = Setting(120, "how long a replaced refresh token is still accepted", maximum=600)
+    client_seconds = Setting(
+        30 * 24 * 3600, "how long a client that registered itself is kept after its last use"
+    )
     custom_schemes = Setting[Sequence[str]](
         ("cursor",),
-        "schemes, besides https, to which a desktop application may have people sent back after the consent, "
-        "such as `cursor,vscode`; they replace the default",
+        "custom schemes that the redirect URIs of desktop applications may have, such as `cursor,vscode`; "
+        "replaces the default",
         variable="REDIRECT_SCHEMES",
         must_be=(
             "a list of lower-case schemes of desktop applications, such as cursor",
             lambda scheme: not scheme_fault(scheme),
         ),
     )
-    max_redirect_uris = Setting(20, "redirect URIs of one client", minimum=1)
-    max_registration_bytes = Setting(32 * 1024, "size of a registration request", minimum=1)
+    max_redirect_uris = Setting(20, "the maximum number of redirect URIs per client", minimum=1)
+    max_registration_bytes = Setting(32 * 1024, "the maximum size of a registration request", minimum=1)
     # A company's people may share one address.
     rate_limits = Setting[Mapping[str, str]](
         RATE_LIMITS,
-        "requests of one address to each endpoint; one that is not named has no limit",
+        "how many requests one address may make to each endpoint; an endpoint that is not named has no limit",
         must_be=("endpoints with their limits, such as token=300/minute", bool),
     )
     trusted_proxies = Setting(
         0,
-        "how many proxies of yours append to `X-Forwarded-For`; for the rate limits",
+        "how many of your own proxies append to `X-Forwarded-For`, for the rate limits",
         variable="TRUSTED_PROXIES",
         maximum=10,
     )
     sign_in_path = Setting(
         "oauth_app.sign_in.begin",
-        "dotted path of the function `(request, next_url)` that sends a person to sign in; by default to "
+        "dotted path of the function `(request, next_url)` that redirects a user to sign in; by default to "
         "Django's LOGIN_URL",
         name="OAUTH_SIGN_IN",
     )
