@@ -150,7 +150,7 @@ def test_the_page_can_be_asked_for_one_user_or_client(
     text = operator.get(page, {"user": person, "client": "two"}).content.decode()
     assert one[:8] not in text
     assert two[:8] in text
-    assert "There is no live session." in operator.get(page, {"user": "nobody"}).content.decode()
+    assert "There are no live sessions." in operator.get(page, {"user": "nobody"}).content.decode()
 
 
 def test_the_chosen_sessions_end_and_the_others_go_on(
