@@ -36,8 +36,8 @@ def check_variables(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_resource_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
-            f"{name} is {url!r}, which does not lie under BASE_URI, {settings.BASE_URI!r}.",
-            hint=f"Set BASE_URI alone; the endpoint is its {path}.",
+            f"{name} is {url!r}, which is not below BASE_URI, {settings.BASE_URI!r}.",
+            hint=f"Set only BASE_URI; the endpoint is {path} below it.",
             id="everything_site.E002",
         )
         for name, url, path in (
@@ -54,8 +54,8 @@ def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            "REDIS_URL is not set: the embedded Redis belongs to runserver and keeps nothing.",
-            hint="Set REDIS_URL to a server that all processes reach.",
+            "REDIS_URL is not set: the embedded Redis belongs to runserver and is not persistent.",
+            hint="Set REDIS_URL to a server that all processes can reach.",
             id="everything_site.E003",
         )
     ]

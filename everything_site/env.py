@@ -90,11 +90,11 @@ def auth_server_fault(environment: Environment) -> str | None:
     if environment.auth_mode == INTEGRATED:
         return "AUTH_MODE=integrated: the MCP server is its own authorization server. Set AUTH_MODE=separate."
     if environment.token_verification != INTROSPECTION:
-        return "This authorization server gives no JWTs: set TOKEN_VERIFICATION=introspection."
+        return "This authorization server does not issue JWTs: set TOKEN_VERIFICATION=introspection."
     if urlsplit(environment.auth_server_url).path:
         return "This authorization server needs an origin of its own: AUTH_SERVER_URL must have no path."
     if environment.auth_server_issuer != environment.auth_server_url:
-        return "AUTH_SERVER_ISSUER is for the server of another maker; leave it out."
+        return "AUTH_SERVER_ISSUER is only for authorization servers of other vendors; leave it out."
     return None
 
 
@@ -115,7 +115,9 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
     found.setdefault("OAUTH_SIGN_IN", "fakeupstream.sign_in.begin")
     if not site.rate_limits:
         if env.text("OAUTH_RATE_LIMITS"):
-            raise ImproperlyConfigured("OAUTH_RATE_LIMITS has no use with RATE_LIMITS=false; leave it out.")
+            raise ImproperlyConfigured(
+                "OAUTH_RATE_LIMITS has no effect with RATE_LIMITS=false; leave it out."
+            )
         found["OAUTH_RATE_LIMITS"] = {}
     if site.auth_mode == INTEGRATED:
         _refuse(env, SEPARATE_ONLY, "is for AUTH_MODE=separate")
@@ -128,15 +130,17 @@ def _settings_of_separate_mode(env: Variables, site: Environment) -> dict[str, A
     base_uri, auth_server = urlsplit(site.base_uri), urlsplit(site.auth_server_url)
     if auth_server == base_uri:
         raise ImproperlyConfigured(
-            "AUTH_SERVER_URL names this very server: set AUTH_MODE=integrated, or the URL of the other one."
+            "AUTH_SERVER_URL names this server itself: set AUTH_MODE=integrated, or the URL of the other one."
         )
     if _http_url("AUTH_SERVER_ISSUER", site.auth_server_issuer) != auth_server:
-        raise ImproperlyConfigured("AUTH_SERVER_ISSUER may differ from AUTH_SERVER_URL in a last slash only.")
+        raise ImproperlyConfigured(
+            "AUTH_SERVER_ISSUER may differ from AUTH_SERVER_URL only by a trailing slash."
+        )
     for name in ("AUTH_SERVER_URL", "INTROSPECTION_URL", "JWKS_URL"):
         scheme = _http_url(name, env.text(name) or site.auth_server_url).scheme
         if base_uri.scheme == "https" and scheme != "https":
             raise ImproperlyConfigured(f"{name} must be https, since BASE_URI is.")
-    purpose = f"has no use with TOKEN_VERIFICATION={site.token_verification}"
+    purpose = f"has no effect with TOKEN_VERIFICATION={site.token_verification}"
     if site.token_verification == JWT:
         _refuse(env, _INTROSPECTION_ONLY, purpose)
         if not env.text("JWKS_URL"):
@@ -168,7 +172,7 @@ def _introspection_client(env: Variables, site: Environment) -> tuple[str, str]:
     if not client_id or not secret:
         raise ImproperlyConfigured(
             "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET must be set when DEBUG is off: "
-            "with them the MCP server asks the authorization server what a token is worth."
+            "the MCP server needs them to introspect tokens."
         )
     return client_id, secret
 
@@ -214,7 +218,7 @@ def _normalised(name: str, texts: Iterable[str], normalise: Callable[[str], str]
         try:
             found.append(normalise(text))
         except ValueError as wanted:
-            raise ImproperlyConfigured(f"{name} holds {text!r}: each must be {wanted}.") from None
+            raise ImproperlyConfigured(f"{name} contains {text!r}: each must be {wanted}.") from None
     return found
 
 
@@ -230,7 +234,7 @@ def _kept_secret_key(base_dir: Path, debug: bool) -> str:
     """
     if not debug:
         raise ImproperlyConfigured(
-            "SECRET_KEY must be set when DEBUG is off: sessions and sign-ins are protected by it."
+            "SECRET_KEY must be set when DEBUG is off: it protects sessions and sign-ins."
         )
     path = base_dir / ".dev-secret-key"
     try:
@@ -252,5 +256,5 @@ def _kept_secret_key(base_dir: Path, debug: bool) -> str:
         return path.read_text()
     except OSError as error:
         raise ImproperlyConfigured(
-            f"SECRET_KEY must be set: the key of development cannot be kept in {path} ({error.strerror})."
+            f"SECRET_KEY must be set: the development key cannot be stored in {path} ({error.strerror})."
         ) from None

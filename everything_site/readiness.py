@@ -44,7 +44,7 @@ def _try(labels: Collection[str] | None) -> None:
             if connection.vendor == "postgresql":
                 cursor.execute("SHOW transaction_read_only")
                 if cursor.fetchone() == ("on",):
-                    raise OperationalError("the server is a standby: it takes no writes")
+                    raise OperationalError("the server is a read-only standby")
                 cursor.execute(
                     "SELECT name, lacking FROM unnest(%s::text[]) name, unnest(%s::text[]) lacking "
                     "WHERE NOT has_table_privilege(name, lacking) LIMIT 1",

@@ -55,7 +55,7 @@ def _about_database(error: DatabaseError) -> str | None:
     elif not is_database_outage(error):
         return None
     sentence = str(reason).strip().partition("\n")[0]
-    return sentence if "DATABASE_URL" in sentence else f"{sentence}\nLook at DATABASE_URL."
+    return sentence if "DATABASE_URL" in sentence else f"{sentence}\nCheck DATABASE_URL."
 
 
 def _lacks_something(error: DatabaseError) -> bool:

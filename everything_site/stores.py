@@ -63,14 +63,14 @@ def _check_redis_option(scheme: str, name: str, value: str) -> None:
     try:
         options = cast(Any, parse_url)(f"{scheme}:///?{urlencode({name: value})}")
     except ValueError:
-        raise ImproperlyConfigured(f"REDIS_URL has a value of {name} that makes no sense.") from None
+        raise ImproperlyConfigured(f"REDIS_URL has an invalid value for {name}.") from None
     options.pop("connection_class", None)
     options.pop("max_connections", None)  # which is the pool's
     try:
         kind(**options)
     except Exception:
         raise ImproperlyConfigured(
-            f"REDIS_URL has the option {name}, which a connection to Redis does not take."
+            f"REDIS_URL has the option {name}, which is not an option of Redis connections."
         ) from None
 
 
@@ -86,7 +86,7 @@ def database(text: str, base_dir: Path) -> dict[str, Any]:
         return {"ENGINE": _SQLITE, "NAME": str(base_dir / "db.sqlite3")}
     if not re.match(r"(sqlite|postgres|postgresql|pgsql|psql)://", text):
         raise ImproperlyConfigured(
-            "DATABASE_URL must begin with postgres:// or sqlite:///: only PostgreSQL and SQLite work here."
+            "DATABASE_URL must begin with postgres:// or sqlite:///: PostgreSQL and SQLite are supported."
         )
     try:
         url = urlsplit(text)

@@ -160,9 +160,7 @@ def _hold(url: str) -> int:
     """Create the folder if need be, check it, and return a descriptor with a shared lock on it."""
     path = _socket_path(url)
     if sys.platform == "win32":
-        raise Refused(
-            "There is no embedded Valkey for Windows: set REDIS_URL, to that of a container perhaps."
-        )
+        raise Refused("There is no embedded Valkey for Windows: set REDIS_URL, for example to a container.")
     if len(os.fsencode(path)) > LONGEST_PATH:
         raise Refused(f"{path} is too long for a socket; set REDIS_URL instead.")
     import fcntl
@@ -306,17 +304,17 @@ def _keep(keeper: _Keeper, socket_path: Path) -> None:
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
             if is_ready:
-                _say(sys.stderr, f"The embedded Valkey has ended ({reason}): start this command again.")
+                _say(sys.stderr, f"The embedded Valkey has stopped ({reason}): restart this command.")
             else:
                 _say(sys.stdout, reason)
             raise SystemExit(1) from None
         if is_ready and has_started:
-            _say(sys.stderr, "The embedded Valkey has been started again. All sessions are gone.")
+            _say(sys.stderr, "The embedded Valkey was restarted. All sessions are gone.")
         elif not is_ready and _answers(socket_path):
             _say(sys.stdout, "ready")
             is_ready = True
         elif not is_ready and time.monotonic() > deadline:
-            _say(sys.stdout, f"another process keeps {socket_path.parent} and its server does not answer")
+            _say(sys.stdout, f"another process holds {socket_path.parent}, but its server does not answer")
             raise SystemExit(1)
         wait = _POLL_SECONDS if is_ready else 0.05
 

@@ -43,7 +43,7 @@ def _is_from_mcp_client(request: HttpRequest) -> bool:
 
 @allow_all_origins
 def _refuse(request: HttpRequest) -> HttpResponse:
-    message = f"There is no MCP endpoint at this URL. It is {settings.MCP_RESOURCE_URL}"
+    message = f"There is no MCP endpoint at this URL. Use {settings.MCP_RESOURCE_URL}"
     error = {"code": _INVALID_REQUEST, "message": message}
     body = {"jsonrpc": "2.0", "id": None, "error": error}
     return JsonResponse(body, status=404, headers={"Cache-Control": "no-store"})

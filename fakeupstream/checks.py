@@ -15,15 +15,15 @@ def check_identity_provider(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     if conf.sign_in_path.startswith("fakeupstream."):
         return [
             Warning(
-                "People sign in through the fake identity provider: anyone may say who they are.",
-                hint="That is what a demonstration needs. For real accounts set OAUTH_SIGN_IN.",
+                "Users sign in through the fake identity provider: anyone can sign in as anyone.",
+                hint="That is fine for a demonstration. For real accounts, set OAUTH_SIGN_IN.",
                 id="fakeupstream.W001",
             )
         ]
     if _is_routed("fakeupstream:authorize"):
         return [
             Warning(
-                "The fake identity provider is replaced, and still there: it answers 404.",
+                "The fake identity provider has been replaced but is still installed: it answers 404.",
                 hint="Remove fakeupstream from INSTALLED_APPS and from the URLs.",
                 id="fakeupstream.W001",
             )

@@ -27,7 +27,7 @@ class WhoForm(forms.Form):
     def clean(self) -> dict[str, str]:
         cleaned = super().clean() or {}
         if not self.errors and not (cleaned.get("person") or cleaned.get("name")):
-            self.add_error("name", "Pick a person or type a name.")
+            self.add_error("name", "Choose a user or enter a name.")
         return cleaned
 
     @property

@@ -146,7 +146,9 @@ def _since(request: InputRequest) -> str:
 def cannot_be_asked(ctx: Context, request: InputRequest) -> Exception:
     """The error for an unsupported request: the revision is too old, or a capability is missing."""
     if _is_newer_than(ctx.protocol_version, request):
-        return ToolError(f"this question needs {_since(request)}; this session speaks {ctx.protocol_version}")
+        return ToolError(
+            f"this question requires {_since(request)}; this session uses {ctx.protocol_version}"
+        )
     return missing_capability(ctx, required_capability(request))
 
 

@@ -39,7 +39,7 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 f"MCP_KEEP_ALIVE_SECONDS is {conf.keep_alive_seconds:g}; proxies may cut streams earlier.",
-                hint=f"Many cut a connection after {_PROXY_SECONDS} or 60 silent seconds; stay below.",
+                hint=f"Many close a connection after {_PROXY_SECONDS} or 60 seconds of silence.",
                 id="mcp_app.W001",
             )
         )
@@ -59,7 +59,7 @@ def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"MCP_SERVER names {conf.server!r}, which {fault}.",
-            hint="It is the dotted path of a function that takes an Engine and returns an MCPServer.",
+            hint="It must be the dotted path of a function that takes an Engine and returns an MCPServer.",
             id="mcp_app.E002",
         )
     ]
@@ -78,7 +78,7 @@ def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"MCP_TOKEN_VERIFIER names {conf.token_verifier!r}, which {fault}.",
-            hint="It is the dotted path of a class like mcp.server.auth.provider.TokenVerifier.",
+            hint="It must be the dotted path of a class like mcp.server.auth.provider.TokenVerifier.",
             id="mcp_app.E005",
         )
     ]
@@ -117,7 +117,7 @@ def check_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "ALLOWED_HOSTS holds '*': a page of any site could reach this server by DNS rebinding.",
+            "ALLOWED_HOSTS contains '*': a page of any site could reach this server by DNS rebinding.",
             hint="Name the public host. Probes of /healthz and /readyz are not checked.",
             id="mcp_app.W002",
         )

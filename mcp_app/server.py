@@ -174,8 +174,8 @@ class Engine:
             raise ImproperlyConfigured(f"{name} must return an MCPServer, not {server!r}.")
         if not self._has_options:
             raise ImproperlyConfigured(
-                f"{name} made a server that would work in one process only. Give the engine's options to its "
-                f"constructor: MCPServer({server.name!r}, **engine.options())"
+                f"{name} built a server that would work in a single process only. Pass the engine's options "
+                f"to its constructor: MCPServer({server.name!r}, **engine.options())"
             )
         install(
             server,

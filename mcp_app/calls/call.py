@@ -40,7 +40,7 @@ from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)
 
-ACCESS_WITHDRAWN = "The token was withdrawn while the request ran."
+ACCESS_WITHDRAWN = "The token was revoked while the request was running."
 
 _APPEND_RETRY_SECONDS = 45.0
 """How long an append is retried while Redis is unavailable."""

@@ -77,7 +77,7 @@ class ClientRequests:
             params_of_client is None or capability(params_of_client.capabilities) is None
         ):
             raise MCPError(
-                INVALID_REQUEST, f"The client has not declared the capability that {method} needs."
+                INVALID_REQUEST, f"The client did not declare the capability that {method} requires."
             )
         longest = conf.client_request_seconds
         seconds = longest if timeout_seconds is None else min(timeout_seconds, longest)

@@ -55,7 +55,7 @@ def checked(request: InputRequest, answer: Answer) -> Answer:
     elif isinstance(answer, CreateMessageResultWithTools) and isinstance(request, CreateMessageRequest):
         calls = [block.id for block in answer.content_as_list if isinstance(block, ToolUseContent)]
         if calls and not request.params.tools:
-            raise UnfitAnswer("the model called a tool, and was offered none")
+            raise UnfitAnswer("the model called a tool, but none was offered")
         if len(set(calls)) < len(calls):
             raise UnfitAnswer("the model made two tool calls with the same id")
     return answer

@@ -92,7 +92,7 @@ def decode(body: bytes, most_values: int) -> Any:
         decoded = _decode_half_pairs(body)
     if _has_more_values(body, decoded, most_values):
         request_id = as_request_id(decoded.get("id")) if isinstance(decoded, dict) else None
-        message = f"The body has more than {most_values} values, counting all in it."
+        message = f"The body has more than {most_values} values, counting nested ones."
         raise TooManyValues(message, request_id=request_id)
     return decoded
 
@@ -108,7 +108,7 @@ def _decode_half_pairs(body: bytes) -> Any:
         raise InvalidMessage("Parse error: the body is not JSON.", PARSE_ERROR) from None
     for message in decoded if isinstance(decoded, list) else [decoded]:
         if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
-            raise invalid_request("`id` has half of a surrogate pair.")
+            raise invalid_request("`id` contains an unpaired surrogate.")
     return decoded
 
 
@@ -136,9 +136,9 @@ def as_message(decoded: Any) -> Message:
         MalformedAnswer: It is an invalid response.
     """
     if isinstance(decoded, list):
-        raise invalid_request("only sessions of 2025-03-26 have batches; send one message at a time.")
+        raise invalid_request("only 2025-03-26 supports batches; send one message at a time.")
     if not isinstance(decoded, dict):
-        raise invalid_request("a message is a JSON object.")
+        raise invalid_request("a message must be a JSON object.")
     kind: type[Message]
     if "method" in decoded:
         kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
@@ -152,7 +152,7 @@ def as_message(decoded: Any) -> Message:
     if "method" in decoded:
         raise invalid_request(f"{reason}.", message_id)
     if decoded.keys().isdisjoint(("result", "error")):
-        reason = "this is no JSON-RPC 2.0 message: it has no `method`, no `result` and no `error`"
+        reason = "this is not a JSON-RPC 2.0 message: it has no `method`, no `result` and no `error`"
     if message_id is None:
         raise invalid_request(f"{reason}.")
     raise MalformedAnswer(message_id, reason)
@@ -172,7 +172,7 @@ def as_batch(decoded: list[Any], most: int) -> list[Message]:
     if not decoded:
         raise invalid_request("a batch must not be empty.")
     if len(decoded) > most:
-        raise invalid_request(f"a batch may have {most} messages at the most.")
+        raise invalid_request(f"a batch may have at most {most} messages.")
     messages = [as_message(item) for item in decoded]
     if any(isinstance(message, JSONRPCRequest) and message.method == "initialize" for message in messages):
         raise invalid_request("`initialize` must not be part of a batch.")

@@ -23,5 +23,5 @@ def fault(
         return f"{header} is missing; it must repeat {part}."
     given = decode_header_value(value) if is_encoded else value
     if given is None:
-        return f"{header} has base64 that cannot be decoded."
+        return f"{header} has invalid base64."
     return None if given == expected else f"{header} does not match {part}."

@@ -35,7 +35,7 @@ def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
         state = result.get("requestState") if isinstance(result, Mapping) else None
         if not isinstance(state, str) or len(state) <= longest:
             return result
-        text = f"the conversation has grown too long to go on: its state has more than {longest} bytes"
+        text = f"the conversation is too long to continue: its state has more than {longest} bytes"
         if ctx.method != "tools/call":
             raise MCPError(INTERNAL_ERROR, text)
         failure = CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)

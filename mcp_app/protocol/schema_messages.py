@@ -118,7 +118,7 @@ def _reasons(error: ValidationError) -> Iterator[str]:
         case "additionalProperties":
             for name in instance:
                 if name not in error.schema.get("properties", {}):
-                    yield f"`{join(path, name)}` is not known"
+                    yield f"`{join(path, name)}` is unknown"
         case "oneOf" | "anyOf" if all("const" in option for option in error.validator_value):
             choices = ", ".join(str(option["const"]) for option in error.validator_value)
             yield f"{_place(path)} must be one of {choices}"

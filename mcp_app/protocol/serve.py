@@ -98,4 +98,6 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
         return Outcome.succeeded(result)
     except ValueError:
         logger.exception("result cannot be serialized as JSON", extra={"method": call.method})
-        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="The result cannot be written as JSON."))
+        return Outcome.failed(
+            ErrorData(code=INTERNAL_ERROR, message="The result cannot be serialized as JSON.")
+        )

@@ -96,7 +96,7 @@ def session_state(ctx: Context) -> SessionState:
     """The session of this request; raises an MCPError if there is none."""
     state = find_session(ctx)
     if state is None:
-        raise MCPError(INVALID_REQUEST, f"{ctx.method} needs a session, and this connection has none")
+        raise MCPError(INVALID_REQUEST, f"{ctx.method} requires a session, and this connection has none")
     return state
 
 
@@ -111,7 +111,7 @@ def subscriber(exists: Exists) -> Handler:
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
         if not 1 <= len(params.uri) <= LONGEST_URI:
-            raise MCPError(INVALID_PARAMS, f"A URI has 1 to {LONGEST_URI} characters")
+            raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {LONGEST_URI} characters")
         state = session_state(ctx)
         if not await exists(ctx, params.uri):
             raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})

@@ -23,7 +23,7 @@ _LONGEST_STEP = 64
 
 _RULES = {
     "missing": "is required",
-    "extra_forbidden": "is not known",
+    "extra_forbidden": "is unknown",
     "none_required": "must be null",
     "string_type": "must be a string",
     "int_type": "must be an integer",
@@ -62,7 +62,7 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
         root: The path of that value, such as `params`.
     """
     if has_too_many(error):
-        return f"{error.error_count()} values are wrong, too many to list"
+        return f"{error.error_count()} values are invalid, too many to list"
     rules_of: dict[str, list[str]] = {}
     for place, text in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
         rules = rules_of.setdefault(place, [])
@@ -138,9 +138,9 @@ def _rule(kind: str, text: str) -> str:
     if kind in _RULES:
         return _RULES[kind]
     if kind == "value_error":
-        return "is wrong: " + text.removeprefix("Value error, ")
+        return "is invalid: " + text.removeprefix("Value error, ")
     subject, found, rest = text.partition(" should ")
-    return f"must {rest}" if found and " " not in subject else f"is wrong: {text}"
+    return f"must {rest}" if found and " " not in subject else f"is invalid: {text}"
 
 
 def _either(rules: list[str]) -> str:

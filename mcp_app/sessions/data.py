@@ -93,9 +93,9 @@ class SessionData:
         args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
         outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
         if outcome == -2:
-            raise TooMuchData(f"the session has {most} of them already")
+            raise TooMuchData(f"the session already has {most} of them")
         if outcome == -1:
-            raise TooMuchData(f"the session would keep more than {conf.session_data_bytes} bytes")
+            raise TooMuchData(f"the session would store more than {conf.session_data_bytes} bytes")
         return bool(outcome)
 
     async def delete(self, name: str) -> bool:

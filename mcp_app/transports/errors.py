@@ -119,7 +119,7 @@ def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
     """
     lacking = [scope for scope in needed if not covers(held, (scope,))]
     scopes = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
-    description = f"This needs the {scopes}, which the token does not have."
+    description = f"This requires the {scopes}, which the token does not have."
     return challenge(403, "insufficient_scope", description, needed)
 
 
@@ -188,14 +188,14 @@ def from_exception(error: Exception) -> HttpError | None:
         return HttpError(
             429,
             f"You have {conf.max_sessions} sessions in use, and no more are allowed (MCP_MAX_SESSIONS). "
-            f"End one with DELETE; one that has not been used for {idle} s makes room by itself.",
+            f"End one with DELETE; one that has not been used for {idle} s is ended to make room.",
             headers=[(b"retry-after", str(idle).encode())],
             data={"limit": conf.max_sessions},
         )
     if isinstance(error, AuthorizationServerUnavailable):
         return HttpError(
             503,
-            "The authorization server cannot be asked about the token; try again shortly.",
+            "The authorization server is unavailable, so the token cannot be verified; try again.",
             INTERNAL_ERROR,
             headers=[(b"retry-after", b"5")],
         )

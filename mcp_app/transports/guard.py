@@ -88,9 +88,11 @@ class Guard:
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if not authorization:
-            raise errors.challenge(401, None, "A bearer token is needed.")
+            raise errors.challenge(401, None, "A bearer token is required.")
         if scheme.lower() != "bearer" or not token:
-            raise errors.challenge(401, "invalid_token", "The Authorization header holds no bearer token.")
+            raise errors.challenge(
+                401, "invalid_token", "The Authorization header does not contain a bearer token."
+            )
         principal = await self._runtime.tokens.verify(token)
         if principal is None:
             raise errors.challenge(

@@ -45,7 +45,7 @@ class Sse:
 
     async def __call__(self, request: Request) -> None:
         if request.method != "GET":
-            hint = f"This is HTTP+SSE, which begins with GET; Streamable HTTP is at {conf.resource_url}."
+            hint = f"This is HTTP+SSE, which starts with GET; Streamable HTTP is at {conf.resource_url}."
             raise errors.method_not_allowed("GET", hint)
         if not request.accepts("text/event-stream"):
             raise errors.HttpError(406, "A GET must accept text/event-stream.")
@@ -99,7 +99,7 @@ class Message:
             raise errors.method_not_allowed("POST")
         session_ids = parse_qs(request.scope["query_string"].decode("latin-1")).get("sessionId")
         if not session_ids:
-            raise errors.HttpError(400, "The query parameter sessionId is needed.")
+            raise errors.HttpError(400, "The query parameter sessionId is required.")
         decoded = decode(await request.read_post(check_accept=False), conf.max_body_values)
         try:
             message = as_message(decoded)
@@ -109,7 +109,7 @@ class Message:
             raise
         request.set_message(message)
         if era.is_modern_by_meta(message):
-            raise invalid_request("HTTP+SSE has no such revision; send it to the endpoint /mcp.")
+            raise invalid_request("HTTP+SSE does not support this revision; use the endpoint /mcp.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
         calls, store = self._runtime.calls, self._runtime.sessions.finish_initialize
         match message:

@@ -84,7 +84,7 @@ class Stateless:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
-            raise invalid_request("this revision has no responses of clients.")
+            raise invalid_request("clients send no responses in this revision.")
         route = self._route(request, message)
         if message.method == listen.METHOD and self._runtime.is_draining:
             raise errors.shutting_down()

@@ -224,7 +224,8 @@ class StreamableHttp:
         session_id = request.headers.get(_SESSION_ID)
         if not session_id:
             raise errors.HttpError(
-                400, "The Mcp-Session-Id header is missing; send `initialize` first, whose answer has it."
+                400,
+                "The Mcp-Session-Id header is missing; send `initialize` first; its response has it.",
             )
         return await self._runtime.sessions.get_own(session_id, request.principal.owner)
 

@@ -143,15 +143,18 @@ SAID = [
     ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://0.0.0.0:3001"}, "an address to listen on"),
     ({"BASE_URI": "http://localhost:65536"}, "a port from 1 to 65535"),
     ({"BASE_URI": "http://localhost:http"}, "a port from 1 to 65535"),
-    ({"DATABASE_URL": "mysql://a/b"}, "only PostgreSQL and SQLite"),
-    ({"DATABASE_URL": "$DB"}, "only PostgreSQL and SQLite"),
-    ({"DATABASE_URL": "oracle://a/b"}, "only PostgreSQL and SQLite"),
+    ({"DATABASE_URL": "mysql://a/b"}, "PostgreSQL and SQLite are supported"),
+    ({"DATABASE_URL": "$DB"}, "PostgreSQL and SQLite are supported"),
+    ({"DATABASE_URL": "oracle://a/b"}, "PostgreSQL and SQLite are supported"),
     ({"REDIS_URL": "redis://localhost/0?foo=bar"}, "option foo"),
     ({"REDIS_URL": "rediss://localhost/0?ssl_foo=1"}, "option ssl_foo"),
     ({"REDIS_URL": "unix:///run/redis.sock?timeouts=3"}, "option timeouts"),
     ({"REDIS_URL": "redis://localhost/0?ssl_cert_reqs=none"}, "option ssl_cert_reqs"),
-    ({"REDIS_URL": "redis://localhost/0?socket_timeout=abc"}, "value of socket_timeout"),
-    ({"REDIS_URL": "rediss://localhost/0?health_check_interval=x"}, "value of health_check_interval"),
+    ({"REDIS_URL": "redis://localhost/0?socket_timeout=abc"}, "invalid value for socket_timeout"),
+    (
+        {"REDIS_URL": "rediss://localhost/0?health_check_interval=x"},
+        "invalid value for health_check_interval",
+    ),
 ]
 
 

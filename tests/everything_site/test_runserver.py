@@ -186,7 +186,7 @@ def test_commands_of_a_checkout_share_the_embedded_valkey_until_the_last_one_end
     second.runserver("--noreload")
     used.send(signal.SIGINT)
     eventually(lambda: used.has_ended, "the first command ends")
-    eventually(lambda: "Valkey has been started again" in second.output, "it says so")
+    eventually(lambda: "Valkey was restarted" in second.output, "it says so")
     eventually(lambda: second.is_ready, "the second is ready again")
     second.send(signal.SIGINT)
     eventually(lambda: second.has_ended, "the second command ends")

@@ -75,7 +75,7 @@ def test_tokens_of_another_maker_are_verified_by_keys(read):
             "JWKS_URL is for AUTH_MODE=separate",
         ),
         ({"AUTH_MODE": "integrated", "INTROSPECTION_CLIENT_SECRET": "x"}, "is for AUTH_MODE=separate"),
-        ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3232"}, "names this very server"),
+        ({"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://localhost:3232"}, "names this server itself"),
         (PRODUCTION, "INTROSPECTION_CLIENT_ID and INTROSPECTION_CLIENT_SECRET must be set"),
         (PRODUCTION | CLIENT | {"AUTH_SERVER_URL": "http://localhost:3001"}, "AUTH_SERVER_URL must be https"),
         (
@@ -83,11 +83,11 @@ def test_tokens_of_another_maker_are_verified_by_keys(read):
             "INTROSPECTION_URL must be https",
         ),
         (PRODUCTION | CLIENT | {"INTROSPECTION_URL": "no"}, "INTROSPECTION_URL must be an http or https URL"),
-        (PRODUCTION | CLIENT | {"JWKS_URL": "https://a.example/jwks"}, "JWKS_URL has no use"),
+        (PRODUCTION | CLIENT | {"JWKS_URL": "https://a.example/jwks"}, "JWKS_URL has no effect"),
         (PRODUCTION | {"TOKEN_VERIFICATION": "jwt"}, "needs JWKS_URL"),
-        (PRODUCTION | JWT | CLIENT, "has no use with TOKEN_VERIFICATION=jwt"),
+        (PRODUCTION | JWT | CLIENT, "has no effect with TOKEN_VERIFICATION=jwt"),
         (PRODUCTION | JWT | {"TOKEN_VERIFICATION": "guess"}, "must be introspection or jwt"),
-        (PRODUCTION | JWT | {"AUTH_SERVER_ISSUER": "https://b.example"}, "in a last slash only"),
+        (PRODUCTION | JWT | {"AUTH_SERVER_ISSUER": "https://b.example"}, "only by a trailing slash"),
     ],
 )
 def test_nonsense_is_refused_with_a_sentence(read, variables, sentence):
@@ -98,8 +98,8 @@ def test_nonsense_is_refused_with_a_sentence(read, variables, sentence):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "http://localhost:3001/jwks"}, "gives no JWTs"),
-        ({"AUTH_SERVER_ISSUER": "http://localhost:3001/"}, "another maker"),
+        ({"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "http://localhost:3001/jwks"}, "does not issue JWTs"),
+        ({"AUTH_SERVER_ISSUER": "http://localhost:3001/"}, "other vendors"),
     ],
 )
 def test_this_authorization_server_is_not_every_one(read, changes, sentence):

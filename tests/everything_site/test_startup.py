@@ -110,7 +110,7 @@ def test_why_tables_cannot_be_created_is_said(
         forbidden = f"{url}?options={quote(f'-c {option}')}"
         outcome = fresh.manage(*command, DATABASE_URL=forbidden, PORT=str(fresh.port))
     assert outcome.returncode == 1
-    assert outcome.stderr.splitlines() == [reason, "Look at DATABASE_URL."]
+    assert outcome.stderr.splitlines() == [reason, "Check DATABASE_URL."]
 
 
 def test_sessions_says_what_to_start_where_nothing_runs(fresh: Checkout) -> None:

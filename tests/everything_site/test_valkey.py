@@ -164,7 +164,7 @@ def test_a_keeper_whose_folder_has_gone_ends_with_one_line(
         (folder / "valkey").rename(folder / "elsewhere")
         eventually(lambda: not keepers(folder) and not servers(folder), "the keeper ends with its server")
     [said] = capfd.readouterr().err.splitlines()
-    assert said.startswith("The embedded Valkey has ended (")
+    assert said.startswith("The embedded Valkey has stopped (")
 
 
 def _a_file(path: Path) -> None:

@@ -22,6 +22,6 @@ def test_the_fake_provider_is_pointed_out_in_production_only() -> None:
 def test_the_fake_provider_is_pointed_out_until_it_is_gone(settings: Any) -> None:
     settings.OAUTH_SIGN_IN = "example.sign_in"
     [warning] = checks.check_identity_provider(None)
-    assert (warning.id, "still there" in warning.msg) == ("fakeupstream.W001", True)
+    assert (warning.id, "still installed" in warning.msg) == ("fakeupstream.W001", True)
     settings.ROOT_URLCONF = "mcp_app.urls"
     assert ids() == []

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def challenged() -> dict[str, str]:
     """The parameters of the 401's challenge."""
-    [(_, value)] = challenge(401, None, "A bearer token is needed.").headers
+    [(_, value)] = challenge(401, None, "A bearer token is required.").headers
     return dict(re.findall(r'(\w+)="([^"]*)"', value.decode()))
 
 

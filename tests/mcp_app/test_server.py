@@ -180,7 +180,10 @@ def twice(engine: Engine) -> Any:
 @pytest.mark.parametrize(
     ("factory", "sentence"),
     [
-        (plain, r"plain made a server .* in one process only.*MCPServer\('plain', \*\*engine.options\(\)\)"),
+        (
+            plain,
+            r"plain built a server .* in a single process only.*MCPServer\('plain', \*\*engine.options\(\)\)",
+        ),
         (nothing, "nothing must return an MCPServer, not None"),
         (twice, "called twice"),
     ],

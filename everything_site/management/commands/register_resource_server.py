@@ -27,4 +27,6 @@ class Command(BaseCommand):
         except resource_servers.Refused as error:
             raise CommandError(str(error)) from error
         if options["verbosity"]:
-            self.stdout.write(f"{client.client_id} may ask at {settings.AUTH_SERVER_URL}/introspect.")
+            self.stdout.write(
+                f"{client.client_id} may introspect tokens at {settings.AUTH_SERVER_URL}/introspect."
+            )

@@ -41,7 +41,7 @@ WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
 class Command(DaphneRunserver):
     help = (
         "Serve the whole project for development: starts an embedded Valkey unless REDIS_URL is set, applies "
-        "migrations, makes a first admin account, and starts anew when the code changes."
+        "migrations, creates a first admin account, and restarts when the code changes."
     )
     default_port = str(settings.PORT)
     port_variable = "PORT"
@@ -58,7 +58,7 @@ class Command(DaphneRunserver):
             parser.add_argument(
                 "--with-auth-server",
                 action="store_true",
-                help="With AUTH_MODE=separate: start `runauthserver` as well, and end it with this command.",
+                help="With AUTH_MODE=separate: also start `runauthserver`, and stop it with this command.",
             )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -116,7 +116,7 @@ class Command(DaphneRunserver):
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise CommandError(f"Port {port} is in use: set {variable}.") from None
-            raise CommandError(f"Port {port} cannot be had: {error.strerror}.") from None
+            raise CommandError(f"Port {port} cannot be used: {error.strerror}.") from None
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # In separate mode only the authorization server has an admin.
@@ -213,7 +213,9 @@ def _one_of_several() -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise CommandError("Another command of this checkout prepares the database.") from None
+                    raise CommandError(
+                        "Another command is preparing the database of this checkout."
+                    ) from None
                 time.sleep(0.1)
         yield
 

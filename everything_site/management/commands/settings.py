@@ -19,14 +19,18 @@ from everything_site.variables import about, written
 
 class Command(BaseCommand):
     help = (
-        "List what can be set by environment variables or in the file .env: each variable as it is now, "
-        "what it is for, and its default. Secrets are not shown."
+        "List everything that can be set by environment variables or in the file .env: each variable's "
+        "current value, purpose and default. Secrets are not shown."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("names", nargs="*", metavar="NAME", help="only those with this in their names")
-        parser.add_argument("--changed", action="store_true", help="only those that are not as by default")
+        parser.add_argument(
+            "names", nargs="*", metavar="NAME", help="only variables whose names contain this"
+        )
+        parser.add_argument(
+            "--changed", action="store_true", help="only variables that differ from their defaults"
+        )
         parser.add_argument("--json", action="store_true", help="print a JSON array")
 
     def handle(self, *args: Any, **options: Any) -> None:

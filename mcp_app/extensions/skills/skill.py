@@ -87,11 +87,11 @@ def load_skill(root: Path, folder: Path) -> Skill:
     frontmatter = parse_frontmatter((folder / MANIFEST).read_text(encoding="utf-8"))
     name = frontmatter.get("name")
     if name != folder.name or not _NAME.fullmatch(folder.name):
-        raise ValueError(f"{base}: the name of a skill is that of its folder, in lower case")
+        raise ValueError(f"{base}: the name of a skill must be that of its folder, in lower case")
     if not frontmatter.get("description"):
-        raise ValueError(f"{base}: a skill has a description")
+        raise ValueError(f"{base}: a skill must have a description")
     if len(files) > MAX_FILES or sum(len(file.data) for file in files) > MAX_BYTES:
-        raise ValueError(f"{base}: a skill has at most {MAX_FILES} files and {MAX_BYTES} bytes")
+        raise ValueError(f"{base}: a skill may have at most {MAX_FILES} files and {MAX_BYTES} bytes")
     return Skill(f"{base}/{MANIFEST}", frontmatter, files)
 
 
@@ -105,16 +105,16 @@ def parse_frontmatter(text: str) -> dict[str, Any]:
     """
     match = _FRONTMATTER.match(text)
     if match is None:
-        raise ValueError("a SKILL.md begins with frontmatter between two lines of ---")
+        raise ValueError("a SKILL.md must begin with frontmatter between two lines of ---")
     found: dict[str, Any] = {}
     inner: dict[str, Any] | None = None
     for line in match[1].splitlines():
         field = _FIELD.fullmatch(line)
         if field is None or len(field["indent"]) == 1:
-            raise ValueError(f"frontmatter that is not understood: {line!r}")
+            raise ValueError(f"unsupported frontmatter: {line!r}")
         if field["indent"]:
             if inner is None or field["value"] is None:
-                raise ValueError(f"frontmatter that is not understood: {line!r}")
+                raise ValueError(f"unsupported frontmatter: {line!r}")
             inner[field["key"]] = _scalar(field["value"])
         elif field["value"] is None:
             inner = found[field["key"]] = {}

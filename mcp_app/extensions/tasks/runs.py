@@ -39,12 +39,12 @@ logger = logging.getLogger(__name__)
 
 LOST = {
     "code": INTERNAL_ERROR,
-    "message": "The process that ran this task was lost before it ended; the tool was not run again.",
+    "message": "The process that ran this task died before it ended; the tool was not run again.",
     "data": {"reason": "worker_lost"},
 }
 EXPIRED = {
     "code": INTERNAL_ERROR,
-    "message": "The task did not end within its time to live.",
+    "message": "The task did not finish within its time to live.",
     "data": {"reason": "expired"},
 }
 TOO_LARGE = {

@@ -19,8 +19,8 @@ _WIDEST = 40
 class Command(BaseCommand):
     help = (
         "List the live MCP sessions, the newest first, or end some of them. Ids are shortened, as in the "
-        "logs. AGE and IDLE are in seconds; IDLE and STREAMS are as of a few seconds ago; CALLS are those "
-        "that take long or have said something. No server needs to run, but Redis must."
+        "logs. AGE and IDLE are in seconds; IDLE and STREAMS are as of a few seconds ago; CALLS counts "
+        "those that take long or have sent something. No server has to run, but Redis must."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,22 +28,21 @@ class Command(BaseCommand):
         parser.add_argument("--user", metavar="NAME", help="only the sessions of this user")
         parser.add_argument("--client", metavar="ID", help="only the sessions of this OAuth client")
         parser.add_argument(
-            "--limit", type=int, default=1000, help="list this many at the most (default: %(default)s)"
+            "--limit", type=int, default=1000, help="list at most this many (default: %(default)s)"
         )
         parser.add_argument(
             "--end",
             nargs="+",
             action="extend",
             metavar="ID",
-            help="end these sessions, in all processes, and list nothing; the beginning of an id is "
-            "enough if no other begins so",
+            help="end these sessions, in all processes, and list nothing; a unique prefix of an id is enough",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["limit"] < 1:
             raise CommandError("--limit must be at least 1.")
         if options["end"] and (options["user"] or options["client"]):
-            raise CommandError("--end takes ids; it does not go with --user or --client.")
+            raise CommandError("--end takes ids and cannot be combined with --user or --client.")
         try:
             with overview.connected() as redis:
                 if options["end"]:
@@ -68,7 +67,7 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         if not listing.is_complete:
             self.stderr.write(
-                f"There are more than {options['limit']} sessions, of which these are any; see --limit."
+                f"There are more than {options['limit']} sessions; this is a selection. See --limit."
             )
 
     def _end(self, redis: Redis, beginnings: list[str]) -> None:

@@ -148,9 +148,9 @@ def use(call_id):
 @pytest.mark.parametrize(
     ("tools", "calls", "reason"),
     [
-        (None, ["a"], "was offered none"),
-        ([], ["a"], "was offered none"),
-        (None, ["a", "b"], "was offered none"),
+        (None, ["a"], "none was offered"),
+        ([], ["a"], "none was offered"),
+        (None, ["a", "b"], "none was offered"),
         ([WEATHER], ["a", "a"], "the same id"),
     ],
 )

@@ -35,7 +35,7 @@ async def test_the_session_is_told(server, version):
     ids=["no request", "no session", "the SDK's transport"],
 )
 async def test_without_a_session_there_is_a_clean_error(server, method, params, request_object):
-    with pytest.raises(MCPError, match="needs a session") as caught:
+    with pytest.raises(MCPError, match="requires a session") as caught:
         await Exchange(request=request_object).run(server, method, params)
     assert caught.value.code == INVALID_REQUEST
 

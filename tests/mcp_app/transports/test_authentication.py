@@ -72,7 +72,7 @@ async def test_a_token_without_the_scope_of_every_request_is_told_which_it_is(
     headers = headers_for(None, mcp_protocol_version=revision, authorization=authorization)
     response = await one.http.request("POST", headers=headers, body=PING)
     message = (await response.json())["error"]["message"]
-    assert message == "This needs the scope mcp, which the token does not have."
+    assert message == "This requires the scope mcp, which the token does not have."
 
 
 @pytest.mark.parametrize(("authorization", "status", "error"), REFUSED.values(), ids=REFUSED)

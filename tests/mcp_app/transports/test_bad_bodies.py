@@ -182,7 +182,7 @@ async def test_faults_beyond_those_that_anybody_would_read_are_counted_only(
     request_of_many = request("completion/complete", params | {"context": {"arguments": arguments}})
     answer = await (await session.post(one, request_of_many)).json()
     assert answer["error"]["code"] == -32602
-    assert f"{MANY} values are wrong" in answer["error"]["message"]
+    assert f"{MANY} values are invalid" in answer["error"]["message"]
 
 
 async def test_a_body_in_pieces_is_read_to_its_end(one: Process, session: Session) -> None:

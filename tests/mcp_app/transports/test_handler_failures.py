@@ -114,7 +114,7 @@ async def test_a_result_that_is_not_json_is_an_internal_error(failing: Failing) 
         return {"content": [{"type": "text", "text": "\ud83d"}]}
 
     _, answer = await failing.call(act)
-    assert answer["error"] == {"code": -32603, "message": "The result cannot be written as JSON."}
+    assert answer["error"] == {"code": -32603, "message": "The result cannot be serialized as JSON."}
 
 
 @pytest.mark.parametrize(

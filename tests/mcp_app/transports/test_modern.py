@@ -76,7 +76,7 @@ async def test_headers_that_do_not_match_the_body_are_refused(one: Process, head
             {"mcp_name": "test://y"},
             "does not match the body's `params.uri`",
         ),
-        ("tools/call", {"name": "echo"}, {"mcp_name": "=?base64?!!?="}, "base64 that cannot be decoded"),
+        ("tools/call", {"name": "echo"}, {"mcp_name": "=?base64?!!?="}, "invalid base64"),
         ("tasks/get", {"taskId": "t1"}, {}, "Mcp-Name is missing"),
         ("tasks/cancel", {"taskId": "t1"}, {"mcp_name": "t2"}, "does not match the body's `params.taskId`"),
     ],

@@ -21,7 +21,7 @@ async def is_challenged(response: Response, endpoint: str = "/mcp") -> bool:
     return (
         response.status == 403
         and (refusal := await response.json())["id"] == 1
-        and refusal["error"]["message"] == "This needs the scope mcp:admin, which the token does not have."
+        and refusal["error"]["message"] == "This requires the scope mcp:admin, which the token does not have."
         and fields["error_description"] == refusal["error"]["message"]
         and fields["error"] == "insufficient_scope"
         and fields["scope"] == "mcp mcp:admin"
