@@ -1,4 +1,4 @@
-"""docs/architecture.md: its table of rooms is the engine's, in the order that the contracts keep."""
+"""docs/architecture.md: its table lists the parts of the engine, in the order of the layer contract."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import tomllib
 from tests.docs.markdown import DOCS, code, rows
 from tests.docs.rooms import rooms
 
-TABLE = rows("architecture.md", "Room", "What it knows")
-LISTED = [room for row in TABLE for room in code(row["Room"])]
+TABLE = rows("architecture.md", "Part", "Responsibility")
+LISTED = [room for row in TABLE for room in code(row["Part"])]
 CONTRACTS = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 PACKAGES = {"HTTP": "starlette", "Redis": "redis", "Django": "django", "MCP": "mcp"}
-"""By what the table says, the package that a contract forbids."""
+"""The package that a contract forbids, by its name in the table."""
 
 
 def _name(room: str) -> str:
@@ -25,25 +25,25 @@ def _layers() -> dict[str, int]:
     return {room: at for at, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
 
 
-def test_every_room_is_in_the_table_and_every_row_exists() -> None:
+def test_every_part_is_in_the_table_and_every_row_exists() -> None:
     assert sorted(LISTED) == sorted(rooms())
 
 
-def test_a_room_stands_below_those_that_may_import_it() -> None:
+def test_each_part_is_listed_below_those_that_may_import_it() -> None:
     layers = _layers()
     listed = [layers[_name(room)] for room in LISTED]
     assert listed == sorted(listed)
 
 
-def test_what_is_public_is_in_bold() -> None:
+def test_public_modules_are_in_bold() -> None:
     public = {
         code(row["Module of `mcp_app`"])[0] for row in rows("your-own-server.md", "Module of `mcp_app`")
     }
-    bold = {_name(room) for row in TABLE for room in re.findall(r"\*\*`(.+?)`\*\*", row["Room"])}
+    bold = {_name(room) for row in TABLE for room in re.findall(r"\*\*`(.+?)`\*\*", row["Part"])}
     assert bold == public
 
 
-def test_what_a_room_must_not_know_is_what_the_contracts_forbid() -> None:
+def test_the_forbidden_dependencies_are_those_of_the_contracts() -> None:
     layers = _layers()
     forbidden = {
         (source.removeprefix("mcp_app."), package)
@@ -55,10 +55,10 @@ def test_what_a_room_must_not_know_is_what_the_contracts_forbid() -> None:
     }
     documented = set()
     for row in TABLE:
-        for room in map(_name, code(row["Room"])):
-            words = re.findall(r"\w+", re.sub(r"`.*?`", "", row["What it must not know"]))
+        for room in map(_name, code(row["Part"])):
+            words = re.findall(r"\w+", re.sub(r"`.*?`", "", row["Must not depend on"]))
             documented |= {(room, PACKAGES[word]) for word in words}
-            above = [layers[_name(other)] for other in code(row["What it must not know"])]
+            above = [layers[_name(other)] for other in code(row["Must not depend on"])]
             assert all(layer <= layers[room] for layer in above), room
     assert documented == forbidden
 

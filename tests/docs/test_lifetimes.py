@@ -18,7 +18,7 @@ UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
 
 OAUTH = {setting.name: setting.attribute for setting in Conf.declared() if setting.name.endswith("_SECONDS")}
 
-FIXED = {"Connection to the database on which tokens are looked up": verifier.KEPT_SECONDS}
+FIXED = {"Database connection for token look-ups": verifier.KEPT_SECONDS}
 
 ROWS = rows("lifetimes.md", "What", "Lives for")
 

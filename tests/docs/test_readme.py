@@ -174,7 +174,7 @@ async def test_whatever_the_tour_calls_is_served() -> None:
     served = {tool.name for tool in await server.list_tools()}
     served |= {prompt.name for prompt in await server.list_prompts()}
     served |= {str(resource.uri) for resource in await server.list_resources()} | {"/100"}
-    named = [name for row in rows(README, "Call", "and see") for name in code(row["Call"])]
+    named = [name for row in rows(README, "Call", "Shows") for name in code(row["Call"])]
     assert set(named) <= served
     tools = {tool.name for tool in await server.list_tools()}
     assert tools <= set(named)

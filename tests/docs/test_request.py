@@ -11,7 +11,7 @@ import pytest
 from tests.docs.markdown import DOCS, code, rows
 
 ROOT = DOCS.parent
-STEPS = rows("request.md", "File", "In it", "What happens")
+STEPS = rows("request.md", "File", "Code", "What happens")
 FILES = [code(row["File"])[0] for row in STEPS]
 
 
@@ -45,7 +45,7 @@ def test_each_file_that_a_request_meets_is_named_once() -> None:
 
 @pytest.mark.parametrize("step", STEPS, ids=FILES)
 def test_what_is_said_to_be_in_a_file_is_there(step: dict[str, str]) -> None:
-    named = code(step["In it"])
+    named = code(step["Code"])
     assert named
     assert set(named) <= _defined(_path(code(step["File"])[0]))
 
@@ -66,7 +66,7 @@ def test_whoever_adds_something_is_reminded_by_tests_that_exist() -> None:
         for name in [path.name, *re.findall(r"def (test_\w+)", path.read_text())]
     }
     reminders = {
-        name for row in rows("request.md", "What", "Where") for name in code(row["What reminds you"])
+        name for row in rows("request.md", "What", "Where") for name in code(row["What fails if you forget"])
     }
     assert {name for name in reminders if name.startswith("test_")} <= tests
     assert reminders - tests <= {"lint-imports"}
