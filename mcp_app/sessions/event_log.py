@@ -36,12 +36,16 @@ end
 local function prune(log, tails, cap)
   if redis.call('HLEN', tails) < 2 * tonumber(cap) then return end
   local function age(position) return tonumber(string.match(position, '^%d+') or -1) end
-  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-  local first = oldest and age(oldest[1]) or 0
   local known = redis.call('HGETALL', tails)
-  for i = 1, #known, 2 do
-    if known[i] ~= 'bytes' and age(known[i + 1]) < first then redis.call('HDEL', tails, known[i]) end
+  local function delete_before(limit)
+    for i = 1, #known, 2 do
+      if known[i] ~= 'bytes' and age(known[i + 1]) < limit then redis.call('HDEL', tails, known[i]) end
+    end
   end
+  delete_before(0)  -- 'ended' and 'cancelled'
+  if redis.call('HLEN', tails) < 2 * tonumber(cap) then return end
+  local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+  delete_before(oldest and age(oldest[1]) or 0)
 end
 local function cancel(log, tails, cap, seconds, stream)
   redis.call('HSET', tails, stream, 'cancelled')
@@ -85,8 +89,11 @@ end a stream without a response.
 
 Each entry has the positions of the previous entry of its stream and of the previous entry in the log, so that
 readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. A log that
-exceeds its maximum bytes is trimmed to the newest half. Once there are many tails, those of streams that have
-ended or have no events left in the log are deleted."""
+exceeds its maximum bytes is trimmed to the newest half.
+
+Once there are many tails, those of ended streams are deleted. An open stream needs its tail however long it is
+silent. Only if that many streams are open, most of them left behind by clients that opened another, those
+without events in the log lose theirs."""
 
 # Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: listener,
 # pending, events, tails. ARGV: stream, claim, seconds of the claim, "1" to take over, length, bytes and

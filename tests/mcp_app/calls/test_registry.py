@@ -189,3 +189,26 @@ async def test_a_call_that_was_handed_over_is_anybodys(
     assert await there.take_over(call)
     await here.hand_over([replace(call, losses=-1)])
     assert await redis.exists(keys.lease(call.session_id, call.stream)), "the lease is another's now"
+
+
+async def test_a_stream_that_is_silent_while_many_others_end_goes_on_where_it_was(
+    process: Process, redis: Redis, bus: Bus, call: Registration, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_LENGTH = 50
+    get_stream = "g0123456789abcdef"
+    here, log = await process(redis), EventLog(redis, Directory(redis, bus))
+    await here.write(call, said("before"), is_first=True)
+    await log.append(call.session_id, get_stream, said("before"))
+    reader = Reader(log, call.session_id, dict.fromkeys((call.stream, get_stream), START))
+    after = {event.stream: event.position for event in await reader.read()}
+    for n in range(300):
+        other = replace(call, stream=f"r{n:016}")
+        message = said("answer") if n % 3 else None  # or cancelled
+        await here.write(other, message, is_first=True, is_final=True)
+    assert await redis.hlen(keys.tails(call.session_id)) < 200
+    for stream, position in after.items():
+        assert await log.can_replay(call.session_id, stream, position) == (True, False)
+    await here.write(call, said("after"), is_final=True)
+    await log.append(call.session_id, get_stream, said("after"))
+    reader = Reader(log, call.session_id, after)
+    assert [json.loads(event.data)["method"] for event in await reader.read()] == ["after", "after"]
