@@ -91,8 +91,8 @@ Each entry has the positions of the previous entry of its stream and of the prev
 readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. A log that
 exceeds its maximum bytes is trimmed to the newest half.
 
-Once there are many tails, those of ended streams are deleted. An open stream needs its tail however long it is
-silent. Only if that many streams are open, most of them left behind by clients that opened another, those
+Once there are many tails, those of ended streams are deleted. An open stream needs its tail however long it
+is silent. Only if that many streams are open, most of them left behind by clients that opened another, those
 without events in the log lose theirs."""
 
 # Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: listener,
