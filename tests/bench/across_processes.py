@@ -29,7 +29,7 @@ def _two_processes() -> Any:
         processes.installation(f"http://localhost:{port}", DJANGO_SETTINGS_MODULE=SETTINGS) as installation,
         contextlib.ExitStack() as stack,
     ):
-        two = [processes.ServerProcess(installation) for _ in range(2)]
+        two = [processes.ServerProcess(installation, is_forked=False) for _ in range(2)]
         for server in two:
             server.start()
             stack.callback(server.stop)

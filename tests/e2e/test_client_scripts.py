@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.support import forking
 from tests.support.browser import Browser
 from tests.support.deployment import Deployment
 from tests.support.processes import ROOT
@@ -27,11 +28,15 @@ needs_curl = pytest.mark.skipif(
 )
 
 
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+
+
 def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
+        env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -91,10 +96,7 @@ def test_the_curl_client_names_the_tool_that_it_lacks(tmp_path: Path, missing: s
 @needs_curl
 @pytest.mark.parametrize("address", ["http://localhost:1", "http://nowhere.invalid", "https://localhost:1"])
 def test_the_python_client_says_that_nobody_answers(revision: str, address: str) -> None:
-    script = str(CLIENTS / "python_client.py")
-    done = run(sys.executable, script, f"{address}/mcp", "--as", "ada", "--revision", revision)
-    assert done.returncode == 1
-    (sentence,) = done.stderr.splitlines()
+    (sentence,) = mistaken(f"{address}/mcp", "--as", "ada", "--revision", revision)
     assert sentence.startswith(f"{address}/mcp cannot be reached (")
 
 
@@ -134,7 +136,8 @@ def test_the_python_client_says_that_the_scheme_is_missing() -> None:
 
 def mistaken(*arguments: str) -> list[str]:
     """What the Python client says of a mistake."""
-    done = run(sys.executable, str(CLIENTS / "python_client.py"), *arguments)
+    script = str(CLIENTS / "python_client.py")
+    done = forking.run([script, *arguments], environment(), CLIENTS, timeout=RUN_SECONDS)
     assert done.returncode == 1
     return done.stderr.splitlines()
 

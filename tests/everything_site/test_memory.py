@@ -30,7 +30,7 @@ def server() -> Iterator[ServerProcess]:
         DJANGO_SETTINGS_MODULE="tests.processes.settings",
         TEST_SETTINGS=json.dumps(settings),
     ) as made:
-        process = ServerProcess(made)
+        process = ServerProcess(made, is_forked=False)
         try:
             process.start()
             yield process

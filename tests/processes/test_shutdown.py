@@ -6,7 +6,6 @@ import asyncio
 import importlib.util
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,7 +24,8 @@ from tests.processes.support import (
     readiness,
     with_settings,
 )
-from tests.support.processes import ROOT, ServerProcess
+from tests.support.forking import Forked
+from tests.support.processes import ServerProcess
 from tests.support.waiting import eventually
 
 GRACE_SECONDS = 2
@@ -41,16 +41,10 @@ SLACK_SECONDS = 4
 class UvicornProcess(ServerProcess):
     """The same application under uvicorn."""
 
-    def start(self) -> None:
+    @property
+    def words(self) -> list[str]:
         options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
-        with self._log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", *options, self.application],
-                cwd=ROOT,
-                env=self.installation.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        return ["-m", "uvicorn", *options, self.application]
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
@@ -64,7 +58,6 @@ async def leaving(request: pytest.FixtureRequest, fleet: Site) -> AsyncIterator[
     server = UvicornProcess(fleet.installation, application=APPLICATION)
     server.start()
     try:
-        await eventually(lambda: readiness_is(server, 200), within=PATIENCE * 2)
         yield server
     finally:
         server.kill()
@@ -74,7 +67,7 @@ async def readiness_is(server: ServerProcess, status: int) -> bool:
     return await readiness(server) == status
 
 
-async def ended(process: subprocess.Popen[bytes]) -> int:
+async def ended(process: subprocess.Popen[bytes] | Forked) -> int:
     return await asyncio.to_thread(process.wait, PATIENCE)
 
 

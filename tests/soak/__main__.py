@@ -80,7 +80,9 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         installation = stack.enter_context(
             processes.installation(f"http://localhost:{port}", DJANGO_SETTINGS_MODULE="tests.soak.settings")
         )
-        server = processes.ServerProcess(installation, port, application="tests.soak.application:application")
+        server = processes.ServerProcess(
+            installation, port, application="tests.soak.application:application", is_forked=False
+        )
         server.start()
         stack.callback(server.stop)
         assert server.process

@@ -24,8 +24,10 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from tests.support import redis_servers
+from tests.support import forking, redis_servers
 from tests.support.folders import short_folder
+from tests.support.forking import Forked
+from tests.support.preloaded import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
@@ -57,25 +59,22 @@ class Installation:
 
     def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a management command and return what it printed."""
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=True,
-        )
+        return forking.run(["manage.py", *arguments], self.environment, timeout=timeout, check=True)
 
 
 @dataclass
 class ServerProcess:
-    """One Daphne process, listening on 127.0.0.1."""
+    """One Daphne process, listening on 127.0.0.1.
+
+    With `is_forked` it is forked by a process that has imported the libraries; else it is a Python of its
+    own, for those who measure it.
+    """
 
     installation: Installation
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Forked | None = None
     application: str = "everything_site.asgi:application"
+    is_forked: bool = True
 
     @property
     def url(self) -> str:
@@ -86,30 +85,17 @@ class ServerProcess:
         return self._log_path.read_text()
 
     @property
+    def words(self) -> list[str]:
+        """The command, after `python`."""
+        return ["-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), self.application]
+
+    @property
     def _log_path(self) -> Path:
         return self.installation.folder / f"server-{self.port}.log"
 
     def start(self) -> None:
         """Start it and return when it is ready to serve."""
-        with self._log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "daphne",
-                    "-v",
-                    "0",
-                    "-b",
-                    "127.0.0.1",
-                    "-p",
-                    str(self.port),
-                    self.application,
-                ],
-                cwd=ROOT,
-                env=self.installation.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = self._begin()
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -119,6 +105,17 @@ class ServerProcess:
                 return
             time.sleep(0.05)
         raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{self.log}")
+
+    def _begin(self) -> subprocess.Popen[bytes] | Forked:
+        environment = self.installation.environment
+        if self.is_forked:
+            log_path = str(self._log_path)
+            command = Command(self.words, environment, str(ROOT), log_path, log_path)
+            return forking.preloaded_python().begin(command)
+        with self._log_path.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *self.words], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""

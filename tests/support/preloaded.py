@@ -1,0 +1,135 @@
+"""A Python that has imported the libraries already, and forks into each command that it is asked to run.
+
+Importing the SDK, Pydantic and Twisted is most of the CPU that a server process takes to start. What forks
+imports nothing of the project and reads no setting, so a command starts as `python` with its own environment
+would start it: it imports the project, has its own files, and ends as an interpreter ends.
+
+    python -m tests.support.preloaded
+
+Each line of standard input is a command, as JSON: see `Command`. Lines on standard output say which process
+began (`began 17`), and which one ended with which code (`ended 17 0`). It ends with its standard input; the
+processes that it forked do not.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+LIBRARIES = (
+    "asyncio",
+    "channels.routing",
+    "channels_redis.pubsub",
+    "concurrent.futures.thread",
+    "cryptography.hazmat.primitives.asymmetric.rsa",
+    "django.core.handlers.asgi",
+    "django.core.management",
+    "django.db.migrations.executor",
+    "django.forms",
+    "django.template",
+    "httpx2",
+    "jsonschema",
+    "mcp.client",
+    "mcp.server.mcpserver",
+    "mcp.types",
+    "mcp_types",
+    "oauthlib.oauth2",
+    "redis.asyncio",
+    "starlette.applications",
+    "twisted.internet.asyncioreactor",
+    "twisted.web.http",
+)
+"""What the project imports of others, as far as it needs neither settings nor an event loop."""
+
+
+@dataclass
+class Command:
+    """The words after `python`: `-m`, a module and its arguments, or a script and its arguments."""
+
+    words: list[str]
+    environment: dict[str, str]
+    folder: str
+    output: str
+    """The file to which standard output is appended."""
+    errors: str
+    """The file to which standard error is appended; it may be the same."""
+
+
+def reap(*_: Any) -> None:
+    """Say of all children that have ended how they ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        say(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
+
+
+def say(line: str) -> None:
+    os.write(1, f"{line}\n".encode())  # at once, since a signal may interrupt it between two steps
+
+
+def forked(lines: Iterable[str]) -> Command | None:
+    """Fork for each command. Returns it in the child, and None in the parent when there are no more."""
+    for line in lines:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # none has ended before it began
+        pid = os.fork()
+        if pid:
+            say(f"began {pid}")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        if not pid:
+            return Command(**json.loads(line))
+    return None
+
+
+def become(command: Command) -> None:
+    """Run a command in this process, as `python` would."""
+    for number, path, mode in (
+        (0, os.devnull, "rb"),
+        (1, command.output, "ab"),
+        (2, command.errors, "ab"),
+    ):
+        with open(path, mode) as file:
+            os.dup2(file.fileno(), number)
+    if action := command.environment.get("PYTHONWARNINGS"):
+        warnings.simplefilter(action)  # an interpreter looks at it when it starts
+    os.environ.clear()
+    os.environ.update(command.environment)
+    os.chdir(command.folder)
+    sys.path[0] = command.folder
+    first, *rest = command.words
+    if first == "-m":
+        sys.argv = rest
+        runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = command.words
+        runpy.run_path(first, run_name="__main__")
+
+
+def main() -> None:
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, reap)
+    command = forked(sys.stdin)
+    if command is not None:
+        signal.signal(signal.SIGINT, interrupted)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        become(command)
+
+
+if __name__ == "__main__":
+    main()
