@@ -1,7 +1,7 @@
 """All imports of SDK internals.
 
 The stable API of the SDK is what `mcp`, `mcp.server` and `mcp_types` export, and what its documentation
-mentions. A server without sessions in memory needs more: a driver for one request, the rules for headers, the
+mentions. A server without sessions in memory needs more: a runner of requests, the rules for headers, the
 types of the dispatcher. They are public, but a minor release may move them. So they are imported only here,
 requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py lists each.
 """
@@ -9,7 +9,7 @@ requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py lists eac
 from mcp.server.caching import CacheableMethod
 from mcp.server.connection import Connection, allowed_log_levels
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
-from mcp.server.runner import ServerRunner, modern_error_data, serve_one
+from mcp.server.runner import ServerRunner, modern_error_data
 from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions, as_request_id
 from mcp.shared.inbound import (
@@ -70,6 +70,5 @@ __all__ = [
     "find_duplicated_routing_header",
     "modern_error_data",
     "progress_token_from_params",
-    "serve_one",
     "validate_mcp_param_headers",
 ]

@@ -122,7 +122,6 @@ class RunningCalls:
             # A quick call is not in Redis, but the process that runs it has read the record.
             await self._directory.publish(message, keys.copies(record.id), keys.processes(record.id))
             return
-        # The runner's notification side is public; it has no driver like `serve_one` of its own.
         call = SessionCall(self.backend, record, notification, headers)
         runner = ServerRunner(
             self.backend.server, self.backend.connection(call.live_session), self.backend.lifespan_state

@@ -12,9 +12,10 @@ from typing import Any
 
 import anyio
 from mcp.server.mcpserver import MCPServer
+from mcp.server.runner import serve_one
 from mcp_types import InitializeRequestParams
 
-from mcp_app.sdk import Connection, TransportContext, serve_one
+from mcp_app.sdk import Connection, TransportContext
 
 _CLIENT = InitializeRequestParams.model_validate(
     {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}

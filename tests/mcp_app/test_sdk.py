@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from mcp.server import ServerRequestContext
 
 from mcp_app import sdk
 
@@ -17,7 +19,7 @@ INSIDE = {
     "mcp.server.caching": ["CacheableMethod"],
     "mcp.server.connection": ["Connection", "allowed_log_levels"],
     "mcp.server.context": ["CallNext", "HandlerResult", "ServerMiddleware"],
-    "mcp.server.runner": ["ServerRunner", "modern_error_data", "serve_one"],
+    "mcp.server.runner": ["ServerRunner", "modern_error_data"],
     "mcp.server.session": ["ServerSession"],
     "mcp.shared.dispatcher": ["CallOptions", "as_request_id"],
     "mcp.shared.inbound": [
@@ -77,3 +79,9 @@ def test_no_other_module_reaches_inside() -> None:
         if path != Path(sdk.__file__)
     }
     assert not reaching, "import it by way of mcp_app/sdk.py, and name it in this test"
+
+
+def test_no_handler_can_reach_the_exit_stack_of_its_connection() -> None:
+    """So `mcp_app.protocol.serve` need not close it. Close it once a release gives access."""
+    names = {field.name for field in fields(ServerRequestContext)} | set(dir(sdk.ServerSession))
+    assert names.isdisjoint({"connection", "exit_stack"})
