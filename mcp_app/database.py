@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -29,15 +27,18 @@ def is_database_outage(error: BaseException) -> bool:
     return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in _REFUSALS
 
 
-@contextmanager
-def reaching_database() -> Iterator[None]:
-    """Convert outages of the database to `Unavailable`; other errors are raised unchanged."""
-    try:
-        yield
-    except Exception as error:
-        if is_database_outage(error):
+class ReachingDatabase:
+    """A context that converts outages of the database to `Unavailable`; other errors are raised unchanged."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: Any) -> None:
+        if error is not None and is_database_outage(error):
             raise Unavailable(Store.DATABASE, error) from error
-        raise
+
+
+reaching_database = ReachingDatabase()
 
 
 async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -53,7 +54,7 @@ async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     own, threads = ThreadSensitiveContext(), SyncToAsync.context_to_thread_executor
     inherited = SyncToAsync.thread_sensitive_context.set(own)
     try:
-        with reaching_database():
+        with reaching_database:
             return await call_next(ctx)
     finally:
         try:

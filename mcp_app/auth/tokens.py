@@ -142,7 +142,7 @@ class TokenCache:
         # Before verifying: a withdrawal is then either seen by the verifier or sent to this process.
         with suppress(Unavailable):
             await self._directory.enter(token_place(checksum(token)), max(copy_seconds(), conf.lease_seconds))
-        with reaching_database():
+        with reaching_database:
             verified = await self._verifier.verify_token(token)
         principal = None if verified is None else Principal(verified)
         return principal if principal is not None and principal.is_current else None

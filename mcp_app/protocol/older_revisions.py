@@ -39,7 +39,7 @@ def register(app: Server[Any]) -> None:
         result = await calling.handler(ctx, params)
         if (
             isinstance(result, CallToolResult)
-            and not isinstance(result.structured_content, dict)
+            and not isinstance(result.structured_content, dict | None)
             and ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
         ):
             return result.model_copy(update={"structured_content": None})
