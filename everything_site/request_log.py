@@ -38,12 +38,13 @@ class RequestLog:
         status = 0
         fields: dict[str, Any] = scope.setdefault("state", {}).setdefault("log_fields", {})
 
-        async def logged_send(message: MutableMapping[str, Any]) -> None:
+        def logged_send(message: MutableMapping[str, Any]) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
-            await send(message)
+            sent: Awaitable[None] = send(message)
+            return sent
 
         token = request_id.set(current)
         try:

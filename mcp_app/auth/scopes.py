@@ -10,7 +10,5 @@ IMPLIED: Mapping[str, frozenset[str]] = {"mcp:admin": frozenset({"mcp"})}
 
 def covers(held: Iterable[str], needed: Iterable[str]) -> bool:
     """Whether a token's scopes include all needed ones."""
-    have = set(held)
-    for scope in list(have):
-        have |= IMPLIED.get(scope, frozenset())
-    return have.issuperset(needed)
+    lacking = set(needed).difference(held)
+    return not lacking or lacking.issubset(implied for scope in held for implied in IMPLIED.get(scope, ()))

@@ -58,12 +58,12 @@ class Admission:
             InsufficientScope: The token lacks a scope for one of them.
             TooManyCalls: The session would have more than `MCP_MAX_CALLS` running here.
         """
-        requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
-        for request in requests:
-            more = await self._scopes.needed(request.method, request.params)
-            if more and not covers(principal.scopes, more):
-                raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
-        if record is not None and requests:
-            calls = [request for request in requests if request.method != "initialize"]
-            if self._calls.count(record.id) + len(calls) > conf.max_calls:
-                raise TooManyCalls
+        calls = 0
+        for message in messages:
+            if isinstance(message, JSONRPCRequest):
+                more = await self._scopes.needed(message.method, message.params)
+                if more and not covers(principal.scopes, more):
+                    raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
+                calls += message.method != "initialize"
+        if record is not None and calls and self._calls.count(record.id) + calls > conf.max_calls:
+            raise TooManyCalls

@@ -31,7 +31,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, ClientRequest
 from mcp_app.protocol.jsonrpc import notification
 from mcp_app.protocol.serve import Outcome, serve
-from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata, TransportContext
+from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import PENDING, new_reply_stream
 from mcp_app.sessions.record import SessionRecord
@@ -96,6 +96,28 @@ class SessionCall(Call):
 
     can_send_request = True
 
+    task: asyncio.Task[None]
+
+    state = State.QUIET
+
+    answer: bytes | None = None
+    """The response of a call that stayed quiet; None if it was cancelled."""
+
+    failure: Exception | None = None
+    """Why the handler did not finish: a store was unavailable, or the token was withdrawn."""
+
+    position: str | None = None
+    """The end of the log when the call was registered, before all its events; None until then."""
+
+    last_progress = -math.inf
+    """The last progress sent before a re-run."""
+
+    _lease: Lease | None = None
+    _response: EventStream | None = None
+    _is_closing = False
+    _waiter: asyncio.Future[None] | None = None
+    """Done when the call is no longer quiet, for `wait`."""
+
     def __init__(
         self,
         backend: Backend,
@@ -109,39 +131,23 @@ class SessionCall(Call):
             request.method,
             request.params,
             request.id if isinstance(request, JSONRPCRequest) else None,
-            TransportContext(kind="streamable-http", can_send_request=True, headers=headers),
+            headers,
         )
         self.session_id = record.id
-        self.state = State.QUIET
-        self.answer: bytes | None = None
-        """The response of a call that stayed quiet; None if it was cancelled."""
-        self.failure: Exception | None = None
-        """Why the handler did not finish: a store was unavailable, or the token was withdrawn."""
-        self.position: str | None = None
-        """The end of the log when the call was registered, before all its events; None until then."""
-        self.last_progress = -math.inf
-        """The last progress sent before a re-run."""
         self.token = get_access_token()
         """The token of the request."""
         self.live_session = LiveSession(backend.sessions, record)
-        self.task: asyncio.Task[None]
         self._backend = backend
         self._request = request
-        self._headers = headers
         self._stream = stream
         self._losses = losses
-        self._lease: Lease | None = None
-        self._response: EventStream | None = None
-        self._is_closing = False
-        self._waiter: asyncio.Future[None] | None = None
-        """Done when the call is no longer quiet, for `wait`."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
         """The source of `ctx.request` and `ctx.close_sse_stream`. Not cached, to avoid a reference cycle."""
         has_priming = self.live_session.record.has_priming
         return ServerMessageMetadata(
-            request_context=ClientRequest(self._headers, self.live_session),
+            request_context=ClientRequest(self.request_headers, self.live_session),
             # Without a position to resume from the client would never get the response.
             close_sse_stream=self._close_response if has_priming else None,
         )
@@ -169,7 +175,6 @@ class SessionCall(Call):
     def start(self) -> None:
         """Start its task."""
         self.task = asyncio.create_task(self._run())
-        self.task.add_done_callback(self._end)
 
     async def wait(self, seconds: float) -> None:
         """Wait until the call is no longer quiet, at most for `seconds`. Only one task may wait."""
@@ -275,12 +280,13 @@ class SessionCall(Call):
             )
             self.task.cancel()
 
-    def _end(self, task: asyncio.Task[None]) -> None:
+    def end(self) -> None:
+        """Let go of everything, when the task has ended."""
         self.state = State.ENDED
         self._wake_waiter()
         if self._lease is not None:
             self._backend.registry.drop(self._lease)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if not self.task.cancelled() and (error := self.task.exception()) is not None:
             logger.error("call crashed", exc_info=error)
 
     def _wake_waiter(self) -> None:

@@ -82,10 +82,11 @@ class RunningCalls:
     def _start(self, call: SessionCall) -> SessionCall:
         self._calls[call.session_id].add(call)
         call.start()
-        call.task.add_done_callback(lambda _: self._forget(call))
+        call.task.add_done_callback(lambda _: self._end(call))
         return call
 
-    def _forget(self, call: SessionCall) -> None:
+    def _end(self, call: SessionCall) -> None:
+        call.end()
         calls = self._calls[call.session_id]
         calls.discard(call)
         if not calls:

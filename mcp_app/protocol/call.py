@@ -22,9 +22,10 @@ class Call:
         method: The method of the request.
         params: The parameters of the request.
         request_id: Its id; None for a notification.
-        transport: Describes the transport to the SDK.
+        headers: The headers of the HTTP request; None if it does not run for one.
     """
 
+    kind = "streamable-http"
     can_send_request = False
 
     def __init__(
@@ -32,12 +33,19 @@ class Call:
         method: str,
         params: Mapping[str, Any] | None,
         request_id: RequestId | None,
-        transport: TransportContext,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.method = method
         self.params = params
         self.request_id = request_id
-        self.transport = transport
+        self.request_headers: Mapping[str, str] = {} if headers is None else headers
+
+    @property
+    def transport(self) -> TransportContext:
+        """Describes the transport to the SDK."""
+        return TransportContext(
+            kind=self.kind, can_send_request=self.can_send_request, headers=self.request_headers
+        )
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:

@@ -21,7 +21,7 @@ _NAMES = {Store.SESSIONS: "Redis", Store.DATABASE: "database"}
 """The names of the stores in the log."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """The outcome of a request: a result or an error, also encoded as JSON.
 

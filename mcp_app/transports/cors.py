@@ -31,7 +31,7 @@ def allow_origins(origins: tuple[str, ...], app: Asgi) -> Asgi:
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Only browsers send an Origin; other requests skip the middleware's overhead.
-        is_browser = any(name == b"origin" for name, _ in scope["headers"])
+        is_browser = b"origin" in dict(scope["headers"])
         return (middleware if is_browser else app)(scope, receive, send)
 
     return application

@@ -84,7 +84,7 @@ class Guard:
             raise errors.challenge(
                 400, "invalid_request", "Send the token in the Authorization header, not in the URL."
             )
-        authorization = request.headers.get("authorization", "")
+        authorization = request.headers.raw.get(b"authorization", b"").decode("latin-1")
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if not authorization:

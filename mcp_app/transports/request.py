@@ -71,6 +71,7 @@ class Request:
 
     Attributes:
         scope: The ASGI scope.
+        method: The HTTP method.
         receive: The ASGI receive callable.
         send: The ASGI send callable.
         headers: The request headers.
@@ -78,7 +79,7 @@ class Request:
         message_id: The JSON-RPC id of the message in the body once it is parsed, for error responses.
     """
 
-    __slots__ = ("headers", "message_id", "principal", "receive", "scope", "send")
+    __slots__ = ("_log_fields", "headers", "message_id", "method", "principal", "receive", "scope", "send")
 
     principal: Principal
 
@@ -86,43 +87,37 @@ class Request:
         self.scope = scope
         self.receive = receive
         self.send = send
+        self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
         self.message_id: RequestId | None = None
-
-    @property
-    def method(self) -> str:
-        return str(self.scope["method"])
+        self._log_fields: dict[str, str] = scope.get("state", {}).get("log_fields", {})
+        """What the line of the request will say, if the site writes one (`RequestLog`)."""
 
     def set_principal(self, principal: Principal) -> None:
         """Set the principal, and add it to the request log."""
         self.principal = principal
-        self._log(username=principal.person, client=principal.client_id)
+        self._log_fields["username"] = _shortened(principal.person)
+        self._log_fields["client"] = _shortened(principal.client_id)
 
     def set_message(self, message: Message) -> None:
         """Record the message in the body, and add it to the request log."""
         if isinstance(message, JSONRPCRequest):
             self.message_id = message.id
         if isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            self._log(method=message.method)
+            self._log_fields["method"] = _shortened(message.method)
             if message.method == "tools/call":
                 tool = (message.params or {}).get("name")
                 if isinstance(tool, str):
-                    self._log(tool=tool)
+                    self._log_fields["tool"] = _shortened(tool)
 
-    def _log(self, **fields: str) -> None:
-        """Add fields to the log line of the request, if the site writes one (`RequestLog`)."""
-        log_fields = self.scope.get("state", {}).get("log_fields")
-        if log_fields is not None:
-            log_fields.update({name: _shortened(text) for name, text in fields.items()})
-
-    def accepts(self, media_type: str) -> bool:
-        """Whether a response of a media type is acceptable (RFC 9110 §12.5.1).
+    def accepts(self, *media_types: str) -> bool:
+        """Whether responses of all these media types are acceptable (RFC 9110 §12.5.1).
 
         Everything is if the Accept header is missing or empty. The most specific range decides; of the
         quality values only zero matters.
         """
         accept = self.headers.raw.get(b"accept")
-        return not accept or _accepts(accept, media_type)
+        return not accept or _accepts(accept, media_types)
 
     async def read_post(self, *, check_accept: bool = True) -> bytes:
         """Validate the headers of a POST and read its body (Streamable HTTP, Sending Messages).
@@ -133,7 +128,7 @@ class Request:
         """
         if not _is_json(self.headers.raw.get(b"content-type", b"")):
             raise errors.HttpError(415, "The Content-Type must be application/json.")
-        if check_accept and not (self.accepts("application/json") and self.accepts("text/event-stream")):
+        if check_accept and not self.accepts("application/json", "text/event-stream"):
             raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
         limit = conf.max_body_bytes
         declared = self.headers.raw.get(b"content-length", b"")
@@ -171,14 +166,13 @@ def _is_json(content_type: bytes) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _accepts(accept: bytes, media_type: str) -> bool:
-    kind = media_type.split("/")[0]
+def _accepts(accept: bytes, media_types: tuple[str, ...]) -> bool:
     quality: dict[str, bool] = {}
     for part in accept.decode("latin-1").split(","):
         media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
         quality[media_range] = not any(_ZERO.fullmatch(parameter) for parameter in parameters)
-    ranges = (media_type, f"{kind}/*", "*/*")
-    return next((quality[media_range] for media_range in ranges if media_range in quality), False)
+    ranges = [(media_type, f"{media_type.split('/')[0]}/*", "*/*") for media_type in media_types]
+    return all(next((quality[each] for each in one if each in quality), False) for one in ranges)
 
 
 def _shortened(text: str) -> str:

@@ -44,7 +44,6 @@ from mcp_app.sdk import (
     InboundLadderRejection,
     InboundModernRoute,
     ServerMessageMetadata,
-    TransportContext,
     classify_inbound_request,
     find_duplicated_routing_header,
     validate_mcp_param_headers,
@@ -199,15 +198,9 @@ class StatelessCall(Call):
     def __init__(
         self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
     ) -> None:
-        super().__init__(
-            request.method,
-            request.params,
-            request.id,
-            TransportContext(kind="streamable-http", can_send_request=False, headers=headers),
-        )
+        super().__init__(request.method, request.params, request.id, headers)
         self._runtime = runtime
         self._route = route
-        self._headers = headers
         self.answer: bytes | None = None
         self.status = 200
         self.refusal: errors.HttpError | None = None
@@ -219,7 +212,7 @@ class StatelessCall(Call):
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
-        return ServerMessageMetadata(request_context=ClientRequest(self._headers, None))
+        return ServerMessageMetadata(request_context=ClientRequest(self.request_headers, None))
 
     async def next(self, seconds: float) -> bytes | None:
         """What to send next: an event, a keep-alive after `seconds` without one, or None at the end."""

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
@@ -28,7 +28,7 @@ from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
 
-_SESSION_ID = "mcp-session-id"
+_SESSION_ID = b"mcp-session-id"
 
 _BATCHES_REVISION = "2025-03-26"
 """The only revision with JSON-RPC batches (Streamable HTTP, Sending Messages)."""
@@ -149,7 +149,7 @@ class StreamableHttp:
                 raise
             await respond_error(request.send, refusal, message.id)
             return
-        session = [] if record is None else [(_SESSION_ID.encode(), record.id.encode())]
+        session = [] if record is None else [(_SESSION_ID, record.id.encode())]
         await _respond(request.send, outcome.response(message.id), outcome.unavailable, session)
 
     async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
@@ -221,7 +221,7 @@ class StreamableHttp:
 
     async def _session(self, request: Request) -> SessionRecord:
         """The session in the request's headers, if it belongs to the requester."""
-        session_id = request.headers.get(_SESSION_ID)
+        session_id = request.headers.raw.get(_SESSION_ID, b"").decode("latin-1")
         if not session_id:
             raise errors.HttpError(
                 400,
@@ -230,11 +230,14 @@ class StreamableHttp:
         return await self._runtime.sessions.get_own(session_id, request.principal.owner)
 
 
-async def _respond(send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()) -> None:
+def _respond(
+    send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()
+) -> Awaitable[None]:
     """Send a response, with the HTTP status of the failure, if any."""
     refusal = None if failure is None else errors.from_exception(failure)
-    status, more = (200, ()) if refusal is None else (refusal.status, refusal.headers)
-    await respond(send, status, answer, [*headers, *JSON_HEADERS, *more])
+    if refusal is None:
+        return respond(send, 200, answer, [*headers, *JSON_HEADERS])
+    return respond(send, refusal.status, answer, [*headers, *JSON_HEADERS, *refusal.headers])
 
 
 def _opening(record: SessionRecord, stream: str, position: str) -> bytes:

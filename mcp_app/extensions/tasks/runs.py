@@ -29,11 +29,7 @@ from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.serve import serve
-from mcp_app.sdk import (
-    CallOptions,
-    Connection,
-    TransportContext,
-)
+from mcp_app.sdk import CallOptions, Connection
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +70,10 @@ class TaskCall(Call):
     Status Notifications"), and progress becomes the status message.
     """
 
+    kind = "task"
+
     def __init__(self, store: TaskStore, task: Task, run: str) -> None:
-        transport = TransportContext(kind="task", can_send_request=False)
-        super().__init__("tools/call", _params(task), task.id, transport)
+        super().__init__("tools/call", _params(task), task.id)
         self.task = task
         self.run = run
         self._store = store
