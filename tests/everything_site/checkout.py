@@ -8,7 +8,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from everything_site import valkey
+from tests.support import forking
+from tests.support.forking import Forked
+from tests.support.preloaded import Command
 from tests.support.processes import free_port, migrated_database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,7 +54,7 @@ class Checkout:
 
     folder: Path
     port: int
-    command: subprocess.Popen[bytes] | None = None
+    command: Forked | None = None
     log: str = "output.txt"
 
     @property
@@ -96,32 +98,29 @@ class Checkout:
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run Python to its end."""
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
+        return forking.run(
+            arguments, {"PATH": os.environ["PATH"], **environment}, self.folder, timeout=PATIENCE
         )
 
     def start(self, *arguments: str, **environment: str) -> None:
-        with (self.folder / self.log).open("wb") as output:
-            self.command = subprocess.Popen(
-                [sys.executable, "manage.py", "runserver", *arguments],
-                cwd=self.folder,
-                env={
+        output = self.folder / self.log
+        output.write_bytes(b"")
+        self.command = forking.preloaded_python().begin(
+            Command(
+                ["manage.py", "runserver", *arguments],
+                {
                     "PATH": os.environ["PATH"],
                     "PORT": str(self.port),
                     "PYTHONUNBUFFERED": "1",
                     **environment,
                 },
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+                str(self.folder),
+                output=str(output),
+                errors=str(output),
+                leads_session=True,
+                ignores_interrupt=signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
             )
+        )
 
     @property
     def has_ended(self) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -12,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.everything_site.checkout import eventually
-from tests.support.processes import ROOT, Installation, free_port
+from tests.support import forking
+from tests.support.processes import Installation, free_port, started
 
 SEPARATE = {
     "AUTH_MODE": "separate",
@@ -36,15 +35,17 @@ COMMANDS = {
 
 
 @contextmanager
-def served(made: Installation, command: tuple[str, ...], **more: str) -> Iterator[int]:
-    """The port of a server while it runs."""
+def served(
+    made: Installation, command: tuple[str, ...], *, is_forked: bool = True, **more: str
+) -> Iterator[int]:
+    """The port of a server while it runs; `is_forked` as in `ServerProcess`."""
     port = free_port()
-    words = [sys.executable, *(word.format(port=port) if word == "{port}" else word for word in command)]
+    words = [word.format(port=port) if word == "{port}" else word for word in command]
     environment = made.environment | more | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
-    with (made.folder / f"{port}.log").open("wb") as log:
-        process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    log = made.folder / f"{port}.log"
+    process = (forking.begin if is_forked else started)(words, environment, log)
     try:
-        eventually_serves(port, made.folder / f"{port}.log")
+        eventually_serves(port, log)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)

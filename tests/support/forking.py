@@ -112,6 +112,11 @@ def preloaded_python() -> PreloadedPython:
     return made
 
 
+def begin(words: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
+    """Begin a command in the folder of the project; what it says is appended to a file."""
+    return preloaded_python().begin(Command(list(words), dict(environment), str(ROOT), str(log), str(log)))
+
+
 def run(
     words: Sequence[str],
     environment: Mapping[str, str],

@@ -62,6 +62,10 @@ class Command:
     """The file to which standard output is appended."""
     errors: str
     """The file to which standard error is appended; it may be the same."""
+    leads_session: bool = False
+    """Whether it begins a session and a process group of its own."""
+    ignores_interrupt: bool = False
+    """Whether it begins with SIGINT ignored, as a command that a shell runs in the background."""
 
 
 def reap(*_: Any) -> None:
@@ -104,9 +108,14 @@ def become(command: Command) -> None:
             os.dup2(file.fileno(), number)
     if action := command.environment.get("PYTHONWARNINGS"):
         warnings.simplefilter(action)  # an interpreter looks at it when it starts
+    if "PYTHONUNBUFFERED" in command.environment:
+        sys.stdout.reconfigure(write_through=True)
+    if command.leads_session:
+        os.setsid()
     os.environ.clear()
     os.environ.update(command.environment)
     os.chdir(command.folder)
+    sys.orig_argv = [sys.executable, *command.words]
     sys.path[0] = command.folder
     first, *rest = command.words
     if first == "-m":
@@ -126,7 +135,8 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, reap)
     command = forked(sys.stdin)
     if command is not None:
-        signal.signal(signal.SIGINT, interrupted)
+        if not command.ignores_interrupt:
+            signal.signal(signal.SIGINT, interrupted)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         become(command)
 

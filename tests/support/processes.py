@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,7 +27,6 @@ from psycopg import sql
 from tests.support import forking, redis_servers
 from tests.support.folders import short_folder
 from tests.support.forking import Forked
-from tests.support.preloaded import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
@@ -60,6 +59,14 @@ class Installation:
     def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a management command and return what it printed."""
         return forking.run(["manage.py", *arguments], self.environment, timeout=timeout, check=True)
+
+
+def started(words: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """A Python of its own in the folder of the project; what it says is appended to a file."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
 
 
 @dataclass
@@ -95,7 +102,8 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it and return when it is ready to serve."""
-        self.process = self._begin()
+        begin = forking.begin if self.is_forked else started
+        self.process = begin(self.words, self.installation.environment, self._log_path)
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -105,17 +113,6 @@ class ServerProcess:
                 return
             time.sleep(0.05)
         raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{self.log}")
-
-    def _begin(self) -> subprocess.Popen[bytes] | Forked:
-        environment = self.installation.environment
-        if self.is_forked:
-            log_path = str(self._log_path)
-            command = Command(self.words, environment, str(ROOT), log_path, log_path)
-            return forking.preloaded_python().begin(command)
-        with self._log_path.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, *self.words], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""
