@@ -120,28 +120,24 @@ class Bus:
         else:
             await self._attempt(self._layer.send(address, message))
 
-    async def publish(self, addresses: Iterable[str], message: Message) -> None:
-        """Handle a message in this process first, then send it to these processes."""
+    async def publish(self, addresses: Iterable[str], message: Message, *, confirm: bool = False) -> None:
+        """Handle a message in this process first, then send it to these processes; see `send_all`."""
         self._handle(message)
-        await self.send_all(addresses, message)
+        await self.send_all(addresses, message, confirm=confirm)
 
-    async def send_all(self, addresses: Iterable[str], message: Message) -> None:
-        """Send to these processes, except this one, which has already handled the message."""
-        await self._send_all(set(addresses) - {self.address}, message)
+    async def send_all(self, addresses: Iterable[str], message: Message, *, confirm: bool = False) -> None:
+        """Send to these processes, except this one, which has already handled the message.
 
-    async def publish_and_confirm(self, addresses: Iterable[str], message: Message) -> None:
-        """Handle a message here, send it to these processes, and wait until they have handled it.
-
-        Waits at most `_CONFIRM_SECONDS`, as a process may have died or lost its connection.
+        With `confirm` it waits until they have handled it, but not for long: a process may have died.
         """
-        self._handle(message)
         missing = set(addresses) - {self.address}
-        if not missing:
+        if not confirm or not missing:
+            await self._send_to(missing, message)
             return
         token, confirmed = secrets.token_hex(8), asyncio.Event()
         self._unconfirmed[token] = (missing, confirmed)
         try:
-            await self._send_all(list(missing), message | {"from": self.address, "confirm": token})
+            await self._send_to(list(missing), message | {"from": self.address, "confirm": token})
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await confirmed.wait()
         except TimeoutError:
@@ -149,7 +145,7 @@ class Bus:
         finally:
             del self._unconfirmed[token]
 
-    async def _send_all(self, addresses: Iterable[str], message: Message) -> None:
+    async def _send_to(self, addresses: Iterable[str], message: Message) -> None:
         await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))
 
     async def _receive(self) -> None:

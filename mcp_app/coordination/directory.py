@@ -151,10 +151,11 @@ class Directory:
     async def _add_lookup(self, pipe: Pipeline, key: str) -> None:
         await self._addresses(keys=[key], client=pipe)
 
-    async def publish(self, message: Message, *keys: str) -> None:
+    async def publish(self, message: Message, *keys: str, confirm: bool = False) -> None:
         """Handle a message here, then send it to all processes at these places, which must be in one slot.
 
-        Like every message between processes it may be lost, so receivers also poll Redis.
+        Like every message between processes it may be lost, so receivers also poll Redis. `confirm` is that
+        of `Bus.send_all`.
         """
         await self.bus.publish([], message)
         try:
@@ -162,4 +163,4 @@ class Directory:
         except Unavailable as error:
             logger.warning("message to other processes lost", extra={"reason": str(error)})
             return
-        await self.bus.send_all(addresses, message)
+        await self.bus.send_all(addresses, message, confirm=confirm)

@@ -297,7 +297,7 @@ class SessionStore:
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""
         _, addresses = await erase(self._redis, session_id)
-        await self._bus.publish_and_confirm(addresses, {"type": ENDED, "session": session_id})
+        await self._bus.publish(addresses, {"type": ENDED, "session": session_id}, confirm=True)
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any read in progress."""
@@ -309,7 +309,7 @@ class SessionStore:
     async def _change_and_confirm(self, session_id: str, *command: str) -> None:
         """Change a record, and wait until all processes have dropped their copies."""
         addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
-        await self._bus.publish_and_confirm(addresses, {"type": CHANGED, "session": session_id})
+        await self._bus.publish(addresses, {"type": CHANGED, "session": session_id}, confirm=True)
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:

@@ -89,7 +89,13 @@ class Streams:
         )
 
     async def close(
-        self, session_id: str, stream: str, *, complete: bool = False, polled: bool = False
+        self,
+        session_id: str,
+        stream: str,
+        *,
+        complete: bool = False,
+        polled: bool = False,
+        confirm: bool = False,
     ) -> None:
         """Close the connections of a stream in all processes.
 
@@ -100,22 +106,11 @@ class Streams:
             stream: The stream.
             complete: Whether there is nothing to reconnect for.
             polled: Whether the client should reconnect soon (SEP-1699).
+            confirm: Whether to wait until they are closed: a late message would close the one that resumes.
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
-        await self._directory.publish(message, keys.processes(session_id))
-
-    async def close_previous(self, session_id: str, stream: str) -> None:
-        """Close the connections that carry a stream, before another one resumes it.
-
-        Waits until they are closed, but not for long: a message that arrives late would close the new one.
-        """
-        try:
-            addresses = await self._directory.addresses(keys.processes(session_id))
-        except Unavailable:
-            addresses = []
-        message = {"type": CLOSE, "session": session_id, "stream": stream, "complete": False, "polled": False}
-        await self._directory.bus.publish_and_confirm(addresses, message)
+        await self._directory.publish(message, keys.processes(session_id), confirm=confirm)
 
     def end_standalone(self) -> None:
         """End the GET streams of this process; clients resume them at another."""

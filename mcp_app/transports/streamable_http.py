@@ -203,7 +203,7 @@ class StreamableHttp:
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
-            await streams.close_previous(record.id, name)
+            await streams.close(record.id, name, confirm=True)
             if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True)
             else:

@@ -85,7 +85,7 @@ async def test_what_is_told_is_heard_once_by_those_it_is_told_and_here_at_once(o
 async def test_a_change_waits_until_those_that_it_concerns_have_handled_it(open_bus: Open) -> None:
     here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_there, heard_elsewhere = _heard_by(there), _heard_by(elsewhere)
-    await here.publish_and_confirm([here.address, there.address], {"type": "test", "n": 1})
+    await here.publish([here.address, there.address], {"type": "test", "n": 1}, confirm=True)
     assert heard_there == [1]
     assert heard_elsewhere == []
 
@@ -96,8 +96,8 @@ async def test_a_change_does_not_wait_where_nobody_else_is_concerned(
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 60.0)
     heard = _heard_by(bus)
     async with asyncio.timeout(5):
-        await bus.publish_and_confirm([], {"type": "test", "n": 1})
-        await bus.publish_and_confirm([bus.address], {"type": "test", "n": 2})
+        await bus.publish([], {"type": "test", "n": 1}, confirm=True)
+        await bus.publish([bus.address], {"type": "test", "n": 2}, confirm=True)
     assert heard == [1, 2]
 
 
@@ -109,7 +109,7 @@ async def test_a_change_does_not_wait_long_for_a_process_that_does_not_confirm_i
     here, there = await open_bus(), await open_bus()
     get_channel_layer().loses = lost
     async with asyncio.timeout(5):
-        await here.publish_and_confirm([there.address], {"type": "test", "n": 1})
+        await here.publish([there.address], {"type": "test", "n": 1}, confirm=True)
     get_channel_layer().loses = None
     assert "no acknowledgement in time" in caplog.text
     assert here._unconfirmed == {}
@@ -120,7 +120,7 @@ async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus:
     layer = SwallowingLayer(get_channel_layer())
     here = Bus(layer)
     await here.start()
-    confirming = asyncio.create_task(there.publish_and_confirm([here.address], {"type": "test"}))
+    confirming = asyncio.create_task(there.publish([here.address], {"type": "test"}, confirm=True))
     await layer.sending.wait()
     async with asyncio.timeout(10):
         await here.stop()
@@ -147,7 +147,7 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
     bus = Bus(layer)
     heard = _heard_by(bus)
     await bus.publish(["another"], {"type": "test", "n": 1})
-    await bus.publish_and_confirm(["another"], {"type": "test", "n": 2})
+    await bus.publish(["another"], {"type": "test", "n": 2}, confirm=True)
     await bus.send("another", {"type": "test", "n": 3})
     assert heard == [1, 2]
     assert caplog.text.count("processes lost") == 3

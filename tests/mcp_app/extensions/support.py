@@ -59,7 +59,7 @@ class HubBus:
         self._handle(message)
         await self.send_all(addresses, message)
 
-    async def send_all(self, addresses, message):
+    async def send_all(self, addresses, message, *, confirm=False):
         for bus in self.hub.buses:
             if bus.address in addresses and bus is not self and not bus.is_deaf:
                 bus._handle(message)
