@@ -8,7 +8,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.protocol.session_features import TooMuchData
+from mcp_app.protocol.session_features import SessionValues, TooMuchData
 from mcp_app.sessions import keys
 
 _SIZE = ""
@@ -53,7 +53,7 @@ return 1
 """KEYS: the session's data. ARGV: name, the size field, overhead per value."""
 
 
-class SessionData:
+class SessionData(SessionValues):
     """The values of one session, by name. They expire with the session.
 
     Args:
@@ -66,7 +66,6 @@ class SessionData:
         self._key = keys.data(session_id)
 
     async def names(self, prefix: str = "") -> list[str]:
-        """The names with this prefix, unordered."""
         names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
         return [name for name in names if name != _SIZE and name.startswith(prefix)]
 
@@ -75,17 +74,6 @@ class SessionData:
         return None if text is None else base64.b64decode(text)
 
     async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
-        """Store a value. Returns whether the name is new.
-
-        Args:
-            name: Its name, which is not empty.
-            value: The value.
-            most: The maximum number of values with this prefix.
-            prefix: Which names count towards `most`.
-
-        Raises:
-            TooMuchData: There are `most` already, or the total would exceed `MCP_SESSION_DATA_BYTES`.
-        """
         if name == _SIZE:
             raise ValueError("a value needs a name")
         content = base64.b64encode(value).decode()  # the Redis client decodes responses as text
@@ -99,7 +87,6 @@ class SessionData:
         return bool(outcome)
 
     async def delete(self, name: str) -> bool:
-        """Delete a value. Returns whether it existed."""
         if name == _SIZE:
             return False
         return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))
