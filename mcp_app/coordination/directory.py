@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from typing import cast
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus, Message
@@ -121,11 +120,11 @@ class Directory:
             Unavailable: Redis cannot be reached.
         """
         began = time.monotonic()
-        renewed = await in_portions(self._redis, list(self._held), self._add)
+        args = [self.bus.address, conf.lease_seconds]
+        renewed = await in_portions(
+            self._redis, self._held, lambda pipe, key: self._enter(keys=[key], args=args, client=pipe)
+        )
         self._entered = {key: began for key, answer in renewed if not isinstance(answer, Exception)}
-
-    async def _add(self, pipe: Pipeline, key: str) -> None:
-        await self._enter(keys=[key], args=[self.bus.address, conf.lease_seconds], client=pipe)
 
     async def addresses(self, *keys: str) -> list[str]:
         """The processes registered at any of these places, which must be in one slot.
@@ -142,14 +141,13 @@ class Directory:
             Unavailable: Redis cannot be reached, and no other process got the message.
         """
         await self.bus.publish([], message)
-        found = await in_portions(self._redis, places, self._add_lookup)
+        found = await in_portions(
+            self._redis, places, lambda pipe, key: self._addresses(keys=[key], client=pipe)
+        )
         await self.bus.send_all(
             {address for _, answer in found if not isinstance(answer, Exception) for address in answer},
             message,
         )
-
-    async def _add_lookup(self, pipe: Pipeline, key: str) -> None:
-        await self._addresses(keys=[key], client=pipe)
 
     async def publish(self, message: Message, *keys: str, confirm: bool = False) -> None:
         """Handle a message here, then send it to all processes at these places, which must be in one slot.

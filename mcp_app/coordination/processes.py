@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -35,10 +36,8 @@ class ProcessRegistry:
 
     async def leave(self) -> None:
         """Remove this process from the list."""
-        try:
+        with suppress(Unavailable):  # the entry expires
             await self._redis.zrem(keys.PROCESSES, self._bus.address)
-        except Unavailable:
-            return  # the entry expires
 
     async def beat(self) -> None:
         """Renew the entry, and check the bus.
