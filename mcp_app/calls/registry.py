@@ -20,7 +20,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.auth.tokens import token_places
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions, retry
-from mcp_app.coordination.directory import DIRECTORY, Directory
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, limits
@@ -35,8 +35,7 @@ from mcp_app.sessions.streams import Streams
 # bytes and seconds of the log, seconds to keep the token, address of the process and seconds of its directory
 # entry.
 _WRITE = (
-    DIRECTORY
-    + PUT
+    PUT
     + """
 local calls, lease, log, tails, appended, processes = unpack(KEYS)
 local stream, process, registration, message, final, token = unpack(ARGV, 1, 6)
@@ -61,9 +60,7 @@ else
 end
 local readers = addresses(processes)
 if message == '' then return {position, readers} end
-if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return {'0-0', readers} end
-redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
-redis.call('EXPIRE', appended, math.min(seconds, once))
+if not is_new(appended, token, seconds, once) then return {'0-0', readers} end
 put(log, tails, cap, bytes, seconds, stream, message, final == '1')
 return {position, readers}
 """

@@ -36,11 +36,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-# KEYS: lease. ARGV: token.
-_RELEASE = """
+RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
+"""Releases a lease or a claim, if it is still this holder's. KEYS: lease. ARGV: token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Leases:
         self._redis = redis
         self._held: set[Lease] = set()
         self._renew = redis.register_script(_RENEW)
-        self._release = redis.register_script(_RELEASE)
+        self._release = redis.register_script(RELEASE)
         self._reached_at: float | None = None
         """When the last beat succeeded."""
         self._judges_from = -math.inf

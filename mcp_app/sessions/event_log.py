@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import DIRECTORY, Directory
+from mcp_app.coordination.leases import RELEASE
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING, START, Event
 
@@ -28,7 +29,15 @@ ONCE_SECONDS = 60
 Entry = tuple[str, dict[str, str]]
 """An entry of a log: its position and its fields."""
 
-PUT = """
+PUT = (
+    DIRECTORY
+    + """
+local function is_new(appended, token, seconds, once)
+  if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return false end
+  redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
+  redis.call('EXPIRE', appended, math.min(seconds, once))
+  return true
+end
 local function pend(log, cap, bytes, data)
   local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
   redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
@@ -84,8 +93,9 @@ local function put(log, tails, cap, bytes, seconds, stream, data, final)
   redis.call('EXPIRE', log, seconds)
 end
 """
-"""`put`, for scripts that append to an event log or to the pending messages, and `cancel`, for scripts that
-end a stream without a response.
+)
+"""`put`, for scripts that append to an event log or to the pending messages, `is_new`, for those that may be
+run again after the connection broke, and `cancel`, for those that end a stream without a response.
 
 Each entry has the positions of the previous entry of its stream and of the previous entry in the log, so that
 readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. A log that
@@ -120,23 +130,14 @@ return 1
 # processes. ARGV: stream, message, token of this append, length, bytes and seconds of the log, seconds to
 # keep the token.
 _APPEND = (
-    DIRECTORY
-    + PUT
+    PUT
     + """
-if redis.call('ZADD', KEYS[2], 'NX', now(), ARGV[3]) == 1 then
-  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now() - ARGV[7])
-  redis.call('EXPIRE', KEYS[2], math.min(ARGV[6], ARGV[7]))
+if is_new(KEYS[2], ARGV[3], ARGV[6], ARGV[7]) then
   put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
 end
 return addresses(KEYS[4])
 """
 )
-
-# Releases the claim. KEYS: listener. ARGV: claim.
-_RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
 
 
 def limits() -> tuple[int, int, int]:
@@ -250,7 +251,7 @@ class EventLog:
         self._directory = directory
         self._take = redis.register_script(_TAKE)
         self._append = redis.register_script(_APPEND)
-        self._release = redis.register_script(_RELEASE)
+        self._release = redis.register_script(RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
         """Append a message, and wake the readers of its stream. Retries do not append it twice.
