@@ -78,13 +78,7 @@ class EventStream:
         self._woken.set()
 
     def drop(self, stream: str, *, complete: bool = False, polled: bool = False) -> None:
-        """Stop carrying a stream; the connection ends with its last stream.
-
-        Args:
-            stream: The stream, which continues in the log.
-            complete: Whether there is nothing to reconnect for.
-            polled: Whether the client should reconnect soon (SEP-1699).
-        """
+        """Stop carrying a stream, as in `Streams.close`; the connection ends with its last stream."""
         self.is_complete = complete
         self.close(polled=polled)
 

@@ -114,14 +114,10 @@ class SharedStream(StandaloneStream):
     """The only stream of an HTTP+SSE session: it also carries the responses to calls, and recovers lost ones.
 
     Args:
-        record: The session.
-        name: The stream.
         after: The position of the last event that the client has, of any stream.
-        log: The event logs.
-        sessions: The session store.
-        subscribers: The sessions that are notified of changes.
-        background_work: Background work for listening sessions.
         recover_if_lost: Recovers calls whose process died.
+
+    The others are those of `StandaloneStream`.
     """
 
     def __init__(

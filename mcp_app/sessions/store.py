@@ -183,20 +183,15 @@ class SessionStore:
             *_, count = await pipe.execute()
         if count <= conf.max_sessions:
             return
-        others = [
-            (session_id, began_at)
-            for session_id, began_at in cast(
-                "list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True)
-            )
-            if session_id != record.id
-        ]
+        found = cast("list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True))
+        others = [entry for entry in found if entry[0] != record.id]
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id, _ in others:
                 pipe.exists(keys.record(session_id))
                 pipe.exists(keys.owner(session_id))
-            found = await pipe.execute()
+            answers = await pipe.execute()
         lost, idle = [], []
-        for (session_id, began_at), lives, in_use in zip(others, found[::2], found[1::2], strict=True):
+        for (session_id, began_at), lives, in_use in zip(others, answers[::2], answers[1::2], strict=True):
             if lives and not in_use:
                 idle.append(session_id)
             elif not lives and began_at < time.time() - _CREATION_SECONDS:

@@ -145,11 +145,7 @@ async def publish(
 ) -> None:
     """Send a change to the processes with `subscriptions/listen` streams, and to the sessions.
 
-    Args:
-        event: The change.
-        person: The key of the only person to notify (`Person.key`); None for everybody.
-        directory: Finds the processes.
-        subscribers: The sessions.
+    The arguments are those of `Subscribers.notify`.
     """
     message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
     await directory.publish(message, keys.LISTENERS)
