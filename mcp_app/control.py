@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from asgiref.sync import async_to_sync
 
 from mcp_app.auth.tokens import WITHDRAWN, grant_place, token_place
-from mcp_app.coordination.outside import attempt, connected
+from mcp_app.coordination.outside import connected, only_logged
 from mcp_app.sessions.store import ENDED, erase
 
 logger = logging.getLogger(__name__)
@@ -58,9 +58,6 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
     """`withdraw_tokens`, for coroutines."""
     message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
     places = [*map(token_place, checksums), *map(grant_place, grants)]
-
-    async def send() -> None:
+    with only_logged("could not notify other processes"):
         async with connected() as (_, directory):
             await directory.publish_to_all(message, places)
-
-    await attempt(send, "could not notify other processes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from mcp_app.coordination.outside import attempt, connected
+from mcp_app.coordination.outside import connected, only_logged
 from mcp_app.sdk import (
     PromptsListChanged,
     ResourcesListChanged,
@@ -77,8 +77,6 @@ def _after_commit(event: ServerEvent, person: str | None = None) -> None:
 
 
 async def _apublish(event: ServerEvent, person: str | None = None) -> None:
-    async def send() -> None:
+    with only_logged("could not notify other processes"):
         async with connected() as (redis, directory):
             await publish(event, person, directory, Subscribers(redis, EventLog(redis, directory)))
-
-    await attempt(send, "could not notify other processes")

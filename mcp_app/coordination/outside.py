@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from channels.layers import get_channel_layer
 from django.conf import settings
@@ -28,15 +28,11 @@ async def connected() -> AsyncIterator[tuple[Redis, Directory]]:
         await redis.aclose()
 
 
-async def attempt(work: Callable[[], Awaitable[object]], failure: str) -> None:
-    """Run something, and only log a warning if Redis cannot be reached.
-
-    Args:
-        work: What to run.
-        failure: The log message.
-    """
+@contextmanager
+def only_logged(failure: str) -> Iterator[None]:
+    """Log `failure` as a warning if Redis cannot be reached, instead of raising."""
     try:
         with reaching_redis():
-            await work()
+            yield
     except Unavailable as error:
         logger.warning(failure, extra={"reason": str(error)})

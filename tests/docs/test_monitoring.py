@@ -85,9 +85,8 @@ def _log_lines_of(path: Path) -> dict[str, str]:
                 level = LEVELS[method]
             case ast.Name(id="_log"):
                 level = "info"
-            case ast.Name(id="attempt") | ast.Call(args=[ast.Name(id="attempt")]):
-                found |= dict.fromkeys(_texts(node.args[1]), "warning")  # said when the attempt fails
-                continue
+            case ast.Name(id="only_logged"):
+                level = "warning"
             case _:
                 continue
         for text in _texts(node.args[0]):

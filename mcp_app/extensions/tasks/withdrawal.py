@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 
 from mcp_app.conf import conf
 from mcp_app.coordination.leases import Leases
-from mcp_app.coordination.outside import attempt, connected
+from mcp_app.coordination.outside import connected, only_logged
 from mcp_app.extensions.tasks.store import TaskStore
 
 
@@ -20,11 +20,12 @@ def cancel_tasks(grants: Sequence[str]) -> None:
     Args:
         grants: The consents, as in the claim `grant` of tokens.
     """
+    if grants:
+        async_to_sync(_cancel)(grants)
 
-    async def cancel() -> None:
+
+async def _cancel(grants: Sequence[str]) -> None:
+    with only_logged("tasks of a withdrawn consent may run on"):
         async with connected() as (redis, directory):
             tasks = TaskStore(redis, directory, Leases(redis), ttl_seconds=conf.task_seconds)
             await tasks.cancel_by_grant(*grants)
-
-    if grants:
-        async_to_sync(attempt)(cancel, "tasks of a withdrawn consent may run on")
