@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from mcp_types import INTERNAL_ERROR, ErrorData, ProgressToken
 
 from mcp_app.calls.running import RunningCalls
+from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
 from mcp_app.sdk import progress_token_from_params
 from mcp_app.sessions.events import START
@@ -28,9 +27,6 @@ _PROGRESS = "notifications/progress"
 
 _MAX_LOSSES = 3
 """After this many crashes a call is not re-run: it may be what crashes the processes."""
-
-MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
-"""Whether a request (method, params) is safe to run twice."""
 
 
 class Recovery:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+
+MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
+"""Whether a request (method, params) is safe to run twice."""
 
 _METHODS = frozenset(
     {

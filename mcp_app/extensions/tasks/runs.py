@@ -28,6 +28,7 @@ from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import without_unknown_modes
+from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import serve
 from mcp_app.sdk import CallOptions, Connection
 
@@ -58,9 +59,6 @@ _MESSAGE_SECONDS = 0.5
 
 _FINISH_SECONDS = 60.0
 """How long storing the outcome of a run is retried while Redis is unavailable."""
-
-MayRepeat = Callable[[str, Mapping[str, Any] | None], Awaitable[bool]]
-"""Whether a request (method, params) is safe to run twice."""
 
 
 class TaskCall(Call):
