@@ -98,14 +98,7 @@ class Tasks(Extension):
 
     def attach(self, engine: Engine) -> None:
         super().attach(engine)
-        self.store = TaskStore(
-            engine.redis,
-            engine.directory,
-            engine.leases,
-            ttl_seconds=conf.task_seconds,
-            poll_ms=conf.task_poll_milliseconds,
-            max_tasks=conf.max_tasks,
-        )
+        self.store = TaskStore(engine.redis, engine.directory, engine.leases)
         # The sealed state of a task must stay valid until the task expires.
         self.state_seconds = max(
             (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0

@@ -16,6 +16,7 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 
+from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Unavailable
@@ -84,28 +85,13 @@ class TaskStore:
     Args:
         redis: A client that decodes responses.
         directory: Finds the processes that run or watch a task.
-        ttl_seconds: The lifetime of a task from its creation.
-        poll_ms: The suggested polling interval for clients.
         leases: The leases of this process.
-        max_tasks: The maximum number of tasks of a principal, including ended ones that can still be read.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        directory: Directory,
-        leases: Leases,
-        *,
-        ttl_seconds: int = 15 * 60,
-        poll_ms: int = 1000,
-        max_tasks: int = 1000,
-    ) -> None:
+    def __init__(self, redis: Redis, directory: Directory, leases: Leases) -> None:
         self.leases = leases
         self._redis = redis
         self._directory = directory
-        self._ttl_seconds = ttl_seconds
-        self._poll_ms = poll_ms
-        self._max_tasks = max_tasks
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
         self._enter = redis.register_script(scripts.ENTER)
@@ -138,11 +124,11 @@ class TaskStore:
             ttl_seconds: Its lifetime, if not the default.
 
         Raises:
-            TooManyTasks: The principal has the maximum number.
+            TooManyTasks: The principal has `MCP_MAX_TASKS`, including ended ones that can still be read.
             TooLarge: The parameters are too long.
         """
         now = time.time()
-        ttl = ttl_seconds or self._ttl_seconds
+        ttl = ttl_seconds or conf.task_seconds
         task = Task(
             id=secrets.token_urlsafe(24),
             owner=owner,
@@ -152,13 +138,13 @@ class TaskStore:
             created_at=now,
             updated_at=now,
             ttl_ms=ttl * 1000,
-            poll_ms=self._poll_ms,
+            poll_ms=conf.task_poll_milliseconds,
             run=new_run(),
         )
         fields, seconds = task.to_fields(), ttl + GRACE_SECONDS
         if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
-        entry: list[Any] = [task.id, now, now + seconds, seconds, self._max_tasks]
+        entry: list[Any] = [task.id, now, now + seconds, seconds, conf.max_tasks]
         if not await self._enter(keys=[index_key(owner)], args=entry):
             raise TooManyTasks
         if grant is not None:
@@ -265,7 +251,7 @@ class TaskStore:
         """Cancel the tasks of withdrawn consents, including those that are being created."""
         async with self._redis.pipeline(transaction=False) as pipe:  # the consents are in different slots
             for grant in grants:
-                pipe.set(withdrawn_key(grant), 1, ex=self._ttl_seconds)
+                pipe.set(withdrawn_key(grant), 1, ex=conf.task_seconds)
                 pipe.zrange(grant_key(grant), 0, -1)
             answers = await pipe.execute()
         for task_ids in cast("list[list[str]]", answers[1::2]):

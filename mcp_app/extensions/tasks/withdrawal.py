@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from asgiref.sync import async_to_sync
 
-from mcp_app.conf import conf
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.outside import connected, only_logged
 from mcp_app.extensions.tasks.store import TaskStore
@@ -27,5 +26,4 @@ def cancel_tasks(grants: Sequence[str]) -> None:
 async def _cancel(grants: Sequence[str]) -> None:
     with only_logged("tasks of a withdrawn consent may run on"):
         async with connected() as (redis, directory):
-            tasks = TaskStore(redis, directory, Leases(redis), ttl_seconds=conf.task_seconds)
-            await tasks.cancel_by_grant(*grants)
+            await TaskStore(redis, directory, Leases(redis)).cancel_by_grant(*grants)

@@ -154,10 +154,10 @@ async def make_process(redis, toolbox, settings):
     """Makes processes that see each other; they are stopped in the end."""
     hub, made = Hub(), []
 
-    def make(lease_seconds=None, **store):
+    def make(lease_seconds=None):
         if lease_seconds is not None:
             settings.MCP_LEASE_SECONDS = lease_seconds
-        process = Process(redis, hub, toolbox.register, SUPPORT, **store)
+        process = Process(redis, hub, toolbox.register, SUPPORT)
         made.append(process)
         return process
 

@@ -24,7 +24,7 @@ from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.extension import Tasks
-from mcp_app.extensions.tasks.store import TaskStore, lease_key
+from mcp_app.extensions.tasks.store import lease_key
 from mcp_app.protocol.personal_bus import InMemoryPersonalBus
 from mcp_app.server import Engine
 
@@ -103,22 +103,10 @@ class Request:
         return self.sent
 
 
-class StoringTasks(Tasks):
-    """The extension with a store that has its own limits."""
-
-    def __init__(self, support, limits):
-        super().__init__(support)
-        self.limits = limits
-
-    def attach(self, engine):
-        super().attach(engine)
-        self.store = TaskStore(engine.redis, engine.directory, engine.leases, **self.limits)
-
-
 class Process:
     """One process: a server with the extension, on the Redis that all share. Without tools, our server."""
 
-    def __init__(self, redis: Redis, hub: Hub, tools, support, **store: Any):
+    def __init__(self, redis: Redis, hub: Hub, tools, support):
         self.redis = redis
         self.bus = hub.bus()
         self.support = support
@@ -131,7 +119,7 @@ class Process:
         engine = Engine(redis, self.directory, self.leases, InMemoryPersonalBus(), [b"k" * 32])
 
         def build(engine):
-            server = MCPServer("test", **engine.options(extensions=[StoringTasks(support, store)]))
+            server = MCPServer("test", **engine.options(extensions=[Tasks(support)]))
             tools(server)
             return server
 

@@ -137,23 +137,23 @@ async def test_a_process_that_stops_hands_its_tasks_over_at_once(here, there, to
     assert (await there.until(task_id, "completed"))["status"] == "completed"
 
 
-async def test_a_task_fails_when_its_time_is_up(make_process, there, toolbox):
-    here = make_process(ttl_seconds=1)
+async def test_a_task_fails_when_its_time_is_up(here, there, toolbox, settings):
+    settings.MCP_TASK_SECONDS = 1
     task_id = (await here.call("once"))["taskId"]
     task = await there.until(task_id, "failed")
     assert task["error"]["data"] == {"reason": "expired"}
     await toolbox.cancelled.wait()
 
 
-async def test_a_task_that_waits_for_answers_fails_when_its_time_is_up(make_process):
-    here = make_process(ttl_seconds=1)
+async def test_a_task_that_waits_for_answers_fails_when_its_time_is_up(here, settings):
+    settings.MCP_TASK_SECONDS = 1
     task_id = (await here.call("asks_two"))["taskId"]
     await here.until(task_id, "input_required")
     assert (await here.until(task_id, "failed"))["error"]["data"] == {"reason": "expired"}
 
 
-async def test_every_key_expires_and_those_of_a_task_share_a_slot(make_process, redis):
-    here = make_process(ttl_seconds=100)
+async def test_every_key_expires_and_those_of_a_task_share_a_slot(here, redis, settings):
+    settings.MCP_TASK_SECONDS = 100
     task_id = (await here.call("careful"))["taskId"]
     assert f"{{{task_id}}}" in record_key(task_id)
     assert f"{{{task_id}}}" in lease_key(task_id)
@@ -163,16 +163,17 @@ async def test_every_key_expires_and_those_of_a_task_share_a_slot(make_process, 
     assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
 
 
-async def test_tasks_created_at_once_are_no_more_than_a_principal_may_have(make_process):
-    processes = [make_process(max_tasks=2), make_process(max_tasks=2)]
+async def test_tasks_created_at_once_are_no_more_than_a_principal_may_have(make_process, settings):
+    settings.MCP_MAX_TASKS = 2
+    processes = [make_process(), make_process()]
     person = secrets.token_hex(8)  # whose tasks of an earlier run a lasting Redis does not know
     creating = [process.call("careful", person=person) for process in processes * 5]
     created = await asyncio.gather(*creating, return_exceptions=True)
     assert sum(isinstance(one, MCPError) for one in created) == len(created) - 2
 
 
-async def test_a_principal_may_have_only_so_many_tasks(make_process):
-    here = make_process(max_tasks=2)
+async def test_a_principal_may_have_only_so_many_tasks(here, settings):
+    settings.MCP_MAX_TASKS = 2
     for _ in range(2):
         await here.call("careful", person="carol")
     with pytest.raises(MCPError, match="Too many tasks"):
