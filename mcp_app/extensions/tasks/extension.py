@@ -174,7 +174,7 @@ class Tasks(Extension):
         except TooLarge:
             raise _too_large("The parameters") from None
         if not task.has_ended:
-            self.runs.start(task, task.run, ctx.lifespan_context)
+            self.runs.start(task, ctx.lifespan_context)
         return {"resultType": "task", **task.summary()}
 
     def _can_run(self, params: CallToolRequestParams) -> bool:
@@ -212,7 +212,7 @@ class Tasks(Extension):
             raise _too_large("The answers") from None
         # Another process may have cancelled it in between.
         if run is not None and (answered := await self.store.get_if_running(task.id, run)) is not None:
-            self.runs.start(answered, run, ctx.lifespan_context)
+            self.runs.start(answered, ctx.lifespan_context)
         return {"resultType": "complete"}
 
     async def _cancel(self, ctx: Context, params: BaseModel) -> dict[str, Any]:

@@ -70,10 +70,9 @@ class TaskCall(Call):
 
     kind = "task"
 
-    def __init__(self, store: TaskStore, task: Task, run: str) -> None:
+    def __init__(self, store: TaskStore, task: Task) -> None:
         super().__init__("tools/call", _params(task), task.id)
         self.task = task
-        self.run = run
         self._store = store
         self._reported_at = 0.0
 
@@ -89,7 +88,7 @@ class TaskCall(Call):
         self._reported_at = now
         text = message or f"{progress:g}" + ("" if total is None else f" of {total:g}")
         with suppress(Unavailable):
-            await self._store.set_status_message(self.task.id, self.run, text)
+            await self._store.set_status_message(self.task, text)
 
 
 def _params(task: Task) -> dict[str, Any]:
@@ -115,9 +114,9 @@ class TaskRuns:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, task: Task, run: str, lifespan_state: Any) -> None:
-        """Start the next round of a task that is leased to `run`, as the current principal."""
-        context = TaskCall(self._store, task, run)
+    def start(self, task: Task, lifespan_state: Any) -> None:
+        """Start the next round of a task, which is leased to its run, as the current principal."""
+        context = TaskCall(self._store, task)
         running = asyncio.create_task(self._run(context, lifespan_state), name=f"task {task.id}")
         self._running[context] = running
         running.add_done_callback(lambda done: self._done(context, done))
@@ -132,9 +131,7 @@ class TaskRuns:
         if time.time() >= task.expires_at:
             await self._store.expire(task.id, EXPIRED)
         elif task.is_released or (task.is_lost and self._store.leases.can_judge):
-            run = await self._store.claim(task.id)
-            claimed = None if run is None else await self._store.get_if_running(task.id, run)
-            if claimed is not None:
+            if (claimed := await self._store.claim(task.id)) is not None:
                 await self._take_over(claimed, lifespan_state)
         else:
             return task
@@ -148,22 +145,22 @@ class TaskRuns:
         await asyncio.gather(*running.values(), return_exceptions=True)
         for context in running:
             with suppress(Unavailable):
-                await self._store.release(context.task.id, context.run)
+                await self._store.release(context.task)
 
     async def _take_over(self, task: Task, lifespan_state: Any) -> None:
         if task.lost < MAX_LOST and await self._may_repeat("tools/call", task.params):
             logger.warning(
                 "re-running a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
             )
-            self.start(task, task.run, lifespan_state)
+            self.start(task, lifespan_state)
         else:
             logger.warning(
                 "giving up a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
             )
-            await self._store.fail(task.id, task.run, LOST)
+            await self._store.fail(task, LOST)
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
-        lease = self._store.lease_of(context.task.id, context.run, lambda: self._cancel(context))
+        lease = self._store.lease_of(context.task, lambda: self._cancel(context))
         self._store.leases.hold(lease)
         try:
             async with self._store.subscribed(context.task.id):
@@ -173,7 +170,7 @@ class TaskRuns:
 
     async def _serve(self, context: TaskCall, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
         """Run the tool. Returns a function that stores the outcome."""
-        task, run, store = context.task, context.run, self._store
+        task, store = context.task, self._store
         meta = task.params["_meta"]
         connection = Connection.from_envelope(
             meta[PROTOCOL_VERSION_META_KEY],
@@ -184,20 +181,20 @@ class TaskRuns:
             async with asyncio.timeout(max(0.0, task.expires_at - time.time())):
                 outcome = await serve(self._server, context, connection, lifespan_state)
         except TimeoutError:
-            return lambda: store.fail(task.id, run, EXPIRED)
+            return lambda: store.fail(task, EXPIRED)
         if (result := outcome.result) is None:
             error = json.loads(outcome.json)
-            return lambda: store.fail(task.id, run, error)
+            return lambda: store.fail(task, error)
         if result.get("resultType") == "input_required":
             questions = result.get("inputRequests") or {}
-            return lambda: store.ask(task, run, questions, result.get("requestState"))
-        return lambda: self._complete(task.id, run, result)
+            return lambda: store.ask(task, questions, result.get("requestState"))
+        return lambda: self._complete(task, result)
 
-    async def _complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
+    async def _complete(self, task: Task, result: Mapping[str, Any]) -> bool:
         try:
-            return await self._store.complete(task_id, run, result)
+            return await self._store.complete(task, result)
         except TooLarge:
-            return await self._store.fail(task_id, run, TOO_LARGE)
+            return await self._store.fail(task, TOO_LARGE)
 
     async def _finish(self, finish: Callable[[], Awaitable[bool]]) -> None:
         try:

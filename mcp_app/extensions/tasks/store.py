@@ -174,21 +174,22 @@ class TaskStore:
         task = await self.get(task_id)
         return task if task is not None and task.status == "working" and task.run == run else None
 
-    async def claim(self, task_id: str) -> str | None:
-        """Take over a task whose run was lost. Returns the new run, or None if it is not lost."""
+    async def claim(self, task_id: str) -> Task | None:
+        """Take over a task whose run was lost, for a new run; None if it is not lost."""
         run = new_run()
-        return run if await self._call(self._claim, task_id, run, self.leases.milliseconds) else None
+        is_taken = await self._call(self._claim, task_id, run, self.leases.milliseconds)
+        return await self.get_if_running(task_id, run) if is_taken else None
 
-    def lease_of(self, task_id: str, run: str, on_lost: Callable[[], None]) -> Lease:
+    def lease_of(self, task: Task, on_lost: Callable[[], None]) -> Lease:
         """The lease of a run, fenced by the record's current run."""
-        return Lease(lease_key(task_id), run, Fence(record_key(task_id), "run", run), on_lost)
+        return Lease(lease_key(task.id), task.run, Fence(record_key(task.id), "run", task.run), on_lost)
 
-    async def set_status_message(self, task_id: str, run: str, message: str) -> None:
+    async def set_status_message(self, task: Task, message: str) -> None:
         """Set the status message of a working task."""
-        if await self._call(self._set_message, task_id, run, time.time(), message):
-            await self._announce(task_id, "working")
+        if await self._call(self._set_message, task.id, task.run, time.time(), message):
+            await self._announce(task.id, "working")
 
-    async def complete(self, task_id: str, run: str, result: Mapping[str, Any]) -> bool:
+    async def complete(self, task: Task, result: Mapping[str, Any]) -> bool:
         """End a run with its result. Returns False if the run is not the current one: the result is dropped.
 
         Raises:
@@ -197,13 +198,13 @@ class TaskStore:
         text = to_json(result)
         if size(text) > MAX_RESULT_BYTES:
             raise TooLarge
-        return await self._finish(task_id, run, "completed", "result", text)
+        return await self._finish(task, "completed", "result", text)
 
-    async def fail(self, task_id: str, run: str, error: Mapping[str, Any]) -> bool:
+    async def fail(self, task: Task, error: Mapping[str, Any]) -> bool:
         """End a run with a JSON-RPC error."""
-        return await self._finish(task_id, run, "failed", *_failure(error))
+        return await self._finish(task, "failed", *_failure(error))
 
-    async def ask(self, task: Task, run: str, requests: Mapping[str, Any], state: str | None) -> bool:
+    async def ask(self, task: Task, requests: Mapping[str, Any], state: str | None) -> bool:
         """End a run with questions. No process is needed until they are answered.
 
         A key that the tool uses again is a new request, and gets a number on the wire: keys must be unique
@@ -219,7 +220,7 @@ class TaskStore:
             asked.append(wire)
             fields += [QUESTION + wire, to_json({"key": key, "request": request})]
         fields += ["asked", to_json(asked), "state", state or ""]
-        return await self._finish(task.id, run, "input_required", *fields)
+        return await self._finish(task, "input_required", *fields)
 
     async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
         """Store answers, by wire key. After the last one, returns the run that may now start.
@@ -262,9 +263,9 @@ class TaskStore:
         """End a task that has expired, if it has not ended."""
         await self._stop(task_id, "failed", *_failure(error))
 
-    async def release(self, task_id: str, run: str) -> None:
+    async def release(self, task: Task) -> None:
         """Release the lease of a run, so that nobody waits for it to expire."""
-        await self._call(self._release, task_id, run)
+        await self._call(self._release, task.id, task.run)
 
     def on_change(self, listener: Callable[[str, Status], None]) -> None:
         """Call `listener` with the id and status of each task that changes, in any process."""
@@ -295,10 +296,10 @@ class TaskStore:
             if not self._watchers[task_id]:
                 del self._watchers[task_id]
 
-    async def _finish(self, task_id: str, run: str, status: Status, *fields: str) -> bool:
-        if not await self._call(self._finish_run, task_id, run, time.time(), status, *fields):
+    async def _finish(self, task: Task, status: Status, *fields: str) -> bool:
+        if not await self._call(self._finish_run, task.id, task.run, time.time(), status, *fields):
             return False
-        await self._announce(task_id, status)
+        await self._announce(task.id, status)
         return True
 
     async def _stop(self, task_id: str, status: Status, *fields: str) -> None:

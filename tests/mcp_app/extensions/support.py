@@ -179,7 +179,7 @@ class Process:
     async def crash(self):
         """End as by SIGKILL: the runs stop and nothing is given back."""
 
-        async def nothing(task_id, run):
+        async def nothing(task):
             return
 
         await self._stop_beating()

@@ -162,7 +162,7 @@ async def test_what_a_model_may_not_answer_leaves_the_question_open(here, tools,
     request = {"method": "sampling/createMessage", "params": params}
     owner = json.dumps(["client", None, "alice"], separators=(",", ":"))
     task = await here.store.create(owner, "careful", {})
-    await here.store.ask(task, task.run, {"model": request}, None)
+    await here.store.ask(task, {"model": request}, None)
     said = {"role": "assistant", "model": "m", "content": [use(call) for call in calls]}
     with pytest.raises(MCPError, match=f"inputResponses.model: .*{reason}") as caught:
         await here.update(task.id, {"model": said})

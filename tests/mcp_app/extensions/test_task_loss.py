@@ -91,12 +91,12 @@ async def test_a_process_that_was_only_slow_cannot_change_the_outcome(here, ther
     task_id = (await here.call("once"))["taskId"]
     await toolbox.has_begun.wait()
     here.bus.is_deaf = True  # it does not hear that it was given up
-    run = (await here.store.get(task_id)).run
+    task = await here.store.get(task_id)
     await there.expire_lease(task_id)
     failed = await there.get(task_id)
     assert failed["status"] == "failed"
-    assert not await here.store.complete(task_id, run, {"content": []})
-    lease = here.store.lease_of(task_id, run, lambda: None)
+    assert not await here.store.complete(task, {"content": []})
+    lease = here.store.lease_of(task, lambda: None)
     here.leases.hold(lease)
     await here.leases.beat()
     assert lease.is_lost
