@@ -34,21 +34,18 @@ from mcp_app.sdk import CallOptions, Connection
 
 logger = logging.getLogger(__name__)
 
-LOST = {
-    "code": INTERNAL_ERROR,
-    "message": "The process that ran this task died before it ended; the tool was not run again.",
-    "data": {"reason": "worker_lost"},
-}
-EXPIRED = {
-    "code": INTERNAL_ERROR,
-    "message": "The task did not finish within its time to live.",
-    "data": {"reason": "expired"},
-}
-TOO_LARGE = {
-    "code": INTERNAL_ERROR,
-    "message": f"The result is too large for a task: more than {MAX_RESULT_BYTES} bytes.",
-    "data": {"reason": "result_too_large"},
-}
+
+def _error(reason: str, message: str) -> dict[str, Any]:
+    return {"code": INTERNAL_ERROR, "message": message, "data": {"reason": reason}}
+
+
+LOST = _error(
+    "worker_lost", "The process that ran this task died before it ended; the tool was not run again."
+)
+EXPIRED = _error("expired", "The task did not finish within its time to live.")
+TOO_LARGE = _error(
+    "result_too_large", f"The result is too large for a task: more than {MAX_RESULT_BYTES} bytes."
+)
 
 MAX_LOST = 3
 """After this many lost runs a task is not re-run: it may be what crashes the processes. Runs that were

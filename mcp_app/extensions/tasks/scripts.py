@@ -4,6 +4,24 @@ KEYS[1] is the record, KEYS[2] the lease; both have the task's hash tag. Runs ar
 only while they are the record's current run. Only `ENTER` has another key.
 """
 
+_FENCED = """
+if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
+  return 0
+end
+"""
+
+_FINISH = """
+local function finish(first)
+  redis.call('HDEL', KEYS[1], 'message')
+  redis.call('HSET', KEYS[1], 'updated', ARGV[first], 'status', ARGV[first + 1], 'run', '')
+  for i = first + 2, #ARGV, 2 do
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
+  redis.call('DEL', KEYS[2])
+  return 1
+end
+"""
+
 ENTER = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
@@ -33,52 +51,38 @@ return 1
 """ARGV: the new run, lease in ms. Takes over a task whose lease expired, which counts as a lost run, or was
 released."""
 
-RELEASE = """
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
-  return 0
-end
+RELEASE = (
+    _FENCED
+    + """
 redis.call('HSET', KEYS[1], 'run', '')
 redis.call('DEL', KEYS[2])
 return 1
 """
+)
 """ARGV: run. Releases a run, which is no longer the current one."""
 
-SET_MESSAGE = """
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
-  return 0
-end
+SET_MESSAGE = (
+    _FENCED
+    + """
 redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'message', ARGV[3])
 return 1
 """
+)
 """ARGV: run, now, message."""
 
-FINISH_RUN = """
-if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] or redis.call('HGET', KEYS[1], 'status') ~= 'working' then
-  return 0
-end
-redis.call('HDEL', KEYS[1], 'message')
-redis.call('HSET', KEYS[1], 'updated', ARGV[2], 'status', ARGV[3], 'run', '')
-for i = 4, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-end
-redis.call('DEL', KEYS[2])
-return 1
-"""
+FINISH_RUN = _FENCED + _FINISH + "return finish(2)"
 """ARGV: run, now, status, then fields and values. The end of a run: by a result, an error or questions."""
 
-END = """
+END = (
+    _FINISH
+    + """
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'working' and status ~= 'input_required' then
   return 0
 end
-redis.call('HDEL', KEYS[1], 'message')
-redis.call('HSET', KEYS[1], 'updated', ARGV[1], 'status', ARGV[2], 'run', '')
-for i = 3, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-end
-redis.call('DEL', KEYS[2])
-return 1
+return finish(1)
 """
+)
 """ARGV: now, status, then fields and values. The end of a task from outside: cancelled or out of time."""
 
 ANSWER = """
