@@ -29,7 +29,7 @@ from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, ClientRequest
-from mcp_app.protocol.jsonrpc import notification
+from mcp_app.protocol.messages import notification
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream

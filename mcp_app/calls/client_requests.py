@@ -28,8 +28,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
-from mcp_app.protocol.jsonrpc import notification, request
-from mcp_app.protocol.messages import MalformedAnswer
+from mcp_app.protocol.messages import MalformedAnswer, notification, request
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 

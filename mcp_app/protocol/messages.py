@@ -1,14 +1,16 @@
-"""Parsing JSON-RPC messages from a request body, with precise errors."""
+"""JSON-RPC messages: parsing a request body, with precise errors, and building messages of the server."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pydantic_core
 from mcp_types import (
     INVALID_REQUEST,
     PARSE_ERROR,
+    ErrorData,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
@@ -177,3 +179,19 @@ def as_batch(decoded: list[Any], most: int) -> list[Message]:
     if any(isinstance(message, JSONRPCRequest) and message.method == "initialize" for message in messages):
         raise invalid_request("`initialize` must not be part of a batch.")
     return messages
+
+
+def notification(method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    if params is not None:
+        message["params"] = dict(params)
+    return message
+
+
+def request(request_id: RequestId, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, **notification(method, params)}
+
+
+def error_response(request_id: RequestId | None, error: ErrorData) -> dict[str, Any]:
+    """An error response; the id is null if the request could not be parsed."""
+    return {"jsonrpc": "2.0", "id": request_id, "error": error.model_dump(mode="json", exclude_none=True)}

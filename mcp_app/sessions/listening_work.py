@@ -9,7 +9,7 @@ from contextvars import Context
 from typing import Any, Protocol
 
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
-from mcp_app.protocol.jsonrpc import notification
+from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
 

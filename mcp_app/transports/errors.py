@@ -23,8 +23,7 @@ from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
-from mcp_app.protocol.jsonrpc import error_response
-from mcp_app.protocol.messages import InvalidMessage, TooManyValues
+from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import plural
 from mcp_app.sessions.store import SessionNotFound, TooManySessions
 

@@ -26,8 +26,7 @@ from mcp_app.conf import conf
 from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, ClientRequest
 from mcp_app.protocol.client_capabilities import without_unknown_modes
-from mcp_app.protocol.jsonrpc import notification
-from mcp_app.protocol.messages import Message, invalid_request
+from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.protocol.session_features import LONGEST_URI
