@@ -15,7 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from mcp_app.protocol.validation_messages import MAX_REASONS, join
+from mcp_app.protocol.validation_messages import as_line, join, place
 from mcp_app.protocol.words import plural
 
 _FORMATS = FormatChecker(())
@@ -97,12 +97,8 @@ def problems(schema: Mapping[str, Any], value: Any) -> str:
     Empty if the value is valid.
     """
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
-    found = dict.fromkeys(reason for error in validator.iter_errors(value) for reason in _reasons(error))
-    reasons = list(found)
-    shown = reasons[:MAX_REASONS]
-    if more := len(reasons) - len(shown):
-        shown.append(f"and {more} more")
-    return "; ".join(shown)
+    errors = validator.iter_errors(value)
+    return as_line(list(dict.fromkeys(reason for error in errors for reason in _reasons(error))))
 
 
 def _reasons(error: ValidationError) -> Iterator[str]:
@@ -121,15 +117,11 @@ def _reasons(error: ValidationError) -> Iterator[str]:
                     yield f"`{join(path, name)}` is unknown"
         case "oneOf" | "anyOf" if all("const" in option for option in error.validator_value):
             choices = ", ".join(str(option["const"]) for option in error.validator_value)
-            yield f"{_place(path)} must be one of {choices}"
+            yield f"{place(path)} must be one of {choices}"
         case "anyOf" | "oneOf":
             branches = dict.fromkeys(reason for inner in error.context or () for reason in _reasons(inner))
             yield " or ".join(branches)
         case keyword if isinstance(keyword, str) and keyword in _RULES:
-            yield f"{_place(path)} {_RULES[keyword](error.validator_value)}"
+            yield f"{place(path)} {_RULES[keyword](error.validator_value)}"
         case keyword:
-            yield f"{_place(path)} does not satisfy {keyword}"
-
-
-def _place(path: str) -> str:
-    return f"`{path}`" if path else "the value"
+            yield f"{place(path)} does not satisfy {keyword}"

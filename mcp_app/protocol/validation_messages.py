@@ -64,15 +64,24 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
     if has_too_many(error):
         return f"{error.error_count()} values are invalid, too many to list"
     rules_of: dict[str, list[str]] = {}
-    for place, text in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
-        rules = rules_of.setdefault(place, [])
-        if text not in rules:
-            rules.append(text)
-    reasons = [f"{place} {_either(rules)}" for place, rules in rules_of.items()]
+    for found in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
+        rules = rules_of.setdefault(place(found.path), [])
+        if found.rule not in rules:
+            rules.append(found.rule)
+    return as_line([f"{where} {_either(rules)}" for where, rules in rules_of.items()])
+
+
+def as_line(reasons: list[str]) -> str:
+    """The first reasons, and how many more there are."""
     shown = reasons[:MAX_REASONS]
     if more := len(reasons) - len(shown):
         shown.append(f"and {more} more")
     return "; ".join(shown)
+
+
+def place(path: str) -> str:
+    """A JSON path, as the subject of a sentence."""
+    return f"`{path}`" if path else "the value"
 
 
 def has_too_many(error: ValidationError) -> bool:
@@ -111,15 +120,15 @@ def _has(given: Any, step: int | str) -> bool:
     return isinstance(given, dict) and step in given
 
 
-def _relevant(found: list[_Found]) -> Iterable[tuple[str, str]]:
-    """The path and the rule of each error in the branch that was meant."""
+def _relevant(found: list[_Found]) -> Iterable[_Found]:
+    """The errors in the branch that was meant."""
     branches = {error.branch for error in found if error.branch}
     not_meant = {error.branch for error in found if error.is_tag}
     is_unclear = not_meant >= branches
     for error in found:
         is_relevant = error.is_tag if is_unclear else error.branch not in not_meant
         if not error.branch or is_relevant:
-            yield (f"`{error.path}`" if error.path else "the value"), error.rule
+            yield error
 
 
 def join(path: str, step: int | str) -> str:
