@@ -27,7 +27,6 @@ LONGEST_URI = 2048
 """The maximum length of a subscribed URI; the session store limits their number."""
 
 Context = ServerRequestContext[Any, Any]
-Handler = Callable[[Context, Any], Awaitable[EmptyResult]]
 Exists = Callable[[Context, str], Awaitable[bool]]
 
 
@@ -100,14 +99,15 @@ def session_state(ctx: Context) -> SessionState:
     return state
 
 
-async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
-    """logging/setLevel."""
-    await session_state(ctx).set_log_level(params.level)
-    return EmptyResult()
+def register(app: Server[Any], exists: Exists) -> None:
+    """Serve the three methods. `exists` returns whether the person can read a URI.
 
+    Unlike the reference server's, this `resources/subscribe` does not also send a sampling request.
+    """
 
-def subscriber(exists: Exists) -> Handler:
-    """resources/subscribe. Unlike the reference server, it does not also send a sampling request."""
+    async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
+        await session_state(ctx).set_log_level(params.level)
+        return EmptyResult()
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
         if not 1 <= len(params.uri) <= LONGEST_URI:
@@ -118,17 +118,10 @@ def subscriber(exists: Exists) -> Handler:
         await state.subscribe(params.uri)
         return EmptyResult()
 
-    return subscribe
+    async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        await session_state(ctx).unsubscribe(params.uri)
+        return EmptyResult()
 
-
-async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-    """resources/unsubscribe."""
-    await session_state(ctx).unsubscribe(params.uri)
-    return EmptyResult()
-
-
-def register(app: Server[Any], exists: Exists) -> None:
-    """Serve the three methods. `exists` returns whether the person can read a URI."""
     app.add_request_handler("logging/setLevel", SetLevelRequestParams, set_level)
-    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscriber(exists))
+    app.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
     app.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
