@@ -56,7 +56,6 @@ from mcp_app.sdk import ServerMessageMetadata
 MODEL_DEADLINE = 300.0
 PERSON_DEADLINE = 600.0
 
-
 # The revisions that introduced them.
 ELICITATION = "2025-06-18"
 URL_MODE = "2025-11-25"
@@ -157,18 +156,15 @@ def missing_capability(ctx: Context, required: ClientCapabilities) -> Exception:
     wire = MissingRequiredClientCapabilityErrorData(required_capabilities=required).model_dump(
         by_alias=True, mode="json", exclude_none=True
     )
-    names = _names(ctx, wire["requiredCapabilities"])
+    has_modes = ctx.protocol_version is None or ctx.protocol_version >= URL_MODE
+    names = ", ".join(
+        ".".join([name, *(part if has_modes else ())]) for name, part in wire["requiredCapabilities"].items()
+    )
     if is_modern(ctx):
         return MCPError(
             MISSING_REQUIRED_CLIENT_CAPABILITY, f"The client did not declare the capability: {names}", wire
         )
     return ToolError(f"the client did not declare the capability: {names}")
-
-
-def _names(ctx: Context, required: dict[str, Any]) -> str:
-    """Required capabilities by name, such as `sampling.tools`."""
-    has_modes = ctx.protocol_version is None or ctx.protocol_version >= "2025-11-25"
-    return ", ".join(".".join([name, *(part if has_modes else ())]) for name, part in required.items())
 
 
 async def ask(
@@ -186,15 +182,12 @@ async def ask(
         ToolError: The client does not support the request, returned an error, or missed the deadline.
         MCPError: At 2026-07-28, if the client does not support the request (-32021).
     """
-    if is_modern(ctx):
-        answer = answered(ctx, key, result_type)
-        if answer is not None:
-            return checked(request, answer)
-        if not can_answer(ctx, request):
-            raise cannot_be_asked(ctx, request)
-        return InputRequiredResult(input_requests={key: request})
+    if is_modern(ctx) and (answer := answered(ctx, key, result_type)) is not None:
+        return checked(request, answer)
     if not can_answer(ctx, request):
         raise cannot_be_asked(ctx, request)
+    if is_modern(ctx):
+        return InputRequiredResult(input_requests={key: request})
     try:
         answer = await ctx.session.send_request(
             request,

@@ -21,7 +21,6 @@ from mcp_app.sdk import CallNext, HandlerResult
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002
 
-
 LONGEST_TYPO = 64
 """Longer names get no suggestion."""
 SIMILARITY = 0.75
