@@ -17,13 +17,13 @@ from types import FrameType
 from typing import Any, Protocol
 
 from mcp_app.conf import conf
+from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
 """How long streams may take to close."""
-
 
 _HAND_OVER_SECONDS = 10.0
 """How long one part may take to hand over unfinished work."""
@@ -46,17 +46,6 @@ async def hand_over(work: Work) -> None:
             await work.drain()
     except Exception:
         logger.exception("handover failed", extra={"part": type(work).__name__})
-
-
-class OpenStreams(Protocol):
-    """The open session streams of this process."""
-
-    def __len__(self) -> int: ...
-
-    def end_standalone(self) -> None:
-        """End standalone streams; clients resume them elsewhere."""
-
-    def end_all(self) -> None: ...
 
 
 class TaskSet:
@@ -95,7 +84,7 @@ class Drain:
     def __init__(
         self,
         work: Sequence[Work],
-        streams: OpenStreams,
+        streams: Streams,
         listening: TaskSet,
         end_listening: Callable[[], None],
     ) -> None:
