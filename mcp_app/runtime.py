@@ -68,7 +68,7 @@ class Runtime:
     def __init__(self) -> None:
         self._starting: asyncio.Task[None] | None = None
         self._started = False
-        self._stop: asyncio.Event | None = None
+        self._stop = asyncio.Event()
         self._lifespan: asyncio.Task[None] | None = None
 
         self.redis = connect(settings.REDIS_URL)
@@ -158,7 +158,6 @@ class Runtime:
     async def stop(self) -> None:
         """Stop the background tasks and close the connections."""
         if self._lifespan is not None:
-            assert self._stop is not None
             await self.calls.stop()
             for extension in self.engine.extensions:
                 await hand_over(extension)
@@ -172,7 +171,6 @@ class Runtime:
 
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Run the server's lifespan, which must be entered and exited in the same task."""
-        self._stop = asyncio.Event()
         app = self.server.session_manager.app
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
