@@ -55,19 +55,16 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 if request.method == "POST":
                     self._end(request, redis)
                     return HttpResponseRedirect(request.get_full_path())
-                listing = self._listing(request, redis)
+                listing = overview.live_sessions(
+                    redis,
+                    limit=_LISTED,
+                    user=request.GET.get("user") or None,
+                    client=request.GET.get("client") or None,
+                )
         except Unavailable:
             self.message_user(request, "Redis cannot be reached.", messages.ERROR)
             return self._page(request, overview.Listing([], is_complete=True), status=503)
         return self._page(request, listing)
-
-    def _listing(self, request: HttpRequest, redis: Redis) -> overview.Listing:
-        return overview.live_sessions(
-            redis,
-            limit=_LISTED,
-            user=request.GET.get("user") or None,
-            client=request.GET.get("client") or None,
-        )
 
     def _page(self, request: HttpRequest, listing: overview.Listing, status: int = 200) -> HttpResponse:
         context = {
