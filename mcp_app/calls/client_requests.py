@@ -17,7 +17,6 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
-    ClientCapabilities,
     ErrorData,
     JSONRPCError,
     JSONRPCResponse,
@@ -37,10 +36,10 @@ ANSWERED = "client.answered"
 _POLL_SECONDS = 5.0
 """How often a waiting process polls for the response, in case the message about it was lost."""
 
-_CAPABILITIES: dict[str, Callable[[ClientCapabilities], object]] = {
-    "sampling/createMessage": lambda capabilities: capabilities.sampling,
-    "elicitation/create": lambda capabilities: capabilities.elicitation,
-    "roots/list": lambda capabilities: capabilities.roots,
+_CAPABILITIES = {
+    "sampling/createMessage": "sampling",
+    "elicitation/create": "elicitation",
+    "roots/list": "roots",
 }
 
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
@@ -71,10 +70,8 @@ class ClientRequests:
             MCPError: The client lacks the capability, answered with an error, or did not answer in time.
         """
         capability = _CAPABILITIES.get(method)
-        params_of_client = record.client_params
-        if capability is not None and (
-            params_of_client is None or capability(params_of_client.capabilities) is None
-        ):
+        declared = None if record.client_params is None else record.client_params.capabilities
+        if capability is not None and getattr(declared, capability, None) is None:
             raise MCPError(
                 INVALID_REQUEST, f"The client did not declare the capability that {method} requires."
             )

@@ -46,7 +46,7 @@ class Recovery:
         registered = await self._registry.find(record.id, stream)
         if registered is None:
             return False
-        if not self._registry.can_judge:
+        if not self._registry.leases.can_judge:
             return True
         if (own := self._calls.of_stream(record.id, stream)) is not None:
             await own.renew_lease()

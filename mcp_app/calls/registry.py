@@ -97,7 +97,7 @@ class CallRegistry:
 
     def __init__(self, redis: Redis, leases: Leases, directory: Directory, streams: Streams) -> None:
         self._redis = redis
-        self._leases = leases
+        self.leases = leases
         self._directory = directory
         self._places: dict[Lease, list[str]] = {}
         self._streams = streams
@@ -138,7 +138,7 @@ class CallRegistry:
         arguments: list[str | bytes | float] = [
             *(stream, self._process, self._to_json(call) if is_first else ""),
             *(message or b"", int(is_final), secrets.token_hex(8)),
-            *(self._leases.milliseconds, *limits(), ONCE_SECONDS),
+            *(self.leases.milliseconds, *limits(), ONCE_SECONDS),
             *(self._directory.bus.address, conf.lease_seconds),
         ]
         attempts = 0
@@ -169,7 +169,7 @@ class CallRegistry:
         session_id, stream = call.session_id, call.stream
         fence = Fence(keys.calls(session_id), stream)
         lease = Lease(keys.lease(session_id, stream), self._process, fence, on_lost)
-        self._leases.hold(lease)
+        self.leases.hold(lease)
         places = [keys.processes(session_id), *([] if token is None else token_places(token))]
         self._places[lease] = places
         for place in places:
@@ -177,17 +177,12 @@ class CallRegistry:
         return lease
 
     def drop(self, lease: Lease) -> None:
-        self._leases.drop(lease)
+        self.leases.drop(lease)
         for place in self._places.pop(lease, ()):
             self._directory.drop(place)
 
     async def renew(self, lease: Lease) -> None:
-        await self._leases.renew([lease])
-
-    @property
-    def can_judge(self) -> bool:
-        """Whether an expired lease means that its process died; see `Leases`."""
-        return self._leases.can_judge
+        await self.leases.renew([lease])
 
     async def find(self, session_id: str, stream: str) -> Registration | None:
         """The registered call behind a stream; its process may have died."""
@@ -201,7 +196,7 @@ class CallRegistry:
     async def take_over(self, call: Registration) -> bool:
         """Take the lease of a call whose process died. Returns False if it is running or has ended."""
         lease = keys.lease(call.session_id, call.stream)
-        if not await self._leases.take(lease, self._process):
+        if not await self.leases.take(lease, self._process):
             return False
         if await self.is_running(call.session_id, call.stream):
             return True
