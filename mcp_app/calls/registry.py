@@ -77,14 +77,7 @@ redis.call('DEL', KEYS[2])
 
 @dataclass(frozen=True)
 class Registration:
-    """A running call as stored in Redis: enough to re-run it.
-
-    Attributes:
-        session_id: Its session.
-        stream: Its event stream.
-        request: The request.
-        losses: How many of its processes have died.
-    """
+    """A running call as stored in Redis: enough to re-run it. `losses` of its processes have died."""
 
     session_id: str
     stream: str
@@ -119,7 +112,6 @@ class CallRegistry:
         """Append a message of a call to its stream, and wake the readers. Retries do not append it twice.
 
         Args:
-            call: The call.
             message: A JSON-RPC message, encoded; None to register or to end without one.
             is_first: Register the call, or take it over.
             is_final: End the call.
@@ -159,12 +151,9 @@ class CallRegistry:
         return cast("str | None", position)
 
     def hold(self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]) -> Lease:
-        """Renew the lease and the directory entries of a registered call until `drop`.
+        """Renew the lease and the directory entries of a registered call, and of its token, until `drop`.
 
-        Args:
-            call: The call.
-            token: The token of its request.
-            on_lost: Called when another process took the call over, or it was ended.
+        Calls `on_lost` when another process took the call over, or it was ended.
         """
         session_id, stream = call.session_id, call.stream
         fence = Fence(keys.calls(session_id), stream)

@@ -129,11 +129,7 @@ async def try_commands(redis: Redis) -> None:
 
 
 async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
-    """Repeat an idempotent operation while Redis is unavailable.
-
-    Args:
-        attempt: The operation.
-        seconds: How long to keep trying.
+    """Repeat an idempotent operation while Redis is unavailable, for some seconds.
 
     Raises:
         Unavailable: Redis was unavailable all that time.
@@ -154,8 +150,6 @@ async def in_portions(
     """Run one command for each item in few round trips, without a transaction: keys may be in many slots.
 
     Args:
-        redis: The client.
-        items: What to run it for.
         add: Adds the command for one item to a pipeline.
 
     Returns:

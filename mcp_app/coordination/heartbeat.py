@@ -27,12 +27,7 @@ class Heartbeat:
         """The parts that failed in the last beat: only the start and the end of an outage are logged."""
 
     def add(self, name: str, part: Part) -> None:
-        """Add a part.
-
-        Args:
-            name: For the log.
-            part: Called with every beat. It may raise, and is cancelled if it takes too long.
-        """
+        """Add a part, with a name for the log. It may raise, and is cancelled if it takes too long."""
         self._parts[name] = part
 
     async def run(self) -> None:

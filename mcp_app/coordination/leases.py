@@ -79,9 +79,6 @@ class Leases:
     """The leases of this process, and whether those of others can be considered expired.
 
     `beat` is part of the heartbeat.
-
-    Args:
-        redis: A client that decodes responses.
     """
 
     def __init__(self, redis: Redis) -> None:

@@ -63,12 +63,9 @@ class ProcessRegistry:
 
 
 class OpenStreams:
-    """Publishes how many streams this process has open, for operators. `beat` is part of the heartbeat.
+    """Publishes how many streams this process has open, by session, for operators.
 
-    Args:
-        redis: A client that decodes responses.
-        bus: The bus of this process.
-        count: Returns the current numbers, by session.
+    `beat` is part of the heartbeat.
     """
 
     def __init__(self, redis: Redis, bus: Bus, count: Callable[[], Mapping[str, int]]) -> None:

@@ -98,7 +98,6 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
     """The live sessions, optionally of one user or client only.
 
     Args:
-        redis: A client that decodes responses.
         limit: The maximum number of sessions. If there are more, the choice is arbitrary.
         user: A user name.
         client: An OAuth client id.

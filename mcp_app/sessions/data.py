@@ -54,12 +54,7 @@ return 1
 
 
 class SessionData(SessionValues):
-    """The values of one session, by name. They expire with the session.
-
-    Args:
-        redis: A client that decodes responses.
-        session_id: The session.
-    """
+    """The values of one session, by name. They expire with the session."""
 
     def __init__(self, redis: Redis, session_id: str) -> None:
         self._redis = redis

@@ -146,11 +146,7 @@ def limits() -> tuple[int, int, int]:
 
 
 class EventsLost(Exception):
-    """Messages of a stream were trimmed from the log before they were read.
-
-    Args:
-        stream: The stream.
-    """
+    """Messages of `stream` were trimmed from the log before they were read."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -161,8 +157,6 @@ class Reader:
     """Reads some streams of one session's log, from given positions on.
 
     Args:
-        log: All event logs.
-        session_id: The session.
         after: The position of the last known event of each stream, by name.
         scan_from: A position to start scanning from, if the streams have no unread events before it.
     """
@@ -214,8 +208,6 @@ class SharedReader(Reader):
     """Reads for a session's only connection (HTTP+SSE); no event of any stream may be missing.
 
     Args:
-        log: All event logs.
-        session_id: The session.
         carries: Whether to read a stream, by name.
         after: The position of the last known event, of any stream.
     """
@@ -254,12 +246,7 @@ class EventLog:
         self._release = redis.register_script(RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
-        """Append a message, and wake the readers of its stream. Retries do not append it twice.
-
-        Args:
-            session_id: The session.
-            stream: The stream, or `PENDING`.
-            message: A JSON-RPC message, as an object or encoded.
+        """Append a message to a stream, or to `PENDING`, and wake the readers. A retry does not append it again.
 
         Raises:
             Unavailable: Redis cannot be reached.
@@ -272,12 +259,9 @@ class EventLog:
         await self.wake(session_id, stream, addresses)
 
     async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
-        """Wake the readers of a stream in all processes, after something was appended.
+        """Wake the readers of a stream, or of `PENDING`, in all processes.
 
-        Args:
-            session_id: The session.
-            stream: The stream, or `PENDING`.
-            addresses: The processes, if the script that appended has returned them.
+        `addresses` are those that have any, if the script that appended has returned them.
         """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
         if addresses is None:
@@ -336,8 +320,6 @@ class EventLog:
         few keep-alives, so that another stream can succeed one whose process died.
 
         Args:
-            session_id: The session.
-            stream: The standalone stream.
             claim: Identifies the connection: a stream that is being resumed briefly has two.
             take_over: Whether to take the claim from the current holder.
         """

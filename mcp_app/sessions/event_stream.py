@@ -35,7 +35,6 @@ class EventStream:
     """One open connection.
 
     Args:
-        record: The session.
         names: The names of the streams it carries.
         reader: Reads these streams from where the connection starts.
     """
@@ -155,9 +154,7 @@ class ReplyStream(EventStream):
     """The stream of one call or of a batch; sent in response to a POST, or to a GET that resumes it.
 
     Args:
-        record: The session.
         names: The streams of the calls.
-        reader: Reads these streams.
         recover_if_lost: Recovers the calls.
         resumed: Whether the process of the calls may have died.
     """

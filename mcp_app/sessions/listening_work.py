@@ -56,12 +56,7 @@ Work = Callable[[ListeningSession], Awaitable[None]]
 
 
 class ListeningWork:
-    """The background work of one stream, which runs while the stream holds the claim.
-
-    Args:
-        session: The session of the stream.
-        background_work: Coroutine functions to run.
-    """
+    """The background work of one stream, which runs while the stream holds the claim."""
 
     def __init__(self, session: ListeningSession, background_work: Sequence[Work]) -> None:
         self._session = session

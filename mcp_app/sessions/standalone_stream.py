@@ -25,13 +25,8 @@ class StandaloneStream(EventStream):
     that has closed. Background work for the session runs with the stream that holds the claim, and thus once.
 
     Args:
-        record: The session.
-        name: The stream.
         after: The position of the last event that the client has.
-        log: The event logs.
-        sessions: The session store.
-        subscribers: The sessions that are notified of changes.
-        background_work: Background work for listening sessions.
+        background_work: What to run while it holds the claim.
         resumed: Whether the client resumes an earlier stream.
     """
 
@@ -116,8 +111,6 @@ class SharedStream(StandaloneStream):
     Args:
         after: The position of the last event that the client has, of any stream.
         recover_if_lost: Recovers calls whose process died.
-
-    The others are those of `StandaloneStream`.
     """
 
     def __init__(

@@ -137,13 +137,7 @@ class SessionStore:
 
     @classmethod
     def new(cls, owner: str, user: str, client: str) -> SessionRecord:
-        """A new session, not stored yet.
-
-        Args:
-            owner: Who may use it: client, issuer and subject.
-            user: A display name.
-            client: A display name.
-        """
+        """A new session, not stored yet, for an owner (client, issuer and subject) with two display names."""
         return SessionRecord(cls.new_id(), owner, time.time(), user=user, client=client)
 
     def data(self, session_id: str) -> SessionData:

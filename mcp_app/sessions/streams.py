@@ -59,7 +59,6 @@ class Streams:
         """A stream with the events of calls from the start.
 
         Args:
-            record: The session.
             names: The streams of the calls.
             recover_if_lost: Recovers the calls.
             scan_from: A position before which the log has no events of these streams.
@@ -102,8 +101,6 @@ class Streams:
         The stream continues in the log, and the client can resume it.
 
         Args:
-            session_id: The session.
-            stream: The stream.
             complete: Whether there is nothing to reconnect for.
             polled: Whether the client should reconnect soon (SEP-1699).
             confirm: Whether to wait until they are closed: a late message would close the one that resumes.

@@ -33,12 +33,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 class TaskListener:
-    """The middleware.
-
-    Args:
-        store: The task store.
-        find: Finds a task of the current principal, by its id and with the lifespan state.
-    """
+    """The middleware. `find` returns a task of the current principal, by its id and the lifespan state."""
 
     def __init__(self, store: TaskStore, find: Callable[[str, Any], Awaitable[Task | None]]) -> None:
         self._store = store

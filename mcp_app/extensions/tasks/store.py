@@ -80,13 +80,7 @@ def withdrawn_key(grant: str) -> str:
 
 
 class TaskStore:
-    """Creates, reads and changes tasks.
-
-    Args:
-        redis: A client that decodes responses.
-        directory: Finds the processes that run or watch a task.
-        leases: The leases of this process.
-    """
+    """Creates, reads and changes tasks."""
 
     def __init__(self, redis: Redis, directory: Directory, leases: Leases) -> None:
         self.leases = leases
@@ -118,8 +112,6 @@ class TaskStore:
 
         Args:
             owner: The principal.
-            tool: The tool's name.
-            params: The parameters of the call.
             grant: The id of the consent, if known.
             ttl_seconds: Its lifetime, if not the default.
 
