@@ -120,7 +120,7 @@ class Directory:
             Unavailable: Redis cannot be reached.
         """
         began = time.monotonic()
-        args = [self.bus.address, conf.lease_seconds]
+        args: list[str | float] = [self.bus.address, conf.lease_seconds]
         renewed = await in_portions(
             self._redis, self._held, lambda pipe, key: self._enter(keys=[key], args=args, client=pipe)
         )

@@ -246,7 +246,7 @@ class EventLog:
         self._release = redis.register_script(RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
-        """Append a message to a stream, or to `PENDING`, and wake the readers. A retry does not append it again.
+        """Append a message to a stream or to `PENDING`, and wake the readers. Retries do not append it twice.
 
         Raises:
             Unavailable: Redis cannot be reached.
