@@ -35,13 +35,12 @@ class RequestLog:
             return
         current = _given_id(scope) or f"{random.getrandbits(64):016x}"
         started = time.perf_counter()
-        status = 0
-        fields: dict[str, Any] = scope.setdefault("state", {}).setdefault("log_fields", {})
+        fields: dict[str, Any] = {"status": 0, "milliseconds": 0.0}
+        scope.setdefault("state", {})["log_fields"] = fields
 
         def logged_send(message: MutableMapping[str, Any]) -> Awaitable[None]:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                fields["status"] = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", current.encode())]
             sent: Awaitable[None] = send(message)
             return sent
@@ -51,8 +50,8 @@ class RequestLog:
             await self._app(scope, receive, logged_send)
         finally:
             if scope["path"] not in _QUIET and logger.isEnabledFor(logging.INFO):
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                _log(scope, {"status": status, "milliseconds": milliseconds, **fields}, current)
+                fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
+                _log(scope, fields, current)
             request_id.reset(token)
 
 

@@ -92,7 +92,7 @@ def decode(body: bytes, most_values: int) -> Any:
         decoded = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError:
         decoded = _decode_half_pairs(body)
-    if _has_more_values(body, decoded, most_values):
+    if len(body) > most_values and _has_more_values(body, decoded, most_values):
         request_id = as_request_id(decoded.get("id")) if isinstance(decoded, dict) else None
         message = f"The body has more than {most_values} values, counting nested ones."
         raise TooManyValues(message, request_id=request_id)
