@@ -44,17 +44,16 @@ class StreamableHttp:
         self._runtime = runtime
         self._stateless = Stateless(runtime)
 
-    async def __call__(self, request: Request) -> None:
+    def __call__(self, request: Request) -> Awaitable[None]:
         if request.method == "POST":
-            await self._post(request)
-            return
+            return self._post(request)
         if era.is_modern(request.headers):
             raise errors.method_not_allowed("POST")
         match request.method:
             case "GET":
-                await self._get(request)
+                return self._get(request)
             case "DELETE":
-                await self._delete(request)
+                return self._delete(request)
             case _:
                 raise errors.method_not_allowed("GET, POST, DELETE")
 
@@ -219,7 +218,7 @@ class StreamableHttp:
         logger.info("session ended by its client", extra={"session": record.id[:8]})
         await respond(request.send, 204, headers=COMMON_HEADERS)
 
-    async def _session(self, request: Request) -> SessionRecord:
+    def _session(self, request: Request) -> Awaitable[SessionRecord]:
         """The session in the request's headers, if it belongs to the requester."""
         session_id = request.headers.raw.get(_SESSION_ID, b"").decode("latin-1")
         if not session_id:
@@ -227,7 +226,7 @@ class StreamableHttp:
                 400,
                 "The Mcp-Session-Id header is missing; send `initialize` first; its response has it.",
             )
-        return await self._runtime.sessions.get_own(session_id, request.principal.owner)
+        return self._runtime.sessions.get_own(session_id, request.principal.owner)
 
 
 def _respond(
