@@ -1,4 +1,4 @@
-"""The steps of the walk in which something changes, and the client hears of it."""
+"""The steps about changes, of which the client is notified."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from steps import MODERN, block_of, check, refused, say, text_of
 
 
 async def notes(client: Client, person: Person) -> None:
-    """Notes are the resources of one person."""
-    say("A note, and who hears that it is there, and that it changes")
+    """Notes are resources of one user."""
+    say("A note, and notifications that it was created and changed")
     is_modern = client.protocol_version == MODERN
     person.forget()
-    await client.list_resources(cache_mode="bypass")  # a session hears of changes of what it has read
+    await client.list_resources(cache_mode="bypass")  # a session is notified of changes to what it has read
     async with AsyncExitStack() as streams:
         if is_modern:
             listening = await streams.enter_async_context(client.listen(resources_list_changed=True))
@@ -45,7 +45,7 @@ async def notes(client: Client, person: Person) -> None:
     check(text_of(await client.call_tool("delete-note", note)), "Deleted")
     await refused(client.read_resource(uri, cache_mode="bypass"))
 
-    say("A note that takes its time: a task, where the client knows tasks")
+    say("A note that takes a while: a task, if the client supports tasks")
     drafted = await client.call_tool("draft-note", {"title": "Tea", "secondsPerLine": 0.1})
     uri = block_of(drafted, ResourceLink).uri
     check(str((await client.read_resource(uri)).contents), "Line 3 about Tea.")
@@ -57,13 +57,13 @@ async def _hears(subscription: Subscription, event: str) -> None:
 
 
 async def sessions_only(client: Client, person: Person) -> None:
-    say("What only the revisions with a session have: ping, and a level for log messages")
+    say("Only in revisions with sessions: ping, and a level for log messages")
     await client.send_ping()
     person.forget()
     await client.set_logging_level("debug")
     check(str(await person.hears(LoggingMessageNotification)), "Logging level set to: debug")
 
-    say("What a session hears by itself: it is stopped, and started again")
+    say("Simulated notifications: stopped and started again")
     for name in ("toggle-simulated-logging", "toggle-subscriber-updates"):
         check(text_of(await client.call_tool(name)), "Stopped simulated")
         check(text_of(await client.call_tool(name)), "Started simulated")

@@ -1,14 +1,15 @@
 #!/bin/sh
-# Everything Server with nothing but curl, openssl and POSIX tools: signs in and walks every feature.
+# Everything Server with only curl, openssl and POSIX tools: signs in and uses every feature.
 #
 #     sh docs/clients/curl.sh http://localhost:3232 [NAME]
 #
-# The URL may also be that of the endpoint, with /mcp. NAME is who to be at the fake identity provider (default: alice). It prints each step and the answer; the first
-# answer that is not as expected ends it with status 1. This file signs in; the features are in the folder curl/.
+# The URL may also be that of the endpoint, with /mcp. NAME is the user to sign in as at the fake identity provider
+# (default: alice). The script prints each step and the response, and stops with status 1 at the first unexpected one.
+# This file signs in; the features are in the folder curl/.
 set -eu
 
 for tool in curl openssl; do
-    command -v "$tool" >/dev/null || { echo "$tool is needed: install it first." >&2; exit 2; }
+    command -v "$tool" >/dev/null || { echo "$tool is required: install it first." >&2; exit 2; }
 done
 case ${1--h} in -*) echo "usage: sh curl.sh BASE_URI [NAME]" >&2; exit 2 ;; esac
 base=${1%/}
@@ -41,7 +42,7 @@ wait_for() { # wait_for TEXT FILE: what runs in the background has written it
     tries=0
     until grep -qsF -- "$1" "$2"; do
         tries=$((tries + 1))
-        [ "$tries" -lt 30 ] || { echo "Never heard: $1" >&2; exit 1; }
+        [ "$tries" -lt 30 ] || { echo "Never received: $1" >&2; exit 1; }
         sleep 1
     done
     grep -F -- "$1" "$2" | tail -n 1 | head -c 600
@@ -66,10 +67,10 @@ encoded() { printf %s "$1" | sed 's/%/%25/g; s/:/%3A/g; s/\//%2F/g; s/+/%2B/g; s
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-step "Discovery: the challenge leads to the resource's metadata, and that to the authorization server's"
+step "Discovery: the challenge names the resource's metadata, and that names the authorization server"
 curl -sS -m 20 -D "$head" -o "$answer" -X POST "$base/mcp"
 resource_metadata=$(field 'WWW-Authenticate' | sed -n 's/.*resource_metadata="\([^"]*\)".*/\1/p')
-[ -n "$resource_metadata" ] || { echo "There is no MCP endpoint at $base/mcp that asks for a sign-in." >&2; exit 1; }
+[ -n "$resource_metadata" ] || { echo "There is no MCP endpoint at $base/mcp that requires sign-in." >&2; exit 1; }
 curl -s -m 20 "$resource_metadata" >"$answer"
 expect authorization_servers
 resource=$(value resource <"$answer")
@@ -153,7 +154,7 @@ here=$(dirname "$0")/curl
 . "$here/older.sh"
 . "$here/alone.sh"
 
-step "A tool that needs a further scope: the challenge says which, and a client asks for all of them anew"
+step "A tool that requires another scope: the challenge says which, and a client requests all of them again"
 alone tools/call describe-server '"name": "describe-server"'
 field 'WWW-Authenticate' >"$answer"
 expect 'error="insufficient_scope"'
@@ -162,14 +163,14 @@ sign_in 'mcp mcp:admin'
 alone tools/call describe-server '"name": "describe-server"'
 expect '"packages"'
 
-step "A token is refreshed, and the refresh token changes with it"
+step "Refreshing a token, which also changes the refresh token"
 spent=$refresh
 redeem --data-urlencode "grant_type=refresh_token" --data-urlencode "refresh_token=$refresh"
 alone tools/call echo '"name": "echo", "arguments": {"message": "refreshed"}'
 expect 'Echo: refreshed'
 [ "$spent" != "$refresh" ] || { echo "The refresh token did not change." >&2; exit 1; }
 
-step "A token is revoked: it is refused at once"
+step "Revoking a token, which is then rejected immediately"
 curl -s -m 20 "$revoke" -o "$answer" -w '%{http_code}\n' --data-urlencode "client_id=$client" \
     --data-urlencode "token=$access"
 alone tools/call echo '"name": "echo", "arguments": {"message": "revoked"}'

@@ -1,4 +1,4 @@
-"""The steps of the walk that show extensions: skills and tasks (2026-07-28), and apps."""
+"""The steps about extensions: skills and tasks (2026-07-28), and apps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Directory(Result):
 
 
 async def skills(client: Client) -> None:
-    say("Skills: listed, got, and their files and folders read")
+    say("Skills: list and fetch them, and read their files and folders")
     listed = await client.session.send_request(ListSkills(params={}), SkillList)
     check(str(listed.skills), "try-everything")
     got = await client.session.send_request(GetSkill(params={"uri": SKILL}), Skill)
@@ -53,12 +53,12 @@ async def skills(client: Client) -> None:
 
 
 async def tasks(client: Client, person: Person) -> None:
-    say("Tasks: the calls above that became some were followed to their end, with questions on the way")
+    say("Tasks: the calls above that became tasks were followed to their end, including their questions")
     check([len(person.tasks.followed) >= 3], True)
     slow = await client.call_tool("slow_compute", {"seconds": 1, "label": "tea"})
     check(text_of(slow), "tea: computed for 1 second.")
 
-    say("A task that is cancelled")
+    say("Cancelling a task")
     person.tasks.began.clear()
     call = asyncio.create_task(client.call_tool("slow_compute", {"seconds": 60}))
     await asyncio.wait_for(person.tasks.began.wait(), WAIT)

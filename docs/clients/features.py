@@ -1,4 +1,4 @@
-"""The steps of the walk that need nothing of the client: tools, content, progress, resources, prompts."""
+"""The steps that need no client features: tools, content, progress, resources, prompts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def tools(client: Client) -> None:
 
 
 async def content(client: Client) -> None:
-    say("What a result can hold: structured content, an image, a sound, annotations, resources and links")
+    say("Content types: structured content, image, audio, annotations, resources and links")
     weather = await client.call_tool("get-structured-content", {"location": "Chicago"})
     check(weather.structured_content or {}, "humidity")
     image = block_of(await client.call_tool("getTinyImage"), ImageContent)
@@ -48,7 +48,7 @@ async def content(client: Client) -> None:
     link = block_of(await client.call_tool("get-resource-links", {"count": 2}), ResourceLink)
     check(str((await client.read_resource(link.uri)).contents), "plaintext resource")
 
-    say("A file that the server compresses: a resource of the session, where there is one")
+    say("A file that the server compresses: a resource of the session, if there is one")
     zipped = await client.call_tool("gzip-file-as-resource", {"name": "tea.gz", "data": "data:,Buy%20some."})
     if client.protocol_version == MODERN:
         contents = block_of(zipped, EmbeddedResource).resource
@@ -72,7 +72,7 @@ async def progress(client: Client) -> None:
     await client.call_tool("longRunningOperation", arguments, progress_callback=heard_progress)
     check([heard], [1, 2, 3])
 
-    say("A call that is cancelled: by a notification up to 2025-11-25, by closing its stream since")
+    say("Cancelling a call: by a notification up to 2025-11-25, by closing its stream since then")
     begun.clear()
     arguments = {"duration": 60, "steps": 120}
     call = asyncio.create_task(
@@ -99,7 +99,7 @@ async def resources(client: Client) -> None:
     error = await refused(client.read_resource("test://static/resource/101"))
     check(f"{error.code} {error}", "test://static/resource/101")
 
-    say("Templates, whose variables are completed")
+    say("Templates, with completion of their variables")
     templates = [one.uri_template for one in (await client.list_resource_templates()).resource_templates]
     for template in ("test://static/resource/{id}", "note://{space}/{id}", "session://files/{name}"):
         check(templates, template)
@@ -116,7 +116,7 @@ async def prompts(client: Client) -> None:
     check(str((await client.get_prompt("resource_prompt", {"resourceId": "3"})).messages), "Resource 3")
     check(str((await client.get_prompt("media_prompt")).messages), "audio/wav")
 
-    say("Completion, and completion that depends on what was chosen before")
+    say("Completion, also depending on earlier arguments")
     reference = PromptReference(type="ref/prompt", name="complex_prompt")
     check((await client.complete(reference, {"name": "style", "value": "f"})).completion.values, "friendly")
     argument = {"name": "temperature", "value": ""}

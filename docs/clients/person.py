@@ -1,4 +1,4 @@
-"""The other side of a client: its person, its model, its roots, and what it hears without asking."""
+"""What stands behind a client: its user, its model, its roots, and a place for notifications."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from steps import WAIT
 from tasks_extension import Tasks
 
 FORM = {"confirm": True, "name": "Alice", "interpretation": "technical"}
-"""What the person enters into fields of these names; others stay empty."""
+"""What the user enters into fields with these names; others stay empty."""
 
 Kind = TypeVar("Kind")
 
 
 class Person:
-    """Answers what a server asks, and keeps what it says."""
+    """Responds to requests from the server, and stores its notifications."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -37,7 +37,7 @@ class Person:
 
     @property
     def callbacks(self) -> dict[str, Any]:
-        """The options of the client; by these it knows what to declare."""
+        """The options of the client, from which it derives its capabilities."""
         return {
             "sampling_callback": self.sample,
             "sampling_capabilities": SamplingCapability(tools=SamplingToolsCapability()),
@@ -48,7 +48,7 @@ class Person:
         }
 
     async def sample(self, context: Any, params: Any) -> CreateMessageResult | CreateMessageResultWithTools:
-        """The model. Offered a tool, it uses it first."""
+        """The model. If it is offered a tool, it calls that first."""
         self.asked.append("sampling")
         if params.tools and len(params.messages) == 1:
             use = ToolUseContent(type="tool_use", id="use-1", name="multiply", input={"a": 6, "b": 7})
@@ -60,14 +60,14 @@ class Person:
         )
 
     async def elicit(self, context: Any, params: Any) -> ElicitResult:
-        """The person: visits a page, or fills in a form."""
+        """The user: visits a page, or fills in a form."""
         if isinstance(params, ElicitRequestURLParams):
             self.asked.append(params.url)
             return ElicitResult(action="accept")
         return ElicitResult(action="accept", content=self._filled(params.requested_schema))
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """The same, for what a task asks."""
+        """The same, for questions from a task."""
         return {"action": "accept", "content": self._filled(question["params"]["requestedSchema"])}
 
     def _filled(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Person:
         return ListRootsResult(roots=[Root(uri="file:///home/alice/project", name="project")])
 
     async def hear(self, message: Any) -> None:
-        """Whatever the server sends without being asked."""
+        """Any notification from the server."""
         self._heard.append(message)
         self._news.set()
 
@@ -86,7 +86,7 @@ class Person:
         self._heard.clear()
 
     async def hears(self, kind: type[Kind]) -> Kind:
-        """The next notification of that kind, or one that came since the last `forget`."""
+        """The next notification of that type, or one received since the last `forget`."""
         async with asyncio.timeout(WAIT):
             while True:
                 for message in self._heard:

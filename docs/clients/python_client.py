@@ -1,10 +1,10 @@
-"""Everything Server with the official Python client: signs in and walks every feature.
+"""Everything Server with the official Python client: signs in and uses every feature.
 
     python docs/clients/python_client.py http://localhost:3232/mcp [--as NAME] [--revision REVISION]
 
-It prints a URL to open in a browser; with `--as` it plays the browser itself, as NAME at the fake identity
-provider. The first answer that is not as expected ends it with status 1. The steps are in
-the modules beside it.
+It prints a URL to open in a browser; with `--as` it acts as the browser itself, as NAME at the fake identity
+provider. It stops with status 1 at the first unexpected response. The steps are in
+the modules next to it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def connected(url: str, name: str | None, revision: str, person: Person) -
 
 
 async def more_access(client: Client) -> None:
-    say("A tool that needs a further scope: the client asks the person for it, and calls again")
+    say("A tool that requires another scope: the client asks the user for it, and calls again")
     described = await client.call_tool("describe-server")
     check(described.structured_content or {}, "packages")
 
@@ -86,9 +86,11 @@ def main() -> None:
     options = parser.parse_args()
     if "://" not in options.url:
         sys.exit(f"{options.url} lacks its scheme, such as http://{options.url}")
-    # The client calls what 2026-07-28 deprecated by that name; this server shows it all the same.
+    # The client warns of features deprecated in 2026-07-28, which this server demonstrates.
     warnings.simplefilter("ignore", MCPDeprecationWarning)
-    logging.getLogger("mcp").addHandler(logging.NullHandler())  # which writes tracebacks; a sentence follows
+    logging.getLogger("mcp").addHandler(
+        logging.NullHandler()
+    )  # it logs tracebacks; we print a message instead
     sentence = None
     try:
         asyncio.run(walk(options.url, options.name, options.revision))
@@ -101,12 +103,12 @@ def main() -> None:
 
 
 def _first(error: BaseException) -> BaseException:
-    """What happened, without the groups of tasks in which it did."""
+    """The exception itself, without the groups around it."""
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _sentence(url: str, error: BaseException) -> str | None:
-    """What to tell a person of a mistake that people make; None of a fault of this script."""
+    """The message for a user error; None for a bug in this script."""
     match error:
         case httpx2.TransportError():
             return (

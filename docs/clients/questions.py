@@ -1,4 +1,4 @@
-"""The steps of the walk in which the server asks: the client's model, its person, its roots."""
+"""The steps in which the server asks the client: its model, its user, its roots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = {"url": "https://example.com/terms"}
 
 
 async def model(client: Client, person: Person) -> None:
-    say("Sampling: the server asks the client's model, and lets it use a tool")
+    say("Sampling: the server asks the client's model, and offers it a tool")
     answer = await client.call_tool("sampleLLM", {"prompt": "Capital of France?"})
     check(text_of(answer), "LLM sampling result: Paris")
     answer = await client.call_tool("sample-with-tools", {"prompt": "How much is 6 x 7?"})
@@ -21,7 +21,7 @@ async def model(client: Client, person: Person) -> None:
 
 
 async def forms(client: Client, person: Person) -> None:
-    say("Elicitation: the person fills in forms")
+    say("Elicitation: the user fills in forms")
     check(text_of(await client.call_tool("elicitInputs")), '"name": "Alice"')
     answer = await client.call_tool("confirm_delete", {"filename": "notes.txt"})
     check(text_of(answer), "notes.txt was deleted")
@@ -30,7 +30,7 @@ async def forms(client: Client, person: Person) -> None:
 
 
 async def pages(client: Client, person: Person) -> None:
-    say("Elicitation: the person visits a page")
+    say("Elicitation: the user visits a page")
     person.forget()
     check(text_of(await client.call_tool("trigger-url-elicitation", PAGE)), "The user agreed to open")
     check(person.asked, PAGE["url"])

@@ -1,4 +1,4 @@
-"""Signing in with the official Python client: registration, a browser or one that is played, the callback."""
+"""Signing in with the official Python client: registration, a real or simulated browser, the callback."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from steps import WAIT, say
 
 
 class Memory:
-    """Keeps the registration and the tokens for as long as this script runs."""
+    """Keeps the registration and the tokens while this script runs."""
 
     tokens: OAuthToken | None = None
     client: OAuthClientInformationFull | None = None
@@ -33,7 +33,7 @@ class Memory:
 
 
 class NotSignedIn(Exception):
-    """Nobody gave access, and why."""
+    """Access was not granted; the message says why."""
 
 
 class SignIn:
@@ -42,7 +42,7 @@ class SignIn:
     The callback is a port of this computer that nobody uses: authorization servers take any (RFC 8252 §7.3).
 
     Args:
-        name: Who to be; without it a person signs in with a browser of their own.
+        name: The user to sign in as; without it, you sign in with your own browser.
     """
 
     def __init__(self, name: str | None) -> None:
@@ -89,7 +89,7 @@ class SignIn:
                 token = re.search(r'name="csrfmiddlewaretoken" value="([^"]*)"', page.text)
                 if action is None or page.is_error:
                     raise NotSignedIn(f"{name} is not signed in: {_said(page.text)}")
-                # The first page asks for a name, the second for a decision; neither minds the other's field.
+                # The first page asks for a name, the second for a decision; each ignores the other's field.
                 form = {"csrfmiddlewaretoken": token[1] if token else "", **pressed}
                 address = urljoin(str(page.url), unescape(action[1]))
                 page = await http.post(address, data=form, headers={"Referer": str(page.url)})
@@ -97,7 +97,7 @@ class SignIn:
 
 
 def _said(page: str) -> str:
-    """The sentence by which a page refuses: of the field in error, else its first paragraph."""
+    """The error message of a page: that of the invalid field, or else the first paragraph."""
     found = re.search(r'<p class="errors"[^>]*>([^<]*)<', page) or re.search(r"<p>([^<]*)</p>", page)
     return unescape(found[1]) if found else "the page has no form"
 

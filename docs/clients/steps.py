@@ -1,4 +1,4 @@
-"""What every step of the walk uses: it says what it does, and ends the walk at the first surprise."""
+"""Helpers of all steps: they print what they do, and stop at the first unexpected response."""
 
 # ruff: noqa: T201 - a script that prints
 
@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, TextContent
 
 MODERN = "2026-07-28"
 WAIT = 30
-"""Seconds that anything may take."""
+"""Seconds to wait for anything."""
 
 Block = TypeVar("Block")
 
@@ -22,7 +22,7 @@ def say(step: str, *answer: Any) -> None:
 
 
 def check(found: Any, wanted: Any) -> None:
-    """Print what was found; it must hold what is wanted."""
+    """Print a response, which must contain what is expected."""
     print(str(found)[:300])
     if wanted not in found:
         raise SystemExit(f"Expected: {wanted}")
@@ -33,7 +33,7 @@ def text_of(result: CallToolResult) -> str:
 
 
 def block_of(result: CallToolResult, kind: type[Block]) -> Block:
-    """The first block of content of that kind."""
+    """The first content block of that type."""
     for block in result.content:
         if isinstance(block, kind):
             return block
@@ -41,7 +41,7 @@ def block_of(result: CallToolResult, kind: type[Block]) -> Block:
 
 
 async def refused(request: Awaitable[Any]) -> MCPError:
-    """The protocol's error, which the request must be answered with."""
+    """The protocol error that the request must cause."""
     try:
         answer = await request
     except MCPError as error:

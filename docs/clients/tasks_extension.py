@@ -16,11 +16,11 @@ from mcp.types import CallToolResult, Request, Result
 from pydantic import ConfigDict, Field
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Gives the answer to one question of a task, such as an `elicitation/create`."""
+"""Answers one question of a task, such as an `elicitation/create`."""
 
 
 class TaskCreated(Result):
-    """What `tools/call` is answered with in place of its result."""
+    """What `tools/call` returns instead of its result."""
 
     result_type: Literal["task"] = Field(alias="resultType", default="task")
     task_id: str = Field(alias="taskId")
@@ -28,7 +28,7 @@ class TaskCreated(Result):
 
 
 class TaskState(Result):
-    """What `tasks/get` and `tasks/update` are answered with; `status` and the rest as SEP-2663 says."""
+    """What `tasks/get` and `tasks/update` return; for `status` and the rest see SEP-2663."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -62,13 +62,13 @@ class Tasks(ClientExtension):
         self.followed: list[str] = []
         """The ids of the tasks that were followed."""
         self.began = asyncio.Event()
-        """Set when there is one more."""
+        """Set when another one is added."""
 
     def claims(self) -> Sequence[ResultClaim[Any]]:
         return [ResultClaim(result_type="task", model=TaskCreated, resolve=self._follow)]
 
     async def cancel(self, session: ClientSession, task_id: str) -> None:
-        """Ask for the end of a task; the call that is waiting for it then fails."""
+        """Cancel a task; the call that is waiting for it then fails."""
         await session.send_request(CancelTask(params={"taskId": task_id}), Result)
 
     async def _follow(self, created: TaskCreated, context: ClaimContext) -> CallToolResult:

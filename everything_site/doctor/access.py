@@ -25,7 +25,7 @@ def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
     if reply.status not in (200, 201) or client is None or not isinstance(client.get("client_id"), str):
         said = (client or {}).get("error_description") or (client or {}).get("error") or reply.text[:200]
         found.fault(
-            f"A public client with a redirect to this computer is refused ({reply.status}): {said}",
+            f"A public client with a redirect to this computer is rejected ({reply.status}): {said}",
             "RFC 7591 §3.2.1; RFC 8252 §7.3",
         )
         return found.all
@@ -34,15 +34,15 @@ def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
     if nulls := sorted(name for name, value in client.items() if value is None):
         found.warning(f"{', '.join(nulls)} is null; clients expect a missing member.", "RFC 7591 §3.2.1")
     if client.get("client_secret") and not isinstance(client.get("client_secret_expires_at"), int):
-        found.fault("A secret without client_secret_expires_at.", "RFC 7591 §3.2.1 (REQUIRED)")
+        found.fault("The secret has no client_secret_expires_at.", "RFC 7591 §3.2.1 (REQUIRED)")
     if client.get("client_secret") and client.get("token_endpoint_auth_method") == "none":
-        found.warning("A public client is given a secret, and told not to use it.", "RFC 7591 §2")
+        found.warning("A public client gets a secret that it must not use.", "RFC 7591 §2")
     registered = client.get("redirect_uris") or [redirect_uri]
     if not isinstance(registered, list) or redirect_uri not in registered:
-        found.fault("The registered redirect_uris are not those that were asked for.", "RFC 7591 §3.2.1")
+        found.fault("The registered redirect_uris are not the requested ones.", "RFC 7591 §3.2.1")
     issued = client.get("client_id_issued_at", 0)
     if not isinstance(issued, int):
-        found.warning("client_id_issued_at is no whole number of seconds.", "RFC 7591 §3.2.1")
+        found.warning("client_id_issued_at is not a whole number of seconds.", "RFC 7591 §3.2.1")
     _no_store(found, reply, "RFC 7591 §3.2.1")
     return found.ok("A public client can register.")
 
@@ -53,17 +53,19 @@ def authorization_page(reply: Reply) -> list[Finding]:
     location = reply.headers.get("location", "")
     if reply.status in (302, 303, 307):
         if "error=" in location:
-            found.fault(f"A good request is refused: {location}", "RFC 6749 §4.1.1; RFC 8707 §2")
+            found.fault(f"A valid request is rejected: {location}", "RFC 6749 §4.1.1; RFC 8707 §2")
     elif reply.status == 200:
         policy = reply.headers.get("content-security-policy", "")
         if "x-frame-options" not in reply.headers and "frame-ancestors" not in policy:
-            found.warning("The page can be framed, and its buttons be clicked unseen.", "RFC 9700 §4.16")
+            found.warning(
+                "The page can be framed, so that users click its buttons unknowingly.", "RFC 9700 §4.16"
+            )
     else:
         found.fault(
-            f"A good request is answered with {reply.status}.",
+            f"A valid request gets {reply.status}.",
             "RFC 6749 §4.1.1; clients send resource (RFC 8707 §2) and PKCE (RFC 7636 §4.3)",
         )
-    return found.ok("A person is asked to sign in.")
+    return found.ok("The user is asked to sign in.")
 
 
 def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) -> list[Finding]:
@@ -78,13 +80,13 @@ def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) 
     location = reply.headers.get("location")
     if asks_consent or (location is not None and location.startswith(foreign)):
         found.fault(
-            "People are sent to an address that the client never registered: codes can be stolen.",
+            "Users are redirected to an address that the client never registered: codes can be stolen.",
             "MCP 2025-11-25 Authorization, Open Redirection; RFC 9700 §2.1 (MUST)",
         )
     elif location is not None:
-        says = "Only who has signed in sees whether an address that was not registered is refused; see --as."
+        says = "Whether an unregistered address is rejected can be seen only after sign-in; see --as."
         return [Finding(AUTHORIZATION, Level.SKIPPED, says)]
-    return found.ok("Nobody is sent to an address that was not registered.")
+    return found.ok("Nobody is redirected to an unregistered address.")
 
 
 def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Finding]:
@@ -98,14 +100,14 @@ def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Findi
     found = Findings(CLIENT_BY_URL)
     location = reply.headers.get("location")
     if location is not None and not location.startswith(redirect_uri):
-        says = "Only who signs in through the doctor sees whether the server reads the document; see --as."
+        says = "Whether the server can read the document can be seen only after sign-in; see --as."
         return [Finding(CLIENT_BY_URL, Level.SKIPPED, says)]
     if reply.status >= 400:
         said = f" {reply.sentence}" if reply.sentence else ""
         found.fault(
-            "The metadata offers client_id_metadata_document_supported, and a client that presents itself as "
-            f"{client_id} is refused ({reply.status}).{said} Such a client does not register instead, so it "
-            "can never sign in: let the server reach the internet, or stop offering this.",
+            "The metadata offers client_id_metadata_document_supported, and a client identified by "
+            f"{client_id} is rejected ({reply.status}).{said} Such a client does not register instead, so it "
+            "can never sign in: give the server internet access, or turn this off.",
             "MCP 2025-11-25 Authorization, Client ID Metadata Documents",
         )
     return found.ok("The metadata document of a client can be read.")
@@ -119,19 +121,19 @@ def authorization_response(
     if "error" in parameters:
         said = parameters.get("error_description", "")
         found.fault(
-            f"The person agreed, and the answer is {parameters['error']}: {said}", "RFC 6749 §4.1.2.1"
+            f"The user agreed, but the response is {parameters['error']}: {said}", "RFC 6749 §4.1.2.1"
         )
         return found.all
     if "code" not in parameters:
-        found.fault("The answer holds no code.", "RFC 6749 §4.1.2")
+        found.fault("The response has no code.", "RFC 6749 §4.1.2")
     if parameters.get("state") != state:
-        found.fault("The answer does not hold the state of the request.", "RFC 6749 §4.1.2")
+        found.fault("The response does not have the state of the request.", "RFC 6749 §4.1.2")
     promised = metadata.get("authorization_response_iss_parameter_supported")
     if "iss" in parameters and parameters["iss"] != issuer:
-        found.fault(f"iss is {parameters['iss']}, and the issuer is {issuer}.", "RFC 9207 §2.4")
+        found.fault(f"iss is {parameters['iss']}, but the issuer is {issuer}.", "RFC 9207 §2.4")
     elif promised and "iss" not in parameters:
-        found.fault("The metadata promises iss, and the answer holds none.", "RFC 9207 §2.3")
-    return found.ok("The client is given a code.")
+        found.fault("The metadata promises iss, but the response has none.", "RFC 9207 §2.3")
+    return found.ok("The client gets a code.")
 
 
 def token(reply: Reply) -> list[Finding]:
@@ -140,16 +142,16 @@ def token(reply: Reply) -> list[Finding]:
     answer = reply.object
     if reply.status != 200 or answer is None or not isinstance(answer.get("access_token"), str):
         said = (answer or {}).get("error_description") or (answer or {}).get("error") or reply.text[:200]
-        found.fault(f"A good code is refused ({reply.status}): {said}", "RFC 6749 §4.1.3, §5.1")
+        found.fault(f"A valid code is rejected ({reply.status}): {said}", "RFC 6749 §4.1.3, §5.1")
         return found.all
     if str(answer.get("token_type")).lower() != "bearer":
         found.fault(f"token_type is {answer.get('token_type')!r}, not Bearer.", "RFC 6749 §5.1 (REQUIRED)")
     if not isinstance(answer.get("expires_in"), int):
         found.warning("expires_in is missing, so a client cannot refresh in time.", "RFC 6749 §5.1")
     if not answer.get("refresh_token"):
-        found.warning("There is no refresh token: people must sign in again and again.", "RFC 6749 §1.5")
+        found.warning("There is no refresh token: users must sign in again and again.", "RFC 6749 §1.5")
     _no_store(found, reply, "RFC 6749 §5.1")
-    return found.ok("The code becomes a token.")
+    return found.ok("The code is exchanged for a token.")
 
 
 def bad_token(reply: Reply) -> list[Finding]:
@@ -157,19 +159,19 @@ def bad_token(reply: Reply) -> list[Finding]:
     found = Findings(ENDPOINT)
     if reply.status != 401:
         found.fault(
-            f"An invented token is answered with {reply.status}; only 401 makes a client renew its own.",
+            f"An unknown token gets {reply.status}; only 401 makes a client renew its token.",
             "MCP 2025-11-25 Authorization, Token Handling; RFC 6750 §3.1 (MUST)",
         )
     elif (challenge_of(reply) or {}).get("error") != "invalid_token":
         found.warning('The challenge lacks error="invalid_token".', "RFC 6750 §3.1")
-    return found.ok("An invented token is refused.")
+    return found.ok("An unknown token is rejected.")
 
 
 def discovered(reply: Reply) -> list[Finding]:
     """The answer to `server/discover`, which servers of earlier revisions do not know."""
     found = Findings(DISCOVER)
     if not isinstance(reply.result, dict):
-        says = f"2026-07-28 is not spoken here ({reply.status}); clients fall back to initialize."
+        says = f"2026-07-28 is not supported ({reply.status}); clients fall back to initialize."
         return [Finding(DISCOVER, Level.SKIPPED, says)]
     versions = reply.result.get("supportedVersions")
     if not isinstance(versions, list) or not versions:
@@ -182,8 +184,8 @@ def no_session(reply: Reply) -> list[Finding]:
     """The answer to `initialize` of a server that needs none."""
     found = Findings(INITIALIZE)
     found.warning(
-        f"There are no sessions (initialize is answered with {reply.status}): clients of revisions before "
-        "2026-07-28 do not get in.",
+        f"There are no sessions (initialize gets {reply.status}): clients of revisions before "
+        "2026-07-28 cannot connect.",
         "MCP 2026-07-28 Versioning",
     )
     return found.all
@@ -200,12 +202,12 @@ def initialized(reply: Reply) -> list[Finding]:
             "MCP 2025-11-25 Authorization, Access Token Privilege Restriction",
         )
     elif reply.status != 200 or not isinstance(result, dict):
-        found.fault(f"initialize is answered with {reply.status}: {reply.text[:200]}", "MCP Lifecycle")
+        found.fault(f"initialize gets {reply.status}: {reply.text[:200]}", "MCP Lifecycle")
     else:
         for name in ("protocolVersion", "capabilities", "serverInfo"):
             if name not in result:
                 found.fault(f"The result lacks {name}.", "MCP 2025-11-25 Lifecycle, Initialization")
-    return found.ok("The session opens.")
+    return found.ok("The session is open.")
 
 
 def tools(reply: Reply) -> list[Finding]:
@@ -214,7 +216,7 @@ def tools(reply: Reply) -> list[Finding]:
     result = reply.result
     listed = result.get("tools") if isinstance(result, dict) else None
     if reply.status != 200 or not isinstance(listed, list):
-        found.fault(f"tools/list is answered with {reply.status}: {reply.text[:200]}", "MCP Tools, Listing")
+        found.fault(f"tools/list gets {reply.status}: {reply.text[:200]}", "MCP Tools, Listing")
         return found.all
     for tool in listed:
         schema = tool.get("inputSchema") if isinstance(tool, dict) else None
@@ -226,4 +228,4 @@ def tools(reply: Reply) -> list[Finding]:
 
 def _no_store(found: Findings, reply: Reply, spec: str) -> None:
     if "no-store" not in reply.headers.get("cache-control", ""):
-        found.warning("The answer may be cached (Cache-Control lacks no-store).", spec)
+        found.warning("The response may be cached (Cache-Control lacks no-store).", spec)

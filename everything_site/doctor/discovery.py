@@ -40,18 +40,18 @@ def challenge(reply: Reply) -> list[Finding]:
     found = Findings(CHALLENGE)
     if reply.status in (301, 302, 303, 307, 308):
         found.fault(
-            f"The endpoint redirects to {reply.headers.get('location', 'nowhere')}. Clients lose the body, "
-            "or the token, on the way; serve both spellings, with and without the slash.",
+            f"The endpoint redirects to {reply.headers.get('location', 'nowhere')}. Clients lose the body "
+            "or the token on the way; serve both spellings, with and without the slash.",
             "MCP 2025-11-25 Transports, Sending Messages to the Server",
         )
     elif 200 <= reply.status < 300:
         found.warning(
-            "The server answers without a token. That is allowed; if it is meant to be protected, it is not.",
+            "The server answers without a token. That is allowed, but the server is not protected.",
             "MCP 2025-11-25 Authorization, Protocol Requirements: authorization is OPTIONAL",
         )
     elif reply.status != 401:
         found.fault(
-            f"Without a token the answer is {reply.status}; only 401 makes a client sign in."
+            f"Without a token, the response is {reply.status}; only 401 makes a client sign in."
             + (f" It says: {reply.sentence}" if reply.sentence else ""),
             "MCP 2025-11-25 Authorization, Error Handling; RFC 6750 §3.1",
         )
@@ -74,15 +74,15 @@ def _challenge_header(found: Findings, parameters: dict[str, str] | None, mcp_ur
             _DISCOVERY,
         )
     elif not is_secure(metadata, mcp_url):
-        found.fault(f"resource_metadata is {metadata}, which is no https URL.", "RFC 9728 §3")
+        found.fault(f"resource_metadata is {metadata}, which is not an https URL.", "RFC 9728 §3")
     if "scope" not in parameters:
         found.warning(
-            "The challenge names no scope; clients ask for all that the metadata lists.",
+            "The challenge names no scope; clients request all that the metadata lists.",
             "MCP 2025-11-25 Authorization, Protected Resource Metadata Discovery Requirements (SHOULD)",
         )
     elif "offline_access" in parameters["scope"].split():
         found.warning(
-            "The challenge asks for offline_access, which is between client and authorization server.",
+            "The challenge names offline_access, which only concerns client and authorization server.",
             "MCP 2026-07-28 Authorization, Refresh Tokens",
         )
 
@@ -98,12 +98,12 @@ def resource_metadata(reply: Reply, mcp_url: str) -> list[Finding]:
         pass
     elif isinstance(resource, str) and resource.rstrip("/").lower() == mcp_url.rstrip("/").lower():
         found.warning(
-            f"resource is {resource}, and the endpoint is {mcp_url}: strict clients compare to the letter.",
+            f"resource is {resource}, but the endpoint is {mcp_url}: strict clients compare them exactly.",
             "RFC 9728 §3.3",
         )
     else:
         found.fault(
-            f"resource is {resource!r}, but the endpoint is {mcp_url}. Clients refuse such metadata, and "
+            f"resource is {resource!r}, but the endpoint is {mcp_url}. Clients reject such metadata, and "
             "tokens would be issued for another address. Behind a proxy, set the public URL (BASE_URI).",
             "RFC 9728 §3.3; RFC 8707 §2",
         )
@@ -114,19 +114,21 @@ def resource_metadata(reply: Reply, mcp_url: str) -> list[Finding]:
             "MCP 2025-11-25 Authorization, Authorization Server Location (MUST)",
         )
     elif insecure := [one for one in servers if not is_secure(one, mcp_url)]:
-        found.fault(f"authorization_servers holds {insecure[0]}, which is no https URL.", "RFC 8414 §2")
+        found.fault(
+            f"authorization_servers contains {insecure[0]}, which is not an https URL.", "RFC 8414 §2"
+        )
     methods = document.get("bearer_methods_supported", ["header"])
     if not isinstance(methods, list) or "header" not in methods:
         found.fault(
-            "bearer_methods_supported leaves out header, the only way MCP has.",
+            "bearer_methods_supported lacks header, the only method in MCP.",
             "MCP 2025-11-25 Authorization, Token Requirements",
         )
     if "offline_access" in _list(document, "scopes_supported"):
         found.warning(
-            "scopes_supported lists offline_access, which a resource should not ask for.",
+            "scopes_supported lists offline_access, which a resource should not request.",
             "MCP 2026-07-28 Authorization, Refresh Tokens",
         )
-    return found.ok(f"Good at {reply.url}.")
+    return found.ok(f"Valid at {reply.url}.")
 
 
 def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
@@ -137,20 +139,20 @@ def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
         return found.all
     if document.get("issuer") != issuer:
         found.fault(
-            f"issuer is {document.get('issuer')!r}, and the resource names {issuer!r}: clients stop here.",
+            f"issuer is {document.get('issuer')!r}, but the resource names {issuer!r}: clients stop here.",
             "RFC 8414 §3.3; MCP 2026-07-28 Authorization, Authorization Server Metadata Discovery",
         )
     for name in ("authorization_endpoint", "token_endpoint"):
         if not is_secure(document.get(name), issuer):
-            found.fault(f"{name} is {document.get(name)!r}, which is no https URL.", "RFC 8414 §2")
+            found.fault(f"{name} is {document.get(name)!r}, which is not an https URL.", "RFC 8414 §2")
     register = document.get("registration_endpoint")
     if register and not is_secure(register, issuer):
-        found.fault(f"registration_endpoint is {register!r}, which is no https URL.", "RFC 8414 §2")
+        found.fault(f"registration_endpoint is {register!r}, which is not an https URL.", "RFC 8414 §2")
     if "code" not in _list(document, "response_types_supported"):
         found.fault("response_types_supported lacks code.", "RFC 8414 §2; OAuth 2.1 §4.1")
     if "S256" not in _list(document, "code_challenge_methods_supported"):
         found.fault(
-            "code_challenge_methods_supported lacks S256; clients MUST then refuse to go on.",
+            "code_challenge_methods_supported lacks S256; clients MUST then refuse to continue.",
             "MCP 2025-11-25 Authorization, Authorization Code Protection",
         )
     if "none" not in _list(document, "token_endpoint_auth_methods_supported"):
@@ -162,12 +164,12 @@ def server_metadata(reply: Reply, issuer: str) -> list[Finding]:
         "client_id_metadata_document_supported"
     ):
         found.warning(
-            "Clients can neither register nor name their metadata document; people must enter a client id.",
+            "Clients can neither register nor identify themselves by a URL; users must enter a client id.",
             "MCP 2025-11-25 Authorization, Client Registration Approaches (SHOULD)",
         )
     if not document.get("authorization_response_iss_parameter_supported"):
         found.warning(
-            "Authorization responses do not say who answers (iss), so mix-up attacks go unnoticed.",
+            "Authorization responses do not name the issuer (iss), so mix-up attacks go unnoticed.",
             "MCP 2026-07-28 Authorization; RFC 9207",
         )
     return found.ok("Complete, and its issuer is the one that the resource names.")
@@ -207,10 +209,12 @@ def _document(found: Findings, reply: Reply, spec: str) -> dict[str, Any] | None
         found.fault(f"{reply.url} answers {reply.status} instead of 200.", spec)
         return None
     if reply.object is None:
-        found.fault(f"{reply.url} answers with something that is no JSON object ({reply.media_type}).", spec)
+        found.fault(
+            f"{reply.url} answers with something that is not a JSON object ({reply.media_type}).", spec
+        )
         return None
     if reply.media_type != "application/json":
-        found.warning(f"{reply.url} says that it is {reply.media_type!r}, not application/json.", spec)
+        found.warning(f"{reply.url} has the type {reply.media_type!r}, not application/json.", spec)
     return reply.object
 
 

@@ -34,7 +34,9 @@ def client(examined: str, transport: httpx2.AsyncBaseTransport | None = None) ->
 def _only_secure(examined: str) -> Callable[[httpx2.Request], Awaitable[None]]:
     async def check(request: httpx2.Request) -> None:
         if not is_secure(str(request.url), beside=examined):
-            raise Unreachable(f"{request.url.copy_with(query=None)} is no https URL, and is not asked")
+            raise Unreachable(
+                f"{request.url.copy_with(query=None)} is not an https URL, so it is not requested"
+            )
 
     return check
 
@@ -63,7 +65,7 @@ async def read(
                         break
             return replace(reply, text=body.decode(errors="replace"))
     except TimeoutError:
-        raise Unreachable(f"{place} does not end its answer within {SECONDS:g} seconds") from None
+        raise Unreachable(f"{place} does not finish its response within {SECONDS:g} seconds") from None
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         says = f"{place} cannot be reached: {type(error).__name__} {error}".rstrip()
         raise Unreachable(says) from error

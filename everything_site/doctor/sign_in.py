@@ -70,7 +70,7 @@ def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
                 continue
             if page.status >= 400:
                 said = page.sentence or f"{page.url.partition('?')[0]} answers {page.status}"
-                raise NotSignedIn(f"{person} is refused: {said.removesuffix('.')}")
+                raise NotSignedIn(f"{person} is rejected: {said.removesuffix('.')}")
             form, data = _decision(page.text, person)
             # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
             action = urljoin(page.url, form.action)
@@ -113,7 +113,7 @@ async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, S
             target = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split(" ")[1]
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
             target = ""
-        text = b"Thank you. The doctor goes on in the terminal.\n"
+        text = b"Thank you. The doctor continues in the terminal.\n"
         head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
         writer.write(f"{head}Connection: close\r\n\r\n".encode() + text)
         await writer.drain()
@@ -122,11 +122,11 @@ async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, S
             reached.set_result(parameters(target))
 
     async def sign_in(url: str) -> dict[str, str]:
-        say(f"Open this in your browser, sign in, and allow the access:\n\n  {visible(url)}\n")
+        say(f"Open this in your browser, sign in, and allow access:\n\n  {visible(url)}\n")
         try:
             return await asyncio.wait_for(reached, PERSON_SECONDS)
         except TimeoutError:
-            raise NotSignedIn(f"nobody came back within {PERSON_SECONDS:g} seconds") from None
+            raise NotSignedIn(f"nobody returned within {PERSON_SECONDS:g} seconds") from None
 
     async with await asyncio.start_server(callback, "127.0.0.1", 0, limit=_HEAD_LIMIT) as server:
         port = server.sockets[0].getsockname()[1]

@@ -21,7 +21,7 @@ REVISION = "2025-11-25"
 MODERN = "2026-07-28"
 FOREIGN = "https://not-registered.example/callback"
 KNOWN_BY_URL = "https://claude.ai/oauth/claude-code-client-metadata"
-"""The metadata document of a client that many people have: Claude Code."""
+"""The metadata document of a widely used client: Claude Code."""
 KNOWN_BY_URL_REDIRECT_URI = "http://localhost:33418/callback"
 _ACCEPT = "application/json, text/event-stream"
 
@@ -62,7 +62,7 @@ class Walk:
         except Unreachable as error:
             self.findings.append(Finding("connection", Level.FAULT, f"{error}."))
         except Exception as error:  # a server can say what nobody thought of
-            says = f"The answer cannot be made sense of: {type(error).__name__} {error}".rstrip()
+            says = f"The response cannot be understood: {type(error).__name__} {error}".rstrip()
             self.findings.append(Finding(self.step, Level.FAULT, says))
         return self.findings
 
@@ -160,7 +160,7 @@ class Walk:
             self._note(foreign)
             await self._client_by_url(endpoint, request, metadata)
             if any(finding.level == Level.FAULT for finding in answered):
-                says = "No code is redeemed after such an answer: it may be somebody else's."
+                says = "No code is exchanged after such a response: it may be somebody else's."
                 self.findings.append(Finding(access.TOKEN, Level.SKIPPED, says, "RFC 9207 §2.4"))
                 raise Stopped
             self.step = access.TOKEN
@@ -209,7 +209,7 @@ class Walk:
             return {"client_id": self.client_id}
         endpoint = metadata.get("registration_endpoint")
         if not endpoint:
-            says = "Clients cannot register here; say --client-id to go on."
+            says = "Clients cannot register here; use --client-id to continue."
             self.findings.append(Finding(access.REGISTRATION, Level.SKIPPED, says))
             raise Stopped
         if not discovery.is_secure(endpoint, self.url):

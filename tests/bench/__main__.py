@@ -1,7 +1,7 @@
-"""`python -m tests.bench`: calls a second, beside yardsticks that take turns with them in the same run.
+"""`python -m tests.bench`: calls per second, compared with baselines measured in the same run.
 
-Every server has a short slice in each round, in an order of chance; a ratio is the median of the ratios of
-slices of one round, with its quartiles. Each client has a token and a session of its own.
+Every server gets a short slice of each round, in random order; a ratio is the median over all rounds of the
+ratio of two slices, with its quartiles. Each client has its own token and session.
 """
 
 from __future__ import annotations
@@ -112,19 +112,19 @@ def show(row: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="slices of each contestant (default 20)")
+    parser.add_argument("--rounds", type=int, default=20, help="slices per server (default 20)")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64], help="default 1 8 64")
     parser.add_argument(
         "--servers",
         nargs="*",
         choices=servers.SERVERS,
         default=[s for s in servers.SERVERS if servers.available(s)],
-        help="default: those that are installed",
+        help="default: all that are installed",
     )
     parser.add_argument(
         "--against", type=Path, metavar="CHECKOUT", help="another checkout, measured in the same rounds"
     )
-    parser.add_argument("--parts", action="store_true", help="only the parts of a call")
+    parser.add_argument("--parts", action="store_true", help="measure only the parts of a call")
     parser.add_argument("--json", action="store_true", help="print all rows as JSON at the end")
     options = parser.parse_args()
     if options.against:

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: several processes, many clients, a killer, and a count of what was lost."""
+"""`python -m tests.chaos`: kills processes while many clients work, and counts what was lost."""
 
 from __future__ import annotations
 
@@ -116,17 +116,17 @@ async def run(options: argparse.Namespace) -> Ledger:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="how long the clients work (default 60)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random choices (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random choices (default 1)")
     parser.add_argument("--processes", type=int, default=3, help="server processes (default 3)")
     parser.add_argument("--clients", type=int, default=50, help="clients (default 50)")
-    parser.add_argument("--task-clients", type=int, default=10, help="clients that make tasks (default 10)")
+    parser.add_argument("--task-clients", type=int, default=10, help="clients that create tasks (default 10)")
     parser.add_argument("--listeners", type=int, default=10, help="clients that follow a note (default 10)")
     parser.add_argument("--kill-every", type=float, default=4, help="seconds between SIGKILLs (default 4)")
     parser.add_argument(
         "--cut-every", type=float, default=9, help="seconds between cuts of Redis (default 9)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--keep-logs", action="store_true", help="print what the servers logged")
+    parser.add_argument("--keep-logs", action="store_true", help="print the logs of the servers")
     options = parser.parse_args()
     ledger = asyncio.run(run(options))
     report: dict[str, Any] = ledger.report()

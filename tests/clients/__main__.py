@@ -1,9 +1,9 @@
-"""Real clients against two server processes that take turns, without a language model.
+"""Runs real clients against two alternating server processes, without a language model.
 
-Each client is installed at a pinned version into an environment of its own, signs in as a person would where
-it can, and is run through what a client does: calls, questions from the server, broken connections, the death
-of the process that runs a call. What each of them should pass is described in tests/clients/clients.toml; the
-results and docs/clients.md are written from what was found. Exits with 1 on any difference from the
+Each client is installed at a pinned version into its own environment, signs in as a user would if
+it can, and is tested: calls, requests from the server, broken connections, the death of the process that
+runs a call. tests/clients/clients.toml describes what each client is expected to pass. The results and
+docs/clients.md are written from the outcome. Exits with 1 on any difference from the
 description.
 """
 
@@ -33,10 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--list", action="store_true", help="print the names of the clients and end")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="run these clients")
-    parser.add_argument("--install", action="store_true", help="install the environments and end")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON in place of the table")
+    parser.add_argument("--list", action="store_true", help="print the names of the clients and exit")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="run only these clients")
+    parser.add_argument("--install", action="store_true", help="install the environments and exit")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of a table")
     parser.add_argument(
         "--parallel", type=int, choices=(1, 2), default=1, help="how many clients run at once (default: 1)"
     )
@@ -45,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
         type=Path,
         default=environments.default_cache(),
         metavar="FOLDER",
-        help="keeps the environments and the logs (default: %(default)s)",
+        help="where to keep the environments and logs (default: %(default)s)",
     )
     parser.add_argument(
-        "--no-write", action="store_true", help="leave the results and docs/clients.md as they are"
+        "--no-write", action="store_true", help="do not update the results and docs/clients.md"
     )
     options = parser.parse_args(arguments)
     described = catalogue.load()

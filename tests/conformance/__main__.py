@@ -1,8 +1,8 @@
-"""The official conformance suite against two real processes with real OAuth in front.
+"""Runs the official conformance suite against two real processes behind real OAuth.
 
-The suite cannot sign in, so a played browser does, and a proxy adds the token to every request of the suite;
-the processes behind it take turns. Exits with 1 on any unexpected failure, on a stale expected one, and on a
-scenario that ran no check.
+The suite cannot sign in, so a simulated browser does, and a proxy adds the token to every request of the
+suite and alternates between the processes. Exits with 1 on any unexpected failure, on a stale expected one,
+and on a scenario that ran no check.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--suites",
         action="store_true",
-        help="run the suite as it comes, and all of it, with and without a revision",
+        help="run the suite without arguments, and with --suite all, with and without a revision",
     )
     parser.add_argument(
         "--authorization", action="store_true", help="run the authorization server's scenarios"
     )
     parser.add_argument("--all", action="store_true", help="run everything; the default")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the tables")
-    parser.add_argument("--install", action="store_true", help="install the npm packages and end")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument("--install", action="store_true", help="install the npm packages and exit")
     options = parser.parse_args(arguments)
     if node.missing() is not None:
         node.install()

@@ -1,4 +1,4 @@
-"""The tables of docs/configuration.md, made from the declared settings.
+"""The tables of docs/configuration.md, generated from the declared settings.
 
 python -m tests.docs.configuration
 """

@@ -1,4 +1,4 @@
-"""The rooms of the engine, the folders and top modules of `mcp_app`, and how many lines each has.
+"""Counts the lines of each part of the engine: the folders and top-level modules of `mcp_app`.
 
 python -m tests.docs.rooms
 """
@@ -10,11 +10,11 @@ from tests.docs.markdown import DOCS
 ENGINE = DOCS.parent / "mcp_app"
 
 _OF_DJANGO = {"__init__.py", "migrations"}
-"""What Django or Python wants in an app and nobody looks for."""
+"""What Django or Python requires in an app."""
 
 
 def rooms() -> dict[str, list[int]]:
-    """The lines of each module of a room, by the room: `calls/`, `runtime.py`."""
+    """The line counts of the modules of each part, such as `calls/` or `runtime.py`."""
     found: dict[str, list[int]] = {}
     for path in sorted(ENGINE.rglob("*.py")):
         first, *rest = path.relative_to(ENGINE).parts

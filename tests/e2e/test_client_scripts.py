@@ -67,7 +67,7 @@ def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suf
 def test_the_curl_client_says_that_there_is_no_endpoint(site: Deployment, path: str) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), site.url + path)
     assert done.returncode == 1
-    assert done.stderr == f"There is no MCP endpoint at {site.url}{path}/mcp that asks for a sign-in.\n"
+    assert done.stderr == f"There is no MCP endpoint at {site.url}{path}/mcp that requires sign-in.\n"
 
 
 @needs_curl
@@ -89,7 +89,7 @@ def test_the_curl_client_names_the_tool_that_it_lacks(tmp_path: Path, missing: s
         command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, timeout=RUN_SECONDS
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{missing} is needed: install it first.\n"
+    assert done.stderr == f"{missing} is required: install it first.\n"
 
 
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])

@@ -1,6 +1,6 @@
-"""Other people's checkers against two real processes: `python -m tests.field`.
+"""`python -m tests.field`: runs other people's checkers against two real processes.
 
-Each is pinned and installed into an environment of its own. The command prints a table and exits with 1 on an
+Each is pinned and installed into its own environment. The command prints a table and exits with 1 on an
 unexpected failure, on an expected one that passes, and on a checker that did not run.
 """
 
@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", choices=names, help=f"run only these: {', '.join(names)}"
     )
-    parser.add_argument("--list", action="store_true", help="print what there is and end")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    parser.add_argument("--clean", action="store_true", help="install everything again")
+    parser.add_argument("--list", action="store_true", help="list the checkers and exit")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--clean", action="store_true", help="reinstall everything")
     options = parser.parse_args(arguments)
     if options.list:
         print("\n".join(f"{checker.name}: {checker.package}, {checker.about}" for checker in CHECKERS))

@@ -1,4 +1,4 @@
-"""`python -m tests.soak`: many sessions are abandoned, many streams stay open; the counts must come back."""
+"""`python -m tests.soak`: abandons sessions and keeps streams open; all counts must return to their start."""
 
 from __future__ import annotations
 
@@ -154,11 +154,13 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--sessions", type=int, default=2000, help="to open and abandon (default 2000)")
+    parser.add_argument(
+        "--sessions", type=int, default=2000, help="sessions to open and abandon (default 2000)"
+    )
     parser.add_argument(
         "--streams", type=int, default=1000, help="idle streams on one process (default 1000)"
     )
-    parser.add_argument("--rounds", type=int, default=2, help="how often both are done (default 2)")
+    parser.add_argument("--rounds", type=int, default=2, help="how often to repeat both (default 2)")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-# 2026-07-28: requests that stand alone, and the extensions. Read by ../curl.sh.
+# 2026-07-28: requests without a session, and the extensions. Sourced by ../curl.sh.
 
 version=2026-07-28
 capabilities='{"sampling": {"tools": {}}, "elicitation": {"form": {}, "url": {}}, "roots": {}, "extensions":
@@ -38,14 +38,14 @@ alone tools/list '' ''
 version=2026-07-28
 expect -32022
 
-step "Rounds: the result asks, the client calls again"
+step "Multi-round-trip requests: the result asks, the client calls again"
 form='"name": "elicitInputs", "arguments": {}'
 alone tools/call elicitInputs "$form"
 expect input_required
 alone tools/call elicitInputs "$form, \"inputResponses\": {\"$(question)\": {\"action\": \"decline\"}}"
 expect 'Elicitation result'
 
-step "Several rounds: the client carries the state from one to the next"
+step "Several rounds: the client passes the state from one to the next"
 prompt='"name": "sample-with-tools", "arguments": {"prompt": "How much is 6 x 7?"}'
 alone tools/call sample-with-tools "$prompt"
 expect requestState
@@ -59,7 +59,7 @@ alone tools/call sample-with-tools "$prompt, \"requestState\": \"$(value request
     \"content\": {\"type\": \"text\", \"text\": \"It is 42.\"}}}"
 expect 'After 2 turns the model said: It is 42.'
 
-step "Changes, on one stream for those that are wanted"
+step "Changes, on one stream for all subscriptions"
 listen '"resourcesListChanged": true'
 alone tools/call create-note '"name": "create-note", "arguments": {"title": "Tea", "text": "Buy some."}'
 note=$(sed 's|.*\(note://[^"]*\)".*|\1|' "$answer")
@@ -75,7 +75,7 @@ expect Bought.
 alone tools/call delete-note "\"name\": \"delete-note\", \"arguments\": {\"noteId\": \"${note##*/}\"}"
 expect Deleted
 
-step "A call that is cancelled, by closing its stream"
+step "Cancelling a call by closing its stream"
 id=$((id + 1))
 send tools/call longRunningOperation '"name": "longRunningOperation",
     "arguments": {"duration": 60, "steps": 600}' | sed '/notifications\/progress/q' >"$answer"
@@ -91,7 +91,7 @@ poll() { # poll STATUS: look at the task until it is so
     expect "\"status\":\"$1\""
 }
 
-step "A task that asks, followed on a stream"
+step "A task that asks a question, followed on a stream"
 alone tools/call simulate-research-query '"name": "simulate-research-query",
     "arguments": {"topic": "tea", "ambiguous": true}'
 expect '"resultType":"task"'
@@ -103,7 +103,7 @@ alone tasks/update "$task" "\"taskId\": \"$task\", \"inputResponses\": {\"interp
 wait_for 'Research report: tea (technical)' "$scratch/heard"
 hush
 
-step "The same by looking at it now and then"
+step "The same, by polling"
 alone tools/call confirm_delete '"name": "confirm_delete", "arguments": {"filename": "notes.txt"}'
 task=$(value taskId <"$answer")
 poll input_required
@@ -112,7 +112,7 @@ alone tasks/update "$task" "\"taskId\": \"$task\",
 poll completed
 expect 'was deleted (not really)'
 
-step "A task that makes something"
+step "A task that creates something"
 alone tools/call draft-note '"name": "draft-note", "arguments": {"title": "Tea", "secondsPerLine": 0.1}'
 task=$(value taskId <"$answer")
 poll completed
@@ -120,13 +120,13 @@ note=$(sed 's|.*\(note://[^"]*\)".*|\1|' "$answer")
 alone tools/call delete-note "\"name\": \"delete-note\", \"arguments\": {\"noteId\": \"${note##*/}\"}"
 expect Deleted
 
-step "A task that is cancelled"
+step "Cancelling a task"
 alone tools/call slow_compute '"name": "slow_compute", "arguments": {"seconds": 60}'
 task=$(value taskId <"$answer")
 alone tasks/cancel "$task" "\"taskId\": \"$task\""
 poll cancelled
 
-step "Skills: listed, got, and their files and folders read"
+step "Skills: list and fetch them, and read their files and folders"
 skill=skill://try-everything/SKILL.md
 alone skills/list '' ''
 expect "$skill"

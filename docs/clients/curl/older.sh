@@ -1,4 +1,4 @@
-# What only the first two revisions have. Read by ../curl.sh.
+# What only the first two revisions have. Sourced by ../curl.sh.
 
 step "2025-03-26: several messages in one batch"
 version=2025-03-26
@@ -9,7 +9,7 @@ post '[{"jsonrpc": "2.0", "id": 1, "method": "ping"},
     -H "Mcp-Session-Id: $session" >"$answer"
 expect 'The sum of 2 and 40 is 42.'
 
-step "2024-11-05: a stream to listen to, and an address to post to"
+step "2024-11-05: a stream to listen on, and an endpoint to post to"
 version=2024-11-05
 : >"$scratch/heard"
 curl -s -N -m 60 "${resource%/mcp}/sse" -H "Authorization: Bearer $access" -H 'Accept: text/event-stream' \

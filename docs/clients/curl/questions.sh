@@ -1,4 +1,4 @@
-# The same session: what the server asks of the client. Read by ../curl.sh.
+# The same session: requests from the server to the client. Sourced by ../curl.sh.
 
 ask() { begin "{\"name\": \"$1\", \"arguments\": $2}"; } # ask TOOL ARGUMENTS: call one that asks something
 
@@ -15,12 +15,12 @@ answered() { # answered TEXT: the call has ended with it
 
 paris='{"role": "assistant", "model": "a-person", "content": {"type": "text", "text": "Paris"}}'
 
-step "Sampling: the server asks, on the stream of the call, and the answer is posted"
+step "Sampling: the server asks on the stream of the call, and the client posts the response"
 ask sampleLLM '{"prompt": "Capital of France?"}'
 reply sampling/createMessage "$paris"
 answered 'LLM sampling result: Paris'
 
-step "The same, with a stream that breaks meanwhile, and is resumed"
+step "The same, with a stream that breaks and is resumed"
 ask sampleLLM '{"prompt": "Capital of France?"}'
 wait_for sampling/createMessage "$scratch/stream"
 hush
@@ -29,19 +29,19 @@ cp "$scratch/stream" "$answer"
 resume
 expect 'LLM sampling result: Paris'
 
-step "Sampling with a tool: the model uses it, then answers"
+step "Sampling with a tool: the model calls it, then answers"
 ask sample-with-tools '{"prompt": "How much is 6 x 7?"}'
 reply sampling/createMessage '{"role": "assistant", "model": "a-person", "stopReason": "toolUse",
     "content": [{"type": "tool_use", "id": "use-1", "name": "multiply", "input": {"a": 6, "b": 7}}]}'
 reply tool_result '{"role": "assistant", "model": "a-person", "content": {"type": "text", "text": "It is 42."}}'
 answered 'After 2 turns the model said: It is 42.'
 
-step "Elicitation: the person fills in a form"
+step "Elicitation: the user fills in a form"
 ask elicitInputs '{}'
 reply elicitation/create '{"action": "accept", "content": {"name": "Alice"}}'
 answered Alice
 
-step "Elicitation: the person visits a page, or must do so first"
+step "Elicitation: the user visits a page, or must do so first"
 ask trigger-url-elicitation '{"url": "https://example.com/terms"}'
 reply elicitation/create '{"action": "accept"}'
 answered 'The user agreed to open'
@@ -54,7 +54,7 @@ ask get-roots-list '{}'
 reply roots/list '{"roots": [{"uri": "file:///home/alice/project", "name": "project"}]}'
 answered file:///home/alice/project
 
-step "The end of the session"
+step "Ending the session"
 curl -s -m 20 -X DELETE "$resource" -H "Authorization: Bearer $access" -H "Mcp-Session-Id: $session" \
     -H "MCP-Protocol-Version: $version" -o "$answer" -w '%{http_code}\n'
 request ping '{}'

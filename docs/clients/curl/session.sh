@@ -1,4 +1,4 @@
-# A session of 2025-11-25: what needs nothing of the client. Read by ../curl.sh.
+# A session of 2025-11-25: what needs no client features. Sourced by ../curl.sh.
 
 version=2025-11-25
 
@@ -68,7 +68,7 @@ expect '"isError":true'
 call no-such-tool '{}'
 expect -32602
 
-step "What a result can hold: structured content, an image, a sound, annotations, resources and links"
+step "Content types: structured content, image, audio, annotations, resources and links"
 call get-structured-content '{"location": "Chicago"}'
 expect structuredContent
 call getTinyImage '{}'
@@ -100,7 +100,7 @@ expect '"blob"'
 request resources/read '{"uri": "test://static/resource/101"}'
 expect -32002
 
-step "Templates, whose variables are completed"
+step "Templates, with completion of their variables"
 request resources/templates/list '{}'
 expect 'note://{space}/{id}'
 expect 'session://files/{name}'
@@ -120,7 +120,7 @@ expect test://static/resource/3
 request prompts/get '{"name": "media_prompt"}'
 expect audio/wav
 
-step "Completion, and completion that depends on what was chosen before"
+step "Completion, also depending on earlier arguments"
 request completion/complete '{"ref": {"type": "ref/prompt", "name": "complex_prompt"},
     "argument": {"name": "style", "value": "f"}}'
 expect friendly
@@ -128,7 +128,7 @@ request completion/complete '{"ref": {"type": "ref/prompt", "name": "complex_pro
     "argument": {"name": "temperature", "value": ""}, "context": {"arguments": {"style": "formal"}}}'
 expect '["0","0.5"]'
 
-step "A note, which is a resource of $name alone; whoever read the list hears that it changed"
+step "A note, which is a resource of $name alone; clients that have read the list are notified of the change"
 : >"$scratch/heard"
 { run=exec && get; } >"$scratch/heard" &
 listener=$!
@@ -146,7 +146,7 @@ expect Bought.
 call delete-note "{\"noteId\": \"${note##*/}\"}"
 expect Deleted
 
-step "Logging, and what a session hears by itself, which is stopped and started again"
+step "Logging, and simulated notifications, which are stopped and started again"
 request logging/setLevel '{"level": "debug"}'
 wait_for 'Logging level set to: debug' "$scratch/heard"
 for toggle in toggle-simulated-logging toggle-subscriber-updates; do
@@ -163,7 +163,7 @@ soon="{$long, \"arguments\": {\"duration\": 1, \"steps\": 4}}"
 request tools/call "$soon"
 expect 'Steps: 4.'
 
-step "The same, broken off after the first progress and resumed with Last-Event-ID"
+step "The same, disconnected after the first progress and resumed with Last-Event-ID"
 id=$((id + 1))
 post "{\"jsonrpc\": \"2.0\", \"id\": $id, \"method\": \"tools/call\", \"params\": $soon}" \
     -H "Mcp-Session-Id: $session" | sed '/notifications\/progress/q' >"$answer"
@@ -171,9 +171,9 @@ expect '"progress":1'
 resume
 expect 'Steps: 4.'
 
-step "The same, cancelled: there is no answer"
+step "The same, cancelled: there is no response"
 begin "{$long, \"arguments\": {\"duration\": 60, \"steps\": 600}}"
 wait_for notifications/progress "$scratch/stream"
 notify notifications/cancelled "{\"requestId\": $id, \"reason\": \"no more tea\"}"
 ended
-! grep -q '"result"' "$answer" || { echo "A cancelled call was answered." >&2; exit 1; }
+! grep -q '"result"' "$answer" || { echo "A cancelled call got a response." >&2; exit 1; }

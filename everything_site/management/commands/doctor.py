@@ -1,4 +1,4 @@
-"""`python manage.py doctor URL`: what is wrong with an MCP server, in plain words."""
+"""`python manage.py doctor URL`: diagnoses an MCP server."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from mcp_app.hosts import is_loopback
 
 class Command(BaseCommand):
     help = (
-        "Walk the way of a client to an MCP server, this one or any other: challenge, metadata, "
-        "registration, sign-in, token, initialize, tools/list. Says what is wrong, and which line of a "
-        "specification asks for it. Exit code 1 when a client would fail."
+        "Take the steps of a client that connects to an MCP server, this one or any other: challenge, "
+        "metadata, registration, sign-in, token, initialize, tools/list. Reports what is wrong, and which "
+        "section of a specification requires it. Exits with 1 if a client would fail."
     )
     requires_system_checks = ()
 
@@ -38,18 +38,16 @@ class Command(BaseCommand):
             "--as",
             dest="person",
             metavar="NAME",
-            help="sign in as NAME, where this project's fake identity provider believes everybody",
+            help="sign in as NAME at this project's fake identity provider, which trusts everybody",
         )
-        way.add_argument("--sign-in", action="store_true", help="wait for a person to sign in with a browser")
+        way.add_argument("--sign-in", action="store_true", help="wait for you to sign in with a browser")
         way.add_argument(
             "--token",
             metavar="TOKEN",
             help="use this token; - takes it from the environment variable MCP_TOKEN",
         )
-        parser.add_argument(
-            "--client-id", help="a client that is registered there, for a server without /register"
-        )
-        parser.add_argument("--json", action="store_true", help="write the answer as JSON")
+        parser.add_argument("--client-id", help="a registered client, for a server without /register")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if fault := _fault(options["url"]):
@@ -76,8 +74,8 @@ class Command(BaseCommand):
                 f"{colours[finding.level](f'{finding.level:<8}')} {finding.step}: {visible(finding.says)}"
             )
             if finding.spec:
-                self.stdout.write(f"         asked for by {finding.spec}")
-        self.stdout.write(f"\nFaults: {faults}" if faults else "\nA client gets in.")
+                self.stdout.write(f"         required by {finding.spec}")
+        self.stdout.write(f"\nFaults: {faults}" if faults else "\nA client can connect.")
 
 
 def _fault(url: str) -> str | None:
@@ -91,7 +89,7 @@ def _fault(url: str) -> str | None:
     path = urlsplit(url).path.rstrip("/")
     if path.endswith("/sse"):
         other = urlsplit(url)._replace(path=path.removesuffix("/sse") + "/mcp", query="").geturl()
-        return f"The doctor speaks Streamable HTTP only, and /sse is where HTTP+SSE is spoken: try {other}"
+        return f"The doctor supports only Streamable HTTP, and /sse is the endpoint of HTTP+SSE: try {other}"
     return None
 
 

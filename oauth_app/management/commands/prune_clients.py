@@ -33,7 +33,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="only list the clients that would be deleted"
         )
-        parser.add_argument("--json", action="store_true", help="write the answer as JSON")
+        parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["never_used_days"] < 1:

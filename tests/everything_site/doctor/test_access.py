@@ -60,15 +60,15 @@ def test_good_answers_are_well(findings):
         (
             access.client_by_url(reply("<h1>No</h1><p>It can&#x27;t be read.</p>", 400), KNOWN, CALLBACK),
             Level.FAULT,
-            "refused (400). It can't be read. Such a client",
+            "rejected (400). It can't be read. Such a client",
         ),
-        (access.client_by_url(reply({}, 500), KNOWN, CALLBACK), Level.FAULT, f"{KNOWN} is refused (500)"),
+        (access.client_by_url(reply({}, 500), KNOWN, CALLBACK), Level.FAULT, f"{KNOWN} is rejected (500)"),
         (
             access.registration(reply({"error": "invalid_redirect_uri"}, 400), CALLBACK),
             Level.FAULT,
-            "refused (400)",
+            "rejected (400)",
         ),
-        (access.registration(reply("<html>", 201), CALLBACK), Level.FAULT, "refused"),
+        (access.registration(reply("<html>", 201), CALLBACK), Level.FAULT, "rejected"),
         (access.registration(reply(CLIENT), CALLBACK), Level.WARNING, "201"),
         (access.registration(reply(CLIENT | {"client_uri": None}, 201), CALLBACK), Level.WARNING, "null"),
         (access.registration(reply(CLIENT | {"client_secret": "s"}, 201), CALLBACK), Level.FAULT, "secret"),
@@ -89,7 +89,7 @@ def test_good_answers_are_well(findings):
         (
             access.authorization_page(reply(status=302, location=CALLBACK + "?error=x")),
             Level.FAULT,
-            "refused",
+            "rejected",
         ),
         (
             access.foreign_redirect(

@@ -193,7 +193,7 @@ async def test_an_open_redirect_is_a_fault(fake):
     fake.follows_any_redirect = True
     _, findings = await walk(fake)
     assert [finding.says for finding in findings if finding.level == Level.FAULT] == [
-        "People are sent to an address that the client never registered: codes can be stolen."
+        "Users are redirected to an address that the client never registered: codes can be stolen."
     ]
 
 
@@ -312,7 +312,7 @@ async def test_odd_answers_are_findings_and_no_end_of_the_doctor(fake, document,
 
     _, findings = await walk(odd)
     assert findings
-    assert not [finding for finding in findings if "made sense of" in finding.says], "foreseen by a check"
+    assert not [finding for finding in findings if "cannot be understood" in finding.says]
 
 
 async def test_what_nobody_thought_of_is_a_fault_of_the_step(fake, monkeypatch):
@@ -338,7 +338,7 @@ async def test_a_server_that_never_ends_its_answer_is_left(monkeypatch):
     async with asyncio.timeout(20):
         steps, findings = await walk(lambda request: httpx2.Response(401, content=endless()))
     assert steps == ["fault: connection"]
-    assert "does not end its answer" in findings[0].says
+    assert "does not finish its response" in findings[0].says
 
 
 async def test_a_stream_that_stays_open_is_read_to_the_response(fake):
@@ -372,7 +372,7 @@ async def test_a_page_without_end_is_read_to_a_limit(fake):
 def test_nothing_that_a_server_says_controls_the_terminal(fake, monkeypatch):
     def hostile(request):
         if request.url.path == "/register":
-            says = "\x1b[2J\x1b]0;owned\x07\u202e\r\nok       all is well\nA client gets in."
+            says = "\x1b[2J\x1b]0;owned\x07\u202e\r\nok       all is well\nA client can connect."
             return httpx2.Response(400, json={"error_description": says})
         return fake(request)
 
@@ -386,7 +386,7 @@ def test_nothing_that_a_server_says_controls_the_terminal(fake, monkeypatch):
         call_command("doctor", MCP, stdout=out, no_color=True)
     text = out.getvalue()
     assert not {char for char in text if not char.isprintable()} - {"\n"}
-    assert "A client gets in." not in text.splitlines()
+    assert "A client can connect." not in text.splitlines()
     assert r"\x1b[2J" in text
 
 
@@ -481,7 +481,7 @@ async def test_our_own_server_is_healthy():
             assert answer["findings"][-1]["step"] == "tools/list"
 
             token = await sign_in(url)
-            assert "A client gets in." in made.run("doctor", url, "--token", token).stdout
+            assert "A client can connect." in made.run("doctor", url, "--token", token).stdout
             with pytest.raises(subprocess.CalledProcessError) as failed:
                 made.run("doctor", url, "--token", "wrong")
             assert failed.value.returncode == 1
@@ -500,8 +500,8 @@ async def test_our_own_server_is_healthy():
         ("", "lacks its scheme"),
         ("http://mcp.example.com/mcp", "must be https, or http on this computer"),
         ("ftp://localhost/mcp", "must be https, or http on this computer"),
-        ("http://localhost:4717/sse", "Streamable HTTP only.*: try http://localhost:4717/mcp$"),
-        ("https://mcp.example.com/a/sse/?b=c", "Streamable HTTP only.*: try https://mcp.example.com/a/mcp$"),
+        ("http://localhost:4717/sse", "only Streamable HTTP.*: try http://localhost:4717/mcp$"),
+        ("https://mcp.example.com/a/sse/?b=c", "only Streamable HTTP.*: try https://mcp.example.com/a/mcp$"),
     ],
 )
 def test_a_url_that_cannot_be_walked_to_is_refused_with_what_to_try(url, sentence):
@@ -554,6 +554,6 @@ async def test_who_is_refused_at_the_sign_in_page_hears_why(fake, page, says):
 
     _, findings = await walk(refusing, person="root")
     [fault] = [finding.says for finding in findings if finding.level == Level.FAULT]
-    assert fault.startswith("Nobody could sign in: root is refused: ")
+    assert fault.startswith("Nobody could sign in: root is rejected: ")
     assert fault.endswith(says)
     assert "fake identity provider" not in fault
