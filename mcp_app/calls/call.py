@@ -201,12 +201,24 @@ class SessionCall(Call):
             self.task.cancel()
 
     async def start_streaming(self) -> None:
-        """Register the call and use the event log from now on. Idempotent.
-
-        Does nothing if the call has already ended quietly.
+        """Register the call, or cancel it if that fails.
 
         Raises:
-            Unavailable: It could not be registered.
+            Unavailable: It could not be registered, so the request must be rejected.
+        """
+        try:
+            await self.register()
+        except Unavailable:
+            self.cancel()
+            raise
+
+    async def register(self) -> None:
+        """Register the call and use the event log from now on. Idempotent.
+
+        Does nothing if the call has already ended.
+
+        Raises:
+            Unavailable: It could not be registered; it runs on.
         """
         if self.state is not State.ENDED and self.position is None:
             await self._write(None)
@@ -218,7 +230,7 @@ class SessionCall(Call):
                 self.state = State.LOGGED
                 self._wake_waiter()
             async with self._registering:
-                if self.position is None:
+                if self.position is None and self.state is not State.ENDED:
                     position = await registry.write(self.registration, message, is_first=True)
                     self._on_registered(position)
                     message = None
@@ -249,7 +261,9 @@ class SessionCall(Call):
         self.state = State.ANSWERED
         if answer is not None:
             with suppress(Unavailable):
-                await self.start_streaming()  # may be in progress, or have failed
+                await self.register()  # may be in progress, or have failed
+        async with self._registering:  # a registration in progress must not outlive the call
+            self.state = State.ENDED
         if self.position is None:
             self.answer, answer = answer, None
         await self._settle(answer)
@@ -257,11 +271,17 @@ class SessionCall(Call):
     async def _settle(self, answer: bytes | None) -> None:
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
         try:
-            await self._backend.registry.write(
+            written = await self._backend.registry.write(
                 self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
             )
         except Unavailable:
             logger.error("response lost: Redis unavailable")
+            return
+        if written is None and answer is not None:
+            logger.warning(
+                "another process took over this call; dropping its response",
+                extra={"session": self.session_id[:8]},
+            )
 
     def _on_registered(self, position: str | None) -> None:
         if position is None:
@@ -331,7 +351,7 @@ class SessionCall(Call):
         self._is_closing = True  # the response may be about to start, and not receive messages yet
         if self._response is not None:
             self._response.close(polled=True)
-        await self.start_streaming()
+        await self.register()
         await self._backend.streams.close(self.session_id, self.stream, polled=True)
 
 

@@ -24,7 +24,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, limits
-from mcp_app.sessions.events import is_standalone, is_standalone_of
+from mcp_app.sessions.events import START, is_standalone, is_standalone_of
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 
@@ -143,12 +143,12 @@ class CallRegistry:
         written = await retry(attempt, retry_seconds)
         if written is None and not (is_final and attempts > 1):  # an earlier try may have ended it
             return None
-        position, addresses = written or (None, None)
+        position, addresses = written or (START, None)
         if message is not None:
             await self._log.wake(session_id, stream, addresses)
         elif is_final:
             await self._streams.close(session_id, stream, complete=True)
-        return cast("str | None", position)
+        return cast(str, position)
 
     def hold(self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]) -> Lease:
         """Renew the lease and the directory entries of a registered call, and of its token, until `drop`.

@@ -99,18 +99,6 @@ class RunningCalls:
                 return call
         return None
 
-    async def start_streaming(self, call: SessionCall) -> None:
-        """Register a call, or cancel it if that fails.
-
-        Raises:
-            Unavailable: It could not be registered, so the request must be rejected.
-        """
-        try:
-            await call.start_streaming()
-        except Unavailable:
-            call.cancel()
-            raise
-
     async def notified(
         self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
     ) -> None:
@@ -143,7 +131,7 @@ class RunningCalls:
         """Stop all calls and release their leases: the next reader of their streams recovers them."""
         calls = self._all()
         try:
-            await asyncio.gather(*(call.start_streaming() for call in calls))
+            await asyncio.gather(*(call.register() for call in calls))
             for call in calls:
                 if call.is_running:
                     call.task.cancel()

@@ -127,7 +127,7 @@ class Message:
                     refusal = errors.too_many_calls().body(message.id)
                     await self._runtime.log.append(record.id, new_shared_stream(), refusal)
                 else:
-                    await calls.start_streaming(call)
+                    await call.start_streaming()
             case JSONRPCNotification():
                 await calls.notified(record, message, request.headers)
             case _:

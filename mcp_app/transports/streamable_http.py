@@ -154,7 +154,7 @@ class StreamableHttp:
     async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Respond with JSON if the call has ended quietly, otherwise with an event stream."""
         if call.answer is None and call.state is not State.ENDED:
-            await self._runtime.calls.start_streaming(call)
+            await call.start_streaming()
         if call.answer is not None:
             await _respond(request.send, call.answer, call.failure)
         elif call.position is None:

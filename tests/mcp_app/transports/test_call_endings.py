@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -158,6 +159,77 @@ async def test_a_call_that_ends_as_it_is_made_a_stream_is_answered_as_json(
     await held.started.wait()
     [call] = one.runtime.calls._calls[session.id]
     call.state = State.ENDED  # it is done, but the response has not heard of it yet
-    await call.start_streaming()  # as a process that ends does with all that run
+    await call.register()  # as a process that ends does with all that run
     held.go.set()
     assert text_of(await (await within(posting)).json()) == "result"
+
+
+async def test_a_call_that_is_cancelled_while_it_is_registered_does_not_stay_registered(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = one.runtime.registry.write
+    registering, go_on, settled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def register_slowly(*args: Any, **options: Any) -> str | None:
+        if options.get("is_first"):
+            registering.set()
+            await go_on.wait()
+        written = await write(*args, **options)
+        if options.get("is_final"):
+            settled.set()
+        return written
+
+    monkeypatch.setattr(one.runtime.registry, "write", register_slowly)
+    held = Held(one, annotations=IDEMPOTENT)
+    posting = asyncio.create_task(session.post(one, call_held(quiet=True)))
+    await within(registering.wait())
+    await session.post(one, notification("notifications/cancelled", {"requestId": 1}))
+    await eventually(lambda: held.was_cancelled)
+    with suppress(TimeoutError):  # it must not be settled yet
+        await within(settled.wait(), 0.2)
+    go_on.set()
+    stream = await within(posting)
+    assert await stream.messages() == []
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    assert not await one.runtime.redis.exists(keys.calls(session.id))
+
+
+async def test_what_a_handler_says_after_its_call_has_ended_does_not_register_it(
+    one: Process, session: Session
+) -> None:
+    has_answered, has_spoken = asyncio.Event(), asyncio.Event()
+    tasks = []
+
+    async def speak_late(ctx: Context) -> str:
+        async def speak() -> None:
+            await has_answered.wait()
+            await ctx.report_progress(1)
+            has_spoken.set()
+
+        tasks.append(asyncio.create_task(speak()))
+        return "answer"
+
+    one.runtime.server.add_tool(speak_late, name="late", structured_output=False)
+    assert text_of(await session.call(one, "late", progress="p")) == "answer"
+    has_answered.set()
+    await within(has_spoken.wait())
+    assert not await one.runtime.redis.exists(keys.calls(session.id), keys.events(session.id))
+
+
+async def test_an_answer_that_another_process_has_already_given_is_not_lost_in_silence(
+    one: Process, other: Process, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held(quiet=True))
+    await within(held.started.wait())
+    await other.runtime.start()
+    [name] = await one.runtime.redis.hkeys(keys.calls(session.id))
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    await one.runtime.redis.delete(keys.lease(session.id, str(name)))  # it stood still
+    assert await other.runtime.recovery.recover_if_lost(record, str(name))
+    held.go.set()
+    [answer] = await stream.messages()
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    assert "another process took over this call; dropping its response" in caplog.text

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp.types import ToolAnnotations
 
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import Reader
 from mcp_app.sessions.events import START, Event
@@ -75,6 +76,36 @@ async def test_a_lost_call_that_does_no_harm_runs_again_elsewhere(
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert text_of(answer) == "result"
     assert repeated.runs == 1
+
+
+async def test_a_lost_call_that_could_not_be_registered_again_is_not_run_twice_at_once(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    await other.runtime.start()
+    write, attempts = other.runtime.registry.write, 0
+
+    async def fail_at_first(*args: Any, is_first: bool = False, **options: Any) -> str | None:
+        nonlocal attempts
+        attempts += is_first
+        if is_first and attempts == 1:
+            await repeated.started.wait()
+            raise Unavailable(Store.SESSIONS, "down")
+        return await write(*args, is_first=is_first, **options)
+
+    monkeypatch.setattr(other.runtime.registry, "write", fail_at_first)
+    stream = await session.post(one, call_held(quiet=True))
+    opening = await stream.next_block()
+    await within(held.started.wait())
+    await one.runtime.calls.stop()
+    await stream.drop()
+    assert opening is not None
+    resumed = await session.get(other, opening.id)
+    await eventually(lambda: repeated.runs == 2)
+    assert len(other.runtime.calls) == 1
+    repeated.go.set()
+    assert text_of((await resumed.messages())[-1]) == "result"
 
 
 async def test_the_progress_of_a_call_that_runs_again_goes_on_and_never_back(
