@@ -14,6 +14,8 @@ from tests.support import redis_servers, selection
 from tests.support.deployment import Deployment, deployment
 from tests.support.run import FOLDER
 
+gc.disable()  # see pytest_collection
+
 
 def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and processes hand that on to theirs.
@@ -37,8 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     selection.slow_first(items)
 
 
-def pytest_collection_finish() -> None:
-    gc.freeze()  # what is there by now stays, and need not be looked through for garbage again
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage again when the tests are collected, but not in what is there by now: it stays."""
+    done = yield
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+    return done
 
 
 def pytest_unconfigure() -> None:
