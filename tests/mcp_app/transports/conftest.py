@@ -13,9 +13,9 @@ from tests.mcp_app.transports.support import Process, Session
 
 @pytest.fixture(autouse=True)
 def mcp_settings(settings: Any) -> Any:
-    """Tokens that need no database, and the tools of the conformance suite."""
+    """Tokens that need no database, and a server that is soon built."""
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
-    settings.CONFORMANCE_FIXTURES = True
+    settings.MCP_SERVER = "tests.support.demonstration.build"
     settings.MCP_MAX_SESSIONS = 1_000_000  # the sessions of all tests, which share a Redis
     settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
     settings.CHANNEL_LAYERS = {

@@ -192,7 +192,7 @@ def test_a_state_is_good_for_as_long_as_any_task_lives(mcp_settings: Any) -> Non
 async def test_a_task_that_asks_with_a_state_can_be_answered_until_its_end(
     start_process: Callable[[], Process], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything_site.demo.server.task_tools", lambda **_: {"asks": TaskSupport()})
+    monkeypatch.setattr("tests.support.demonstration.task_tools", lambda **_: {"asks": TaskSupport()})
     one = start_process()
 
     async def asks(ctx: Context) -> str | InputRequiredResult:
