@@ -96,7 +96,7 @@ class EventStream:
         while not self._closed:
             self._woken.clear()
             events = await self._events()
-            for event in events:
+            for event in events or ():
                 if not self.carries(event.stream):
                     continue
                 yield event
@@ -105,7 +105,7 @@ class EventStream:
                     self._answered(event.stream)
                 if self._closed:
                     return  # the client gets the rest when it reconnects
-            if not events:
+            if events == []:
                 self._drop_ended()
             if events or self._closed:
                 continue
@@ -114,8 +114,8 @@ class EventStream:
                 yield None
                 spoke_at = time.monotonic()
 
-    async def _events(self) -> list[Event]:
-        """The next events in the log, after maintenance."""
+    async def _events(self) -> list[Event] | None:
+        """The next events in the log, after maintenance; None if they could not be read."""
         try:
             await self._tick()
             events = await self._reader.read()
@@ -124,11 +124,12 @@ class EventStream:
                 "closing stream: its events were trimmed from the log", extra={"session": self.session_id[:8]}
             )
             self.drop(lost.stream)  # a client that reconnects gets an error
-            return []
+            self.wake()  # to read the others
+            return None
         except Unavailable:
             if time.monotonic() - self._reached_at > _OUTAGE_SECONDS:
                 self._closed = True
-            return []
+            return None
         self._reached_at = time.monotonic()
         return events
 
