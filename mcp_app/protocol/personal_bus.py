@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
 
@@ -12,23 +11,8 @@ from mcp_app.protocol.personal import current_person
 Listener = Callable[[ServerEvent], None]
 
 
-class PersonalBus(Protocol):
-    """The SDK's `SubscriptionBus`, with changes that concern one person only."""
-
-    async def publish(self, event: ServerEvent, person: str | None = None) -> None:
-        """Publish a change that has happened.
-
-        Args:
-            event: The change.
-            person: The key of the only person to notify (`Person.key`); None for everybody.
-        """
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Subscribe to changes as the person of the current request. Returns how to unsubscribe."""
-
-
-class InMemoryPersonalBus:
-    """A `PersonalBus` within one process.
+class PersonalBus:
+    """The SDK's `SubscriptionBus`, within one process, with changes that concern one person only.
 
     The SDK subscribes while it serves `subscriptions/listen`, so the person is that of the request.
     """
@@ -38,6 +22,7 @@ class InMemoryPersonalBus:
         self._listeners: dict[str, dict[object, Listener]] = {}
 
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
+        """Publish a change that has happened, to one person only (`Person.key`) or to everybody."""
         if person is None:
             await self._everybody.publish(event)
             return
@@ -47,6 +32,7 @@ class InMemoryPersonalBus:
         await personal.publish(event)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Subscribe to changes as the person of the current request. Returns how to unsubscribe."""
         person, token = current_person().key, object()
         leave = self._everybody.subscribe(listener)
         self._listeners.setdefault(person, {})[token] = listener

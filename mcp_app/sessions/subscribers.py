@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mcp.server import ServerRequestContext
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
-from mcp_app.protocol.personal_bus import InMemoryPersonalBus
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import (
     CallNext,
     HandlerResult,
@@ -101,27 +101,23 @@ class Subscribers:
         return [session_id for session_id, is_so in zip(listening, found, strict=True) if is_so]
 
 
-class SharedSubscriptionBus:
-    """A `PersonalBus` shared by all processes, which also notifies sessions.
+class SharedSubscriptionBus(PersonalBus):
+    """A bus shared by all processes, which also notifies sessions.
 
     Append `listening` to the server's middleware: it registers this process in the directory while it serves
     `subscriptions/listen`.
     """
 
     def __init__(self, directory: Directory, subscribers: Subscribers) -> None:
+        super().__init__()
         self._directory = directory
         self._subscribers = subscribers
-        self._local = InMemoryPersonalBus()
         self._tasks: set[asyncio.Task[None]] = set()
         directory.bus.on(PUBLISHED, self._on_published)
 
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
         """Publish a change that has happened. Failing to reach some subscribers is logged, not raised."""
         await publish(event, person, self._directory, self._subscribers)
-
-    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
-        """Receive changes made in any process, as the person of the current request."""
-        return self._local.subscribe(listener)
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
@@ -135,7 +131,7 @@ class SharedSubscriptionBus:
 
     def _on_published(self, message: dict[str, Any]) -> None:
         event = _KINDS[message["kind"]](**message["fields"])
-        task = asyncio.create_task(self._local.publish(event, message["person"]))
+        task = asyncio.create_task(super().publish(event, message["person"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -9,7 +9,7 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
-from mcp_app.protocol.personal_bus import InMemoryPersonalBus, PersonalBus
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.server import Engine
 
 
@@ -17,4 +17,4 @@ def make_engine(kind: type[Engine] = Engine, subscriptions: PersonalBus | None =
     """An engine whose subscriptions stay in memory."""
     redis = connect(settings.REDIS_URL)
     directory = Directory(redis, Bus(get_channel_layer()))
-    return kind(redis, directory, Leases(redis), subscriptions or InMemoryPersonalBus(), [b"k" * 32])
+    return kind(redis, directory, Leases(redis), subscriptions or PersonalBus(), [b"k" * 32])

@@ -16,7 +16,7 @@ from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReferen
 
 from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
-from mcp_app.protocol.personal_bus import InMemoryPersonalBus
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.resources import Person
 
 from .support import LEGACY, MODERN, WAIT, Exchange, Values, build_server, connect, texts
@@ -58,7 +58,7 @@ class Store:
         return self.notes.get(user, {}).pop(note_id, None) is not None
 
 
-class Told(InMemoryPersonalBus):
+class Told(PersonalBus):
     """A bus that keeps who was told of a change of their list."""
 
     def __init__(self):

@@ -15,7 +15,7 @@ import everything_site.demo
 import mcp_app
 from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.server import skills
-from mcp_app.protocol.personal_bus import InMemoryPersonalBus
+from mcp_app.protocol.personal_bus import PersonalBus
 from tests.support.engine import make_engine
 
 from .support import Exchange, build_server, connect
@@ -101,7 +101,7 @@ async def test_fixtures_are_served_only_when_asked_for(server, era):
 
 async def test_a_given_bus_carries_the_announcements():
     heard = []
-    bus = InMemoryPersonalBus()
+    bus = PersonalBus()
     bus.subscribe(heard.append)
     server = build_server(fixtures=True, subscriptions=bus)
     await Exchange().call(server, "test_trigger_tool_change")

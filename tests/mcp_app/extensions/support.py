@@ -25,7 +25,7 @@ from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.store import lease_key
-from mcp_app.protocol.personal_bus import InMemoryPersonalBus
+from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.server import Engine
 
 WAIT = 10  # seconds that anything here may take before it counts as hung
@@ -116,7 +116,7 @@ class Process:
         self.directory = Directory(redis, self.bus)
         heartbeat.add("directory", self.directory.beat)
         self.beating = asyncio.create_task(heartbeat.run())
-        engine = Engine(redis, self.directory, self.leases, InMemoryPersonalBus(), [b"k" * 32])
+        engine = Engine(redis, self.directory, self.leases, PersonalBus(), [b"k" * 32])
 
         def build(engine):
             server = MCPServer("test", **engine.options(extensions=[Tasks(support)]))
