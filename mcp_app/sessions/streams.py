@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp_app.coordination.directory import Directory
@@ -128,33 +128,25 @@ class Streams:
         A client that has seen those bytes relies on the stream being registered. If Redis cannot be reached,
         the stream starts closed, so that the client reconnects.
         """
-        is_placed = True
-        try:
-            await self._join(stream)
-        except Unavailable:
-            is_placed = False
-        if not is_placed:
-            stream.close()  # the client gets a `retry:` and reconnects
-            yield
-            return
-        try:
-            with suppress(Unavailable):
-                await stream.begin()
-            yield
-        finally:
-            self._forget(stream)
-            self._directory.drop(keys.processes(stream.session_id))
-            await stream.leave()
-
-    async def _join(self, stream: EventStream) -> None:
+        place = keys.processes(stream.session_id)
+        is_placed = False
         self._open[stream.session_id].add(stream)
         if self._ending:
             stream.close()
         try:
-            await self._directory.hold(keys.processes(stream.session_id))
-        except BaseException:
+            try:
+                await self._directory.hold(place)
+                is_placed = True
+                await stream.begin()
+            except Unavailable:
+                if not is_placed:
+                    stream.close()  # the client gets a `retry:` and reconnects
+            yield
+        finally:
             self._forget(stream)
-            raise
+            if is_placed:
+                self._directory.drop(place)
+                await stream.leave()
 
     def _forget(self, stream: EventStream) -> None:
         streams = self._open[stream.session_id]
