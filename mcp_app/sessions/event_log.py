@@ -226,7 +226,7 @@ class SharedReader(Reader):
 
 
 def _event(position: str, fields: dict[str, str]) -> Event:
-    return Event(fields["stream"], position, fields["data"], fields["previous"], "final" in fields)
+    return Event(fields["stream"], position, fields["data"], "final" in fields)
 
 
 def _order(position: str) -> tuple[int, int]:
@@ -304,10 +304,8 @@ class EventLog:
 
     async def entries(self, session_id: str, after: str) -> list[Entry]:
         """The next page of a log, with the entries of all streams."""
-        return cast(
-            "list[Entry]",
-            await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE),
-        )
+        found = await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE)
+        return cast("list[Entry]", found)
 
     async def running(self, session_id: str) -> list[str]:
         """The streams of the session's calls that are registered in Redis."""
@@ -324,18 +322,9 @@ class EventLog:
             take_over: Whether to take the claim from the current holder.
         """
         names = (keys.listener, keys.pending, keys.events, keys.tails)
-        return bool(
-            await self._take(
-                keys=[name(session_id) for name in names],
-                args=[
-                    *(stream, claim),
-                    int(conf.keep_alive_seconds * 3) + 1,
-                    int(take_over),
-                    *limits(),
-                    _PAGE,
-                ],
-            )
-        )
+        seconds = int(conf.keep_alive_seconds * 3) + 1
+        args: list[str | int] = [stream, claim, seconds, int(take_over), *limits(), _PAGE]
+        return bool(await self._take(keys=[name(session_id) for name in names], args=args))
 
     async def release(self, session_id: str, claim: str) -> None:
         """Release the claim, so that another stream can take it."""

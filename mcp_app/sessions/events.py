@@ -73,8 +73,7 @@ class Event:
     stream: str
     position: str
     data: str
-    previous: str = START
-    final: bool = False
+    final: bool
 
     @property
     def id(self) -> str:
