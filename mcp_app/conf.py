@@ -262,9 +262,8 @@ class Conf(AppSettings):
 
 
 def _metadata_url(resource_url: str) -> str:
-    from mcp.server.auth.routes import (
-        build_resource_metadata_url,
-    )  # slow to import, and settings.py imports this module
+    # Slow to import, and settings.py imports this module.
+    from mcp.server.auth.routes import build_resource_metadata_url
     from pydantic import AnyHttpUrl
 
     return str(build_resource_metadata_url(AnyHttpUrl(resource_url)))

@@ -21,7 +21,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks import scripts
-from mcp_app.extensions.tasks.task import QUESTION, Question, Status, Task, size, to_json
+from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -215,16 +215,14 @@ class TaskStore:
         return await self._finish(task, "input_required", *fields)
 
     async def answer(self, task: Task, answers: Mapping[str, Any]) -> str | None:
-        """Store answers, by wire key. After the last one, returns the run that may now start.
+        """Store answers to its questions, by wire key. After the last one, returns the run that may start.
 
         Raises:
             TooLarge: The answers are too long.
         """
         arguments: list[Any] = []
         for wire, value in answers.items():
-            question: Question | None = task.questions.get(wire)
-            if question is not None:
-                arguments += [wire, question.key, to_json(value)]
+            arguments += [wire, task.questions[wire].key, to_json(value)]
         if not arguments:
             return None
         if sum(map(size, arguments)) > MAX_CALL_BYTES:
