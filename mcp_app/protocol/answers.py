@@ -49,8 +49,7 @@ def checked(request: InputRequest, answer: Answer) -> Answer:
         UnfitAnswer: It is invalid.
     """
     if isinstance(answer, ElicitResult):
-        wrong = form_problems(request, answer)
-        if wrong:
+        if wrong := form_problems(request, answer):
             raise UnfitAnswer(f"the answer does not match the form: {wrong}")
     elif isinstance(answer, CreateMessageResultWithTools) and isinstance(request, CreateMessageRequest):
         calls = [block.id for block in answer.content_as_list if isinstance(block, ToolUseContent)]
@@ -76,14 +75,9 @@ _ANSWERS: dict[str, TypeAdapter[Any]] = {
 
 
 def validated(method: str, written: Any, path: str) -> Any:
-    """Parse a client's answer to a request of `method`.
+    """Parse a client's answer to a request of `method`, written at the JSON path `path` of its request.
 
     The wire schema accepts any type of answer here, so it cannot say what is wrong with this one.
-
-    Args:
-        method: The method of the request.
-        written: The answer, as the client sent it.
-        path: The JSON path of the answer in the client's request.
 
     Raises:
         UnfitAnswer: It is invalid; the message names each field and the violated rule.

@@ -26,11 +26,7 @@ SUPPORTED = list(reversed(KNOWN_PROTOCOL_VERSIONS))
 
 
 class CompleteCapabilities:
-    """Sets `listChanged` on each list that is served, and `extensions`.
-
-    Args:
-        extensions: The extensions of the server.
-    """
+    """Sets `listChanged` on each list that is served, and `extensions`."""
 
     def __init__(self, extensions: Sequence[Extension]) -> None:
         self._extensions = extensions

@@ -78,13 +78,11 @@ class SpecifiedErrors:
         match ctx.method:
             case "tools/call":
                 await self._refuse_unknown_tool(ctx)
-                return await call_next(ctx)
             case "prompts/get":
                 return await self._get_prompt(ctx, call_next)
             case "resources/read":
                 return await self._read_resource(ctx, call_next)
-            case _:
-                return await call_next(ctx)
+        return await call_next(ctx)
 
     async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
         name = (ctx.params or {}).get("name")

@@ -59,11 +59,6 @@ def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -
 
     The rest is acknowledged: the client learns which subscriptions the server honors (2026-07-28,
     basic/patterns/subscriptions). Malformed parameters are left to the SDK's validation.
-
-    Args:
-        params: The parameters of the request.
-        longest_uri: The maximum length of a URI.
-        most_uris: The maximum number of URIs.
     """
     notifications = _notifications(params)
     uris = strings(notifications, URIS)

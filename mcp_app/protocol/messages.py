@@ -161,11 +161,7 @@ def as_message(decoded: Any) -> Message:
 
 
 def as_batch(decoded: list[Any], most: int) -> list[Message]:
-    """Parse a JSON-RPC batch, which only 2025-03-26 has.
-
-    Args:
-        decoded: The JSON array.
-        most: The maximum number of messages.
+    """Parse a JSON-RPC batch, which only 2025-03-26 has, of at most `most` messages.
 
     Raises:
         InvalidMessage: It is empty or too long, or an item is not a message or not allowed in a batch.

@@ -88,8 +88,6 @@ def register(
     """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
 
     Args:
-        server: The server.
-        app: Its low-level server.
         providers: Their resources follow the shared ones. Lists with them must not be cached.
         page_size: Tools, prompts or templates per page.
         resource_page_size: Resources per page.
