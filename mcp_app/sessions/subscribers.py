@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from mcp.server import ServerRequestContext
 from redis.asyncio import Redis
@@ -19,16 +19,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.personal_bus import PersonalBus
-from mcp_app.sdk import (
-    CallNext,
-    HandlerResult,
-    PromptsListChanged,
-    ResourcesListChanged,
-    ResourceUpdated,
-    ServerEvent,
-    ToolsListChanged,
-    event_to_notification,
-)
+from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
@@ -38,10 +29,7 @@ logger = logging.getLogger(__name__)
 
 PUBLISHED = "subscriptions.published"
 
-_KINDS: dict[str, type[ServerEvent]] = {
-    kind.__name__: kind
-    for kind in (ToolsListChanged, PromptsListChanged, ResourcesListChanged, ResourceUpdated)
-}
+_KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args(ServerEvent)}
 
 _AT_ONCE = 16
 """How many sessions are notified concurrently: fewer than there are connections to Redis."""
