@@ -67,7 +67,7 @@ def test_every_driver_is_used() -> None:
         ('driver = "sdk.py"\nnot_run = "no"', "needs either a driver or the reason"),
     ],
 )
-def test_a_mistake_in_the_description_is_named(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_mistake_in_the_description_is_reported(tmp_path: Path, text: str, reason: str) -> None:
     file = tmp_path / "clients.toml"
     file.write_text(
         f'[one]\ntitle = "One"\nkind = "python"\ninstall = ["one==1"]\nsign_in = "oauth"\n{text}\n'
@@ -81,7 +81,7 @@ def found(passed: list[str], failed: dict[str, str] | None = None, error: str = 
     return Result("one", "m", "1", "", passed, failed or {}, 1.0, error).surprises(expected)
 
 
-def test_what_is_described_is_no_surprise() -> None:
+def test_what_is_described_is_expected() -> None:
     assert found(["connect", "echo"], {"kill": "some words of the client's"}) == []
 
 
@@ -96,13 +96,13 @@ def test_what_is_described_is_no_surprise() -> None:
         (["connect", "echo"], {"kill": "x"}, "not done in time", "not done in time"),
     ],
 )
-def test_whatever_differs_from_the_description_is_a_surprise(
+def test_whatever_differs_from_the_description_is_unexpected(
     passed: list[str], failed: dict[str, str], error: str, surprise: str
 ) -> None:
     assert found(passed, failed, error) == [surprise]
 
 
-def test_the_command_fails_on_a_surprise_and_says_which() -> None:
+def test_the_command_fails_on_an_unexpected_result_and_names_it() -> None:
     client = described()
     good = Result("one", "2025-11-25", "1.2.3", "", ["connect"], {"kill": "x"})
     bad = Result("one", "2025-11-25", "1.2.3", "", ["connect"], {})
@@ -111,7 +111,7 @@ def test_the_command_fails_on_a_surprise_and_says_which() -> None:
     assert command.table([client], [good]).endswith("0 unexpected")
 
 
-def test_a_name_that_nobody_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--only", "no-such-client"])
     assert "no such client: no-such-client" in capsys.readouterr().err
@@ -122,7 +122,7 @@ def test_the_list_names_every_client(capsys: pytest.CaptureFixture[str]) -> None
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [one.name for one in CLIENTS]
 
 
-def test_the_table_says_in_few_words_what_works() -> None:
+def test_the_table_summarizes_what_works() -> None:
     assert page.summary(["connect"]) == "connects"
     assert page.summary(["connect", *BASE, "kill"]) == "base, kill"
     assert page.summary(["connect", "echo", "tools"]) == "tools, echo"
@@ -199,14 +199,14 @@ print('@@client {"end": true}')
     assert "a library says hello" in (tmp_path / "log").read_text()
 
 
-async def test_a_driver_that_ends_without_a_word_is_a_surprise(
+async def test_a_driver_that_ends_silently_is_an_unexpected_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = await played(tmp_path, monkeypatch, "raise SystemExit(1)")
     assert result.error == "the driver ended early"
 
 
-async def test_a_driver_that_hangs_ends_with_all_that_it_started(
+async def test_a_hanging_driver_is_killed_with_all_its_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = f"""
@@ -224,7 +224,7 @@ process.wait()
     await eventually(lambda: not _is_alive(child))
 
 
-async def test_what_the_run_cannot_do_is_answered_with_the_reason(
+async def test_unsupported_requests_of_a_run_fail_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = """
@@ -238,7 +238,7 @@ print('@@client {"end": true}')
     assert result.failed["connect"].startswith("ConnectError")
 
 
-async def test_a_client_sees_nothing_of_the_machine_that_it_does_not_need(
+async def test_a_client_sees_only_what_it_needs_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_SECRET_OF_THE_MACHINE", "x")

@@ -104,7 +104,7 @@ def test_each_client_calls_everything_that_is_served_by_default(script: str) -> 
     assert all(NOT_CALLED.values())
 
 
-def test_what_is_only_said_or_expected_is_not_called() -> None:
+def test_names_in_text_or_assertions_do_not_count_as_calls() -> None:
     assert "echo" in set(_shell_words("call echo '{}'"))
     assert "echo" not in set(_shell_words('# echo\nstep "echo"\n    expect echo\n'))
     assert "echo" in set(_python_names('check(await client.call_tool("echo"), "hello")'))

@@ -182,7 +182,7 @@ def test_every_feature_has_its_page_of_the_tour_or_a_reason_why_not() -> None:
     assert reasons == {cell for cell in shown.values() if not code(cell)}
 
 
-def test_what_the_tour_cannot_have_is_shown_by_a_fixture_where_it_says_so() -> None:
+def test_features_missing_from_the_tour_are_shown_by_a_fixture_where_it_says_so() -> None:
     fixtures = {name for name, when in documented("Tool").items() if when == "fixture"}
     fixtures |= {name for name, when in documented("Prompt").items() if when == "fixture"}
     for row in FEATURES:

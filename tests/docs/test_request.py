@@ -44,7 +44,7 @@ def test_each_file_that_a_request_meets_is_named_once() -> None:
 
 
 @pytest.mark.parametrize("step", STEPS, ids=FILES)
-def test_what_is_said_to_be_in_a_file_is_there(step: dict[str, str]) -> None:
+def test_everything_named_in_a_file_exists_there(step: dict[str, str]) -> None:
     named = code(step["Code"])
     assert named
     assert set(named) <= _defined(_path(code(step["File"])[0]))
@@ -59,7 +59,7 @@ def test_every_method_that_is_named_exists() -> None:
     assert {name.split(".")[0] for name in named} <= classes
 
 
-def test_whoever_adds_something_is_reminded_by_tests_that_exist() -> None:
+def test_the_tests_named_as_reminders_exist() -> None:
     tests = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")

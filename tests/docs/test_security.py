@@ -17,6 +17,6 @@ def test_the_page_names_tests() -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), NAMED)
-def test_a_test_that_is_named_is_there(module: str, name: str) -> None:
+def test_a_named_test_exists(module: str, name: str) -> None:
     modules = [path.read_text() for path in TESTS.rglob(f"{module}.py")]
     assert any(re.search(rf"def {name}\(", text) for text in modules)

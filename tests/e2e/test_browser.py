@@ -108,7 +108,7 @@ def authorization_url(site: Deployment, callback: str) -> str:
 
 
 @pytest.mark.parametrize("javascript", ["with JavaScript", "without JavaScript"])
-def test_a_person_signs_in_and_consents_with_the_keyboard_alone(
+def test_a_user_can_sign_in_and_consent_with_only_the_keyboard(
     browser: Chromium, authorization_url: str, callback: str, javascript: str
 ) -> None:
     if javascript == "without JavaScript":
@@ -157,7 +157,7 @@ def test_a_web_page_gets_its_codes_from_popups_that_sign_in_at_the_same_moment(
     browser.wait_for_title(f"{popups} codes")
 
 
-def test_a_person_types_a_name_and_denies(browser: Chromium, authorization_url: str, callback: str) -> None:
+def test_a_user_enters_a_name_and_denies(browser: Chromium, authorization_url: str, callback: str) -> None:
     browser.open(authorization_url)
     browser.wait_for_title("Sign in")
     browser.tab_to("Another name")

@@ -46,7 +46,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_curl
-def test_curl_alone_walks_every_feature(site: Deployment) -> None:
+def test_the_curl_client_uses_every_feature(site: Deployment) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), site.url, "grace")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     assert done.stdout.endswith("Every feature answered as expected.\n")
@@ -143,7 +143,7 @@ def mistaken(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
-def test_the_python_client_walks_every_feature(site: Deployment, revision: str) -> None:
+def test_the_python_client_uses_every_feature(site: Deployment, revision: str) -> None:
     script = str(CLIENTS / "python_client.py")
     done = run(sys.executable, script, site.mcp_url, "--as", "ada", "--revision", revision)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -151,7 +151,7 @@ def test_the_python_client_walks_every_feature(site: Deployment, revision: str) 
     assert done.stdout.endswith("Every feature answered as expected.\n")
 
 
-async def test_the_python_client_waits_for_a_person_who_signs_in_elsewhere(site: Deployment) -> None:
+async def test_the_python_client_waits_for_a_user_who_signs_in_elsewhere(site: Deployment) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(CLIENTS / "python_client.py"), site.mcp_url),
         cwd=ROOT,

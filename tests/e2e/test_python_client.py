@@ -260,7 +260,7 @@ async def test_log_messages_are_sent_from_the_set_level_on(connected: Connected)
 
 
 @pytest.mark.parametrize("revision", [MODERN])
-async def test_a_request_says_from_which_level_on_it_wants_log_messages(connected: Connected) -> None:
+async def test_a_request_states_the_level_of_its_log_messages(connected: Connected) -> None:
     heard: list[Any] = []
 
     async def log(params: LoggingMessageNotificationParams) -> None:
@@ -275,7 +275,7 @@ async def test_a_request_says_from_which_level_on_it_wants_log_messages(connecte
 
 
 @handshake_revisions
-async def test_a_change_of_a_list_is_heard(connected: Connected) -> None:
+async def test_a_change_of_a_list_is_notified(connected: Connected) -> None:
     heard: list[Any] = []
 
     async def message(received: Any) -> None:
@@ -286,7 +286,7 @@ async def test_a_change_of_a_list_is_heard(connected: Connected) -> None:
         await _until(lambda: any(isinstance(one, ToolListChangedNotification) for one in heard))
 
 
-async def test_the_simulated_changes_of_a_subscribed_resource_are_heard(site: Deployment) -> None:
+async def test_the_simulated_changes_of_a_subscribed_resource_are_notified(site: Deployment) -> None:
     heard: dict[str, set[str]] = {revision: set() for revision in HANDSHAKE}
 
     async def watch(revision: str) -> None:
@@ -308,7 +308,7 @@ async def test_the_simulated_changes_of_a_subscribed_resource_are_heard(site: De
 
 
 @pytest.mark.parametrize("revision", [MODERN])
-async def test_a_listener_hears_what_the_other_process_announces(connected: Connected) -> None:
+async def test_a_listener_is_notified_of_changes_at_another_process(connected: Connected) -> None:
     async with connected() as client, client.listen(tools_list_changed=True) as subscription:
         assert subscription.honored.tools_list_changed
         for _ in range(2):  # one call on each process

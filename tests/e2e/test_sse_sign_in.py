@@ -35,7 +35,7 @@ async def test_the_python_client_signs_in_at_sse_and_steps_up_there(site: Deploy
     assert "mcp:admin" in (storage.tokens.scope or "").split()
 
 
-async def test_a_token_of_one_endpoint_is_good_at_the_other(site: Deployment) -> None:
+async def test_a_token_of_one_endpoint_works_at_the_other(site: Deployment) -> None:
     url, storage = f"{site.url}/sse", Storage()
     with anyio.fail_after(WAIT):
         async with Browser("alice") as browser, oauth(url, browser, storage) as http:

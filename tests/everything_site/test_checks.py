@@ -26,12 +26,12 @@ def test_a_temporary_folder_that_can_be_written_is_fine() -> None:
     assert ids() == []
 
 
-def test_a_temporary_folder_that_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_temporary_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     assert ids() == ["everything_site.E001"]
 
 
-def test_that_there_is_no_temporary_folder_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lack_of_any_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def gettempdir() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
@@ -41,7 +41,7 @@ def test_that_there_is_no_temporary_folder_at_all_is_said(monkeypatch: pytest.Mo
     assert "TMPDIR" in (message.hint or "")
 
 
-def test_a_temporary_folder_that_is_full_or_closed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_or_read_only_temporary_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 

@@ -54,7 +54,7 @@ def test_however_daphne_is_started_it_parses_no_form_and_passes_headers_on(
 
 
 @pytest.mark.processes
-def test_a_form_of_many_semicolons_holds_up_nobody(made: Installation) -> None:
+def test_a_form_of_many_semicolons_blocks_nobody(made: Installation) -> None:
     disposition = b'Content-Disposition: form-data; name=a;b="' + b";" * 128_000
     body = b"--b\r\n" + disposition + b"\r\n\r\nx\r\n--b--\r\n"
     head = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -134,7 +134,7 @@ def connection() -> Iterator[Connection]:
         (b"multipart/form-data; boundary=\x85", b"an odd boundary"),
     ],
 )
-async def test_a_form_reaches_the_application_as_bytes_that_nobody_has_parsed(
+async def test_a_form_reaches_the_application_unparsed(
     connection: Connection, content_type: bytes, body: bytes
 ) -> None:
     connection.sends(b"Content-Type: " + content_type, line=b"POST / HTTP/1.1", body=body)
@@ -228,7 +228,7 @@ async def test_the_absolute_form_of_a_target_is_served_and_its_host_counts(
 @pytest.mark.parametrize(
     "target", [b"ftp://x/healthz", b"http:///healthz", b"http://a@b/healthz", b"x:80", b"*"]
 )
-async def test_any_other_form_of_a_target_is_no_path_of_ours(connection: Connection, target: bytes) -> None:
+async def test_any_other_form_of_a_target_is_not_our_path(connection: Connection, target: bytes) -> None:
     connection.sends(line=b"OPTIONS " + target + b" HTTP/1.1")
     scope = await connection.scope()
     assert (scope["path"], dict(scope["headers"])[b"host"]) == (target.decode(), b"x")
@@ -258,9 +258,7 @@ async def test_two_hosts_or_two_origins_are_refused(
 
 @pytest.mark.parametrize("digits", [b"9" * 19, b"9" * 5_001, b"0" * 5_000 + b"5"], ids=len)
 @pytest.mark.parametrize("more", [[], [b"A: 1"]])
-async def test_a_length_that_is_no_length_is_refused(
-    connection: Connection, digits: bytes, more: list[bytes]
-) -> None:
+async def test_an_invalid_length_is_refused(connection: Connection, digits: bytes, more: list[bytes]) -> None:
     connection.sends(b"content-LENGTH:\t" + digits, *more, line=b"POST / HTTP/1.1")
     head, _, body = connection.answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
@@ -268,7 +266,7 @@ async def test_a_length_that_is_no_length_is_refused(
     assert connection.scopes == []
 
 
-async def test_what_follows_a_refused_head_is_discarded(connection: Connection) -> None:
+async def test_input_after_a_refused_head_is_discarded(connection: Connection) -> None:
     connection.sends(b"A: " + b"x" * LONG)
     answer = connection.answer
     connection.sends(b"A: 1")
@@ -284,6 +282,6 @@ async def test_each_request_of_a_connection_has_the_limit_for_itself(connection:
         await eventually(lambda expected=number: connection.answer.count(b"200 OK") == expected)  # type: ignore[misc]
 
 
-def test_a_daphne_that_makes_its_requests_otherwise_is_refused(connection: Connection) -> None:
+def test_a_daphne_with_another_request_class_is_refused(connection: Connection) -> None:
     with pytest.raises(TypeError, match="does not extend"):
         connection.protocol.requestFactory = type("Other", (), {})

@@ -94,7 +94,7 @@ def test_whatever_keeps_the_database_from_being_used_is_an_outage(error: Excepti
 
 
 @pytest.mark.parametrize(("method", "path", "options"), PROGRAMS)
-def test_a_program_is_told_in_json(
+def test_a_program_gets_json(
     visitor: Client, outage: None, method: str, path: str, options: dict[str, Any]
 ) -> None:
     response = getattr(visitor, method)(path, **options)
@@ -107,7 +107,7 @@ def test_a_program_is_told_in_json(
 
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("path", PEOPLE)
-def test_a_person_is_shown_a_page(
+def test_a_browser_is_shown_a_page(
     visitor: Client, outage: None, path: str, settings: Any, debug: bool
 ) -> None:
     settings.DEBUG = debug
@@ -126,7 +126,7 @@ def test_a_person_is_shown_a_page(
         refused(ProgrammingError("syntax error"), "42601"),
     ],
 )
-def test_a_fault_of_ours_is_no_outage(visitor: Client, error: Exception) -> None:
+def test_our_own_bug_is_not_an_outage(visitor: Client, error: Exception) -> None:
     def fail(*args: Any) -> Any:
         raise error
 
@@ -134,7 +134,7 @@ def test_a_fault_of_ours_is_no_outage(visitor: Client, error: Exception) -> None
         assert visitor.get("/admin/").status_code == 500
 
 
-def test_what_fails_outside_of_a_view_is_answered_alike() -> None:
+def test_failures_outside_of_a_view_are_answered_in_the_same_way() -> None:
     request = RequestFactory().get("/admin/")
     try:
         raise OperationalError("the session could not be saved")

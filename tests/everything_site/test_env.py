@@ -35,7 +35,7 @@ def given(tmp_path: Path) -> Given:
     return Given(tmp_path)
 
 
-def test_nothing_at_all_is_enough_for_development(given: Given) -> None:
+def test_development_needs_no_variables(given: Given) -> None:
     found = given.read()
     assert (found.port, found.base_uri, found.auth_mode) == (3232, "http://localhost:3232", "integrated")
     assert found.debug
@@ -58,7 +58,7 @@ def test_schemes_of_desktop_applications_are_named(given: Given, text: str, sche
 
 
 @pytest.mark.parametrize(("text", "is_offered"), [("false", False), ("0", False), ("true", True)])
-def test_clients_by_url_need_not_be_offered(given: Given, text: str, is_offered: bool) -> None:
+def test_clients_identified_by_a_url_can_be_turned_off(given: Given, text: str, is_offered: bool) -> None:
     assert given.read().client_id_metadata_documents
     assert given.read(CLIENT_ID_METADATA_DOCUMENTS=text).client_id_metadata_documents is is_offered
 
@@ -122,9 +122,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("name", "variables"), REFUSED, ids=lambda value: str(value))
-def test_a_value_that_makes_no_sense_is_refused_by_name(
-    given: Given, name: str, variables: dict[str, str]
-) -> None:
+def test_an_invalid_value_is_refused_by_name(given: Given, name: str, variables: dict[str, str]) -> None:
     sentence = given.refusal(**variables)
     assert sentence.startswith(name) or name in sentence.split(".")[0]
     assert sentence.endswith(".")
@@ -211,7 +209,7 @@ def test_every_kind_of_host_is_accepted(given: Given, host: str) -> None:
     ("text", "value"),
     [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False), ("", False), (" ", False)],
 )
-def test_truth_is_said_in_the_usual_words(given: Given, text: str, value: bool) -> None:
+def test_booleans_have_the_usual_spellings(given: Given, text: str, value: bool) -> None:
     assert given.read(CONFORMANCE_FIXTURES=text).conformance_fixtures is value
 
 
@@ -239,7 +237,7 @@ def test_a_public_address_is_production_with_its_own_host_and_origin(given: Give
     assert found.of(Mcp.allowed_origins) == ["https://mcp.example.com"]
 
 
-def test_an_empty_variable_counts_as_none(given: Given) -> None:
+def test_an_empty_variable_counts_as_not_set(given: Given) -> None:
     names = [name for name in documented_variables() if name != "SECRET_KEY"]
     assert len(names) > 20
     key = "x" * 50
@@ -251,7 +249,7 @@ def documented_variables() -> list[str]:
     return [code(row["Variable"])[0] for row in rows("configuration.md", "Variable")]
 
 
-def test_a_variable_wins_over_the_env_file_and_lists_have_commas(given: Given) -> None:
+def test_a_variable_takes_precedence_over_the_env_file_and_lists_have_commas(given: Given) -> None:
     (given.folder / ".env").write_text("PORT=4000\nALLOWED_HOSTS=a.example, b.example\n")
     found = given.read(PORT="5000")
     assert found.port == 5000

@@ -55,7 +55,7 @@ def test_an_error_page_shows_no_password_of_a_url(settings: Any, url: str) -> No
     assert SECRET not in page
 
 
-def test_what_is_no_password_stays_readable() -> None:
+def test_text_that_is_not_a_password_stays_readable() -> None:
     cleansed = get_exception_reporter_filter(None).cleanse_setting
     for url in ("redis://redis.example:6379/0", "unix:///run/redis.sock?db=1", "http://localhost:3232/a@b"):
         assert cleansed("PLACE", url) == url

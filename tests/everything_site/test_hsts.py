@@ -38,18 +38,20 @@ async def ask(*own: tuple[bytes, bytes], scheme: str = "http", **headers: str) -
 @pytest.mark.parametrize(
     ("scheme", "forwarded"), [("http", "https"), ("https", None), ("http", "https, http"), ("http", " https")]
 )
-async def test_an_https_response_says_so(hsts: Any, scheme: str, forwarded: str | None) -> None:
+async def test_an_https_response_has_the_header(hsts: Any, scheme: str, forwarded: str | None) -> None:
     headers = {} if forwarded is None else {"x_forwarded_proto": forwarded}
     assert (await ask(scheme=scheme, **headers)).headers["strict-transport-security"] == YEAR
 
 
 @pytest.mark.parametrize(("scheme", "forwarded"), [("http", None), ("http", "http"), ("https", "http")])
-async def test_a_plain_response_says_nothing(hsts: Any, scheme: str, forwarded: str | None) -> None:
+async def test_a_plain_http_response_has_no_such_header(
+    hsts: Any, scheme: str, forwarded: str | None
+) -> None:
     headers = {} if forwarded is None else {"x_forwarded_proto": forwarded}
     assert "strict-transport-security" not in (await ask(scheme=scheme, **headers)).headers
 
 
-async def test_what_django_has_said_is_not_said_twice(hsts: Any) -> None:
+async def test_errors_logged_by_django_are_not_logged_twice(hsts: Any) -> None:
     response = await ask((b"Strict-Transport-Security", b"max-age=1"), x_forwarded_proto="https")
     assert response.headers["strict-transport-security"] == "max-age=1"
 
@@ -60,6 +62,6 @@ async def test_subdomains_and_preload_are_for_those_who_ask_for_them(hsts: Any) 
     assert response.headers["strict-transport-security"] == f"{YEAR}; includeSubDomains; preload"
 
 
-async def test_zero_seconds_say_nothing(hsts: Any) -> None:
+async def test_zero_seconds_omit_the_header(hsts: Any) -> None:
     hsts.SECURE_HSTS_SECONDS = 0
     assert "strict-transport-security" not in (await ask(x_forwarded_proto="https")).headers

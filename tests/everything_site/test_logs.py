@@ -70,7 +70,7 @@ def test_an_error_brings_its_traceback() -> None:
     assert "ValueError: broken" in ReadableFormatter().format(failed)
 
 
-def test_a_person_reads_words() -> None:
+def test_a_user_sees_a_readable_description() -> None:
     line = ReadableFormatter().format(record(user="alice"))
     assert line.endswith("INFO    mcp_app.sessions session opened user=alice")
 
@@ -80,11 +80,11 @@ def test_half_a_character_is_escaped() -> None:
     assert "path=\\ud83d" in ReadableFormatter().format(record(path="\ud83d"))
 
 
-def test_what_cannot_be_json_is_written_as_text() -> None:
+def test_values_that_are_not_json_are_logged_as_text() -> None:
     assert json.loads(JsonFormatter().format(record(place=sys)))["place"].startswith("<module 'sys'")
 
 
 @pytest.mark.parametrize("name", ["daphne", "httpx2"])
-def test_loggers_that_write_whole_urls_are_not_heard(name: str) -> None:
+def test_loggers_that_write_whole_urls_are_silenced(name: str) -> None:
     level = configuration(as_json=True)["loggers"][name]["level"]
     assert logging.getLevelNamesMapping()[level] > logging.INFO

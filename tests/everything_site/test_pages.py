@@ -100,7 +100,7 @@ def test_the_whole_way_through_a_popup_keeps_its_opener(client):
 
 
 @pytest.mark.parametrize("path", ["/admin/", "/admin/oauth_app/client/", "/connections"])
-def test_pages_that_change_access_are_cut_from_their_opener(admin_client, path):
+def test_pages_that_change_access_are_isolated_from_their_opener(admin_client, path):
     assert admin_client.get(path)["Cross-Origin-Opener-Policy"] == "same-origin"
 
 

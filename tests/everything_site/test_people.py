@@ -57,7 +57,7 @@ def delete(admin: Client, way: str, person: User, **confirmation: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["page", "action"])
-def test_a_person_who_is_deleted_in_the_admin_leaves_no_note(
+def test_a_user_deleted_in_the_admin_leaves_no_notes(
     admin: Client, alice: User, others: list[Note], way: str
 ) -> None:
     assert "2 private notes" in delete(admin, way, alice)
@@ -68,9 +68,7 @@ def test_a_person_who_is_deleted_in_the_admin_leaves_no_note(
 
 
 @pytest.mark.parametrize("way", ["instance", "queryset"])
-def test_a_person_who_is_deleted_by_a_program_leaves_no_note(
-    alice: User, others: list[Note], way: str
-) -> None:
+def test_a_user_deleted_by_code_leaves_no_notes(alice: User, others: list[Note], way: str) -> None:
     if way == "instance":
         alice.delete()
     else:
@@ -83,7 +81,7 @@ def test_without_notes_the_confirmation_says_nothing_of_them(admin: Client) -> N
 
 
 @pytest.mark.parametrize("may_delete_notes", [True, False])
-def test_staff_need_the_right_to_delete_the_notes_too(
+def test_staff_need_permission_to_delete_the_notes_too(
     client: Client, alice: User, may_delete_notes: bool
 ) -> None:
     clerk = User.objects.create_user("clerk", is_staff=True)
@@ -97,7 +95,7 @@ def test_staff_need_the_right_to_delete_the_notes_too(
     assert Note.objects.exists() != may_delete_notes
 
 
-def test_the_notes_of_a_person_who_is_only_disabled_stay(alice: User) -> None:
+def test_the_notes_of_a_disabled_user_are_kept(alice: User) -> None:
     alice.is_active = False
     alice.save()
     assert Note.objects.count() == 2

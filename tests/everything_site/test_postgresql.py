@@ -43,7 +43,9 @@ def opens(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Databa
     return open_one
 
 
-def test_one_more_than_may_be_is_refused_after_a_while(opens: Callable[..., DatabaseWrapper]) -> None:
+def test_one_connection_above_the_limit_is_refused_after_a_while(
+    opens: Callable[..., DatabaseWrapper],
+) -> None:
     kept = [opens() for _ in range(LIMIT)]
     with pytest.raises(OperationalError, match="all 3 connections of this process are in use"):
         opens()
@@ -51,9 +53,7 @@ def test_one_more_than_may_be_is_refused_after_a_while(opens: Callable[..., Data
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_a_connection_that_is_closed_makes_room_for_one(
-    opens: Callable[..., DatabaseWrapper], times: int
-) -> None:
+def test_a_closed_connection_frees_its_slot(opens: Callable[..., DatabaseWrapper], times: int) -> None:
     kept = [opens() for _ in range(LIMIT)]
     for _ in range(times):
         kept[0].close()
@@ -62,7 +62,7 @@ def test_a_connection_that_is_closed_makes_room_for_one(
         opens()
 
 
-def test_a_connection_that_nobody_closed_makes_room_when_it_is_collected(
+def test_an_unclosed_connection_frees_its_slot_when_it_is_collected(
     opens: Callable[..., DatabaseWrapper],
 ) -> None:
     kept = [opens() for _ in range(LIMIT)]
@@ -71,7 +71,7 @@ def test_a_connection_that_nobody_closed_makes_room_when_it_is_collected(
     kept[0] = opens()
 
 
-def test_a_server_that_refuses_takes_no_place(
+def test_a_server_that_refuses_takes_no_slot(
     opens: Callable[..., DatabaseWrapper], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: Any, params: Any) -> Any:
@@ -85,7 +85,7 @@ def test_a_server_that_refuses_takes_no_place(
     assert len([opens() for _ in range(LIMIT)]) == LIMIT
 
 
-def test_who_finds_no_place_gets_the_next_that_is_left(
+def test_a_thread_that_finds_no_free_slot_gets_the_next_one(
     opens: Callable[..., DatabaseWrapper], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(base, "WAIT_SECONDS", 10.0)
@@ -97,7 +97,7 @@ def test_who_finds_no_place_gets_the_next_that_is_left(
     timer.join()
 
 
-def test_the_probe_needs_no_place(opens: Callable[..., DatabaseWrapper]) -> None:
+def test_the_readiness_probe_needs_no_slot(opens: Callable[..., DatabaseWrapper]) -> None:
     kept = [opens() for _ in range(LIMIT)]
     kept.append(opens(is_bounded=False))
     with pytest.raises(OperationalError):

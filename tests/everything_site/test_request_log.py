@@ -135,7 +135,7 @@ async def test_many_lines_do_not_wait() -> None:
         assert len(lines_of(console)) == MOST_LINES
 
 
-async def test_a_console_that_is_gone_harms_no_request() -> None:
+async def test_a_broken_console_affects_no_request() -> None:
     with only_console() as console:
         console.stream.close()
         for _ in range(MOST_LINES):
@@ -152,7 +152,7 @@ async def test_the_application_may_say_more(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records[0].__dict__["username"] == "alice"
 
 
-async def test_what_is_no_http_request_passes_by() -> None:
+async def test_other_scopes_than_http_pass_through() -> None:
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -116,7 +116,7 @@ def test_it_listens_at_the_address_of_this_computer_that_is_published(used: Chec
     assert not used.answers("/healthz"), "127.0.0.1 is another address"
 
 
-def test_a_url_that_leads_elsewhere_is_pointed_out(used: Checkout) -> None:
+def test_a_url_that_does_not_lead_here_is_pointed_out(used: Checkout) -> None:
     used.runserver("--noreload", BASE_URI="http://localhost:1")
     assert f"this server listens on port {used.port}" in used.output
     assert "set BASE_URI" in used.output

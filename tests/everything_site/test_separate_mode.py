@@ -28,7 +28,7 @@ def read(tmp_path):
     return read
 
 
-def test_development_needs_the_mode_alone(read):
+def test_development_needs_only_the_mode(read):
     found = read(AUTH_MODE="separate")
     assert found.auth_server_url == "http://localhost:3001"
     assert found.auth_server_port == 3001
@@ -54,7 +54,7 @@ def test_production_serves_both_hosts(read):
     assert found.of(Mcp.introspection_client_secret) == "y" * 40
 
 
-def test_tokens_of_another_maker_are_verified_by_keys(read):
+def test_tokens_of_another_vendor_are_verified_by_keys(read):
     issuer = {
         "AUTH_SERVER_ISSUER": "https://auth.example.com/",
         "TOKEN_AUDIENCE": "api",
@@ -90,7 +90,7 @@ def test_tokens_of_another_maker_are_verified_by_keys(read):
         (PRODUCTION | JWT | {"AUTH_SERVER_ISSUER": "https://b.example"}, "only by a trailing slash"),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(read, variables, sentence):
+def test_invalid_combinations_are_refused_with_a_message(read, variables, sentence):
     with pytest.raises(ImproperlyConfigured, match=sentence):
         read(**variables)
 

@@ -44,7 +44,7 @@ def test_they_are_redirected_to_this_projects_authorization_server(
 
 
 @pytest.mark.parametrize("path", ["/connections", "/admin/", "/admin/auth/user/"])
-def test_the_server_of_another_maker_has_no_such_pages(client: Client, separate: Any, path: str) -> None:
+def test_another_vendors_server_has_no_such_pages(client: Client, separate: Any, path: str) -> None:
     separate(**OTHER_MAKER)
     assert client.get(path)["Location"] == "https://auth.example.com/tenant/"
 

@@ -50,7 +50,7 @@ def test_a_wrong_variable_is_one_line_whatever_the_server(
     assert outcome.stderr.startswith(next(iter(variables)))
 
 
-def test_a_traceback_is_there_for_those_who_ask_for_it(fresh: Checkout) -> None:
+def test_a_traceback_is_shown_on_request(fresh: Checkout) -> None:
     assert "Traceback" in fresh.manage("check", "--traceback", DEBUG="maybe").stderr
 
 
@@ -64,7 +64,7 @@ def test_a_traceback_is_there_for_those_who_ask_for_it(fresh: Checkout) -> None:
     ],
     ids=lambda command: command[0],
 )
-def test_a_command_before_migrate_says_so(fresh: Checkout, command: list[str]) -> None:
+def test_a_command_before_migrate_reports_it(fresh: Checkout, command: list[str]) -> None:
     separate = {"AUTH_MODE": "separate"} if command[0] == "register_resource_server" else {}
     outcome = fresh.manage(*command, **separate)
     assert outcome.returncode == 1
@@ -83,7 +83,7 @@ def test_a_command_before_migrate_says_so(fresh: Checkout, command: list[str]) -
         (["prune_clients"], NO_SERVER),
     ],
 )
-def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
+def test_an_unreachable_database_is_reported_before_anything_starts(
     fresh: Checkout, command: list[str], url: str
 ) -> None:
     outcome = fresh.manage(*command, DATABASE_URL=url, PORT=str(fresh.port))
@@ -103,7 +103,7 @@ def test_a_database_that_cannot_be_reached_is_said_before_anything_starts(
         ("default_transaction_read_only=on", "cannot execute CREATE TABLE in a read-only transaction"),
     ],
 )
-def test_why_tables_cannot_be_created_is_said(
+def test_the_reason_why_tables_cannot_be_created_is_shown(
     fresh: Checkout, command: list[str], option: str, reason: str
 ) -> None:
     with empty_database(fresh.folder) as url:

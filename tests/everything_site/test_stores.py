@@ -132,7 +132,9 @@ NO_DATABASES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", NO_DATABASES)
-def test_what_is_no_database_is_refused_and_keeps_its_permissions(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_database_is_refused_and_keeps_its_permissions(
+    tmp_path: Path, kind: str
+) -> None:
     path = tmp_path / "thing"
     NO_DATABASES[kind](path)
     path.chmod(0o755)
@@ -144,7 +146,7 @@ def test_what_is_no_database_is_refused_and_keeps_its_permissions(tmp_path: Path
 
 @pytest.mark.parametrize("ending", ["-wal", "-shm"])
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to a folder", "link to a text"])
-def test_a_journal_that_is_no_file_is_refused_and_keeps_its_permissions(
+def test_a_journal_that_is_not_a_file_is_refused_and_keeps_its_permissions(
     tmp_path: Path, ending: str, kind: str
 ) -> None:
     journal = tmp_path / f"db.sqlite3{ending}"
@@ -183,14 +185,14 @@ def test_a_database_of_another_user_keeps_its_permissions(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to a folder"])
-def test_a_url_of_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+def test_the_url_of_something_that_is_not_a_file_is_refused(tmp_path: Path, kind: str) -> None:
     NO_DATABASES[kind](tmp_path / "thing")
     for url in ("sqlite:///thing", f"sqlite:///{tmp_path}/thing", "sqlite:///new/"):
         with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must name a file"):
             stores.database(url, tmp_path)
 
 
-def test_a_database_is_not_opened_beside_its_connections(tmp_path: Path) -> None:
+def test_the_file_of_a_database_is_not_opened_besides_its_connections(tmp_path: Path) -> None:
     """A process that closes any descriptor of a file loses all its locks on it (POSIX fcntl)."""
     writer = wrapper(str(tmp_path / "db.sqlite3"))
     with writer.cursor() as cursor:

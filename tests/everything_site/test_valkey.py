@@ -109,7 +109,7 @@ def test_a_server_that_dies_is_started_again(folder: Path, url: str) -> None:
         eventually(lambda: servers(folder) not in ({before}, set()) and answers(url), "it is started again")
 
 
-def test_a_server_whose_keeper_was_killed_does_not_stay(folder: Path, url: str) -> None:
+def test_a_server_whose_keeper_was_killed_exits(folder: Path, url: str) -> None:
     with valkey.running(url):
         (orphan,) = servers(folder)
         (keeper,) = keepers(folder)
@@ -120,7 +120,7 @@ def test_a_server_whose_keeper_was_killed_does_not_stay(folder: Path, url: str) 
     assert not processes_of(folder)
 
 
-def test_a_socket_that_a_dead_server_left_is_no_hindrance(folder: Path, url: str) -> None:
+def test_a_socket_left_by_a_dead_server_does_not_matter(folder: Path, url: str) -> None:
     (folder / "valkey").mkdir(mode=0o700)
     (folder / "valkey" / "valkey.sock").touch()
     with valkey.running(url):
@@ -157,7 +157,7 @@ def test_it_ends_with_its_owner(folder: Path, url: str, number: signal.Signals) 
     assert not list(folder.iterdir())
 
 
-def test_a_keeper_whose_folder_has_gone_ends_with_one_line(
+def test_a_keeper_whose_folder_was_deleted_exits_with_one_line(
     folder: Path, url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with valkey.running(url):

@@ -49,7 +49,7 @@ def refusal(folder: Path, name: str = "", **process: str) -> str:
         ("NAME=a=b==", "a=b=="),
     ],
 )
-def test_a_line_is_read_as_people_write_it(tmp_path: Path, content: str, value: str) -> None:
+def test_a_line_is_read_in_all_usual_spellings(tmp_path: Path, content: str, value: str) -> None:
     (tmp_path / ".env").write_bytes(content.encode())
     assert read(tmp_path).text("NAME") == value
 
@@ -83,7 +83,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) ->
     assert "UTF-8" in refusal(tmp_path)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     assert "must be a file" in refusal(tmp_path)
     os.mkfifo(tmp_path / "pipe")
@@ -115,7 +115,7 @@ def test_a_value_of_the_process_is_taken_literally(tmp_path: Path, value: str) -
         (b"$secret", "$secret"),
     ],
 )
-def test_of_a_file_with_one_value_one_line_end_is_dropped(tmp_path: Path, content: bytes, value: str) -> None:
+def test_the_line_end_of_a_file_with_one_value_is_dropped(tmp_path: Path, content: bytes, value: str) -> None:
     (tmp_path / "value").write_bytes(content)
     assert read(tmp_path, NAME_FILE=str(tmp_path / "value")).text("NAME") == value
     assert read(tmp_path, NAME_FILE="value").text("NAME") == value, "relative to the project's folder"
@@ -133,7 +133,7 @@ def test_a_missing_file_and_two_values_are_refused(tmp_path: Path) -> None:
     assert "both set" in refusal(tmp_path, "NAME", NAME="a", NAME_FILE="value")
 
 
-def test_the_process_wins_over_the_env_file_in_either_form(tmp_path: Path) -> None:
+def test_the_process_environment_takes_precedence_over_the_env_file_in_either_form(tmp_path: Path) -> None:
     (tmp_path / "value").write_text("from a file")
     (tmp_path / ".env").write_text("ONE_FILE=value\nTWO=from .env\nTHREE_FILE=value\n")
     found = read(tmp_path, ONE="process", TWO_FILE="value", THREE="")
@@ -167,7 +167,7 @@ def test_a_default_may_be_written_out(tmp_path: Path, setting: AnySetting[Any]) 
 
 
 @ALL
-def test_what_a_setting_cannot_be_is_refused(tmp_path: Path, setting: AnySetting[Any]) -> None:
+def test_invalid_values_of_a_setting_are_refused(tmp_path: Path, setting: AnySetting[Any]) -> None:
     match setting.default:
         case bool():
             wrong, right = ["maybe", "2"], "true or false"
@@ -204,7 +204,7 @@ def test_bounds_hold_in_the_environment_too(tmp_path: Path, setting: AnySetting[
         ("redis_url", "REDIS_URL"),
     ],
 )
-def test_a_variable_that_nothing_reads_is_pointed_out(tmp_path: Path, name: str, meant: str) -> None:
+def test_an_unknown_variable_is_pointed_out(tmp_path: Path, name: str, meant: str) -> None:
     said = read(tmp_path, **{name: "x"}).unknown([*FROM_ENVIRONMENT, *OF_THE_APPS])
     assert said == [f"{name} is not read: did you mean {meant}?"]
 

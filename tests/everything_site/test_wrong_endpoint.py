@@ -35,7 +35,7 @@ async def http() -> AsyncIterator[Http]:
     ],
 )
 @pytest.mark.parametrize("token", [None, "alice"])
-async def test_a_client_of_mcp_is_told_where_the_endpoint_is(
+async def test_an_mcp_client_is_told_where_the_endpoint_is(
     http: Http, path: str, method: str, headers: dict[str, str | None], token: str | None
 ) -> None:
     body = json.dumps(initialize()).encode() if method == "POST" else b""
@@ -58,12 +58,12 @@ async def test_a_client_in_a_browser_can_read_it(http: Http, path: str) -> None:
 
 
 @pytest.mark.parametrize("accept", ["text/html,application/xhtml+xml,*/*;q=0.8", "*/*", None])
-async def test_a_person_gets_the_page(http: Http, accept: str | None) -> None:
+async def test_a_browser_gets_the_page(http: Http, accept: str | None) -> None:
     response = await http.request("GET", "/", headers=headers_for(None, accept=accept, content_type=None))
     assert (response.status, response.content_type) == (200, "text/html")
 
 
-async def test_what_takes_json_elsewhere_still_answers_for_itself(http: Http) -> None:
+async def test_other_endpoints_for_json_are_not_affected(http: Http) -> None:
     for path in ("/.well-known/nothing", "/fakeupstreamauth/callback", "/introspect"):
         response = await http.request("POST", path, headers=headers_for(None), body=b"{}")
         assert "MCP endpoint" not in (await response.body()).decode()

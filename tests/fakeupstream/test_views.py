@@ -46,7 +46,7 @@ def test_it_works(client, provider_page):
     assert not User.objects.get().has_usable_password()
 
 
-def test_a_typed_name_is_a_person_too(client, provider_page):
+def test_an_entered_name_is_a_user_too(client, provider_page):
     answer = choose(client, provider_page, name="Zoe")
     client.get(answer["Location"])
     assert User.objects.get().username == "Zoe"
@@ -92,7 +92,7 @@ def test_a_name_may_be_of_any_one_alphabet(client, provider_page, typed, usernam
         "\ufdf2" * 50,  # too long, once it is normalised
     ],
 )
-def test_a_name_that_makes_no_sense_is_asked_again(client, provider_page, name):
+def test_an_invalid_name_is_asked_for_again(client, provider_page, name):
     answer = choose(client, provider_page, name=name)
     assert answer.status_code == 400
     assert b'id="id_name_error"' in answer.content
@@ -153,7 +153,7 @@ def test_a_code_of_another_sign_in_is_refused(client, provider_page):
     assert not User.objects.exists()
 
 
-def test_a_code_counts_once(client, provider_page):
+def test_a_code_can_be_used_once(client, provider_page):
     location = choose(client, provider_page, person="alice")["Location"]
     assert client.get(location).status_code == 302
     assert client.get(location).status_code == 400
@@ -170,7 +170,7 @@ def test_a_forged_code_is_refused():
     assert provider.username_of(forged, "s") is None
 
 
-def test_beside_another_provider_nobody_gets_in_here(client, provider_page, settings):
+def test_nobody_can_sign_in_here_if_another_provider_is_set(client, provider_page, settings):
     chosen = choose(client, provider_page, person="alice")
     settings.OAUTH_SIGN_IN = "tests.fakeupstream.test_views.other_sign_in"
     for path in ("/fakeupstreamauth/authorize", flow.form_action(provider_page), chosen["Location"]):
@@ -184,7 +184,7 @@ def other_sign_in(request, next_url):
     return HttpResponseRedirect("https://login.example/")
 
 
-def test_a_form_that_another_site_sends_chooses_nobody(client, provider_page):
+def test_a_form_sent_from_another_site_signs_nobody_in(client, provider_page):
     """Browsers send no SameSite=Lax cookie along with it, and the state is nothing without its cookie."""
     forged = Http(enforce_csrf_checks=True)
     assert choose(forged, provider_page, person="mallory").status_code == 400
@@ -194,7 +194,9 @@ def test_a_form_that_another_site_sends_chooses_nobody(client, provider_page):
 
 
 @pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}, {"password": "x"}])
-def test_an_account_with_rights_or_a_password_cannot_be_taken_by_its_name(client, provider_page, rights):
+def test_nobody_can_sign_in_by_name_to_an_account_with_permissions_or_a_password(
+    client, provider_page, rights
+):
     password = rights.pop("password", None)
     User.objects.create_user("root", password=password, **rights)
     answer = client.get(choose(client, provider_page, name="root")["Location"])
@@ -204,7 +206,7 @@ def test_an_account_with_rights_or_a_password_cannot_be_taken_by_its_name(client
 
 
 @pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_active": False}])
-def test_who_is_refused_can_go_back_and_be_somebody_else(client, provider_page, rights):
+def test_a_refused_user_can_go_back_and_sign_in_as_another(client, provider_page, rights):
     User.objects.create_user("alice", **rights)
     refused = client.get(choose(client, provider_page, person="alice")["Location"]).content.decode()
     (back,) = re.findall(r'<a href="(/fakeupstreamauth/authorize[^"]*)"', refused)
@@ -214,7 +216,7 @@ def test_who_is_refused_can_go_back_and_be_somebody_else(client, provider_page, 
     assert done["Location"].startswith("/authorize?")
 
 
-def test_a_disabled_person_stays_out(client, provider_page):
+def test_a_disabled_user_stays_out(client, provider_page):
     User.objects.create_user("alice", is_active=False)
     answer = client.get(choose(client, provider_page, person="alice")["Location"])
     assert answer.status_code == 403
@@ -229,7 +231,7 @@ def test_many_tabs_do_not_grow_the_cookies(client):
     assert client.get(flow.form_action(pages[-1])).status_code == 200
 
 
-def test_the_oldest_sign_in_gives_way_first(client, monkeypatch):
+def test_the_oldest_sign_in_is_dropped_first(client, monkeypatch):
     now = itertools.count(1_800_000_000)
     monkeypatch.setattr("fakeupstream.sign_in.time.time", lambda: next(now))
     pages = [client.get("/fakeupstreamauth/authorize", follow=True) for _ in range(30)]
@@ -237,7 +239,7 @@ def test_the_oldest_sign_in_gives_way_first(client, monkeypatch):
     assert client.get(flow.form_action(pages[-sign_in.MAX_SIGN_INS - 1])).status_code == 400
 
 
-def test_who_never_comes_back_leaves_nothing_behind(client):
+def test_an_abandoned_sign_in_leaves_nothing_behind(client):
     client_id = flow.register(client).json()["client_id"]
     for path in (flow.authorize_url(client_id), "/connections", "/fakeupstreamauth/authorize"):
         assert client.get(path, follow=True).status_code == 200
@@ -252,7 +254,7 @@ def test_the_cookie_is_for_the_server_only(client, settings):
     assert (cookie["httponly"], cookie["secure"], cookie["samesite"]) == (True, True, "Lax")
 
 
-def test_who_reads_the_urls_cannot_make_the_cookie(client, provider_page):
+def test_the_urls_do_not_reveal_the_cookie(client, provider_page):
     location = choose(client, provider_page, person="alice")["Location"]
     thief = Http()
     (cookie,) = sign_in_cookies(client)
@@ -261,7 +263,7 @@ def test_who_reads_the_urls_cannot_make_the_cookie(client, provider_page):
     assert client.get(location).status_code == 302
 
 
-def test_a_tab_may_not_be_left_for_ever(client, provider_page, monkeypatch):
+def test_a_sign_in_page_expires(client, provider_page, monkeypatch):
     monkeypatch.setattr(sign_in, "SECONDS", -1)
     assert client.get(flow.form_action(provider_page)).status_code == 400
 
@@ -277,7 +279,7 @@ def test_a_long_url_survives_the_way_there_and_back(client):
     assert client.get(answer["Location"])["Location"] == url
 
 
-def test_two_tabs_each_come_back_to_their_own(client):
+def test_two_tabs_each_return_to_their_own_request(client):
     client_id = flow.register(client).json()["client_id"]
     first, second = (flow.authorize_url(client_id, state=state) for state in ("one", "two"))
     pages = [client.get(client.get(url)["Location"]) for url in (first, second)]
@@ -287,7 +289,7 @@ def test_two_tabs_each_come_back_to_their_own(client):
 
 
 @pytest.mark.parametrize("tabs", [2, 3, 5])
-def test_tabs_that_begin_at_the_same_moment_all_come_back(client, tabs):
+def test_sign_ins_in_several_tabs_all_return(client, tabs):
     """None of the requests knows the cookie that the answer to another one sets."""
     client_id = flow.register(client).json()["client_id"]
     urls = [flow.authorize_url(client_id, state=f"tab-{number}") for number in range(tabs)]
@@ -300,7 +302,7 @@ def test_tabs_that_begin_at_the_same_moment_all_come_back(client, tabs):
 
 
 @pytest.mark.parametrize("others", [("alice",), ("alice", "alice")])
-def test_whoever_signs_in_again_in_another_tab_can_still_press_allow_in_the_first(others):
+def test_after_signing_in_again_in_another_tab_allow_still_works_in_the_first(others):
     http = Http(enforce_csrf_checks=True)
     client_id = flow.register(http).json()["client_id"]
     urls = [flow.authorize_url(client_id, state=f"tab-{number}") for number in range(1 + len(others))]
@@ -339,7 +341,7 @@ def test_signing_in_as_someone_else_ends_the_other_session(client):
     assert client.get("/").wsgi_request.user.username == "bob"
 
 
-def test_whoever_switches_accounts_comes_back_as_somebody_else(client):
+def test_after_switching_accounts_the_user_is_somebody_else(client):
     url = flow.authorize_url(flow.register(client).json()["client_id"])
     sign_in_here(client, url, "alice")
     answer = client.post(url, {"decision": "switch"})

@@ -92,7 +92,7 @@ class TestScopes:
     def test_challenge_and_metadata_ask_for_the_same(self, challenged, resource):
         assert challenged["scope"].split() == resource.scopes_supported == ["mcp"]
 
-    def test_who_asks_for_no_scope_gets_what_every_request_needs(self, alice):
+    def test_a_client_that_requests_no_scope_gets_the_base_scope(self, alice):
         assert alice.tokens["scope"] == "mcp"
 
     def test_the_answer_names_the_scopes_that_were_given(self, db):
@@ -113,7 +113,7 @@ class TestStepUp:
         more = flow.connect("alice", alice.client_id, Http(), scope="mcp mcp:admin offline_access")
         assert more.tokens["scope"] == "mcp mcp:admin offline_access"
 
-    def test_the_first_token_lives_on(self, alice, verify):
+    def test_the_first_token_remains_valid(self, alice, verify):
         flow.connect("alice", alice.client_id, Http(), scope="mcp mcp:admin")
         assert verify(alice.access).scopes == ["mcp"]
 
@@ -121,7 +121,7 @@ class TestStepUp:
 class TestIssuer:
     """iss-supported, iss-wrong-issuer, iss-normalized, metadata-issuer-mismatch."""
 
-    def test_issuer_is_the_same_to_the_letter_everywhere(self, client, server):
+    def test_the_issuer_is_exactly_the_same_everywhere(self, client, server):
         resource = client.get("/.well-known/oauth-protected-resource/mcp").json()
         document = client.get("/.well-known/oauth-authorization-server").json()
         assert resource["authorization_servers"] == [document["issuer"]]
@@ -173,7 +173,7 @@ class TestResource:
         assert not said.endswith("/")
 
     @pytest.mark.parametrize("sent", [flow.RESOURCE, flow.RESOURCE + "/", None])
-    def test_it_is_taken_in_both_requests_and_binds_the_token(self, db, verify, sent):
+    def test_it_is_accepted_in_both_requests_and_binds_the_token(self, db, verify, sent):
         http = Http()
         client_id = flow.register(http).json()["client_id"]
         code = flow.allow(http, flow.sign_in(http, flow.authorize_url(client_id, resource=sent)))["code"]
@@ -190,7 +190,7 @@ class TestOfflineAccess:
         assert "offline_access" not in (resource.scopes_supported or [])
         assert "offline_access" not in challenged["scope"].split()
 
-    def test_who_asks_for_it_gets_it_and_a_refresh_token(self, db):
+    def test_a_client_that_requests_it_gets_it_and_a_refresh_token(self, db):
         connected = flow.connect("alice", scope="mcp offline_access")
         assert connected.tokens["scope"] == "mcp offline_access"
         assert flow.refresh(connected.http, connected.client_id, connected.refresh).status_code == 200
@@ -202,7 +202,7 @@ class TestRegistration:
     def test_documents_of_clients_are_taken(self, server):
         assert server.client_id_metadata_document_supported is True
 
-    def test_a_client_made_by_hand_needs_no_registration(self, client):
+    def test_a_manually_created_client_needs_no_registration(self, client):
         made = Client(client_id="by-hand", client_type="confidential", auth_method="client_secret_post")
         made.redirect_uris = flow.CALLBACK
         secret = made.new_client_secret()
@@ -211,7 +211,7 @@ class TestRegistration:
         code = flow.allow(client, client.get(flow.authorize_url("by-hand")))["code"]
         assert flow.exchange(client, "by-hand", code, client_secret=secret).status_code == 200
 
-    def test_credentials_of_another_server_are_answered_so_that_clients_register_anew(self, client):
+    def test_credentials_of_another_server_make_clients_register_again(self, client):
         answer = flow.refresh(client, "from-another-server", "token")
         assert answer.status_code == 401
         assert answer.json()["error"] == "invalid_client"
@@ -229,6 +229,6 @@ class TestMarch2025:
         assert str(server.token_endpoint) == f"{flow.ISSUER}/token"
         assert str(server.registration_endpoint) == f"{flow.ISSUER}/register"
 
-    def test_their_requests_which_name_no_resource_are_bound_to_ours(self, db, verify):
+    def test_their_requests_without_a_resource_are_bound_to_ours(self, db, verify):
         connected = flow.connect("alice", resource=None)
         assert verify(connected.access).resource == flow.RESOURCE

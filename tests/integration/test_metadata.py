@@ -50,7 +50,7 @@ def test_an_unknown_document_is_a_404_in_json(client, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", RESOURCE_PATHS)
-def test_a_document_is_read_and_nothing_else(path, method):
+def test_only_the_document_is_fetched(path, method):
     answer = Client(enforce_csrf_checks=True).generic(method, path)
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer.json() == {"error": "method_not_allowed"}

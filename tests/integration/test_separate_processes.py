@@ -62,7 +62,7 @@ async def test_the_official_client_finds_its_way(separate, mode):
             assert "Echo: hello" in str(answer.content)
 
 
-async def test_a_withdrawn_token_is_forgotten_at_once_by_every_server(separate):
+async def test_a_revoked_token_is_dropped_immediately_by_every_server(separate):
     client_id, token = await signed_in(separate, "bob")
     for server in (0, 1):
         assert (await initialize(separate, token, server)).status_code == 200
@@ -99,7 +99,7 @@ async def test_the_doctor_finds_nothing_wrong(separate):
     assert [finding for finding in findings if finding.level != Level.OK] == []
 
 
-async def test_while_the_authorization_server_is_away_nobody_is_told_that_a_token_is_bad(separate):
+async def test_while_the_authorization_server_is_unavailable_no_token_is_called_invalid(separate):
     _, token = await signed_in(separate, "carol")
     separate.auth.stop()
     try:

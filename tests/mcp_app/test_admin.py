@@ -111,7 +111,7 @@ def test_the_page_shows_no_session_id_and_loads_nothing_inline(
 
 
 @pytest.mark.parametrize(("number", "says"), [(0, "0 sessions"), (1, "1 session"), (2, "2 sessions")])
-def test_the_page_counts_in_words_that_agree(
+def test_the_page_uses_the_right_plural(
     operator: Client, page: str, person: str, make_session: Callable[..., str], number: int, says: str
 ) -> None:
     for _ in range(number):
@@ -121,7 +121,7 @@ def test_the_page_counts_in_words_that_agree(
 
 
 @pytest.mark.parametrize("client_id", ["https://claude.ai/oauth/claude-code-client-metadata", "x" * 40])
-def test_a_long_id_of_a_client_is_shortened_and_whole_on_hovering(
+def test_a_long_client_id_is_shortened_and_shown_in_full_on_hover(
     operator: Client, page: str, person: str, make_session: Callable[..., str], client_id: str
 ) -> None:
     make_session(person, client_id)
@@ -131,7 +131,7 @@ def test_a_long_id_of_a_client_is_shortened_and_whole_on_hovering(
     assert f">{client_id}<" not in text
 
 
-def test_what_clients_call_themselves_is_escaped(
+def test_names_chosen_by_clients_are_escaped(
     operator: Client, page: str, person: str, make_session: Callable[..., str]
 ) -> None:
     make_session(person, client="<img src=x>")
@@ -153,7 +153,7 @@ def test_the_page_can_be_asked_for_one_user_or_client(
     assert "There are no live sessions." in operator.get(page, {"user": "nobody"}).content.decode()
 
 
-def test_the_chosen_sessions_end_and_the_others_go_on(
+def test_the_selected_sessions_end_and_the_others_continue(
     operator: Client, page: str, person: str, make_session: Callable[..., str]
 ) -> None:
     chosen, other = make_session(person), make_session(person)
@@ -242,7 +242,7 @@ def test_there_is_no_other_page_of_a_session(operator: Client, page: str) -> Non
     assert operator.get(f"{page}x/change/").status_code == 404
 
 
-def test_what_asks_all_models_meets_no_missing_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_that_queries_all_models_finds_every_table(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("dumpdata", "mcp_app.livesession")
     call_command("dumpdata", "--all", "mcp_app.livesession")
     assert json.loads(capsys.readouterr().out.replace("][", "")) == []

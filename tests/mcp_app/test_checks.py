@@ -49,7 +49,7 @@ def test_the_project_passes_in_production(settings: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["MCP_RESOURCE_URL", "MCP_SSE_RESOURCE_URL"])
-def test_a_resource_url_that_clients_would_not_recognise(settings: Any, name: str, url: str) -> None:
+def test_a_resource_url_that_clients_would_not_match(settings: Any, name: str, url: str) -> None:
     setattr(settings, name, url)
     assert ids(checks.check_values) == ["mcp_app.E001"]
 
@@ -63,7 +63,7 @@ def test_a_resource_url_of_another_scheme(settings: Any) -> None:
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [-1, "5", None, True, float("nan")])
-def test_a_number_that_is_none_or_negative(settings: Any, name: str, value: Any) -> None:
+def test_an_invalid_or_negative_number(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     [message] = checks.check_values(None)
     assert message.id == "mcp_app.E003"
@@ -89,7 +89,7 @@ def test_every_number_has_a_least_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["MCP_LEASE_SECONDS", "MCP_KEEP_ALIVE_SECONDS", "MCP_CACHE_SECONDS"])
-def test_what_must_be_shorter_than_the_idle_time(settings: Any, name: str) -> None:
+def test_times_that_must_be_below_the_idle_time(settings: Any, name: str) -> None:
     settings.MCP_SESSION_IDLE_SECONDS = 20
     assert ids(checks.check_lifetimes) == []
     setattr(settings, name, 20)
@@ -98,12 +98,12 @@ def test_what_must_be_shorter_than_the_idle_time(settings: Any, name: str) -> No
     assert name in message.msg
 
 
-def test_an_absolute_age_below_the_idle_time(settings: Any) -> None:
+def test_a_maximum_age_below_the_idle_time(settings: Any) -> None:
     settings.MCP_SESSION_MAX_SECONDS = conf.session_idle_seconds - 1
     assert ids(checks.check_lifetimes) == ["mcp_app.E004"]
 
 
-def test_a_keep_alive_that_comes_after_a_proxy_has_lost_patience(settings: Any) -> None:
+def test_a_keep_alive_interval_above_the_time_out_of_proxies(settings: Any) -> None:
     settings.MCP_KEEP_ALIVE_SECONDS = 29.9
     assert ids(checks.check_lifetimes) == []
     settings.MCP_KEEP_ALIVE_SECONDS = 30
@@ -113,7 +113,7 @@ def test_a_keep_alive_that_comes_after_a_proxy_has_lost_patience(settings: Any) 
 @pytest.mark.parametrize(
     "path", ["nowhere.Verifier", "mcp_app.auth.tokens.Nothing", "nodots", "mcp_app.conf.Conf"]
 )
-def test_a_token_verifier_that_is_none(settings: Any, path: str) -> None:
+def test_an_invalid_token_verifier(settings: Any, path: str) -> None:
     settings.MCP_TOKEN_VERIFIER = path
     assert ids(checks.check_token_verifier) == ["mcp_app.E005"]
 
@@ -138,7 +138,7 @@ def test_a_channel_layer_that_joins_no_processes(settings: Any, layers: Any) -> 
         ("MCP_ALLOWED_ORIGINS", [None]),
     ],
 )
-def test_a_list_that_is_none(settings: Any, name: str, value: Any) -> None:
+def test_an_invalid_list(settings: Any, name: str, value: Any) -> None:
     setattr(settings, name, value)
     [message] = checks.check_values(None)
     assert message.id == "mcp_app.E007"
@@ -167,12 +167,12 @@ def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
     assert ids(checks.check_https) == ["mcp_app.E008"]
 
 
-def test_a_host_that_stands_for_all(settings: Any) -> None:
+def test_a_wildcard_host(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     assert ids(checks.check_hosts) == ["mcp_app.W002"]
 
 
-def test_what_concerns_production_is_not_asked_in_development(settings: Any) -> None:
+def test_production_checks_do_not_run_in_development(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     assert own(deploy=False) == []
     assert own(deploy=True) == ["mcp_app.W002"]

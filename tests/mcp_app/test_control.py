@@ -25,7 +25,9 @@ def _note(heard: list[str], name: str, message: Message) -> None:
     heard.append(name)
 
 
-async def test_a_withdrawal_is_heard_where_the_token_or_its_consent_is_known(redis_server: str) -> None:
+async def test_a_revocation_reaches_the_processes_that_know_the_token_or_its_consent(
+    redis_server: str,
+) -> None:
     redis, layer = connect(redis_server), get_channel_layer()
     token, grant = secrets.token_hex(8), secrets.token_hex(8)
     places = {"token": token_place(checksum(token)), "grant": grant_place(grant), "another": token_place("x")}
@@ -46,7 +48,7 @@ async def test_a_withdrawal_is_heard_where_the_token_or_its_consent_is_known(red
         await layer.flush()
 
 
-def test_a_withdrawal_without_redis_is_logged_and_no_error(
+def test_a_revocation_without_redis_is_logged_and_raises_no_error(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"

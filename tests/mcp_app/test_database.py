@@ -86,7 +86,7 @@ async def test_a_call_that_makes_no_query_has_no_thread() -> None:
     assert await call(quiet) == before
 
 
-async def test_a_database_that_is_away_is_unavailable() -> None:
+async def test_a_database_that_cannot_be_reached_raises_unavailable() -> None:
     async def fail() -> None:
         raise OperationalError("connection refused")
 

@@ -53,12 +53,14 @@ async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
     ],
     ids=["resource", "resources", "tools", "prompts"],
 )
-async def test_what_a_view_tells_is_heard(heard: list[Any], tell: Callable[[], None], change: Any) -> None:
+async def test_notifications_from_a_view_arrive(
+    heard: list[Any], tell: Callable[[], None], change: Any
+) -> None:
     await asyncio.to_thread(tell)
     await eventually(lambda: heard == [change])
 
 
-async def test_what_a_coroutine_tells_is_heard(heard: list[Any]) -> None:
+async def test_notifications_from_a_coroutine_arrive(heard: list[Any]) -> None:
     await notify.aresource_updated("test://a")
     await notify.aresources_changed()
     await notify.atools_changed()
@@ -67,7 +69,7 @@ async def test_what_a_coroutine_tells_is_heard(heard: list[Any]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_within_a_transaction_is_told_when_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_within_a_transaction_is_announced_at_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 
     async def publish(event: Any, person: Any) -> None:
@@ -83,7 +85,7 @@ def test_a_change_within_a_transaction_is_told_when_it_is_committed(monkeypatch:
     assert told == [PromptsListChanged()]
 
 
-def test_a_change_without_redis_is_logged_and_no_error(
+def test_a_change_without_redis_is_logged_and_raises_no_error(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"

@@ -60,7 +60,7 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("module", INSIDE)
-def test_the_inside_of_the_sdk_has_what_is_used(module: str) -> None:
+def test_the_non_public_parts_of_the_sdk_have_what_is_used(module: str) -> None:
     for name in INSIDE[module]:
         assert getattr(sdk, name) is getattr(importlib.import_module(module), name)
 
@@ -69,7 +69,7 @@ def test_nothing_else_of_it_is_used() -> None:
     assert sorted(sdk.__all__) == sorted(name for names in INSIDE.values() for name in names)
 
 
-def test_no_other_module_reaches_inside() -> None:
+def test_no_other_module_uses_non_public_parts() -> None:
     reaching = {
         f"{path.relative_to(ROOT)}: from {module} import {name}"
         for part in ("mcp_app", "everything_site", "oauth_app", "fakeupstream")

@@ -129,7 +129,7 @@ def build(engine: Engine) -> MCPServer[Any]:
     return MCPServer("test", **engine.options(extensions=[Faulty(), Clock()], resources=[Basket()]))
 
 
-async def test_each_person_has_their_own_resources() -> None:
+async def test_each_user_has_their_own_resources() -> None:
     async with serving() as process:
         alice, bob = await Session.open(process), await Session.open(process, "bob")
         for session, uri, is_there in (
@@ -150,7 +150,7 @@ async def test_each_person_has_their_own_resources() -> None:
         assert (read["result"]["contents"][0]["text"], read["result"]["ttlMs"]) == ("an apple", 0)
 
 
-async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_harms_no_other(
+async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_affects_no_other(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("mcp_app.shutdown._HAND_OVER_SECONDS", 0.05)
@@ -188,14 +188,14 @@ def twice(engine: Engine) -> Any:
         (twice, "called twice"),
     ],
 )
-def test_a_factory_that_makes_no_server_of_the_engine_is_refused(
+def test_a_factory_that_does_not_use_the_engine_is_refused(
     factory: Callable[[Engine], Any], sentence: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=sentence):
         make_engine().build(factory)
 
 
-def test_the_contract_on_imports_knows_every_module_that_is_not_public() -> None:
+def test_the_import_contract_lists_every_module_that_is_not_public() -> None:
     contracts = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"][
         "contracts"
     ]

@@ -38,7 +38,7 @@ async def test_a_listen_stream_ends_with_the_answer_to_its_request(process: Proc
     assert last["result"]["_meta"][key] == acknowledged["params"]["_meta"][key] == 1
 
 
-async def test_a_process_that_leaves_begins_no_listen_stream(process: Process) -> None:
+async def test_a_process_that_is_shutting_down_starts_no_listen_stream(process: Process) -> None:
     await process.runtime.start()
     assert process.runtime.drain
     await within(process.runtime.drain.drain())
@@ -98,7 +98,7 @@ async def test_a_call_without_a_session_that_does_not_finish_in_time_is_answered
     assert held.was_cancelled
 
 
-async def test_a_task_that_runs_when_the_process_leaves_may_finish(process: Process) -> None:
+async def test_a_task_that_is_running_at_shutdown_may_finish(process: Process) -> None:
     held = Held(process)
     process.tasks._tools = {"held": TaskSupport()}
     knows_tasks: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
@@ -118,7 +118,7 @@ async def test_a_task_that_runs_when_the_process_leaves_may_finish(process: Proc
     assert not held.was_cancelled
 
 
-async def test_a_process_without_work_leaves_at_once(process: Process) -> None:
+async def test_an_idle_process_exits_immediately(process: Process) -> None:
     await process.runtime.start()
     assert process.runtime.drain
     await within(process.runtime.drain.drain(), 1.0)

@@ -61,7 +61,7 @@ def test_revoking_ends_the_family(admin, alice, verify, model, stored):
     assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
 
 
-def test_the_client_list_tells_where_it_came_from_and_what_it_holds(admin, alice):
+def test_the_client_list_shows_the_origin_and_tokens_of_a_client(admin, alice):
     page = admin.get(reverse("admin:oauth_app_client_changelist")).content.decode()
     assert "Dynamic Client Registration" in page
     assert '<td class="field-live_tokens">1</td>' in page
@@ -104,7 +104,7 @@ def test_the_form_of_a_client_changes_whether_it_is_enabled_only_if_its_reader_d
     assert kept.is_enabled == (is_enabled if chosen == shown else chosen)
 
 
-def test_a_resource_server_is_made_by_hand_and_shown_its_secret_once(admin):
+def test_a_resource_server_is_created_manually_and_its_secret_shown_once(admin):
     body = {
         "name": "MCP server",
         "client_id": "mcp-server",
@@ -152,7 +152,7 @@ def test_a_client_with_a_hostile_redirect_cannot_be_saved(admin, alice):
         ),
     ],
 )
-def test_what_is_wrong_with_redirects_is_said_in_words(admin, typed, says):
+def test_errors_in_redirects_are_explained(admin, typed, says):
     body = {
         "client_id": "x",
         "redirect_uris": typed,
@@ -179,7 +179,7 @@ def test_dates_are_written_alike(admin, alice):
 
 
 @pytest.mark.parametrize("page", ["add", "change"])
-def test_a_client_that_is_made_by_hand_never_expires(admin, page):
+def test_a_manually_created_client_never_expires(admin, page):
     made = Client.objects.create(client_id="by-hand", name="By hand", redirect_uris="https://a.example/")
     args = [made.pk] if page == "change" else []
     text = admin.get(reverse(f"admin:oauth_app_client_{page}", args=args)).content.decode()
@@ -187,7 +187,7 @@ def test_a_client_that_is_made_by_hand_never_expires(admin, page):
     assert re.findall(r'<div class="readonly">([^<]*)</div>', expires)[0] == "never"
 
 
-def test_unused_kinds_are_hidden(admin, alice):
+def test_unused_types_are_hidden(admin, alice):
     page = admin.get(reverse("admin:index")).content.decode()
     assert "idtoken" not in page
     for model in (*MODELS, "user"):
@@ -208,7 +208,7 @@ def test_a_client_has_no_page_on_the_site_and_no_link_to_one(admin, alice, path)
 
 @pytest.mark.parametrize("model", ["client", "user"])
 @pytest.mark.parametrize("way", ["page", "action"])
-def test_who_has_tokens_can_be_deleted_and_they_go_as_well(admin, alice, verify, model, way):
+def test_a_user_with_tokens_can_be_deleted_with_them(admin, alice, verify, model, way):
     row = Client.objects.get() if model == "client" else User.objects.get(username="alice")
     where = f"admin:{row._meta.app_label}_{model}"
     if way == "page":
@@ -223,7 +223,7 @@ def test_who_has_tokens_can_be_deleted_and_they_go_as_well(admin, alice, verify,
 
 
 @pytest.mark.parametrize("model", ["grant", "accesstoken", "refreshtoken"])
-def test_what_a_consent_gave_is_revoked_and_never_deleted_by_hand(admin, alice, model):
+def test_the_tokens_of_a_consent_are_revoked_and_never_deleted_manually(admin, alice, model):
     row = apps.get_model("oauth_app", model)._default_manager.get()
     assert (
         admin.post(reverse(f"admin:oauth_app_{model}_delete", args=[row.pk]), {"post": "yes"}).status_code
@@ -234,7 +234,7 @@ def test_what_a_consent_gave_is_revoked_and_never_deleted_by_hand(admin, alice, 
     assert type(row).objects.filter(pk=row.pk).exists()
 
 
-def test_staff_without_the_right_to_delete_tokens_cannot_delete_their_person(client, alice):
+def test_staff_without_permission_to_delete_tokens_cannot_delete_their_user(client, alice):
     clerk = User.objects.create_user("clerk", password="x", is_staff=True)
     clerk.user_permissions.add(*Permission.objects.filter(codename__in=["delete_user", "view_user"]))
     client.force_login(clerk)

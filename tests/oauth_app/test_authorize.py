@@ -77,7 +77,7 @@ def test_a_grant_needs_someone_signed_in(client, client_id):
     assert not Grant.objects.exists()
 
 
-def test_consent_is_asked_again_whatever_the_url_wishes(signed_in, client_id):
+def test_consent_is_required_again_whatever_the_url_says(signed_in, client_id):
     flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id)))
     Client.objects.get().accesstoken_set.create(
         user=User.objects.get(), scope="mcp", expires="2099-01-01T00:00Z", token_checksum="x"
@@ -120,7 +120,7 @@ class TestFurtherScopes:
         assert 'value="mcp:admin"' in box
         assert "checked" not in box
 
-    def test_what_is_asked_for_is_not_offered_again(self, signed_in, client_id):
+    def test_requested_scopes_are_not_offered_again(self, signed_in, client_id):
         page = signed_in.get(flow.authorize_url(client_id, scope="mcp mcp:admin")).content.decode()
         assert "checkbox" not in page
 
@@ -194,7 +194,7 @@ def test_prompt_none_never_shows_a_page(client, client_id):
         ({"scope": "MCP"}, "invalid_scope"),
     ],
 )
-def test_a_wrong_request_is_told_to_the_client(signed_in, client_id, change, expected):
+def test_an_invalid_request_is_reported_to_the_client(signed_in, client_id, change, expected):
     answer = signed_in.get(flow.authorize_url(client_id, **change))
     assert error(answer) == expected
     assert flow.parameters(answer)["error_description"]
@@ -250,7 +250,7 @@ def test_an_unreadable_query_is_a_400(signed_in, query):
 
 
 @pytest.mark.parametrize("name", ["scope", "redirect_uri", "resource", "prompt", "state"])
-def test_a_parameter_without_a_value_is_one_that_is_left_out(signed_in, client_id, name):
+def test_a_parameter_without_a_value_counts_as_omitted(signed_in, client_id, name):
     url = flow.authorize_url(client_id, **{name: None})
     for empty in (f"{name}=", name, f"{name}=&{name}="):
         page = signed_in.get(f"{url}&{empty}")
@@ -270,7 +270,7 @@ def test_nobody_is_asked_to_sign_in_for_an_unknown_client(client, db, unknown):
         assert "_auth_user_id" not in client.session
 
 
-def test_a_long_url_is_not_kept_for_a_stranger(client, client_id):
+def test_a_long_url_is_not_stored_for_a_stranger(client, client_id):
     assert client.get(flow.authorize_url(client_id, x="x" * 20_000)).status_code == 400
     assert not Session.objects.exists()
 
@@ -290,7 +290,7 @@ def test_any_port_of_this_computer_gets_its_answer(signed_in, host):
     assert answer["Location"].startswith(uri + "?")
 
 
-def test_a_desktop_scheme_gets_its_answer(signed_in):
+def test_a_custom_scheme_gets_its_response(signed_in):
     uri = "cursor://anysphere.cursor-mcp/oauth/callback"
     client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
     url = flow.authorize_url(client_id, redirect_uri=uri)
@@ -344,7 +344,7 @@ def test_a_redirect_uri_is_appended_to_and_never_rewritten(signed_in, uri, joint
         ("  ", "mcp"),
     ],
 )
-def test_a_grant_always_has_the_scope_that_every_request_needs(signed_in, client_id, asked, granted):
+def test_a_grant_always_has_the_base_scope(signed_in, client_id, asked, granted):
     flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id, scope=asked)))
     assert Grant.objects.get().scope == granted
 
@@ -413,7 +413,7 @@ def test_pages_refuse_to_be_framed_cached_or_scripted(signed_in, client_id, chan
         assert inline not in answer.content
 
 
-def test_a_lapsed_or_disabled_client_is_refused(signed_in, client_id):
+def test_an_expired_or_disabled_client_is_refused(signed_in, client_id):
     Client.objects.update(created="2020-01-01T00:00Z")
     assert signed_in.get(flow.authorize_url(client_id)).status_code == 400
     Client.objects.update(last_used="2099-01-01T00:00Z")

@@ -17,14 +17,14 @@ def test_the_project_passes():
     "url",
     ["http://mcp.example.com", "https://mcp.example.com/", "https://mcp.example.com?x=1", "ftp://localhost"],
 )
-def test_a_url_that_clients_could_not_trust(settings, url):
+def test_a_url_that_clients_cannot_trust(settings, url):
     settings.AUTH_SERVER_URL = url
     settings.MCP_RESOURCE_URL = url + "/mcp/" if url.startswith("http:") else url
     assert "oauth_app.E001" in ids(checks.check_urls) or url == "ftp://localhost"
 
 
 @pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor", "vscode://"])
-def test_a_scheme_that_could_harm(settings, scheme):
+def test_a_dangerous_scheme(settings, scheme):
     settings.OAUTH_CUSTOM_SCHEMES = ["cursor", scheme]
     assert ids(checks.check_values) == ["oauth_app.E003"]
 
@@ -41,13 +41,13 @@ def test_a_scheme_that_could_harm(settings, scheme):
         ("OAUTH_CLIENT_SECONDS", 3600),
     ],
 )
-def test_a_lifetime_that_makes_no_sense(settings, name, seconds):
+def test_an_invalid_lifetime(settings, name, seconds):
     setattr(settings, name, seconds)
     assert set(ids(checks.check_values)) == {"oauth_app.E004"}
 
 
 @pytest.mark.parametrize("path", ["nowhere.begin", "nodots", "", "oauth_app.conf.WEEK"])
-def test_a_way_to_sign_in_that_is_none(settings, path):
+def test_an_invalid_sign_in_function(settings, path):
     settings.OAUTH_SIGN_IN = path
     assert ids(checks.check_sign_in) == ["oauth_app.E007"]
 
@@ -63,7 +63,7 @@ def test_a_way_to_sign_in_that_is_none(settings, path):
         {"ACCESS_TOKEN_EXPIRE_SECONDS": 1},
     ],
 )
-def test_settings_of_the_toolkit_that_undo_a_promise(settings, change):
+def test_settings_of_the_toolkit_that_disable_a_guarantee(settings, change):
     settings.OAUTH2_PROVIDER = settings.OAUTH2_PROVIDER | change
     assert ids(checks.check_toolkit) == ["oauth_app.E005"]
 

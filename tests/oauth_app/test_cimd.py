@@ -87,7 +87,7 @@ def test_the_documents_of_real_clients_pass(signed_in, documents, document):
     assert kept.is_public
 
 
-def test_such_a_client_is_given_tokens(signed_in, documents, verify):
+def test_such_a_client_gets_tokens(signed_in, documents, verify):
     documents[URL] = PLAIN
     code = flow.allow(signed_in, signed_in.get(flow.authorize_url(URL)))["code"]
     tokens = flow.exchange(signed_in, URL, code).json()
@@ -204,7 +204,7 @@ def shown(answer):
         ("client_id URL must contain a path component", "the client_id URL must contain a path component"),
     ],
 )
-def test_the_person_reads_which_url_could_not_be_read_and_why(
+def test_the_user_sees_which_url_could_not_be_fetched_and_why(
     signed_in, documents, monkeypatch, caplog, failure, reason
 ):
     def fetch(self, client_id):
@@ -228,7 +228,7 @@ def test_the_person_reads_which_url_could_not_be_read_and_why(
         "something that a later toolkit says of 10.1.2.3",
     ],
 )
-def test_a_page_does_not_tell_what_the_network_here_looks_like(signed_in, monkeypatch, caplog, failure):
+def test_a_page_does_not_reveal_the_internal_network(signed_in, monkeypatch, caplog, failure):
     def fetch(self, client_id):
         raise CIMDError(failure)
 
@@ -249,7 +249,7 @@ def test_a_page_does_not_tell_what_the_network_here_looks_like(signed_in, monkey
         ({"redirect_uris": ["http://evil.example/"]}, "http://evil.example/ must use https"),
     ],
 )
-def test_the_person_reads_what_is_wrong_with_a_document(signed_in, documents, change, reason):
+def test_the_user_sees_what_is_wrong_with_a_document(signed_in, documents, change, reason):
     documents[URL] = PLAIN | change
     assert reason in shown(signed_in.get(flow.authorize_url(URL)))
 
@@ -257,13 +257,13 @@ def test_the_person_reads_what_is_wrong_with_a_document(signed_in, documents, ch
 @pytest.mark.parametrize(
     "url", ["https://" + "a" * 80 + ".example/x", "https://\u00fc\u202e.example/" + "x" * 500]
 )
-def test_an_odd_url_is_shown_harmless(signed_in, db, url):
+def test_an_odd_url_is_shown_escaped(signed_in, db, url):
     page = shown(signed_in.get(flow.authorize_url(url)))
     assert "\u202e" not in page
     assert "x" * 400 not in page
 
 
-def test_a_disabled_client_is_said_to_be_disabled(signed_in, documents):
+def test_a_disabled_client_is_reported_as_disabled(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(is_enabled=False)
@@ -285,7 +285,7 @@ def test_where_it_is_not_offered_nobody_signs_in_for_it(client, db, documents, n
     assert not Session.objects.exists()
 
 
-def test_who_was_known_by_a_url_before_goes_on(signed_in, documents, settings):
+def test_clients_already_identified_by_a_url_keep_working(signed_in, documents, settings):
     documents[URL] = PLAIN
     connected = flow.allow(signed_in, signed_in.get(flow.authorize_url(URL)))
     tokens = flow.exchange(signed_in, URL, connected["code"]).json()
@@ -293,13 +293,13 @@ def test_who_was_known_by_a_url_before_goes_on(signed_in, documents, settings):
     assert flow.refresh(signed_in, URL, tokens["refresh_token"]).status_code == 200
 
 
-def test_a_failed_fetch_is_not_repeated_at_once(signed_in, documents):
+def test_a_failed_fetch_is_not_repeated_immediately(signed_in, documents):
     for _ in range(3):
         assert signed_in.get(flow.authorize_url(URL)).status_code == 400
     assert documents.fetched == [URL]
 
 
-def test_a_document_is_read_again_when_it_is_stale_and_kept_when_that_fails(signed_in, documents):
+def test_a_stale_document_is_fetched_again_and_kept_if_that_fails(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     documents[URL] = PLAIN | {"client_name": "Renamed"}
@@ -311,7 +311,7 @@ def test_a_document_is_read_again_when_it_is_stale_and_kept_when_that_fails(sign
     assert "Renamed" in signed_in.get(flow.authorize_url(URL)).content.decode()
 
 
-def test_a_client_that_was_away_for_long_is_let_in_again(signed_in, documents):
+def test_a_client_that_was_away_for_long_can_return(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(created="2020-01-01T00:00Z", cimd_expires_at="2020-01-01T00:00Z")
@@ -319,7 +319,7 @@ def test_a_client_that_was_away_for_long_is_let_in_again(signed_in, documents):
     assert "Back again" in signed_in.get(flow.authorize_url(URL)).content.decode()
 
 
-def test_a_client_that_somebody_disabled_stays_out(signed_in, documents):
+def test_a_disabled_client_stays_out(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(is_enabled=False, created="2020-01-01T00:00Z", cimd_expires_at="2020-01-01T00:00Z")
@@ -328,7 +328,7 @@ def test_a_client_that_somebody_disabled_stays_out(signed_in, documents):
     assert not Client.objects.get().is_enabled
 
 
-def test_while_all_places_are_taken_nothing_is_held_against_a_url(signed_in, documents, monkeypatch):
+def test_while_all_slots_are_taken_no_url_is_marked_as_failed(signed_in, documents, monkeypatch):
     documents[URL] = PLAIN
     with monkeypatch.context() as busy:
         busy.setattr(cimd.NormalisingFetcher, "is_busy", classmethod(lambda cls: True))
@@ -337,7 +337,7 @@ def test_while_all_places_are_taken_nothing_is_held_against_a_url(signed_in, doc
     assert signed_in.get(flow.authorize_url(URL)).status_code == 200
 
 
-def test_a_document_cannot_take_over_a_client_made_by_hand(signed_in, documents):
+def test_a_document_cannot_take_over_a_manually_created_client(signed_in, documents):
     Client.objects.create(
         client_id=URL,
         name="Ours",
@@ -386,7 +386,7 @@ def test_no_private_address_is_ever_connected_to(monkeypatch, addresses):
         "https:///x",
     ],
 )
-def test_a_url_that_is_no_client_id_is_not_fetched(url):
+def test_a_url_that_is_not_a_client_id_is_not_fetched(url):
     start = time.monotonic()
     with pytest.raises(CIMDError):
         cimd.NormalisingFetcher().fetch(url)

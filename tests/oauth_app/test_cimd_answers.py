@@ -178,7 +178,7 @@ def test_a_good_document_is_read(serve):
     ],
     ids=lambda answer: answer[:30].decode("latin-1"),
 )
-def test_any_other_answer_is_no_document_and_is_not_followed(serve, answer):
+def test_any_other_response_is_rejected_and_not_followed(serve, answer):
     site = serve(saying(answer))
     with pytest.raises(CIMDError):
         cimd.NormalisingFetcher().fetch(site.url)
@@ -195,7 +195,7 @@ def test_any_other_answer_is_no_document_and_is_not_followed(serve, answer):
     ],
     ids=["silence", "a dripping body", "a dripping header", "a dripping status line"],
 )
-def test_a_slow_answer_holds_nobody_up(serve, monkeypatch, answer):
+def test_a_slow_response_delays_nobody_else(serve, monkeypatch, answer):
     monkeypatch.setattr(oauth2_settings, "CIMD_FETCH_TIMEOUT_SECONDS", 0.3)
     site = serve(answer)
     started = time.monotonic()
@@ -204,7 +204,7 @@ def test_a_slow_answer_holds_nobody_up(serve, monkeypatch, answer):
     assert time.monotonic() - started < 3
 
 
-def test_a_name_that_resolves_anew_changes_nothing(serve, monkeypatch):
+def test_a_name_that_resolves_differently_later_changes_nothing(serve, monkeypatch):
     """Rebinding: the address that was judged is the address that is connected to."""
     site = serve(describing_itself)
     judged = toolkit.socket.getaddrinfo

@@ -34,7 +34,7 @@ def test_it_works(alice, verify):
     assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
 
 
-def test_a_stranger_signs_in_first_and_comes_back(client, db):
+def test_a_stranger_signs_in_first_and_returns(client, db):
     assert client.get(PATH).status_code == 302
     assert "Connected applications" in flow.sign_in(client, PATH).content.decode()
 
@@ -57,7 +57,7 @@ def test_other_applications_keep_theirs(alice, verify):
     assert verify(alice.access)
 
 
-def test_one_application_is_listed_once_with_all_that_it_may(alice):
+def test_one_application_is_listed_once_with_all_its_permissions(alice):
     flow.connect("alice", alice.client_id, Http(), scope="mcp mcp:admin")
     [connection] = alice.http.get(PATH).context["connections"]
     assert connection.scopes == {"mcp", "mcp:admin"}
@@ -72,7 +72,7 @@ def test_what_can_be_refreshed_counts_and_what_has_expired_does_not(alice):
 
 
 @pytest.mark.parametrize("value", ["", "x", "-1", "0", "9" * 30, "1 or 1=1", "²"])
-def test_nonsense_withdraws_nothing(alice, verify, value):
+def test_an_invalid_request_revokes_nothing(alice, verify, value):
     assert alice.http.post(PATH, {"client": value}).status_code == 302
     assert verify(alice.access)
 
@@ -87,14 +87,14 @@ def test_it_is_safe_from_other_sites(alice, verify):
     assert "no-store" in page["Cache-Control"]
 
 
-def test_hostile_names_are_shown_inert(alice):
+def test_hostile_names_are_shown_escaped(alice):
     Client.objects.update(name="\u202e<script>alert(1)</script>")
     text = alice.http.get(PATH).content.decode()
     assert "<script" not in text
     assert "\u202e" not in text
 
 
-def test_a_client_known_by_its_url_is_shown_by_its_host(alice):
+def test_a_client_identified_by_a_url_is_shown_by_its_host(alice):
     Client.objects.update(client_id="https://client.example/metadata.json")
     assert "client.example" in alice.http.get(PATH).content.decode()
 

@@ -48,7 +48,7 @@ def test_any_page_can_read_answers_and_errors_and_no_cookie_is_sent(
     assert "Access-Control-Allow-Credentials" not in answer
 
 
-def test_a_cached_document_can_be_read_by_a_page_that_asks_later(client: Client) -> None:
+def test_a_cached_document_can_be_read_by_a_later_page(client: Client) -> None:
     assert client.get(METADATA)["Access-Control-Allow-Origin"] == "*"
 
 

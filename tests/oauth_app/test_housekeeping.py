@@ -9,7 +9,7 @@ from oauth_app.models import AccessToken, Grant, RefreshToken
 from tests.oauth_app import flow
 
 
-def test_what_works_is_left_alone(alice, verify):
+def test_a_working_connection_is_left_alone(alice, verify):
     call_command("cleartokens")
     assert verify(alice.access)
     assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 200

@@ -36,7 +36,7 @@ def test_another_allowed_host_gets_the_same_document(client, path):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", AS_PATHS)
-def test_a_document_is_read_and_nothing_else(path, method):
+def test_only_the_document_is_fetched(path, method):
     answer = Client(enforce_csrf_checks=True).generic(method, path)
     assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
     assert answer.json() == {"error": "method_not_allowed"}

@@ -93,7 +93,7 @@ documents = st.one_of(
 
 @bounded
 @given(uris)
-def test_what_may_be_registered_is_safe(uri: str) -> None:
+def test_every_uri_that_can_be_registered_is_safe(uri: str) -> None:
     if redirects.fault(uri, conf.custom_schemes) is not None:
         return
     url = urlsplit(uri)

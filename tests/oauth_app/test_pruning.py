@@ -42,7 +42,7 @@ def test_it_works():
     assert Client.objects.get().client_id == young
 
 
-def test_a_used_client_goes_when_it_has_lapsed(alice):
+def test_a_used_client_is_pruned_when_it_has_expired(alice):
     expire_all()
     Client.objects.update(last_used=timezone.now() - timedelta(days=29))
     assert prune()["pruned"] == 0
@@ -51,24 +51,24 @@ def test_a_used_client_goes_when_it_has_lapsed(alice):
     assert not Client.objects.exists()
 
 
-def test_a_client_that_holds_access_stays(alice):
+def test_a_client_with_access_is_kept(alice):
     Client.objects.update(last_used=None, created=timezone.now() - timedelta(days=400))
     assert prune()["pruned"] == 0
     expire_all()
     assert prune()["pruned"] == 1
 
 
-def test_a_client_made_by_hand_stays():
+def test_a_manually_created_client_is_kept():
     aged(400, registration_source="manual")
     assert prune()["pruned"] == 0
 
 
-def test_a_client_known_by_its_url_goes_too():
+def test_a_client_identified_by_a_url_is_pruned_too():
     aged(400, registration_source="cimd")
     assert [client["reason"] for client in prune()["clients"]] == ["expired"]
 
 
-def test_a_client_known_by_its_url_that_is_disabled_stays():
+def test_a_disabled_client_identified_by_a_url_is_kept():
     kept = aged(400, registration_source="cimd", is_enabled=False)
     aged(400, is_enabled=False)
     assert prune()["pruned"] == 1
@@ -82,7 +82,7 @@ def test_a_dry_run_changes_nothing():
     assert Client.objects.exists()
 
 
-def test_it_says_in_words_what_it_did():
+def test_it_reports_what_it_did():
     client_id = aged(8)
     out = StringIO()
     call_command("prune_clients", "--dry-run", stdout=out)
@@ -90,7 +90,7 @@ def test_it_says_in_words_what_it_did():
     assert "Would be deleted: 1" in out.getvalue()
 
 
-def test_the_patience_can_be_set_but_not_to_nothing():
+def test_the_time_outs_can_be_set_but_not_to_zero():
     aged(3)
     assert prune("--never-used-days", "2")["pruned"] == 1
     with pytest.raises(CommandError):

@@ -63,7 +63,7 @@ def test_another_process_counts_the_same_requests(http, settings):
     assert flow.register(http).status_code == 429
 
 
-def test_a_person_reads_of_it_on_a_page(http, settings):
+def test_a_user_sees_it_on_a_page(http, settings):
     settings.OAUTH_RATE_LIMITS = {"authorize": "1/minute"}
     url = flow.authorize_url("nobody", prompt="none")
     assert http.get(url).status_code == 400
@@ -81,7 +81,7 @@ def test_the_token_endpoint_has_its_limit(http, settings, path):
     assert http.post(path, {}).status_code == 429
 
 
-def test_resource_servers_ask_without_limit(http, settings):
+def test_introspection_by_resource_servers_is_not_rate_limited(http, settings):
     settings.OAUTH_RATE_LIMITS = dict.fromkeys(RATE_LIMITS, "1/minute")
     for _ in range(3):
         assert http.post("/introspect", {"token": "x"}).status_code == 401
@@ -110,7 +110,7 @@ def test_the_documented_limits_are_good(settings):
 
 
 @pytest.mark.parametrize("limits_", [{"registr": "20/minute"}, {"register": "many"}])
-def test_a_limit_that_makes_no_sense_is_an_error(settings, limits_):
+def test_an_invalid_limit_is_an_error(settings, limits_):
     settings.OAUTH_RATE_LIMITS = limits_
     assert [message.id for message in checks.check_rate_limits(None)] == ["oauth_app.E006"]
 
@@ -119,13 +119,13 @@ def test_a_limit_that_makes_no_sense_is_an_error(settings, limits_):
     ("issuer", "proxies", "found"),
     [("https://a.example", 0, ["oauth_app.W002"]), ("https://a.example", 1, []), ("http://localhost", 0, [])],
 )
-def test_a_proxy_that_nobody_mentioned_is_asked_about(settings, issuer, proxies, found):
+def test_a_proxy_that_is_not_configured_is_warned_about(settings, issuer, proxies, found):
     settings.AUTH_SERVER_URL = issuer
     settings.OAUTH_TRUSTED_PROXIES = proxies
     assert [message.id for message in checks.check_proxies(None)] == found
 
 
-def test_a_redis_that_became_a_replica_is_left_and_the_counting_goes_on(address, monkeypatch):
+def test_the_limiter_reconnects_when_its_redis_becomes_a_replica(address, monkeypatch):
     monkeypatch.setattr(rate_limits, "REDIS_SECONDS", 10.0)  # a busy machine is no outage
     with own_redis() as old, own_redis() as new, short_folder() as folder:
         place = Path(folder) / "redis.sock"

@@ -139,7 +139,7 @@ def test_a_query_is_not_logged():
 
 
 @pytest.mark.parametrize("scheme", ["cursor", "vscode", "vscode-insiders", "com.raycast", "x+y", "h323"])
-def test_a_desktop_application_may_have_a_scheme(scheme):
+def test_a_desktop_application_may_have_a_custom_scheme(scheme):
     assert redirects.scheme_fault(scheme) is None
 
 
@@ -147,5 +147,5 @@ def test_a_desktop_application_may_have_a_scheme(scheme):
     "scheme",
     ["", "Cursor", "vscode:", "vscode://", "1x", "a b", "ü", "-x", "*", *redirects.FORBIDDEN_SCHEMES],
 )
-def test_other_schemes_are_none(scheme):
+def test_other_schemes_are_not_credentials(scheme):
     assert redirects.scheme_fault(scheme)

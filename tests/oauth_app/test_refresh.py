@@ -32,14 +32,14 @@ def test_a_refresh_gives_a_new_pair(alice, verify):
     assert verify(alice.access), "requests under way still carry the old one"
 
 
-def test_a_chain_of_refreshes_goes_on(alice):
+def test_refreshes_can_be_chained(alice):
     token = alice.refresh
     for _ in range(5):
         age_superseded(3600)
         token = refresh(alice, token).json()["refresh_token"]
 
 
-def test_within_the_grace_period_the_old_token_gives_a_pair_of_its_own(alice, verify):
+def test_within_the_grace_period_the_old_token_gives_another_pair(alice, verify):
     first = refresh(alice, alice.refresh).json()
     age_superseded(100)
     second = refresh(alice, alice.refresh)
@@ -73,7 +73,7 @@ def test_a_revoked_token_is_not_covered_by_grace(alice):
     assert refresh(alice, alice.refresh).status_code == 400
 
 
-def test_another_client_cannot_use_it_nor_harm_it(alice):
+def test_another_client_can_neither_use_nor_revoke_it(alice):
     other = flow.register(alice.http).json()["client_id"]
     assert flow.refresh(alice.http, other, alice.refresh).json()["error"] == "invalid_grant"
     assert refresh(alice, alice.refresh).status_code == 200
@@ -118,7 +118,7 @@ def test_an_access_token_does_not_refresh(alice):
     assert refresh(alice, alice.access).status_code == 400
 
 
-def test_a_disabled_person_loses_access_refresh_and_code(alice, verify):
+def test_a_disabled_user_loses_access_refresh_and_code(alice, verify):
     code = flow.allow(alice.http, alice.http.get(flow.authorize_url(alice.client_id)))["code"]
     user = User.objects.get(username="alice")
     User.objects.update(is_active=False)  # without signals: the checks must hold by themselves
@@ -176,7 +176,7 @@ def test_redeeming_a_code_twice_at_once_never_gives_two_families():
         (" ", "mcp"),
     ],
 )
-def test_a_refresh_never_gives_a_token_that_is_good_for_nothing(db, asked, given):
+def test_a_refresh_never_gives_a_useless_token(db, asked, given):
     connected = flow.connect("alice", scope="mcp offline_access")
     answer = flow.refresh(connected.http, connected.client_id, connected.refresh, scope=asked)
     assert answer.json()["scope"] == given

@@ -92,7 +92,7 @@ def test_real_clients_can_register(client, name):
         assert lasts == 30 * 24 * 3600
 
 
-def test_a_name_that_is_null_is_no_name(client):
+def test_a_name_that_is_null_counts_as_absent(client):
     answer = flow.register(client, client_name=None)
     assert answer.status_code == 201
     assert "client_name" not in answer.json()
@@ -109,7 +109,7 @@ def test_a_name_that_is_null_is_no_name(client):
         [],
     ],
 )
-def test_no_client_is_registered_for_tokens_without_a_person(client, grant_types):
+def test_no_client_is_registered_for_tokens_without_a_user(client, grant_types):
     answer = flow.register(client, grant_types=grant_types)
     assert answer.status_code == 400
     assert answer.json()["error"] == "invalid_client_metadata"
@@ -135,7 +135,7 @@ def test_foreign_scopes_are_dropped(client, scope):
     assert "code" in flow.allow(client, client.get(flow.authorize_url(client_id)))
 
 
-def test_the_introspection_scope_is_not_to_be_had(client):
+def test_the_introspection_scope_cannot_be_obtained(client):
     registered = flow.register(client, scope="introspection").json()
     assert "introspection" not in registered["scope"].split()
     client.force_login(User.objects.create_user("alice"))
@@ -193,7 +193,7 @@ def test_redirect_uris_that_are_refused(client, caplog, uris):
         json.dumps({"redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": {}}).encode(),
     ],
 )
-def test_metadata_that_is_refused(client, body):
+def test_invalid_metadata(client, body):
     answer = client.post("/register", body, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["error"] == "invalid_client_metadata"
@@ -267,14 +267,14 @@ class TestManagement:
         assert Client.objects.get().redirect_uris == flow.CALLBACK
 
     @pytest.mark.parametrize("grant", ["client_credentials", "password", "implicit"])
-    def test_a_change_cannot_bring_other_grants(self, client, registered, grant):
+    def test_a_change_cannot_register_other_grants(self, client, registered, grant):
         body = {"redirect_uris": [flow.CALLBACK], "grant_types": [grant]}
         assert self.call(client, "put", registered, body).status_code == 400
         kept = Client.objects.get()
         assert kept.authorization_grant_type == Client.GRANT_AUTHORIZATION_CODE
 
     @pytest.mark.parametrize("uri", ["javascript:alert(1)", "data:,x", "http://evil.example/"])
-    def test_a_change_cannot_bring_hostile_redirects(self, client, registered, uri):
+    def test_a_change_cannot_register_hostile_redirects(self, client, registered, uri):
         answer = self.call(client, "put", registered, {"redirect_uris": [uri]})
         assert answer.status_code == 400
         assert answer.json()["error"] == "invalid_redirect_uri"
@@ -315,10 +315,10 @@ class TestManagement:
         assert answer["WWW-Authenticate"].startswith("Bearer")
 
     @pytest.mark.parametrize("path", ["%00", "nobody", "a/b", "x" * 5000, "%ff"])
-    def test_nobody_has_no_registration(self, client, path):
+    def test_there_is_no_registration_without_a_client(self, client, path):
         assert client.get(f"/register/{path}", headers={"authorization": "Bearer x"}).status_code == 401
 
-    def test_a_client_made_by_hand_is_not_managed_here(self, client, registered):
+    def test_a_manually_created_client_cannot_be_managed_here(self, client, registered):
         Client.objects.update(registration_source="manual")
         assert self.call(client, "delete", registered).status_code == 401
 
@@ -339,7 +339,7 @@ class TestManagement:
         ({"application_type": "\ud83d"}, 400),
     ],
 )
-def test_half_a_surrogate_pair_breaks_nothing(client, metadata, status):
+def test_an_unpaired_surrogate_breaks_nothing(client, metadata, status):
     document = {"redirect_uris": ["http://127.0.0.1/cb"], "token_endpoint_auth_method": "none"}
     response = client.post("/register", json.dumps(document | metadata), content_type="application/json")
     assert response.status_code == status, response.content

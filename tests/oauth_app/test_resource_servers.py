@@ -7,7 +7,7 @@ from tests.oauth_app import flow
 SECRET = "s" * 40
 
 
-def test_it_may_ask_with_its_secret_and_making_it_again_changes_nothing(alice):
+def test_it_may_introspect_with_its_secret_and_creating_it_again_changes_nothing(alice):
     made = resource_servers.ensure("mcp-server", SECRET)
     assert resource_servers.ensure("mcp-server", SECRET).updated == made.updated
     body = {"client_id": "mcp-server", "client_secret": SECRET, "token": alice.access}

@@ -5,7 +5,7 @@ import pytest
 from oauth_app.timeouts import Busy, TimeoutRunner
 
 
-def test_what_ends_in_time_is_returned_or_raised():
+def test_a_call_that_ends_in_time_returns_or_raises():
     runner = TimeoutRunner(threads=1)
     assert runner.run(divmod, 7, 2, timeout=5) == (3, 1)
     with pytest.raises(ZeroDivisionError):
@@ -13,7 +13,7 @@ def test_what_ends_in_time_is_returned_or_raised():
     assert runner.run(len, "", timeout=5) == 0, "the thread is free again"
 
 
-def test_what_does_not_end_is_left_behind_and_keeps_its_thread():
+def test_a_call_that_does_not_end_is_abandoned_and_keeps_its_thread():
     runner, end = TimeoutRunner(threads=1), threading.Event()
     with pytest.raises(TimeoutError):
         runner.run(end.wait, timeout=0.01)

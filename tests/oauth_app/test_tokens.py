@@ -64,7 +64,7 @@ class TestCode:
             ({"code": "x" * 5000}, 400, "invalid_grant"),
         ],
     )
-    def test_a_wrong_request_gets_nothing_and_spoils_nothing(
+    def test_an_invalid_request_gets_nothing_and_changes_nothing(
         self, client, client_id, code, change, status, error
     ):
         answer = flow.exchange(client, **({"client_id": client_id, "code": code} | change))
@@ -100,7 +100,7 @@ class TestCode:
         assert {refusal.json()["error"] for refusal in refusals} == {"invalid_grant"}
         assert len({refusal.json()["error_description"] for refusal in refusals}) == 1
 
-    def test_an_empty_value_beside_another_counts_for_nothing(self, client, client_id, code):
+    def test_an_empty_value_next_to_another_is_ignored(self, client, client_id, code):
         assert (
             flow.exchange(
                 client, client_id, code, code_verifier=[flow.VERIFIER, ""], resource=["", flow.RESOURCE]
@@ -110,7 +110,7 @@ class TestCode:
 
     @pytest.mark.parametrize("path", ["/token", "/revoke", "/introspect"])
     @pytest.mark.parametrize("content_type", ["application/json", "text/plain", ""])
-    def test_who_sends_no_form_is_told_to_send_one(self, client, path, content_type):
+    def test_a_request_without_a_form_is_told_to_send_one(self, client, path, content_type):
         answer = client.post(path, '{"grant_type": "refresh_token"}', content_type=content_type)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
         assert "application/x-www-form-urlencoded" in answer.json()["error_description"]
@@ -120,7 +120,7 @@ class TestCode:
         answer = flow.exchange(client, other, code)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
-    def test_a_replayed_code_withdraws_what_it_gave(self, client, client_id, code, verify):
+    def test_a_replayed_code_revokes_its_tokens(self, client, client_id, code, verify):
         tokens = flow.exchange(client, client_id, code).json()
         renewed = flow.refresh(client, client_id, tokens["refresh_token"]).json()
 
@@ -234,7 +234,7 @@ class TestClientAuthentication:
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
         assert answer["WWW-Authenticate"].startswith("Basic")
 
-    def test_what_is_kept_of_a_secret_is_no_secret(self, client, confidential, code):
+    def test_only_a_checksum_of_a_secret_is_stored(self, client, confidential, code):
         kept = Client.objects.get().client_secret
         assert kept
         assert kept != confidential["client_secret"]
@@ -254,7 +254,7 @@ class TestClientAuthentication:
             "Digest x",
         ],
     )
-    def test_an_unreadable_header_is_no_proof(self, client, confidential, code, header):
+    def test_an_unreadable_header_does_not_authenticate(self, client, confidential, code, header):
         body = {"grant_type": "authorization_code", "code": code, "client_id": confidential["client_id"]}
         assert client.post("/token", body, headers={"authorization": header}).status_code == 401
 
@@ -284,7 +284,7 @@ class TestRevocation:
         assert answer.status_code == 200
         assert verify(alice.access)
 
-    def test_a_client_cannot_revoke_anothers_token(self, alice, verify):
+    def test_a_client_cannot_revoke_a_foreign_token(self, alice, verify):
         other = flow.register(alice.http).json()["client_id"]
         for token in (alice.access, alice.refresh):
             for hint in ({}, {"token_type_hint": "access_token"}, {"token_type_hint": "refresh_token"}):
@@ -315,7 +315,7 @@ class TestIntrospection:
         server.save()
         return basic(server.client_id, secret)
 
-    def test_a_resource_server_learns_what_a_token_is_worth(self, alice, resource_server):
+    def test_a_resource_server_can_introspect_a_token(self, alice, resource_server):
         answer = alice.http.post("/introspect", {"token": alice.access}, headers=resource_server)
         body = answer.json()
         assert answer["Cache-Control"] == "no-store"
@@ -327,7 +327,7 @@ class TestIntrospection:
         assert body["scope"] == "mcp"
         assert body["exp"] - body["iat"] == pytest.approx(3600, abs=1)
 
-    def test_of_a_token_that_does_not_work_it_learns_nothing_else(self, alice, resource_server):
+    def test_an_invalid_token_is_only_reported_as_inactive(self, alice, resource_server):
         AccessToken.objects.update(expires="2020-01-01T00:00Z")
         for token in (alice.access, alice.refresh, "unknown", ""):
             answer = alice.http.post("/introspect", {"token": token}, headers=resource_server)

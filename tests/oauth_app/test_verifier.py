@@ -94,7 +94,7 @@ class TestAsTheEndpointAsks:
         async_to_sync(asked)()
         assert [connection.connection for connection in connections_opened] == [None]
 
-    def test_the_connection_is_closed_after_some_seconds_and_then_opened_anew(
+    def test_the_connection_is_closed_after_some_seconds_and_then_reopened(
         self, connections_opened, monkeypatch
     ):
         monkeypatch.setattr("oauth_app.verifier.KEPT_SECONDS", 0.0)
@@ -110,7 +110,7 @@ class TestAsTheEndpointAsks:
 
         async_to_sync(asked)()
 
-    def test_what_is_asked_while_a_query_runs_is_answered_together_by_the_next(self, database):
+    def test_look_ups_during_a_query_share_the_next_one(self, database):
         alice, bob = flow.connect("alice"), flow.connect("bob")
 
         async def asked():
@@ -122,7 +122,7 @@ class TestAsTheEndpointAsks:
         assert [each and each.claims["username"] for each in found] == ["alice", "bob", None, "alice", None]
         assert database.asked == [1, 4]
 
-    def test_one_query_answers_no_more_than_it_may(self, database):
+    def test_one_query_looks_up_a_limited_number_of_tokens(self, database):
         alice = flow.connect("alice")
 
         async def asked():
@@ -134,7 +134,7 @@ class TestAsTheEndpointAsks:
         assert [each is not None for each in found] == [True, *[False] * (AT_ONCE + 1), True]
         assert database.asked == [1, AT_ONCE, 2]
 
-    def test_who_leaves_while_waiting_harms_nobody_else(self, database):
+    def test_cancelling_a_waiter_does_not_affect_others(self, database):
         alice = flow.connect("alice")
 
         async def asked():
@@ -150,9 +150,7 @@ class TestAsTheEndpointAsks:
         assert async_to_sync(asked)().client_id == alice.client_id
 
     @pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("closed")])
-    def test_a_kept_connection_that_has_broken_is_replaced_and_nobody_notices(
-        self, database, connections_opened, error
-    ):
+    def test_a_broken_kept_connection_is_replaced_unnoticed(self, database, connections_opened, error):
         alice = flow.connect("alice")
         connections_opened.clear()
 
@@ -165,7 +163,7 @@ class TestAsTheEndpointAsks:
         assert async_to_sync(asked)().client_id == alice.client_id
         assert len(connections_opened) == 2
 
-    def test_a_database_that_is_away_is_told_to_all_who_wait_and_asked_again_by_the_next(self, database):
+    def test_an_unavailable_database_is_reported_to_all_waiters_and_queried_again_by_the_next(self, database):
         alice = flow.connect("alice")
         database.errors = [OperationalError("refused")] * 2
 
@@ -199,7 +197,7 @@ def test_a_token_of_an_inactive_user_is_refused(alice, verify):
     assert verify(alice.access) is None
 
 
-def test_a_withdrawn_token_is_refused(alice, verify):
+def test_a_revoked_token_is_refused(alice, verify):
     AccessToken.objects.get().revoke()
     assert verify(alice.access) is None
 
@@ -224,7 +222,7 @@ def test_an_error_within_a_transaction_leaves_its_connection_open(alice, verify,
     assert connection.connection is not None
 
 
-def test_one_query_answers(alice, verify, django_assert_num_queries):
+def test_one_query_looks_up_all_tokens(alice, verify, django_assert_num_queries):
     with django_assert_num_queries(1):
         assert verify(alice.access).client_id == alice.client_id
 
@@ -262,7 +260,7 @@ def test_a_token_of_a_disabled_client_is_refused(alice, verify):
 
 
 @pytest.mark.parametrize("token", ["", "unknown", "\x00", "é", "a" * 10_000])
-def test_nonsense_is_refused(db, verify, token):
+def test_invalid_input_is_refused(db, verify, token):
     assert verify(token) is None
 
 

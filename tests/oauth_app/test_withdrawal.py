@@ -53,7 +53,7 @@ def test_deletion_is_announced(alice, withdrawn, action):
     assert withdrawn(action) == {checksum(alice.access)}
 
 
-def test_disabling_a_person_is_announced(alice, withdrawn):
+def test_disabling_a_user_is_announced(alice, withdrawn):
     user = User.objects.get(username="alice")
     user.is_active = False
     assert withdrawn(user.save) == {checksum(alice.access)}
@@ -82,7 +82,7 @@ def _reloaded():
     ids=["loaded", "refreshed", "deferred", "only some"],
 )
 @pytest.mark.parametrize("was_enabled", [True, False])
-def test_a_copy_from_before_does_not_change_whether_a_client_is_enabled(alice, load, was_enabled):
+def test_an_older_copy_does_not_change_whether_a_client_is_enabled(alice, load, was_enabled):
     Client.objects.update(is_enabled=was_enabled)
     copy = load()
     Client.objects.update(is_enabled=not was_enabled)
@@ -93,7 +93,7 @@ def test_a_copy_from_before_does_not_change_whether_a_client_is_enabled(alice, l
     assert (kept.name, kept.is_enabled) == ("Renamed", not was_enabled)
 
 
-def test_what_is_not_written_withdraws_nothing(alice, withdrawn):
+def test_a_rolled_back_change_revokes_nothing(alice, withdrawn):
     client = Client.objects.get()
     client.is_enabled = False
     assert withdrawn(client.save) == set()
@@ -117,12 +117,12 @@ def test_a_copy_of_a_deleted_client_is_not_written(alice, write):
     assert not Client.objects.exists()
 
 
-def test_an_expired_token_goes_silently(alice, withdrawn):
+def test_an_expired_token_is_deleted_silently(alice, withdrawn):
     AccessToken.objects.update(expires="2020-01-01T00:00Z")
     assert withdrawn(lambda: AccessToken.objects.get().delete()) == set()
 
 
-def test_saving_an_active_person_withdraws_nothing(alice, withdrawn):
+def test_saving_an_active_user_revokes_nothing(alice, withdrawn):
     assert withdrawn(User.objects.get(username="alice").save) == set()
     assert AccessToken.objects.exists()
 
@@ -162,7 +162,7 @@ def _deactivate(user):
     ids=["person disabled", "client disabled", "person deleted", "client deleted", "revoked"],
 )
 @pytest.mark.parametrize("access_is", ["current", "expired", "cleared"])
-def test_the_end_of_a_consent_is_announced_whatever_became_of_its_access_token(
+def test_the_end_of_a_consent_is_announced_whatever_happened_to_its_access_token(
     alice, grants, verify, action, access_is
 ):
     family = str(AccessToken.objects.get().family)
@@ -218,7 +218,7 @@ def test_whatever_one_withdrawal_ends_is_announced_once(alice, signals, action):
     assert signals(action) == [expected]
 
 
-def test_a_withdrawal_that_fails_is_not_announced(alice, signals, monkeypatch):
+def test_a_revocation_that_fails_is_not_announced(alice, signals, monkeypatch):
     def fail(self):
         raise DatabaseError
 

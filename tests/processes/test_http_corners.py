@@ -91,7 +91,7 @@ async def test_an_upgrade_to_http_2_that_nobody_wants_is_ignored_and_its_body_re
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 50])
-async def test_a_body_that_comes_after_100_continue_is_waited_for(wire: Wire, pieces: int) -> None:
+async def test_a_body_sent_after_100_continue_is_received(wire: Wire, pieces: int) -> None:
     body = encoded(initialize())
     wire.send(wire.head("Expect: 100-continue", length=len(body)))
     status, _, _ = await wire.response()

@@ -206,7 +206,7 @@ async def test_a_tool_that_needs_a_further_scope_is_not_run_without_it(site: Sit
     assert text_of(await session.ask(other, tool_call("echo", {"message": "on"}))) == "Echo: on"
 
 
-async def test_a_message_for_anothers_session_is_answered_as_one_for_an_unknown_session(
+async def test_a_message_for_a_foreign_session_is_answered_as_for_an_unknown_one(
     site: Site, alice: Person, alice_elsewhere: Person, bob: Person
 ) -> None:
     one, other = (server.url for server in site.servers)

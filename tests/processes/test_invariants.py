@@ -50,7 +50,7 @@ async def test_invariant_1_no_process_owns_a_session_in_the_middle_of_a_question
         assert "To Hm" in text_of(answer) or "alice@example.com" in text_of(answer)
 
 
-async def test_invariant_2_the_event_log_is_the_truth(site: Site, alice: Person) -> None:
+async def test_invariant_2_the_event_log_is_the_source_of_truth(site: Site, alice: Person) -> None:
     one, other = (server.url for server in site.servers)
     session = await alice.open(one)
     steps = 40

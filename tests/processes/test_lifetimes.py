@@ -31,7 +31,7 @@ AT_ONCE = 1.0
 """Seconds within which access has ended everywhere; what is remembered would last five times as long."""
 
 
-async def test_delete_ends_a_session_on_all_processes_at_once_and_cancels_its_calls(
+async def test_delete_ends_a_session_on_all_processes_immediately_and_cancels_its_calls(
     site: Site, alice: Person, diary: Diary
 ) -> None:
     one, other = (server.url for server in site.servers)
@@ -91,7 +91,7 @@ async def _refused_at(session: Session, at: str) -> float:
 
 
 @pytest.mark.parametrize("kind", ["token", "refresh_token"])
-async def test_what_a_client_revokes_is_refused_within_a_second_on_every_process(
+async def test_a_token_revoked_by_its_client_is_refused_within_a_second_on_every_process(
     site: Site, client_of: Any, kind: str
 ) -> None:
     who = await site.sign_in("mallory")
@@ -126,7 +126,7 @@ print(time.time())
 """
 
 
-async def test_what_an_operator_withdraws_is_refused_within_a_second_on_every_process(
+async def test_a_token_revoked_by_an_operator_is_refused_within_a_second_on_every_process(
     site: Site, client_of: Any
 ) -> None:
     """In a process of its own, as the admin, a command or a shell does it."""
@@ -151,7 +151,7 @@ async def test_what_an_operator_withdraws_is_refused_within_a_second_on_every_pr
             task.cancel()
 
 
-async def test_the_streams_of_withdrawn_access_end(site: Site, client_of: Any) -> None:
+async def test_the_streams_of_revoked_access_end(site: Site, client_of: Any) -> None:
     who = await site.sign_in("trudy")
     client: Person = client_of(who)
     one, other = (server.url for server in site.servers)
@@ -188,7 +188,7 @@ def _has_no_key(store: redis.Redis, session_id: str) -> bool:
     return not list(store.scan_iter(f"*{session_id}*"))
 
 
-async def test_an_idle_session_holds_nothing_and_goes_on_until_its_absolute_age(
+async def test_an_idle_session_has_no_data_and_can_be_used_until_its_maximum_age(
     short_lived: ServerProcess, site: Site, alice: Person
 ) -> None:
     at = short_lived.url

@@ -36,7 +36,7 @@ def text(result: types.CallToolResult) -> str:
     return block.text
 
 
-async def test_a_lost_call_that_does_no_harm_runs_again_and_the_official_client_gets_its_answer(
+async def test_a_lost_call_that_is_safe_to_repeat_is_re_run_and_the_official_client_gets_its_result(
     fleet: Site, diary: Diary
 ) -> None:
     heard: list[float] = []
@@ -58,7 +58,7 @@ async def test_a_lost_call_that_does_no_harm_runs_again_and_the_official_client_
     assert sorted(set(heard)) == [1, 2, 3, 4]
 
 
-async def test_an_outage_of_a_restart_costs_the_official_client_neither_its_call_nor_its_stream(
+async def test_a_restart_costs_the_official_client_neither_its_call_nor_its_stream(
     fleet: Site, diary: Diary
 ) -> None:
     changes: list[Any] = []
@@ -87,7 +87,9 @@ async def test_an_outage_of_a_restart_costs_the_official_client_neither_its_call
     assert len(diary.runs) == 1
 
 
-async def test_a_lost_call_that_might_do_harm_is_not_repeated_and_says_why(fleet: Site, diary: Diary) -> None:
+async def test_a_lost_call_that_is_not_safe_to_repeat_fails_with_the_reason(
+    fleet: Site, diary: Diary
+) -> None:
     async with sdk_client(fleet.url, fleet.people["alice"]) as client:
         arguments = {"diary": str(diary.path), "seconds": 60}
         call = asyncio.create_task(client.call_tool("harmful", arguments))
@@ -126,7 +128,7 @@ async def test_no_stream_hangs_when_its_process_is_killed(fleet: Site, client_of
         assert store.hlen(f"mcp:calls:{{{session.id}}}") == 0
 
 
-async def test_a_session_goes_on_while_every_process_is_replaced(fleet: Site) -> None:
+async def test_a_session_continues_while_every_process_is_replaced(fleet: Site) -> None:
     """A rolling restart, one half of it orderly and the other not."""
 
     async def replace(server: ServerProcess, how: Any) -> None:

@@ -106,7 +106,7 @@ async def _all_are_refused_in_time(session: Session, at: str) -> None:
     assert time.monotonic() - begun < BOUND
 
 
-async def test_while_redis_is_down_requests_get_503_and_afterwards_all_is_as_before(
+async def test_while_redis_is_down_requests_get_503_and_afterwards_everything_works_as_before(
     troubled: Troubled, client_of: Any, site: Site
 ) -> None:
     alice: Person = client_of(site.people["alice"])
@@ -172,7 +172,7 @@ async def test_an_answer_that_was_acknowledged_survives_a_restart_of_redis(
     assert text_of(answer) == "LLM response: To Hm"
 
 
-async def test_a_redis_that_forgot_everything_ends_the_sessions_and_new_ones_can_be_opened(
+async def test_losing_all_data_in_redis_ends_the_sessions_and_new_ones_can_be_opened(
     troubled: Troubled, client_of: Any, site: Site
 ) -> None:
     alice: Person = client_of(site.people["alice"])
@@ -223,7 +223,7 @@ async def test_a_stalled_redis_is_answered_with_503_in_time_and_streams_survive_
     await hears_changes(listening, session, other, one)
 
 
-async def test_a_pause_that_is_shorter_than_the_time_limit_is_only_a_pause(
+async def test_a_pause_below_the_time_limit_has_no_effect(
     troubled: Troubled, client_of: Any, site: Site
 ) -> None:
     alice: Person = client_of(site.people["alice"])
@@ -238,7 +238,7 @@ async def test_a_pause_that_is_shorter_than_the_time_limit_is_only_a_pause(
     assert await (await alice.open(one)).ping(other) == 200
 
 
-async def test_a_client_that_was_told_to_come_back_needs_nothing_new(
+async def test_a_client_that_was_told_to_reconnect_needs_nothing_new(
     troubled: Troubled, client_of: Any, site: Site
 ) -> None:
     """The same session id, the same token, the same stream: Retry-After means just that."""

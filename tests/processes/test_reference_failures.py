@@ -115,7 +115,7 @@ async def test_open_streams_have_no_redis_connection_of_their_own(site: Site, al
         assert len(store.client_list()) < before + 10
 
 
-async def test_progress_goes_to_the_stream_of_its_own_call_alone(site: Site, alice: Person) -> None:
+async def test_progress_goes_only_to_the_stream_of_its_own_call(site: Site, alice: Person) -> None:
     one, other = (server.url for server in site.servers)
     session = await alice.open(one)
     listening = [await session.listen(at) for at in (one, other)]

@@ -71,7 +71,7 @@ async def ended(process: subprocess.Popen[bytes] | Forked) -> int:
     return await asyncio.to_thread(process.wait, PATIENCE)
 
 
-async def test_a_process_that_is_told_to_end_sends_its_clients_on_and_finishes_its_calls(
+async def test_a_terminated_process_sends_its_clients_away_and_finishes_its_calls(
     fleet: Site, leaving: ServerProcess, client_of: Any, diary: Diary
 ) -> None:
     staying = fleet.servers[1]
@@ -158,7 +158,7 @@ def patient(fleet: Site) -> Iterator[ServerProcess]:
     server.kill()
 
 
-async def test_a_second_sigterm_ends_a_process_at_once(
+async def test_a_second_sigterm_ends_a_process_immediately(
     patient: ServerProcess, fleet: Site, client_of: Any, diary: Diary
 ) -> None:
     alice: Person = client_of(fleet.people["alice"])

@@ -38,7 +38,7 @@ async def _next_method(stream: Reply) -> str:
     return (await stream.next_message())["method"]
 
 
-async def test_of_several_streams_the_newest_hears_and_when_it_has_gone_another(
+async def test_the_newest_of_several_streams_gets_messages_and_then_another(
     site: Site, alice: Person
 ) -> None:
     one, other = (server.url for server in site.servers)
@@ -190,7 +190,7 @@ def _progress(raw: bytes) -> list[int]:
     return [json.loads(line[6:])["params"]["progress"] for line in lines]
 
 
-async def test_a_tool_that_blocks_a_thread_stalls_nobody_else(site: Site, alice: Person) -> None:
+async def test_a_tool_that_blocks_a_thread_does_not_block_others(site: Site, alice: Person) -> None:
     at = site.servers[0].url
     session = await alice.open(at)
     blocking = [

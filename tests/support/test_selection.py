@@ -32,7 +32,7 @@ def test_the_first_and_the_last_case_of_each_test_are_quick() -> None:
 
 
 @pytest.mark.parametrize("marker", selection.SLOW)
-def test_what_is_slow_is_not_quick_and_begins(marker: str) -> None:
+def test_slow_tests_are_not_quick_and_run_first(marker: str) -> None:
     cases: list[Any] = [Case("test_one"), Case("test_slow", marker), Case("test_other")]
     selection.mark_quick(cases)
     assert cases[1].markers == {marker}

@@ -29,7 +29,7 @@ async def test_a_temperature_fits_the_style_that_was_chosen(server, era, known, 
         assert tuple(await values(client, "temperature", **known)) == expected
 
 
-async def test_what_was_typed_narrows_what_fits(server, era):
+async def test_suggestions_match_what_was_typed(server, era):
     async with connect(server, era) as client:
         assert await values(client, "temperature", "0.", style="formal") == ["0.5"]
 

@@ -124,7 +124,7 @@ async def test_elicitation_defaults(fixture_server, era):
     assert found["status"]["enum"] == ["active", "inactive", "pending"]
 
 
-async def test_elicitation_enums_keep_to_their_own_keys(fixture_server, era):
+async def test_each_elicitation_enum_uses_only_its_own_keywords(fixture_server, era):
     answers = Answers(form=ElicitResult(action="decline"))
     async with connect(fixture_server, era, answers) as client:
         result = await client.call_tool("test_elicitation_sep1330_enums")
@@ -202,7 +202,7 @@ async def test_a_missing_capability_is_named(fixture_server):
     assert caught.value.data == {"requiredCapabilities": {"sampling": {}}}
 
 
-async def test_a_capability_that_is_there_is_enough(fixture_server, era):
+async def test_a_declared_capability_is_enough(fixture_server, era):
     async with connect(fixture_server, era, Answers()) as client:
         assert not (await client.call_tool("test_missing_capability")).is_error
 
@@ -242,7 +242,7 @@ async def test_at_2026_07_28_log_messages_go_to_who_asked_for_them(fixture_serve
     assert heard == expected
 
 
-async def test_changes_reach_those_who_listen_for_them(fixture_server):
+async def test_changes_reach_their_subscribers(fixture_server):
     async with connect(fixture_server, MODERN) as client, client.listen(prompts_list_changed=True) as events:
         await client.call_tool("test_trigger_tool_change")  # not listened for
         await client.call_tool("test_trigger_prompt_change")

@@ -156,7 +156,7 @@ async def test_equal_data_give_equal_files(serving, sessions):
     assert sessions["one"].kept == before
 
 
-async def test_a_session_has_only_so_many_files(serving):
+async def test_the_files_of_a_session_are_limited(serving):
     for number in range(MAX_FILES):
         await make(serving, name=f"{number}.gz")
     assert (await make(serving, name="more.gz"))["isError"]

@@ -43,5 +43,5 @@ async def test_every_resource_has_a_title_and_an_icon(server, era):
 @pytest.mark.parametrize(
     ("name", "words"), [("try-everything", "Try everything"), ("minutes.md", "Minutes"), ("", "")]
 )
-def test_a_name_is_read_as_words(name, words):
+def test_a_name_may_have_several_words(name, words):
     assert in_words(name) == words

@@ -54,7 +54,7 @@ async def test_a_name_is_asked_for_and_greeted(fixture_server):
         {"user_name": ROOTS},
     ],
 )
-async def test_what_is_no_name_is_asked_for_again(fixture_server, responses):
+async def test_a_value_that_is_not_a_name_is_asked_for_again(fixture_server, responses):
     async with connect(fixture_server, MODERN, Answers()) as client:
         result = await play(client, "elicitation", responses)
     assert isinstance(result, InputRequiredResult)
@@ -105,7 +105,7 @@ async def test_a_state_comes_back(fixture_server):
     assert isinstance(without, InputRequiredResult)
 
 
-async def test_three_kinds_are_asked_for_at_once(fixture_server):
+async def test_three_types_of_input_are_requested_together(fixture_server):
     responses = {"user_name": accept(name="Alice"), "greeting": SAMPLED, "client_roots": ROOTS}
     async with connect(fixture_server, MODERN, Answers()) as client:
         first = await play(client, "multiple_inputs")
@@ -150,7 +150,7 @@ async def test_a_changed_state_is_a_protocol_error(fixture_server):
     assert not done.is_error
 
 
-async def test_a_state_of_one_tool_is_no_state_of_another(fixture_server):
+async def test_the_state_of_one_tool_is_invalid_for_another(fixture_server):
     async with connect(fixture_server, MODERN, Answers()) as client:
         first = await play(client, "tampered_state")
         with pytest.raises(MCPError) as caught:
@@ -173,7 +173,7 @@ async def test_only_what_the_client_can_answer_is_asked(fixture_server):
     assert list(result.input_requests) == ["greeting"]
 
 
-async def test_a_client_that_can_answer_nothing_is_asked_nothing(fixture_server):
+async def test_a_client_without_capabilities_is_asked_nothing(fixture_server):
     async with connect(fixture_server, MODERN) as client:
         assert "nothing" in text(await play(client, "capabilities"))
 

@@ -121,14 +121,14 @@ async def test_a_request_to_the_client_goes_onto_the_stream_of_its_call(server, 
 
 
 @pytest.mark.parametrize(("name", "arguments"), CALLS)
-async def test_a_refusal_of_the_client_is_a_failure_of_the_tool(server, name, arguments):
+async def test_a_refusal_of_the_client_makes_the_tool_fail(server, name, arguments):
     exchange = Exchange(capabilities=EVERYTHING, answer=MCPError(-1, "User rejected"))
     result = await exchange.run(server, "tools/call", {"name": name, "arguments": arguments})
     assert result["isError"]
 
 
 @pytest.mark.parametrize(("name", "arguments"), CALLS)
-async def test_a_malformed_answer_of_the_client_is_a_failure_of_the_tool(server, name, arguments):
+async def test_a_malformed_answer_of_the_client_makes_the_tool_fail(server, name, arguments):
     exchange = Exchange(capabilities=EVERYTHING, answer={"roots": 1, "action": 2, "content": 3})
     result = await exchange.run(server, "tools/call", {"name": name, "arguments": arguments})
     assert result["isError"]
@@ -152,7 +152,7 @@ async def test_at_2026_07_28_a_missing_capability_has_its_own_error(server, name
     assert len(caught.value.data["requiredCapabilities"]) == 1
 
 
-async def test_a_client_with_url_mode_alone_is_not_shown_a_form(server):
+async def test_a_client_with_only_url_mode_is_not_shown_a_form(server):
     capabilities = ClientCapabilities(elicitation=ElicitationCapability.model_validate({"url": {}}))
     exchange = Exchange(capabilities=capabilities)
     assert "elicitation" in await exchange.call(server, "elicitInputs")
@@ -167,7 +167,7 @@ async def test_at_2026_07_28_the_first_round_asks_and_sends_nothing(server, name
     assert len(result.input_requests) == 1
 
 
-async def test_an_answer_of_the_wrong_kind_is_asked_again(server):
+async def test_an_answer_of_the_wrong_type_is_asked_for_again(server):
     async with connect(server, MODERN, Answers()) as client:
         first = await client.session.call_tool("elicitInputs", allow_input_required=True)
         (key,) = first.input_requests
@@ -180,7 +180,7 @@ async def test_an_answer_of_the_wrong_kind_is_asked_again(server):
     assert again.input_requests == first.input_requests
 
 
-async def test_a_deadline_that_passes_is_a_failure_of_the_tool(server):
+async def test_a_missed_deadline_makes_the_tool_fail(server):
     exchange = Exchange(capabilities=EVERYTHING, answer=MCPError(-32001, "Request timed out"))
     result = await exchange.run(server, "tools/call", {"name": "elicitInputs"})
     assert result["isError"]
@@ -206,7 +206,7 @@ async def test_an_older_client_without_callbacks_gets_a_failure(server):
         ("get-roots-list", {}, {}, "roots"),
     ],
 )
-async def test_the_missing_capability_is_named_to_its_last_part(server, name, arguments, declared, missing):
+async def test_the_missing_capability_is_named_completely(server, name, arguments, declared, missing):
     exchange = Exchange(capabilities=ClientCapabilities.model_validate(declared))
     told = await exchange.call(server, name, arguments)
     assert told.rpartition(": ")[2] == missing
@@ -215,7 +215,7 @@ async def test_the_missing_capability_is_named_to_its_last_part(server, name, ar
             await client.call_tool(name, arguments)
 
 
-async def test_a_revision_without_modes_is_told_of_elicitation_alone(server):
+async def test_in_a_revision_without_modes_only_elicitation_is_named(server):
     exchange = Exchange(version="2025-06-18")
     assert (await exchange.call(server, "elicitInputs")).endswith("capability: elicitation")
 
@@ -238,7 +238,7 @@ MISFITS = [
 
 
 @pytest.mark.parametrize(("content", "expected"), MISFITS)
-async def test_an_answer_is_held_against_the_form_and_each_wrong_field_is_named(
+async def test_an_answer_is_validated_against_the_form_and_each_invalid_field_is_named(
     server, era, content, expected
 ):
     # client/elicitation, "Security Considerations": servers should validate received data.
@@ -258,13 +258,13 @@ async def test_an_answer_is_held_against_the_form_and_each_wrong_field_is_named(
         {"name": "Ada", "nickname": "of no field"},
     ],
 )
-async def test_an_answer_that_fits_the_form_is_taken(server, era, content):
+async def test_an_answer_that_matches_the_form_is_accepted(server, era, content):
     async with connect(server, era, Answers(form=ElicitResult(action="accept", content=content))) as client:
         shown = text(await client.call_tool("elicitInputs"))
     assert json.loads(shown.removeprefix("Elicitation result: "))["content"] == content
 
 
-async def test_a_field_that_is_no_plain_value_is_named_too(server):
+async def test_a_field_that_is_not_a_simple_value_is_named_too(server):
     exchange = Exchange(
         capabilities=EVERYTHING, answer={"action": "accept", "content": {"name": "Ada", "color": {"deep": 1}}}
     )
@@ -323,7 +323,7 @@ async def test_a_model_may_not_call_tools_that_it_was_not_offered(server):
         ("2025-03-26", "confirm_delete", {"filename": "x"}, "2025-06-18"),
     ],
 )
-async def test_a_question_that_a_revision_has_not_is_refused_with_the_first_that_has_it(
+async def test_a_question_that_a_revision_lacks_fails_and_names_the_first_that_has_it(
     server, revision, name, arguments, since
 ):
     exchange = Exchange(version=revision, capabilities=EVERYTHING)

@@ -169,7 +169,7 @@ def test_each_tool_serves_the_extremes_of_its_schema(era, caplog):
     assert [one for one in found if one.failed and len(one.said) > 2_000] == []
 
 
-def test_a_client_that_can_answer_nothing_gets_a_result_or_reads_what_it_lacks(era, caplog):
+def test_a_client_without_capabilities_gets_a_result_or_is_told_what_it_lacks(era, caplog):
     found = played(era, None, lambda tool: [required(tool)], caplog)
     assert [one for one in found if one.crashed] == []
     lacking = [one for one in found if one.failed and one.tool not in ALWAYS and "note" not in one.tool]
@@ -200,7 +200,7 @@ def test_what_a_schema_forbids_is_refused_with_the_name_of_the_parameter(era, ca
     assert [one for one in found if len(one.said) > 500] == []
 
 
-def test_an_argument_that_no_tool_knows_does_no_harm(era, caplog):
+def test_an_unknown_argument_is_harmless(era, caplog):
     def surprises(tool):
         if tool.input_schema.get("additionalProperties") is not False:
             yield {**required(tool), "surprise": None}

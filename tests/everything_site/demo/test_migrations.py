@@ -47,7 +47,7 @@ def test_a_database_with_notes_migrates_forwards_and_backwards(before: Any) -> N
     assert Note.objects.count() == 2
 
 
-def test_who_may_delete_notes_still_may(before: Any) -> None:
+def test_permission_to_delete_notes_is_kept(before: Any) -> None:
     alice = User.objects.create_user("alice")
     permission = Permission.objects.get(content_type__app_label="mcp_app", codename="delete_note")
     alice.user_permissions.add(permission)

@@ -130,7 +130,7 @@ async def test_a_note_is_listed_read_changed_and_deleted(server, era):
             assert await listed(client) == []
 
 
-async def test_a_note_and_the_list_with_it_are_not_to_be_cached(server):
+async def test_notes_and_lists_of_notes_are_not_cacheable(server):
     with signed_in("alice"):
         async with connect(server, MODERN) as client:
             link = await create(client)
@@ -195,7 +195,7 @@ async def test_nobody_else_can_subscribe_to_a_note(server):
     assert session.uris == ["note://spacealice/n1"]
 
 
-async def test_only_the_user_is_told_of_the_list(server, told):
+async def test_only_the_user_is_notified_of_the_list(server, told):
     with signed_in("alice"):
         async with connect(server, LEGACY) as client:
             await create(client)
@@ -207,7 +207,7 @@ async def test_only_the_user_is_told_of_the_list(server, told):
     assert told.people == [Person("https://as", "alice").key] * 3
 
 
-async def test_a_listen_stream_hears_of_its_users_notes_alone(server):
+async def test_a_listen_stream_is_notified_only_of_its_own_users_notes(server):
     async with asyncio.timeout(WAIT):
         with signed_in("alice"):
             async with connect(server, MODERN) as client:
@@ -230,7 +230,7 @@ async def test_a_listen_stream_hears_of_its_users_notes_alone(server):
     assert type(second).__name__ == "ResourcesListChanged"
 
 
-async def test_a_user_may_have_only_so_many_notes(server, era):
+async def test_the_notes_of_a_user_are_limited(server, era):
     with signed_in("alice"):
         async with connect(server, era) as client:
             for _ in range(3):
@@ -265,7 +265,7 @@ async def test_bad_arguments_are_a_failure_that_the_model_can_read(server, era, 
 
 
 @pytest.mark.parametrize("arguments", [{"noteId": "n1\0"}, {"title": "\0"}, {"text": "x\0"}])
-async def test_what_no_database_keeps_is_no_edit(server, store, era, arguments):
+async def test_values_that_no_database_stores_are_refused(server, store, era, arguments):
     with signed_in("alice"):
         async with connect(server, era) as client:
             await create(client, "Tea", "Buy")
@@ -285,7 +285,7 @@ async def test_what_no_database_keeps_is_no_edit(server, store, era, arguments):
         ("edit-note", {"noteId": "n1"}, "nothing to change"),
     ],
 )
-async def test_a_bad_argument_is_explained_in_words(server, store, era, name, arguments, said):
+async def test_an_invalid_argument_is_explained(server, store, era, name, arguments, said):
     with signed_in("alice"):
         async with connect(server, era) as client:
             await create(client)
@@ -315,7 +315,7 @@ async def test_a_note_can_be_named_by_its_uri(server, store, era):
 
 
 @pytest.mark.parametrize("words", ["null", "[1]", '{"a": 1}', "true", "7", '"quoted"'])
-async def test_a_text_that_looks_like_json_is_kept_as_it_is(server, store, era, words):
+async def test_a_text_that_looks_like_json_is_stored_unchanged(server, store, era, words):
     with signed_in("alice"):
         async with connect(server, era) as client:
             await create(client, words, words)
@@ -326,7 +326,7 @@ async def test_a_text_that_looks_like_json_is_kept_as_it_is(server, store, era, 
     assert (one.title, one.text) == (other.title, other.text) == (words, words)
 
 
-async def test_a_note_is_drafted_line_by_line_and_then_kept(server, era):
+async def test_a_note_is_drafted_line_by_line_and_then_saved(server, era):
     heard = []
 
     async def on_progress(progress, total, message):
@@ -342,7 +342,7 @@ async def test_a_note_is_drafted_line_by_line_and_then_kept(server, era):
     assert heard == [f"Drafted line {n} of 3" for n in (1, 2, 3)]
 
 
-async def test_without_a_person_there_are_no_notes(server, era):
+async def test_without_a_user_there_are_no_notes(server, era):
     async with connect(server, era) as client:
         result = await client.call_tool("create-note", {"title": "x", "text": "x"})
         assert "no user is signed in" in texts(result)[0]
@@ -384,7 +384,7 @@ async def test_what_a_tool_does_to_notes_is_announced_in_its_annotations(server)
     )
 
 
-async def test_each_note_that_stays_is_in_one_page_while_others_are_deleted(store, server):
+async def test_each_remaining_note_is_on_one_page_while_others_are_deleted(store, server):
     user = Person("https://as", "alice")
     store.notes[user] = {f"n{number}": Note(number, f"n{number}", "t", "x", NOW) for number in range(30)}
     with signed_in("alice"):

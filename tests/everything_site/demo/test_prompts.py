@@ -86,7 +86,7 @@ async def test_each_missing_argument_is_named(fixture_server, era, name, argumen
     assert caught.value.message == f"Invalid prompt arguments: {missing}"
 
 
-async def test_a_prompt_that_crashes_is_not_the_callers_fault(server, era):
+async def test_a_prompt_that_crashes_is_not_reported_as_invalid_arguments(server, era):
     from mcp.server.mcpserver.prompts import Prompt
 
     async def broken() -> str:
@@ -137,7 +137,7 @@ async def test_the_template_is_completed_to_existing_resources(server, era):
         ResourceTemplateReference(type="ref/resource", uri="test://nope/{id}"),
     ],
 )
-async def test_completing_for_what_does_not_exist_is_invalid_params(server, era, ref):
+async def test_completing_for_something_that_does_not_exist_is_invalid_params(server, era, ref):
     async with connect(server, era) as client:
         with pytest.raises(MCPError) as caught:
             await client.complete(ref, {"name": "id", "value": ""})

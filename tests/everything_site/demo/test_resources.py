@@ -112,7 +112,7 @@ async def test_lists_say_at_2026_07_28_how_long_they_are_fresh(server, verb):
     assert result.cache_scope in {"public", "private"}
 
 
-async def test_what_may_differ_from_user_to_user_is_not_cached_for_all(server):
+async def test_results_that_differ_between_users_are_not_cached_publicly(server):
     async with connect(server, MODERN) as client:
         listed = await client.list_resources()
         read = await client.read_resource("test://static/resource/1")

@@ -36,7 +36,7 @@ async def test_every_result_says_which_server_made_it(server, method, params):
 
 
 @pytest.mark.parametrize(("method", "params"), REQUESTS[1:])
-async def test_a_result_names_the_server_by_name_and_version_alone(server, method, params):
+async def test_a_result_names_the_server_only_by_name_and_version(server, method, params):
     result = await Exchange(version=MODERN).run(server, method, {**params, "_meta": META})
     assert result["_meta"][SERVER_INFO] == SERVER
 

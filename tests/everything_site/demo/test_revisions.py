@@ -33,7 +33,7 @@ async def test_structured_content_can_be_an_array(server, roots):
     validate(result.structured_content, tool.output_schema)
 
 
-async def test_up_to_2025_11_25_such_a_tool_has_its_text_alone(server):
+async def test_up_to_2025_11_25_such_a_tool_returns_only_text(server):
     async with connect(server, LEGACY, Answers(roots=ROOTS)) as client:
         tool = await roots_tool(client)
         result = await client.call_tool("get-roots-list")
@@ -43,7 +43,7 @@ async def test_up_to_2025_11_25_such_a_tool_has_its_text_alone(server):
 
 
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
-async def test_an_object_is_structured_content_before_as_well(server, version):
+async def test_an_object_is_structured_content_in_earlier_revisions_as_well(server, version):
     exchange = Exchange(version=version)
     params = {"name": "get-structured-content", "arguments": {"location": "Chicago"}}
     result = await exchange.run(server, "tools/call", params)
@@ -62,7 +62,7 @@ async def test_tools_are_listed_in_the_same_order_each_time(server, era):
 
 
 @pytest.mark.parametrize("revision", KNOWN_PROTOCOL_VERSIONS)
-async def test_a_tool_that_can_do_nothing_at_a_revision_is_not_listed_there(fixture_server, revision):
+async def test_a_tool_is_not_listed_in_revisions_in_which_it_cannot_work(fixture_server, revision):
     listed = await Exchange(version=revision).run(fixture_server, "tools/list", {"_meta": META})
     names = {tool["name"] for tool in listed["tools"]}
     assert names == listed_at(revision)

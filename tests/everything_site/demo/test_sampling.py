@@ -90,7 +90,7 @@ async def test_a_product_is_exact(server, era, a, b, product):
         ("multiply", {"a": 1e308, "b": 1e308}),
     ],
 )
-async def test_a_call_that_makes_no_sense_is_a_failure_that_the_model_reads(server, era, call):
+async def test_an_invalid_call_is_a_failure_that_the_model_can_read(server, era, call):
     model = Model(call)
     async with connected(server, era, model) as client:
         await client.call_tool(NAME, {"prompt": "x"})
@@ -116,7 +116,7 @@ async def test_a_client_whose_model_takes_no_tools_is_not_asked(server):
     assert caught.value.data == {"requiredCapabilities": {"sampling": {"tools": {}}}}
 
 
-async def test_two_calls_of_one_id_are_no_answer(server, era):
+async def test_two_calls_with_one_id_are_invalid_answers(server, era):
     class Confused(Model):
         async def sample(self, context, params):
             use = ToolUseContent(type="tool_use", id="same", name="multiply", input={"a": 1, "b": 2})

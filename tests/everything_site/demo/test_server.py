@@ -45,7 +45,7 @@ async def test_every_list_says_that_it_announces_changes(server, era):
 
 
 @pytest.mark.parametrize("version", HANDSHAKE_PROTOCOL_VERSIONS)
-async def test_every_older_revision_is_greeted_alike(server, version):
+async def test_initialize_is_answered_in_every_older_revision(server, version):
     result = await Exchange(version=version).run(
         server, "initialize", {**GREETING, "protocolVersion": version}
     )

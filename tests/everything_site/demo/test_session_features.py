@@ -11,7 +11,7 @@ from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 from .support import MODERN, WAIT, Exchange, Session, connect
 
 
-async def test_the_new_level_is_announced_on_the_log(server):
+async def test_the_new_level_is_reported_as_a_log_message(server):
     exchange = Exchange(request=SimpleNamespace(headers={}, session=Session()))
     await exchange.run(server, "logging/setLevel", {"level": "warning"})
     ((method, params),) = exchange.standalone
@@ -57,7 +57,7 @@ async def test_whatever_can_be_read_can_be_subscribed_to(server, uri):
     assert session.changes == [("subscribe", uri)]
 
 
-async def test_a_listen_stream_honors_what_exists_alone(server):
+async def test_a_listen_stream_honors_only_what_exists(server):
     # 2026-07-28, basic/patterns/subscriptions, "Acknowledgment": the subset that the server agreed to honor.
     wanted = ["nope://x", "test://static/resource/1", "test://static/resource/999", "session://files/x.gz"]
     async with asyncio.timeout(WAIT), connect(server, MODERN) as client:

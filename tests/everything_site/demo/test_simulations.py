@@ -44,7 +44,7 @@ def test_the_interval_is_open_at_its_start_and_closed_at_its_end():
     assert methods(due(9.9, 10, ["test://a"], random.Random(1))) == [UPDATED]
 
 
-def test_any_way_of_cutting_the_time_gives_the_same():
+def test_the_result_does_not_depend_on_how_time_is_divided():
     whole = due(0, 120, ["test://a"], random.Random(7))
     rng, cuts = random.Random(7), [0, 3.5, 10, 10.1, 29.99, 30, 61, 95, 120]
     pieces = [found for start, end in pairwise(cuts) for found in due(start, end, ["test://a"], rng)]
@@ -72,7 +72,7 @@ def test_whatever_is_simulated_says_so():
     assert {params.get("logger") for params in found if "data" in params} == {"simulation"}
 
 
-def test_a_stderr_line_names_its_moment():
+def test_a_stderr_line_has_its_time():
     lines = [params["content"] for method, params in due(0, 3630, [], random.Random(1)) if method == STDERR]
     assert lines[0] == "00:00:30: A stderr message (simulated)"
     assert lines[-1] == "01:00:30: A stderr message (simulated)"

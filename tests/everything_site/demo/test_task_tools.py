@@ -25,7 +25,7 @@ async def test_every_task_tool_is_served(server, fixture_server):
     assert set(task_tools(with_fixtures=True)) <= with_fixtures
 
 
-async def test_a_slow_computation_says_how_far_it_is(server, era):
+async def test_a_slow_computation_reports_its_progress(server, era):
     heard = []
 
     async def on_progress(progress, total, message):
@@ -64,7 +64,7 @@ async def test_a_noun_is_in_the_number_of_what_it_counts(server, monkeypatch, na
         ("simulate-research-query", {"topic": ""}, "topic"),
     ],
 )
-async def test_what_a_sentence_names_is_not_empty(server, era, name, arguments, empty):
+async def test_placeholders_in_sentences_are_not_empty(server, era, name, arguments, empty):
     async with connect(server, era, Answers()) as client:
         result = await client.call_tool(name, arguments)
     assert result.is_error
@@ -98,7 +98,7 @@ async def test_research_goes_through_four_stages(server, era):
     assert heard == [*(f"{stage}: tea" for stage in tasks.STAGES), "Done: tea"]
 
 
-async def test_an_ambiguous_topic_is_asked_about_and_no_stage_is_done_twice(server, era):
+async def test_an_ambiguous_topic_causes_a_question_and_no_stage_runs_twice(server, era):
     heard = []
 
     async def on_progress(progress, total, message):
@@ -114,7 +114,7 @@ async def test_an_ambiguous_topic_is_asked_about_and_no_stage_is_done_twice(serv
     assert len(answers.forms) == 1
 
 
-async def test_research_that_was_not_clarified_ends_all_the_same(server, era):
+async def test_research_finishes_without_a_clarification(server, era):
     async with connect(server, era, Answers(form=ElicitResult(action="cancel"))) as client:
         result = await client.call_tool("simulate-research-query", {"topic": "tea", "ambiguous": True})
     assert text(result).startswith("Research report: tea (no interpretation chosen)\n")

@@ -88,7 +88,7 @@ async def test_schemas_have_titles_that_people_write(request, which):
                 assert not is_run_together, (tool.name, title)
 
 
-async def test_an_address_says_that_it_is_one(server):
+async def test_an_address_explains_itself(server):
     tools = {tool.name: tool for tool in await server.list_tools()}
     for tool, parameter in (("trigger-url-elicitation", "url"), ("gzip-file-as-resource", "data")):
         assert tools[tool].input_schema["properties"][parameter]["format"] == "uri"
@@ -117,7 +117,7 @@ async def test_bad_arguments_are_named_with_the_rule_that_they_break(server, era
     assert "pydantic" not in texts(result)[0]
 
 
-async def test_a_bug_in_a_tool_is_not_taken_for_a_bad_argument():
+async def test_a_bug_in_a_tool_is_not_reported_as_an_invalid_argument():
     server = ToolServer("test")
 
     @server.tool()
@@ -178,7 +178,7 @@ def test_a_number_is_written_as_javascript_writes_it(number, expected):
 
 
 @pytest.mark.parametrize("numbers", [(10**400, 1), (-(10**309), 0.5), (1e308, 1e308), (2**1023, 2**1023)])
-async def test_what_javascript_would_read_as_infinity_is_refused(server, era, numbers):
+async def test_numbers_that_javascript_reads_as_infinity_are_refused(server, era, numbers):
     async with connect(server, era) as client:
         result = await client.call_tool("add", dict(zip("ab", numbers, strict=True)))
     assert result.is_error
@@ -274,7 +274,7 @@ async def test_an_unknown_tool_is_a_protocol_error(server, era):
         ("add" * 100, None),
     ],
 )
-async def test_a_caller_is_reminded_of_a_tool_with_a_similar_name(server, era, name, meant):
+async def test_the_error_for_an_unknown_tool_suggests_a_similar_name(server, era, name, meant):
     async with connect(server, era) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool(name, {})
@@ -282,7 +282,7 @@ async def test_a_caller_is_reminded_of_a_tool_with_a_similar_name(server, era, n
     assert caught.value.message == expected
 
 
-async def test_no_caller_is_reminded_of_a_tool_that_it_cannot_see(server):
+async def test_a_tool_that_the_caller_cannot_see_is_never_suggested(server):
     async with connect(server, LEGACY) as client:
         with pytest.raises(MCPError, match="Did you mean `toggle-subscriber-updates`"):
             await client.call_tool("toggle_subscriber_updates", {})
@@ -330,7 +330,7 @@ async def test_the_tiny_image_stands_between_two_lines(server, era):
         ("debug", "Debug: Cache hit ratio 0.95, latency 150ms", 0.3, ["assistant"]),
     ],
 )
-async def test_an_annotated_message_says_whom_it_is_for(server, era, kind, expected, priority, audience):
+async def test_an_annotated_message_has_its_audience(server, era, kind, expected, priority, audience):
     async with connect(server, era) as client:
         (message,) = (await client.call_tool("annotatedMessage", {"messageType": kind})).content
     assert message.text == expected
@@ -382,7 +382,7 @@ async def test_a_call_without_arguments_member_is_served(server):
 
 @pytest.mark.parametrize("token", [True, False, 1.5, [], {}])
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-11-25", MODERN])
-async def test_a_progress_token_that_is_none_is_refused(server, version, token):
+async def test_an_invalid_progress_token_is_refused(server, version, token):
     # Specification, basic/utilities/progress: a string or an integer.
     meta = {
         "progressToken": token,

@@ -22,7 +22,7 @@ def asking(answer=None, **options):
     return Exchange(capabilities=URL_MODE, answer=answer or {"action": "accept"}, **options)
 
 
-async def test_the_person_is_sent_to_the_page_and_the_client_told_when_that_is_done(server):
+async def test_the_user_is_sent_to_the_page_and_the_client_is_notified_of_the_completion(server):
     exchange = asking()
     assert URL in await exchange.call(server, NAME, {"url": URL, "elicitationId": "e1", "message": "Go"})
     method, params, _ = exchange.asked[0]
@@ -62,7 +62,7 @@ async def test_a_refusal_is_a_result_and_completes_nothing(server, action):
     assert exchange.own == []
 
 
-async def test_the_error_path_demands_the_visit(server):
+async def test_the_error_path_requires_the_visit(server):
     with pytest.raises(MCPError) as caught:
         await asking().call(server, NAME, {"url": URL, "elicitationId": "e1", "errorPath": True})
     assert caught.value.code == URL_ELICITATION_REQUIRED
@@ -71,7 +71,7 @@ async def test_the_error_path_demands_the_visit(server):
 
 
 @pytest.mark.parametrize("error_path", [True, False])
-async def test_a_client_with_forms_alone_is_not_sent_anywhere(server, error_path):
+async def test_a_client_that_supports_only_forms_is_not_sent_to_a_page(server, error_path):
     exchange = Exchange(capabilities=ClientCapabilities(elicitation=ElicitationCapability()))
     arguments = {"url": URL, "errorPath": error_path}
     assert "elicitation" in await exchange.call(server, NAME, arguments)
@@ -81,7 +81,7 @@ async def test_a_client_with_forms_alone_is_not_sent_anywhere(server, error_path
 @pytest.mark.parametrize("error_path", [True, False])
 @pytest.mark.parametrize("declared", [{}, {"url": {}}, {"form": {}}, None])
 @pytest.mark.parametrize("revision", ["2025-03-26", "2025-06-18"])
-async def test_a_client_of_a_revision_without_url_mode_reads_which_one_has_it(
+async def test_a_client_of_a_revision_without_url_mode_is_told_which_one_has_it(
     server, revision, declared, error_path
 ):
     capabilities = ClientCapabilities.model_validate({"elicitation": declared})

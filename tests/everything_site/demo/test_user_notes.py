@@ -36,7 +36,7 @@ async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
     assert await there.edit(ALICE, note.id, "x", None) is None
 
 
-async def test_an_edit_leaves_alone_what_it_was_not_given(processes):
+async def test_an_edit_keeps_what_it_was_not_given(processes):
     here, _ = processes
     note = await here.create(ALICE, "title", "text")
 

@@ -50,7 +50,7 @@ def stream(value):
         access.tools(reply(result({"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}))),
     ],
 )
-def test_good_answers_are_well(findings):
+def test_valid_responses_are_accepted(findings):
     assert [finding.level for finding in findings] == [Level.OK]
 
 
@@ -144,16 +144,16 @@ def test_good_answers_are_well(findings):
         (access.tools(reply(result({"tools": ["x"]}))), Level.FAULT, "inputSchema"),
     ],
 )
-def test_broken_answers_are_named(findings, level, words):
+def test_broken_responses_are_reported(findings, level, words):
     assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
 
 
-def test_a_redirect_to_the_sign_in_says_nothing_of_foreign_addresses():
+def test_a_redirect_to_the_sign_in_proves_nothing_about_foreign_addresses():
     answer = reply(status=302, location="/login")
     assert [one.level for one in access.foreign_redirect(answer, "https://evil.example")] == [Level.SKIPPED]
 
 
-def test_whether_documents_are_read_is_seen_by_who_has_signed_in_only():
+def test_whether_documents_are_fetched_is_visible_only_after_sign_in():
     [finding] = access.client_by_url(reply(status=302, location="/login?next=/"), KNOWN, CALLBACK)
     assert finding.level == Level.SKIPPED
     assert "--as" in finding.says

@@ -39,7 +39,7 @@ def levels(findings):
 GOOD_CHALLENGE = f'Bearer resource_metadata="{MCP}/x", scope="mcp"'
 
 
-def test_a_good_challenge_is_well():
+def test_a_valid_challenge_is_accepted():
     assert levels(discovery.challenge(refused(GOOD_CHALLENGE))) == {Level.OK}
 
 
@@ -59,7 +59,7 @@ def test_a_good_challenge_is_well():
         (refused(status=200), Level.WARNING, "without a token"),
     ],
 )
-def test_a_broken_challenge_is_named(reply, level, words):
+def test_a_broken_challenge_is_reported(reply, level, words):
     findings = discovery.challenge(reply)
     assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
 
@@ -85,7 +85,7 @@ def test_the_places_of_resource_metadata():
     assert discovery.metadata_places("https://mcp.example") == [root]
 
 
-def test_good_resource_metadata_is_well():
+def test_valid_resource_metadata_is_accepted():
     assert levels(discovery.resource_metadata(document(RESOURCE), MCP)) == {Level.OK}
 
 
@@ -107,12 +107,12 @@ def test_good_resource_metadata_is_well():
         (document(RESOURCE | {"scopes_supported": ["offline_access"]}), Level.WARNING, "offline_access"),
     ],
 )
-def test_broken_resource_metadata_is_named(reply, level, words):
+def test_broken_resource_metadata_is_reported(reply, level, words):
     findings = discovery.resource_metadata(reply, MCP)
     assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
 
 
-def test_good_server_metadata_is_well():
+def test_valid_server_metadata_is_accepted():
     assert levels(discovery.server_metadata(document(SERVER), ISSUER)) == {Level.OK}
 
 
@@ -133,7 +133,7 @@ def test_good_server_metadata_is_well():
         ({"authorization_response_iss_parameter_supported": False}, Level.WARNING, "iss"),
     ],
 )
-def test_broken_server_metadata_is_named(changes, level, words):
+def test_broken_server_metadata_is_reported(changes, level, words):
     findings = discovery.server_metadata(document(SERVER | changes), ISSUER)
     assert any(finding.level == level and words in finding.says and finding.spec for finding in findings)
 
@@ -153,7 +153,7 @@ def test_anything_else_is_not(url):
     assert not discovery.is_secure(url)
 
 
-def test_this_computer_is_secure_for_those_who_are_on_it():
+def test_this_computer_is_secure_for_its_own_clients():
     assert discovery.is_secure("http://localhost:3001", beside="http://127.0.0.1:3232/mcp")
     assert discovery.is_secure("https://auth.example", beside="http://127.0.0.1:3232/mcp")
     assert not discovery.is_secure("http://localhost:3001", beside=MCP)

@@ -114,7 +114,7 @@ async def walk(fake, **options):
     return [f"{finding.level}: {finding.step}" for finding in findings], findings
 
 
-async def test_a_good_server_is_walked_to_the_end_and_left_as_it_was(fake):
+async def test_a_good_server_passes_every_step_and_is_left_unchanged(fake):
     steps, _ = await walk(fake)
     assert steps == [
         "ok: challenge",
@@ -135,7 +135,7 @@ async def test_a_good_server_is_walked_to_the_end_and_left_as_it_was(fake):
     assert ("DELETE", MCP) in fake.seen
 
 
-async def test_without_a_person_the_walk_ends_at_the_sign_in(fake):
+async def test_without_a_user_the_doctor_stops_at_the_sign_in(fake):
     steps, _ = await walk(fake, person=None)
     assert steps[-3:] == ["skipped: token", "skipped: initialize", "skipped: tools/list"]
     assert ("DELETE", f"{ISSUER}/register/c") in fake.seen
@@ -147,14 +147,14 @@ async def test_a_given_token_needs_no_registration(fake):
     assert ("POST", f"{ISSUER}/register") not in fake.seen
 
 
-async def test_a_server_of_earlier_revisions_is_well_without_discovery(fake):
+async def test_a_server_of_earlier_revisions_passes_without_discovery(fake):
     fake.methods.remove("server/discover")
     steps, _ = await walk(fake)
     assert steps[-3:] == ["skipped: server/discover", "ok: initialize", "ok: tools/list"]
 
 
 @pytest.mark.parametrize("needs_token", [True, False])
-async def test_a_server_without_sessions_is_walked_without_one(fake, needs_token):
+async def test_a_server_without_sessions_passes_without_one(fake, needs_token):
     fake.methods -= {"initialize", "notifications/initialized"}
     fake.needs_token = needs_token
     steps, findings = await walk(fake)
@@ -163,7 +163,7 @@ async def test_a_server_without_sessions_is_walked_without_one(fake, needs_token
     assert not any(finding.level == "fault" for finding in findings)
 
 
-async def test_a_given_client_is_neither_registered_nor_forgotten(fake):
+async def test_a_given_client_is_neither_registered_nor_unregistered(fake):
     steps, _ = await walk(fake, client_id="theirs")
     assert steps[-1] == "ok: tools/list"
     assert not [url for _, url in fake.seen if "/register" in url]
@@ -176,7 +176,7 @@ async def test_one_place_of_the_metadata_is_enough_for_most(fake):
     assert steps[-1] == "ok: tools/list"
 
 
-async def test_without_metadata_the_walk_ends_there(fake):
+async def test_without_metadata_the_doctor_stops_there(fake):
     for place in [place for place in fake.documents if "protected-resource" in place]:
         fake.documents[place] = None
     steps, _ = await walk(fake)
@@ -198,7 +198,7 @@ async def test_an_open_redirect_is_a_fault(fake):
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_an_open_redirect_behind_the_sign_in_is_found_by_who_signs_in(fake, refuses):
+async def test_an_open_redirect_behind_the_sign_in_is_found_after_signing_in(fake, refuses):
     """As this project's server does: it looks at the request of those only who have signed in."""
 
     def behind_a_sign_in(request):
@@ -234,7 +234,7 @@ INSIDE = ("http://127.0.0.1:9200/_all", "http://localhost:8500/v1", "http://10.0
     "says",
     ["challenge", "issuer", "authorization", "token", "register", "unregister", "form", "onward"],
 )
-async def test_no_server_can_send_the_doctor_into_the_network_it_stands_in(fake, says, inside):
+async def test_no_server_can_send_the_doctor_into_its_own_network(fake, says, inside):
     metadata = fake.documents[f"{ISSUER}/.well-known/oauth-authorization-server"]
     resource = fake.documents["https://mcp.example/.well-known/oauth-protected-resource"]
     match says:
@@ -291,7 +291,7 @@ async def test_a_client_is_unregistered_where_it_was_registered_only(fake):
         ("result", "capabilities", "[" * 100_000),
     ],
 )
-async def test_odd_answers_are_findings_and_no_end_of_the_doctor(fake, document, member, value):
+async def test_odd_responses_are_findings_and_do_not_stop_the_doctor(fake, document, member, value):
     def odd(request):
         answer = fake(request)
         path = request.url.path
@@ -315,7 +315,7 @@ async def test_odd_answers_are_findings_and_no_end_of_the_doctor(fake, document,
     assert not [finding for finding in findings if "cannot be understood" in finding.says]
 
 
-async def test_what_nobody_thought_of_is_a_fault_of_the_step(fake, monkeypatch):
+async def test_an_unforeseen_error_is_a_fault_of_its_step(fake, monkeypatch):
     def stumble(*args):
         raise TypeError("unhashable type")
 
@@ -333,7 +333,7 @@ async def endless(first=b""):
         await asyncio.sleep(0.01)
 
 
-async def test_a_server_that_never_ends_its_answer_is_left(monkeypatch):
+async def test_an_endless_response_is_abandoned(monkeypatch):
     monkeypatch.setattr("everything_site.doctor.reading.SECONDS", 0.2)
     async with asyncio.timeout(20):
         steps, findings = await walk(lambda request: httpx2.Response(401, content=endless()))
@@ -390,7 +390,7 @@ def test_nothing_that_a_server_says_controls_the_terminal(fake, monkeypatch):
     assert r"\x1b[2J" in text
 
 
-async def test_a_token_that_does_not_open_the_door_is_a_fault(fake, monkeypatch):
+async def test_a_token_that_gives_no_access_is_a_fault(fake, monkeypatch):
     monkeypatch.setattr(
         fake, "endpoint", lambda request: httpx2.Response(401, headers={"WWW-Authenticate": "Bearer"})
     )
@@ -398,7 +398,7 @@ async def test_a_token_that_does_not_open_the_door_is_a_fault(fake, monkeypatch)
     assert steps[-1] == "fault: initialize"
 
 
-async def test_a_server_that_is_not_there_is_one_fault():
+async def test_an_unreachable_server_is_one_fault():
     def fail(request):
         raise httpx2.ConnectError("no route", request=request)
 
@@ -407,7 +407,7 @@ async def test_a_server_that_is_not_there_is_one_fault():
     assert "no route" in findings[0].says
 
 
-async def test_a_sign_in_page_of_another_make_is_said_to_be_one(fake):
+async def test_a_foreign_sign_in_page_is_reported_as_one(fake):
     def other(request):
         if request.url.path == "/authorize":
             return httpx2.Response(200, text="<form action=/login><input name=email></form>")
@@ -418,7 +418,7 @@ async def test_a_sign_in_page_of_another_make_is_said_to_be_one(fake):
     assert "not that of this project" in findings[-1].says
 
 
-async def test_a_person_comes_back_from_their_browser():
+async def test_a_user_returns_from_their_browser():
     said: list[str] = []
     async with in_a_browser(said.append) as (redirect_uri, wait), httpx2.AsyncClient() as http:
         await http.get(redirect_uri.replace("/callback", "/favicon.ico"))
@@ -460,7 +460,7 @@ async def test_a_server_that_offers_to_read_the_documents_of_clients_is_asked_to
 
 
 @pytest.mark.parametrize("url", ["http://mcp.example/mcp", "mcp.example", "ftp://localhost/mcp"])
-def test_an_address_that_is_no_https_url_is_refused(url):
+def test_an_address_that_is_not_an_https_url_is_refused(url):
     with pytest.raises(CommandError, match="https"):
         call_command("doctor", url)
 
@@ -504,7 +504,7 @@ async def test_our_own_server_is_healthy():
         ("https://mcp.example.com/a/sse/?b=c", "only Streamable HTTP.*: try https://mcp.example.com/a/mcp$"),
     ],
 )
-def test_a_url_that_cannot_be_walked_to_is_refused_with_what_to_try(url, sentence):
+def test_an_unusable_url_is_refused_with_a_suggestion(url, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("doctor", url)
 
@@ -546,7 +546,7 @@ async def test_where_there_is_no_endpoint_its_own_answer_is_shown_and_nothing_el
         (httpx2.Response(500, text=""), "answers 500."),
     ],
 )
-async def test_who_is_refused_at_the_sign_in_page_hears_why(fake, page, says):
+async def test_a_refusal_at_the_sign_in_page_is_reported_with_its_reason(fake, page, says):
     def refusing(request):
         if request.url.path == "/authorize" and "not-registered" not in str(request.url):
             return httpx2.Response(200, text='<form action="/login" method="post"><input name="name"></form>')

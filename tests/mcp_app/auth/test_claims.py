@@ -14,7 +14,7 @@ def read(audiences=(RESOURCE,), **changes):
     return access_token("token", claims, issuer=ISSUER, audiences=audiences, resource=RESOURCE)
 
 
-def test_the_rights_of_a_token_are_read():
+def test_the_permissions_of_a_token_are_shown():
     soon = int(time.time()) + 60
     token = read(exp=soon, username="Alice", client_name="The client")
     assert token.client_id == "client"

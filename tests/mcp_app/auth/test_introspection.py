@@ -84,7 +84,7 @@ async def test_an_audience_by_another_name_can_be_configured(settings):
         {"content": b'{"active": true}' + b" " * 1_000_000},
     ],
 )
-async def test_a_server_that_cannot_be_asked_says_nothing_about_the_token(response, caplog):
+async def test_an_unavailable_server_says_nothing_about_the_token(response, caplog):
     verifier, _ = answering(**response)
     with pytest.raises(AuthorizationServerUnavailable):
         await verifier.verify_token("the-token")
@@ -94,7 +94,7 @@ async def test_a_server_that_cannot_be_asked_says_nothing_about_the_token(respon
 
 
 @pytest.mark.parametrize("failure", [httpx2.ConnectError, httpx2.ReadTimeout, httpx2.RemoteProtocolError])
-async def test_neither_does_one_that_is_away(failure):
+async def test_a_server_that_is_unavailable_takes_no_slot(failure):
     def fail(request):
         raise failure("away", request=request)
 
@@ -104,7 +104,7 @@ async def test_neither_does_one_that_is_away(failure):
     await verifier.aclose()
 
 
-async def test_a_server_that_drips_is_waited_for_no_longer(settings):
+async def test_a_server_that_responds_byte_by_byte_runs_into_the_time_out(settings):
     """A byte now and then: each read ends in time, and the answer never."""
     settings.MCP_AUTH_SERVER_TIMEOUT_SECONDS = 0.2
 
@@ -122,7 +122,7 @@ async def test_a_server_that_drips_is_waited_for_no_longer(settings):
     await verifier.aclose()
 
 
-async def test_a_slow_server_is_waited_for_a_while_only(settings, unused_tcp_port):
+async def test_a_slow_server_runs_into_the_time_out(settings, unused_tcp_port):
     """A real socket that accepts and stays silent: the time-out is the client's own."""
     settings.MCP_AUTH_SERVER_TIMEOUT_SECONDS = 0.05
     settings.MCP_INTROSPECTION_URL = f"http://127.0.0.1:{unused_tcp_port}/introspect"

@@ -109,7 +109,7 @@ async def test_any_other_token_is_refused(issuer, verifier, changes):
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "x" * 20_000, "é.é.é", "e30.e30.e30", "opaque"])
-async def test_nonsense_is_refused(verifier, token):
+async def test_invalid_input_is_refused(verifier, token):
     assert await verifier.verify_token(token) is None
 
 
@@ -118,7 +118,7 @@ async def test_plain_types_pass_where_they_are_configured(issuer, verifier, sett
     assert await verifier.verify_token(issuer.token(headers={"typ": "JWT"}))
 
 
-async def test_a_new_key_is_found_and_the_search_is_not_repeated_at_once(issuer, verifier, monkeypatch):
+async def test_a_new_key_is_found_and_the_refresh_is_not_repeated_immediately(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
     new = ec.generate_private_key(ec.SECP256R1())
     issuer.keys.append(published("two", new))
@@ -129,7 +129,7 @@ async def test_a_new_key_is_found_and_the_search_is_not_repeated_at_once(issuer,
     assert issuer.served == 2
 
 
-async def test_a_known_key_does_not_wait_for_a_search_that_a_stranger_started(issuer, verifier, monkeypatch):
+async def test_a_known_key_does_not_wait_for_a_refresh_caused_by_a_stranger(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
     monkeypatch.setattr("mcp_app.auth.jwt._UNKNOWN_KEY_SECONDS", 0.0)
     issuer.go_on.clear()
@@ -143,7 +143,7 @@ async def test_a_known_key_does_not_wait_for_a_search_that_a_stranger_started(is
     assert await stranger is None
 
 
-async def test_keys_that_are_old_are_read_anew_behind_the_back_of_their_tokens(issuer, verifier, monkeypatch):
+async def test_old_keys_are_refreshed_in_the_background(issuer, verifier, monkeypatch):
     assert await verifier.verify_token(issuer.token())
     for name in ("_UNKNOWN_KEY_SECONDS", "_REFRESH_SECONDS"):
         monkeypatch.setattr(f"mcp_app.auth.jwt.{name}", 0.0)
@@ -156,7 +156,7 @@ async def test_keys_that_are_old_are_read_anew_behind_the_back_of_their_tokens(i
     assert await verifier.verify_token(issuer.token()) is None, "the key may have been withdrawn"
 
 
-async def test_many_who_come_before_the_keys_cause_one_search(issuer, verifier):
+async def test_many_requests_before_the_first_keys_cause_one_refresh(issuer, verifier):
     issuer.go_on.clear()
     waiting = [asyncio.create_task(verifier.verify_token(issuer.token())) for _ in range(8)]
     await asyncio.wait_for(issuer.asked.wait(), 5)
@@ -168,7 +168,7 @@ async def test_many_who_come_before_the_keys_cause_one_search(issuer, verifier):
     assert issuer.served == 1
 
 
-async def test_a_search_that_failed_is_not_repeated_at_once(issuer, verifier, monkeypatch):
+async def test_a_failed_refresh_is_not_repeated_immediately(issuer, verifier, monkeypatch):
     issuer.is_up = False
     for _ in range(5):
         with pytest.raises(AuthorizationServerUnavailable):
@@ -186,7 +186,7 @@ async def test_the_issuers_clock_may_be_a_little_ahead(issuer, verifier, ahead):
     assert await verifier.verify_token(issuer.token(**{ahead: now + 120})) is None
 
 
-async def test_an_rsa_key_that_names_no_algorithm_is_good_for_all_of_rsa(issuer, verifier):
+async def test_an_rsa_key_without_an_algorithm_is_valid_for_all_of_rsa(issuer, verifier):
     issuer.key = rsa.generate_private_key(65537, 2048)
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(issuer.key.public_key()))
     issuer.keys = [public | {"kid": "one"}]
@@ -195,7 +195,7 @@ async def test_an_rsa_key_that_names_no_algorithm_is_good_for_all_of_rsa(issuer,
         assert await verifier.verify_token(issuer.token(algorithm=algorithm, headers={"kid": ...}))
 
 
-async def test_an_rsa_key_that_names_its_algorithm_is_good_for_no_other(issuer, verifier):
+async def test_an_rsa_key_with_an_algorithm_is_valid_for_no_other(issuer, verifier):
     issuer.key = rsa.generate_private_key(65537, 2048)
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(issuer.key.public_key()))
     issuer.keys = [public | {"kid": "one", "alg": "RS256"}]
@@ -204,7 +204,7 @@ async def test_an_rsa_key_that_names_its_algorithm_is_good_for_no_other(issuer, 
 
 
 @pytest.mark.parametrize("key", [5, {}, {"kty": []}, {"kty": "RSA", "alg": []}, {"kty": "new", "kid": "x"}])
-async def test_published_keys_of_another_kind_are_passed_over(issuer, verifier, key):
+async def test_published_keys_of_other_types_are_ignored(issuer, verifier, key):
     issuer.keys = [key, published("two", issuer.key, kid=["two"]), *issuer.keys]
     assert await verifier.verify_token(issuer.token())
 
@@ -220,7 +220,7 @@ async def test_an_issuer_without_keys_for_signatures_has_none(issuer, verifier):
         await verifier.verify_token(issuer.token())
 
 
-async def test_without_keys_nothing_is_said_of_the_token(issuer, verifier):
+async def test_without_keys_a_token_is_neither_accepted_nor_rejected(issuer, verifier):
     issuer.is_up = False
     with pytest.raises(AuthorizationServerUnavailable):
         await verifier.verify_token(issuer.token())

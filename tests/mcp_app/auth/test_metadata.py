@@ -83,14 +83,14 @@ def test_an_openid_provider_with_a_path_is_found(client, serve, settings):
     [{}, {f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT | {"issuer": "https://evil.example"}}],
     ids=["away", "another issuer"],
 )
-def test_without_it_clients_are_told_to_come_back(client, serve, documents):
+def test_without_it_clients_are_told_to_retry(client, serve, documents):
     serve(documents)
     answer = client.get("/.well-known/oauth-authorization-server")
     assert answer.status_code == 503
     assert answer["Retry-After"] == "5"
 
 
-def test_while_it_is_away_it_is_not_asked_for_each_stranger(client, serve):
+def test_while_it_is_unavailable_it_is_not_queried_for_each_stranger(client, serve):
     asked = serve({})
     client.get("/.well-known/oauth-authorization-server")
     first = len(asked)
@@ -149,7 +149,7 @@ def test_pages_of_any_origin_can_read_the_documents(client, serve, path):
         assert each["Access-Control-Allow-Origin"] == "*"
 
 
-def test_a_page_can_read_that_the_other_server_is_away(client, serve):
+def test_a_page_can_read_that_the_other_server_is_unavailable(client, serve):
     serve({})
     answer = client.get("/.well-known/oauth-authorization-server")
     assert answer.status_code == 503

@@ -125,7 +125,7 @@ async def test_a_remembered_token_does_not_outlive_its_expiry(
     assert await cache.verify("alice") is None
 
 
-async def test_a_withdrawn_token_is_forgotten_and_no_other(
+async def test_only_the_revoked_token_is_dropped(
     cache: TokenCache, verifier: NamedTokens, switchboard: Switchboard
 ) -> None:
     for token in ("alice", "bob"):
@@ -137,7 +137,7 @@ async def test_a_withdrawn_token_is_forgotten_and_no_other(
     assert verifier.asked == ["alice", "bob", "alice"]
 
 
-async def test_a_token_withdrawn_while_it_is_looked_up_is_not_remembered(switchboard: Switchboard) -> None:
+async def test_a_token_revoked_during_its_look_up_is_not_cached(switchboard: Switchboard) -> None:
     verifier = SlowTokens()
     cache = TokenCache(verifier, switchboard)  # type: ignore[arg-type]
     looking = asyncio.create_task(cache.verify("alice"))
@@ -149,7 +149,7 @@ async def test_a_token_withdrawn_while_it_is_looked_up_is_not_remembered(switchb
     assert await cache.verify("alice") is None
 
 
-async def test_a_request_that_comes_after_the_withdrawal_does_not_share_an_older_look_up(
+async def test_a_request_after_the_revocation_does_not_share_an_older_look_up(
     switchboard: Switchboard,
 ) -> None:
     verifier = SlowTokens()
@@ -173,7 +173,9 @@ async def test_requests_at_once_share_one_look_up(switchboard: Switchboard) -> N
     assert verifier.asked == ["alice"]
 
 
-async def test_the_copies_are_bounded(cache: TokenCache, verifier: NamedTokens, settings: Any) -> None:
+async def test_the_number_of_copies_is_limited(
+    cache: TokenCache, verifier: NamedTokens, settings: Any
+) -> None:
     settings.MCP_CACHE_ENTRIES = 2
     for token in ("a", "b", "c", "a"):
         await cache.verify(token)
@@ -197,7 +199,7 @@ def test_the_owner_is_made_of_client_issuer_and_user() -> None:
     assert _principal(token="another", scopes=["mcp"]).owner == _principal().owner
 
 
-def test_no_two_principals_can_be_mistaken_by_what_separates_their_parts() -> None:
+def test_no_two_principals_can_be_confused_by_a_separator() -> None:
     assert _principal(client_id='a","b').owner != _principal(client_id="a", claims={"iss": "b"}).owner
 
 

@@ -68,7 +68,7 @@ async def stands_still(redis: Redis, call: Registration) -> None:
     await redis.delete(keys.lease(call.session_id, call.stream))
 
 
-async def test_a_call_is_registered_with_its_first_words_and_forgotten_with_its_last(
+async def test_a_call_is_registered_with_its_first_message_and_removed_with_its_last(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here = await process(redis)
@@ -83,7 +83,7 @@ async def test_a_call_is_registered_with_its_first_words_and_forgotten_with_its_
     assert not await redis.exists(keys.lease(call.session_id, call.stream))
 
 
-async def test_a_call_that_begins_in_silence_knows_where_the_log_ended(
+async def test_a_call_that_starts_without_messages_knows_the_end_of_the_log(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here = await process(redis)
@@ -94,7 +94,7 @@ async def test_a_call_that_begins_in_silence_knows_where_the_log_ended(
     assert await words(redis, bus, call) == []
 
 
-async def test_a_process_that_stood_still_writes_nothing_once_its_call_runs_elsewhere(
+async def test_a_stalled_process_writes_nothing_once_its_call_runs_elsewhere(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
@@ -110,7 +110,7 @@ async def test_a_process_that_stood_still_writes_nothing_once_its_call_runs_else
     assert await there.find(call.session_id, call.stream) == replace(call, losses=1)
 
 
-async def test_a_process_that_stood_still_writes_nothing_even_if_its_successor_has_died_as_well(
+async def test_a_stalled_process_writes_nothing_even_if_its_successor_has_died_as_well(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
@@ -137,7 +137,7 @@ async def test_nothing_is_written_for_a_call_that_was_settled(
     assert not await redis.exists(keys.calls(call.session_id))
 
 
-async def test_a_process_that_nobody_missed_goes_on_after_its_lease_has_expired(
+async def test_a_process_whose_call_nobody_took_continues_after_its_lease_has_expired(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here = await process(redis)
@@ -159,7 +159,7 @@ async def test_nothing_is_written_for_a_session_that_has_ended(
 
 
 @pytest.mark.parametrize("kind", ["first", "middle", "final"])
-async def test_what_is_said_is_written_once_though_the_reply_of_redis_is_lost(
+async def test_a_message_is_written_once_even_if_the_reply_of_redis_is_lost(
     process: Process, relay: RedisRelay, redis: Redis, bus: Bus, call: Registration, kind: str
 ) -> None:
     relayed = connect(relay.url)
@@ -179,7 +179,7 @@ async def test_what_is_said_is_written_once_though_the_reply_of_redis_is_lost(
         await relayed.aclose()
 
 
-async def test_a_call_that_was_handed_over_is_anybodys(
+async def test_a_call_that_was_handed_over_can_be_taken_by_any_process(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
     here, there = await process(redis), await process(redis)
@@ -191,7 +191,7 @@ async def test_a_call_that_was_handed_over_is_anybodys(
     assert await redis.exists(keys.lease(call.session_id, call.stream)), "the lease is another's now"
 
 
-async def test_a_stream_that_is_silent_while_many_others_end_goes_on_where_it_was(
+async def test_a_stream_that_is_silent_while_many_others_end_continues_where_it_left_off(
     process: Process, redis: Redis, bus: Bus, call: Registration, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 50

@@ -60,7 +60,7 @@ async def test_every_process_has_an_address_of_its_own(open_bus: Open) -> None:
     assert (await open_bus()).address != (await open_bus()).address
 
 
-async def test_a_message_to_one_process_is_heard_there_alone(open_bus: Open) -> None:
+async def test_a_message_to_one_process_is_received_only_there(open_bus: Open) -> None:
     here, there = await open_bus(), await open_bus()
     heard_here, heard_there = _heard_by(here), _heard_by(there)
     await here.send(there.address, {"type": "test", "n": 1})
@@ -69,7 +69,7 @@ async def test_a_message_to_one_process_is_heard_there_alone(open_bus: Open) -> 
     await eventually(lambda: heard_there == [1])
 
 
-async def test_what_is_told_is_heard_once_by_those_it_is_told_and_here_at_once(open_bus: Open) -> None:
+async def test_a_message_is_handled_once_by_each_recipient_and_locally_without_delay(open_bus: Open) -> None:
     here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_here, heard_there, heard_elsewhere = map(_heard_by, (here, there, elsewhere))
     for n in range(3):
@@ -82,7 +82,7 @@ async def test_what_is_told_is_heard_once_by_those_it_is_told_and_here_at_once(o
     assert heard_there == [0, 1, 2, 3]
 
 
-async def test_a_change_waits_until_those_that_it_concerns_have_handled_it(open_bus: Open) -> None:
+async def test_a_change_waits_until_all_processes_concerned_have_handled_it(open_bus: Open) -> None:
     here, there, elsewhere = [await open_bus() for _ in range(3)]
     heard_there, heard_elsewhere = _heard_by(there), _heard_by(elsewhere)
     await here.publish([here.address, there.address], {"type": "test", "n": 1}, confirm=True)
@@ -90,7 +90,7 @@ async def test_a_change_waits_until_those_that_it_concerns_have_handled_it(open_
     assert heard_elsewhere == []
 
 
-async def test_a_change_does_not_wait_where_nobody_else_is_concerned(
+async def test_a_change_that_concerns_no_other_process_does_not_wait(
     bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 60.0)
@@ -102,7 +102,7 @@ async def test_a_change_does_not_wait_where_nobody_else_is_concerned(
 
 
 @pytest.mark.parametrize("lost", ["test", CONFIRMED])
-async def test_a_change_does_not_wait_long_for_a_process_that_does_not_confirm_it(
+async def test_a_change_does_not_wait_long_for_a_missing_acknowledgement(
     open_bus: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lost: str
 ) -> None:
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 0.05)
@@ -115,7 +115,7 @@ async def test_a_change_does_not_wait_long_for_a_process_that_does_not_confirm_i
     assert here._unconfirmed == {}
 
 
-async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus: Open) -> None:
+async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) -> None:
     there = await open_bus()
     layer = SwallowingLayer(get_channel_layer())
     here = Bus(layer)
@@ -127,7 +127,7 @@ async def test_a_bus_that_is_stopped_while_it_confirms_a_message_stops(open_bus:
     await confirming
 
 
-async def test_a_handler_that_fails_keeps_nobody_from_hearing(
+async def test_a_handler_that_fails_does_not_stop_other_messages(
     bus: Bus, caplog: pytest.LogCaptureFixture
 ) -> None:
     bus.on("test", lambda message: message["missing"])
@@ -138,7 +138,7 @@ async def test_a_handler_that_fails_keeps_nobody_from_hearing(
 
 
 @pytest.mark.parametrize("layer", [BrokenLayer(), HangingLayer()], ids=["broken", "hanging"])
-async def test_a_message_that_cannot_be_sent_is_no_error(
+async def test_a_message_that_cannot_be_sent_raises_no_error(
     layer: Any, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MCP_REDIS_TIMEOUT_SECONDS = 0.01
@@ -153,7 +153,7 @@ async def test_a_message_that_cannot_be_sent_is_no_error(
     assert caplog.text.count("processes lost") == 3
 
 
-async def test_a_bus_that_hears_nothing_any_more_is_opened_anew_at_the_same_address(
+async def test_a_silent_bus_reconnects_with_the_same_address(
     open_bus: Open, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.05
@@ -179,7 +179,7 @@ async def test_a_bus_that_hears_nothing_any_more_is_opened_anew_at_the_same_addr
     assert heard.count(2) == 1
 
 
-async def test_a_bus_that_hears_itself_keeps_its_connections(
+async def test_a_bus_that_receives_its_own_messages_keeps_its_connections(
     bus: Bus, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.05
@@ -194,7 +194,7 @@ async def test_a_bus_that_hears_itself_keeps_its_connections(
     assert "channel layer silent" not in caplog.text
 
 
-async def test_a_message_that_cannot_be_read_does_not_end_the_hearing(
+async def test_an_unreadable_message_does_not_stop_the_receiver(
     open_bus: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)

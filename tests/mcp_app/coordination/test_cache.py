@@ -74,7 +74,7 @@ async def all_done() -> None:
     await asyncio.sleep(0)  # their callbacks
 
 
-async def test_a_copy_that_is_used_late_in_its_life_is_read_anew_meanwhile(
+async def test_a_copy_used_late_in_its_life_is_refreshed_in_the_background(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -86,7 +86,7 @@ async def test_a_copy_that_is_used_late_in_its_life_is_read_anew_meanwhile(
     assert store.reads == 2
 
 
-async def test_a_copy_is_not_read_anew_early_in_its_life(
+async def test_a_copy_is_not_refreshed_early_in_its_life(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -96,7 +96,7 @@ async def test_a_copy_is_not_read_anew_early_in_its_life(
     assert store.reads == 1
 
 
-async def test_a_copy_that_nobody_uses_is_not_read_anew(
+async def test_an_unused_copy_is_not_refreshed(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -106,7 +106,7 @@ async def test_a_copy_that_nobody_uses_is_not_read_anew(
     assert store.reads == 1
 
 
-async def test_copies_that_were_read_together_are_read_anew_at_different_moments(
+async def test_copies_that_were_read_together_are_refreshed_at_different_moments(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     names = [str(number) for number in range(40)]
@@ -119,7 +119,7 @@ async def test_copies_that_were_read_together_are_read_anew_at_different_moments
     assert len(names) < store.reads < 2 * len(names)
 
 
-async def test_a_copy_is_read_anew_once_however_many_use_it(
+async def test_a_copy_is_refreshed_once_however_many_use_it(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -137,7 +137,7 @@ async def test_a_copy_is_read_anew_once_however_many_use_it(
     assert await waiting == 2
 
 
-async def test_few_copies_are_read_anew_at_the_same_time_and_the_others_at_a_later_use(
+async def test_few_copies_are_refreshed_at_the_same_time_and_the_others_at_a_later_use(
     cache: ReadThroughCache[int], store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_REFRESHES", 2)
@@ -158,7 +158,7 @@ async def test_few_copies_are_read_anew_at_the_same_time_and_the_others_at_a_lat
     assert store.reads == 3 + 3
 
 
-async def test_a_change_that_comes_while_a_copy_is_read_anew_keeps_it_from_being_kept(
+async def test_a_copy_is_not_kept_if_a_change_arrives_while_it_is_refreshed(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -173,7 +173,7 @@ async def test_a_change_that_comes_while_a_copy_is_read_anew_keeps_it_from_being
     assert await cache.read("a", store.read) == 3
 
 
-async def test_what_has_gone_is_forgotten_when_it_is_read_anew(
+async def test_a_value_that_is_gone_is_dropped_when_it_is_refreshed(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -184,7 +184,7 @@ async def test_what_has_gone_is_forgotten_when_it_is_read_anew(
     assert cache.get("a", store.read) is None
 
 
-async def test_an_outage_leaves_a_copy_to_its_age_and_is_not_tried_again_before(
+async def test_during_an_outage_a_copy_is_used_until_it_expires_and_not_retried_before(
     cache: ReadThroughCache[int], store: Store, clock: Clock
 ) -> None:
     await cache.read("a", store.read)
@@ -218,7 +218,7 @@ async def test_a_read_in_the_background_belongs_to_no_request(
     assert seen == ["mine", "none"]
 
 
-async def test_a_copy_that_is_never_trusted_is_not_read_in_the_background(
+async def test_a_copy_that_is_never_trusted_is_not_refreshed_in_the_background(
     cache: ReadThroughCache[int], store: Store, clock: Clock, settings: Any
 ) -> None:
     settings.MCP_CACHE_SECONDS = 0.0

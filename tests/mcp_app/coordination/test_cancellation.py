@@ -8,7 +8,7 @@ from contextlib import suppress
 from mcp_app.coordination.cancellation import raise_if_cancelled
 
 
-async def test_a_task_that_nobody_cancelled_goes_on() -> None:
+async def test_a_task_that_nobody_cancelled_continues() -> None:
     raise_if_cancelled()
 
 
@@ -30,7 +30,7 @@ async def test_a_cancellation_that_was_swallowed_is_raised() -> None:
     assert reached == ["swallowed"]
 
 
-async def test_a_timeout_of_the_tasks_own_is_no_cancellation_afterwards() -> None:
+async def test_a_time_out_inside_a_task_is_not_a_later_cancellation() -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(0.001):
             await asyncio.Event().wait()

@@ -24,7 +24,7 @@ async def place(redis: Redis) -> AsyncIterator[str]:
     await redis.delete(place)
 
 
-async def test_who_has_entered_is_found_for_so_long(redis: Redis, directory: Directory, place: str) -> None:
+async def test_an_entry_is_found_until_it_expires(redis: Redis, directory: Directory, place: str) -> None:
     await directory.enter(place, 0.2)
     assert await directory.addresses(place) == [directory.bus.address]
     assert 0 < await redis.pttl(place) <= 1000
@@ -35,7 +35,7 @@ async def test_who_has_entered_is_found_for_so_long(redis: Redis, directory: Dir
     await eventually(is_gone)
 
 
-async def test_what_is_held_is_renewed_with_every_beat_until_the_last_has_dropped_it(
+async def test_an_entry_is_renewed_with_every_beat_until_its_last_holder_drops_it(
     redis: Redis, directory: Directory, place: str
 ) -> None:
     await directory.hold(place)
@@ -50,7 +50,7 @@ async def test_what_is_held_is_renewed_with_every_beat_until_the_last_has_droppe
     assert await directory.addresses(place) == []
 
 
-async def test_many_that_hold_one_place_enter_it_once(
+async def test_many_holders_of_one_entry_register_it_once(
     directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered: list[str] = []
@@ -64,7 +64,7 @@ async def test_many_that_hold_one_place_enter_it_once(
     assert entered == [place]
 
 
-async def test_a_place_that_could_not_be_entered_is_not_held(
+async def test_an_entry_that_could_not_be_made_is_not_held(
     directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(key: str, seconds: float) -> None:
@@ -80,7 +80,7 @@ async def test_a_place_that_could_not_be_entered_is_not_held(
     assert await directory.addresses(place) == [directory.bus.address]
 
 
-async def test_a_place_that_cannot_be_renewed_stops_no_other(
+async def test_an_entry_that_cannot_be_renewed_does_not_affect_others(
     redis: Redis, directory: Directory, place: str
 ) -> None:
     bad = f"{place}-bad"
@@ -92,9 +92,7 @@ async def test_a_place_that_cannot_be_renewed_stops_no_other(
     await redis.delete(bad)
 
 
-async def test_those_that_are_there_are_told_and_nobody_else(
-    redis: Redis, open_bus: Open, place: str
-) -> None:
+async def test_only_registered_processes_are_notified(redis: Redis, open_bus: Open, place: str) -> None:
     heard: list[tuple[str, Any]] = []
     directories = {}
     for name in ("here", "there", "elsewhere", "gone"):
@@ -111,7 +109,7 @@ async def test_those_that_are_there_are_told_and_nobody_else(
     assert heard == [("here", 1), ("there", 1), ("elsewhere", 2), ("there", 2)]
 
 
-async def test_a_message_is_handled_here_although_redis_is_away(
+async def test_a_message_is_handled_locally_while_redis_is_unavailable(
     directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*keys: str) -> list[str]:

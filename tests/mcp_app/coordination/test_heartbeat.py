@@ -57,7 +57,7 @@ class Part:
     ],
     ids=["redis", "time-out", "bug", "hangs"],
 )
-async def test_a_part_that_fails_stops_neither_the_others_nor_itself(bad: Part) -> None:
+async def test_a_failing_part_stops_neither_the_others_nor_itself(bad: Part) -> None:
     heartbeat, before, after = Heartbeat(), Part(), Part()
     for name, part in (("before", before), ("bad", bad), ("after", after)):
         heartbeat.add(name, part)

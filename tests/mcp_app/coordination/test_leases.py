@@ -73,7 +73,7 @@ async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis
         assert other.token != mine.token
 
 
-async def test_a_beat_renews_what_is_held_and_nothing_else(redis: Redis, here: Leases, name: str) -> None:
+async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name: str) -> None:
     lease = await _held(here, name)
     await redis.pexpire(lease.key, 50)
     await here.beat()
@@ -84,7 +84,7 @@ async def test_a_beat_renews_what_is_held_and_nothing_else(redis: Redis, here: L
     assert await redis.pttl(lease.key) <= 50
 
 
-async def test_a_lease_that_another_has_taken_is_lost_and_stays_theirs(
+async def test_a_lease_that_another_process_has_taken_is_lost_and_stays_there(
     redis: Redis, here: Leases, name: str
 ) -> None:
     async with here.try_hold(name) as mine:
@@ -112,7 +112,7 @@ async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stan
     await redis.delete(fenced.key)
 
 
-async def test_whoever_holds_it_hears_once_that_it_is_lost(redis: Redis, here: Leases, name: str) -> None:
+async def test_the_holder_of_a_lost_lease_is_notified_once(redis: Redis, here: Leases, name: str) -> None:
     lost: list[str] = []
     lease = Lease(keys.held(name), "mine", on_lost=lambda: lost.append("once"))
     here.hold(lease)
@@ -121,7 +121,7 @@ async def test_whoever_holds_it_hears_once_that_it_is_lost(redis: Redis, here: L
     assert lost == ["once"]
 
 
-async def test_a_lease_that_cannot_be_renewed_stops_no_other(
+async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
     redis: Redis, here: Leases, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = f"bad:{{{name}}}"
@@ -152,7 +152,7 @@ async def test_many_leases_are_renewed_in_few_round_trips(
     await redis.delete(*(lease.key for lease in held))
 
 
-async def test_who_has_reached_redis_throughout_judges(here: Leases, clock: Clock) -> None:
+async def test_a_process_that_could_always_reach_redis_decides(here: Leases, clock: Clock) -> None:
     assert here.can_judge
     for _ in range(5):
         await here.beat()
@@ -160,7 +160,7 @@ async def test_who_has_reached_redis_throughout_judges(here: Leases, clock: Cloc
         assert here.can_judge
 
 
-async def test_after_an_outage_the_living_get_the_time_of_a_lease(
+async def test_after_an_outage_live_processes_get_the_time_of_a_lease(
     here: Leases, clock: Clock, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MCP_LEASE_SECONDS = 10.0
@@ -184,7 +184,7 @@ async def test_after_an_outage_the_living_get_the_time_of_a_lease(
     assert here.can_judge
 
 
-async def test_a_process_that_stood_still_judges_nobody_before_the_others_have_had_their_time(
+async def test_a_stalled_process_considers_nobody_dead_until_the_others_had_their_time(
     here: Leases, clock: Clock, settings: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 10.0

@@ -89,7 +89,7 @@ async def test_older_revisions_get_no_caching_hints(server):
     "uri",
     ["skill://nope/SKILL.md", "skill://try-everything", "skill://try-everything/references/errors.md", ""],
 )
-async def test_what_is_no_skill_is_an_error(server, uri):
+async def test_a_uri_that_is_not_a_skill_is_an_error(server, uri):
     with pytest.raises(MCPError) as caught:
         await send(server, "skills/get", {"uri": uri})
     assert caught.value.code == INVALID_PARAMS
@@ -112,7 +112,7 @@ async def test_directories_list_their_direct_children(server):
 @pytest.mark.parametrize(
     "uri", ["skill://try-everything/SKILL.md", "skill://try-everything/", "skill://nope", "skill:/", ""]
 )
-async def test_what_is_no_directory_is_an_error(server, uri):
+async def test_a_uri_that_is_not_a_directory_is_an_error(server, uri):
     with pytest.raises(MCPError) as caught:
         await send(server, "resources/directory/read", {"uri": uri})
     assert caught.value.code == INVALID_PARAMS

@@ -44,7 +44,7 @@ async def test_answers_that_nobody_asked_for_are_ignored(here):
     assert await here.get(task_id) == before
 
 
-async def test_an_answer_counts_once(here):
+async def test_an_answer_is_accepted_once(here):
     task_id = (await here.call("asks_two"))["taskId"]
     await here.until(task_id, "input_required")
     await here.update(task_id, {"first": said("one")})
@@ -91,7 +91,7 @@ async def test_an_answer_is_counted_in_bytes_of_utf_8_and_not_of_escapes(here):
     assert task["result"]["content"][0]["text"] == f"{text} and two"
 
 
-async def test_an_answer_of_another_kind_is_refused_and_the_question_stays(here):
+async def test_an_answer_of_the_wrong_type_is_refused_and_the_question_stays_open(here):
     task_id = (await here.call("asks_two"))["taskId"]
     before = await here.until(task_id, "input_required")
     with pytest.raises(MCPError) as caught:

@@ -11,7 +11,7 @@ def without_meta(message):
     return {key: value for key, value in message.items() if key not in ("_meta", "resultType")}
 
 
-async def test_a_listener_hears_what_becomes_of_a_task_in_another_process(here, there, toolbox):
+async def test_a_listener_is_notified_of_a_task_in_another_process(here, there, toolbox):
     task_id = (await here.call("careful"))["taskId"]
     async with there.listening([task_id]) as stream:
         (method, acknowledged), (_, first) = (await stream.until_sent(2))[:2]
@@ -27,7 +27,7 @@ async def test_a_listener_hears_what_becomes_of_a_task_in_another_process(here, 
     assert last["status"] == "completed"
 
 
-async def test_a_listener_hears_the_questions(here, there):
+async def test_a_listener_is_notified_of_questions(here, there):
     task_id = (await here.call("asks_two"))["taskId"]
     await here.until(task_id, "input_required")
     async with there.listening([task_id]) as stream:
@@ -38,7 +38,7 @@ async def test_a_listener_hears_the_questions(here, there):
         assert set(asked["inputRequests"]) == {"second"}
 
 
-async def test_nothing_is_lost_with_a_wake_up(make_process, toolbox):
+async def test_losing_a_wake_up_loses_no_message(make_process, toolbox):
     here, there = make_process(), make_process(lease_seconds=0.1)
     task_id = (await here.call("careful"))["taskId"]
     there.bus.is_deaf = True
@@ -91,6 +91,6 @@ async def test_no_task_ids_or_impossible_ones_are_acknowledged_as_none(here, tas
         assert "taskIds" not in stream.sent[0][1]["notifications"]
 
 
-async def test_other_subscriptions_go_their_way(here):
+async def test_other_subscriptions_are_not_affected(here):
     async with here.listening([]) as stream:
         assert "taskIds" not in stream.sent[0][1]["notifications"]

@@ -12,7 +12,7 @@ from mcp_app.extensions.tasks.store import GRACE_SECONDS, index_key, lease_key, 
 from .support import WAIT
 
 
-async def test_a_task_of_a_lost_process_runs_again_where_that_does_no_harm(here, there, toolbox):
+async def test_a_task_of_a_lost_process_is_re_run_if_it_is_safe_to_repeat(here, there, toolbox):
     task_id = (await here.call("careful"))["taskId"]
     await toolbox.has_begun.wait()
     await here.crash()
@@ -38,7 +38,7 @@ async def test_a_lost_task_that_must_not_be_repeated_fails_with_the_reason(here,
     assert toolbox.began == ["once"]
 
 
-async def test_a_task_that_ends_its_processes_is_given_up(make_process, toolbox):
+async def test_a_task_that_crashes_its_processes_is_given_up(make_process, toolbox):
     process = make_process()
     task_id = (await process.call("careful"))["taskId"]
     for lost in range(1, MAX_LOST + 1):
@@ -63,7 +63,7 @@ async def test_a_task_survives_any_number_of_processes_that_stop(make_process, t
 
 
 @pytest.mark.parametrize("tool", ["once", "careful"])
-async def test_a_lost_task_can_be_cancelled_without_running_again(here, there, toolbox, tool):
+async def test_a_lost_task_can_be_cancelled_without_a_re_run(here, there, toolbox, tool):
     task_id = (await here.call(tool))["taskId"]
     await toolbox.until_begun(1)
     await here.crash()
@@ -74,7 +74,7 @@ async def test_a_lost_task_can_be_cancelled_without_running_again(here, there, t
     assert toolbox.began == [tool]
 
 
-async def test_of_two_who_find_a_task_lost_one_runs_it(here, there, make_process, toolbox):
+async def test_if_two_find_a_lost_task_one_runs_it(here, there, make_process, toolbox):
     third = make_process()
     task_id = (await here.call("careful"))["taskId"]
     await toolbox.has_begun.wait()
@@ -128,7 +128,7 @@ async def test_a_run_renews_its_lease(make_process, toolbox):
     assert (await there.until(task_id, "completed", "failed"))["status"] == "completed"
 
 
-async def test_a_process_that_stops_hands_its_tasks_over_at_once(here, there, toolbox):
+async def test_a_process_that_stops_hands_its_tasks_over_immediately(here, there, toolbox):
     task_id = (await here.call("careful"))["taskId"]
     await toolbox.has_begun.wait()
     await here.tasks.runs.aclose()
@@ -172,7 +172,7 @@ async def test_tasks_created_at_once_are_no_more_than_a_principal_may_have(make_
     assert sum(isinstance(one, MCPError) for one in created) == len(created) - 2
 
 
-async def test_a_principal_may_have_only_so_many_tasks(here, settings):
+async def test_the_tasks_of_a_principal_are_limited(here, settings):
     settings.MCP_MAX_TASKS = 2
     for _ in range(2):
         await here.call("careful", person="carol")

@@ -36,7 +36,7 @@ async def _outage(own_redis, leases):
         await eventually(lambda: time.monotonic() > over)
 
 
-async def test_a_living_task_outlives_an_outage_of_more_than_a_lease(cut_off, toolbox):
+async def test_a_running_task_survives_an_outage_longer_than_a_lease(cut_off, toolbox):
     own_redis, here, there = cut_off
     task_id = (await here.call("once"))["taskId"]
     await toolbox.until_begun(1)
@@ -47,7 +47,7 @@ async def test_a_living_task_outlives_an_outage_of_more_than_a_lease(cut_off, to
     assert toolbox.ended == ["once"]
 
 
-async def test_a_task_whose_process_died_in_an_outage_is_found_lost_afterwards(cut_off, toolbox):
+async def test_a_task_whose_process_died_in_an_outage_is_recovered_afterwards(cut_off, toolbox):
     own_redis, here, there = cut_off
     task_id = (await here.call("once"))["taskId"]
     await toolbox.until_begun(1)
@@ -57,7 +57,7 @@ async def test_a_task_whose_process_died_in_an_outage_is_found_lost_afterwards(c
     assert task["error"]["data"] == {"reason": "worker_lost"}
 
 
-async def test_a_task_that_was_handed_over_goes_on_at_once_after_an_outage(cut_off, toolbox):
+async def test_a_task_that_was_handed_over_continues_immediately_after_an_outage(cut_off, toolbox):
     own_redis, here, there = cut_off
     task_id = (await here.call("careful"))["taskId"]
     await toolbox.until_begun(1)

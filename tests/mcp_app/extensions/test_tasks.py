@@ -21,7 +21,7 @@ async def test_the_extension_is_advertised_without_settings(here):
     assert "tasks" not in found["capabilities"]
 
 
-async def test_a_task_is_flat_and_can_be_read_in_another_process_at_once(here, there):
+async def test_a_task_is_flat_and_can_be_read_in_another_process_immediately(here, there):
     created = await here.call("careful")
     assert created.pop("resultType") == "task"
     assert set(created) - {"_meta"} == {
@@ -116,7 +116,7 @@ async def test_the_extension_does_not_exist_at_older_revisions(here, toolbox):
     assert caught.value.code == METHOD_NOT_FOUND
 
 
-async def test_a_tool_that_needs_a_task_says_so_to_a_client_that_knows_none(here):
+async def test_a_tool_that_needs_a_task_says_so_to_a_client_without_tasks(here):
     with pytest.raises(MCPError) as caught:
         await here.call("only_task", capabilities={})
     assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
@@ -132,7 +132,7 @@ async def test_the_methods_need_the_extension_in_each_request(here, method):
 
 @pytest.mark.parametrize("params", [{}, {"taskId": 5}, {"taskId": "x" * 1000}, {"inputResponses": []}])
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
-async def test_where_the_methods_are_not_to_be_had_their_parameters_do_not_matter(here, method, params):
+async def test_where_the_methods_do_not_exist_their_parameters_do_not_matter(here, method, params):
     with pytest.raises(MCPError) as caught:
         await here.request(method, params, capabilities={})
     assert (caught.value.code, caught.value.data) == (MISSING_REQUIRED_CLIENT_CAPABILITY, NEEDED)
@@ -149,7 +149,7 @@ async def test_the_methods_of_the_earlier_design_are_gone(here, method):
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
-async def test_somebody_elses_task_is_answered_like_an_unknown_one(here, there, method):
+async def test_a_foreign_task_is_answered_as_an_unknown_one(here, there, method):
     task_id = (await here.call("careful"))["taskId"]
     answers = []
     for name in (task_id, "no-such-task-" + task_id[:8]):
@@ -220,7 +220,7 @@ async def test_the_tasks_of_all_consents_that_are_withdrawn_together_are_cancell
     assert (await here.store.get(kept.id)).status == "working"
 
 
-async def test_a_withdrawal_of_another_consent_does_not_hinder_a_new_task(here, there, toolbox, consent):
+async def test_withdrawing_another_consent_does_not_affect_a_new_task(here, there, toolbox, consent):
     await there.store.cancel_by_grant(f"not {consent}")
     toolbox.gate.set()
     await here.until((await here.call("careful"))["taskId"], "completed")
@@ -242,7 +242,7 @@ async def test_progress_becomes_the_status_message(here, there, toolbox):
     assert "statusMessage" not in await there.until(task_id, "completed")
 
 
-async def test_what_must_be_known_beforehand_is_asked_before_there_is_a_task(here):
+async def test_required_input_is_requested_before_the_task_is_created(here):
     asked = await here.call("asks_before")
     assert asked["resultType"] == "input_required"
     assert "taskId" not in asked

@@ -154,7 +154,7 @@ async def test_a_task_outlives_the_process_that_ran_it(servers: tuple[ServerProc
     assert heard[-1]["params"]["result"] == (await caller.get(second.url, waiting))["result"]
 
 
-async def test_a_change_of_notes_reaches_a_users_other_session_and_nobody_elses(
+async def test_a_change_of_notes_reaches_only_sessions_of_the_same_user(
     servers: tuple[ServerProcess, ServerProcess],
 ) -> None:
     first, second = servers

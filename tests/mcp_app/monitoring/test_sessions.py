@@ -107,7 +107,7 @@ async def test_no_form_of_a_session_shows_its_whole_id(
     assert session.to_json()["id"] == record.id[:8]
 
 
-async def test_of_a_session_that_holds_nothing_any_more_it_is_not_told_how_long_it_is_idle(
+async def test_the_idle_time_of_a_session_without_data_is_unknown(
     reader: sync_redis.Redis, person: str, open_session: Any, redis: Redis
 ) -> None:
     record = await open_session()
@@ -115,7 +115,7 @@ async def test_of_a_session_that_holds_nothing_any_more_it_is_not_told_how_long_
     assert the_only(reader, person).idle_seconds is None
 
 
-async def test_near_its_absolute_age_nobody_can_tell_how_long_a_session_is_idle(
+async def test_near_the_maximum_age_of_a_session_its_idle_time_is_unknown(
     reader: sync_redis.Redis, person: str, open_session: Any, settings: Any
 ) -> None:
     settings.MCP_SESSION_MAX_SECONDS = 100
@@ -135,7 +135,7 @@ async def test_the_streams_of_all_processes_are_counted(
     assert the_only(reader, person).streams == 3
 
 
-async def test_what_a_process_told_of_its_streams_follows_it_and_expires(
+async def test_the_stream_counts_of_a_process_follow_it_and_expire(
     redis: Redis, bus: Bus, settings: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 7
@@ -202,7 +202,7 @@ async def test_names_that_others_chose_cannot_play_with_the_terminal(person: str
     assert max(map(len, printed.splitlines())) < 150
 
 
-async def test_ending_a_session_deletes_its_keys_and_tells_every_process(
+async def test_ending_a_session_deletes_its_keys_and_notifies_every_process(
     redis: Redis, open_bus: Any, person: str, open_session: Any
 ) -> None:
     heard: list[str] = []
@@ -241,9 +241,7 @@ async def test_nothing_is_ended_if_one_id_is_wrong(
     assert await store.renew(record.id) is not None
 
 
-async def test_a_beginning_that_two_sessions_share_ends_neither(
-    open_session: Any, store: SessionStore
-) -> None:
+async def test_a_prefix_shared_by_two_sessions_ends_neither(open_session: Any, store: SessionStore) -> None:
     beginning = secrets.token_hex(4)
     records = [await open_session(id=f"{beginning}-{number}") for number in range(2)]
     with pytest.raises(CommandError, match="Several sessions"):

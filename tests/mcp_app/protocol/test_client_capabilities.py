@@ -8,7 +8,7 @@ from mcp_app.protocol.client_capabilities import without_unknown_modes
 
 
 @pytest.mark.parametrize("elicitation", [{"voice": {}}, {"voice": {}, "form": None}, {"FORM": {}}])
-def test_an_elicitation_without_a_known_mode_is_none(elicitation: Any) -> None:
+def test_an_elicitation_capability_without_a_known_mode_counts_as_none(elicitation: Any) -> None:
     assert without_unknown_modes({"elicitation": elicitation, "roots": {}}) == {"roots": {}}
 
 

@@ -41,7 +41,7 @@ async def test_a_servers_own_completion_is_bounded(era):
     [PromptReference(name="nobody"), ResourceTemplateReference(uri="nope://{x}")],
     ids=["prompt", "template"],
 )
-async def test_what_is_unknown_is_refused(era, ref):
+async def test_unknown_values_are_refused(era, ref):
     async with connect(make_engine().build(suggesting), era) as client:
         with pytest.raises(MCPError) as caught:
             await client.complete(ref, {"name": "name", "value": ""})

@@ -14,21 +14,21 @@ def test_a_list_that_fits_has_no_next_page():
     assert page((), None, 10, "x", str) == ([], None)
 
 
-def test_a_cursor_leads_to_the_rest():
+def test_a_cursor_fetches_the_rest():
     first, cursor = page(range(15), None, 10, "x", str)
     assert page(range(15), cursor, 10, "x", str) == (list(range(10, 15)), None)
     assert first == list(range(10))
 
 
 @pytest.mark.parametrize("gone", [[3], [0, 1, 2], [9]], ids=["within", "the first", "after"])
-def test_what_goes_or_comes_before_a_cursor_moves_nothing_behind_it(gone):
+def test_changes_before_a_cursor_do_not_shift_the_next_page(gone):
     first, cursor = page(range(9), None, 5, "x", str)
     left = [item for item in range(9) if item not in gone]
     assert page([-1, *left], cursor, 5, "x", str) == ([5, 6, 7, 8], None)
     assert first == [0, 1, 2, 3, 4]
 
 
-def test_a_cursor_of_an_item_that_a_fixed_list_has_no_longer_is_invalid():
+def test_a_cursor_of_an_item_that_is_no_longer_in_a_fixed_list_is_invalid():
     _, cursor = page(range(11), None, 10, "x", str)
     with pytest.raises(MCPError) as caught:
         page(range(9), cursor, 10, "x", str)
@@ -48,7 +48,7 @@ def test_a_cursor_of_an_item_that_a_fixed_list_has_no_longer_is_invalid():
     ],
     ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long"],
 )
-def test_a_cursor_that_no_page_gave_is_invalid(text):
+def test_a_cursor_that_is_from_no_page_is_invalid(text):
     cursor = base64.urlsafe_b64encode(text.encode()).decode()
     with pytest.raises(MCPError) as caught:
         page(range(9), cursor, 5, "x", str)
@@ -72,7 +72,7 @@ def entries(*numbers):
         ((5, 6, 7), [5, 6, 7]),
     ],
 )
-def test_where_items_go_each_that_stays_is_in_one_page(left, rest):
+def test_while_items_are_deleted_each_remaining_one_is_on_one_page(left, rest):
     first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x", 1)
     assert first == ["b", "a", 0, 1, 2]
     assert page_of_entries(entries(*left), cursor, 5, "x", 1) == (rest, None)

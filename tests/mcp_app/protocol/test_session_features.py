@@ -57,7 +57,7 @@ async def test_at_2026_07_28_the_methods_are_gone(server, method, params):
 
 
 @pytest.mark.parametrize("uri", ["", "x" * (LONGEST_URI + 1)], ids=["empty", "long"])
-async def test_a_uri_that_no_session_should_keep_is_refused(server, uri):
+async def test_a_uri_that_is_too_long_to_store_is_refused(server, uri):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
     with pytest.raises(MCPError) as caught:

@@ -15,7 +15,7 @@ def _traced(server: MCPServer) -> bool:
     return any(type(middleware) in kinds for middleware in server.session_manager.app.middleware)
 
 
-def test_nothing_is_traced_when_nobody_looks() -> None:
+def test_nothing_is_traced_without_a_tracer_provider() -> None:
     assert not _traced(make_engine().build(build))
 
 

@@ -75,7 +75,7 @@ def test_the_path_and_the_rule_are_named(given: Any, message: str) -> None:
     assert explained(given) == message
 
 
-def test_several_reasons_are_given_and_many_are_counted() -> None:
+def test_several_reasons_are_listed_and_many_are_counted() -> None:
     message = explained({"items": ["x"] * (MAX_REASONS + 7)})
     assert message.count("must be an integer") == MAX_REASONS
     assert message.endswith("and 7 more")

@@ -69,7 +69,7 @@ async def test_values_written_at_once_are_no_more_than_allowed(
     assert await data.get("files/0") == b"y"
 
 
-async def test_all_values_together_have_a_bound_which_what_is_forgotten_leaves(
+async def test_the_total_size_of_values_is_limited_and_deleting_one_makes_room(
     data: SessionData, elsewhere: SessionData, settings: Any
 ) -> None:
     settings.MCP_SESSION_DATA_BYTES = 2000
@@ -85,7 +85,7 @@ async def test_all_values_together_have_a_bound_which_what_is_forgotten_leaves(
     assert await data.set("c", b"x" * 900)
 
 
-async def test_many_small_values_are_bounded_too(data: SessionData, settings: Any) -> None:
+async def test_many_small_values_are_limited_too(data: SessionData, settings: Any) -> None:
     settings.MCP_SESSION_DATA_BYTES = 2000
     writing = [data.set(f"{number}", b"") for number in range(100)]
     outcomes = await asyncio.gather(*writing, return_exceptions=True)

@@ -83,7 +83,7 @@ NO_EVENT_IDS = (
 
 
 @pytest.mark.parametrize("text", NO_EVENT_IDS)
-def test_what_is_no_event_id_of_ours_is_none(text: str) -> None:
+def test_a_foreign_event_id_is_not_parsed(text: str) -> None:
     assert parse_event_id(text) is None
 
 
@@ -103,7 +103,7 @@ async def test_reading_after_a_place_leaves_out_what_was_read(log: EventLog, rec
     assert _numbers(await _all_events(log, record.id, "r1", first.position)) == [1, 2]
 
 
-async def test_what_followed_a_position_can_be_told_of_its_own_stream_and_session_only(
+async def test_only_later_events_of_the_same_stream_and_session_can_be_replayed(
     log: EventLog, record: SessionRecord
 ) -> None:
     for n in range(2):
@@ -118,7 +118,7 @@ async def test_what_followed_a_position_can_be_told_of_its_own_stream_and_sessio
     assert await log.can_replay(record.id, "r1", "1-0") == (False, True)
 
 
-async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
+async def test_a_stream_that_lost_events_to_the_cap_is_not_replayed_in_part(
     log: EventLog, redis: Redis, record: SessionRecord
 ) -> None:
     for n in range(3):
@@ -137,7 +137,7 @@ async def test_a_stream_that_lost_events_to_the_cap_is_not_told_in_part(
     assert _numbers(await _all_events(log, record.id, "r1", second.position)) == [2]
 
 
-async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
+async def test_a_noisy_call_pushes_out_only_what_the_client_of_another_has_seen(
     log: EventLog, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 50
@@ -150,7 +150,7 @@ async def test_a_noisy_call_costs_another_only_what_its_client_has_seen(
     assert _numbers(await _all_events(log, record.id, "r1", seen.position)) == [1]
 
 
-async def test_a_reader_of_several_streams_goes_on_with_the_others_when_one_lost_events(
+async def test_a_reader_of_several_streams_continues_with_the_others_when_one_lost_events(
     log: EventLog, redis: Redis, record: SessionRecord
 ) -> None:
     for stream in ("r1", "r1", "r2"):
@@ -166,7 +166,7 @@ async def test_a_reader_of_several_streams_goes_on_with_the_others_when_one_lost
     assert [(event.stream, *_numbers([event])) for event in await reader.read()] == [("r2", 0), ("r2", 1)]
 
 
-async def test_whoever_reads_all_of_a_log_notices_that_any_of_it_is_missing(
+async def test_a_reader_of_the_whole_log_notices_any_gap(
     log: EventLog, redis: Redis, record: SessionRecord
 ) -> None:
     assert await log.is_whole(record.id, START)
@@ -184,7 +184,7 @@ async def test_whoever_reads_all_of_a_log_notices_that_any_of_it_is_missing(
     assert _numbers(await SharedReader(log, record.id, is_shared, second).read()) == [2]
 
 
-async def test_ends_of_streams_of_which_nothing_is_left_are_forgotten(
+async def test_ends_of_streams_without_remaining_events_are_deleted(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 10
@@ -194,7 +194,7 @@ async def test_ends_of_streams_of_which_nothing_is_left_are_forgotten(
     assert _numbers(await _all_events(log, record.id, "r399")) == [399]
 
 
-async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_stream(
+async def test_a_long_log_is_read_in_batches_even_if_some_have_nothing_of_the_stream(
     log: EventLog, record: SessionRecord
 ) -> None:
     for n in range(300):
@@ -206,7 +206,7 @@ async def test_a_long_log_is_read_in_pieces_past_those_that_hold_nothing_of_the_
     assert await _all_events(log, record.id, "r3") == []
 
 
-async def test_a_stream_that_begins_now_need_not_look_through_what_was_before(
+async def test_a_new_stream_does_not_scan_older_entries(
     log: EventLog, redis: Redis, record: SessionRecord
 ) -> None:
     assert await log.end(record.id) == START
@@ -243,7 +243,7 @@ async def test_nothing_of_a_log_outlives_a_session_that_is_left_alone(
         assert 0 < await redis.ttl(key(record.id)) <= 5
 
 
-async def test_the_log_is_capped_in_bytes_and_keeps_the_newest_message_whatever_its_size(
+async def test_the_log_is_capped_in_bytes_but_always_keeps_the_newest_message(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_BYTES = 10_000
@@ -263,7 +263,7 @@ async def test_the_log_is_capped_in_bytes_and_keeps_the_newest_message_whatever_
         await _all_events(log, record.id, "r1")
 
 
-async def test_what_is_pending_is_capped_in_bytes(
+async def test_pending_messages_are_capped_in_bytes(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_BYTES = 50_000
@@ -297,7 +297,7 @@ async def test_the_first_listener_takes_what_is_pending_and_the_second_gets_noth
         assert 0 < await redis.ttl(key(record.id)) <= 300
 
 
-async def test_what_is_taken_is_capped_too(
+async def test_moved_messages_are_capped_too(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 50
@@ -307,7 +307,7 @@ async def test_what_is_taken_is_capped_too(
     assert await redis.xlen(keys.events(record.id)) < 300
 
 
-async def test_much_that_is_pending_is_taken_as_it_is_read(
+async def test_many_pending_messages_are_moved_as_they_are_read(
     log: EventLog, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_EVENT_LOG_LENGTH = 300

@@ -79,7 +79,7 @@ async def test_a_record_lives_to_its_absolute_age_and_is_in_use_for_the_idle_tim
     assert await redis.get(keys.owner(record.id)) == record.owner
 
 
-async def test_an_idle_session_is_its_record_alone_and_goes_on_with_all_that_is_in_it(
+async def test_an_idle_session_keeps_only_its_record_and_continues_with_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await store.set_log_level(record.id, "error")
@@ -128,7 +128,7 @@ class TestQuota:
         lives = [await store.get(record.id) is not None for record in (*records, newest)]
         assert lives == [True, False, True, True]
 
-    async def test_when_all_are_in_use_a_new_one_is_refused_and_leaves_nothing(
+    async def test_when_all_sessions_are_in_use_a_new_one_is_refused_and_leaves_nothing(
         self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
     ) -> None:
         records = [begin() for _ in range(3)]
@@ -141,14 +141,14 @@ class TestQuota:
         assert await redis.zcard(keys.sessions_of(refused.owner)) == 3
         assert all([await store.get(record.id) for record in records])
 
-    async def test_another_person_is_not_concerned(
+    async def test_another_user_is_not_affected(
         self, store: SessionStore, begin: Callable[..., SessionRecord]
     ) -> None:
         for _ in range(3):
             await store.create(begin())
         await store.create(make_record(owner='["client","https://other.example","alice"]'))
 
-    async def test_a_session_that_was_ended_makes_room(
+    async def test_an_ended_session_makes_room(
         self, store: SessionStore, begin: Callable[..., SessionRecord]
     ) -> None:
         for _ in range(6):
@@ -157,14 +157,14 @@ class TestQuota:
         for _ in range(3):
             await store.create(begin())
 
-    async def test_a_session_that_is_lost_makes_room(
+    async def test_a_lost_session_makes_room(
         self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
     ) -> None:
         for _ in range(5):
             await store.create(record := begin())
             await redis.delete(*keys.of_session(record.id))  # as when its absolute age has come
 
-    async def test_many_that_begin_at_once_at_two_processes_are_no_more_than_allowed(
+    async def test_many_concurrent_starts_at_two_processes_do_not_exceed_the_limit(
         self, store: SessionStore, redis: Redis, bus: Bus, begin: Callable[..., SessionRecord]
     ) -> None:
         elsewhere = SessionStore(redis, bus)
@@ -185,7 +185,7 @@ class TestQuota:
         assert 0 < await redis.ttl(keys.sessions_of(record.owner)) <= conf.session_max_seconds
 
 
-async def test_no_session_outlives_its_absolute_age(store: SessionStore, redis: Redis, settings: Any) -> None:
+async def test_no_session_outlives_its_maximum_age(store: SessionStore, redis: Redis, settings: Any) -> None:
     settings.MCP_SESSION_MAX_SECONDS = 100
     record = make_record(created_at=time.time() - 60)
     await store.create(record)
@@ -215,7 +215,7 @@ async def test_reading_a_session_renews_all_that_belongs_to_it(
     assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 6
 
 
-async def test_asking_for_a_session_that_has_ended_keeps_nothing_of_it(
+async def test_looking_up_an_ended_session_caches_nothing(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await redis.set(keys.events(record.id), "something", ex=5)
@@ -224,7 +224,7 @@ async def test_asking_for_a_session_that_has_ended_keeps_nothing_of_it(
     assert await redis.ttl(keys.events(record.id)) <= 5
 
 
-async def test_what_a_session_holds_does_not_outlive_its_absolute_age(
+async def test_the_data_of_a_session_does_not_outlive_its_maximum_age(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await redis.set(keys.events(record.id), "something")
@@ -281,7 +281,7 @@ async def test_a_stale_copy_is_read_again(
     assert await store.get(record.id) is None
 
 
-async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, settings: Any) -> None:
+async def test_the_number_of_copies_is_limited(store: SessionStore, redis: Redis, settings: Any) -> None:
     settings.MCP_CACHE_ENTRIES = 3
     records = [make_record() for _ in range(5)]
     for record in records:
@@ -290,7 +290,7 @@ async def test_the_copies_are_bounded(store: SessionStore, redis: Redis, setting
     assert [await store.get(record.id) is not None for record in records] == [False] * 2 + [True] * 3
 
 
-async def test_a_change_is_seen_by_the_other_process_at_once(
+async def test_a_change_is_seen_by_the_other_process_immediately(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
@@ -307,7 +307,7 @@ async def test_a_change_is_seen_by_the_other_process_at_once(
     await eventually(has_changed, within=2)
 
 
-async def test_the_process_that_ends_a_session_knows_it_at_once(
+async def test_the_process_that_ends_a_session_knows_it_immediately(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await store.end(record.id)
@@ -315,7 +315,7 @@ async def test_the_process_that_ends_a_session_knows_it_at_once(
     assert not await redis.exists(*keys.of_session(record.id))
 
 
-async def test_the_other_process_hears_that_a_session_has_ended(
+async def test_the_other_process_is_notified_that_a_session_has_ended(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
     bus = await open_bus()
@@ -359,7 +359,7 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
         await store.subscribe(full, "test://b")
 
 
-async def test_a_copy_that_was_being_read_when_a_change_came_is_not_kept(
+async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
     redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
     slow = SlowRedis(redis)
@@ -423,7 +423,7 @@ def test_log_messages_below_the_level_are_not_admitted(level: Any, severity: str
     assert record.allows("notifications/progress", {})
 
 
-async def test_a_record_of_another_release_is_no_session_here_and_stops_no_good_one_beside_it(
+async def test_a_record_of_another_release_is_no_session_and_does_not_affect_others(
     store: SessionStore, redis: Redis, record: SessionRecord, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = f"bad-{record.id}"

@@ -66,7 +66,7 @@ async def test_every_kind_of_change_reaches_every_process_that_listens(
     await eventually(lambda: heard == {"here": [event], "there": [event], "elsewhere": []})
 
 
-async def test_who_has_unsubscribed_hears_nothing(directory: Directory) -> None:
+async def test_an_unsubscribed_session_gets_no_updates(directory: Directory) -> None:
     subscriptions = subscription_bus(directory)
     gone: list[ServerEvent] = []
     stays: list[ServerEvent] = []
@@ -78,7 +78,7 @@ async def test_who_has_unsubscribed_hears_nothing(directory: Directory) -> None:
     assert gone == []
 
 
-async def test_sessions_that_cannot_be_told_keep_nobody_from_hearing(
+async def test_a_session_that_cannot_be_notified_does_not_stop_the_others(
     directory: Directory, caplog: pytest.LogCaptureFixture
 ) -> None:
     sessions = NoSessions()
@@ -101,7 +101,7 @@ def signed_in(subject: str) -> Iterator[None]:
         auth_context_var.reset(context)
 
 
-async def test_a_change_for_one_person_reaches_their_listeners_in_every_process_and_nobody_elses(
+async def test_a_change_for_one_user_reaches_only_their_listeners_in_every_process(
     redis: Redis,
     open_bus: Open,
 ) -> None:
@@ -127,7 +127,7 @@ async def test_a_change_for_one_person_reaches_their_listeners_in_every_process_
     assert len(heard) == 6
 
 
-async def test_a_change_for_one_person_is_told_to_their_listening_sessions_alone(
+async def test_a_change_for_one_user_reaches_only_their_listening_sessions(
     redis: Redis, directory: Directory, store: SessionStore
 ) -> None:
     log = EventLog(redis, directory)
@@ -153,7 +153,7 @@ async def test_a_change_for_one_person_is_told_to_their_listening_sessions_alone
         assert not await redis.exists(keys.pending(session_id))
 
 
-async def test_a_session_does_not_live_longer_for_hearing_of_changes(
+async def test_notifications_do_not_extend_the_life_of_a_session(
     redis: Redis, directory: Directory, store: SessionStore
 ) -> None:
     person = Person("https://as", secrets.token_hex(8))

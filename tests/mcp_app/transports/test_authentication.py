@@ -65,9 +65,7 @@ async def test_a_request_without_a_good_token_is_challenged(
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
-async def test_a_token_without_the_scope_of_every_request_is_told_which_it_is(
-    one: Process, revision: str
-) -> None:
+async def test_the_error_for_a_token_without_the_base_scope_names_it(one: Process, revision: str) -> None:
     authorization = REFUSED["wrong scope"][0]
     headers = headers_for(None, mcp_protocol_version=revision, authorization=authorization)
     response = await one.http.request("POST", headers=headers, body=PING)
@@ -119,7 +117,7 @@ async def test_a_token_is_verified_once_in_a_few_seconds(one: Process, session: 
     assert len(one.tokens.asked) == asked
 
 
-async def test_a_token_withdrawn_anywhere_is_forgotten_by_every_process(
+async def test_a_token_revoked_anywhere_is_dropped_by_every_process(
     one: Process, other: Process, session: Session
 ) -> None:
     assert (await session.post(other, request("ping"))).status == 200
@@ -141,7 +139,7 @@ async def test_another_users_token_stays_known_when_one_is_withdrawn(one: Proces
     assert len(one.tokens.asked) == asked
 
 
-async def test_a_withdrawal_that_is_lost_takes_effect_when_the_copy_is_stale(
+async def test_a_lost_revocation_takes_effect_when_the_copy_is_stale(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 0.0

@@ -130,7 +130,7 @@ async def test_a_body_that_declares_too_many_bytes_is_not_read(
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
 @pytest.mark.parametrize("declared", [None, "10", "nonsense", "-1"])
-async def test_a_body_that_is_too_long_is_refused_whatever_it_declared(
+async def test_a_body_that_is_too_long_is_refused_whatever_length_it_declared(
     one: Process, mcp_settings: Any, revision: str, declared: str | None
 ) -> None:
     mcp_settings.MCP_MAX_BODY_BYTES = 100
@@ -154,7 +154,7 @@ MANY = 1_000
     ],
     ids=["answers", "list", "nested", "meta"],
 )
-async def test_a_body_with_more_values_than_are_checked_at_once_is_refused(
+async def test_a_body_with_too_many_values_is_refused(
     one: Process, session: Session, mcp_settings: Any, revision: str, params: Any
 ) -> None:
     mcp_settings.MCP_MAX_BODY_VALUES = MANY
@@ -174,9 +174,7 @@ async def test_text_may_have_more_commas_and_brackets_than_a_body_may_have_value
     assert answer["result"]["content"][0]["text"] == "Echo: " + ",[{" * MANY
 
 
-async def test_faults_beyond_those_that_anybody_would_read_are_counted_only(
-    one: Process, session: Session
-) -> None:
+async def test_errors_beyond_a_readable_number_are_only_counted(one: Process, session: Session) -> None:
     arguments = {f"key-{number}": 1 for number in range(MANY)}
     params = {"ref": {"type": "ref/prompt", "name": "x"}, "argument": {"name": "a", "value": ""}}
     request_of_many = request("completion/complete", params | {"context": {"arguments": arguments}})
@@ -185,7 +183,7 @@ async def test_faults_beyond_those_that_anybody_would_read_are_counted_only(
     assert f"{MANY} values are invalid" in answer["error"]["message"]
 
 
-async def test_a_body_in_pieces_is_read_to_its_end(one: Process, session: Session) -> None:
+async def test_a_body_in_chunks_is_read_completely(one: Process, session: Session) -> None:
     whole = json.dumps(tool_call("echo", {"message": "in pieces"})).encode()
     response = await one.http.request(
         "POST", headers=session.headers(), body=[whole[:20], whole[20:40], whole[40:]]
@@ -193,7 +191,7 @@ async def test_a_body_in_pieces_is_read_to_its_end(one: Process, session: Sessio
     assert (await response.json())["result"]["content"][0]["text"] == "Echo: in pieces"
 
 
-async def test_a_client_that_leaves_before_its_body_is_complete_gets_nothing_and_harms_nobody(
+async def test_a_client_that_disconnects_before_its_body_is_complete_affects_nobody(
     one: Process, session: Session
 ) -> None:
     incomplete = [b'{"jsonrpc"']
@@ -215,7 +213,7 @@ async def test_a_client_that_leaves_before_its_body_is_complete_gets_nothing_and
 
 
 @pytest.mark.parametrize("id", [2**70, -1, 0, "", "ü", "a" * 1000])
-async def test_an_unusual_id_is_an_id(one: Process, session: Session, id: Any) -> None:
+async def test_an_unusual_id_is_accepted(one: Process, session: Session, id: Any) -> None:
     assert (await session.call(one, "echo", {"message": "x"}, id=id))["id"] == id
 
 

@@ -90,7 +90,7 @@ async def test_ranges_of_media_types_are_understood(one: Process, session: Sessi
 
 
 @pytest.mark.parametrize("accept", [None, ""])
-async def test_who_says_nothing_of_media_types_accepts_any(
+async def test_a_request_without_accept_accepts_any_media_type(
     one: Process, session: Session, accept: str | None
 ) -> None:
     assert (await session.post(one, request("ping"), accept=accept)).status == 200
@@ -128,7 +128,7 @@ async def test_another_method_is_405_and_says_what_is_allowed(
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
-async def test_2026_07_28_has_post_alone(one: Process, method: str) -> None:
+async def test_2026_07_28_supports_only_post(one: Process, method: str) -> None:
     response = await one.http.request(method, headers=headers_for(mcp_protocol_version=MODERN))
     await _refusal(response, 405)
     assert response.headers["allow"] == "POST"

@@ -123,7 +123,7 @@ async def test_a_wrong_batch_is_refused_as_a_whole(
     assert says in refusal["error"]["message"]
 
 
-async def test_a_batch_for_which_there_is_no_room_is_refused_as_a_whole(
+async def test_a_batch_above_the_limit_of_calls_is_refused_as_a_whole(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 3
@@ -135,7 +135,7 @@ async def test_a_batch_for_which_there_is_no_room_is_refused_as_a_whole(
     assert held.runs == 1
 
 
-async def test_a_batch_of_which_a_part_cannot_be_taken_runs_on_in_no_part(
+async def test_if_a_part_of_a_batch_cannot_start_no_part_continues(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(one)

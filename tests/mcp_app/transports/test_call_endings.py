@@ -34,7 +34,7 @@ IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
 
 
 @pytest.mark.parametrize("says_something", [True, False], ids=["stream", "json"])
-async def test_a_handler_that_is_cancelled_by_itself_is_an_internal_error(
+async def test_a_handler_that_cancels_itself_causes_an_internal_error(
     one: Process, session: Session, says_something: bool
 ) -> None:
     async def waits_for_what_is_cancelled(ctx: Context) -> str:
@@ -52,7 +52,7 @@ async def test_a_handler_that_is_cancelled_by_itself_is_an_internal_error(
     await eventually(lambda: len(one.runtime.calls) == 0)
 
 
-async def test_an_answer_that_is_being_written_down_is_not_torn_by_a_cancellation(
+async def test_an_answer_that_is_being_stored_is_not_interrupted_by_a_cancellation(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = one.runtime.registry.write
@@ -77,7 +77,7 @@ async def test_an_answer_that_is_being_written_down_is_not_torn_by_a_cancellatio
     assert held.runs == 1
 
 
-async def test_the_calls_of_a_session_that_has_ended_are_broken_off_even_if_nobody_says_so(
+async def test_the_calls_of_an_ended_session_are_cancelled_even_without_an_announcement(
     one: Process, other: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_LEASE_SECONDS = 1.0
@@ -92,7 +92,7 @@ async def test_the_calls_of_a_session_that_has_ended_are_broken_off_even_if_nobo
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
-async def test_a_stream_in_which_something_fails_ends_and_does_not_begin_anew(
+async def test_a_failed_stream_ends_and_does_not_restart(
     one: Process, session: Session, revision: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     send = Response.send
@@ -114,7 +114,7 @@ async def test_a_stream_in_which_something_fails_ends_and_does_not_begin_anew(
     assert "a fault of ours" in caplog.text
 
 
-async def test_a_process_does_not_take_its_own_living_call_for_lost(one: Process, session: Session) -> None:
+async def test_a_process_does_not_consider_its_own_running_call_lost(one: Process, session: Session) -> None:
     held = Held(one)
     stream = await session.post(one, call_held())
     await stream.next_event()
@@ -151,7 +151,7 @@ async def test_a_result_that_cannot_be_written_as_json_is_an_internal_error(
     assert not await one.runtime.redis.exists(keys.calls(session.id))
 
 
-async def test_a_call_that_ends_as_it_is_made_a_stream_is_answered_as_json(
+async def test_a_call_that_ends_just_as_it_becomes_a_stream_is_answered_as_json(
     one: Process, session: Session
 ) -> None:
     held = Held(one)

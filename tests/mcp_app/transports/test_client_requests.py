@@ -57,9 +57,7 @@ async def test_an_error_of_the_client_reaches_the_tool(
 
 
 @pytest.mark.parametrize("result", [{}, {"role": "nobody"}])
-async def test_an_answer_that_makes_no_sense_is_the_tools_failure(
-    one: Process, session: Session, result: Any
-) -> None:
+async def test_an_invalid_answer_makes_the_tool_fail(one: Process, session: Session, result: Any) -> None:
     stream = await session.post(one, SAMPLE)
     await session.post(one, _response((await stream.next_message())["id"], result))
     assert (await stream.next_message())["result"]["isError"] is True
@@ -79,7 +77,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED)
-async def test_a_malformed_answer_is_refused_and_the_call_fails_at_once(
+async def test_a_malformed_answer_is_refused_and_its_call_fails_immediately(
     one: Process, other: Process, session: Session, answer: dict[str, Any]
 ) -> None:
     stream = await session.post(one, SAMPLE)
@@ -92,7 +90,7 @@ async def test_a_malformed_answer_is_refused_and_the_call_fails_at_once(
     assert "malformed" in text_of(failed)
 
 
-async def test_a_malformed_answer_in_a_batch_fails_its_call_at_once(one: Process, other: Process) -> None:
+async def test_a_malformed_answer_in_a_batch_fails_its_call_immediately(one: Process, other: Process) -> None:
     session = await Session.open(one, revision="2025-03-26")
     stream = await session.post(one, SAMPLE)
     asked = await stream.next_message()
@@ -101,7 +99,9 @@ async def test_a_malformed_answer_in_a_batch_fails_its_call_at_once(one: Process
     assert "malformed" in text_of(await stream.next_message())
 
 
-async def test_a_malformed_answer_over_http_sse_fails_its_call_at_once(one: Process, other: Process) -> None:
+async def test_a_malformed_answer_over_http_sse_fails_its_call_immediately(
+    one: Process, other: Process
+) -> None:
     stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))
     endpoint = (await stream.next_event()).data
     assert endpoint is not None
@@ -118,7 +118,7 @@ async def test_a_malformed_answer_over_http_sse_fails_its_call_at_once(one: Proc
     assert "malformed" in text_of(await stream.next_message())
 
 
-async def test_a_malformed_answer_from_another_session_fails_nothing(
+async def test_a_malformed_answer_from_another_session_is_ignored(
     one: Process, other: Process, session: Session
 ) -> None:
     stream = await session.post(one, SAMPLE)
@@ -130,7 +130,7 @@ async def test_a_malformed_answer_from_another_session_fails_nothing(
     assert text_of(await stream.next_message()) == "LLM response: Paris"
 
 
-async def test_an_answer_with_half_an_emoji_is_taken(one: Process, session: Session) -> None:
+async def test_an_answer_with_half_an_emoji_is_accepted(one: Process, session: Session) -> None:
     stream = await session.post(one, SAMPLE)
     asked = await stream.next_message()
     cut = SAMPLED | {"content": {"type": "text", "text": "Paris \ud83d"}}
@@ -212,7 +212,7 @@ async def test_no_tool_waits_for_its_client_longer_than_the_operator_allows(
     assert "did not answer" in text_of(answer)
 
 
-async def test_an_answer_whose_message_between_processes_is_lost_is_found_all_the_same(
+async def test_an_answer_is_found_even_if_the_message_about_it_is_lost(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_requests, "_POLL_SECONDS", 0.05)
@@ -222,7 +222,7 @@ async def test_an_answer_whose_message_between_processes_is_lost_is_found_all_th
     assert text_of(await stream.next_message()) == "LLM response: Paris"
 
 
-async def test_a_client_that_left_while_it_was_asked_can_answer_and_resume_elsewhere(
+async def test_a_client_that_disconnected_during_a_question_can_answer_and_resume_elsewhere(
     one: Process, other: Process, session: Session
 ) -> None:
     stream = await session.post(one, SAMPLE)

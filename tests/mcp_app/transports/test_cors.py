@@ -123,7 +123,7 @@ async def test_a_page_can_read_the_answers_of_2026_07_28(one: Process) -> None:
     _assert_readable(response.headers)
 
 
-async def test_a_foreign_page_can_read_nothing(one: Process, session: Session) -> None:
+async def test_a_foreign_page_cannot_read_anything(one: Process, session: Session) -> None:
     response = await session.post(one, request("ping"), origin="https://evil.example")
     assert response.status == 403
     assert "access-control-allow-origin" not in response.headers

@@ -75,7 +75,7 @@ async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_i
 
 
 @pytest.mark.parametrize("error", [*AWAY, Unavailable(Store.SESSIONS, f"Error 111 connecting to {PLACE}")])
-async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream(
+async def test_the_cause_of_a_failure_on_a_stream_is_only_logged(
     one: Process, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     listing_raises(one, error)
@@ -94,7 +94,9 @@ async def test_what_went_wrong_is_for_the_log_where_the_answer_comes_on_a_stream
     assert vars(line)["reason"] == str(error)
 
 
-async def test_a_fault_of_ours_is_not_called_an_outage(one: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_our_own_bug_is_not_reported_as_an_outage(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(token: str) -> AccessToken | None:
         raise IntegrityError("duplicate")
 

@@ -65,7 +65,7 @@ async def _assert_unsupported(response: Response, requested: str, request_id: An
 
 
 @pytest.mark.parametrize("revision", UNKNOWN)
-def test_a_revision_that_is_not_spoken_is_refused_with_all_that_are(revision: str) -> None:
+def test_an_unsupported_revision_is_refused_with_the_supported_ones(revision: str) -> None:
     with pytest.raises(errors.HttpError) as refused:
         is_modern({"mcp-protocol-version": revision})
     assert (refused.value.status, refused.value.code) == (400, UNSUPPORTED)
@@ -75,7 +75,7 @@ def test_a_revision_that_is_not_spoken_is_refused_with_all_that_are(revision: st
 
 @pytest.mark.parametrize("revision", ["2027-01-01", ""])
 @pytest.mark.parametrize("has_meta", [True, False])
-async def test_a_request_of_an_unknown_revision_is_told_all_that_are_spoken(
+async def test_the_error_for_an_unknown_revision_lists_the_supported_ones(
     one: Process, session: Session, revision: str, has_meta: bool
 ) -> None:
     message = _with_meta(ECHO, revision) if has_meta else ECHO
@@ -86,7 +86,7 @@ async def test_a_request_of_an_unknown_revision_is_told_all_that_are_spoken(
 
 @pytest.mark.parametrize("revision", ["2027-01-01"])
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "HEAD", "OPTIONS"])
-async def test_any_method_of_an_unknown_revision_is_told_all_that_are_spoken(
+async def test_the_error_for_any_method_of_an_unknown_revision_lists_the_supported_ones(
     one: Process, session: Session, method: str, revision: str
 ) -> None:
     headers = session.headers(mcp_protocol_version=revision)
@@ -107,7 +107,7 @@ async def test_any_method_of_an_unknown_revision_is_told_all_that_are_spoken(
         (initialize(), {"content_type": "text/plain"}),
     ],
 )
-async def test_an_unknown_revision_is_the_first_thing_that_is_wrong(
+async def test_an_unknown_revision_is_the_first_error_reported(
     one: Process, message: Any, headers: dict[str, str]
 ) -> None:
     response = await _post(one, message, mcp_protocol_version="2027-01-01", **headers)
@@ -164,15 +164,13 @@ async def test_header_and_meta_must_name_the_same_revision(
 
 
 @pytest.mark.parametrize("message", [initialize(), request("server/discover"), request("ping")])
-async def test_whoever_forgets_the_version_header_is_not_taken_for_an_older_client(
+async def test_a_missing_version_header_is_not_mistaken_for_an_older_client(
     one: Process, message: Any
 ) -> None:
     await _refusal(await _post(one, _with_meta(message)), HEADER_MISMATCH, 1)
 
 
-async def test_a_method_header_that_is_wrong_is_refused_in_spite_of_a_session(
-    one: Process, session: Session
-) -> None:
+async def test_a_wrong_method_header_is_refused_despite_a_session(one: Process, session: Session) -> None:
     headers = {"mcp_session_id": session.id, "mcp_protocol_version": MODERN, "mcp_name": "echo"}
     response = await _post(one, _with_meta(ECHO), mcp_method="ping", **headers)
     await _refusal(response, HEADER_MISMATCH, "mine")
@@ -186,7 +184,7 @@ async def test_a_session_may_name_its_own_revision_in_meta(
 
 
 @pytest.mark.parametrize("meta", ["text", [MODERN], None, {"progressToken": 1}])
-async def test_a_session_is_served_whatever_else_meta_may_be(
+async def test_a_session_is_served_whatever_else_is_in_meta(
     one: Process, session: Session, meta: Any
 ) -> None:
     message = request("tools/list", {"_meta": meta})
@@ -201,7 +199,7 @@ async def test_a_batch_with_a_message_of_2026_07_28_is_refused_as_a_whole(one: P
     await _refusal(response, HEADER_MISMATCH, None)
 
 
-async def test_a_notification_names_its_revision_alike(one: Process, session: Session) -> None:
+async def test_a_notification_states_its_revision_in_the_same_way(one: Process, session: Session) -> None:
     response = await session.post(one, _with_meta(notification("notifications/cancelled")))
     await _refusal(response, HEADER_MISMATCH, None)
 
@@ -234,7 +232,7 @@ async def test_a_header_that_mirrors_the_body_is_printable_ascii(
     await _refusal(response, HEADER_MISMATCH, "mine")
 
 
-async def test_a_header_that_mirrors_nothing_is_looked_at_alike(one: Process) -> None:
+async def test_a_header_that_mirrors_nothing_is_checked_in_the_same_way(one: Process) -> None:
     await _refusal(await modern(one, "tools/list", mcp_name="\xe9"), HEADER_MISMATCH, 1)
 
 

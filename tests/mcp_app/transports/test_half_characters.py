@@ -45,7 +45,7 @@ def test_each_half_without_its_other_half_is_replaced(written: str, read: Any) -
     "body",
     [rb'"\ud83d', rb'"\ud83d" x', rb'["\ud83d", NaN]', rb"\ud83d", b'"\xed\xa0\xbd"', rb'"\ud8"', b"\0"],
 )
-def test_what_is_no_json_with_it_is_none_without(body: bytes) -> None:
+def test_what_is_not_json_with_a_surrogate_is_not_json_without(body: bytes) -> None:
     with pytest.raises(InvalidMessage, match="not JSON"):
         decode(body, 100)
 
@@ -95,7 +95,7 @@ async def test_an_id_with_it_is_refused_at_once_as_no_answer_would_find_it(
     assert "`id`" in refusal["error"]["message"]
 
 
-async def test_the_header_that_mirrors_it_is_what_an_encoder_of_utf_8_makes_of_it(one: Process) -> None:
+async def test_the_header_that_mirrors_it_has_its_utf_8_encoding(one: Process) -> None:
     mirrored = "=?base64?77+9?="  # U+FFFD in UTF-8: what `TextEncoder` writes for it
     params = {"name": HALF, "arguments": {}}
     response = await modern(one, "tools/call", params, mcp_name=mirrored)

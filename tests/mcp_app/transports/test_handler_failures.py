@@ -97,7 +97,7 @@ async def test_a_time_out_or_a_lost_connection_of_a_handlers_own_is_not_blamed_o
     assert answer["error"]["message"] == "Internal server error"
 
 
-async def test_a_handler_that_waits_for_something_that_is_cancelled_is_an_internal_error(
+async def test_a_handler_that_awaits_a_cancelled_task_causes_an_internal_error(
     failing: Failing,
 ) -> None:
     async def act(ctx: Any) -> Any:

@@ -61,9 +61,7 @@ async def _say(at: Process, client: Client, method: str) -> None:
     await at.runtime.log.append(client.session, PENDING, notification(method))
 
 
-async def test_coming_back_ends_the_connection_that_it_takes_the_place_of(
-    one: Process, other: Process
-) -> None:
+async def test_reconnecting_ends_the_connection_that_it_replaces(one: Process, other: Process) -> None:
     first = await Client.connect(one)
     second = await Client.connect(other, first.position)
     assert second.session == first.session
@@ -72,7 +70,7 @@ async def test_coming_back_ends_the_connection_that_it_takes_the_place_of(
     assert (await second.stream.next_message())["method"] == "notifications/n"
 
 
-async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on(
+async def test_a_call_that_could_not_be_registered_is_refused_and_cancelled(
     one: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await Client.open(one)
@@ -96,7 +94,7 @@ async def test_a_call_that_could_not_be_registered_is_refused_and_does_not_go_on
     await eventually(is_forgotten)
 
 
-async def test_a_call_too_many_fails_on_the_stream_and_the_client_goes_on(
+async def test_a_call_above_the_limit_fails_on_the_stream_and_the_client_continues(
     one: Process, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 1
@@ -113,9 +111,7 @@ async def test_a_call_too_many_fails_on_the_stream_and_the_client_goes_on(
     assert held.runs == 1
 
 
-async def test_what_a_client_missed_while_it_was_away_is_sent_when_it_comes_back(
-    one: Process, other: Process
-) -> None:
+async def test_what_a_client_missed_is_sent_when_it_reconnects(one: Process, other: Process) -> None:
     client = await Client.open(one)
     held = Held(one)
     assert (await client.post(one, call_held())).status == 202
@@ -144,7 +140,7 @@ async def test_a_lost_call_is_answered_on_the_stream_of_its_session(
     assert (answer["id"], answer["error"]["data"]) == (1, {"reason": "worker_lost"})
 
 
-async def test_a_client_that_missed_more_than_is_kept_gets_a_new_session(
+async def test_a_client_that_missed_more_events_than_are_kept_gets_a_new_session(
     one: Process, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_EVENT_LOG_BYTES = 10_000
@@ -158,7 +154,7 @@ async def test_a_client_that_missed_more_than_is_kept_gets_a_new_session(
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", ["/sse", "/sse/"])
-async def test_what_is_sent_to_the_stream_is_refused_with_the_url_of_streamable_http(
+async def test_a_post_to_the_stream_is_refused_with_the_url_of_streamable_http(
     one: Process, method: str, path: str
 ) -> None:
     response = await one.http.request(
@@ -210,9 +206,7 @@ async def test_a_session_that_ends_during_initialize_does_not_come_back(
     assert not await one.runtime.redis.exists(keys.record(client.session))
 
 
-async def test_what_the_client_says_in_initialize_is_known_at_every_process(
-    one: Process, other: Process
-) -> None:
+async def test_the_parameters_of_initialize_are_known_at_every_process(one: Process, other: Process) -> None:
     client = await Client.connect(one)
     await other.runtime.start()
     record = await other.runtime.sessions.get(client.session)

@@ -19,7 +19,7 @@ async def everything(stream: Response) -> tuple[list[str], Any]:
 
 
 @pytest.mark.parametrize("clients", [2, 12])
-async def test_sessions_with_the_same_request_ids_and_progress_tokens_hear_their_own_calls_alone(
+async def test_sessions_with_the_same_request_ids_and_progress_tokens_get_only_messages_of_their_own_calls(
     one: Process, other: Process, clients: int
 ) -> None:
     held = [Held(process) for process in (one, other)]
@@ -59,7 +59,7 @@ async def test_calls_of_one_id_in_one_session_are_each_answered_at_their_own_pro
         assert (answer["id"], text_of(answer)) == (7, f"call-{number}")
 
 
-async def test_requests_of_2026_07_28_with_the_same_ids_hear_their_own_calls_alone(
+async def test_requests_of_2026_07_28_with_the_same_ids_get_only_messages_of_their_own_calls(
     one: Process, other: Process
 ) -> None:
     held = [Held(process) for process in (one, other)]

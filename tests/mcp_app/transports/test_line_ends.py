@@ -73,7 +73,7 @@ def test_other_text_is_written_as_it_is(text: str) -> None:
     assert framing.on_one_line(data) == data
 
 
-async def test_a_reply_stream_of_a_session_has_no_line_end_in_its_messages(
+async def test_messages_on_a_reply_stream_of_a_session_contain_no_line_ends(
     one: Process, session: Session, says: str
 ) -> None:
     stream = await session.post(one, tool_call(says, {"text": TEXT}, progress=TEXT, id=TEXT))
@@ -82,21 +82,21 @@ async def test_a_reply_stream_of_a_session_has_no_line_end_in_its_messages(
     assert answer["id"] == answer["result"]["content"][0]["text"] == TEXT
 
 
-async def test_a_batch_has_no_line_end_in_its_messages(one: Process) -> None:
+async def test_messages_of_a_batch_contain_no_line_ends(one: Process) -> None:
     session = await Session.open(one, revision="2025-03-26")
     stream = await session.post(one, [tool_call("echo", {"message": TEXT})])
     (answer,) = await _lines(stream, 1)
     assert answer["result"]["content"][0]["text"] == f"Echo: {TEXT}"
 
 
-async def test_a_get_stream_has_no_line_end_in_its_messages(one: Process, session: Session) -> None:
+async def test_messages_on_a_get_stream_contain_no_line_ends(one: Process, session: Session) -> None:
     stream = await session.listen(one)
     await one.runtime.log.append(session.id, PENDING, notification("notifications/x", {"text": TEXT}))
     (message,) = await _lines(stream, 1)
     assert message["params"]["text"] == TEXT
 
 
-async def test_http_sse_has_no_line_end_in_its_messages(one: Process) -> None:
+async def test_messages_over_http_sse_contain_no_line_ends(one: Process) -> None:
     stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))
     opening = await stream.next_block()
     assert opening is not None
@@ -109,7 +109,7 @@ async def test_http_sse_has_no_line_end_in_its_messages(one: Process) -> None:
     assert answer["result"]["content"][0]["text"] == f"Echo: {TEXT}"
 
 
-async def test_a_stream_of_2026_has_no_line_end_in_its_messages(one: Process, says: str) -> None:
+async def test_messages_on_a_stream_of_2026_contain_no_line_ends(one: Process, says: str) -> None:
     params = {"name": says, "arguments": {"text": TEXT}, "_meta": {"progressToken": TEXT}}
     stream = await modern(one, "tools/call", params, id=TEXT)
     progress, answer = await _lines(stream, 2)
@@ -117,7 +117,7 @@ async def test_a_stream_of_2026_has_no_line_end_in_its_messages(one: Process, sa
     assert answer["id"] == answer["result"]["content"][0]["text"] == TEXT
 
 
-async def test_a_listen_stream_has_no_line_end_in_its_messages(one: Process) -> None:
+async def test_messages_on_a_listen_stream_contain_no_line_ends(one: Process) -> None:
     uri = f"test://template/{TEXT}/data"
     stream = await modern(
         one, "subscriptions/listen", {"notifications": {"resourceSubscriptions": [uri]}}, id=TEXT

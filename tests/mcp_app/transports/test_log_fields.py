@@ -37,7 +37,7 @@ async def last(lines: pytest.LogCaptureFixture, http: Http) -> dict[str, Any]:
     return {name: fields[name] for name in ("method", "tool", "username", "client") if name in fields}
 
 
-async def test_a_call_names_its_tool_its_user_and_its_client(
+async def test_the_log_line_of_a_call_has_its_tool_user_and_client(
     one: Process, session: Session, lines: pytest.LogCaptureFixture
 ) -> None:
     who = {"username": "alice", "client": "client"}
@@ -53,13 +53,13 @@ async def test_a_call_names_its_tool_its_user_and_its_client(
     assert await last(lines, one.http) == who
 
 
-async def test_who_has_no_token_is_nobody(one: Process, lines: pytest.LogCaptureFixture) -> None:
+async def test_without_a_token_there_is_no_principal(one: Process, lines: pytest.LogCaptureFixture) -> None:
     await one.http.request("POST", headers=headers_for(None), body=b"{}")
     assert await last(lines, one.http) == {}
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, 7, None, {}])
-async def test_what_a_client_names_is_bounded_and_only_text(
+async def test_what_a_client_names_is_truncated_and_only_text(
     one: Process, session: Session, lines: pytest.LogCaptureFixture, name: Any
 ) -> None:
     await session.post(one, tool_call(name))

@@ -53,7 +53,7 @@ async def _answers(at: Process, session: Session, stream: str) -> list[Event]:
     return [event for event in events if event.final]
 
 
-async def test_a_lost_call_that_may_not_be_repeated_is_answered_with_an_error(
+async def test_a_lost_call_that_is_not_safe_to_repeat_gets_an_error(
     one: Process, other: Process, session: Session
 ) -> None:
     Held(one)
@@ -66,7 +66,7 @@ async def test_a_lost_call_that_may_not_be_repeated_is_answered_with_an_error(
     assert repeated.runs == 0
 
 
-async def test_a_lost_call_that_does_no_harm_runs_again_elsewhere(
+async def test_a_lost_call_that_is_safe_to_repeat_is_re_run_elsewhere(
     one: Process, other: Process, session: Session
 ) -> None:
     Held(one, annotations=IDEMPOTENT)
@@ -108,7 +108,7 @@ async def test_a_lost_call_that_could_not_be_registered_again_is_not_run_twice_a
     assert text_of((await resumed.messages())[-1]) == "result"
 
 
-async def test_the_progress_of_a_call_that_runs_again_goes_on_and_never_back(
+async def test_the_progress_of_a_re_run_call_never_goes_backwards(
     one: Process, other: Process, session: Session
 ) -> None:
     Held(one, annotations=IDEMPOTENT)
@@ -134,7 +134,9 @@ async def test_several_readers_settle_a_lost_call_once(
     assert repeated.runs == 1
 
 
-async def test_a_living_call_is_not_settled_by_others(one: Process, other: Process, session: Session) -> None:
+async def test_a_running_call_is_not_settled_by_others(
+    one: Process, other: Process, session: Session
+) -> None:
     held = Held(one)
     stream = await session.post(one, call_held())
     last = await stream.next_event()
@@ -148,7 +150,7 @@ async def test_a_living_call_is_not_settled_by_others(one: Process, other: Proce
     assert held.runs == 1
 
 
-async def test_a_call_that_ends_while_somebody_looks_after_it_is_not_settled_twice(
+async def test_a_call_that_ends_during_its_recovery_is_not_settled_twice(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(one)
@@ -180,7 +182,7 @@ async def test_a_call_that_ends_while_somebody_looks_after_it_is_not_settled_twi
     assert not await other.runtime.redis.exists(keys.lease(session.id, name))
 
 
-async def test_a_process_that_was_thought_dead_answers_in_vain(
+async def test_a_process_that_was_presumed_dead_cannot_answer(
     one: Process, other: Process, session: Session
 ) -> None:
     held = Held(one)
@@ -197,7 +199,7 @@ async def test_a_process_that_was_thought_dead_answers_in_vain(
     assert ["worker_lost" in event.data for event in answers] == [True]
 
 
-async def test_a_process_that_was_thought_dead_gives_up_a_call_that_runs_elsewhere(
+async def test_a_process_that_was_presumed_dead_gives_up_a_call_that_runs_elsewhere(
     one: Process, other: Process, session: Session
 ) -> None:
     stalled = Held(one, annotations=IDEMPOTENT)
@@ -215,7 +217,7 @@ async def test_a_process_that_was_thought_dead_gives_up_a_call_that_runs_elsewhe
     assert text_of(messages[-1]) == "result"
 
 
-async def test_a_lost_call_is_run_again_although_the_session_has_as_many_calls_as_it_may(
+async def test_a_lost_call_is_re_run_although_the_session_is_at_its_limit(
     one: Process, other: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 1
@@ -228,7 +230,7 @@ async def test_a_lost_call_is_run_again_although_the_session_has_as_many_calls_a
     assert text_of((await (await session.get(other, last.id)).messages())[-1]) == "result"
 
 
-async def test_a_call_that_brings_down_one_process_after_another_is_given_up(
+async def test_a_call_that_crashes_one_process_after_another_is_given_up(
     one: Process, other: Process, session: Session
 ) -> None:
     first, second = Held(one, annotations=IDEMPOTENT), Held(other, annotations=IDEMPOTENT)
@@ -244,7 +246,7 @@ async def test_a_call_that_brings_down_one_process_after_another_is_given_up(
     assert first.runs + second.runs == 3
 
 
-async def test_a_call_is_handed_over_as_often_as_its_processes_are_stopped_in_order(
+async def test_a_call_is_handed_over_at_every_orderly_shutdown(
     one: Process, other: Process, session: Session
 ) -> None:
     held = {one: Held(one, annotations=IDEMPOTENT), other: Held(other, annotations=IDEMPOTENT)}

@@ -92,7 +92,7 @@ async def test_the_refusal_of_a_header_says_what_is_wrong_with_it(
 @pytest.mark.parametrize("header", [None, "5", "echo"])
 @pytest.mark.parametrize("name", [5, [], {"a": 1}, True])
 @pytest.mark.parametrize(("method", "key"), [("tools/call", "name"), ("resources/read", "uri")])
-async def test_a_name_that_is_no_string_is_the_fault_of_the_body(
+async def test_a_name_that_is_not_a_string_is_an_error_of_the_body(
     one: Process, method: str, key: str, name: Any, header: str | None
 ) -> None:
     refusal = await _error(await modern(one, method, {key: name}, mcp_name=header), 400, -32602)
@@ -120,7 +120,7 @@ async def test_a_parameter_header_that_does_not_match_is_refused(one: Process, h
 
 
 @pytest.mark.parametrize("second", ["eu-west", "us-east"])
-async def test_a_parameter_header_that_comes_twice_is_refused(one: Process, second: str) -> None:
+async def test_a_repeated_parameter_header_is_refused(one: Process, second: str) -> None:
     name = "test_x_mcp_header"
     given = headers_for(mcp_protocol_version=MODERN, mcp_method="tools/call", mcp_name=name)
     meta = {META + "protocolVersion": MODERN, META + "clientCapabilities": {}}
@@ -186,7 +186,7 @@ async def test_a_request_without_its_meta_is_refused(one: Process, missing: str)
     "method",
     ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe", "no/such"],
 )
-async def test_a_method_that_is_gone_is_404(one: Process, method: str) -> None:
+async def test_a_removed_method_is_404(one: Process, method: str) -> None:
     await _error(await modern(one, method), 404, -32601)
 
 
@@ -291,7 +291,7 @@ async def test_a_cancelled_call_with_a_full_backlog_ends_its_response(
     await stream.drop()
 
 
-async def test_the_state_of_one_process_is_taken_by_the_other_and_by_nobody_elses_token(
+async def test_the_state_of_one_process_is_accepted_by_the_other_but_not_with_another_token(
     one: Process, other: Process
 ) -> None:
     name = "test_input_required_result_request_state"
@@ -317,9 +317,7 @@ async def _acknowledged(at: Process, uris: Any) -> Any:
     return message["params"]["notifications"].get("resourceSubscriptions")
 
 
-async def test_a_listen_stream_keeps_as_much_of_its_uris_as_a_session_does(
-    one: Process, mcp_settings: Any
-) -> None:
+async def test_a_listen_stream_has_the_same_uri_limits_as_a_session(one: Process, mcp_settings: Any) -> None:
     mcp_settings.MCP_MAX_SUBSCRIPTIONS = 3
     longest, longer, first, second, third = (
         f"test://template/{'x' * count}/data" for count in (2048 - 21, 2048 - 20, 1, 2, 3)

@@ -24,20 +24,20 @@ async def test_both_spellings_are_served_without_a_redirect(one: Process, path: 
     assert (await one.http.request("DELETE", path, headers=session.headers())).status == 204
 
 
-async def test_answers_are_not_stored_and_not_guessed_at(one: Process, session: Session) -> None:
+async def test_responses_are_neither_cached_nor_sniffed(one: Process, session: Session) -> None:
     for response in (await session.post(one, request("ping")), await session.delete(one)):
         assert "no-store" in response.headers["cache-control"]
         assert response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_refusals_are_not_stored_and_not_guessed_at(one: Process) -> None:
+async def test_refusals_are_neither_cached_nor_sniffed(one: Process) -> None:
     response = await one.http.request("POST", headers=headers_for(None), body=b"{}")
     assert response.status == 401
     assert "no-store" in response.headers["cache-control"]
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_the_probes_need_no_token_and_look_at_no_host(one: Process) -> None:
+async def test_the_probes_need_no_token_and_check_no_host(one: Process) -> None:
     for path in ("/healthz", "/readyz"):
         response = await one.http.request("GET", path, headers={"host": "10.0.0.1"})
         assert response.status == 200, await response.body()

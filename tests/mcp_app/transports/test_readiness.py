@@ -88,7 +88,7 @@ LACKING = [
 ]  # fmt: skip
 
 
-async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still_answers(
+async def test_after_a_failover_the_new_primary_is_used_although_the_old_one_still_responds(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     with own_redis_server() as new_primary:
@@ -122,7 +122,7 @@ async def test_after_a_failover_the_new_primary_is_used_though_the_old_one_still
                     await eventually(this_process_hears)
 
 
-async def test_a_failover_that_is_over_before_anybody_asks_is_noticed_by_the_first_who_do(
+async def test_a_failover_that_is_over_before_a_request_is_noticed_by_the_first_requests(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     """One of them may be told to try again: its script was loaded over a connection to the old primary."""
@@ -186,7 +186,7 @@ async def test_a_full_server_is_not_ready(own_redis: OwnRedis) -> None:
         *LACKING,
     ],
 )
-async def test_a_redis_user_who_may_not_do_what_is_needed_is_not_ready(
+async def test_a_redis_user_without_the_required_permissions_is_not_ready(
     own_redis: OwnRedis, mcp_settings: Any, rules: tuple[str, ...], reason: str
 ) -> None:
     use(mcp_settings, as_user(own_redis, *rules))
@@ -283,7 +283,7 @@ async def test_the_first_need_that_does_not_work_is_named() -> None:
     assert (response.status, await response.json()) == (503, {"status": "not ready", "reason": "b"})
 
 
-async def test_needs_are_tried_at_the_same_time() -> None:
+async def test_needs_are_tested_concurrently() -> None:
     together = asyncio.Barrier(3)
 
     async def waits_for_the_others() -> None:
@@ -308,7 +308,7 @@ async def test_the_first_need_in_order_is_named_even_if_it_fails_last() -> None:
     assert (await response.json())["reason"] == "a"
 
 
-async def test_a_need_that_never_answers_does_not_work() -> None:
+async def test_a_need_that_never_answers_counts_as_failed() -> None:
     async def hangs() -> None:
         await asyncio.Event().wait()
 

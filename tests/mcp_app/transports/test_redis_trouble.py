@@ -94,7 +94,7 @@ async def _every_kind_of_request(at: Process, session: Session) -> list[Response
     return responses
 
 
-async def test_while_redis_is_down_requests_are_503_and_afterwards_all_is_well(
+async def test_while_redis_is_down_requests_get_503_and_afterwards_they_succeed(
     process: Process, own_redis: OwnRedis
 ) -> None:
     session = await Session.open(process)
@@ -128,7 +128,7 @@ async def test_a_process_that_starts_while_redis_is_down_serves_when_it_is_back(
     assert text_of(await again.call(process, "echo", {"message": "back"})) == "Echo: back"
 
 
-async def test_messages_between_processes_arrive_again_when_redis_is_back(
+async def test_messages_between_processes_arrive_again_after_an_outage(
     process: Process, own_redis: OwnRedis
 ) -> None:
     second = Process()
@@ -149,7 +149,7 @@ async def test_messages_between_processes_arrive_again_when_redis_is_back(
         await second.stop()
 
 
-async def test_a_stalled_redis_is_503_and_hangs_nothing(process: Process, own_redis: OwnRedis) -> None:
+async def test_a_stalled_redis_is_503_and_blocks_nothing(process: Process, own_redis: OwnRedis) -> None:
     session = await Session.open(process)
     with own_redis.frozen():
         for response in await _every_kind_of_request(process, session):
@@ -157,7 +157,7 @@ async def test_a_stalled_redis_is_503_and_hangs_nothing(process: Process, own_re
     assert (await session.post(process, request("ping"))).status == 200
 
 
-async def test_a_stream_that_cannot_be_followed_ends_and_its_client_is_told_to_come_back(
+async def test_a_stream_that_cannot_be_read_ends_and_its_client_is_told_to_reconnect(
     process: Process, own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 60.0
@@ -174,7 +174,7 @@ async def test_a_stream_that_cannot_be_followed_ends_and_its_client_is_told_to_c
     assert (await listening.next_message())["method"] == "notifications/n"
 
 
-async def test_a_cancellation_hangs_not_on_a_stalled_redis(
+async def test_a_cancellation_does_not_wait_for_a_stalled_redis(
     process: Process, own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 60.0  # the session is known without Redis, so only the message needs it
@@ -201,7 +201,7 @@ async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
     assert (await stream.messages())[-1]["id"] == 1
 
 
-async def test_a_call_that_is_refused_because_redis_is_away_does_not_go_on(
+async def test_a_call_that_is_refused_because_redis_is_unavailable_is_cancelled(
     process: Process, own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 60.0
@@ -212,7 +212,7 @@ async def test_a_call_that_is_refused_because_redis_is_away_does_not_go_on(
         await eventually(lambda: held.was_cancelled)
 
 
-async def test_a_call_that_may_have_been_registered_as_it_was_refused_is_forgotten(
+async def test_a_refused_call_that_may_have_been_registered_is_removed(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await Session.open(process)
@@ -249,7 +249,7 @@ async def test_a_quick_call_that_needs_redis_is_503_as_well(
     assert (refusal["id"], refusal["error"]["code"]) == ("mine", -32603)
 
 
-async def test_what_a_running_call_says_while_redis_is_away_is_said_when_it_is_back(
+async def test_messages_of_a_running_call_during_an_outage_of_redis_are_sent_afterwards(
     process: Process, own_redis: OwnRedis
 ) -> None:
     session = await Session.open(process)
@@ -264,7 +264,7 @@ async def test_what_a_running_call_says_while_redis_is_away_is_said_when_it_is_b
     assert text_of(messages[-1]) == "result"
 
 
-async def test_after_an_outage_other_processes_are_given_time_to_say_that_they_live(
+async def test_after_an_outage_other_processes_get_time_to_renew_their_leases(
     process: Process, own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_LEASE_SECONDS = 3.0
@@ -295,7 +295,7 @@ async def _record(at: Process, session: Session) -> SessionRecord:
     return record
 
 
-async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
+async def test_a_start_that_failed_halfway_leaves_no_second_receiver(
     unstarted: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register = unstarted.runtime.processes.register
@@ -317,7 +317,7 @@ async def test_a_start_that_failed_halfway_leaves_nothing_that_hears_twice(
     assert len(heard) == 2
 
 
-async def test_a_start_that_cannot_succeed_hangs_nobody(
+async def test_a_start_that_cannot_succeed_blocks_nobody(
     unstarted: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*args: Any) -> Any:
@@ -369,7 +369,7 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
     assert await keys_without_expiry() == []
 
 
-async def test_a_fault_within_a_stream_that_began_without_redis_is_not_blamed_on_redis(
+async def test_a_bug_in_a_stream_that_began_without_redis_is_not_blamed_on_redis(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(place: str) -> None:

@@ -48,7 +48,7 @@ async def test_protocol_versions_that_contradict_each_other_are_no_version(
         assert (await response.json())["error"]["data"]["requested"] == ", ".join(versions)
 
 
-async def test_a_protocol_version_that_comes_twice_alike_is_served_in_a_session(
+async def test_a_repeated_equal_protocol_version_is_accepted_in_a_session(
     one: Process, session: Session
 ) -> None:
     headers = [*session.headers().items(), ("mcp-protocol-version", LATEST)]
@@ -56,6 +56,6 @@ async def test_a_protocol_version_that_comes_twice_alike_is_served_in_a_session(
     assert (await one.http.request("POST", headers=headers, body=body)).status == 200
 
 
-async def test_of_any_other_header_the_first_line_counts() -> None:
+async def test_for_any_other_header_the_first_line_counts() -> None:
     headers = Headers([(b"host", b"first"), (b"accept", b"*/*"), (b"host", b"second")])
     assert headers == {"host": "first", "accept": "*/*"}

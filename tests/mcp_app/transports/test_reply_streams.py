@@ -90,7 +90,7 @@ async def test_the_ids_of_a_stream_are_unique_and_name_it(one: Process, session:
     assert names[0] != names[1]
 
 
-async def test_a_silent_call_becomes_a_stream_that_is_kept_alive(
+async def test_a_silent_call_becomes_a_stream_with_keep_alives(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
@@ -105,7 +105,7 @@ async def test_a_silent_call_becomes_a_stream_that_is_kept_alive(
     assert await stream.next_block() is None
 
 
-async def test_a_call_that_is_answered_while_its_client_comes_back_is_resumed(
+async def test_a_call_that_is_answered_while_its_client_reconnects_is_resumed(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(one)
@@ -148,7 +148,7 @@ async def test_a_call_outlives_its_connection_and_is_resumed_at_another_process_
     assert held.runs == 1
 
 
-async def test_what_was_missed_is_replayed_from_any_place_after_the_call_has_ended(
+async def test_missed_events_are_replayed_from_any_position_after_the_call_has_ended(
     one: Process, other: Process, session: Session
 ) -> None:
     stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
@@ -174,7 +174,7 @@ async def test_a_resumed_stream_replays_no_other_stream(
     assert {message["params"]["progressToken"] for message in notified} == {"mine"}
 
 
-async def test_a_call_that_a_client_left_before_its_answer_became_a_stream_goes_on(
+async def test_a_call_continues_if_its_client_disconnects_before_the_stream_begins(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 30
@@ -207,14 +207,14 @@ async def test_an_id_that_has_fallen_out_of_the_log_is_refused(one: Process, ses
     assert (await session.get(one, first.id)).status == 400
 
 
-async def test_after_the_answer_there_is_nothing_to_come_back_for(one: Process, session: Session) -> None:
+async def test_after_the_response_there_is_nothing_to_resume(one: Process, session: Session) -> None:
     stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
     *_, last = [event async for event in stream.events()]
     assert "result" in last.message
     await _assert_nothing_follows(await session.get(one, last.id))
 
 
-async def test_after_an_error_there_is_nothing_to_come_back_for(one: Process, session: Session) -> None:
+async def test_after_an_error_there_is_nothing_to_resume(one: Process, session: Session) -> None:
     async def torn(ctx: Context) -> str:
         await ctx.report_progress(1)
         return "half a character: \ud83d"
@@ -257,7 +257,7 @@ async def test_a_tool_can_close_its_stream_and_its_client_polls_for_the_result(
 
 
 @pytest.mark.parametrize("revision", ["2025-03-26", "2025-06-18"])
-async def test_no_tool_closes_the_stream_of_a_client_that_has_no_place_to_come_back_to(
+async def test_no_tool_closes_the_stream_of_a_client_that_cannot_resume_it(
     one: Process, revision: str
 ) -> None:
     session = await Session.open(one, revision=revision)
@@ -310,7 +310,7 @@ async def test_a_silent_call_that_is_cancelled_gets_no_answer(one: Process, sess
 
 
 @pytest.mark.parametrize("is_quiet", [True, False])
-async def test_who_comes_back_to_a_cancelled_stream_is_told_to_stop(
+async def test_a_client_that_resumes_a_cancelled_stream_is_told_to_stop(
     one: Process, other: Process, session: Session, mcp_settings: Any, is_quiet: bool
 ) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 0
@@ -325,7 +325,7 @@ async def test_who_comes_back_to_a_cancelled_stream_is_told_to_stop(
         await _assert_nothing_follows(await session.get(process, known.id))
 
 
-async def test_who_comes_back_to_an_earlier_place_of_a_cancelled_stream_gets_the_rest_and_no_answer(
+async def test_a_client_that_resumes_a_cancelled_stream_earlier_gets_the_rest_and_no_response(
     one: Process, other: Process, session: Session
 ) -> None:
     held = Held(one)
@@ -373,7 +373,7 @@ async def test_a_cancellation_of_nothing_cancels_nothing(one: Process, session: 
     assert text_of((await stream.messages())[-1]) == "result"
 
 
-async def test_another_session_of_the_same_person_cannot_cancel(one: Process, session: Session) -> None:
+async def test_another_session_of_the_same_user_cannot_cancel(one: Process, session: Session) -> None:
     held = Held(one)
     stream = await session.post(one, call_held())
     await within(held.started.wait())
@@ -383,7 +383,7 @@ async def test_another_session_of_the_same_person_cannot_cancel(one: Process, se
     assert text_of((await stream.messages())[-1]) == "result"
 
 
-async def test_a_session_has_no_more_calls_running_than_it_may(
+async def test_the_running_calls_of_a_session_are_limited(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 1

@@ -50,7 +50,7 @@ async def test_an_answer_that_was_not_asked_for_is_ignored_whatever_its_shape(
 
 
 @pytest.mark.parametrize("malformed", [{}, [], "text", {"action": "perhaps"}, {"content": {}}])
-async def test_a_malformed_answer_to_what_was_asked_is_an_error_that_names_it(
+async def test_a_malformed_answer_to_a_question_is_an_error_that_names_it(
     one: Process, malformed: Any
 ) -> None:
     answers = {"inputs": malformed, "left over": {}}
@@ -71,7 +71,7 @@ async def test_a_malformed_answer_to_what_was_asked_is_an_error_that_names_it(
         ("sampleLLM", "completion", {"role": "x", "model": "m", "content": []}, ("role", "'user'"), "roots"),
     ],
 )
-async def test_a_malformed_answer_is_held_against_the_kind_that_was_asked_for(
+async def test_a_malformed_answer_is_validated_against_the_requested_type(
     one: Process, tool: str, key: str, malformed: Any, said: tuple[str, str], others: str
 ) -> None:
     arguments = {"prompt": "x"} if tool == "sampleLLM" else {}
@@ -99,9 +99,7 @@ async def test_input_responses_that_are_no_object_are_an_error(one: Process, res
 
 
 @pytest.mark.parametrize("padding", ["x" * 600_000, "é" * 300_000, '"' * 300_000, "x" * 3_000_000])
-async def test_a_conversation_that_outgrows_a_request_ends_as_a_failure_of_the_tool(
-    one: Process, padding: str
-) -> None:
+async def test_a_conversation_that_outgrows_a_request_makes_the_tool_fail(one: Process, padding: str) -> None:
     sampling: dict[str, Any] = {"sampling": {"tools": {}}}
     arguments = {"prompt": "x"}
     answer = await _called(one, "sample-with-tools", arguments=arguments, capabilities=sampling)
@@ -133,7 +131,7 @@ async def test_a_conversation_that_outgrows_a_request_ends_as_a_failure_of_the_t
 @pytest.mark.parametrize(
     "elicitation", [{"voice": {}}, {"voice": {}, "video": {}}, {"form": None, "voice": {}}]
 )
-async def test_a_client_with_unknown_modes_alone_is_not_asked(one: Process, elicitation: Any) -> None:
+async def test_a_client_with_only_unknown_modes_is_not_asked(one: Process, elicitation: Any) -> None:
     capabilities = {"elicitation": elicitation}
     session = await Session.open(one, capabilities=capabilities)
     answer = await session.call(one, "elicitInputs")
@@ -166,7 +164,7 @@ async def test_roots_are_shown_as_the_client_names_them(one: Process, session: S
     assert text_of(answer) == told
 
 
-async def test_a_root_that_is_no_file_is_refused(one: Process, session: Session) -> None:
+async def test_a_root_that_is_not_a_file_uri_is_refused(one: Process, session: Session) -> None:
     stream = await session.post(one, tool_call("get-roots-list"))
     asked = await stream.next_message()
     result = {"roots": [{"uri": "https://example.com"}]}

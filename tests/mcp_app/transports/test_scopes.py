@@ -30,7 +30,7 @@ async def is_challenged(response: Response, endpoint: str = "/mcp") -> bool:
 
 
 @pytest.mark.parametrize("revision", OLDER)
-async def test_a_session_is_challenged_and_lives_on(one: Process, revision: str) -> None:
+async def test_a_session_survives_a_challenge(one: Process, revision: str) -> None:
     session = await Session.open(one, revision=revision)
     assert await is_challenged(await session.post(one, tool_call(NAME)))
     assert "result" in await session.call(one, "echo", {"message": "still here"})

@@ -72,7 +72,7 @@ async def test_an_unknown_session_is_404(one: Process, session_id: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["mallory", "alice@other-client"])
-async def test_anothers_session_is_answered_as_an_unknown_one(
+async def test_a_foreign_session_is_answered_as_an_unknown_one(
     one: Process, other: Process, session: Session, token: str
 ) -> None:
     unknown = await _answers(one, "0" * 32, token)
@@ -102,7 +102,7 @@ async def _be_idle(at: Process, session: Session) -> None:
     await at.runtime.redis.delete(*keys.renewed_by_use(session.id))
 
 
-async def test_a_client_that_comes_back_to_an_idle_session_goes_on(
+async def test_a_client_can_continue_an_idle_session(
     one: Process, other: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 0.0
@@ -124,7 +124,7 @@ async def test_a_client_that_comes_back_to_an_idle_session_goes_on(
     assert (await again.next_message())["method"] == "notifications/resources/updated"
 
 
-async def test_deleting_an_idle_session_ends_it_at_once(
+async def test_deleting_an_idle_session_ends_it_immediately(
     one: Process, other: Process, session: Session
 ) -> None:
     await _be_idle(one, session)
@@ -134,7 +134,7 @@ async def test_deleting_an_idle_session_ends_it_at_once(
 
 
 @pytest.mark.parametrize("transport", ["Streamable HTTP", "HTTP+SSE"])
-async def test_a_person_with_too_many_sessions_in_use_is_told_the_limit(
+async def test_a_user_with_too_many_sessions_in_use_is_told_the_limit(
     one: Process, other: Process, mcp_settings: Any, transport: str
 ) -> None:
     mcp_settings.MCP_MAX_SESSIONS = 2
@@ -157,7 +157,7 @@ async def test_a_person_with_too_many_sessions_in_use_is_told_the_limit(
     await _assert_not_found(await _answers(one, first.id, person))
 
 
-async def test_a_session_ends_at_its_absolute_age_however_busy_it_is(
+async def test_a_session_ends_at_its_maximum_age_however_busy_it_is(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 0.0
@@ -167,7 +167,7 @@ async def test_a_session_ends_at_its_absolute_age_however_busy_it_is(
 
 
 @pytest.mark.parametrize("token", ["mallory", "alice@other-client"])
-async def test_nobody_can_resume_anothers_stream(
+async def test_nobody_can_resume_a_foreign_stream(
     one: Process, other: Process, session: Session, token: str
 ) -> None:
     response = await session.post(one, tool_call("test_tool_with_progress", progress=1))
@@ -181,7 +181,7 @@ async def test_nobody_can_resume_anothers_stream(
         assert "progress" not in (await refused.body()).decode()
 
 
-async def test_a_session_that_has_been_ended_is_unknown_to_every_process_at_once(
+async def test_an_ended_session_is_unknown_to_every_process_immediately(
     one: Process, other: Process, session: Session
 ) -> None:
     for process in (one, other):  # both have a copy of the record

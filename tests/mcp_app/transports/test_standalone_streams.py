@@ -74,7 +74,7 @@ async def test_a_silent_stream_is_kept_alive_and_its_session_with_it(
     assert await one.runtime.redis.ttl(keys.owner(session.id)) > 10
 
 
-async def test_what_is_said_while_nobody_listens_comes_with_the_next_stream(
+async def test_messages_sent_while_nobody_listens_arrive_on_the_next_stream(
     one: Process, other: Process, session: Session
 ) -> None:
     for number in range(3):
@@ -85,7 +85,7 @@ async def test_what_is_said_while_nobody_listens_comes_with_the_next_stream(
     assert await _numbers(stream, 1) == [3]
 
 
-async def test_a_message_goes_to_one_stream_the_newest(
+async def test_a_message_goes_only_to_the_newest_stream(
     one: Process, other: Process, session: Session
 ) -> None:
     older = await _listen(one, session)
@@ -153,7 +153,7 @@ async def test_a_stream_that_could_not_take_the_claim_as_it_opened_never_takes_i
     assert await _numbers(older, 1) == [3]
 
 
-async def test_a_request_that_ends_before_its_first_bytes_leaves_no_claim(
+async def test_a_request_that_ends_before_its_first_bytes_leaves_no_claim_behind(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     older = await _listen(one, session)
@@ -175,7 +175,7 @@ async def test_a_request_that_ends_before_its_first_bytes_leaves_no_claim(
     assert await _numbers(older, 1) == [1]
 
 
-async def test_when_the_newest_goes_another_takes_over(
+async def test_when_the_newest_stream_ends_another_takes_over(
     one: Process, other: Process, session: Session
 ) -> None:
     older = await _listen(one, session)
@@ -187,7 +187,7 @@ async def test_when_the_newest_goes_another_takes_over(
     assert await _numbers(older, 1) == [2]
 
 
-async def test_when_the_process_of_the_newest_dies_another_takes_over(
+async def test_when_the_process_of_the_newest_stream_dies_another_takes_over(
     one: Process, other: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
@@ -200,7 +200,7 @@ async def test_when_the_process_of_the_newest_dies_another_takes_over(
     assert await _numbers(older, 1) == [1]
 
 
-async def test_a_resumed_stream_goes_on_where_it_was_and_then_live(
+async def test_a_resumed_stream_continues_where_it_left_off_and_then_live(
     one: Process, other: Process, session: Session
 ) -> None:
     stream = await _listen(one, session)
@@ -273,7 +273,7 @@ async def test_a_change_reaches_subscribers_on_every_process_once(
     assert (await theirs.next_message())["method"] == "notifications/tools/list_changed"
 
 
-async def test_a_change_is_told_to_a_stream_that_was_away_when_it_happened(
+async def test_a_change_is_delivered_to_a_stream_that_was_disconnected_when_it_happened(
     one: Process, other: Process, session: Session
 ) -> None:
     await session.post(other, request("resources/subscribe", {"uri": URI}))
@@ -286,7 +286,7 @@ async def test_a_change_is_told_to_a_stream_that_was_away_when_it_happened(
     assert (await back.next_message())["params"] == {"uri": URI}
 
 
-async def test_a_change_is_told_although_the_claim_is_that_of_a_dead_stream(
+async def test_a_change_is_delivered_although_a_dead_stream_has_the_claim(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
@@ -296,14 +296,14 @@ async def test_a_change_is_told_although_the_claim_is_that_of_a_dead_stream(
     assert (await stream.next_message())["method"] == "notifications/tools/list_changed"
 
 
-async def test_a_change_is_not_kept_for_a_session_that_has_ended(one: Process, session: Session) -> None:
+async def test_a_change_is_not_stored_for_an_ended_session(one: Process, session: Session) -> None:
     await _listen(one, session)
     await session.delete(one)
     await one.runtime.subscription_bus.publish(ToolsListChanged())
     assert not await one.runtime.redis.exists(keys.pending(session.id))
 
 
-async def test_a_resumed_stream_ends_the_connection_that_it_takes_the_place_of(
+async def test_a_resumed_stream_ends_the_connection_that_it_replaces(
     one: Process, other: Process, session: Session
 ) -> None:
     first = await _listen(one, session)
@@ -315,7 +315,7 @@ async def test_a_resumed_stream_ends_the_connection_that_it_takes_the_place_of(
     assert await _numbers(second, 1) == [2]
 
 
-async def test_a_stream_ends_when_its_token_is_withdrawn_even_if_nobody_says_so(
+async def test_a_stream_ends_when_its_token_is_revoked_even_without_an_announcement(
     one: Process, session: Session, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
@@ -325,7 +325,7 @@ async def test_a_stream_ends_when_its_token_is_withdrawn_even_if_nobody_says_so(
     assert await stream.messages() == []
 
 
-async def test_what_was_taken_for_a_stream_reaches_it_although_redis_did_not_say_so(
+async def test_messages_moved_to_a_stream_reach_it_even_if_the_reply_of_redis_is_lost(
     one: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await Session.open(one, revision="2025-06-18")  # whose streams have no place to resume from
@@ -345,14 +345,14 @@ async def test_what_was_taken_for_a_stream_reaches_it_although_redis_did_not_say
     assert await _numbers(stream, 1) == [1]
 
 
-async def test_the_roll_of_those_who_listen_keeps_only_those_who_live(one: Process, session: Session) -> None:
+async def test_the_set_of_listening_sessions_drops_dead_ones(one: Process, session: Session) -> None:
     await one.runtime.redis.zadd(keys.LISTENING, {"long gone": time.time() - 1})
     await _listen(one, session)
     assert await one.runtime.redis.zscore(keys.LISTENING, "long gone") is None
     assert await one.runtime.redis.zscore(keys.LISTENING, session.id) is not None
 
 
-async def test_after_unsubscribing_no_update_comes(one: Process, session: Session) -> None:
+async def test_after_unsubscribing_no_update_arrives(one: Process, session: Session) -> None:
     stream = await _listen(one, session)
     await session.post(one, request("resources/subscribe", {"uri": URI}))
     await session.post(one, request("resources/unsubscribe", {"uri": URI}))
@@ -371,7 +371,7 @@ async def test_after_unsubscribing_no_update_comes(one: Process, session: Sessio
     assert set(methods[:-1]) == {"notifications/n"}
 
 
-async def test_a_change_arrives_once_while_an_older_stream_of_another_process_is_open_too(
+async def test_a_change_arrives_once_although_an_older_stream_is_open_at_another_process(
     one: Process, other: Process, session: Session
 ) -> None:
     older = await _listen(one, session)
@@ -424,7 +424,7 @@ async def test_work_for_a_listening_session_is_done_where_its_stream_is_held_and
     assert here.running == []
 
 
-async def test_work_knows_what_the_session_keeps_and_is_subscribed_to_and_heeds_its_log_level(
+async def test_work_knows_the_data_subscriptions_and_log_level_of_its_session(
     one: Process, session: Session
 ) -> None:
     seen: list[Any] = []
@@ -443,7 +443,7 @@ async def test_work_knows_what_the_session_keeps_and_is_subscribed_to_and_heeds_
     assert seen == [({URI}, b"kept")]
 
 
-async def test_work_that_fails_harms_no_stream(
+async def test_work_that_fails_does_not_affect_its_stream(
     one: Process, session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def work(listening: ListeningSession) -> None:
@@ -456,7 +456,7 @@ async def test_work_that_fails_harms_no_stream(
     await eventually(lambda: "work for a listening session crashed" in caplog.text)
 
 
-async def test_work_begins_anew_after_an_outage(
+async def test_work_restarts_after_an_outage(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcp_app.sessions.listening_work.RETRY_SECONDS", 0)
@@ -482,7 +482,7 @@ async def test_the_stream_of_a_session_that_has_expired_ends(
     assert await stream.messages() == []
 
 
-async def test_streams_of_one_session_hear_nothing_of_another(one: Process, session: Session) -> None:
+async def test_streams_of_one_session_get_no_messages_of_another(one: Process, session: Session) -> None:
     neighbour = await Session.open(one, "bob")
     mine, theirs = await _listen(one, session), await _listen(one, neighbour)
     await _say(one, neighbour, 1)

@@ -35,7 +35,7 @@ async def test_a_session_is_offered_no_tasks(one: Process, revision: str) -> Non
     assert "io.modelcontextprotocol/skills" in announced
 
 
-async def test_a_small_call_is_answered_as_plain_json(one: Process, session: Session) -> None:
+async def test_a_quick_call_is_answered_as_plain_json(one: Process, session: Session) -> None:
     response = await session.post(one, tool_call("echo", {"message": "hello"}, id="a"))
     assert (response.status, response.content_type) == (200, "application/json")
     answer = await response.json()

@@ -51,7 +51,7 @@ def held(one: Process) -> Held:
     return made
 
 
-async def test_a_task_at_work_is_cancelled_when_its_consent_is_withdrawn_and_does_nothing_more(
+async def test_a_running_task_is_cancelled_when_its_consent_is_withdrawn(
     one: Process, other: Process, held: Held
 ) -> None:
     task_id = await _create(one, "held")
@@ -69,9 +69,7 @@ async def test_a_task_that_waits_for_an_answer_is_cancelled_too(one: Process) ->
     await _until(one, task_id, "cancelled")
 
 
-async def test_a_withdrawal_of_another_consent_of_the_same_person_ends_no_task(
-    one: Process, held: Held
-) -> None:
+async def test_withdrawing_another_consent_of_the_same_user_ends_no_task(one: Process, held: Held) -> None:
     task_id = await _create(one, "held", token="alice@client")
     await within(held.started.wait())
     await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])

@@ -101,7 +101,7 @@ async def test_a_silent_call_outlives_its_token(one: Process, held: Held, revisi
 
 
 @pytest.mark.parametrize("kind", LISTENING)
-async def test_a_listening_stream_ends_with_its_token_and_hears_nothing_more(one: Process, kind: str) -> None:
+async def test_a_listening_stream_ends_with_its_token(one: Process, kind: str) -> None:
     one.tokens.lifetime = 1.0  # real time: the stream itself must know when to end
     stream = await _listen(one, kind)
 
@@ -120,7 +120,7 @@ async def test_a_listening_stream_ends_with_its_token_and_hears_nothing_more(one
 
 
 @pytest.mark.parametrize("kind", STREAMING)
-async def test_after_a_withdrawal_a_stream_ends_with_an_error_for_what_it_owes_and_the_call_stops(
+async def test_after_a_revocation_a_stream_ends_with_errors_for_its_requests_and_the_call_stops(
     one: Process, held: Held, kind: str
 ) -> None:
     stream, owed = await _begin(one, kind)
@@ -134,7 +134,7 @@ async def test_after_a_withdrawal_a_stream_ends_with_an_error_for_what_it_owes_a
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
-async def test_after_a_withdrawal_a_call_that_has_said_nothing_is_refused_with_a_challenge(
+async def test_after_a_revocation_a_call_without_messages_is_refused_with_a_challenge(
     one: Process, held: Held, revision: str, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 10.0
@@ -155,14 +155,14 @@ async def test_after_a_withdrawal_a_call_that_has_said_nothing_is_refused_with_a
 
 
 @pytest.mark.parametrize("kind", LISTENING)
-async def test_after_a_withdrawal_a_listening_stream_ends(one: Process, kind: str) -> None:
+async def test_after_a_revocation_a_listening_stream_ends(one: Process, kind: str) -> None:
     stream = await _listen(one, kind)
     await _withdraw(one)
     messages = await within(stream.messages())
     assert [message["id"] for message in messages] == ([7] if kind == MODERN else [])
 
 
-async def test_a_withdrawal_that_is_not_announced_is_noticed_with_the_next_keep_alive(
+async def test_an_unannounced_revocation_is_noticed_at_the_next_keep_alive(
     one: Process, held: Held, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.1
@@ -175,7 +175,7 @@ async def test_a_withdrawal_that_is_not_announced_is_noticed_with_the_next_keep_
     await within(held.ended.wait())
 
 
-async def test_a_call_without_a_connection_stops_too_and_a_new_token_finds_the_error(
+async def test_a_disconnected_call_stops_too_and_a_new_token_can_fetch_the_error(
     one: Process, other: Process, held: Held
 ) -> None:
     session = await Session.open(one)
@@ -192,7 +192,7 @@ async def test_a_call_without_a_connection_stops_too_and_a_new_token_finds_the_e
     assert (last["id"], last["error"]["code"]) == (1, -32600)
 
 
-async def test_another_token_of_the_same_person_goes_on(one: Process, held: Held) -> None:
+async def test_another_token_of_the_same_user_keeps_working(one: Process, held: Held) -> None:
     stream = await modern(one, "tools/call", call_held()["params"], token="alice@client")
     await within(held.started.wait())
     await _withdraw(one, "alice")
