@@ -31,6 +31,7 @@ from mcp_app.calls.registry import CallRegistry
 from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
@@ -189,7 +190,7 @@ class Runtime:
             self.heartbeat.add("calls", self.calls.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
-            stack.callback(beating.cancel)
+            stack.push_async_callback(cancel_and_wait, beating)  # it may be reconnecting the bus
             for extension in self.engine.extensions:
                 task = asyncio.create_task(_run(extension), name=f"extension {extension.identifier}")
                 stack.callback(task.cancel)

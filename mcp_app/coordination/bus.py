@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from mcp_app.conf import conf
-from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import reaching_redis
 from mcp_app.exceptions import Unavailable
 
@@ -70,8 +70,7 @@ class Bus:
         """Stop receiving messages."""
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            receiver.cancel()
-            await asyncio.wait({receiver})
+            await cancel_and_wait(receiver)
 
     async def check(self) -> None:
         """Reconnect if messages stop arriving; called with every heartbeat.

@@ -1,12 +1,16 @@
-"""A workaround for lost cancellations.
+"""Workarounds for lost cancellations.
 
 Before Python 3.12 `asyncio.wait_for` swallows a cancellation that arrives just as its awaitable completes,
-and redis-py uses it for every command. So a task that has written to Redis checks afterwards.
+and redis-py uses it for every command; `flush` of the channel layer swallows any. So a task that has written
+to Redis checks afterwards, and one that may wait inside the channel layer is cancelled until it has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+_AGAIN_SECONDS = 0.2
 
 
 def raise_if_cancelled() -> None:
@@ -18,3 +22,10 @@ def raise_if_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, again if the cancellation is swallowed, and wait until it has ended."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_AGAIN_SECONDS)

@@ -49,6 +49,12 @@ class SwallowingLayer:
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 
+    async def receive(self, *args: Any) -> Any:
+        try:
+            return await self._layer.receive(*args)
+        except asyncio.CancelledError:
+            return await asyncio.Event().wait()
+
 
 def _heard_by(bus: Bus, kind: str = "test") -> list[Any]:
     heard: list[Any] = []
@@ -125,6 +131,14 @@ async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) 
     async with asyncio.timeout(10):
         await here.stop()
     await confirming
+
+
+async def test_a_bus_stops_though_its_layer_swallowed_the_cancellation_and_goes_on_waiting() -> None:
+    bus = Bus(SwallowingLayer(get_channel_layer()))
+    await bus.start()
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await bus.stop()
 
 
 async def test_a_handler_that_fails_does_not_stop_other_messages(
