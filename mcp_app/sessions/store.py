@@ -202,7 +202,7 @@ class SessionStore:
 
     async def finish_initialize(self, record: SessionRecord) -> None:
         """Add the parameters of `initialize` to a session created without them, if it still exists."""
-        await self._set(record.id, record.to_fields())
+        await self.change(record.id, "HSET", *_flat(record.to_fields()))
 
     async def get(self, session_id: str) -> SessionRecord | None:
         """The session, from this process's copy if it is fresh; None if it does not exist.
@@ -267,22 +267,6 @@ class SessionStore:
         found = await in_portions(self._redis, session_ids, self._use_in)
         return [session_id for session_id, fields in found if fields is None]
 
-    async def set_log_level(self, session_id: str, level: LoggingLevel) -> None:
-        await self._set(session_id, {"log_level": level})
-
-    async def subscribe(self, record: SessionRecord, uri: str) -> None:
-        """Add a subscription.
-
-        Raises:
-            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
-        """
-        if uri not in record.subscriptions and len(record.subscriptions) >= conf.max_subscriptions:
-            raise TooManySubscriptions
-        await self._set(record.id, {subscription_field(uri): "1"})
-
-    async def unsubscribe(self, session_id: str, uri: str) -> None:
-        await self._change_and_confirm(session_id, "HDEL", subscription_field(uri))
-
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""
         _, addresses = await erase(self._redis, session_id)
@@ -292,11 +276,8 @@ class SessionStore:
         """Drop this process's copy, and any read in progress."""
         self._copies.forget(session_id)
 
-    async def _set(self, session_id: str, fields: dict[str, str]) -> None:
-        await self._change_and_confirm(session_id, "HSET", *_flat(fields))
-
-    async def _change_and_confirm(self, session_id: str, *command: str) -> None:
-        """Change a record, and wait until all processes have dropped their copies."""
+    async def change(self, session_id: str, *command: str) -> None:
+        """Change a record by HSET or HDEL, and wait until all processes have dropped their copies."""
         addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
         await self._bus.publish(addresses, {"type": CHANGED, "session": session_id}, confirm=True)
 
@@ -314,14 +295,22 @@ class LiveSession:
         self.record = record
 
     async def set_log_level(self, level: LoggingLevel) -> None:
-        await self._store.set_log_level(self.record.id, level)
+        await self._store.change(self.record.id, "HSET", "log_level", level)
         self.record = replace(self.record, log_level=level)
 
     async def subscribe(self, uri: str) -> None:
-        await self._store.subscribe(self.record, uri)
+        """Add a subscription.
+
+        Raises:
+            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+        """
+        known = self.record.subscriptions
+        if uri not in known and len(known) >= conf.max_subscriptions:
+            raise TooManySubscriptions
+        await self._store.change(self.record.id, "HSET", subscription_field(uri), "1")
 
     async def unsubscribe(self, uri: str) -> None:
-        await self._store.unsubscribe(self.record.id, uri)
+        await self._store.change(self.record.id, "HDEL", subscription_field(uri))
 
     @property
     def data(self) -> SessionData:

@@ -82,8 +82,8 @@ async def test_a_record_lives_to_its_absolute_age_and_is_in_use_for_the_idle_tim
 async def test_an_idle_session_keeps_only_its_record_and_continues_with_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
-    await store.set_log_level(record.id, "error")
-    await store.subscribe(record, "test://a")
+    await LiveSession(store, record).set_log_level("error")
+    await LiveSession(store, record).subscribe("test://a")
     for key in (*keys.renewed_by_use(record.id), keys.copies(record.id)):
         await redis.delete(key)
     assert len([key async for key in redis.scan_iter(f"*{record.id}*")]) == 1
@@ -295,10 +295,10 @@ async def test_a_change_is_seen_by_the_other_process_immediately(
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
     assert await elsewhere.get(record.id) == record
-    await store.set_log_level(record.id, "error")
-    await store.subscribe(record, "test://a")
-    await store.subscribe(record, "test://b")
-    await store.unsubscribe(record.id, "test://a")
+    await LiveSession(store, record).set_log_level("error")
+    await LiveSession(store, record).subscribe("test://a")
+    await LiveSession(store, record).subscribe("test://b")
+    await LiveSession(store, record).unsubscribe("test://a")
 
     async def has_changed() -> bool:
         seen = await elsewhere.get(record.id)
@@ -332,8 +332,8 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await store.end(record.id)
-    await store.set_log_level(record.id, "error")
-    await store.subscribe(record, "test://a")
+    await LiveSession(store, record).set_log_level("error")
+    await LiveSession(store, record).subscribe("test://a")
     assert not await redis.exists(*keys.of_session(record.id))
 
 
@@ -341,7 +341,9 @@ async def test_two_processes_can_subscribe_at_once(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
-    await asyncio.gather(store.subscribe(record, "test://a"), elsewhere.subscribe(record, "test://b"))
+    await asyncio.gather(
+        LiveSession(store, record).subscribe("test://a"), LiveSession(elsewhere, record).subscribe("test://b")
+    )
     seen = await store.renew(record.id)
     assert seen is not None
     assert seen.subscriptions == {"test://a", "test://b"}
@@ -351,12 +353,12 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
     store: SessionStore, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_MAX_SUBSCRIPTIONS = 1
-    await store.subscribe(record, "test://a")
+    await LiveSession(store, record).subscribe("test://a")
     full = await store.get(record.id)
     assert full is not None
-    await store.subscribe(full, "test://a")
+    await LiveSession(store, full).subscribe("test://a")
     with pytest.raises(TooManySubscriptions):
-        await store.subscribe(full, "test://b")
+        await LiveSession(store, full).subscribe("test://b")
 
 
 async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
@@ -366,7 +368,7 @@ async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
     store = SessionStore(slow, bus)  # type: ignore[arg-type]
     reading = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
-    await store.set_log_level(record.id, "error")
+    await LiveSession(store, record).set_log_level("error")
     slow.let_go[0].set()
     await reading
     again = asyncio.create_task(store.get(record.id))
@@ -384,7 +386,7 @@ async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
     store = SessionStore(slow, bus)  # type: ignore[arg-type]
     old = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
-    await store.set_log_level(record.id, "error")
+    await LiveSession(store, record).set_log_level("error")
     new = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: len(slow.has_read) == 2)
     slow.let_go[0].set()
