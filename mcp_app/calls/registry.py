@@ -213,16 +213,13 @@ class CallRegistry:
 
     async def can_resume(self, record: SessionRecord, stream: str, position: str) -> bool:
         """Whether a stream can be resumed: every later event is in the log, or still to come."""
-        if is_standalone(stream):
-            if not is_standalone_of(record.id, stream):
-                return False
-            whole, _ = await self._log.can_replay(record.id, stream, position)
-            return whole
+        if is_standalone(stream) and not is_standalone_of(record.id, stream):
+            return False
         # Check this first: if the call ends in between, its response is in the log.
-        runs = await self.is_running(record.id, stream)
+        goes_on = is_standalone(stream) or await self.is_running(record.id, stream)
         whole, anything = await self._log.can_replay(record.id, stream, position)
         # An ended call can be resumed only if there are later events.
-        return whole and (anything or runs)
+        return whole and (anything or goes_on)
 
     def _to_json(self, call: Registration) -> str:
         # The script expects `by` first.
