@@ -18,7 +18,7 @@ from mcp_app.sdk import (
     ToolsListChanged,
 )
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.subscribers import Subscribers, publish
+from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 
 
 def resource_updated(uri: str) -> None:
@@ -79,4 +79,5 @@ def _after_commit(event: ServerEvent, person: str | None = None) -> None:
 async def _apublish(event: ServerEvent, person: str | None = None) -> None:
     with only_logged("could not notify other processes"):
         async with connected() as (redis, directory):
-            await publish(event, person, directory, Subscribers(redis, EventLog(redis, directory)))
+            subscribers = Subscribers(redis, EventLog(redis, directory))
+            await SharedSubscriptionBus(directory, subscribers).publish(event, person)

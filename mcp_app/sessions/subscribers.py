@@ -105,7 +105,12 @@ class SharedSubscriptionBus(PersonalBus):
 
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
         """Publish a change that has happened. Failing to reach some subscribers is logged, not raised."""
-        await publish(event, person, self._directory, self._subscribers)
+        message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
+        await self._directory.publish(message, keys.LISTENERS)
+        try:
+            await self._subscribers.notify(event, person)
+        except Unavailable:
+            logger.exception("could not notify all subscribers")
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
@@ -122,21 +127,6 @@ class SharedSubscriptionBus(PersonalBus):
         task = asyncio.create_task(super().publish(event, message["person"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-async def publish(
-    event: ServerEvent, person: str | None, directory: Directory, subscribers: Subscribers
-) -> None:
-    """Send a change to the processes with `subscriptions/listen` streams, and to the sessions.
-
-    The arguments are those of `Subscribers.notify`.
-    """
-    message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
-    await directory.publish(message, keys.LISTENERS)
-    try:
-        await subscribers.notify(event, person)
-    except Unavailable:
-        logger.exception("could not notify all subscribers")
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:
