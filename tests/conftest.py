@@ -62,14 +62,14 @@ def redis_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def integrated() -> Iterator[Deployment]:
-    """Two MCP servers that are their own authorization server. Nobody ends or restarts them."""
+    """Two MCP servers that are their own authorization server. No test restarts them."""
     with deployment(CONFORMANCE_FIXTURES="1") as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def separate() -> Iterator[Deployment]:
-    """Two MCP servers beside an authorization server (AUTH_MODE=separate). Nobody ends or restarts them."""
+    """Two MCP servers with a separate authorization server (AUTH_MODE=separate). No test restarts them."""
     with deployment(separate=True, CONFORMANCE_FIXTURES="1") as made:
         yield made
 

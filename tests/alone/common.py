@@ -1,4 +1,4 @@
-"""What both projects have of Django itself."""
+"""What both projects use of Django itself."""
 
 from tests.support.run import REDIS_URL, SQLITE_FILE
 

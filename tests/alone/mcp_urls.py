@@ -1,4 +1,4 @@
-"""What a project needs beside the ASGI routes whose authorization server is elsewhere."""
+"""The URLs of a project with a separate authorization server, besides the ASGI routes."""
 
 from django.contrib import admin
 from django.urls import include, path

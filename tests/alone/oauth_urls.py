@@ -1,4 +1,4 @@
-"""What a project needs that is an authorization server."""
+"""The URLs of a project that is an authorization server."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,1 +1,1 @@
-"""Benchmarks: every figure beside a yardstick that was measured in the same run."""
+"""Benchmarks: every figure is compared with a baseline measured in the same run."""

@@ -72,7 +72,7 @@ def yardsticks(server: str, clients: int) -> Iterator[list[Contestant]]:
 
 
 def calls(options: argparse.Namespace, server: str, clients: int) -> list[dict[str, Any]]:
-    """Small calls at one process of each; a row for each contestant, with ratios to the yardsticks."""
+    """Quick calls to one process of each; a row per server, with ratios to the baselines."""
     checkouts = {"Everything Server": processes.ROOT}
     if options.against:
         checkouts["the other checkout"] = options.against

@@ -39,7 +39,7 @@ def _two_processes() -> Any:
 
 
 def two_processes(rounds: int) -> dict[str, Any]:
-    """How many calls two processes answer for each of one, with as many clients in all."""
+    """How many calls two processes answer for each call of one, with the same number of clients."""
     with _two_processes() as (two, bearer):
         sessions = [open_session(two[0].port, bearer) for _ in range(CLIENTS)]
         call = json.dumps(ECHO)

@@ -1,4 +1,4 @@
-"""The load: clients that speak HTTP/1.1 over connections that they keep, as cheaply as Python can.
+"""The load: clients with persistent HTTP/1.1 connections, as cheap as Python allows.
 
 It runs in a process of its own (`python -m tests.bench.load`), so that no measured server shares an
 interpreter with it. It reads JSON lines from standard input and answers each with one: first the plans,
@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass
 class Slice:
-    """What came of one slice: how many calls in how many seconds, and how long each took in milliseconds."""
+    """The result of a slice: how many calls in how many seconds, and the milliseconds of each."""
 
     calls: int
     seconds: float

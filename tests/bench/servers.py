@@ -1,4 +1,4 @@
-"""The servers that are compared, each started as one would in production, with one process."""
+"""The compared servers, each started as in production, with one process."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def serving(
 
 
 def processor_seconds(process_id: int) -> float:
-    """What a process and its children have used of the processor (Linux)."""
+    """The CPU time used by a process and its children (Linux)."""
     total = 0.0
     for pid in (process_id, *_children(process_id)):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -95,7 +95,7 @@ def processor_seconds(process_id: int) -> float:
 
 
 def resident_kib(process_id: int) -> int:
-    """The memory that a process holds (Linux)."""
+    """The resident memory of a process (Linux)."""
     status = Path(f"/proc/{process_id}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 

@@ -1,4 +1,4 @@
-"""Many short slices in turn, so that a machine whose speed changes changes it for all that are compared."""
+"""Many short alternating slices, so that changes in the speed of the machine affect all servers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def ratio(contestant: Contestant, yardstick: Contestant) -> Ratio:
 
 
 def compete(contestants: list[Contestant], rounds: int, *, pinned: bool = True) -> None:
-    """Measure all in rounds: in each, every contestant has one slice, in an order of chance.
+    """Measure in rounds: in each, every server gets one slice, in random order.
 
     A first round warms up and does not count. Pinned, the servers share the first processor, where only one
     of them works at a time, and the load has the last.

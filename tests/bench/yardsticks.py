@@ -1,6 +1,6 @@
-"""What the server is held against, each an ASGI application.
+"""The baselines, each an ASGI application.
 
-`echo` does nothing, `floor` does what a call cannot do without, `sdk` is the SDK's own server.
+`echo` does nothing, `floor` does the minimum for a call, `sdk` is the SDK's own server.
 """
 
 from __future__ import annotations

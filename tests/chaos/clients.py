@@ -1,4 +1,4 @@
-"""The clients of a chaos run: the official Python SDK, each call checked against what it must bring."""
+"""The clients of a chaos run: the official Python SDK, with every result checked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Operation = Callable[["ChaosClient", Client], Awaitable[None]]
 
 
 class ChaosClient:
-    """One client with one session at a time. When the session cannot be gone on with, it opens another."""
+    """One client with one session at a time. If the session cannot be continued, it opens another."""
 
     def __init__(self, url: str, token: str, ledger: Ledger, rng: random.Random) -> None:
         self._url = url
@@ -65,7 +65,7 @@ class ChaosClient:
     async def call(
         self, client: Client, tool: str, arguments: dict[str, Any], expected: str, **options: Any
     ) -> None:
-        """Make one call and enter what came of it."""
+        """Make one call and record its outcome."""
         self._ledger.calls += 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -156,7 +156,7 @@ class ChaosClient:
 
     @contextlib.asynccontextmanager
     async def _watched(self, transport: Any) -> AsyncIterator[Any]:
-        """The transport with every incoming message looked at: an answer comes once, and to a question."""
+        """The transport, checking that each response arrives once and belongs to a request."""
         async with transport as (incoming, outgoing):
             seen_send, seen_receive = anyio.create_memory_object_stream[SessionMessage | Exception](100)
 

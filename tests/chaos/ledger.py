@@ -1,4 +1,4 @@
-"""The ledger of a chaos run: what was asked, what came of it, and what must never come of anything."""
+"""The ledger of a chaos run: what was requested, the outcomes, and violations."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Ledger:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the promises were kept, and the run was worth the name."""
+        """Whether there were no violations, and enough happened."""
         kept = self.lost == self.duplicated == self.misdelivered == 0
         answered_mostly = self.answered > 10 * sum(self.failed.values())
         return kept and answered_mostly and self.kills > 0
 
     def note(self, kind: str, detail: str) -> None:
-        """Count a broken promise, with what is needed to look into it."""
+        """Count a violation, with the details needed to investigate it."""
         setattr(self, kind, getattr(self, kind) + 1)
         self.details.append(f"{kind}: {detail}")
 
@@ -67,7 +67,7 @@ class Ledger:
                 self.note("duplicated", f"progress {progress} of {call}")
 
     def count_notes(self, titles: Iterable[str]) -> None:
-        """Compare the notes that there are with what tasks said: each made one, and none made two."""
+        """Compare the existing notes with what tasks reported: each created one, and none created two."""
         found = Counter(titles)
         for title in self.drafted:
             if title not in found:

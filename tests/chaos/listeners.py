@@ -1,6 +1,6 @@
-"""Clients of a chaos run that follow a note, edit it, and wait to hear of each edit that was acknowledged.
+"""Clients of a chaos run that edit a note and wait to be notified of each acknowledged edit.
 
-They come back to their stream as often as they have to, which the official client does twice only.
+They reconnect as often as necessary, while the official client does so only twice.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Listener:
             self._ledger.note("misdelivered", f"{message} to who follows {self._uri}")
 
     async def _persist(self, attempt: Callable[[], Any]) -> Any:
-        """Try until it works: the beginning and the end of a client are not what is looked at."""
+        """Try until it works, as the start and end of a client are not under test."""
         while True:
             try:
                 return await attempt()

@@ -1,4 +1,4 @@
-"""Clients of a chaos run that make tasks at 2026-07-28, follow each to its end and look at it once more."""
+"""Clients of a chaos run that create tasks in 2026-07-28, follow each to its end and read it once more."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TaskClient:
                 return "draft-note", arguments, "Drafted note "
 
     async def _follow(self, http: httpx2.AsyncClient, task_id: str) -> dict[str, Any]:
-        """The task at its end; what it asks on the way is answered."""
+        """The finished task; its questions are answered on the way."""
         while (task := await self._look(http, task_id))["status"] not in ENDED:
             if task["status"] == "input_required":
                 accepted = {"action": "accept", "content": {"confirm": True}}

@@ -1,1 +1,1 @@
-"""The clients that people use, each in an environment of its own, against this server."""
+"""Widely used clients, each in its own environment, against this server."""

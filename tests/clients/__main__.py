@@ -142,7 +142,7 @@ _BEGAN = time.monotonic()
 
 
 def tell(name: str, line: str) -> None:
-    """Say on standard error how far the run is."""
+    """Report the progress of the run on standard error."""
     print(f"{time.monotonic() - _BEGAN:6.1f} s  {name:36} {line}", file=sys.stderr, flush=True)
 
 

@@ -1,7 +1,7 @@
 """Runs one client's driver against two server processes, and does for it what a driver cannot do itself.
 
-The driver and this speak in lines of JSON (`drivers/play.py`). On demand the run plays the browser, breaks
-connections, kills the process that runs a call, or keeps the server away until sessions have become idle.
+The driver and this module exchange lines of JSON (`drivers/play.py`). On demand, the run acts as the browser,
+breaks connections, kills the process that runs a call, or stops the server until sessions have become idle.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Result:
 
 @contextlib.contextmanager
 def site(**environment: Any) -> Iterator[Deployment]:
-    """Two Daphne processes that take turns, with the times that the checks need."""
+    """Two alternating Daphne processes, with the times that the checks need."""
     settings = {
         "MCP_SESSION_IDLE_SECONDS": IDLE_SECONDS,
         "MCP_KEEP_ALIVE_SECONDS": IDLE_SECONDS / 2,
@@ -153,7 +153,7 @@ class _Conversation:
         self._tell = tell
 
     async def hold(self) -> bool:
-        """Listen until the driver says that it is done; false if it ends without a word."""
+        """Listen until the driver says that it is done; false if it ends silently."""
         assert self._process.stdout
         async for line in self._process.stdout:
             text = line.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The description of the clients, the judgement of a run, and the page: without a client or a server."""
+"""The description of the clients, the assessment of a run, and the page, without any client or server."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_an_installation_that_fails_says_why(tmp_path: Path) -> None:
 
 
 async def played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, driver: str, seconds: float = 30) -> Result:
-    """What a run makes of a driver of these lines, which asks the server for nothing."""
+    """The result of a driver with these lines, which sends no request to the server."""
     (tmp_path / "driver.py").write_text(driver)
     monkeypatch.setattr(environments, "interpreter", lambda client, environment: sys.executable)
     monkeypatch.setattr(running, "DRIVERS", tmp_path)

@@ -1,4 +1,4 @@
-"""The suite's scenarios for authorization servers, with a browser played on the URL that the suite prints."""
+"""The suite's scenarios for authorization servers, with a simulated browser for the URL that it prints."""
 
 from __future__ import annotations
 

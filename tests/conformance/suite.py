@@ -1,4 +1,4 @@
-"""One run of the official suite against a server, and what is to be thought of its result."""
+"""One run of the official suite against a server, and the assessment of its result."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Run:
 
     @classmethod
     def bare(cls) -> Run:
-        """What the suite runs when it is told nothing; it does not list that beforehand."""
+        """What the suite runs without arguments; it does not list that beforehand."""
         return cls("conformance server", (), None)
 
 

@@ -1,4 +1,4 @@
-"""How the runner judges what the suite reports, without the suite."""
+"""How the runner assesses reports of the suite, without the suite."""
 
 from __future__ import annotations
 

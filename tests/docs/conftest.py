@@ -1,4 +1,4 @@
-"""A busy server: two processes on a Redis of their own, with something of everything going on."""
+"""A busy server: two processes with their own Redis, using a bit of everything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAMPLE = tool_call("test_sampling", {"prompt": "What is the capital of France?"}
 
 @dataclass(frozen=True)
 class Busy:
-    """What is going on: `session` has a listener and a call that waits for its client."""
+    """The state: `session` has a listener and a call that waits for its client."""
 
     redis: sync_redis.Redis
     process: Process

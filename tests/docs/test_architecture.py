@@ -20,7 +20,7 @@ def _name(room: str) -> str:
 
 
 def _layers() -> dict[str, int]:
-    """The layer of each room, counted from the highest."""
+    """The layer of each part, counted from the highest."""
     [layers] = [contract["layers"] for contract in CONTRACTS if contract.get("containers") == ["mcp_app"]]
     return {room: at for at, layer in enumerate(layers) for room in re.findall(r"\w+", layer)}
 

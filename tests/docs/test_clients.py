@@ -1,4 +1,4 @@
-"""docs/clients: each of the two clients to read walks every feature, as README.md says."""
+"""docs/clients: each of the two example clients uses every feature, as README.md says."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOT_CALLED: dict[tuple[str, str], str] = {}
 
 
 def names(script: str) -> set[str]:
-    """Every word that a script sends or calls; what it only says or expects does not count."""
+    """Every name that a script sends or calls; names that it only prints or expects do not count."""
     reader = _python_names if script == "python" else _shell_words
     return {name for path in SCRIPTS[script] for name in reader(path.read_text())}
 

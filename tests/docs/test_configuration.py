@@ -1,4 +1,4 @@
-"""docs/configuration.md: its tables are those of the declared settings, and every check is there."""
+"""docs/configuration.md: its tables match the declared settings, and every check is documented."""
 
 from __future__ import annotations
 

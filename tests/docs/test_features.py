@@ -1,4 +1,4 @@
-"""docs/features.md: each feature has its place and its test; whatever is served is listed."""
+"""docs/features.md: each feature has its specification and its test; everything served is listed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def documented(kind: str) -> dict[str, str]:
 
 @pytest.fixture(params=["always", "fixture"])
 def server(request: pytest.FixtureRequest, settings: Any) -> MCPServer[Any]:
-    """The server as it is by default, and with the fixtures of the conformance suite."""
+    """The server by default, and with the fixtures of the conformance suite."""
     settings.CONFORMANCE_FIXTURES = request.param == "fixture"
     return Runtime().server
 

@@ -1,4 +1,4 @@
-"""docs/lifetimes.md: the numbers are those of the code."""
+"""docs/lifetimes.md: the numbers match the code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def documented(text: str) -> float:
 
 
 def actual(what: str, setting: str) -> float:
-    """The seconds that the code has; the claim of a stream lasts for three keep-alives."""
+    """The seconds in the code; the claim of a stream lasts for three keep-alives."""
     if setting == "—":
         return FIXED[what]
     [name] = code(setting)

@@ -1,4 +1,4 @@
-"""docs/monitoring.md: its commands run, and its log lines are those that the code writes."""
+"""docs/monitoring.md: its commands run, and its log lines match the code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_every_command_runs(busy: Busy) -> None:
 
 
 async def _run(busy: Busy, words: list[str]) -> Any:
-    """What a command of the documentation gives; redis-cli is played by redis-py."""
+    """The output of a documented command; redis-py stands in for redis-cli."""
     match words:
         case ["redis-cli", "--scan", "--pattern", pattern]:
             return list(busy.redis.scan_iter(pattern))
@@ -67,7 +67,7 @@ def test_every_log_line_is_documented_with_its_level() -> None:
 
 
 def _log_lines() -> dict[str, str]:
-    """The messages that the code logs, with their levels; what is filled in shows as an ellipsis."""
+    """The messages that the code logs, with their levels; placeholders become an ellipsis."""
     found: dict[str, str] = {}
     for app in APPS:
         for path in (DOCS.parent / app).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""The requirements: what is imported is named, and no version with a known hole is admitted."""
+"""The requirements name every imported package and allow no version with a known vulnerability."""
 
 from __future__ import annotations
 

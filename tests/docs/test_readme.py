@@ -1,4 +1,4 @@
-"""README.md and the prose of docs/: links lead somewhere, and what is named exists."""
+"""README.md and the text of docs/: links work, and everything named exists."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_every_status_of_the_transports_is_documented() -> None:
 
 
 def _statuses() -> set[str]:
-    """The first argument of whatever makes an error: a call of `HttpError` or `challenge`."""
+    """The first argument of everything that creates an error: a call of `HttpError` or `challenge`."""
     found: set[str] = set()
     for path in (ROOT / "mcp_app" / "transports").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""docs/redis.md: what a busy server keeps in Redis is what is written there."""
+"""docs/redis.md matches what a busy server stores in Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLACES = re.compile(r"SESSION|STREAM|REQUEST|PROCESS|TASK|GRANT|OWNER|PERSON|US
 
 
 def pattern(documented: str) -> re.Pattern[str]:
-    """A name of the documentation, with capitals for what varies, as a regular expression."""
+    """A documented name, with capitals for variable parts, as a regular expression."""
     [name] = code(documented)
     return re.compile(_PLACES.sub(r"[^{}:]+", re.escape(name)).replace("…", ".+"))
 
@@ -47,7 +47,7 @@ async def test_every_key_is_documented_with_its_type_and_expiry(busy: Busy) -> N
 
 
 def test_every_name_in_the_code_is_documented() -> None:
-    """Of each key the shape, with `{}` for what decides the slot and `X` for what else varies."""
+    """The shape of each key, with `{}` for the part with the slot and `X` for other variable parts."""
     documented = {
         re.sub(r"[A-Z]+", "X", re.sub(r"{\w+}", "{}", code(row["Key"])[0]))
         for row in rows("redis.md", "Key", "Type")

@@ -1,4 +1,4 @@
-"""docs/request.md: the files that a request meets exist, each once, with what is said to be in them."""
+"""docs/request.md: the files on the way of a request exist, each once, with the code named there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _path(named: str) -> Path:
 
 
 def _defined(path: Path) -> set[str]:
-    """The names of a module's top, and of what its classes have, as `Class.method`."""
+    """The top-level names of a module, and the members of its classes as `Class.method`."""
     found: set[str] = set()
     for node in ast.parse(path.read_text()).body:
         match node:

@@ -1,4 +1,4 @@
-"""Each end-to-end test runs against both deployments: the authorization server inside, and beside."""
+"""Each end-to-end test runs with an integrated and with a separate authorization server."""
 
 import pytest
 

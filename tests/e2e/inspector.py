@@ -1,4 +1,4 @@
-"""The official Inspector in CLI mode, with a home folder of its own and a browser played beside it."""
+"""The official Inspector in CLI mode, with its own home folder and a simulated browser."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Inspector:
         self._callback = f"http://127.0.0.1:{free_port()}/oauth/callback"
 
     async def __call__(self, method: str, *arguments: str) -> dict[str, Any]:
-        """Run one method; when the Inspector asks for a sign-in, a played browser goes through it."""
+        """Run one method; when the Inspector needs a sign-in, a simulated browser does it."""
         process = await asyncio.create_subprocess_exec(
             *node.command(CLI, "--cli", "--transport", "http", "--server-url", self.url, "--method", method),
             *("--protocol-era", self.era, "--callback-url", self._callback, "--format", "json", *arguments),

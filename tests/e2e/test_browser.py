@@ -1,6 +1,6 @@
-"""Chromium walks from a client's authorization URL to the client's redirect, by keyboard alone.
+"""Chromium goes from a client's authorization URL to the client's redirect, using only the keyboard.
 
-With SCREENSHOTS=FOLDER in the environment the pages are kept there as pictures.
+With SCREENSHOTS=FOLDER in the environment, screenshots of the pages are stored there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def browser() -> Iterator[Chromium]:
 
 @pytest.fixture
 def callback() -> Iterator[str]:
-    """Where a client on this computer waits for its person to come back."""
+    """Where a client on this computer waits for its user to return."""
 
     class Client(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -56,7 +56,7 @@ def test_the_curl_client_uses_every_feature(site: Deployment) -> None:
 @needs_curl
 @pytest.mark.parametrize("suffix", ["/mcp", "/", "/mcp/"])
 def test_the_curl_client_takes_the_url_of_the_endpoint_too(site: Deployment, suffix: str) -> None:
-    """As far as the sign-in, where it is told that the name is none."""
+    """Up to the sign-in, where the name is rejected."""
     done = run("sh", str(CLIENTS / "curl.sh"), site.url + suffix, "two words")
     assert done.returncode == 1
     assert done.stderr.startswith("two words is not signed in: A name may contain ")
@@ -135,7 +135,7 @@ def test_the_python_client_says_that_the_scheme_is_missing() -> None:
 
 
 def mistaken(*arguments: str) -> list[str]:
-    """What the Python client says of a mistake."""
+    """The error message of the Python client."""
     script = str(CLIENTS / "python_client.py")
     done = forking.run([script, *arguments], environment(), CLIENTS, timeout=RUN_SECONDS)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The official Inspector in CLI mode: it signs in by itself, with a browser that is played."""
+"""The official Inspector in CLI mode: it signs in by itself, with a simulated browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the official Python client leave out: the first revision, `ping`, wrong arguments."""
+"""What the tests of the official Python client leave out: the first revision, `ping`, invalid arguments."""
 
 from __future__ import annotations
 

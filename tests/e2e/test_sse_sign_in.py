@@ -49,5 +49,5 @@ async def test_a_token_of_one_endpoint_works_at_the_other(site: Deployment) -> N
 
 
 def oauth(url: str, browser: Browser, storage: Storage) -> httpx2.AsyncClient:
-    """An HTTP client that signs in when it is asked to."""
+    """An HTTP client that signs in on demand."""
     return httpx2.AsyncClient(auth=oauth_provider(url, browser, storage), timeout=WAIT)

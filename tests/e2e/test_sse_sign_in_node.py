@@ -80,7 +80,7 @@ async def test_mcp_remote_signs_in_at_sse(site: Deployment, tmp_path: Path) -> N
 
 
 async def _sign_in(stderr: Path) -> int:
-    """Open the URL that the client prints, agree, and go on to where it listens; the status there."""
+    """Open the URL that the client prints, consent, and return the status of the redirect to the client."""
     url: str = await eventually(lambda: _printed_url(stderr), within=WAIT)
     [redirect_uri] = parse_qs(urlsplit(url).query)["redirect_uri"]
     async with Browser("alice") as browser:

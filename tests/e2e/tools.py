@@ -1,6 +1,6 @@
 """Arguments for every tool that the server offers, so that a new tool cannot go uncalled.
 
-A call is bounded: what waits or computes is asked for little.
+Calls are short: tools that wait or compute are asked for little.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Person:
 
 
 def filled(schema: dict[str, Any]) -> Any:
-    """What a person who hurries enters into a field of a form."""
+    """What a user in a hurry enters into a field of a form."""
     if "default" in schema:
         return schema["default"]
     options = schema.get("enum") or [option["const"] for option in schema.get("oneOf", [])]

@@ -1,4 +1,4 @@
-"""A checkout as a stranger has it after `git clone`: its own folder, no `.env`, no database."""
+"""A fresh checkout, as after `git clone`: its own folder, no `.env`, no database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PATIENCE = 45.0
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something has come to pass, but not for ever."""
+    """Wait until something has happened, but not forever."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"in vain: {what}"
@@ -67,7 +67,7 @@ class Checkout:
 
     @property
     def leftovers(self) -> list[Path]:
-        """What should go with the command: all but the database and the key of development."""
+        """What the command should clean up: everything but the database and the development key."""
         beside_database = [path for path in self.folder.glob("db.sqlite3*") if path.suffix != ".sqlite3"]
         return beside_database + [path for path in [self.socket_folder] if path.exists()]
 

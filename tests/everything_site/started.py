@@ -1,4 +1,4 @@
-"""Servers that are started in every way that there is, and asked before they are ready."""
+"""Servers that are started in every possible way, and get requests before they are ready."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def eventually_serves(port: int, log: Path) -> None:
 def ask(
     port: int, method: str = "GET", body: bytes = b"", path: str = "/healthz", **headers: Any
 ) -> tuple[int, bytes]:
-    """The status and the body of an answer. Underscores in names stand for hyphens."""
+    """The status and the body of a response. Underscores in names stand for hyphens."""
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     connection.putrequest(method, path)
     for name, value in headers.items():

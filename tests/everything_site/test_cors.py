@@ -1,4 +1,4 @@
-"""Documents that browser pages of any origin may read: metadata, and the answer that there is none."""
+"""Documents that web pages of any origin may read: metadata, and the response if there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Daphne reads HTTP as this project needs it, however it is started and whatever a later release does."""
+"""Daphne reads HTTP as this project needs it, however it is started."""
 
 from __future__ import annotations
 
@@ -104,12 +104,12 @@ class Connection:
 
     @property
     def args(self) -> Any:
-        """What Twisted has made of the request's query and form."""
+        """How Twisted parsed the query and form of the request."""
         [request] = self.server.connections
         return request.args
 
     async def scope(self) -> Any:
-        """What the application was given."""
+        """What the application received."""
         await eventually(lambda: bool(self.scopes))
         return self.scopes[-1]
 

@@ -1,4 +1,4 @@
-"""While the database cannot be used: 503 that says when to come back, in the form that its reader expects."""
+"""While the database is unavailable: 503 with Retry-After, in the format that its reader expects."""
 
 from __future__ import annotations
 

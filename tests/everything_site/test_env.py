@@ -1,4 +1,4 @@
-"""Settings from the environment: what makes no sense is refused with a sentence that names the variable."""
+"""Settings from the environment: an invalid one is refused with a message that names the variable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.docs.markdown import code, rows
 
 
 class Given:
-    """An environment with nothing in it but what a test says, and a folder for its files."""
+    """An environment with only the variables of a test, and a folder for its files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

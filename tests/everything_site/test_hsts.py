@@ -1,4 +1,4 @@
-"""HTTPS responses tell browsers to stay with HTTPS, whoever answers: Django or what Channels serves."""
+"""HTTPS responses tell browsers to keep using HTTPS, from Django as well as from other applications."""
 
 from __future__ import annotations
 

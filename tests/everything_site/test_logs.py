@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines, words for people, and nothing in them that grants access."""
+"""Log lines: JSON for machines, text for people, and nothing in them that grants access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The memory of a server process that is sent large bodies."""
+"""The memory of a server process that receives large bodies."""
 
 from __future__ import annotations
 

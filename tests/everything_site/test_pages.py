@@ -1,4 +1,4 @@
-"""Every page: says what it must, is framed by nobody, runs no script, holds no inline style."""
+"""Every page has the right content and headers, cannot be framed, and has no scripts or inline styles."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The notes of a deleted person go with them, and the admin says so before."""
+"""The notes of a deleted user are deleted with them, and the admin says so beforehand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def alice() -> User:
-    """A person with a connected client and two notes, which are kept as her access token says."""
+    """A user with a connected client and two notes, owned by the issuer and subject of her token."""
     token = verifier.find(flow.connect("alice").access)
     assert token
     assert token.claims
@@ -28,7 +28,7 @@ def alice() -> User:
 
 @pytest.fixture
 def others() -> list[Note]:
-    """Notes of somebody else, and of people of another issuer and of none."""
+    """Notes of somebody else, and of users of another issuer and of none."""
     bob = User.objects.create_user("bob")
     return [
         Note.objects.create(issuer=settings.AUTH_SERVER_URL, subject=str(bob.pk), title="Bob's"),

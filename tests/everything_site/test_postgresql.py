@@ -1,4 +1,4 @@
-"""A process opens no more connections to PostgreSQL than it may; who finds none waits, but not for ever."""
+"""A process opens a limited number of PostgreSQL connections; others wait for one, but not forever."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIMIT = 3
 
 
 class Opened:
-    """A connection of psycopg, as far as the backend looks at it."""
+    """A connection of psycopg, as far as the backend uses it."""
 
     closed = False
 

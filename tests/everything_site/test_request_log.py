@@ -82,7 +82,7 @@ async def test_a_request_that_fails_leaves_a_line_too(caplog: pytest.LogCaptureF
 
 @contextmanager
 def only_console() -> Iterator[ConsoleHandler]:
-    """The console as the only handler, writing into memory; pytest adds handlers of its own to each test."""
+    """The console as the only handler, writing into memory; pytest adds its own handlers to each test."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     console = ConsoleHandler()

@@ -1,4 +1,4 @@
-"""`python manage.py runserver` as a stranger meets it: one command, nothing else, and nothing left behind."""
+"""`python manage.py runserver` in a fresh checkout: one command, and nothing left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The variables of separate mode: what they come to, and which combinations make no sense."""
+"""The variables of separate mode: the resulting settings, and invalid combinations."""
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -20,7 +20,7 @@ JWT = {"TOKEN_VERIFICATION": "jwt", "JWKS_URL": "https://auth.example.com/jwks"}
 
 @pytest.fixture
 def read(tmp_path):
-    """The environment that these variables, and no others, come to."""
+    """The environment that results from these variables and no others."""
 
     def read(**variables):
         return env.read(tmp_path, variables)

@@ -1,4 +1,4 @@
-"""The pages of the MCP server of separate mode: what it has no page for is at the authorization server."""
+"""The pages of the MCP server in separate mode: the others are on the authorization server."""
 
 from __future__ import annotations
 

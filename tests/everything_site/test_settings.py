@@ -1,4 +1,4 @@
-"""`manage.py settings`: what is set, and what it is for, without secrets."""
+"""`manage.py settings`: values and purposes of all variables, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads when something cannot start: one sentence that says what to set, and no traceback."""
+"""When something cannot start: one message that says what to set, and no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""REDIS_URL and DATABASE_URL: the defaults work in any folder; what would harm is refused with its reason."""
+"""REDIS_URL and DATABASE_URL: the defaults work in any folder; dangerous values are refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded Valkey: private, there while anybody needs it, and gone without a trace afterwards."""
+"""The embedded Valkey: private, running while anybody needs it, and gone without a trace afterwards."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ with valkey.running(sys.argv[1]):
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder of a test's own, where no folder of a server is yet."""
+    """A separate folder for a test, in which there is no server folder yet."""
     with short_folder() as name:
         yield Path(name)
 

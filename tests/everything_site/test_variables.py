@@ -1,4 +1,4 @@
-"""Env files and files of one value: read as people write them, or refused without showing what is in them."""
+"""Env files and files with one value: parsed tolerantly, or refused without showing their content."""
 
 from __future__ import annotations
 

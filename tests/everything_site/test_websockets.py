@@ -1,4 +1,4 @@
-"""A WebSocket is asked for at a server that has none."""
+"""A WebSocket connection to a server without WebSockets."""
 
 from __future__ import annotations
 

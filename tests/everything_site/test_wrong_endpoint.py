@@ -1,4 +1,4 @@
-"""Clients that were given another URL of this server, and people who were not."""
+"""Clients with the wrong URL of this server, and browsers with the right one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person's way through the pages of the fake identity provider."""
+"""A user's way through the pages of the fake identity provider."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.oauth_app import flow
 
 
 def sign_in_here(http: Http, url: str, name: str) -> Any:
-    """Follow the redirects of a person who is not signed in, until the page they wanted."""
+    """Follow the redirects of a user who is not signed in, up to the requested page."""
     page = http.get(http.get(url)["Location"])
     answer = choose(http, page, name=name)
     done = http.get(answer["Location"])

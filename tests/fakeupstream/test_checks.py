@@ -1,4 +1,4 @@
-"""Whoever runs the fake identity provider in production is told so."""
+"""The system check about the fake identity provider in production."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def other_sign_in(request, next_url):
 
 
 def test_a_form_sent_from_another_site_signs_nobody_in(client, provider_page):
-    """Browsers send no SameSite=Lax cookie along with it, and the state is nothing without its cookie."""
+    """Browsers send no SameSite=Lax cookie with it, and the state is useless without its cookie."""
     forged = Http(enforce_csrf_checks=True)
     assert choose(forged, provider_page, person="mallory").status_code == 400
     own = Http(enforce_csrf_checks=True)
@@ -290,7 +290,7 @@ def test_two_tabs_each_return_to_their_own_request(client):
 
 @pytest.mark.parametrize("tabs", [2, 3, 5])
 def test_sign_ins_in_several_tabs_all_return(client, tabs):
-    """None of the requests knows the cookie that the answer to another one sets."""
+    """None of the requests has the cookie set by the response to another one."""
     client_id = flow.register(client).json()["client_id"]
     urls = [flow.authorize_url(client_id, state=f"tab-{number}") for number in range(tabs)]
     begun = [Http().get(url) for url in urls]

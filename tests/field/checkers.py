@@ -1,4 +1,4 @@
-"""The checkers: who made them, how each is run against this server, and how its report is read."""
+"""The checkers: their packages, how each runs against this server, and how its report is parsed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _AUTHORIZATION_URL = re.compile(r"https?://\S+/authorize\?\S+")
 
 @dataclass(frozen=True)
 class Site:
-    """The server as the checkers meet it.
+    """The server as the checkers see it.
 
     Attributes:
         url: The MCP endpoint.
@@ -184,7 +184,7 @@ CHECKERS = (
 
 
 def _status(said: str) -> Status:
-    """The status that a checker's own word stands for: a warning is none of the failures."""
+    """The status for a checker's own word: a warning is not a failure."""
     known: dict[str, Status] = {
         "pass": "passed",
         "passed": "passed",
@@ -263,6 +263,6 @@ async def _sign_in_where_told(process: asyncio.subprocess.Process) -> None:
 
 
 async def _sign_in(browser: Browser, url: str) -> None:
-    """Sign in, allow the access, and bring the answer to the checker's own callback."""
+    """Sign in, allow access, and send the response to the checker's callback."""
     redirect_uri = parse_qs(urlsplit(url).query)["redirect_uri"][0]
     await browser.visit(await browser.authorize(url, redirect_uri))

@@ -1,6 +1,6 @@
-"""Where the checkers are installed: each Python package in a virtual environment of its own.
+"""Where the checkers are installed: each Python package in its own virtual environment.
 
-They must not meet the project's own packages: some want another version of the SDK.
+They must not share the project's packages, as some need another version of the SDK.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a checker reports of one check, and whether that is what was expected."""
+"""What a checker reports about one check, and whether it was expected."""
 
 from __future__ import annotations
 

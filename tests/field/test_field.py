@@ -1,4 +1,4 @@
-"""How the runner judges what other people's checkers report, without the checkers."""
+"""How the runner assesses reports of other people's checkers, without the checkers."""
 
 from __future__ import annotations
 

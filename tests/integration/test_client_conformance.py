@@ -1,4 +1,4 @@
-"""Client conformance turned around: what the official suite checks of clients, looked at from the other side.
+"""Client conformance turned around: what the official suite checks in clients, seen from the server.
 
 Each class is a scenario of the suite (src/scenarios/client/auth): what a client that passes it reads of a
 server, ours says; and what such a client sends, ours takes.

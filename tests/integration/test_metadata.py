@@ -1,4 +1,4 @@
-"""The documents by which a client finds its way from the MCP server to the authorization server."""
+"""The documents that lead a client from the MCP server to the authorization server."""
 
 import pytest
 from django.test import Client

@@ -36,7 +36,7 @@ def separate() -> Iterator[Deployment]:
 
 
 async def initialize(separate: Deployment, token: str, server: int = 0) -> httpx2.Response:
-    """Ask one of the MCP servers, without the proxy."""
+    """Send a request to one of the MCP servers, without the proxy."""
     headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
     async with httpx2.AsyncClient(headers=headers, timeout=20) as http:
         return await http.post(f"{separate.servers[server].url}/mcp", json=INITIALIZE)

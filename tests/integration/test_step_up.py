@@ -1,4 +1,4 @@
-"""Step-up authorization, end to end: the official client asks for more when it is told to, by itself."""
+"""Step-up authorization, end to end: the official client requests more scopes by itself."""
 
 from __future__ import annotations
 

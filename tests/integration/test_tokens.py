@@ -1,4 +1,4 @@
-"""What is written about a client's way: enough for an operator, and nothing that opens a door."""
+"""The log lines of a sign-in: enough for an operator, and nothing that grants access."""
 
 import logging
 

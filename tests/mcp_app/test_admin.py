@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def empty(redis_server: str) -> None:
-    """What other tests left behind is not looked at."""
+    """Data left by other tests is ignored."""
     with overview.connected() as client:
         for session_id in overview.all_ids(client):
             client.delete(*keys.of_session(session_id))
@@ -40,7 +40,7 @@ def page() -> str:
 
 @pytest.fixture
 def sign_in(client: Client) -> Callable[..., Client]:
-    """Signs in somebody who works here and has these permissions."""
+    """Signs in a staff member with these permissions."""
 
     def sign_in(*permissions: str) -> Client:
         person = User.objects.create_user("olga", is_staff=True)

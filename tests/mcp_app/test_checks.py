@@ -1,4 +1,4 @@
-"""Each mistake in the settings is met by its check, and by no other."""
+"""Each mistake in the settings is reported by its check, and by no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators and other apps do from outside: the processes that it concerns hear of it."""
+"""What operators and other apps do from outside reaches the processes concerned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes that are told from anywhere in the project reach the processes that listen."""
+"""Notifications from anywhere in the project reach the processes that listen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
-    """The changes that a process hears of which serves a listen stream."""
+    """The changes that reach a process with a listen stream."""
     redis, bus = connect(redis_server), Bus(get_channel_layer())
     directory = Directory(redis, bus)
     changes: list[Any] = []

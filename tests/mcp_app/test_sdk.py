@@ -1,4 +1,4 @@
-"""What is used of the SDK's inside: all of it is where a new release must be looked at, and nowhere else."""
+"""The non-public parts of the SDK: used in one module only, to be checked at each release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers of one's own: the one of the documentation, and what is refused."""
+"""Your own server: the one in the documentation, and invalid ones."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_the_server_of_the_documentation_works_without_sessions(shop: None
 
 
 class Basket(PersonalResources):
-    """One resource for each person."""
+    """One resource for each user."""
 
     template = ResourceTemplate(uri_template="basket://{person}", name="Basket", mime_type="text/plain")
 
@@ -94,7 +94,7 @@ class Basket(PersonalResources):
 
 
 class Clock(Extension):
-    """An extension with work of its own."""
+    """An extension with a background task."""
 
     identifier = "example.com/clock"
 

@@ -1,4 +1,4 @@
-"""The orderly end of a process, as its clients see it; SIGTERM itself is in tests/processes."""
+"""The orderly shutdown of a process, as its clients see it; SIGTERM itself is in tests/processes."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_a_client_loses_its_access(admin, alice, verify, action):
 def test_the_form_of_a_client_changes_whether_it_is_enabled_only_if_its_reader_did(
     admin, alice, shown, chosen, is_enabled
 ):
-    """The form was opened while the client was as shown; it may have become another since."""
+    """The form shows the client as it was when the form was opened; it may have changed since."""
     client = Client.objects.get()
     Client.objects.update(is_enabled=is_enabled)
     body = {

@@ -112,7 +112,7 @@ def test_the_body_cannot_change_what_was_shown(signed_in, client_id):
 
 
 class TestFurtherScopes:
-    """A person may grant more than a client asks for (RFC 6749 §3.3): many clients never ask again."""
+    """A user may grant more than a client requests (RFC 6749 §3.3): many clients never step up."""
 
     def test_they_are_offered_unticked(self, signed_in, client_id):
         page = signed_in.get(flow.authorize_url(client_id, scope="mcp")).content.decode()

@@ -1,4 +1,4 @@
-"""Clients known by a URL: whom a fetch is done for, and which documents pass."""
+"""Clients identified by a URL: when documents are fetched, and which are accepted."""
 
 import socket
 import time

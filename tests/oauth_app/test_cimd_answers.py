@@ -34,7 +34,7 @@ Answer = Callable[[ssl.SSLSocket, threading.Event], None]
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for the host, with its key, that vouches for itself."""
+    """A self-signed certificate for the host, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.now(UTC)
@@ -59,7 +59,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Site:
-    """A TLS server that gives one answer to everybody; for the test its address counts as public."""
+    """A TLS server that always sends the same response; for the test, its address counts as public."""
 
     def __init__(self, answer: Answer, certificate: Path) -> None:
         self._answer = answer
@@ -135,7 +135,7 @@ def saying(answer: bytes) -> Answer:
 
 
 def describing_itself(tls: ssl.SSLSocket, over: threading.Event) -> None:
-    """A good document, whose client_id is the URL that it is fetched from."""
+    """A valid document, whose client_id is the URL that it is fetched from."""
     url = f"https://{HOST}:{tls.getsockname()[1]}/metadata.json"
     tls.sendall(response(json.dumps(DOCUMENT | {"client_id": url}).encode()))
 
@@ -205,7 +205,7 @@ def test_a_slow_response_delays_nobody_else(serve, monkeypatch, answer):
 
 
 def test_a_name_that_resolves_differently_later_changes_nothing(serve, monkeypatch):
-    """Rebinding: the address that was judged is the address that is connected to."""
+    """Rebinding: the address that was checked is the one that is connected to."""
     site = serve(describing_itself)
     judged = toolkit.socket.getaddrinfo
     asked = []

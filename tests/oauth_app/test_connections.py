@@ -1,4 +1,4 @@
-"""A person sees which applications hold access, and withdraws it."""
+"""A user sees which applications have access, and revokes it."""
 
 import pytest
 from django.contrib.auth.models import User

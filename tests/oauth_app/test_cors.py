@@ -1,4 +1,4 @@
-"""What browser pages of any origin may use: what programs call without a cookie, and nothing else."""
+"""What web pages of any origin may use: endpoints for programs without cookies, and nothing else."""
 
 from __future__ import annotations
 

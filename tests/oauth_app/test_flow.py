@@ -1,4 +1,4 @@
-"""The whole way of a client: registration, sign-in, consent, token, use, refresh."""
+"""The complete flow of a client: registration, sign-in, consent, token, use, refresh."""
 
 import pytest
 from django.test import Client as Http

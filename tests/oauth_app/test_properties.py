@@ -1,4 +1,4 @@
-"""Requests that nobody would think of: no 5xx, and nobody is sent where no client registered to be.
+"""Generated requests: no 5xx, and no redirect to an unregistered address.
 
 An exception in a view is raised by the test client, and so fails the test.
 """

@@ -1,4 +1,4 @@
-"""Floods are refused, by all processes together, and nobody is locked out by an outage of Redis."""
+"""Rate limits count across all processes, and an outage of Redis locks nobody out."""
 
 import secrets
 import time
@@ -27,7 +27,7 @@ def limited(settings):
 
 @pytest.fixture
 def address():
-    """An address from which nobody has come before."""
+    """An address that has not been used before."""
     return f"2001:db8:{secrets.randbelow(65536):x}:{secrets.randbelow(65536):x}::1"
 
 

@@ -289,7 +289,7 @@ class TestManagement:
         assert self.call(client, "put", registered, body).status_code == 200
 
     def test_a_client_that_is_disabled_during_a_change_stays_disabled(self, client, registered, monkeypatch):
-        """The change has read the client by then: what it writes must not enable the client again."""
+        """The change has already read the client; what it writes must not enable the client again."""
         read = client_metadata.read
 
         def read_slowly(document):

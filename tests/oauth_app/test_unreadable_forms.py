@@ -1,4 +1,4 @@
-"""Forms that cannot be read: what clients and resource servers call answers with an error of the protocol."""
+"""Unreadable forms: endpoints for clients and resource servers answer with a protocol error."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ async def opened():
 
 @pytest.fixture
 def connections_opened():
-    """The connections that are opened from here on."""
+    """The connections opened from now on."""
     opened = []
 
     def note(connection, **_):

@@ -10,7 +10,7 @@ from tests.oauth_app import flow
 
 @pytest.fixture
 def withdrawn(django_capture_on_commit_callbacks):
-    """Run something, and see the checksums that were announced when its transaction was over."""
+    """Run something and return the checksums announced when its transaction was committed."""
     announced = []
 
     def receiver(checksums, **kwargs):
@@ -129,7 +129,7 @@ def test_saving_an_active_user_revokes_nothing(alice, withdrawn):
 
 @pytest.fixture
 def grants(django_capture_on_commit_callbacks):
-    """Run something, and see the consents that were announced as withdrawn."""
+    """Run something and return the consents announced as withdrawn."""
     announced = set()
 
     def receiver(grants, **kwargs):
@@ -184,7 +184,7 @@ def test_the_deletion_of_an_access_token_withdraws_no_consent_that_can_be_refres
 
 @pytest.fixture
 def signals(django_capture_on_commit_callbacks):
-    """Run something, and see each signal that it sent: the checksums, and the consents."""
+    """Run something and return each signal that it sent: the checksums and the consents."""
     sent = []
 
     def receiver(checksums, grants, **kwargs):

@@ -273,7 +273,7 @@ class Session:
         return await self.person.send("DELETE", f"{at}/mcp", self.headers)
 
     async def call(self, at: str, name: str, arguments: Any = None, **options: Any) -> Any:
-        """Call a tool and return the whole answer."""
+        """Call a tool and return the whole response."""
         return await (await self.post(at, tool_call(name, arguments, **options))).answer()
 
     async def ping(self, at: str) -> int:

@@ -40,7 +40,7 @@ def text(result: types.CallToolResult) -> str:
 
 
 def _served(site: Site) -> list[int]:
-    """How many messages each process has taken so far."""
+    """How many messages each process has received so far."""
     return [server.log.count("/message") for server in site.servers]
 
 
@@ -120,7 +120,7 @@ def _of(kind: type[Any], heard: list[Any]) -> list[Any]:
 
 
 class Sse:
-    """A session of HTTP+SSE, played by hand: its one stream may be dropped, and opened elsewhere."""
+    """A manual HTTP+SSE session, whose stream can be dropped and opened elsewhere."""
 
     def __init__(self, person: Person, stream: Reply, endpoint: str) -> None:
         self.person = person
@@ -145,12 +145,12 @@ class Sse:
         return reply.status
 
     async def ask(self, at: str, message: Any) -> Any:
-        """Send a request and return what comes next."""
+        """Send a request and return the next message."""
         assert await self.post(at, message) == 202
         return await self.stream.next_message()
 
     async def resume(self, at: str) -> None:
-        """Come back as an `EventSource` does."""
+        """Reconnect as an `EventSource` does."""
         assert self.stream.last_id is not None
         self.stream = await self.person.send("GET", f"{at}/sse", {"Last-Event-ID": self.stream.last_id})
         first = await self.stream.next_block()

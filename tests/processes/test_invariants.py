@@ -175,7 +175,7 @@ async def _post_message(session: Session, at: str, message: Any) -> Reply:
 
 
 async def _seen(reply: Reply) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """All that a client sees of a response, but for what differs from every response to the next."""
+    """All that a client sees of a response, except what differs between any two responses."""
     headers = [(n, v) for n, v in reply.headers.multi_items() if n not in ("date", "x-request-id")]
     return reply.status, await reply.body(), headers
 
@@ -194,7 +194,7 @@ async def test_invariant_5_the_common_call_costs_no_redis_round_trip_and_no_quer
             return commands, (await anyone.http.get(one + COUNTS)).json()["queries"]
 
         async def costs_nothing() -> bool:
-            """In a window that falls between two looks at Redis, which come every few seconds."""
+            """In a window between two reads of Redis, which happen every few seconds."""
             await session.call(one, "echo", {"message": "warm"})
             before = await counts()
             for number in range(calls):

@@ -1,4 +1,4 @@
-"""How sessions and access end: at once, on every process, and with nothing left behind."""
+"""How sessions and access end: immediately, on every process, and with nothing left behind."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ async def _revoke(site: Site, who: Identity, token: str) -> None:
 
 
 async def _refused_at(session: Session, at: str) -> float:
-    """When a process refused the token for the first time.
+    """When a process first refused the token.
 
-    It is asked so often that what it remembers of the token is never looked up anew by itself.
+    Requests come so often that the cached token is never refreshed by itself.
     """
     while True:
         status = await session.ping(at)
@@ -129,7 +129,7 @@ print(time.time())
 async def test_a_token_revoked_by_an_operator_is_refused_within_a_second_on_every_process(
     site: Site, client_of: Any
 ) -> None:
-    """In a process of its own, as the admin, a command or a shell does it."""
+    """In a separate process, as the admin, a command or a shell does it."""
     people = {way: await site.sign_in(f"victim{number}") for number, way in enumerate(WAYS)}
     asking: dict[str, list[asyncio.Task[float]]] = {}
     for way, who in people.items():
@@ -201,7 +201,7 @@ async def test_an_idle_session_has_no_data_and_can_be_used_until_its_maximum_age
             return list(store.scan_iter(f"*{session.id}*")) == [f"session:{{{session.id}}}"]
 
         async def use() -> float:
-            """The age at which the session that is always in use has ended."""
+            """The age at which a session in constant use ended."""
             await eventually(partial(_has_status, busy, at, 404), within=MAX_SECONDS + 5)
             return time.monotonic() - begun
 

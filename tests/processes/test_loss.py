@@ -1,4 +1,4 @@
-"""Processes are killed with -9 while clients are at work: the official client notices a pause, no more."""
+"""Processes are killed with -9 while clients work: the official client only notices a pause."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ async def test_no_stream_hangs_when_its_process_is_killed(fleet: Site, client_of
 
 
 async def test_a_session_continues_while_every_process_is_replaced(fleet: Site) -> None:
-    """A rolling restart, one half of it orderly and the other not."""
+    """A rolling restart, half of it orderly and half not."""
 
     async def replace(server: ServerProcess, how: Any) -> None:
         before = pid_of(server)

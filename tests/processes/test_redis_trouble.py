@@ -1,4 +1,4 @@
-"""Redis stops, comes back with or without its data, or stalls: clients get a clear answer, and go on."""
+"""Redis stops, returns with or without its data, or stalls: clients get a clear error and continue."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BOUND = 3 * TIMEOUT_SECONDS + 2.0
 
 @dataclass
 class Troubled:
-    """Two processes of the installation on a Redis of their own."""
+    """Two processes with their own Redis."""
 
     redis: OwnRedis
     servers: list[ServerProcess]
@@ -241,7 +241,7 @@ async def test_a_pause_below_the_time_limit_has_no_effect(
 async def test_a_client_that_was_told_to_reconnect_needs_nothing_new(
     troubled: Troubled, client_of: Any, site: Site
 ) -> None:
-    """The same session id, the same token, the same stream: Retry-After means just that."""
+    """The same session id, the same token, the same stream: the client only has to retry."""
     alice: Person = client_of(site.people["alice"])
     one, other = (server.url for server in troubled.servers)
     session = await alice.open(one)

@@ -1,4 +1,4 @@
-"""What makes the reference server fall over, or lets a stranger in, does nothing of the kind here.
+"""What crashes the reference server, or gives strangers access to it, has no effect here.
 
 Calls while Redis is stalled are in test_redis_trouble.py; the official conformance suite has a folder of
 its own.

@@ -1,4 +1,4 @@
-"""SIGTERM: the process says that it leaves, lets its calls finish, and hands over what does not."""
+"""SIGTERM: the process is no longer ready, lets its calls finish, and hands over the others."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UvicornProcess(ServerProcess):
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 async def leaving(request: pytest.FixtureRequest, fleet: Site) -> AsyncIterator[ServerProcess]:
-    """A process that will be told to end; the other of the fleet stays."""
+    """A process that will be terminated; the other one stays."""
     if request.param == "daphne":
         yield fleet.servers[0]
         return

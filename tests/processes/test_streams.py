@@ -1,4 +1,4 @@
-"""Several streams of one session, readers that do not read, tools that block, and the one clock."""
+"""Several streams of one session, readers that do not read, and tools that block."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Unread:
             writer.close()
 
     async def read(self) -> bytes:
-        """All that the server has sent after all."""
+        """Everything that the server has sent in the end."""
         async with asyncio.timeout(PATIENCE):
             return await self._reader.read(-1)
 

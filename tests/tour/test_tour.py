@@ -1,4 +1,4 @@
-"""The tour: its pages are what the server does today, and they are pages that anyone can read."""
+"""The tour: its pages match the server, and they are accessible."""
 
 from __future__ import annotations
 

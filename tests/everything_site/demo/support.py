@@ -42,7 +42,7 @@ __all__ = [
 
 
 class EngineWithoutTasks(Engine):
-    """An engine whose server has no tasks: its tools run at once, for every client."""
+    """An engine whose server has no tasks: its tools run immediately, for every client."""
 
     def options(self, *, extensions: Sequence[Any] = (), **more: Any) -> dict[str, Any]:
         kept = [extension for extension in extensions if not isinstance(extension, Tasks)]

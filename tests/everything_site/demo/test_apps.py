@@ -1,4 +1,4 @@
-"""The hello-world app in a host page, under Chromium: it starts, is told the result, and grows to show it."""
+"""The hello-world app in a host page, in Chromium: it starts, receives the result, and grows to show it."""
 
 import json
 import queue

@@ -1,4 +1,4 @@
-"""Completion of every argument, also of those that depend on others."""
+"""Completion of every argument, including those that depend on others."""
 
 import pytest
 from mcp.types import PromptReference

@@ -1,4 +1,4 @@
-"""Each fixture tool of the conformance suite does what its scenario looks for."""
+"""Each fixture tool of the conformance suite does what its scenario expects."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Compressing data into a resource of the session, and what is refused."""
+"""Compressing data into a resource of the session, and invalid input."""
 
 import base64
 import gzip
@@ -21,7 +21,7 @@ NAME = "gzip-file-as-resource"
 
 @pytest.fixture(autouse=True)
 def sessions(monkeypatch):
-    """What each session keeps, by its id."""
+    """The data of each session, by its id."""
     kept = defaultdict(Values)
     monkeypatch.setattr(f"{__name__}.SESSIONS", kept)
     return kept

@@ -1,4 +1,4 @@
-"""The rounds of 2026-07-28, played by hand so that each one can be looked at."""
+"""The round trips of 2026-07-28, one by one, so that each can be checked."""
 
 import pytest
 from mcp.shared.exceptions import MCPError

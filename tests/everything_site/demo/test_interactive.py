@@ -1,4 +1,4 @@
-"""Tools that ask the client: by requests of their own, or by rounds, from one body."""
+"""Tools that ask the client, by requests or by round trips, with the same code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Whatever the server lists, called as a client does that reads nothing but the schema.
+"""Everything that the server lists, called by a client that reads only the schema.
 
 Only what is required, each default, the extremes of each schema, null where a value may be left out. The
 cases come from the lists, so what is added to the server is covered without a line here.
@@ -64,7 +64,7 @@ class Notes(Store):
 
 @asynccontextmanager
 async def client_of(era, person=None):
-    """A client of everything that there is; with a person, one that declares every capability."""
+    """A client that calls everything; with a user, one that declares every capability."""
     server = build_server(fixtures=True, note_store=Notes())
     options = person.callbacks if person else {}
     with signed_in("alice"):
@@ -97,7 +97,7 @@ def same(one, other):
 
 
 def required(tool):
-    """The least that a tool takes: the plainest value for each required parameter."""
+    """The minimal arguments of a tool: the simplest value for each required parameter."""
     properties = tool.input_schema.get("properties", {})
     least = {name: plainest(properties[name]) for name in tool.input_schema.get("required", ())}
     # Rules that are not of one parameter alone are met by hand.
@@ -110,7 +110,7 @@ def plainest(schema):
 
 
 async def outcomes(era, person, calls, caplog):
-    """What came of each call of each tool."""
+    """The outcome of each call of each tool."""
     async with client_of(era, person) as client:
         for tool in (await client.list_tools()).tools:
             for arguments in calls(tool):
@@ -138,7 +138,7 @@ class Outcome(NamedTuple):
 
 
 def played(*args):
-    """All outcomes, in no time."""
+    """All outcomes, without waiting."""
 
     async def collect():
         return [one async for one in outcomes(*args)]

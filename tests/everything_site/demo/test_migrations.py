@@ -23,13 +23,13 @@ def titles() -> list[str]:
 
 
 def migrate(*targets: str) -> None:
-    """To the given state, with the signals that make content types and permissions."""
+    """Migrate to the given state, with the signals that create content types and permissions."""
     call_command("migrate", *targets, verbosity=0)
 
 
 @pytest.fixture
 def before() -> Iterator[Any]:
-    """The database as it was before the move; in the end it is as it should be."""
+    """The database as it was before the move; migrated again at the end."""
     migrate("mcp_app", "0002")
     assert ("demo", "0001_note") not in MigrationExecutor(connection).loader.applied_migrations
     yield MigrationExecutor(connection).loader.project_state([("mcp_app", "0002_note")]).apps

@@ -1,4 +1,4 @@
-"""Notes: resources that tools change, seen by their user alone."""
+"""Notes: resources that tools change, visible only to their user."""
 
 import asyncio
 from contextlib import contextmanager
@@ -59,7 +59,7 @@ class Store:
 
 
 class Told(PersonalBus):
-    """A bus that keeps who was told of a change of their list."""
+    """A bus that records who was notified of a change of their list."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a prompt can hold besides text, images and embedded resources."""
+"""Content of prompts besides text, images and embedded resources."""
 
 from .support import connect
 

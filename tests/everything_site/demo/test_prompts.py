@@ -1,4 +1,4 @@
-"""Every prompt, what it refuses, and what is suggested for its arguments."""
+"""Every prompt, its invalid arguments, and the suggestions for its arguments."""
 
 import pytest
 from mcp.shared.exceptions import MCPError

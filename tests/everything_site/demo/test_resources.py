@@ -1,4 +1,4 @@
-"""The hundred resources, their pages, their template and what is not there."""
+"""The hundred resources, their pages, their template, and unknown ones."""
 
 import base64
 

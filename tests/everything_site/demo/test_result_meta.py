@@ -1,4 +1,4 @@
-"""What every result of 2026-07-28 says of itself (basic/index, "Results" and "General fields")."""
+"""The metadata of every result in 2026-07-28 (basic/index, "Results" and "General fields")."""
 
 import pytest
 

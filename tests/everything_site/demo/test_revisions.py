@@ -1,4 +1,4 @@
-"""What tools are at one revision and not at another: structured content, and whether they are listed."""
+"""How tools differ between revisions: structured content, and whether they are listed."""
 
 import json
 import re

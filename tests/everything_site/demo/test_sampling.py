@@ -21,7 +21,7 @@ WITH_TOOLS = SamplingCapability(tools=SamplingToolsCapability(), context=Samplin
 
 
 class Model:
-    """A model that makes the given calls, one a turn, and then repeats the last result."""
+    """A model that makes the given calls, one per turn, and then repeats the last result."""
 
     def __init__(self, *calls):
         self.calls = list(calls)

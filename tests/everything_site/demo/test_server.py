@@ -1,4 +1,4 @@
-"""The server as a whole: who it says it is, what it says it can, and what it does without."""
+"""The server as a whole: its name, its capabilities, and its behaviour without client capabilities."""
 
 import ast
 from pathlib import Path

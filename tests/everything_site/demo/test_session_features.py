@@ -1,4 +1,4 @@
-"""What a session is told of its log level, and what it can subscribe to."""
+"""The log level of a session, and what it can subscribe to."""
 
 import asyncio
 from types import SimpleNamespace

@@ -16,7 +16,7 @@ SWITCHES = [
 
 
 class Session:
-    """A session that keeps values."""
+    """A session that stores values."""
 
     def __init__(self):
         self.record = SimpleNamespace(id="s", subscriptions=frozenset({"test://x"}))

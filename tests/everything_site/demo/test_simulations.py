@@ -1,4 +1,4 @@
-"""The simulated notifications fall due at their moments, for any way of cutting the time."""
+"""The simulated notifications are due at the right times, however time is divided."""
 
 import random
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Structured content, links and sound."""
+"""Structured content, links and audio."""
 
 import base64
 import json

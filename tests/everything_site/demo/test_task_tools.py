@@ -1,4 +1,4 @@
-"""The tools that become tasks, run without tasks: one body for every client."""
+"""The tools that can become tasks, run without tasks: the same code for every client."""
 
 from types import SimpleNamespace
 from unittest.mock import AsyncMock

@@ -1,4 +1,4 @@
-"""Every demonstration tool, with good and with bad arguments, in both eras."""
+"""Every demonstration tool, with valid and invalid arguments, in both eras."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Elicitation in URL mode: asked for, demanded by an error, and what each revision has of it."""
+"""Elicitation in URL mode: requested, required by an error, and in each revision."""
 
 import pytest
 from mcp.shared.exceptions import MCPError

@@ -1,4 +1,4 @@
-"""The notes' store: in the database, and so alike in every process."""
+"""The store of notes: in the database, and so the same in every process."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The checks of registration, authorization, token and endpoint, on good answers and on broken ones."""
+"""The checks of registration, authorization, token and endpoint, with valid and broken responses."""
 
 import json
 

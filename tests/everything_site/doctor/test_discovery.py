@@ -1,4 +1,4 @@
-"""The checks of the challenge and the metadata, on good answers and on broken ones."""
+"""The checks of the challenge and the metadata, with valid and broken responses."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The whole walk: to servers that are broken in one place, and to our own in a real process."""
+"""The whole doctor: with servers that are broken in one place, and with our own in a real process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ISSUER = "https://auth.example"
 
 
 class Fake:
-    """An MCP server with its authorization server, in a dictionary: change what is to be broken."""
+    """An MCP server with its authorization server, as a dictionary in which a test breaks something."""
 
     def __init__(self):
         metadata = f"{ISSUER}/.well-known/oauth-authorization-server"
@@ -199,7 +199,7 @@ async def test_an_open_redirect_is_a_fault(fake):
 
 @pytest.mark.parametrize("refuses", [True, False])
 async def test_an_open_redirect_behind_the_sign_in_is_found_after_signing_in(fake, refuses):
-    """As this project's server does: it looks at the request of those only who have signed in."""
+    """As this project's server does: it validates requests only after sign-in."""
 
     def behind_a_sign_in(request):
         foreign = "not-registered.example" in str(request.url)

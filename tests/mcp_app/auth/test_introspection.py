@@ -105,7 +105,7 @@ async def test_a_server_that_is_unavailable_takes_no_slot(failure):
 
 
 async def test_a_server_that_responds_byte_by_byte_runs_into_the_time_out(settings):
-    """A byte now and then: each read ends in time, and the answer never."""
+    """A byte from time to time: each read ends in time, but the response never does."""
     settings.MCP_AUTH_SERVER_TIMEOUT_SECONDS = 0.2
 
     async def dripping():

@@ -28,7 +28,7 @@ def published(key_id, key, **members):
 
 
 class Issuer:
-    """An issuer of JWTs with its keys, which it serves while it is up."""
+    """An issuer of JWTs that serves its keys while it is up."""
 
     def __init__(self):
         self.key = ec.generate_private_key(ec.SECP256R1())

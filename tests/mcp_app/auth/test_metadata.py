@@ -1,4 +1,4 @@
-"""What a server says of itself and of its authorization server, which is another one."""
+"""The metadata of a server and of its separate authorization server."""
 
 import importlib
 
@@ -32,7 +32,7 @@ def separate(settings):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Let the other server answer by URL; what is not given is not found."""
+    """Set the other server's responses by URL; all other URLs are not found."""
 
     def serve(documents):
         asked = []

@@ -1,4 +1,4 @@
-"""Verified tokens: remembered for seconds, forgotten when withdrawn."""
+"""Verified tokens: cached for seconds, dropped when revoked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 
 
 class Switchboard:
-    """A directory without other processes: what is told is handled here."""
+    """A directory without other processes: messages are handled locally."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)

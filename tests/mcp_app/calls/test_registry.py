@@ -1,4 +1,4 @@
-"""What calls say: once, in order, and only while they are their process's."""
+"""The messages of calls: once, in order, and only while the process holds the call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bus: who hears what, once, and what is done about a channel layer that is lost."""
+"""The bus: who receives what, once, and what happens when the channel layer is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies that are kept for seconds: those in use are read anew before they expire; a change always wins."""
+"""Copies that are kept for seconds: those in use are refreshed before they expire; a change always wins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock:
 
 
 class Store:
-    """What is read: a number that counts the reads, unless it is told otherwise."""
+    """The source: a number that counts the reads, unless a test sets something else."""
 
     def __init__(self) -> None:
         self.reads = 0

@@ -1,4 +1,4 @@
-"""A cancellation that was swallowed on the way is raised after all."""
+"""A cancellation that was swallowed is raised later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directory: who is found where, for how long, and that nobody else is told."""
+"""The directory: who is found where, for how long, and that nobody else is notified."""
 
 from __future__ import annotations
 

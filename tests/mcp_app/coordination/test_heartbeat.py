@@ -1,4 +1,4 @@
-"""The heartbeat: every part is done again and again, whatever becomes of the others."""
+"""The heartbeat: every part runs again and again, whatever happens to the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases: held while their process beats, lost once, judged by those who reached Redis throughout."""
+"""Leases: held while their process is alive, lost once, and taken only by those that could reach Redis."""
 
 from __future__ import annotations
 

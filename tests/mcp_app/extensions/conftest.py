@@ -28,7 +28,7 @@ def question(text):
 
 
 class Toolbox:
-    """The tools of the tests. A gate holds those that wait; the counts say how often each began and ended."""
+    """The tools of the tests. A gate blocks some of them; counts record how often each started and ended."""
 
     def __init__(self):
         self.gate = asyncio.Event()
@@ -38,7 +38,7 @@ class Toolbox:
         self.has_begun = asyncio.Event()
 
     async def until_begun(self, count):
-        """Wait until so many runs have begun."""
+        """Wait until so many runs have started."""
         async with asyncio.timeout(WAIT):
             while len(self.began) < count:
                 self.has_begun.clear()
@@ -151,7 +151,7 @@ def toolbox():
 
 @pytest.fixture
 async def make_process(redis, toolbox, settings):
-    """Makes processes that see each other; they are stopped in the end."""
+    """Creates processes that share a Redis; they are stopped at the end."""
     hub, made = Hub(), []
 
     def make(lease_seconds=None):

@@ -34,7 +34,7 @@ DECLARED = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}
 
 
 class Hub:
-    """The buses of all processes; a deaf one loses what the others send."""
+    """The buses of all processes; a deaf one loses messages from the others."""
 
     def __init__(self):
         self.buses = []
@@ -133,7 +133,7 @@ class Process:
     async def request(
         self, method, params=None, *, person="alice", capabilities=None, version=MODERN, request=None
     ):
-        """Send one request, as somebody."""
+        """Send one request as a given principal."""
         declared = DECLARED if capabilities is None else capabilities
         meta = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: declared}
         connection = Connection.from_envelope(version, None, declared)
@@ -197,7 +197,7 @@ class Process:
         await self.tasks.runs.aclose()
 
     async def expire_lease(self, task_id):
-        """What the passing of time does to a lease that nobody renews."""
+        """Expire a lease that nobody renews."""
         await self.redis.delete(lease_key(task_id))
 
     @asynccontextmanager

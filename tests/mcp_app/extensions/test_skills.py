@@ -1,4 +1,4 @@
-"""Skills (SEP-2640): their entries, their files, their directories, and what is refused at the start."""
+"""Skills (SEP-2640): their entries, files and directories, and invalid ones."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Questions of a task: asked, answered one by one, in whichever process, and only once."""
+"""Questions of a task: asked, answered one by one, in any process, and only once."""
 
 import json
 

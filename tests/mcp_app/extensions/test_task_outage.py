@@ -1,4 +1,4 @@
-"""Tasks while Redis is away for longer than a lease: every lease expires, and nobody has died."""
+"""Tasks while Redis is unavailable for longer than a lease: every lease expires, but nobody has died."""
 
 import time
 
@@ -18,7 +18,7 @@ LEASE = 1.0
 
 @pytest.fixture
 async def cut_off(settings, toolbox):
-    """Two processes, and what cuts both off from Redis."""
+    """Two processes, and a way to cut both off from Redis."""
     settings.MCP_LEASE_SECONDS = LEASE
     settings.MCP_REDIS_TIMEOUT_SECONDS = 0.2
     with own_redis_server() as own_redis:

@@ -1,4 +1,4 @@
-"""Tasks as a client sees them: how they begin, what they end with, and who may see them."""
+"""Tasks as a client sees them: how they start, how they end, and who may see them."""
 
 import json
 import secrets
@@ -183,7 +183,7 @@ async def test_a_task_can_be_cancelled_from_another_process(here, there, toolbox
 
 @pytest.fixture
 def consent(monkeypatch):
-    """The consent by which everything here is called."""
+    """The consent under which everything here is called."""
     name = secrets.token_hex(8)
     monkeypatch.setattr("mcp_app.extensions.tasks.extension._grant", lambda: name)
     return name

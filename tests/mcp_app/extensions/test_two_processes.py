@@ -1,4 +1,4 @@
-"""Tasks and notes on real processes: what one process was doing when it was killed, another one settles."""
+"""Tasks and notes on real processes: another process settles what a killed one was doing."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ def servers(_servers: tuple[ServerProcess, ServerProcess]) -> tuple[ServerProces
 
 
 class Caller:
-    """A client that speaks to one process of its own choice."""
+    """A client that talks to one chosen process."""
 
     def __init__(self, token: str):
         self.headers = {

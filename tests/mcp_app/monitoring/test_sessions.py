@@ -31,7 +31,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture(autouse=True)
 def empty(redis_server: str) -> None:
-    """What other tests left behind is not looked at."""
+    """Data left by other tests is ignored."""
     with overview.connected() as client:
         for session_id in overview.all_ids(client):
             client.delete(*keys.of_session(session_id))
@@ -60,7 +60,7 @@ async def open_session(store: SessionStore, person: str) -> Callable[..., Awaita
 
 
 async def manage(*arguments: str) -> str:
-    """What `manage.py sessions` prints; in a thread, as it has an event loop of its own."""
+    """The output of `manage.py sessions`; in a thread, as it has its own event loop."""
     out = StringIO()
     await asyncio.to_thread(call_command, "sessions", *arguments, stdout=out, stderr=out)
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""What counts as declared: an elicitation of unknown modes alone does not."""
+"""What counts as declared: elicitation with only unknown modes does not."""
 
 from typing import Any
 

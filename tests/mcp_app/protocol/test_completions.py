@@ -1,4 +1,4 @@
-"""Completions: what is added to those that a server has itself."""
+"""Completions: those added to a server's own."""
 
 import pytest
 from mcp.server.mcpserver import MCPServer

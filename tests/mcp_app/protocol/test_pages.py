@@ -1,4 +1,4 @@
-"""Cursors: where a page ended, and what follows it however the list has changed since."""
+"""Cursors: where a page ended, and what follows, even if the list has changed since."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""Trace context in `_meta` (SEP-414): what is served for a traced client belongs to its trace."""
+"""Trace context in `_meta` (SEP-414): spans for a traced client belong to its trace."""
 
 import pytest
 from opentelemetry import trace

@@ -1,4 +1,4 @@
-"""Validation errors in words: a path and a rule, in the terms of JSON."""
+"""Messages of validation errors: a path and a rule, in terms of JSON."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What a stream sends and when it ends, whatever becomes of its reading."""
+"""What a stream sends and when it ends, even if reading fails."""
 
 from __future__ import annotations
 

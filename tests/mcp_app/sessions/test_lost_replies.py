@@ -1,4 +1,4 @@
-"""Redis carries a command out, and the connection breaks before it can say so: nothing happens twice."""
+"""Redis executes a command, and the connection breaks before the reply: nothing happens twice."""
 
 from __future__ import annotations
 

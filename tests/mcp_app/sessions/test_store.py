@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 
 
 class SlowRedis:
-    """A Redis whose reads are carried out at once, and answer when they are let go."""
+    """A Redis that executes reads immediately, but replies only when released."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -99,7 +99,7 @@ async def test_an_idle_session_keeps_only_its_record_and_continues_with_it(
 
 
 class TestQuota:
-    """How many sessions a person may have, counted over all processes."""
+    """How many sessions a user may have, counted over all processes."""
 
     @pytest.fixture(autouse=True)
     def limit(self, settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""Two processes that share a Redis, and sessions on them."""
+"""Two processes that share a Redis, and their sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.mcp_app.transports.support import Process, Session
 
 @pytest.fixture(autouse=True)
 def mcp_settings(settings: Any) -> Any:
-    """Tokens that need no database, and a server that is soon built."""
+    """Tokens without a database, and a small server."""
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_SERVER = "tests.support.demonstration.build"
     settings.MCP_MAX_SESSIONS = 1_000_000  # the sessions of all tests, which share a Redis
@@ -29,7 +29,7 @@ def mcp_settings(settings: Any) -> Any:
 
 @pytest.fixture
 async def start_process(mcp_settings: Any) -> AsyncIterator[Callable[[], Process]]:
-    """Makes processes; they are stopped after the test."""
+    """Creates processes; they are stopped after the test."""
     processes: list[Process] = []
 
     def start() -> Process:

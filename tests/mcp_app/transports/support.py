@@ -1,4 +1,4 @@
-"""What a client does over Streamable HTTP, at whichever process it likes."""
+"""A Streamable HTTP client that can use any process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVERYTHING: dict[str, Any] = {"sampling": {}, "elicitation": {}, "roots": {}}
 
 
 class Process:
-    """One server process, played in this one: a runtime, and the application on top of it."""
+    """A simulated server process: a runtime, and the application on top of it."""
 
     def __init__(self) -> None:
         self.runtime = Runtime()
@@ -48,13 +48,13 @@ class Process:
 
 
 async def withdraw(at: Process, token: str) -> None:
-    """Tell of the withdrawal of a token, as a process does that finds it out."""
+    """Announce the revocation of a token, as a process does that notices it."""
     key = checksum(token)
     await at.runtime.directory.publish({"type": WITHDRAWN, "checksums": [key]}, token_place(key))
 
 
 def headers_for(token: str | None = "alice", **more: str | None) -> dict[str, str]:
-    """The headers of a good request. Underscores in names stand for hyphens; None leaves a header out."""
+    """The headers of a valid request. Underscores in names stand for hyphens; None leaves a header out."""
     headers: dict[str, str | None] = {
         "host": HOST,
         "accept": BOTH,
@@ -131,7 +131,7 @@ class Session:
         return await at.http.request("GET", headers=headers)
 
     async def listen(self, at: Process, last_event_id: str | None = None) -> Response:
-        """Open a GET stream, and return when it has said its first words and been chosen."""
+        """Open a GET stream, and return when it has sent its first bytes and holds the claim."""
         stream = await self.get(at, last_event_id)
         assert stream.status == 200, await stream.body()
         return stream
@@ -140,7 +140,7 @@ class Session:
         return await at.http.request("DELETE", headers=self.headers(**more))
 
     async def call(self, at: Process, name: str, arguments: Any = None, **options: Any) -> Any:
-        """Call a tool and return the whole answer."""
+        """Call a tool and return the whole response."""
         return await (await self.post(at, tool_call(name, arguments, **options))).answer()
 
 

@@ -1,4 +1,4 @@
-"""Bodies that are no JSON-RPC message: each with its status and its error code, in both eras."""
+"""Bodies that are not JSON-RPC messages: each with its status and error code, in both eras."""
 
 from __future__ import annotations
 

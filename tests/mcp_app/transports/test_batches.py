@@ -1,4 +1,4 @@
-"""JSON-RPC batches: sessions of 2025-03-26 have them, as that revision demands; no other revision does."""
+"""JSON-RPC batches: supported in 2025-03-26, as that revision requires, and in no other."""
 
 from __future__ import annotations
 

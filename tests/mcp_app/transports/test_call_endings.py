@@ -1,4 +1,4 @@
-"""How calls end when something interferes: each is answered once at the most, and none goes on for nobody."""
+"""How calls end when something interferes: each is answered at most once, and none runs on for nobody."""
 
 from __future__ import annotations
 

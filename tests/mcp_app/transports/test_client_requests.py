@@ -1,4 +1,4 @@
-"""Requests of the server to its client, and the client's responses: sent to any process, taken once."""
+"""Requests of the server to its client, and the client's responses: sent to any process, accepted once."""
 
 from __future__ import annotations
 

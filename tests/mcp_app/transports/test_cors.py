@@ -1,4 +1,4 @@
-"""What browser pages may send to the endpoints, and what they may read of the answers."""
+"""What web pages may send to the endpoints, and what they may read of the responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that is away: tokens cannot be looked up, and handlers cannot make their queries."""
+"""An unavailable database: tokens cannot be looked up, and handlers cannot run queries."""
 
 from __future__ import annotations
 

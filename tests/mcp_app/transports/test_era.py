@@ -1,4 +1,4 @@
-"""Which revision a request is served by, as its header and its `_meta` name it."""
+"""Which revision a request is served with, by its header and its `_meta`."""
 
 from __future__ import annotations
 

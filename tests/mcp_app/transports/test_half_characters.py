@@ -1,4 +1,4 @@
-"""Half of a surrogate pair in a request is JSON (RFC 8259 §8.2), and read as U+FFFD."""
+"""An unpaired surrogate in a request is valid JSON (RFC 8259 §8.2), and read as U+FFFD."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ WAYS = ["json", "stream", "modern", "task"]
 
 
 class Failing:
-    """A tool that does what a test wants, beneath all that knows tools, and is called in one of `WAYS`."""
+    """A tool that does what a test wants, below the SDK's own handling of tools, called in one of `WAYS`."""
 
     def __init__(self, at: Process, session: Session, way: str) -> None:
         self._at = at

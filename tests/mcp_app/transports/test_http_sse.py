@@ -45,7 +45,7 @@ class Client:
 
     @classmethod
     async def open(cls, at: Process) -> Client:
-        """One that has made itself known."""
+        """One that has initialized."""
         client = await cls.connect(at)
         await client.post(at, initialize("2024-11-05"))
         await client.stream.next_message()

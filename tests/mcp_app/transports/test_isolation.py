@@ -1,4 +1,4 @@
-"""What belongs to one call reaches that call alone, however many use the same ids and tokens at once."""
+"""Messages of one call reach only that call, however many use the same ids and tokens concurrently."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_sessions_with_the_same_request_ids_and_progress_tokens_get_only_m
 async def test_calls_of_one_id_in_one_session_are_each_answered_at_their_own_process(
     one: Process, other: Process, session: Session
 ) -> None:
-    """Ids must not be used twice; a client that does so anyway gets each answer on the stream of its call."""
+    """Ids must not be reused; a client that does so anyway gets each response on the stream of its call."""
     held = [Held(process) for process in (one, other)]
     places = (one, other, one)
     streams = await within(

@@ -1,4 +1,4 @@
-"""Event streams hold on to one line a field, whatever a reader takes for a line end."""
+"""Event streams have one line per field, whatever a reader considers a line end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the line of a request says in the log: who called what."""
+"""The log line of a request says who called what."""
 
 from __future__ import annotations
 

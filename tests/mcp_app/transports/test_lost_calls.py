@@ -29,7 +29,7 @@ def short_leases(mcp_settings: Any) -> None:
 
 
 async def _call_and_die(at: Process, session: Session) -> ServerSentEvent:
-    """Make a call, and let its process die in the midst of it; the last event that came of it."""
+    """Make a call and let its process die during it; returns the last event of the call."""
     stream = await session.post(at, call_held())
     last = await stream.next_event()
     await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL

@@ -1,4 +1,4 @@
-"""Where the endpoint is, and what every response of it says of itself."""
+"""The paths of the endpoint, and the headers of all its responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a process says that it is ready only when it can serve."""
+"""A process is ready only when it can serve."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def is_ready(at: Process) -> bool:
 
 
 def as_user(redis: OwnRedis, *rules: str) -> str:
-    """The server's URL for a user who may do so much."""
+    """The server's URL for a user with these permissions."""
     with redis.client() as client:
         client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">secret", *rules)
     return redis.url.replace("unix://", "unix://limited:secret@")
@@ -125,7 +125,7 @@ async def test_after_a_failover_the_new_primary_is_used_although_the_old_one_sti
 async def test_a_failover_that_is_over_before_a_request_is_noticed_by_the_first_requests(
     own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
-    """One of them may be told to try again: its script was loaded over a connection to the old primary."""
+    """One of them may have to retry: its script was loaded over a connection to the old primary."""
     with own_redis_server() as new_primary:
         async with relaying(own_redis.url) as relay:
             use(mcp_settings, relay.url)
@@ -224,7 +224,7 @@ async def use_much(process: Process, other: Process) -> None:
 
 
 def commands_used(redis: OwnRedis) -> set[str]:
-    """The commands that the server has run since it was asked last, those in scripts included."""
+    """The commands that the server has run since the last call, including those in scripts."""
     with redis.client() as client:
         found = {name.removeprefix("cmdstat_") for name in client.info("commandstats")}
         client.config_resetstat()

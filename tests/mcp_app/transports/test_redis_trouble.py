@@ -1,4 +1,4 @@
-"""A Redis that is down, stalled, restarted; and what is left in it."""
+"""A Redis that is down, stalled or restarted, and what is left in it."""
 
 from __future__ import annotations
 

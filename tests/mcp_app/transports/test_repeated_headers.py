@@ -1,4 +1,4 @@
-"""Header lines that come more than once (RFC 9110 §5.3)."""
+"""Repeated header lines (RFC 9110 §5.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls whose answer is an event stream: dropped, resumed elsewhere, polled, and cancelled."""
+"""Calls whose response is an event stream: dropped, resumed elsewhere, polled, and cancelled."""
 
 from __future__ import annotations
 

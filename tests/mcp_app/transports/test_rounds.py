@@ -1,4 +1,4 @@
-"""Rounds of 2026-07-28 and questions of the revisions before, as a client that debugs itself meets them."""
+"""Round trips of 2026-07-28 and requests of earlier revisions, including mistakes of clients."""
 
 from __future__ import annotations
 

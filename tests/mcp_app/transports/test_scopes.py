@@ -1,4 +1,4 @@
-"""A tool that needs more than the token holds: 403 before it runs, in every revision (RFC 6750 §3.1)."""
+"""A tool that requires a scope the token lacks: 403 before it runs, in every revision (RFC 6750 §3.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ METADATA = "http://localhost:3232/.well-known/oauth-protected-resource"
 
 
 async def is_challenged(response: Response, endpoint: str = "/mcp") -> bool:
-    """One challenge names all that the call needs, also what the token has already."""
+    """One challenge names all required scopes, including those that the token already has."""
     value = response.headers["www-authenticate"]
     fields = dict(re.findall(r'(\w+)="([^"]*)"', value))
     return (

@@ -1,4 +1,4 @@
-"""A session that is unknown, has ended or is somebody else's: one and the same answer, for every method."""
+"""A session that is unknown, has ended or is somebody else's: the same response, for every method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET streams: several a session, each message on one of them, and nothing lost while there is none."""
+"""GET streams: several per session, each message on one of them, and nothing lost while there is none."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _say(at: Process, session: Session, number: int) -> None:
 
 
 async def _listen(at: Process, session: Session, last_event_id: str | None = None) -> Response:
-    """Open a GET stream. Once it has said its first words it is the one that messages go to."""
+    """Open a GET stream. After its first bytes, it is the one that gets messages."""
     stream = await session.listen(at, last_event_id)
     assert await stream.next_block() is not None
     return stream
@@ -386,7 +386,7 @@ async def test_a_change_arrives_once_although_an_older_stream_is_open_at_another
 
 
 class Ticking:
-    """Work for listening sessions that keeps who it runs for, and says so."""
+    """Work for listening sessions that records for whom it runs, and sends a message."""
 
     def __init__(self, at: Process) -> None:
         self.running: list[ListeningSession] = []

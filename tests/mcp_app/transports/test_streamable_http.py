@@ -1,4 +1,4 @@
-"""Streamable HTTP as it goes when nothing goes wrong."""
+"""Streamable HTTP when nothing goes wrong."""
 
 from __future__ import annotations
 

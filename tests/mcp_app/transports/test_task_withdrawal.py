@@ -1,4 +1,4 @@
-"""Tasks end with the consent by which they run."""
+"""Tasks end with the consent under which they run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def _create(at: Process, name: str, arguments: Any = None, token: str = "a
 
 
 async def _until(at: Process, task_id: str, status: str, token: str = "alice@client") -> None:
-    """Wait until a task has a status; by default another token of the same person asks."""
+    """Wait until a task has a status; by default, with another token of the same user."""
 
     async def is_so() -> bool:
         params = {"taskId": task_id}
@@ -39,7 +39,7 @@ async def _until(at: Process, task_id: str, status: str, token: str = "alice@cli
 
 @pytest.fixture(autouse=True)
 async def consent_is_given_again(one: Process) -> AsyncIterator[None]:
-    """In life a consent that was withdrawn never comes back; the tests share these names, and a Redis."""
+    """In production a withdrawn consent never comes back, but the tests share these names and a Redis."""
     yield
     await one.runtime.redis.delete(withdrawn_key("grant-of-alice"))
 

@@ -1,4 +1,4 @@
-"""What becomes of calls and streams whose token expires, or is withdrawn, while they are open."""
+"""What happens to calls and streams whose token expires or is revoked while they are open."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def _withdraw(at: Process, token: str = "alice") -> None:
 
 
 async def _expire(at: Process) -> None:
-    """Let the tokens that were used expire; a client has new ones."""
+    """Let the current tokens expire; a client has new ones."""
     at.tokens.expire()
     assert await at.runtime.tokens.verify("alice") is None
 
 
 async def _begin(at: Process, kind: str) -> tuple[Response, list[int]]:
-    """A call that has become a stream, and the ids that it owes an answer to."""
+    """A call that has become a stream, and the ids of its unanswered requests."""
     if kind == MODERN:
         return await modern(at, "tools/call", call_held()["params"]), [1]
     session = await Session.open(at, revision=kind.split()[0] if kind != "resumed" else LATEST)
