@@ -27,7 +27,8 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
-def mcp_settings(settings: Any) -> Any:
+def mcp_settings(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("mcp_app.shutdown._HAND_OVER_SECONDS", 0.05)  # one of the extensions takes for ever
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_SERVER = f"{__name__}.build"
     return settings
@@ -151,9 +152,8 @@ async def test_each_user_has_their_own_resources() -> None:
 
 
 async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_affects_no_other(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("mcp_app.shutdown._HAND_OVER_SECONDS", 0.05)
     async with serving() as process:
         await process.runtime.start()
         _, clock = process.runtime.engine.extensions
