@@ -22,14 +22,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One worker for each core; none for single files and with `-s`, so that `breakpoint()` works there.
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """One worker more than there are cores, since many tests wait for what they have begun.
 
-    None either where TEST_REDIS_URL names one server for all.
+    None for single files and with `-s`, so that `breakpoint()` works there, nor where TEST_REDIS_URL names
+    one server for all.
     """
+    cores = yield
     is_watched = config.getoption("capture") == "no"
     is_shared = "TEST_REDIS_URL" in os.environ
-    return 0 if is_watched or is_shared or selection.names_files_only(config.args) else None
+    return 0 if is_watched or is_shared or selection.names_files_only(config.args) else cores + 1
 
 
 @pytest.hookimpl(wrapper=True)
