@@ -29,8 +29,8 @@ own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables
 needs = {"database": partial(try_database, own_apps)}
 
 gc.collect()
-gc.freeze()  # what is loaded by now stays for good; no later collection needs to look at it
-# A request makes some hundred objects: not every third need start a collection. Large bodies start their own.
+gc.freeze()  # everything loaded so far stays; no later collection needs to examine it
+# A request creates some hundred objects, so collect less often. Large bodies trigger their own collection.
 gc.set_threshold(10_000)
 
 routes = ProtocolTypeRouter(

@@ -1,4 +1,4 @@
-"""System checks of the machine that this project runs on, and of settings that must fit each other."""
+"""System checks of the machine, and of settings that depend on each other."""
 
 from __future__ import annotations
 

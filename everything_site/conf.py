@@ -1,4 +1,4 @@
-"""The variables of this project, and those that set what the apps declare."""
+"""The variables of this project, including those for the settings that the apps declare."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _is_long(key: str) -> bool:
 
 
 class Environment(AppSettings):
-    """The variables of this project, and as an instance what they come to, after defaults.
+    """The variables of this project; an instance has their values, with defaults applied.
 
-    Besides its settings, an instance has Django's settings of the database, the settings of the apps by name,
-    the variables that are given, and a sentence for each that nothing reads and that looks like one of ours.
+    An instance also has Django's database settings, the settings of the apps by name,
+    the variables that were set, and a message for each unknown one that looks misspelt.
     """
 
     base_uri = Setting(

@@ -1,5 +1,5 @@
 """How Daphne reads HTTP here: no form parsing, no root path from clients, opaque header bytes, the absolute
-form of a target, one host and one origin, and a refusal where Twisted says nothing.
+form of a target, one host and one origin, and an error response where Twisted sends none.
 
 Daphne builds its HTTP factory itself and has no option for any of this. Twisted has: a factory's class
 attribute `protocol` is the callable that makes the protocol of a connection. `install` sets it on Daphne's
@@ -51,7 +51,7 @@ class Request(WebRequest):
                 return
         if not self.uri.startswith(b"/"):
             self._read_absolute_form()
-        # Daphne takes the root path from whoever sends this header; `--root-path` is what an operator sets.
+        # Daphne takes the root path from any client's header; operators set `--root-path`.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         kept = self._hide_next_line()
         super().process()
@@ -71,7 +71,7 @@ class Request(WebRequest):
 
     def _refuse(self, message: str) -> None:
         """Answer with 400 before any application is asked."""
-        self.request_start = time.time()  # which Daphne sets in what is not run
+        self.request_start = time.time()  # which Daphne sets in code that does not run
         body = _error(message)
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         self.handle_reply({"type": "http.response.start", "status": 400, "headers": headers})
@@ -93,7 +93,7 @@ class Request(WebRequest):
 
 
 class Channel(HTTPChannel):
-    """A connection that answers a head it will not read with a status and a reason.
+    """A connection that rejects a head that is too large with a status and a reason.
 
     Twisted closes the connection without a byte, or answers with an empty 400
     (https://github.com/twisted/twisted/issues/4892). The limits are Twisted's: `totalHeadersSize` bytes for
@@ -108,7 +108,7 @@ class Channel(HTTPChannel):
 
     @property
     def requestFactory(self) -> Any:
-        """What makes the requests of this connection. Daphne sets its own class, which ours extends."""
+        """The class of requests on this connection. Daphne sets its own class, which ours extends."""
         return Request
 
     @requestFactory.setter
@@ -150,7 +150,7 @@ class Channel(HTTPChannel):
         super().allHeadersReceived()
 
     def _refuse_head(self) -> None:
-        """Refuse a head with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5)."""
+        """Reject a head with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5)."""
         most = f"{self.totalHeadersSize} bytes, headers and URL together, and {self.maxHeaders} headers"
         if self._lines > 1:
             message = f"The headers are too large; the most is {most}. Is a token or a cookie very long?"
@@ -174,13 +174,13 @@ class Channel(HTTPChannel):
 
 
 def _error(message: str) -> bytes:
-    """The body of a refusal: a JSON-RPC error, Invalid Request."""
+    """The body of an error response: a JSON-RPC error, Invalid Request."""
     return json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": message}}).encode()
 
 
 def install() -> None:
     """Make every Daphne of this process read HTTP with `Channel` and `Request`.
 
-    TLS is the proxy's, and so is HTTP/2: `Channel` speaks HTTP/1.1 alone.
+    TLS and HTTP/2 are left to the proxy: `Channel` supports only HTTP/1.1.
     """
     HTTPFactory.protocol = Channel

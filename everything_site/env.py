@@ -1,4 +1,4 @@
-"""The environment: every variable the project reads, typed, and refused where it makes no sense."""
+"""The environment: every variable the project reads, typed and validated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.i
 def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment:
     """The environment of this process, completed by `.env` (or the file that ENV_FILE names).
 
-    A variable that is set in the process wins over the file; a secret may come from the file that
+    A variable set in the process takes precedence over the file; a secret may come from the file that
     `NAME_FILE` names. An empty variable counts as one that is not set.
 
     Args:
@@ -43,7 +43,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         process: The variables of the process.
 
     Raises:
-        ImproperlyConfigured: A value makes no sense; the message names the variable.
+        ImproperlyConfigured: A value is invalid; the message names the variable.
     """
     env = Variables(base_dir, process)
     given = {setting.attribute: env.value(setting) for setting in Environment.declared()}
@@ -86,7 +86,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
 
 
 def auth_server_fault(environment: Environment) -> str | None:
-    """Why this project cannot be the authorization server that the environment describes, or None."""
+    """Why this project cannot be the configured authorization server, or None."""
     if environment.auth_mode == INTEGRATED:
         return "AUTH_MODE=integrated: the MCP server is its own authorization server. Set AUTH_MODE=separate."
     if environment.token_verification != INTROSPECTION:
@@ -99,7 +99,7 @@ def auth_server_fault(environment: Environment) -> str | None:
 
 
 def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
-    """The settings of the apps: what their variables say, and what follows from those of this project."""
+    """The settings of the apps, from their own variables and from those of this project."""
     found = {
         setting.name: env.value(setting)
         for setting in OF_THE_APPS
@@ -126,7 +126,7 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
 
 
 def _settings_of_separate_mode(env: Variables, site: Environment) -> dict[str, Any]:
-    """How the MCP server of separate mode checks the tokens of the other server."""
+    """How the MCP server in separate mode verifies the tokens of the other server."""
     base_uri, auth_server = urlsplit(site.base_uri), urlsplit(site.auth_server_url)
     if auth_server == base_uri:
         raise ImproperlyConfigured(
@@ -163,7 +163,7 @@ def _refuse(env: Variables, settings: Iterable[AnySetting[Any]], reason: str) ->
 
 
 def _introspection_client(env: Variables, site: Environment) -> tuple[str, str]:
-    """As whom the MCP server asks. In development both servers derive the same secret from SECRET_KEY."""
+    """The credentials for introspection. In development, both servers derive the same secret from SECRET_KEY."""
     client_id = env.text("INTROSPECTION_CLIENT_ID")
     secret = env.text("INTROSPECTION_CLIENT_SECRET")
     if site.debug:
@@ -187,7 +187,7 @@ def _default_hosts(*urls: SplitResult) -> list[str]:
 
 
 def _http_url(name: str, text: str) -> SplitResult:
-    """An http(s) URL in the form in which clients compare issuer and resource to the letter."""
+    """An http(s) URL in the form in which clients compare issuer and resource."""
     try:
         url = public_url.http_url(text)
     except ValueError as wanted:
@@ -201,7 +201,7 @@ def _http_url(name: str, text: str) -> SplitResult:
 
 
 def _port(env: Variables, setting: AnySetting[int], url: str) -> int:
-    """The port of a variable, or that of a URL of this computer: what it leads to listens there."""
+    """The port of a variable, or that of a URL on this computer, where the server has to listen."""
     port = env.value(setting)
     if env.text(setting.variable):
         return port
@@ -223,14 +223,14 @@ def _normalised(name: str, texts: Iterable[str], normalise: Callable[[str], str]
 
 
 def _host(text: str) -> str:
-    """A host as Django compares it: `*` is any, `.example.com` that one and all below it."""
+    """A host as Django compares it: `*` is any, `.example.com` that one and all its subdomains."""
     return text if text == "*" else "." * text.startswith(".") + public_url.host(text.removeprefix("."))
 
 
 def _kept_secret_key(base_dir: Path, debug: bool) -> str:
-    """In development a key in a file that only its owner can read, so that restarts forget nothing.
+    """The development key, in a file that only its owner can read, so that it survives restarts.
 
-    It is made at the first use, by one process of several.
+    It is created at the first use, by one of several processes.
     """
     if not debug:
         raise ImproperlyConfigured(

@@ -15,7 +15,7 @@ NAME = b"strict-transport-security"
 class StrictTransportSecurity:
     """ASGI middleware: adds the header to HTTPS responses that have none (RFC 6797 §7.1).
 
-    Its value, and what counts as HTTPS, follow from the same settings as in Django.
+    Its value, and what counts as HTTPS, depend on the same settings as in Django.
     """
 
     def __init__(self, app: Asgi) -> None:

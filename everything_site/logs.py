@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line in production, readable lines in development.
+"""Logs: one JSON object per line in production, readable lines in development.
 
-Every line that belongs to an HTTP request carries that request's id. Nothing that grants access is
+Every line that belongs to an HTTP request has the id of the request. Nothing that grants access is
 ever logged: paths are logged without their query, and headers and bodies not at all.
 """
 
@@ -29,11 +29,11 @@ MOST_LINES = 500
 
 _NO_CONTEXT = Context()
 
-# What every LogRecord has; anything else came in by `extra=` and is a field of the line.
+# The attributes of every LogRecord; any others came from `extra=` and are fields of the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request"}
 
 
-# What no line here shows is not gathered for each of them (logging HOWTO, "Optimization").
+# Do not collect what no line shows (logging HOWTO, "Optimization").
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
@@ -58,29 +58,29 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
             # Django's own handler would print the same line a second time.
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # Daphne's lines of a request hold the query, which may hold a code: ours are written instead.
+            # Daphne's request lines contain the query, which may contain a code: ours replace them.
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
-            # Its warning of an application that outlives its connection holds the query as well.
+            # Its warning about an application that outlives its connection also contains the query.
             "daphne": {"level": "ERROR"},
             "mcp": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
-            "oauthlib": {"level": "INFO"},  # its DEBUG lines hold codes and tokens
+            "oauthlib": {"level": "INFO"},  # its DEBUG lines contain codes and tokens
         },
     }
 
 
 class LineFormatter(logging.Formatter):
-    """Makes a line of a time, a level, a logger, a message, and the fields given by `extra=`."""
+    """Formats a line from a time, a level, a logger, a message, and the fields given by `extra=`."""
 
     def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
-        """The line, without its end.
+        """The line, without the line end.
 
         Args:
-            at: When it is said, in seconds since 1970.
-            level: As `logging` names it.
+            at: The time, in seconds since 1970.
+            level: The name of the level.
             logger: The logger's name.
-            message: What is said.
-            fields: What belongs to it, by name.
+            message: The message.
+            fields: The fields, by name.
         """
         raise NotImplementedError
 
@@ -94,27 +94,27 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(LineFormatter):
-    """One JSON object a line."""
+    """One JSON object per line."""
 
     def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
         time = f"{_second(int(at))}.{int(at % 1 * 1000):03}+00:00"
         line = {"time": time, "level": level.lower(), "logger": logger, "message": message, **fields}
         try:
             return pydantic_core.to_json(line, fallback=str).decode()
-        except pydantic_core.PydanticSerializationError:  # half of a surrogate pair
+        except pydantic_core.PydanticSerializationError:  # an unpaired surrogate
             return json.dumps(line, default=str)
 
 
 @lru_cache(maxsize=1)
 def _second(at: int) -> str:
-    """A second in UTC, remembered until the next: formatting it costs as much as the rest of a line."""
+    """A second in UTC, cached until the next: formatting it costs as much as the rest of a line."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class ReadableFormatter(LineFormatter):
-    """The same for a person: `12:30:05 INFO  mcp.sessions session opened client=… user=…`.
+    """A readable line: `12:30:05 INFO  mcp.sessions session opened client=… user=…`.
 
-    What strangers say is in it: it neither begins a line of its own nor controls the terminal.
+    Text from strangers can neither start a new line nor control the terminal.
     """
 
     def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
@@ -125,7 +125,7 @@ class ReadableFormatter(LineFormatter):
 
 
 class ConsoleHandler(logging.StreamHandler[Any]):
-    """Writes log lines to stderr: a record at once, the lines of requests in portions.
+    """Writes log lines to stderr: a record immediately, the lines of requests in batches.
 
     A write for each request would cost more than the rest of its line. A process that is killed loses the
     lines of its last 20 ms.
@@ -147,7 +147,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
             loop.call_later(FLUSH_SECONDS, self.flush, context=_NO_CONTEXT)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._write_lines()  # which were said before
+        self._write_lines()  # which came before
         super().emit(record)
 
     def flush(self) -> None:
@@ -159,7 +159,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         self._flushes_in = None
         lines, self._lines = self._lines, []
         if lines:
-            with suppress(OSError, ValueError):  # stderr is gone, and there is nobody to tell
+            with suppress(OSError, ValueError):  # stderr is gone
                 self.stream.write("".join(lines))
 
 

@@ -1,9 +1,9 @@
-"""URLs, origins and hosts in the one form that clients compare them in.
+"""URLs, origins and hosts in the form in which clients compare them.
 
-Clients normalise the URL that a person types (WHATWG URL, "host parsing"): upper case becomes lower case, a
+Clients normalise the URL that a user enters (WHATWG URL, "host parsing"): upper case becomes lower case, a
 default port disappears, an international name becomes ASCII. What this server publishes must be equal to
 that to the letter (RFC 8707 §2, RFC 9728 §3.3, RFC 8414 §3.3, RFC 9207 §2.4), so settings are normalised
-once, where they are read. What could be read in two ways is refused.
+once, where they are read. Ambiguous values are rejected.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def http_url(text: str) -> SplitResult:
     """A normalised http or https URL, without a trailing slash.
 
     Raises:
-        ValueError: It is none, it has a query, a fragment or a user, or it could be read in two ways. The
-            message completes "… must be"; it does not repeat the text, which may hold a password.
+        ValueError: It is invalid or ambiguous, or it has a query, a fragment or a user. The
+            message completes "… must be"; it does not repeat the text, which may contain a password.
     """
     wanted = ValueError("an http or https URL without query, fragment or user")
     if _SPACES_AND_CONTROLS.search(text) or any(mark in text for mark in "?#@"):
@@ -60,7 +60,7 @@ def origin(text: str) -> str:
     """A normalised origin of a browser page (RFC 6454 §6.2); those of extensions stay as they are.
 
     Raises:
-        ValueError: It is none. The message completes "… must be".
+        ValueError: It is invalid. The message completes "… must be".
     """
     wanted = ValueError("an origin such as https://app.example.com")
     if _SPACES_AND_CONTROLS.search(text):
@@ -80,7 +80,7 @@ def host(text: str) -> str:
     """A normalised host, without a port: a name, an IPv4 address, or an IPv6 address in brackets.
 
     Raises:
-        ValueError: It is none, or an address in a form that some read in another way, such as `127.1`. The
+        ValueError: It is invalid, or an ambiguous form of an address, such as `127.1`. The
             message completes "… must be".
     """
     wanted = ValueError("a host such as app.example.com, without scheme, port or path")
@@ -91,7 +91,7 @@ def host(text: str) -> str:
             return f"[{ipaddress.IPv6Address(text[1:-1]).compressed}]"
         name = text.lower()
         if not name.isascii():
-            name = idna.encode(name, uts46=True).decode()  # also a ValueError, as UnicodeError is
+            name = idna.encode(name, uts46=True).decode()  # its errors are ValueErrors, too
         if _ENDS_IN_NUMBER.fullmatch(name):
             return str(ipaddress.IPv4Address(name))
     except ValueError:

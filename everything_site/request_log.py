@@ -1,4 +1,4 @@
-"""One log line for each HTTP request, with an id that its other lines carry too."""
+"""One log line for each HTTP request, with an id that its other lines have too."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class RequestLog:
-    """ASGI middleware. A proxy's `X-Request-ID` is taken over; the response carries the id.
+    """ASGI middleware. A proxy's `X-Request-ID` is used; the response has the id.
 
-    An application adds to the line by the dictionary `scope["state"]["log_fields"]`. It has to bound what a
+    An application adds fields with the dictionary `scope["state"]["log_fields"]`. It has to limit what a
     client chose; the formatters escape it.
     """
 
@@ -56,7 +56,7 @@ class RequestLog:
 
 
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:
-    """Write the line: without a LogRecord where nobody else would see one, which costs a third as much."""
+    """Write the line: without a LogRecord if nobody else would see it, which costs a third as much."""
     method, path = scope["method"], scope["path"]  # without the query, which may hold an authorization code
     console = console_of(logger)
     if console is None:

@@ -1,4 +1,4 @@
-"""Django's settings. What differs from one installation to the next comes from the environment: env.py."""
+"""Django's settings. Whatever differs between installations comes from the environment: env.py."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,10 +96,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 20,
     }
 else:
-    DATABASES["default"]["ENGINE"] = "everything_site.postgresql"  # Django's, with a bound on connections
+    DATABASES["default"]["ENGINE"] = "everything_site.postgresql"  # Django's, with a limit on connections
     DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 3,  # seconds until a server that does not answer is away
-        "tcp_user_timeout": 10_000,  # milliseconds until one that has fallen silent is
+        "connect_timeout": 3,  # seconds until connecting fails
+        "tcp_user_timeout": 10_000,  # milliseconds until a silent connection fails
         **DATABASES["default"].get("OPTIONS", {}),
     }
 DATABASE_CONNECTIONS: int = ENV.database_connections
@@ -117,10 +117,10 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
-WHITENOISE_USE_FINDERS = True  # production serves them from where they are, too: no collectstatic is needed
+WHITENOISE_USE_FINDERS = True  # in production, too: no collectstatic is needed
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {  # where collectstatic puts copies, for platforms that always run it
+    "staticfiles": {  # for platforms that always run collectstatic
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
         "OPTIONS": {"location": BASE_DIR / "staticfiles"},
     },
@@ -129,11 +129,11 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- Security of the pages ----------------------------------------------------------------------
 
-SECURE_SSL_REDIRECT = False  # the proxy's business; the MCP endpoint never redirects
+SECURE_SSL_REDIRECT = False  # left to the proxy; the MCP endpoint never redirects
 SILENCED_SYSTEM_CHECKS = [
-    "security.W008",  # which wants that redirect
-    "security.W009",  # which wants 50 characters: env.py refuses keys of less than 32
-    "security.W004",  # these three want HSTS, for subdomains, for good: HSTS_… is the operator's to decide
+    "security.W008",  # requires that redirect
+    "security.W009",  # requires 50 characters: env.py rejects keys of less than 32
+    "security.W004",  # these three require HSTS, subdomains, preload: operators decide with HSTS_…
     "security.W005",
     "security.W021",
 ]
@@ -143,13 +143,13 @@ SECURE_HSTS_PRELOAD = HTTPS and ENV.hsts_preload
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # OpenerPolicyMiddleware sets it, where it may
+SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # set by OpenerPolicyMiddleware, where possible
 X_FRAME_OPTIONS = "DENY"
-# Names of our own: browsers send the cookies of all ports of a host, and others have a `sessionid`, too.
+# Our own names: browsers send the cookies of all ports of a host, and others have a `sessionid`, too.
 _COOKIES = "__Host-everything" if HTTPS else f"everything-{urlsplit(AUTH_SERVER_URL).port or 80}"
 SESSION_COOKIE_NAME = f"{_COOKIES}-session"
 CSRF_COOKIE_NAME = f"{_COOKIES}-csrf"
-MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # and no cookie `messages`
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # so there is no cookie `messages`
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 24 * 3600

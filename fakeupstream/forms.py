@@ -13,7 +13,7 @@ def validate_name(name: str) -> None:
 
 
 class WhoForm(forms.Form):
-    """Who to sign in as: a person with a button, or a typed name."""
+    """Who to sign in as: a listed user, or an entered name."""
 
     person = forms.ChoiceField(choices=[(name, name) for name in PEOPLE], required=False)
     name = UsernameField(  # normalised (NFKC), as in Django's own forms

@@ -35,7 +35,7 @@ def find_or_create(username: str) -> User:
     """The account with this name.
 
     Raises:
-        ProtectedAccount: It has a password or permissions, and anyone could take it over by typing its name.
+        ProtectedAccount: It has a password or permissions, and anyone could enter its name.
     """
     user, created = get_user_model().objects.get_or_create(username=username)
     if created:

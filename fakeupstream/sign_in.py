@@ -1,4 +1,4 @@
-"""The relying party: the state of a sign-in that is under way.
+"""The relying party: the state of a sign-in in progress.
 
 The URL to return to is in the signed `state` that the provider echoes, and a cookie binds the state to the
 browser. So there is no open redirect, responses that this browser did not request are rejected, and abandoned

@@ -63,7 +63,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Sign in the person whom the code identifies, and redirect to where they were going."""
+    """Sign in the user identified by the code, and redirect to the original URL."""
     state = request.GET.get("state", "")
     username = provider.username_of(request.GET.get("code", ""), state)
     target = sign_in.next_url(request, state)

@@ -1,1 +1,1 @@
-"""The doctor: walks what an MCP client walks, and says in plain words what is wrong with a server."""
+"""The doctor: takes the steps of an MCP client, and explains what is wrong with a server."""

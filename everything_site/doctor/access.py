@@ -1,4 +1,4 @@
-"""Checks of how a client gets a token, and of what the endpoint does with it."""
+"""Checks of how a client gets a token, and of how the endpoint handles it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOOLS = "tools/list"
 
 
 def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
-    """The answer to a registration (RFC 7591 §3.2.1) of a public client."""
+    """The response to the registration of a public client (RFC 7591 §3.2.1)."""
     found = Findings(REGISTRATION)
     client = reply.object
     if reply.status not in (200, 201) or client is None or not isinstance(client.get("client_id"), str):
@@ -48,7 +48,7 @@ def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
 
 
 def authorization_page(reply: Reply) -> list[Finding]:
-    """The answer to a good authorization request of somebody who is not signed in."""
+    """The response to a valid authorization request without a signed-in user."""
     found = Findings(AUTHORIZATION)
     location = reply.headers.get("location", "")
     if reply.status in (302, 303, 307):
@@ -69,12 +69,12 @@ def authorization_page(reply: Reply) -> list[Finding]:
 
 
 def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) -> list[Finding]:
-    """The answer to a request whose redirect URI was never registered.
+    """The response to a request with an unregistered redirect URI.
 
     Args:
-        reply: It.
-        foreign: That redirect URI.
-        asks_consent: Whether the page asks a person to allow it.
+        reply: The response.
+        foreign: The redirect URI.
+        asks_consent: Whether the page asks the user for consent.
     """
     found = Findings(AUTHORIZATION)
     location = reply.headers.get("location")
@@ -90,12 +90,12 @@ def foreign_redirect(reply: Reply, foreign: str, *, asks_consent: bool = False) 
 
 
 def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Finding]:
-    """The answer to a signed-in person whose client identifies itself by the URL of its metadata document.
+    """The response to a signed-in user whose client identifies itself by the URL of its metadata document.
 
     Args:
-        reply: It.
-        client_id: That URL.
-        redirect_uri: One that the document names.
+        reply: The response.
+        client_id: The URL of the document.
+        redirect_uri: A redirect URI in the document.
     """
     found = Findings(CLIENT_BY_URL)
     location = reply.headers.get("location")
@@ -116,7 +116,7 @@ def client_by_url(reply: Reply, client_id: str, redirect_uri: str) -> list[Findi
 def authorization_response(
     parameters: Mapping[str, str], state: str, issuer: str, metadata: Mapping[str, Any]
 ) -> list[Finding]:
-    """What the client's callback is reached with."""
+    """The parameters with which the client's callback is called."""
     found = Findings(AUTHORIZATION)
     if "error" in parameters:
         said = parameters.get("error_description", "")
@@ -137,7 +137,7 @@ def authorization_response(
 
 
 def token(reply: Reply) -> list[Finding]:
-    """The answer of the token endpoint to a good code."""
+    """The response of the token endpoint to a valid code."""
     found = Findings(TOKEN)
     answer = reply.object
     if reply.status != 200 or answer is None or not isinstance(answer.get("access_token"), str):
@@ -155,7 +155,7 @@ def token(reply: Reply) -> list[Finding]:
 
 
 def bad_token(reply: Reply) -> list[Finding]:
-    """A request with a token that nobody issued."""
+    """The response to a request with an unknown token."""
     found = Findings(ENDPOINT)
     if reply.status != 401:
         found.fault(
@@ -168,7 +168,7 @@ def bad_token(reply: Reply) -> list[Finding]:
 
 
 def discovered(reply: Reply) -> list[Finding]:
-    """The answer to `server/discover`, which servers of earlier revisions do not know."""
+    """The response to `server/discover`, which servers of earlier revisions do not support."""
     found = Findings(DISCOVER)
     if not isinstance(reply.result, dict):
         says = f"2026-07-28 is not supported ({reply.status}); clients fall back to initialize."
@@ -181,7 +181,7 @@ def discovered(reply: Reply) -> list[Finding]:
 
 
 def no_session(reply: Reply) -> list[Finding]:
-    """The answer to `initialize` of a server that needs none."""
+    """The response to `initialize` of a server without sessions."""
     found = Findings(INITIALIZE)
     found.warning(
         f"There are no sessions (initialize gets {reply.status}): clients of revisions before "
@@ -192,7 +192,7 @@ def no_session(reply: Reply) -> list[Finding]:
 
 
 def initialized(reply: Reply) -> list[Finding]:
-    """The answer to `initialize`."""
+    """The response to `initialize`."""
     found = Findings(INITIALIZE)
     result = reply.result
     if reply.status == 401:
@@ -211,7 +211,7 @@ def initialized(reply: Reply) -> list[Finding]:
 
 
 def tools(reply: Reply) -> list[Finding]:
-    """The answer to `tools/list`."""
+    """The response to `tools/list`."""
     found = Findings(TOOLS)
     result = reply.result
     listed = result.get("tools") if isinstance(result, dict) else None

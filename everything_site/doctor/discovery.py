@@ -28,7 +28,7 @@ def challenge_of(reply: Reply) -> dict[str, str] | None:
 
 
 def metadata_places(mcp_url: str) -> list[str]:
-    """Where the resource's metadata may be: with its path, and at the root (RFC 9728 §3.1)."""
+    """The possible URLs of the resource's metadata: with its path, and at the root (RFC 9728 §3.1)."""
     url = urlsplit(mcp_url)
     root = f"{url.scheme}://{url.netloc}/.well-known/oauth-protected-resource"
     path = url.path.rstrip("/")
@@ -36,7 +36,7 @@ def metadata_places(mcp_url: str) -> list[str]:
 
 
 def challenge(reply: Reply) -> list[Finding]:
-    """A POST without a token: does the answer lead a client on?"""
+    """The response to a POST without a token, which must tell a client how to continue."""
     found = Findings(CHALLENGE)
     if reply.status in (301, 302, 303, 307, 308):
         found.fault(
@@ -179,8 +179,8 @@ def is_secure(url: Any, beside: str | None = None) -> bool:
     """Whether a URL is https, or http on this computer.
 
     Args:
-        url: It.
-        beside: The URL that is examined. One from elsewhere has no business on this computer.
+        url: The URL.
+        beside: The examined URL. If that is elsewhere, `url` must not be on this computer.
     """
     origin = origin_of(url)
     if origin is None:
@@ -192,7 +192,7 @@ def is_secure(url: Any, beside: str | None = None) -> bool:
 
 
 def origin_of(url: Any) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port of a URL; None when it is no URL that can be asked."""
+    """Scheme, host and port of a URL; None if it cannot be requested."""
     if not isinstance(url, str) or not url.isprintable():
         return None
     try:
@@ -204,7 +204,7 @@ def origin_of(url: Any) -> tuple[str, str, int | None] | None:
 
 
 def _document(found: Findings, reply: Reply, spec: str) -> dict[str, Any] | None:
-    """The document of a 200; the reason why there is none becomes a fault."""
+    """The document in a 200 response; if there is none, the reason becomes a fault."""
     if reply.status != 200:
         found.fault(f"{reply.url} answers {reply.status} instead of 200.", spec)
         return None

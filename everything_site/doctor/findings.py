@@ -1,4 +1,4 @@
-"""What the doctor finds, and what a server said, as the checks see it."""
+"""Findings of the doctor, and responses as the checks see them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        step: Where on the way of a client.
-        says: What was found, in plain words.
-        spec: The line that asks for it.
+        step: The step of the client.
+        says: The finding, in plain words.
+        spec: The specification that requires it.
     """
 
     step: str
@@ -40,7 +40,7 @@ class Finding:
 
 
 class Findings:
-    """Collects what one step finds."""
+    """Collects the findings of one step."""
 
     def __init__(self, step: str) -> None:
         self.step = step
@@ -53,13 +53,13 @@ class Findings:
         self.all.append(Finding(self.step, Level.WARNING, says, spec))
 
     def ok(self, says: str) -> list[Finding]:
-        """All that was found; with nothing wrong, that it is well."""
+        """All findings; if nothing is wrong, a single success."""
         return self.all or [Finding(self.step, Level.OK, says)]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP response, read to its end."""
+    """A complete HTTP response."""
 
     url: str
     status: int
@@ -73,7 +73,7 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """The JSON value of the body; None when it is none."""
+        """The JSON value of the body; None if it is not JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
@@ -81,13 +81,13 @@ class Reply:
 
     @property
     def object(self) -> dict[str, Any] | None:
-        """The JSON object of the body; None when it is none."""
+        """The JSON object of the body; None if it is not one."""
         value = self.json
         return value if isinstance(value, dict) else None
 
     @property
     def sentence(self) -> str:
-        """Why it refuses: the message of an error, or what a page says of a field or at its beginning."""
+        """The reason of an error response: an error message, that of a field, or the beginning of a page."""
         answer = self.object
         if answer is not None:
             error = answer.get("error")
@@ -100,7 +100,7 @@ class Reply:
 
     @property
     def result(self) -> Any:
-        """The `result` of the JSON-RPC response that the body holds, be it JSON or an event stream."""
+        """The `result` of the JSON-RPC response in the body, which may be JSON or an event stream."""
         for message in self._messages():
             if isinstance(message, dict) and "result" in message:
                 return message["result"]
@@ -111,7 +111,7 @@ class Reply:
         return self.media_type == "text/event-stream"
 
     def has_response(self, request_id: int) -> bool:
-        """Whether the body holds the response to this request."""
+        """Whether the body contains the response to this request."""
         return any(
             isinstance(message, dict)
             and message.get("id") == request_id

@@ -1,6 +1,6 @@
-"""How the doctor asks: of secure addresses only, for a while only, and for so much only.
+"""How the doctor sends requests: only to secure addresses, with limits for time and size.
 
-The server that is examined says where to go next, and it may mean harm.
+The examined server says where to go next, and it may be malicious.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _LONGEST_BODY = 2_000_000
 
 
 class Unreachable(Exception):
-    """There is no answer, and why."""
+    """There is no response; the message says why."""
 
 
 def client(examined: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
-    """What carries the requests of one walk. No redirect is followed by itself."""
+    """The HTTP client of one run. It follows no redirects."""
     return httpx2.AsyncClient(
         transport=transport, timeout=SECONDS, event_hooks={"request": [_only_secure(examined)]}
     )
@@ -44,7 +44,7 @@ def _only_secure(examined: str) -> Callable[[httpx2.Request], Awaitable[None]]:
 async def read(
     http: httpx2.AsyncClient, method: str, url: str, *, until: int | None = None, **request: Any
 ) -> Reply:
-    """The answer, read to its end; an event stream to the response to `until`, the id of a request.
+    """The complete response; of an event stream, up to the response to `until`, the id of a request.
 
     Raises:
         Unreachable: There is none.

@@ -1,4 +1,4 @@
-"""Two ways for a person to agree: in their own browser, or played, where a page believes everything."""
+"""Two ways to consent: in the user's own browser, or simulated, at the fake identity provider."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class _Forms(HTMLParser):
 
 
 def _is_sent(attributes: dict[str, str]) -> bool:
-    """Whether a browser sends this input: it leaves out a box that is not ticked."""
+    """Whether a browser sends this input: it omits unticked checkboxes."""
     return attributes.get("type") != "checkbox" or "checked" in attributes
 
 
 def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
-    """A person who signs in on this project's fake identity provider, and allows everything."""
+    """A simulated user who signs in at this project's fake identity provider, and allows everything."""
 
     async def sign_in(url: str) -> dict[str, str]:
         page = await read(http, "GET", url)
@@ -105,7 +105,7 @@ def _decision(page: str, person: str) -> tuple[_Form, dict[str, str]]:
 
 @asynccontextmanager
 async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, SignIn]]:
-    """A person at their own browser: a redirect URI on this computer, and the way to wait for it."""
+    """A user with their own browser: a redirect URI on this computer, and a function to wait for it."""
     reached: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
     async def callback(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

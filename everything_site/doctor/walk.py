@@ -1,4 +1,4 @@
-"""The walk: every step of an MCP client, one after the other, and what the checks find on it."""
+"""Every step of an MCP client, one after the other, with the findings of the checks."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _ACCEPT = "application/json, text/event-stream"
 
 
 class Stopped(Exception):
-    """The way ends here; what was found says why."""
+    """The run ends here; the findings say why."""
 
 
 @dataclass
 class Walk:
-    """One walk to one MCP server.
+    """One run against one MCP server.
 
     Attributes:
         http: Of `reading.client`.
         url: The MCP endpoint.
-        token: A token to use in place of a sign-in.
-        sign_in: How a person agrees; without it the walk ends at the sign-in page.
-        redirect_uri: Where `sign_in` is reached.
-        client_id: A client that is known there; else one is registered, and unregistered in the end.
-        step: What is being done.
+        token: A token to use instead of signing in.
+        sign_in: How to sign in and consent; without it, the run ends at the sign-in page.
+        redirect_uri: The redirect URI of `sign_in`.
+        client_id: A registered client; by default, one is registered and unregistered at the end.
+        step: The current step.
     """
 
     http: httpx2.AsyncClient
@@ -54,14 +54,14 @@ class Walk:
     findings: list[Finding] = field(default_factory=list)
 
     async def run(self) -> list[Finding]:
-        """Everything that was found, to where the way ended."""
+        """All findings, up to the end of the run."""
         try:
             await self._walk()
         except Stopped:
             pass
         except Unreachable as error:
             self.findings.append(Finding("connection", Level.FAULT, f"{error}."))
-        except Exception as error:  # a server can say what nobody thought of
+        except Exception as error:  # a server can send anything
             says = f"The response cannot be understood: {type(error).__name__} {error}".rstrip()
             self.findings.append(Finding(self.step, Level.FAULT, says))
         return self.findings
@@ -71,7 +71,7 @@ class Walk:
         if challenged.status != 401 and isinstance((open_to_all := await self._discover(None)).result, dict):
             challenged = open_to_all
         self._note(discovery.challenge(challenged))
-        if challenged.status in (404, 405):  # no endpoint: what is said of it would be said of nothing
+        if challenged.status in (404, 405):  # there is no endpoint to examine
             raise Stopped
         if 200 <= challenged.status < 300:
             await self._use(None)
@@ -91,7 +91,7 @@ class Walk:
             await self._sign_in_and_use(servers[0], metadata, challenged, resource)
 
     async def _resource_metadata(self, challenged: Reply) -> dict[str, Any]:
-        """Found at the place that the challenge names and at both well-known ones; one is enough."""
+        """Checked at the URL in the challenge and at both well-known ones; one is enough."""
         named = (discovery.challenge_of(challenged) or {}).get("resource_metadata")
         places = list(dict.fromkeys([*([named] if named else []), *discovery.metadata_places(self.url)]))
         replies = [await self._get(place) for place in places if discovery.is_secure(place, self.url)]
@@ -155,7 +155,7 @@ class Walk:
             answer = await self._agreement(_with(endpoint, request))
             answered = access.authorization_response(answer, state, issuer, metadata)
             self._note(answered)
-            if foreign[0].level == Level.SKIPPED:  # now that somebody has signed in
+            if foreign[0].level == Level.SKIPPED:  # possible now that somebody has signed in
                 foreign = await self._foreign_redirect(endpoint, request)
             self._note(foreign)
             await self._client_by_url(endpoint, request, metadata)
@@ -181,7 +181,7 @@ class Walk:
             await self._unregister(client, metadata)
 
     async def _client_by_url(self, endpoint: str, request: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """What becomes of a client that does not register, where the metadata says that it need not."""
+        """What happens to a client that does not register, if the metadata says that it need not."""
         if metadata.get("client_id_metadata_document_supported") is not True:
             return
         self.step = access.CLIENT_BY_URL
@@ -213,7 +213,7 @@ class Walk:
             self.findings.append(Finding(access.REGISTRATION, Level.SKIPPED, says))
             raise Stopped
         if not discovery.is_secure(endpoint, self.url):
-            raise Stopped  # which has been said
+            raise Stopped  # already reported
         document = {
             "client_name": "MCP doctor",
             "redirect_uris": [self.redirect_uri],
@@ -230,7 +230,7 @@ class Walk:
         return client
 
     async def _unregister(self, client: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Leave nothing behind, where the server has RFC 7592; nothing is deleted anywhere else."""
+        """Unregister the client, if the server supports RFC 7592; nothing else is deleted."""
         url, token = client.get("registration_client_uri"), client.get("registration_access_token")
         if url is None or token is None:
             return
@@ -248,7 +248,7 @@ class Walk:
     async def _use(self, token: str | None) -> None:
         self.step = access.DISCOVER
         discovered = await self._discover(token)
-        if discovered.status != 401:  # else `initialize` will say so
+        if discovered.status != 401:  # otherwise `initialize` reports it
             self._note(access.discovered(discovered))
         self.step = access.INITIALIZE
         reply = await self._post(_initialize(), token=token)

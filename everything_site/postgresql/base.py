@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend with a bound on the connections of a process.
+"""Django's PostgreSQL backend with a limit on the connections of a process.
 
 Every request runs in a thread with a connection of its own. A burst of requests would open as many, and
 PostgreSQL refuses those beyond its `max_connections`, other processes' and administrators' among them. Here

@@ -33,7 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Opens a database file that only its owner can read and write.
 
     Raises:
-        OperationalError: The file is no SQLite database, or cannot be created or opened; the message names
+        OperationalError: The file is not a SQLite database, or cannot be created or opened; the message names
             it, and DATABASE_URL.
     """
 
@@ -51,7 +51,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def _make_private(name: str) -> None:
-    path = os.path.realpath(name)  # SQLite puts the journals beside the file itself, not beside a link to it
+    path = os.path.realpath(name)  # SQLite puts the journals next to the file itself, not next to a link
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     with _looking:
@@ -71,7 +71,7 @@ def _make_private(name: str) -> None:
         return
     for each, status in {path: found, **journals}.items():
         if status is not None and status.st_mode & 0o077 and status.st_uid == os.geteuid():
-            with contextlib.suppress(OSError):  # a file system without permissions, or it has gone
+            with contextlib.suppress(OSError):  # a file system without permissions, or the file is gone
                 os.chmod(each, stat.S_IMODE(status.st_mode) & 0o700)
 
 
@@ -86,7 +86,7 @@ def _status(path: str) -> os.stat_result | None:
 def _is_database(path: str, status: os.stat_result) -> bool:
     """Whether a regular file is a SQLite database, or empty.
 
-    A file is looked into once, before the first connection to it: closing it later would drop the locks that
+    A file is read once, before the first connection to it: closing it later would drop the locks that
     this process has on it (POSIX fcntl).
     """
     identity = (status.st_dev, status.st_ino)
@@ -98,6 +98,6 @@ def _is_database(path: str, status: os.stat_result) -> bool:
                 if file.read(len(_HEADER)) != _HEADER:
                     return False
         except OSError:
-            return True  # nobody can say; SQLite cannot open it either, and says why
+            return True  # unknown; SQLite cannot open it either, and says why
     _recognised.add(identity)
     return True

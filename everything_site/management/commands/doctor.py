@@ -79,7 +79,7 @@ class Command(BaseCommand):
 
 
 def _fault(url: str) -> str | None:
-    """Why no walk to this URL can be made, or None."""
+    """Why this URL cannot be examined, or None."""
     if "://" not in url:
         host = urlsplit(f"//{url}").hostname if origin_of(f"http://{url}") else None
         scheme = "http" if host is not None and is_loopback(host) else "https"
@@ -118,16 +118,16 @@ async def examine(
     client_id: str | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> list[Finding]:
-    """What is found on the way to `url`.
+    """The findings for `url`.
 
     Args:
         url: The MCP endpoint.
-        say: Tells the person at the terminal what to do.
+        say: Prints instructions for the user.
         token: A token to use.
-        person: Whom to play on the fake identity provider.
-        by_hand: Whether to wait for a person with a browser.
-        client_id: A client that is registered there.
-        transport: What carries the requests; a test's own, or the network.
+        person: The user to sign in as at the fake identity provider.
+        by_hand: Whether to wait for the user to sign in with a browser.
+        client_id: A registered client.
+        transport: The HTTP transport; the network by default.
     """
     async with client(url, transport) as http:
         walk = Walk(http, url, token=token, client_id=client_id)

@@ -1,4 +1,4 @@
-"""`python manage.py register_resource_server`: let the MCP server of separate mode ask about tokens."""
+"""`python manage.py register_resource_server`: let the MCP server in separate mode introspect tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python manage.py runserver`: everything a stranger needs, in one command."""
+"""`python manage.py runserver`: everything you need for development, in one command."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class Command(DaphneRunserver):
             raise CommandError(fault)
         if parent := os.environ.get(WITH_PARENT):
             _end_with(int(parent))
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script starts what it puts behind `&`
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a script's background commands (`&`)
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._listen_where_the_url_leads(options)
         super().handle(*args, **options)
 
     def run(self, **options: Any) -> None:
-        """What Django calls when it knows the address: here, and in each process that the reloader starts."""
+        """Called by Django when it knows the address: here, and in each process started by the reloader."""
         if int(self.port) != self.own_port:
             self.follow_argument()
         if _is_restarted():
@@ -89,18 +89,18 @@ class Command(DaphneRunserver):
                     stack.enter_context(valkey.running(settings.REDIS_URL))
                 if with_auth_server:
                     stack.enter_context(_auth_server(reload=options["use_reloader"]))
-                os.environ[WITH_PARENT] = str(os.getpid())  # for those that the reloader starts
+                os.environ[WITH_PARENT] = str(os.getpid())  # for the processes started by the reloader
                 super().run(**options)
         except valkey.Refused as error:
             raise CommandError(str(error)) from error
 
     def follow_argument(self) -> None:
-        """Begin again with PORT as the argument says it: what the settings publish follows from it."""
+        """Restart with PORT from the argument, as the published URLs depend on it."""
         os.environ[self.port_variable] = str(self.port)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this very program
 
     def _listen_where_the_url_leads(self, options: dict[str, Any]) -> None:
-        """Listen at the loopback address that the server's own URL names, unless an argument says where."""
+        """Listen on the loopback address in the server's own URL, unless an argument says otherwise."""
         argument = options["addrport"]
         with suppress(ValueError):  # a name, such as localhost
             address = ip_address(urlsplit(self.own_url).hostname or "")
@@ -109,7 +109,7 @@ class Command(DaphneRunserver):
                 options["use_ipv6"] = address.version == 6
 
     def _refuse_taken(self, port: int, variable: str) -> None:
-        """Refuse a port that cannot be had before anything is started; Daphne would go on without it."""
+        """Reject an unavailable port before anything is started; Daphne would continue without it."""
         family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
         try:
             socket.create_server((self.addr, port), family=family).close()
@@ -130,10 +130,10 @@ class Command(DaphneRunserver):
         super().inner_run(*args, **options)
 
     def prepare(self) -> None:
-        """What else must be there before the server starts."""
+        """What else must run before the server starts."""
 
     def places(self, password: str | None) -> list[tuple[str, str]]:
-        """What to open, with a label each."""
+        """The URLs to open, with labels."""
         base = settings.BASE_URI
         inspector = "npx -y @modelcontextprotocol/inspector@latest --transport http --server-url"
         admin = ("Admin", f"{base}/admin/   ({self.credentials(password)})")
@@ -172,13 +172,13 @@ class Command(DaphneRunserver):
 
 
 def _is_restarted() -> bool:
-    """Whether this process is one of those that the reloader starts, one after the other."""
+    """Whether this process was started by the reloader."""
     return os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
 
 
 @contextmanager
 def _database() -> Iterator[None]:
-    """Check before anything starts that the database can be used; in the end leave all of it in one file."""
+    """Check that the database can be used before anything starts; at the end, merge its journal."""
     try:
         with _one_of_several():
             connection.ensure_connection()
@@ -199,14 +199,14 @@ def _database() -> Iterator[None]:
 
 @contextmanager
 def _one_of_several() -> Iterator[None]:
-    """Keep other commands of this checkout from preparing the same database at the same time."""
+    """Prevent other commands of this checkout from preparing the same database at the same time."""
     if sys.platform == "win32":
         yield
         return
     import fcntl
 
     deadline = time.monotonic() + _PREPARE_SECONDS
-    with (settings.BASE_DIR / "manage.py").open() as file:  # a lock needs any file, and no right to write it
+    with (settings.BASE_DIR / "manage.py").open() as file:  # any readable file can be locked
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,7 +222,7 @@ def _one_of_several() -> Iterator[None]:
 
 @contextmanager
 def _auth_server(*, reload: bool) -> Iterator[None]:
-    """Keep `runauthserver` running in a process of its own while the context is open."""
+    """Keep `runauthserver` running in a separate process while the context is open."""
     command = [sys.executable, sys.argv[0], "runauthserver", *([] if reload else ["--noreload"])]
     process = subprocess.Popen(command, env={**os.environ, WITH_PARENT: str(os.getpid())})  # noqa: S603 - this very program
     try:
@@ -236,7 +236,7 @@ def _auth_server(*, reload: bool) -> Iterator[None]:
 
 
 def _first_admin_password() -> str | None:
-    """Make the first administrator; its password, or None when there is an administrator already."""
+    """Create the first administrator; returns its password, or None if there already is an administrator."""
     users = get_user_model().objects
     if users.filter(is_superuser=True).exists() or users.filter(username=ADMIN).exists():
         return None
@@ -246,7 +246,7 @@ def _first_admin_password() -> str | None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when the one that started it has gone, even by SIGKILL, and even before this call.
+    """End this process when its parent is gone, even after SIGKILL, and even before this call.
 
     Args:
         parent: The process id of the one that started it.

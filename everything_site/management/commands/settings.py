@@ -1,4 +1,4 @@
-"""`python manage.py settings`: every setting with its variable, its value and what it is for."""
+"""`python manage.py settings`: every setting with its variable, its value and its purpose."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
 
 def described(setting: AnySetting[Any]) -> dict[str, Any]:
-    """What there is to know of a setting, all of it as text."""
+    """All information about a setting, as text."""
     is_ours = setting in Environment.declared()
     owner, name = (settings.ENV, setting.attribute) if is_ours else (settings, setting.name)
     value = getattr(owner, name, setting.default)
