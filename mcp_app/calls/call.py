@@ -223,12 +223,16 @@ class SessionCall(Call):
         if self.state is not State.ENDED and self.position is None:
             await self._write(None)
 
+    def use_log(self) -> None:
+        """Let even a quick response go into the event log. The call must be registered next."""
+        if self.state is State.QUIET:
+            self.state = State.LOGGED
+            self._wake_waiter()
+
     async def _write(self, message: bytes | None) -> None:
         registry = self._backend.registry
         if self.position is None:
-            if self.state is State.QUIET:
-                self.state = State.LOGGED
-                self._wake_waiter()
+            self.use_log()
             async with self._registering:
                 if self.position is None and self.state is not State.ENDED:
                     position = await registry.write(self.registration, message, is_first=True)

@@ -16,7 +16,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.sessions import keys
-from mcp_app.sessions.events import PENDING, START, Event
+from mcp_app.sessions.events import PENDING, START, Event, order
 
 APPENDED = "stream.appended"
 
@@ -167,7 +167,7 @@ class Reader:
         self._log = log
         self._session_id = session_id
         self._after = dict(after)
-        self._scan_from = min(after.values(), key=_order, default=START) if scan_from == START else scan_from
+        self._scan_from = min(after.values(), key=order, default=START) if scan_from == START else scan_from
 
     async def skip(self) -> None:
         """Start at the end of the log. Only for streams that have no events yet."""
@@ -219,7 +219,7 @@ class SharedReader(Reader):
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
         for position, fields in entries:
-            if _order(fields["follows"]) > _order(read):
+            if order(fields["follows"]) > order(read):
                 raise EventsLost(fields["stream"])
             read = position
         return [_event(position, fields) for position, fields in entries if self._carries(fields["stream"])]
@@ -227,12 +227,6 @@ class SharedReader(Reader):
 
 def _event(position: str, fields: dict[str, str]) -> Event:
     return Event(fields["stream"], position, fields["data"], "final" in fields)
-
-
-def _order(position: str) -> tuple[int, int]:
-    """A sort key for positions."""
-    milliseconds, number = position.split("-")
-    return int(milliseconds), int(number)
 
 
 class EventLog:
@@ -290,7 +284,7 @@ class EventLog:
             pipe.hget(keys.tails(session_id), "newest")
             pipe.xrange(keys.events(session_id), count=1)
             newest, oldest = await pipe.execute()
-        return _order(oldest[0][1]["follows"] if oldest else newest or START) <= _order(after)
+        return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether the stream ended at a position: with the response, or because the call was cancelled."""

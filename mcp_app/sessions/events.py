@@ -85,6 +85,12 @@ def event_id(stream: str, position: str) -> str:
     return f"{stream}_{position}"
 
 
+def order(position: str) -> tuple[int, int]:
+    """A sort key for positions."""
+    milliseconds, number = position.split("-")
+    return int(milliseconds), int(number)
+
+
 def parse_event_id(text: str) -> tuple[str, str] | None:
     """The (stream, position) of an event id; None if it is not a valid one."""
     match = _EVENT_ID.fullmatch(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -90,7 +90,7 @@ class Request:
         self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
         self.message_id: RequestId | None = None
-        self._log_fields: dict[str, str] = scope.get("state", {}).get("log_fields", {})
+        self._log_fields: dict[str, str | int] = scope.get("state", {}).get("log_fields", {})
         """What the line of the request will say, if the site writes one (`RequestLog`)."""
 
     def set_principal(self, principal: Principal) -> None:
@@ -109,6 +109,11 @@ class Request:
                 tool = (message.params or {}).get("name")
                 if isinstance(tool, str):
                     self._log_fields["tool"] = _shortened(tool)
+
+    def set_batch(self, messages: Sequence[Message]) -> None:
+        """Add the batch in the body to the request log."""
+        self._log_fields["method"] = "batch"
+        self._log_fields["messages"] = len(messages)
 
     def accepts(self, *media_types: str) -> bool:
         """Whether responses of all these media types are acceptable (RFC 9110 §12.5.1).

@@ -15,10 +15,18 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
-from mcp_app.sessions.events import START, event_id, is_standalone, new_standalone_stream, parse_event_id
+from mcp_app.sessions.events import (
+    START,
+    event_id,
+    is_standalone,
+    new_standalone_stream,
+    order,
+    parse_event_id,
+)
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
@@ -109,19 +117,23 @@ class StreamableHttp:
             raise
         for message in messages:
             era.is_modern(request.headers, message)  # raises if header and `_meta` disagree
+        request.set_batch(messages)
         await self._runtime.admission.admit(request.principal, messages, record)
         calls = self._runtime.calls
-        running: list[SessionCall] = []
+        requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
+        running = [calls.start(record, each, request.headers) for each in requests]
+        for call in running:
+            call.use_log()
         try:
+            for call in running:
+                await call.start_streaming()
+                if call.answer is not None:  # it has ended, and could not be registered
+                    raise Unavailable(Store.SESSIONS, "a call of a batch was not registered")
             for message in messages:
-                match message:
-                    case JSONRPCRequest():
-                        running.append(calls.start(record, message, request.headers))
-                        await running[-1].start_streaming()
-                    case JSONRPCNotification():
-                        await calls.notified(record, message, request.headers)
-                    case _:
-                        await self._runtime.client_requests.deliver(record.id, message)
+                if isinstance(message, JSONRPCNotification):
+                    await calls.notified(record, message, request.headers)
+                elif not isinstance(message, JSONRPCRequest):
+                    await self._runtime.client_requests.deliver(record.id, message)
         except BaseException:
             for call in running:
                 call.cancel()  # a batch is rejected as a whole
@@ -130,8 +142,8 @@ class StreamableHttp:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         stream = self._reply_stream(record, running)
-        requests = {call.stream: call.request_id for call in running}
-        await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=requests)
+        ids = {call.stream: call.request_id for call in running}
+        await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)
 
     async def _initialize(self, request: Request, message: JSONRPCRequest) -> None:
         principal = request.principal
@@ -167,12 +179,12 @@ class StreamableHttp:
             await send_stream(self._runtime, request, stream, opening, requests=requests)
 
     def _reply_stream(self, record: SessionRecord, running: Sequence[SessionCall]) -> ReplyStream:
-        """The stream of these calls, in the order of their registration, from the start."""
+        """The stream of these calls, from the start."""
         stream = self._runtime.streams.reply(
             record,
             [call.stream for call in running],
             self._runtime.recovery.recover_if_lost,
-            running[0].position or START,
+            min((call.position or START for call in running), key=order),
         )
         for call in running:
             call.attach_stream(stream)

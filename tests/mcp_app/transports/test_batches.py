@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -133,6 +134,47 @@ async def test_a_batch_above_the_limit_of_calls_is_refused_as_a_whole(
     response = await session.post(one, [call_held(id=n) for n in range(3)])
     assert response.status == 429
     assert held.runs == 1
+
+
+async def test_a_batch_counts_as_running_once_it_is_admitted(
+    one: Process, session: Session, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 2
+    held = Held(one)
+    write, between = one.runtime.registry.write, []
+
+    async def post_in_between(call: Registration, message: bytes | None, **options: Any) -> str | None:
+        if not between:
+            between.append(None)
+            between[0] = await session.post(one, call_held(id="in between"))
+        return await write(call, message, **options)
+
+    monkeypatch.setattr(one.runtime.registry, "write", post_in_between)
+    stream = await session.post(one, [call_held(id=1, quiet=True), call_held(id=2, quiet=True)])
+    assert between[0].status == 429
+    held.go.set()
+    assert (await _answers(stream)).keys() == {1, 2}
+
+
+async def test_no_event_is_missing_from_a_batch_whose_last_call_sends_first(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Held(one)
+    write, second_has_spoken = one.runtime.registry.write, asyncio.Event()
+
+    async def second_first(call: Registration, message: bytes | None, **options: Any) -> str | None:
+        if call.request.id == 1:
+            await second_has_spoken.wait()
+        written = await write(call, message, **options)
+        if message is not None:
+            second_has_spoken.set()
+        return written
+
+    monkeypatch.setattr(one.runtime.registry, "write", second_first)
+    stream = await within(session.post(one, [call_held(id=1, quiet=True), call_held(id=2)]))
+    assert (await stream.next_message())["params"]["message"] == "first"
+    held.go.set()
+    assert (await _answers(stream)).keys() == {1, 2}
 
 
 async def test_if_a_part_of_a_batch_cannot_start_no_part_continues(

@@ -34,7 +34,8 @@ async def last(lines: pytest.LogCaptureFixture, http: Http) -> dict[str, Any]:
     assert task is not None
     await within(task)
     fields = [line.__dict__ for line in lines.records if line.name == LOGGER][-1]
-    return {name: fields[name] for name in ("method", "tool", "username", "client") if name in fields}
+    names = ("method", "messages", "tool", "username", "client")
+    return {name: fields[name] for name in names if name in fields}
 
 
 async def test_the_log_line_of_a_call_has_its_tool_user_and_client(
@@ -51,6 +52,15 @@ async def test_the_log_line_of_a_call_has_its_tool_user_and_client(
     assert await last(lines, one.http) == {"method": "notifications/initialized", **who}
     await session.delete(one)
     assert await last(lines, one.http) == who
+
+
+async def test_the_log_line_of_a_batch_has_its_number_of_messages(
+    one: Process, lines: pytest.LogCaptureFixture
+) -> None:
+    session = await Session.open(one, revision="2025-03-26")
+    await (await session.post(one, [request("ping"), request("ping", id=2)])).body()
+    who = {"username": "alice", "client": "client"}
+    assert await last(lines, one.http) == {"method": "batch", "messages": 2, **who}
 
 
 async def test_without_a_token_there_is_no_principal(one: Process, lines: pytest.LogCaptureFixture) -> None:
