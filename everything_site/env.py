@@ -163,7 +163,7 @@ def _refuse(env: Variables, settings: Iterable[AnySetting[Any]], reason: str) ->
 
 
 def _introspection_client(env: Variables, site: Environment) -> tuple[str, str]:
-    """The credentials for introspection. In development, both servers derive the same secret from SECRET_KEY."""
+    """The credentials for introspection. In development, both servers derive the secret from SECRET_KEY."""
     client_id = env.text("INTROSPECTION_CLIENT_ID")
     secret = env.text("INTROSPECTION_CLIENT_SECRET")
     if site.debug:
