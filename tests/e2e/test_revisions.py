@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-async def test_the_first_revision_is_spoken_over_its_own_transport(site: Deployment) -> None:
+async def test_the_first_revision_is_supported_over_its_own_transport(site: Deployment) -> None:
     headers = {"Authorization": f"Bearer {await sign_in(site.mcp_url)}"}
     heard: list[float] = []
 

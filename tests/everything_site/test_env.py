@@ -329,7 +329,7 @@ def test_a_server_listens_where_a_url_of_this_computer_leads(
     assert (found.port, found.auth_server_port) == (port, auth_server_port)
 
 
-def test_a_key_of_development_that_others_can_read_is_made_private(given: Given) -> None:
+def test_a_development_key_that_others_can_read_is_made_private(given: Given) -> None:
     kept = given.folder / ".dev-secret-key"
     kept.write_text("x" * 50)
     kept.chmod(0o644)
@@ -337,7 +337,7 @@ def test_a_key_of_development_that_others_can_read_is_made_private(given: Given)
     assert kept.stat().st_mode & 0o077 == 0
 
 
-def test_where_no_key_of_development_can_be_kept_the_variable_is_named(given: Given) -> None:
+def test_if_no_development_key_can_be_stored_the_variable_is_named(given: Given) -> None:
     (given.folder / ".dev-secret-key").mkdir()
     assert given.refusal().startswith("SECRET_KEY must be set")
     assert given.read(SECRET_KEY="x" * 50)

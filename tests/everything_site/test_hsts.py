@@ -56,7 +56,7 @@ async def test_errors_logged_by_django_are_not_logged_twice(hsts: Any) -> None:
     assert response.headers["strict-transport-security"] == "max-age=1"
 
 
-async def test_subdomains_and_preload_are_for_those_who_ask_for_them(hsts: Any) -> None:
+async def test_subdomains_and_preload_are_opt_in(hsts: Any) -> None:
     hsts.SECURE_HSTS_INCLUDE_SUBDOMAINS = hsts.SECURE_HSTS_PRELOAD = True
     response = await ask(x_forwarded_proto="https")
     assert response.headers["strict-transport-security"] == f"{YEAR}; includeSubDomains; preload"

@@ -48,7 +48,7 @@ def resident_bytes(server: ServerProcess) -> int:
 @pytest.mark.parametrize(
     ("body", "status", "at_once"), [(BODY, 200, 8), (BODY[:-1], 400, 1)], ids=["good", "refused"]
 )
-async def test_large_bodies_are_not_kept(
+async def test_the_memory_of_large_bodies_is_freed(
     server: ServerProcess, body: bytes, status: int, at_once: int
 ) -> None:
     async with httpx2.AsyncClient(headers=headers_for(), timeout=30) as http:

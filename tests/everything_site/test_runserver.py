@@ -155,7 +155,7 @@ def test_kill_9_of_the_parent_while_the_server_starts_leaves_nothing_behind(fres
     assert not fresh.socket_folder.exists()
 
 
-def test_two_commands_of_a_fresh_checkout_may_start_at_once(fresh: Checkout) -> None:
+def test_two_commands_of_a_fresh_checkout_may_start_concurrently(fresh: Checkout) -> None:
     second = Checkout(fresh.folder, free_port(), log="second.txt")
     fresh.start("--noreload")
     second.start("--noreload")

@@ -98,7 +98,7 @@ class TestScopes:
     def test_the_answer_names_the_scopes_that_were_given(self, db):
         assert flow.connect("bob", scope="mcp mcp:admin").tokens["scope"] == "mcp mcp:admin"
 
-    def test_the_same_call_is_always_challenged_alike(self):
+    def test_the_same_call_always_gets_the_same_challenge(self):
         needed = ("mcp", "mcp:admin")
         answers = [challenge(403, "insufficient_scope", "x", needed).headers for _ in range(3)]
         assert answers[0] == answers[1] == answers[2]
@@ -128,7 +128,7 @@ class TestIssuer:
         validate_metadata_issuer(server, str(server.issuer))
 
     @pytest.mark.parametrize("decision", ["allow", "deny"])
-    def test_the_answer_says_who_answers(self, client, server, decision):
+    def test_the_response_names_the_issuer(self, client, server, decision):
         client_id = flow.register(client).json()["client_id"]
         page = flow.sign_in(client, flow.authorize_url(client_id))
         answer = flow.parameters(client.post(flow.form_action(page), {"decision": decision}))

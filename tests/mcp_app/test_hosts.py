@@ -13,6 +13,6 @@ from mcp_app.hosts import is_loopback
         ("example.com", False),
     ],
 )
-def test_this_computer_is_told_from_others(host: str, is_local: bool) -> None:
+def test_this_computer_is_distinguished_from_others(host: str, is_local: bool) -> None:
     assert is_loopback(host) is is_local
     assert not is_loopback(None)

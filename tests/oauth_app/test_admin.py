@@ -167,7 +167,7 @@ def test_errors_in_redirects_are_explained(admin, typed, says):
     assert not Client.objects.filter(client_id="x").exists()
 
 
-def test_dates_are_written_alike(admin, alice):
+def test_dates_have_a_consistent_format(admin, alice):
     known = Client.objects.get()
     pages = [
         admin.get(reverse("admin:oauth_app_client_changelist")),

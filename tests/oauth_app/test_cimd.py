@@ -133,7 +133,7 @@ def test_foreign_scopes_of_a_document_are_dropped(signed_in, documents):
     assert signed_in.get(flow.authorize_url(URL)).status_code == 200
 
 
-def test_a_client_that_is_disabled_while_its_document_is_kept_stays_disabled(
+def test_a_client_that_is_disabled_while_its_document_is_saved_stays_disabled(
     signed_in, documents, monkeypatch
 ):
     documents[URL] = PLAIN
@@ -153,7 +153,7 @@ def test_a_client_that_is_disabled_while_its_document_is_kept_stays_disabled(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_is_deleted_while_its_document_is_kept_is_refused(signed_in, documents, monkeypatch):
+def test_a_client_that_is_deleted_while_its_document_is_saved_is_refused(signed_in, documents, monkeypatch):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(cimd_expires_at="2020-01-01T00:00Z")

@@ -47,7 +47,7 @@ def test_the_21st_registration_in_a_minute_is_refused(http):
     assert answer.json()["error"] == "too_many_requests"
 
 
-def test_other_addresses_and_other_endpoints_go_on(http, settings):
+def test_other_addresses_and_other_endpoints_continue(http, settings):
     settings.OAUTH_RATE_LIMITS = {"register": "1/minute", "token": "1/minute"}
     assert flow.register(http).status_code == 201
     assert flow.register(http).status_code == 429

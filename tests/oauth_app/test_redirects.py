@@ -128,7 +128,7 @@ def test_anything_else_does_not_match(registered, uri):
     assert not redirects.matches(uri, [registered])
 
 
-def test_this_computer_is_told_apart_from_a_site():
+def test_this_computer_is_distinguished_from_a_site():
     assert redirects.is_on_this_computer("http://localhost:1/cb")
     assert redirects.is_on_this_computer("cursor://anysphere.cursor-mcp/cb")
     assert not redirects.is_on_this_computer("https://claude.ai/cb")

@@ -148,7 +148,7 @@ def test_refreshes_that_arrive_together_all_succeed():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_redeeming_a_code_twice_at_once_never_gives_two_families():
+def test_redeeming_a_code_twice_concurrently_never_gives_two_families():
     http = Http()
     client_id = flow.register(http).json()["client_id"]
     code = flow.allow(http, flow.sign_in(http, flow.authorize_url(client_id)))["code"]

@@ -279,7 +279,7 @@ class TestRevocation:
         assert verify(alice.access) is None
         assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
 
-    def test_revoking_the_unknown_succeeds(self, alice, verify):
+    def test_revoking_an_unknown_token_succeeds(self, alice, verify):
         answer = alice.http.post("/revoke", {"client_id": alice.client_id, "token": "unknown"})
         assert answer.status_code == 200
         assert verify(alice.access)

@@ -178,7 +178,7 @@ def test_a_refresh_withdraws_no_consent(alice, grants):
     assert grants(lambda: flow.refresh(alice.http, alice.client_id, alice.refresh)) == set()
 
 
-def test_the_deletion_of_an_access_token_withdraws_no_consent_that_can_be_refreshed(alice, grants):
+def test_deleting_an_access_token_withdraws_no_consent_that_can_be_refreshed(alice, grants):
     assert grants(lambda: AccessToken.objects.get().delete()) == set()
 
 
@@ -208,7 +208,7 @@ def signals(django_capture_on_commit_callbacks):
     ],
     ids=["person disabled", "consents ended"],
 )
-def test_whatever_one_withdrawal_ends_is_announced_once(alice, signals, action):
+def test_everything_that_a_revocation_ends_is_announced_once(alice, signals, action):
     flow.connect("alice")
     flow.connect("alice")
     flow.refresh(alice.http, alice.client_id, alice.refresh)

@@ -207,7 +207,7 @@ async def test_a_declared_capability_is_enough(fixture_server, era):
         assert not (await client.call_tool("test_missing_capability")).is_error
 
 
-async def test_streaming_elicitation_sends_no_request_at_2026_07_28(fixture_server):
+async def test_streaming_elicitation_sends_no_request_in_2026_07_28(fixture_server):
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
@@ -231,7 +231,7 @@ async def test_streaming_elicitation_asks_in_both_eras(fixture_server, era):
     ("wanted", "expected"),
     [(None, []), ("debug", ["debug", "info", "error"]), ("info", ["info", "error"]), ("alert", [])],
 )
-async def test_at_2026_07_28_log_messages_go_to_who_asked_for_them(fixture_server, wanted, expected):
+async def test_in_2026_07_28_log_messages_go_to_who_asked_for_them(fixture_server, wanted, expected):
     heard = []
 
     async def on_log(params):

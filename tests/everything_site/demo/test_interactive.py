@@ -144,7 +144,7 @@ async def test_a_client_without_the_capability_is_not_asked(server, name, argume
 
 
 @pytest.mark.parametrize(("name", "arguments"), CALLS)
-async def test_at_2026_07_28_a_missing_capability_has_its_own_error(server, name, arguments):
+async def test_in_2026_07_28_a_missing_capability_has_its_own_error(server, name, arguments):
     async with connect(server, MODERN) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool(name, arguments)
@@ -160,7 +160,7 @@ async def test_a_client_with_only_url_mode_is_not_shown_a_form(server):
 
 
 @pytest.mark.parametrize(("name", "arguments"), CALLS)
-async def test_at_2026_07_28_the_first_round_asks_and_sends_nothing(server, name, arguments):
+async def test_in_2026_07_28_the_first_round_asks_and_sends_nothing(server, name, arguments):
     async with connect(server, MODERN, Answers()) as client:
         result = await client.session.call_tool(name, arguments, allow_input_required=True)
     assert isinstance(result, InputRequiredResult)

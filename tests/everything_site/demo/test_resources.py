@@ -105,7 +105,7 @@ async def test_the_template_names_no_type_since_its_resources_differ(server, era
 
 
 @pytest.mark.parametrize("verb", ["list_tools", "list_prompts", "list_resource_templates"])
-async def test_lists_say_at_2026_07_28_how_long_they_are_fresh(server, verb):
+async def test_lists_say_in_2026_07_28_how_long_they_are_fresh(server, verb):
     async with connect(server, MODERN) as client:
         result = await getattr(client, verb)()
     assert result.ttl_ms > 0

@@ -47,7 +47,7 @@ async def test_the_rest_is_in_the_answer_to_discovery(server):
     assert result["_meta"][SERVER_INFO]["icons"]
 
 
-async def test_the_metadata_of_a_tool_stays_beside_that(server):
+async def test_the_metadata_of_a_tool_is_preserved(server):
     params = {"name": "get-structured-content", "arguments": {"location": "Chicago"}, "_meta": META}
     result = await Exchange(version=MODERN).run(server, "tools/call", params)
     assert result["_meta"] == {SERVER_INFO: SERVER, "everything-server/location": "Chicago"}

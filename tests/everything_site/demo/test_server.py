@@ -83,7 +83,7 @@ async def test_every_older_revision_is_told_of_the_extensions_that_it_can_use(ve
         assert settings == announced[identifier]
 
 
-async def test_the_apps_extension_is_announced_at_2026_07_28(server):
+async def test_the_apps_extension_is_announced_in_2026_07_28(server):
     async with connect(server, "2026-07-28") as client:
         assert "io.modelcontextprotocol/ui" in client.server_capabilities.extensions
 

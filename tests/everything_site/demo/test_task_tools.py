@@ -134,7 +134,7 @@ async def test_jobs_fail_as_they_say(fixture_server, era):
             await client.call_tool("protocol_error_job")
 
 
-async def test_two_questions_are_asked_at_once(fixture_server):
+async def test_two_questions_are_asked_together(fixture_server):
     answers = Answers(form=ElicitResult(action="accept", content={"name": "Ada", "confirm": True}))
     async with connect(fixture_server, MODERN, answers) as client:
         assert "Ada" in text(await client.call_tool("multi_input"))

@@ -92,7 +92,7 @@ async def test_a_client_of_a_revision_without_url_mode_is_told_which_one_has_it(
     assert exchange.asked == []
 
 
-async def test_at_2026_07_28_it_is_a_round_without_an_id_whatever_the_error_path(server):
+async def test_in_2026_07_28_it_is_a_round_without_an_id_whatever_the_error_path(server):
     answers = Answers(form=ElicitResult(action="accept"))
     async with connect(server, MODERN, answers) as client:
         arguments = {"url": URL, "errorPath": True, "elicitationId": "e1"}
@@ -104,7 +104,7 @@ async def test_at_2026_07_28_it_is_a_round_without_an_id_whatever_the_error_path
         assert URL in text(await client.call_tool(NAME, arguments))
 
 
-async def test_at_2026_07_28_url_mode_must_be_declared(server):
+async def test_in_2026_07_28_url_mode_must_be_declared(server):
     async with connect(server, MODERN) as client:
         with pytest.raises(MCPError) as caught:
             await client.call_tool(NAME, {"url": URL})

@@ -85,7 +85,7 @@ async def test_an_id_that_no_database_takes_names_no_note(processes):
     assert await here.get(ALICE, "a\0b") is None
 
 
-async def test_notes_created_at_once_are_no_more_than_allowed(processes):
+async def test_notes_created_concurrently_do_not_exceed_the_limit(processes):
     if connection.vendor == "sqlite" and "memory" in str(connection.settings_dict["NAME"]):
         pytest.skip("a database in memory fails at once where another would wait")
     here, there = processes

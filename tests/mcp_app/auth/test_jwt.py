@@ -214,7 +214,7 @@ async def test_a_key_for_encryption_signs_nothing(issuer, verifier):
     assert await verifier.verify_token(issuer.token(headers={"kid": "two"})) is None
 
 
-async def test_an_issuer_without_keys_for_signatures_has_none(issuer, verifier):
+async def test_an_issuer_without_signing_keys_verifies_nothing(issuer, verifier):
     issuer.keys = [published("one", issuer.key, use="enc")]
     with pytest.raises(AuthorizationServerUnavailable):
         await verifier.verify_token(issuer.token())

@@ -165,7 +165,7 @@ async def test_a_request_after_the_revocation_does_not_share_an_older_look_up(
     assert await after is None
 
 
-async def test_requests_at_once_share_one_look_up(switchboard: Switchboard) -> None:
+async def test_concurrent_requests_share_one_look_up(switchboard: Switchboard) -> None:
     verifier = SlowTokens()
     verifier.go.set()
     cache = TokenCache(verifier, switchboard)  # type: ignore[arg-type]

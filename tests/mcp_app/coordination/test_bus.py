@@ -133,7 +133,7 @@ async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) 
     await confirming
 
 
-async def test_a_bus_stops_though_its_layer_swallowed_the_cancellation_and_goes_on_waiting() -> None:
+async def test_a_bus_stops_although_its_layer_swallowed_the_cancellation_and_keeps_waiting() -> None:
     bus = Bus(SwallowingLayer(get_channel_layer()))
     await bus.start()
     await asyncio.sleep(0)

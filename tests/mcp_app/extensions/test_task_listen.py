@@ -86,7 +86,7 @@ async def test_task_ids_that_are_no_array_of_strings_are_refused(here, task_ids)
 
 
 @pytest.mark.parametrize("task_ids", [None, [], ["x" * 100_000]])
-async def test_no_task_ids_or_impossible_ones_are_acknowledged_as_none(here, task_ids):
+async def test_missing_or_invalid_task_ids_are_acknowledged_as_none(here, task_ids):
     async with here.listening(task_ids) as stream:
         assert "taskIds" not in stream.sent[0][1]["notifications"]
 

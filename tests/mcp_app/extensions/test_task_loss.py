@@ -163,7 +163,7 @@ async def test_every_key_expires_and_those_of_a_task_share_a_slot(here, redis, s
     assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
 
 
-async def test_tasks_created_at_once_are_no_more_than_a_principal_may_have(make_process, settings):
+async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_principal(make_process, settings):
     settings.MCP_MAX_TASKS = 2
     processes = [make_process(), make_process()]
     person = secrets.token_hex(8)  # whose tasks of an earlier run a lasting Redis does not know

@@ -250,7 +250,7 @@ async def test_a_prefix_shared_by_two_sessions_ends_neither(open_session: Any, s
 
 
 @pytest.mark.parametrize("options", [["--limit", "0"], ["--end", "x", "--user", "alice"]])
-async def test_options_that_make_no_sense_are_refused(options: list[str]) -> None:
+async def test_options_that_are_invalid_are_refused(options: list[str]) -> None:
     with pytest.raises(CommandError):
         await manage(*options)
 

@@ -49,7 +49,7 @@ async def test_an_unknown_level_never_reaches_the_session(server):
 
 
 @pytest.mark.parametrize(("method", "params"), CALLS)
-async def test_at_2026_07_28_the_methods_are_gone(server, method, params):
+async def test_in_2026_07_28_the_methods_are_gone(server, method, params):
     exchange = Exchange(version=MODERN, request=SimpleNamespace(headers={}, session=Session()))
     with pytest.raises(MCPError) as caught:
         await exchange.run(server, method, params)
@@ -67,7 +67,7 @@ async def test_a_uri_that_is_too_long_to_store_is_refused(server, uri):
     assert session.changes == []
 
 
-async def test_the_longest_uri_is_kept(server):
+async def test_the_longest_uri_is_accepted(server):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
     uri = f"test://named/{'x' * (LONGEST_URI - 13)}"

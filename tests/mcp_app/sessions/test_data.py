@@ -51,7 +51,7 @@ async def test_a_value_is_forgotten_once(data: SessionData, elsewhere: SessionDa
     assert await data.get("a") is None
 
 
-async def test_values_written_at_once_are_no_more_than_allowed(
+async def test_values_written_concurrently_do_not_exceed_the_limit(
     data: SessionData, elsewhere: SessionData
 ) -> None:
     most = 20

@@ -50,14 +50,14 @@ def test_an_event_id_names_stream_and_position() -> None:
     assert [is_standalone(new_reply_stream()), is_standalone(new_standalone_stream("s"))] == [False, True]
 
 
-def test_a_get_stream_is_known_again_as_one_of_its_session_alone() -> None:
+def test_the_id_of_a_get_stream_is_valid_only_in_its_session() -> None:
     name = new_standalone_stream("s")
     forged = name[:-1] + ("0" if name[-1] != "0" else "1")
     candidates = (("s", name), ("t", name), ("s", forged), ("s", "g" + "0" * 16), ("s", new_reply_stream()))
     assert [is_standalone_of(*candidate) for candidate in candidates] == [True, False, False, False, False]
 
 
-def test_a_get_stream_is_known_again_after_the_secret_key_was_changed(settings: Any) -> None:
+def test_the_id_of_a_get_stream_remains_valid_after_a_key_rotation(settings: Any) -> None:
     name = new_standalone_stream("s")
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 10
     assert is_standalone_of("s", name)

@@ -65,7 +65,7 @@ async def test_a_stream_whose_call_has_ended_ends_once_all_of_its_log_was_read(r
     assert not stream.is_complete
 
 
-async def test_a_call_of_a_batch_is_answered_at_once_although_another_has_lost_events(
+async def test_a_call_of_a_batch_is_answered_immediately_although_another_has_lost_events(
     record: SessionRecord,
 ) -> None:
     reader = Readings(EventsLost(ONE), [_answer(OTHER)])

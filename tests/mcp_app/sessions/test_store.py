@@ -67,7 +67,7 @@ async def test_an_unknown_session_is_none(store: SessionStore) -> None:
     assert await store.get("unknown") is None
 
 
-async def test_a_record_lives_to_its_absolute_age_and_is_in_use_for_the_idle_time(
+async def test_a_record_lives_to_its_maximum_age_and_is_in_use_for_the_idle_time(
     store: SessionStore, redis: Redis, settings: Any
 ) -> None:
     settings.MCP_SESSION_IDLE_SECONDS = 77
@@ -193,7 +193,7 @@ async def test_no_session_outlives_its_maximum_age(store: SessionStore, redis: R
     assert await redis.ttl(keys.record(record.id)) <= 40
 
 
-async def test_a_session_past_its_absolute_age_is_gone_and_leaves_nothing(
+async def test_a_session_past_its_maximum_age_is_gone_and_leaves_nothing(
     store: SessionStore, redis: Redis, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_SESSION_MAX_SECONDS = 0
@@ -337,7 +337,7 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
     assert not await redis.exists(*keys.of_session(record.id))
 
 
-async def test_two_processes_can_subscribe_at_once(
+async def test_two_processes_can_subscribe_concurrently(
     store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())

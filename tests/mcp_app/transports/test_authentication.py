@@ -97,7 +97,7 @@ async def test_the_scheme_is_case_insensitive(one: Process, session: Session) ->
     "query", ["access_token=alice", "a=b&access_token=", "access_token=a&access_token=b"]
 )
 @pytest.mark.parametrize("token", [None, "alice"])
-async def test_a_token_in_the_url_is_refused_even_beside_a_good_one(
+async def test_a_token_in_the_url_is_refused_even_with_a_valid_one_in_the_header(
     one: Process, query: str, token: str | None
 ) -> None:
     response = await one.http.request("POST", f"/mcp?{query}", headers=headers_for(token), body=PING)
@@ -132,7 +132,7 @@ async def test_a_token_revoked_anywhere_is_dropped_by_every_process(
     assert (await session.post(one, request("ping"))).status == 401
 
 
-async def test_another_users_token_stays_known_when_one_is_withdrawn(one: Process, session: Session) -> None:
+async def test_another_users_token_stays_cached_when_one_is_revoked(one: Process, session: Session) -> None:
     asked = len(one.tokens.asked)
     await withdraw(one, "mallory")
     assert (await session.post(one, request("ping"))).status == 200
@@ -165,7 +165,7 @@ async def test_a_tool_can_tell_whose_token_it_serves_in_both_eras(one: Process) 
     assert answer["result"]["content"][0]["text"] == "bob by client"
 
 
-async def test_open_streams_end_when_their_token_is_withdrawn(
+async def test_open_streams_end_when_their_token_is_revoked(
     one: Process, other: Process, session: Session
 ) -> None:
     listening = await session.listen(one)

@@ -118,7 +118,7 @@ async def test_an_unknown_revision_is_the_first_error_reported(
     ("header", "revision"),
     [*((header, LATEST) for header in (None, MODERN, "2027-01-01", "")), *((LATEST, old) for old in OLDER)],
 )
-async def test_initialize_is_negotiated_from_its_body_alone(
+async def test_initialize_is_negotiated_only_from_its_body(
     one: Process, header: str | None, revision: str
 ) -> None:
     response = await _post(one, initialize(revision), mcp_protocol_version=header)

@@ -31,7 +31,7 @@ async def far(mcp_settings: Any) -> AsyncIterator[Process]:
         await get_channel_layer().flush()
 
 
-async def test_the_streams_of_fifty_chatty_calls_at_once_are_whole(far: Process) -> None:
+async def test_the_streams_of_fifty_concurrent_chatty_calls_are_complete(far: Process) -> None:
     async def chatty(ctx: Context) -> str:
         for number in range(1, MESSAGES + 1):
             await ctx.report_progress(number, MESSAGES)

@@ -84,7 +84,7 @@ async def test_a_progress_token_may_have_it(one: Process, session: Session) -> N
 
 @pytest.mark.parametrize("id", [HALF, f"a{HALF}"])
 @pytest.mark.parametrize("revision", ["2025-11-25", MODERN])
-async def test_an_id_with_it_is_refused_at_once_as_no_answer_would_find_it(
+async def test_an_id_with_it_is_refused_immediately_as_its_response_could_not_be_matched(
     one: Process, session: Session, id: str, revision: str
 ) -> None:
     body = json.dumps(request("ping", id=id)).encode()

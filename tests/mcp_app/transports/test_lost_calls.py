@@ -78,7 +78,7 @@ async def test_a_lost_call_that_is_safe_to_repeat_is_re_run_elsewhere(
     assert repeated.runs == 1
 
 
-async def test_a_lost_call_that_could_not_be_registered_again_is_not_run_twice_at_once(
+async def test_a_lost_call_that_could_not_be_registered_again_does_not_run_twice_concurrently(
     one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = Held(one, annotations=IDEMPOTENT)
