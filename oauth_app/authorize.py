@@ -67,7 +67,7 @@ ERROR_DESCRIPTIONS = {
 
 
 class QueryOnlyBackend(OAuthLibCore):
-    """Reads the authorization request from the URL only; the body is the decision of the person."""
+    """Reads the authorization request from the URL only; the body is the decision of the user."""
 
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
         return []
@@ -86,7 +86,7 @@ class AuthorizeView(BaseAuthorizationView):
         super().setup(request, *args, **kwargs)
 
     def handle_no_permission(self) -> HttpResponse:
-        """Ask the person to sign in, unless the request would be rejected anyway.
+        """Ask the user to sign in, unless the request would be rejected anyway.
 
         Errors are shown on a page: before sign-in there are no redirects to addresses that any client can
         register (RFC 9700 §4.11.2). Clients known by a URL are checked after the sign-in, since anonymous
@@ -165,7 +165,7 @@ class AuthorizeView(BaseAuthorizationView):
         return self.redirect(url, client)
 
     def _error_page(self, error: OAuthToolkitError) -> HttpResponse:
-        """Show the error to the person, without a redirect to the client."""
+        """Show the error to the user, without a redirect to the client."""
         self._log_refusal(error)
         client_id = self.request.GET.get("client_id", "")
         if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
@@ -253,9 +253,9 @@ def _is_signed_in(request: HttpRequest) -> bool:
 
 
 def _further(scopes: list[str]) -> list[str]:
-    """The scopes that a person may grant beyond those that the client requests.
+    """The scopes that a user may grant beyond those that the client requests.
 
-    Many clients never request more when a tool needs it. RFC 6749 §3.3 allows the person to change the
+    Many clients never request more when a tool needs it. RFC 6749 §3.3 allows the user to change the
     scope; the token response says what was granted.
     """
     return [scope for scope in FURTHER_SCOPES if scope not in scopes]

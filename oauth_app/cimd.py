@@ -32,7 +32,7 @@ _ABOUT_THE_RESPONSE = ("client_id document ", "client_id URL ")
 
 
 class DocumentError(CIMDError):
-    """A document that cannot be used; its message may be shown to the person."""
+    """A document that cannot be used; its message may be shown to the user."""
 
 
 # Authentication by keys or certificates. Such clients are treated as public ones, protected by PKCE.
@@ -104,7 +104,7 @@ class NormalisingFetcher(SafeMetadataFetcher):
 
 
 def why_unknown(client_id: str) -> str:
-    """Why a client that identifies itself by a URL is rejected, explained to the person who signs in."""
+    """Why a client that identifies itself by a URL is rejected, explained to the user who signs in."""
     url = iri_to_uri(client_id)[:_LONGEST_SHOWN]
     if Client.objects.filter(client_id=client_id).exists():
         return f"The application at {url} is disabled here."

@@ -69,7 +69,7 @@ class Conf(AppSettings):
 
     @cached_property
     def sign_in(self) -> Callable[[HttpRequest, str], HttpResponse]:
-        """The function that sends a person away to sign in."""
+        """The function that sends a user away to sign in."""
         return import_string(self.sign_in_path)
 
     @cached_property

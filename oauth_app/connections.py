@@ -29,7 +29,7 @@ log = logging.getLogger("oauth_app")
 
 @dataclass
 class Connection:
-    """An application that has access to the account of a person."""
+    """An application that has access to the account of a user."""
 
     client: Client
     last_renewed: datetime

@@ -99,7 +99,7 @@ def rate_limited(endpoint: str, view: View) -> View:
 
 def _too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
     sentence = f"There are too many requests from your address. Try again in {wait} seconds."
-    if endpoint == "authorize":  # a person reads it
+    if endpoint == "authorize":  # a user reads it
         context = {"reason": sentence, "error": "too_many_requests"}
         return render(request, "oauth_app/error.html", context, status=429)
     return refusal("too_many_requests", sentence, status=429)

@@ -81,13 +81,13 @@ def with_parameters(uri: str, parameters: Iterable[tuple[str, str]]) -> str:
 
 
 def is_on_this_computer(uri: str) -> bool:
-    """Whether the code goes to a program on the computer of the person, which could be any program."""
+    """Whether the code goes to a program on the computer of the user, which could be any program."""
     url = urlsplit(uri)
     return url.scheme != "https" or url.hostname in LOOPBACK_HOSTS
 
 
 def shown_host(uri: str) -> str:
-    """The part of the URI by which a person can judge where the code goes."""
+    """The part of the URI by which a user can judge where the code goes."""
     url = urlsplit(uri)
     return url.netloc if url.scheme in ("http", "https") else f"{url.scheme}://{url.netloc}"
 

@@ -1,4 +1,4 @@
-"""How a person signs in where the project does not say otherwise: at Django's LOGIN_URL."""
+"""How a user signs in where the project does not say otherwise: at Django's LOGIN_URL."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.http import HttpRequest, HttpResponse
 
 
 def begin(request: HttpRequest, next_url: str) -> HttpResponse:
-    """Send the person to LOGIN_URL, and from there back to `next_url`."""
+    """Send the user to LOGIN_URL, and from there back to `next_url`."""
     return redirect_to_login(next_url)

@@ -50,7 +50,7 @@ SINGLE_PARAMETERS = frozenset(
 
 ERROR_DESCRIPTIONS = {
     "invalid_client": "The client is unknown, or did not authenticate by its registered method.",
-    "invalid_scope": "A refresh cannot extend the granted scope; send the person to /authorize.",
+    "invalid_scope": "A refresh cannot extend the granted scope; send the user to /authorize.",
     "unsupported_grant_type": "grant_type must be authorization_code or refresh_token.",
 }
 INVALID_GRANT_DESCRIPTIONS = {

@@ -19,7 +19,7 @@ from oauth_app.scopes import PROTOCOL_SCOPE, SCOPES
 
 SETTINGS: dict[str, Any] = {
     "OAUTH2_VALIDATOR_CLASS": "oauth_app.validators.Validator",
-    # Knows the authorization code and refresh token grants only: no token without a person.
+    # Knows the authorization code and refresh token grants only: no token without a user.
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.WebApplicationServer",
     "SCOPES": SCOPES,
     "DEFAULT_SCOPES": [PROTOCOL_SCOPE],

@@ -1,4 +1,4 @@
-"""Suggestions for prompt arguments and template variables while a person types."""
+"""Suggestions for prompt arguments and template variables while a user types."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

@@ -27,7 +27,7 @@ def illustrated(bindings: Sequence[ResourceBinding]) -> list[ResourceBinding]:
 
 
 def in_words(name: str) -> str:
-    """`try-everything` and `minutes.md` as a person writes them."""
+    """`try-everything` and `minutes.md` as people would write them."""
     return name.removesuffix(".md").replace("-", " ").replace("_", " ").capitalize()
 
 

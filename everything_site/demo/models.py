@@ -18,7 +18,7 @@ class NoteQuerySet(models.QuerySet["Note"]):
 
 
 class Note(models.Model):
-    """A note of a person, edited with tools; see `everything_site.demo.notes`.
+    """A note of a user, edited with tools; see `everything_site.demo.notes`.
 
     Its user is the subject and issuer of the access token, who need not be a user of this database.
     """

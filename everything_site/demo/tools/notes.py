@@ -1,4 +1,4 @@
-"""Tools that create, edit and delete the notes of the person who is signed in (see `..notes`)."""
+"""Tools that create, edit and delete the notes of the signed-in user (see `..notes`)."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""A tool that sends the person to a web page: elicitation in URL mode, or the error that requires it.
+"""A tool that sends the user to a web page: elicitation in URL mode, or the error that requires it.
 
 Specification 2025-11-25 and 2026-07-28, client/elicitation. The error -32042 and elicitation ids exist in
 2025-11-25 only; 2026-07-28 has rounds instead.
