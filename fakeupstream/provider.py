@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.core import signing
 
@@ -37,10 +38,10 @@ def find_or_create(username: str) -> User:
     Raises:
         ProtectedAccount: It has a password or permissions, and anyone could enter its name.
     """
-    user, created = get_user_model().objects.get_or_create(username=username)
-    if created:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-    elif user.is_staff or user.is_superuser or user.has_usable_password():
+    # In one statement: Django takes an empty password for a usable one, and another tab may look now.
+    user, _ = get_user_model().objects.get_or_create(
+        username=username, defaults={"password": make_password(None)}
+    )
+    if user.is_staff or user.is_superuser or user.has_usable_password():
         raise ProtectedAccount
     return user

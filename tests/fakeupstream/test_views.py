@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core import signing
+from django.db.models.signals import post_save
 from django.http import HttpResponseRedirect
 from django.test import Client as Http
 
@@ -44,6 +45,22 @@ def test_it_works(client, provider_page):
     assert done["Location"].startswith("/authorize?")
     assert client.get(done["Location"]).wsgi_request.user.username == "alice"
     assert not User.objects.get().has_usable_password()
+
+
+def test_a_first_sign_in_from_two_tabs_at_once_succeeds_in_both():
+    """The second tab finds the account as soon as the first one has created it."""
+    found = []
+
+    def second_tab(instance, created, **kwargs):
+        if created:
+            found.append(provider.find_or_create(instance.username))
+
+    post_save.connect(second_tab, sender=User)
+    try:
+        user = provider.find_or_create("alice")
+    finally:
+        post_save.disconnect(second_tab, sender=User)
+    assert found == [user]
 
 
 def test_an_entered_name_is_a_user_too(client, provider_page):
