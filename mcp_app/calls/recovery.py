@@ -10,8 +10,9 @@ import logging
 import math
 from dataclasses import replace
 
-from mcp_types import INTERNAL_ERROR, ErrorData, ProgressToken
+from mcp_types import INTERNAL_ERROR, ErrorData
 
+from mcp_app.calls.registry import Registration
 from mcp_app.calls.running import RunningCalls
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
@@ -58,7 +59,7 @@ class Recovery:
         facts = {"session": record.id[:8], "method": request.method, "call": request.id}
         if lost.losses < _MAX_LOSSES and await self._may_repeat(request.method, request.params):
             logger.warning("re-running a call whose process died", extra=facts)
-            progress = await self._last_progress(record.id, progress_token_from_params(request.params))
+            progress = await self._last_progress(lost)
             await self._calls.restart(record, lost, progress).start_streaming()
         else:
             logger.warning("giving up a call whose process died", extra=facts)
@@ -67,13 +68,15 @@ class Recovery:
             await self._registry.write(lost, answer, is_first=True, is_final=True)
         return True
 
-    async def _last_progress(self, session_id: str, token: ProgressToken | None) -> float:
-        """The last progress in the log for a progress token."""
+    async def _last_progress(self, call: Registration) -> float:
+        """The last progress on the stream of a call."""
         last, position = -math.inf, START
-        while token is not None and (entries := await self._log.entries(session_id, position)):
+        if progress_token_from_params(call.request.params) is None:
+            return last
+        while entries := await self._log.entries(call.session_id, position):
             position = entries[-1][0]
-            for data in (fields["data"] for _, fields in entries if _PROGRESS in fields["data"]):
-                message = json.loads(data)
-                if message.get("method") == _PROGRESS and message["params"]["progressToken"] == token:
+            for data in (fields["data"] for _, fields in entries if fields["stream"] == call.stream):
+                message = json.loads(data) if _PROGRESS in data else {}
+                if message.get("method") == _PROGRESS:
                     last = message["params"]["progress"]
         return last

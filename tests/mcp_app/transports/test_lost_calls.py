@@ -13,7 +13,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import Reader
 from mcp_app.sessions.events import START, Event
 from mcp_app.sessions.record import SessionRecord
-from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of, within
+from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of, tool_call, within
 from tests.support.asgi import ServerSentEvent
 from tests.support.waiting import eventually
 
@@ -117,6 +117,30 @@ async def test_the_progress_of_a_re_run_call_never_goes_backwards(
     last = await _call_and_die(one, session)
     messages = await (await session.get(other, last.id)).messages()
     assert [m["params"]["progress"] for m in messages if "params" in m] == [2]
+
+
+async def test_a_re_run_call_reports_progress_that_an_earlier_call_with_the_same_token_reached(
+    one: Process, other: Process, session: Session
+) -> None:
+    started = asyncio.Event()
+
+    async def silent() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    one.runtime.server.add_tool(silent, name="late", annotations=IDEMPOTENT)
+    Held(one).go.set()
+    Held(other, "late", annotations=IDEMPOTENT).go.set()
+    earlier = await (await session.post(one, tool_call("held", id=1, progress="same"))).messages()
+    assert len(earlier) == 3
+    stream = await session.post(one, tool_call("late", id=2, progress="same"))
+    opening = await stream.next_block()
+    await within(started.wait())
+    await one.runtime.calls.stop()
+    await stream.drop()
+    assert opening is not None
+    messages = await (await session.get(other, opening.id)).messages()
+    assert [m["params"]["progress"] for m in messages if "params" in m] == [1, 2]
 
 
 async def test_several_readers_settle_a_lost_call_once(
