@@ -7,6 +7,7 @@ from typing import Any
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from mcp.server import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sdk import CallNext, HandlerResult
@@ -25,6 +26,20 @@ def is_database_outage(error: BaseException) -> bool:
     if isinstance(error, OperationalError | InterfaceError):
         return True
     return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", None) in _REFUSALS
+
+
+def outage_in(error: BaseException) -> Unavailable | None:
+    """The outage of a store that an error, or a cause of it, means; None if it means none."""
+    cause: BaseException | None = error
+    seen: list[BaseException] = []
+    while cause is not None and cause not in seen:
+        if isinstance(cause, Unavailable):
+            return cause
+        if is_database_outage(cause):
+            return Unavailable(Store.DATABASE, cause)
+        seen.append(cause)
+        cause = cause.__cause__
+    return None
 
 
 class ReachingDatabase:
@@ -49,13 +64,18 @@ async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     inherited one, as the call of a task does.
 
     Raises:
-        Unavailable: The handler could not use the database.
+        Unavailable: The handler could not use a store, also if the SDK has wrapped its exception.
     """
     own, threads = ThreadSensitiveContext(), SyncToAsync.context_to_thread_executor
     inherited = SyncToAsync.thread_sensitive_context.set(own)
     try:
-        with reaching_database:
-            return await call_next(ctx)
+        return await call_next(ctx)
+    except MCPError:
+        raise  # what the handler has decided to report
+    except Exception as error:
+        if (outage := outage_in(error)) is None or outage is error:
+            raise
+        raise outage from error
     finally:
         try:
             if own in threads:

@@ -37,8 +37,9 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
-from mcp_app.database import use_database
+from mcp_app.database import outage_in, use_database
 from mcp_app.protocol.repeatable import may_repeat
+from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
@@ -91,6 +92,8 @@ class Runtime:
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
         self.server.middleware.insert(0, use_database)
+        if isinstance(self.server, ToolServer):
+            self.server.find_outage = outage_in
         self.server.middleware.append(self.subscription_bus.listening)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.directory)

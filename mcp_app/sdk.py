@@ -9,6 +9,7 @@ requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py lists eac
 from mcp.server.caching import CacheableMethod
 from mcp.server.connection import Connection, allowed_log_levels
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.runner import ServerRunner, modern_error_data
 from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import CallOptions, as_request_id
@@ -53,6 +54,7 @@ __all__ = [
     "InboundLadderRejection",
     "InboundModernRoute",
     "PromptsListChanged",
+    "ReadResourceContents",
     "ResourceUpdated",
     "ResourcesListChanged",
     "ServerEvent",

@@ -13,6 +13,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, RequestId
 
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.call import Call
+from mcp_app.protocol.tool_server import InterruptedTool
 from mcp_app.sdk import Connection, ServerRunner, modern_error_data
 
 logger = logging.getLogger(__name__)
@@ -90,10 +91,11 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
             "handler raised CancelledError without being cancelled", extra={"method": call.method}
         )
         return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
-    except Unavailable as error:
-        fields = {"method": call.method, "reason": str(error)}
-        logger.error("request failed: %s unavailable", _NAMES[error.store], extra=fields)
-        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=error.store.value), error)
+    except (Unavailable, InterruptedTool) as error:
+        outage = error.outage if isinstance(error, InterruptedTool) else error
+        fields = {"method": call.method, "reason": str(outage)}
+        logger.error("request failed: %s unavailable", _NAMES[outage.store], extra=fields)
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=outage.store.value), outage)
     except Exception as error:
         return Outcome.failed(modern_error_data(error))
     try:

@@ -1,22 +1,51 @@
 """The SDK's server, with more readable schemas and argument errors.
 
 The SDK adds a title derived from the function to a tool's schema (`addArguments`), and reports invalid
-arguments in Pydantic's text, which repeats them and links to Pydantic's documentation.
+arguments in Pydantic's text, which repeats them and links to Pydantic's documentation. It reports every crash
+of a tool or a resource to the client as such, even if a store was unavailable.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedResourceError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Tool
-from pydantic import ValidationError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Tool,
+)
+from pydantic import AnyUrl, ValidationError
 
+from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.validation_messages import explain
+from mcp_app.sdk import ReadResourceContents
+
+
+class InterruptedTool(MCPError):
+    """A tool failed because a store was unavailable.
+
+    The SDK makes results of all exceptions but `MCPError`.
+    """
+
+    def __init__(self, outage: Unavailable) -> None:
+        super().__init__(INTERNAL_ERROR, outage.store.value)
+        self.outage = outage
 
 
 class ToolServer(MCPServer[Any]):
-    """An `MCPServer` with tool schemas without titles, and readable errors for invalid arguments."""
+    """An `MCPServer` with tool schemas without titles, and readable errors for invalid arguments.
+
+    Attributes:
+        find_outage: Returns the outage of a store that caused an exception, if one did. Calls of tools and
+            resources that end with such an exception are answered with 503.
+    """
+
+    find_outage: Callable[[BaseException], Unavailable | None] = staticmethod(lambda error: None)
 
     async def list_tools(self) -> list[Tool]:
         """The tools, without titles in their input schemas."""
@@ -31,15 +60,35 @@ class ToolServer(MCPServer[Any]):
         """Call a tool; the error for invalid arguments names each with the violated rule.
 
         Raises:
+            InterruptedTool: A store was unavailable.
             ToolError: See `MCPServer.call_tool`.
         """
         try:
             return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError as error:
+            if (outage := self.find_outage(error)) is not None:
+                raise InterruptedTool(outage) from error
+            raise
         except ToolError as error:
-            is_a_crash = isinstance(error, UnexpectedToolError)
-            if isinstance(error.__cause__, ValidationError) and not is_a_crash:
+            if isinstance(error.__cause__, ValidationError):
                 reasons = explain(error.__cause__, arguments)
                 raise ToolError(f"Invalid arguments for {name}: {reasons}") from error.__cause__
+            raise
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Any, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource.
+
+        Raises:
+            Unavailable: A store was.
+            ResourceError: See `MCPServer.read_resource`.
+        """
+        try:
+            return await super().read_resource(uri, context)
+        except UnexpectedResourceError as error:
+            if (outage := self.find_outage(error)) is not None:
+                raise outage from error
             raise
 
     async def get_prompt(

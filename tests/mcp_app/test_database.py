@@ -93,3 +93,18 @@ async def test_a_database_that_cannot_be_reached_raises_unavailable() -> None:
     with pytest.raises(Unavailable, match="connection refused") as caught:
         await call(fail)
     assert caught.value.store is Store.DATABASE
+
+
+async def test_an_outage_is_found_in_the_causes_of_an_error() -> None:
+    wrapped = ValueError("Error rendering prompt")
+    wrapped.__cause__ = OperationalError("connection refused")
+
+    async def fail() -> None:
+        raise wrapped
+
+    with pytest.raises(Unavailable) as caught:
+        await call(fail)
+    assert caught.value.store is Store.DATABASE
+    wrapped.__cause__ = wrapped  # as by `raise error from error`
+    with pytest.raises(ValueError, match="prompt"):
+        await call(fail)

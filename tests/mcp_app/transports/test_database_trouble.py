@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, IntegrityError, InterfaceError, InternalError, OperationalError
 from mcp.server.auth.provider import AccessToken
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 
 from mcp_app.exceptions import Store, Unavailable
 from tests.mcp_app.transports.support import (
@@ -72,6 +74,74 @@ async def test_a_handler_that_cannot_use_the_database_is_503_with_the_requests_i
     listing_raises(one, error)
     await refusal(await session.post(one, request("resources/list", id="mine")), "mine")
     await refusal(await modern(one, "resources/list", id="mine"), "mine")
+
+
+def read_only() -> DatabaseError:
+    """What a standby raises."""
+    cause = Exception("cannot execute INSERT in a read-only transaction")
+    cause.sqlstate = "25006"  # type: ignore[attr-defined]
+    error = InternalError("read-only")
+    error.__cause__ = cause
+    return error
+
+
+def register_failing(server: Any, error: Exception) -> list[tuple[str, dict[str, Any]]]:
+    """Register a tool, a prompt and a resource that raise an error; the requests that use them."""
+
+    async def failing() -> str:
+        raise error
+
+    async def nested(ctx: Context) -> str:
+        return str(await ctx.read_resource("test://failing"))
+
+    server.add_tool(failing, structured_output=False)
+    server.add_tool(nested, structured_output=False)
+    server.prompt(name="failing")(failing)
+    server.resource("test://failing")(failing)
+    return [
+        ("tools/call", {"name": "failing", "arguments": {}}),
+        ("tools/call", {"name": "nested", "arguments": {}}),
+        ("prompts/get", {"name": "failing"}),
+        ("resources/read", {"uri": "test://failing"}),
+    ]
+
+
+@pytest.mark.parametrize("error", [*AWAY, read_only()])
+async def test_a_tool_a_prompt_or_a_resource_that_cannot_use_the_database_is_503(
+    one: Process, session: Session, error: Exception
+) -> None:
+    for method, params in register_failing(one.runtime.server, error):
+        await refusal(await session.post(one, request(method, params, id="mine")), "mine")
+        await refusal(await modern(one, method, params, id="mine"), "mine")
+
+
+async def test_a_tool_that_cannot_use_redis_is_503(one: Process, session: Session) -> None:
+    failing = register_failing(one.runtime.server, Unavailable(Store.SESSIONS, PLACE))
+    for method, params in failing:
+        for response in (
+            await session.post(one, request(method, params)),
+            await modern(one, method, params),
+        ):
+            assert (response.status, response.headers["retry-after"]) == (503, "2")
+            assert PLACE.encode() not in await response.body()
+
+
+async def test_what_a_tool_decides_to_report_is_not_503(one: Process, session: Session) -> None:
+    async def deliberate() -> None:
+        try:
+            raise OperationalError("connection refused")
+        except OperationalError as error:
+            raise ToolError("no data today") from error
+
+    async def broken() -> None:
+        raise IntegrityError("duplicate")
+
+    one.runtime.server.add_tool(deliberate)
+    one.runtime.server.add_tool(broken)
+    for tool, text in (("deliberate", "no data today"), ("broken", "Error executing tool broken")):
+        answer = await session.call(one, tool)
+        assert answer["result"]["isError"]
+        assert text in answer["result"]["content"][0]["text"]
 
 
 @pytest.mark.parametrize("error", [*AWAY, Unavailable(Store.SESSIONS, f"Error 111 connecting to {PLACE}")])
