@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
@@ -89,12 +88,6 @@ class TaskStore:
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
         self._enter = redis.register_script(scripts.ENTER)
-        self._claim = redis.register_script(scripts.CLAIM)
-        self._release = redis.register_script(scripts.RELEASE)
-        self._set_message = redis.register_script(scripts.SET_MESSAGE)
-        self._finish_run = redis.register_script(scripts.FINISH_RUN)
-        self._end = redis.register_script(scripts.END)
-        self._answer = redis.register_script(scripts.ANSWER)
         directory.bus.on(CHANGED, self._on_changed)
 
     async def create(
@@ -169,7 +162,7 @@ class TaskStore:
     async def claim(self, task_id: str) -> Task | None:
         """Take over a task whose run was lost, for a new run; None if it is not lost."""
         run = new_run()
-        is_taken = await self._call(self._claim, task_id, run, self.leases.milliseconds)
+        is_taken = await self._call(scripts.CLAIM, task_id, run, self.leases.milliseconds)
         return await self.get_if_running(task_id, run) if is_taken else None
 
     def lease_of(self, task: Task, on_lost: Callable[[], None]) -> Lease:
@@ -178,7 +171,7 @@ class TaskStore:
 
     async def set_status_message(self, task: Task, message: str) -> None:
         """Set the status message of a working task."""
-        if await self._call(self._set_message, task.id, task.run, time.time(), message):
+        if await self._call(scripts.SET_MESSAGE, task.id, task.run, time.time(), message):
             await self._announce(task.id, "working")
 
     async def complete(self, task: Task, result: Mapping[str, Any]) -> bool:
@@ -229,7 +222,7 @@ class TaskStore:
             raise TooLarge
         run = new_run()
         given = [time.time(), run, self.leases.milliseconds, *arguments]
-        outcome = await self._call(self._answer, task.id, *given)
+        outcome = await self._call(scripts.ANSWER, task.id, *given)
         if outcome:
             await self._announce(task.id, "working" if outcome == 2 else "input_required")
         return run if outcome == 2 else None
@@ -255,7 +248,7 @@ class TaskStore:
 
     async def release(self, task: Task) -> None:
         """Release the lease of a run, so that nobody waits for it to expire."""
-        await self._call(self._release, task.id, task.run)
+        await self._call(scripts.RELEASE, task.id, task.run)
 
     def on_change(self, listener: Callable[[str, Status], None]) -> None:
         """Call `listener` with the id and status of each task that changes, in any process."""
@@ -287,17 +280,18 @@ class TaskStore:
                 del self._watchers[task_id]
 
     async def _finish(self, task: Task, status: Status, *fields: str) -> bool:
-        if not await self._call(self._finish_run, task.id, task.run, time.time(), status, *fields):
+        if not await self._call(scripts.FINISH_RUN, task.id, task.run, time.time(), status, *fields):
             return False
         await self._announce(task.id, status)
         return True
 
     async def _stop(self, task_id: str, status: Status, *fields: str) -> None:
-        if await self._call(self._end, task_id, time.time(), status, *fields):
+        if await self._call(scripts.END, task_id, time.time(), status, *fields):
             await self._announce(task_id, status)
 
-    async def _call(self, script: AsyncScript, task_id: str, *arguments: Any) -> int:
-        return int(await script(keys=[record_key(task_id), lease_key(task_id)], args=list(arguments)))
+    async def _call(self, script: str, task_id: str, *arguments: Any) -> int:
+        names = [record_key(task_id), lease_key(task_id)]
+        return int(await self._redis.register_script(script)(keys=names, args=list(arguments)))
 
     async def _announce(self, task_id: str, status: Status) -> None:
         message = {"type": CHANGED, "task": task_id, "status": status}
