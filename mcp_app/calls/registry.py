@@ -30,10 +30,8 @@ from mcp_app.sessions.streams import Streams
 
 # Writes a message of a call, unless another process has taken the call over. A registration registers the
 # call, or takes it over; the final message, or none, removes it. Returns the previous end of the log, and the
-# processes to wake. KEYS: calls, lease, log, tails, recent tokens, processes. ARGV: stream, process,
-# registration or '', message or '', "1" if final, token of this append, milliseconds of the lease, length,
-# bytes and seconds of the log, seconds to keep the token, address of the process and seconds of its directory
-# entry.
+# processes to wake. A missing registration or message is ''. `cap`, `bytes` and `seconds` limit the log; the
+# token is kept for `once` seconds, the address is present in the directory for `present` seconds.
 _WRITE = (
     PUT
     + """
