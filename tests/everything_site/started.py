@@ -36,12 +36,16 @@ COMMANDS = {
 
 @contextmanager
 def served(
-    made: Installation, command: tuple[str, ...], *, is_forked: bool = True, **more: str
+    made: Installation,
+    command: tuple[str, ...],
+    more: dict[str, str] | None = None,
+    *,
+    is_forked: bool = True,
 ) -> Iterator[int]:
-    """The port of a server while it runs; `is_forked` as in `ServerProcess`."""
+    """The port of a server while it runs, with `more` in its environment; `is_forked` as in `ServerProcess`."""
     port = free_port()
     words = [word.format(port=port) if word == "{port}" else word for word in command]
-    environment = made.environment | more | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
+    environment = made.environment | (more or {}) | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
     log = made.folder / f"{port}.log"
     process = (forking.begin if is_forked else started)(words, environment, log)
     try:

@@ -46,7 +46,7 @@ def test_however_daphne_is_started_it_parses_no_form_and_passes_headers_on(
     made: Installation, command: str
 ) -> None:
     separate = SEPARATE if "auth" in command else {}
-    with served(made, COMMANDS[command], is_forked=False, **separate) as port:
+    with served(made, COMMANDS[command], separate, is_forked=False) as port:
         assert ask(port, "POST", b"a form", Content_Type=MALFORMED)[0] == 200
         assert ask(port, Daphne_Root_Path=b"/zzz")[0] == 200
         assert ask(port, X_User_Name="Михаил…".encode() + NEXT_LINE)[0] == 200

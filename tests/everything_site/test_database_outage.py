@@ -224,8 +224,8 @@ def database(kind: str, folder: Path) -> str:
 def test_a_process_whose_database_cannot_be_used_is_not_ready(
     made: Installation, command: str, kind: str
 ) -> None:
-    separate = SEPARATE if "auth" in command else {}
-    with served(made, COMMANDS[command], DATABASE_URL=database(kind, made.folder), **separate) as port:
+    more = {"DATABASE_URL": database(kind, made.folder)} | (SEPARATE if "auth" in command else {})
+    with served(made, COMMANDS[command], more) as port:
         status, body = ask(port, path="/readyz")
         assert (status, json.loads(body)) == (503, {"status": "not ready", "reason": "database"})
         form = b"grant_type=refresh_token&refresh_token=x&client_id=x"

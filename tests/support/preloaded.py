@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -23,7 +24,7 @@ import sys
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 LIBRARIES = (
     "asyncio",
@@ -107,9 +108,9 @@ def become(command: Command) -> None:
         with open(path, mode) as file:
             os.dup2(file.fileno(), number)
     if action := command.environment.get("PYTHONWARNINGS"):
-        warnings.simplefilter(action)  # an interpreter looks at it when it starts
+        warnings.simplefilter(cast(Any, action))  # an interpreter looks at it when it starts
     if "PYTHONUNBUFFERED" in command.environment:
-        sys.stdout.reconfigure(write_through=True)
+        cast(io.TextIOWrapper, sys.stdout).reconfigure(write_through=True)
     if command.leads_session:
         os.setsid()
     os.environ.clear()

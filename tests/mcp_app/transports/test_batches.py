@@ -141,7 +141,8 @@ async def test_a_batch_counts_as_running_once_it_is_admitted(
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 2
     held = Held(one)
-    write, between = one.runtime.registry.write, []
+    write = one.runtime.registry.write
+    between: list[Any] = []
 
     async def post_in_between(call: Registration, message: bytes | None, **options: Any) -> str | None:
         if not between:
