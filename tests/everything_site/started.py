@@ -42,7 +42,7 @@ def served(
     *,
     is_forked: bool = True,
 ) -> Iterator[int]:
-    """The port of a server while it runs, with `more` in its environment; `is_forked` as in `ServerProcess`."""
+    """The port of a server while it runs with `more` in its environment; `is_forked`: see `ServerProcess`."""
     port = free_port()
     words = [word.format(port=port) if word == "{port}" else word for word in command]
     environment = made.environment | (more or {}) | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
