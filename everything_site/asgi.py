@@ -1,4 +1,4 @@
-"""Where a request goes. `daphne everything_site.asgi:application` serves this in production.
+"""Where a request goes. `daphne -v 0 everything_site.asgi:application` serves this in production.
 
 /mcp                    Streamable HTTP, all revisions      mcp_app
 /sse  /message          HTTP+SSE of 2024-11-05              mcp_app

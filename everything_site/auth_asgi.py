@@ -1,4 +1,4 @@
-"""The authorization server of separate mode. `daphne -p 3001 everything_site.auth_asgi:application`.
+"""The authorization server of separate mode. `daphne -v 0 -p 3001 everything_site.auth_asgi:application`.
 
 /healthz  /readyz       probes
 everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py

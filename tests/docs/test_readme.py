@@ -110,6 +110,12 @@ def test_every_command_exists_and_knows_its_options(page: Path) -> None:
                 assert program in PROGRAMS, words
 
 
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_daphne_command_keeps_its_access_log_off_which_contains_codes(page: Path) -> None:
+    for options in re.findall(r"\bdaphne (.*)everything_site\.", page.read_text()):
+        assert "-v 0 " in options
+
+
 @pytest.mark.parametrize(
     "path",
     [*PAGES, ROOT / "templates/landing.html", ROOT / "everything_site/management/commands/runserver.py"],
