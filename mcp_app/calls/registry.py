@@ -209,15 +209,19 @@ class CallRegistry:
     async def is_running(self, session_id: str, stream: str) -> bool:
         return bool(await cast(Any, self._redis.hexists(keys.calls(session_id), stream)))
 
-    async def can_resume(self, record: SessionRecord, stream: str, position: str) -> bool:
-        """Whether a stream can be resumed: every later event is in the log, or still to come."""
+    async def resume_obstacle(self, record: SessionRecord, stream: str, position: str) -> str | None:
+        """Why a stream cannot be resumed. None if every later event is in the log, or still to come."""
         if is_standalone(stream) and not is_standalone_of(record.id, stream):
-            return False
+            return "the stream is not of this session"
         # Check this first: if the call ends in between, its response is in the log.
         goes_on = is_standalone(stream) or await self.is_running(record.id, stream)
         whole, anything = await self._log.can_replay(record.id, stream, position)
+        if not whole:
+            return (
+                "later events were trimmed from the log" if anything else "the stream is unknown or expired"
+            )
         # An ended call can be resumed only if there are later events.
-        return whole and (anything or goes_on)
+        return None if anything or goes_on else "the call is no longer running"
 
     def _to_json(self, call: Registration) -> str:
         # The script expects `by` first.

@@ -16,7 +16,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.sessions import keys
-from mcp_app.sessions.events import PENDING, START, Event, order
+from mcp_app.sessions.events import END, PENDING, START, Event, order
 
 APPENDED = "stream.appended"
 
@@ -288,6 +288,8 @@ class EventLog:
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether the stream ended at a position: with the response, or because the call was cancelled."""
+        if after == END:
+            return True
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(keys.tails(session_id), stream)
             pipe.xrange(keys.events(session_id), min=after, max=after)

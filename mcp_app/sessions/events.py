@@ -19,6 +19,9 @@ PENDING = "pending"
 START = "0-0"
 """The position before the first event."""
 
+END = "9" * 18 + "-0"
+"""A position after every event: a client that has it has read all of a stream."""
+
 _REPLY = "r"
 _SHARED = "s"
 _STANDALONE = "g"

@@ -14,7 +14,7 @@ from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream
-from mcp_app.sessions.events import Event
+from mcp_app.sessions.events import END, Event, event_id
 from mcp_app.transports import errors, framing
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS
@@ -135,12 +135,11 @@ async def send_stream(
                         if event is not None and event.final:
                             unanswered.pop(event.stream, None)
                 if watcher.done() and watcher.result() is Ending.WITHDRAWN:
-                    for request_id in [each for each in unanswered.values() if each is not None]:
-                        await write(
-                            framing.event_without_id(
-                                framing.to_json(errors.token_withdrawn().body(request_id))
-                            )
-                        )
+                    for name, request_id in unanswered.items():
+                        if request_id is not None:
+                            # In place of the response in the log: a client that resumes must not get both.
+                            refusal = framing.to_json(errors.token_withdrawn().body(request_id)).decode()
+                            await write(framing.event(event_id(name, END), refusal))
                     await write(b"", last=True)
                 else:
                     await write(

@@ -9,6 +9,7 @@ event, which here contains the session and the position, so they continue where 
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import parse_qs, quote
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
@@ -33,6 +34,8 @@ from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.request import Request
 from mcp_app.transports.responses import COMMON_HEADERS, respond
+
+logger = logging.getLogger(__name__)
 
 MESSAGE_PATH = "/message"
 
@@ -85,6 +88,9 @@ class Sse:
         # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
+        if last_event_id:
+            reason = "its session is unknown, or later events were trimmed; a new session was opened"
+            logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
         return record, new_standalone_stream(record.id), START
 
 

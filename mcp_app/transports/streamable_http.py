@@ -206,10 +206,10 @@ class StreamableHttp:
         else:
             resumed = parse_event_id(last_event_id)
             if resumed is None:
-                raise errors.unknown_event_id()
-            if not await self._runtime.registry.can_resume(record, *resumed):
+                raise _unknown_event_id(record, "malformed")
+            if (obstacle := await self._runtime.registry.resume_obstacle(record, *resumed)) is not None:
                 if not await self._runtime.log.is_over(record.id, *resumed):
-                    raise errors.unknown_event_id()
+                    raise _unknown_event_id(record, obstacle)
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
@@ -249,6 +249,11 @@ def _respond(
     if refusal is None:
         return respond(send, 200, answer, [*headers, *JSON_HEADERS])
     return respond(send, refusal.status, answer, [*headers, *JSON_HEADERS, *refusal.headers])
+
+
+def _unknown_event_id(record: SessionRecord, reason: str) -> errors.HttpError:
+    logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
+    return errors.unknown_event_id()
 
 
 def _opening(record: SessionRecord, stream: str, position: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -200,11 +201,17 @@ async def test_an_unknown_or_malformed_last_event_id_replays_nothing(
     assert "Last-Event-ID" in refusal["error"]["message"]
 
 
-async def test_an_id_that_has_fallen_out_of_the_log_is_refused(one: Process, session: Session) -> None:
+async def test_an_id_that_has_fallen_out_of_the_log_is_refused_and_the_reason_logged(
+    one: Process, session: Session, caplog: pytest.LogCaptureFixture
+) -> None:
     stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
     first, *_ = [event async for event in stream.events()]
     await one.runtime.redis.xtrim(f"mcp:events:{{{session.id}}}", maxlen=1, approximate=False)
+    caplog.set_level(logging.INFO)
     assert (await session.get(one, first.id)).status == 400
+    [line] = [each for each in caplog.records if each.getMessage() == "Last-Event-ID rejected"]
+    assert line.__dict__["session"] == session.id[:8]
+    assert line.__dict__["reason"] == "later events were trimmed from the log"
 
 
 async def test_after_the_response_there_is_nothing_to_resume(one: Process, session: Session) -> None:

@@ -11,6 +11,7 @@ from mcp.shared.subscriptions import ToolsListChanged
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
+    OLDER,
     Held,
     Process,
     Session,
@@ -131,6 +132,23 @@ async def test_after_a_revocation_a_stream_ends_with_errors_for_its_requests_and
     assert all(answer["error"]["code"] == -32600 for answer in answers)
     await within(held.ended.wait())
     assert held.was_cancelled
+
+
+@pytest.mark.parametrize("revision", OLDER)
+async def test_a_client_that_resumes_after_the_error_of_a_revocation_gets_no_second_response(
+    one: Process, held: Held, revision: str
+) -> None:
+    session = await Session.open(one, revision=revision)
+    stream = await session.post(one, call_held())
+    await within(held.started.wait())
+    await _withdraw(one)
+    events = [event async for event in stream.events()]
+    assert events[-1].message["error"]["code"] == -32600
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    session.token = "alice@client"  # hers, for the same client
+    *_, last_event_id = [event.id for event in events if event.id]
+    resumed = await session.get(one, last_event_id)
+    assert (resumed.status, await resumed.body()) == (204, b"")
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
