@@ -11,6 +11,7 @@ from functools import partial
 
 from everything_site import startup
 
+gc.disable()  # see below
 startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
@@ -29,7 +30,8 @@ own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables
 needs = {"database": partial(try_database, own_apps)}
 
 gc.collect()
-gc.freeze()  # everything loaded so far stays; no later collection needs to examine it
+gc.freeze()  # everything loaded so far stays; no collection needs to examine it
+gc.enable()
 # A request creates some hundred objects, so collect less often. Large bodies trigger their own collection.
 gc.set_threshold(10_000)
 

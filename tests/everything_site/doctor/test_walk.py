@@ -359,7 +359,7 @@ async def test_a_stream_that_stays_open_is_read_to_the_response(fake):
 async def test_a_page_without_end_is_read_to_a_limit(fake):
     async def pages():
         while True:
-            yield b"<p>" * 100_000
+            yield b"<p>" + b" " * 300_000
 
     def huge(request):
         return httpx2.Response(200, content=pages()) if request.url.path == "/authorize" else fake(request)
