@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,8 +31,16 @@ def mark_quick(items: Iterable[pytest.Item]) -> None:
 
 
 def slow_first(items: list[pytest.Item]) -> None:
-    """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time."""
-    items.sort(key=is_slow, reverse=True)
+    """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time.
+
+    Of the slow ones those begin of which a module has many: one worker runs all of them.
+    """
+    slow = Counter(_module(item) for item in items if is_slow(item))
+    items.sort(key=lambda item: slow[_module(item)] if is_slow(item) else 0, reverse=True)
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def names_files_only(arguments: Iterable[str]) -> bool:

@@ -40,6 +40,14 @@ def test_slow_tests_are_not_quick_and_run_first(marker: str) -> None:
     assert [case.nodeid for case in cases] == ["test_slow", "test_one", "test_other"]
 
 
+def test_of_slow_modules_those_with_many_slow_tests_run_first() -> None:
+    few = [Case("test_few.py::test_one", "slow"), *(Case(f"test_few.py::test_{n}") for n in range(5))]
+    many: list[Any] = [Case(f"test_many.py::test_{n}", "slow") for n in range(2)]
+    cases: list[Any] = [*few, *many]
+    selection.slow_first(cases)
+    assert cases[:3] == [*many, few[0]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
