@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
-from mcp_app.exceptions import Store, Unavailable
+from mcp_app.exceptions import Reaching, Store, Unavailable
 from mcp_app.sdk import CallNext, HandlerResult
 
 _REFUSALS = frozenset({"25006", "42501"})
@@ -42,18 +42,8 @@ def outage_in(error: BaseException) -> Unavailable | None:
     return None
 
 
-class ReachingDatabase:
-    """A context that converts outages of the database to `Unavailable`; other errors are raised unchanged."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, traceback: Any) -> None:
-        if error is not None and is_database_outage(error):
-            raise Unavailable(Store.DATABASE, error) from error
-
-
-reaching_database = ReachingDatabase()
+reaching_database = Reaching(Store.DATABASE, is_database_outage)
+"""Around what uses the database; other errors are raised unchanged."""
 
 
 async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

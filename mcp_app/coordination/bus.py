@@ -151,7 +151,7 @@ class Bus:
         while True:
             raise_if_cancelled()  # it may have arrived while sending a confirmation
             try:
-                with reaching_redis():
+                with reaching_redis:
                     message = await self._layer.receive(self.address)
             except Unavailable:
                 logger.warning("channel layer unavailable; retrying")
@@ -192,6 +192,6 @@ class Bus:
 
 async def _in_time(request: Awaitable[Any]) -> Any:
     """Await a request to the layer. The time-out applies to each request: there may be thousands."""
-    with reaching_redis():
+    with reaching_redis:
         async with asyncio.timeout(conf.redis_timeout_seconds):
             return await request

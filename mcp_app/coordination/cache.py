@@ -105,11 +105,11 @@ class ReadThroughCache(Generic[T]):
         began = time.monotonic()
         self._reads[key] = reading
         self._running.add(reading)
-        reading.add_done_callback(self._running.discard)
         reading.add_done_callback(lambda done: self._keep(key, done, began))
         return reading
 
     def _keep(self, key: str, done: asyncio.Task[T | None], read_at: float) -> None:
+        self._running.discard(done)
         failed = done.cancelled() or done.exception() is not None
         if self._reads.get(key) is not done:
             return  # forgotten while it was read

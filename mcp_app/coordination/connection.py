@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -17,7 +16,7 @@ from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, Redi
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
-from mcp_app.exceptions import Store, Unavailable
+from mcp_app.exceptions import Reaching, Store, Unavailable
 
 T = TypeVar("T")
 
@@ -72,28 +71,19 @@ redis.call('DEL', unpack(KEYS))
 _TRY_SECONDS = 60
 
 
-@contextmanager
-def reaching_redis() -> Iterator[None]:
-    """Convert errors of Redis and the network to `Unavailable`.
-
-    Raises:
-        Unavailable: Redis cannot be reached, takes too long, or refuses a command.
-    """
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise Unavailable(Store.SESSIONS, error) from error
+reaching_redis = Reaching(Store.SESSIONS, lambda error: isinstance(error, RedisError | OSError))
+"""Around what uses Redis: it cannot be reached, takes too long, or refuses a command."""
 
 
 class _Script(AsyncScript):
     async def __call__(self, *args: Any, **options: Any) -> Any:
-        with reaching_redis():
+        with reaching_redis:
             return await super().__call__(*args, **options)
 
 
 class _Pipeline(Pipeline):
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        with reaching_redis():
+        with reaching_redis:
             return await super().execute(raise_on_error)
 
 
@@ -102,7 +92,7 @@ class Client(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            with reaching_redis():
+            with reaching_redis:
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except Unavailable as error:
             if isinstance(error.__cause__, NoScriptError):

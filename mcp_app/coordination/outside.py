@@ -32,7 +32,7 @@ async def connected() -> AsyncIterator[tuple[Redis, Directory]]:
 def only_logged(failure: str) -> Iterator[None]:
     """Log `failure` as a warning if Redis cannot be reached, instead of raising."""
     try:
-        with reaching_redis():
+        with reaching_redis:
             yield
     except Unavailable as error:
         logger.warning(failure, extra={"reason": str(error)})

@@ -88,7 +88,7 @@ def connected() -> Iterator[Redis]:
         decode_responses=True,
     )
     try:
-        with reaching_redis():
+        with reaching_redis:
             yield redis
     finally:
         redis.close()
