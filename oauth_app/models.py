@@ -3,6 +3,8 @@
 All models of django-oauth-toolkit are swapped together, since they refer to one another. Codes, tokens and
 secrets are stored as checksums only. A consent starts a *family*: its code, and all access and refresh tokens
 derived from it. A family is revoked as a whole.
+
+Rows are locked in one order, so that nothing deadlocks: client, user, refresh tokens, codes, access tokens.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, models, transaction
 from django.utils import timezone
@@ -239,6 +242,24 @@ class IDToken(AbstractIDToken):
 
     class Meta(AbstractIDToken.Meta):
         pass
+
+
+def lock_owners(client: int, user: int) -> bool:
+    """Keep a client and a user from being deleted until the transaction ends; whether both exist.
+
+    Called before a consent or token of theirs is locked or created. A deletion that waits for the lock is
+    next in line, however many requests follow. (The locks of foreign keys, which are shared, would let them
+    overtake it.)
+
+    Args:
+        client: The primary key of the client.
+        user: The primary key of the user.
+    """
+    users = get_user_model()._default_manager
+    return all(
+        owners.select_for_update(no_key=True).filter(pk=pk).values_list("pk").first() is not None
+        for owners, pk in ((Client.objects, client), (users, user))
+    )
 
 
 def end_families(families: list[uuid.UUID | None]) -> None:

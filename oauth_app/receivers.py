@@ -5,30 +5,40 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
-from oauth_app.models import AccessToken, Client, RefreshToken, end_access
+from oauth_app.models import AccessToken, AccessTokens, Client, Grant, RefreshToken, end_access
 from oauth_app.signals import send_access_withdrawn
 
 
 @receiver(post_delete, sender=AccessToken, dispatch_uid="oauth_app.access_token_deleted")
-def access_token_deleted(instance: AccessToken, **kwargs: Any) -> None:
-    """Every way to lose an access token is a deletion: revocation, cascade, admin, replay.
+def access_token_deleted(instance: AccessToken, origin: Any, **kwargs: Any) -> None:
+    """Every way to lose an access token is a deletion: revocation, admin, replay.
 
-    Its consent may live on in a refresh token.
+    Its consent may live on in a refresh token. `owner_deleted` announces those of a deleted user or client.
     """
-    if instance.expires > timezone.now():
+    if isinstance(origin, AccessToken | AccessTokens) and instance.expires > timezone.now():
         send_access_withdrawn(checksums=[instance.token_checksum])
 
 
-@receiver(post_delete, sender=RefreshToken, dispatch_uid="oauth_app.refresh_token_deleted")
-def refresh_token_deleted(instance: RefreshToken, **kwargs: Any) -> None:
-    """A user or a client was deleted: the refresh token may have been all that was left of the consent."""
-    is_current = instance.revoked is None and instance.superseded is None
-    if is_current and instance.token_family is not None and instance.expires > timezone.now():
-        send_access_withdrawn(grants=[str(instance.token_family)])
+@receiver(pre_delete, sender=Client, dispatch_uid="oauth_app.client_deleted")
+@receiver(pre_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="oauth_app.user_deleted")
+def owner_deleted(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """End all access of a user or a client that is being deleted, whoever deletes it.
+
+    Django has looked for dependent rows by now, without a lock. Whatever was created since would violate a
+    foreign key, so that the deletion would fail and the access remain. So the row is locked first: nothing
+    is created from then on (`lock_owners`), and what exists by then is deleted here.
+    """
+    owner = sender._base_manager.select_for_update().filter(pk=instance.pk)
+    owner.values_list("pk").first()
+    of = {"application" if sender is Client else "user": instance}
+    end_access(**of)
+    RefreshToken.objects.filter(**of).delete()
+    Grant.objects.filter(**of).delete()
+    AccessToken.objects.filter(**of).delete()  # those without a family
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="oauth_app.user_saved")

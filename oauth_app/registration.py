@@ -57,20 +57,13 @@ class RegisterView(_RegistrationView):
 
 class ManageView(_RegistrationView):
     http_method_names = ["get", "put", "delete"]
-    has_lost_access = False
 
+    @transaction.atomic
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Handle the request while the row is locked, so that a concurrent change sees this one."""
-        with transaction.atomic():
-            response = self._dispatch(request, *args, **kwargs)
-        if self.has_lost_access:  # without the lock: /token locks tokens before their client
-            end_access(application=self.client)
-        return response
-
-    def _dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         token = parse_bearer_token(request.META.get("HTTP_AUTHORIZATION", ""))
         client = (
-            Client.objects.select_for_update(no_key=True)
+            Client.objects.select_for_update(no_key=request.method != "DELETE")
             .filter(
                 client_id=kwargs["client_id"].replace("\0", ""),  # which PostgreSQL rejects
                 registration_source=Client.RegistrationSource.DCR,
@@ -103,7 +96,8 @@ class ManageView(_RegistrationView):
             secret = self.client.new_client_secret()
         token = self.client.new_registration_token()
         self.client.save()
-        self.has_lost_access = was_public != self.client.is_public
+        if was_public != self.client.is_public:
+            end_access(application=self.client)
         _log("client changed", self.client)
         return JsonResponse(_response(self.client, token, secret))
 

@@ -12,16 +12,16 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from oauth2_provider.models import set_token_value
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
-from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError
+from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError, InvalidRequestFatalError
 
 from oauth_app import client_authentication, redirects, resources
 from oauth_app.conf import conf
-from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families, lock_owners
 from oauth_app.scopes import completed
 from oauth_app.secrets import checksum
 
@@ -84,17 +84,25 @@ class Validator(OAuth2Validator):
     def save_authorization_code(
         self, client_id: str, code: dict[str, str], request: Request, *args: Any, **kwargs: Any
     ) -> None:
-        Grant.objects.create(
-            application=request.client,
-            user=request.user,
-            code=checksum(code["code"]),
-            expires=timezone.now() + timedelta(seconds=conf.code_seconds),
-            redirect_uri=request.redirect_uri,
-            scope=" ".join(request.scopes),
-            code_challenge=request.code_challenge,
-            code_challenge_method=request.code_challenge_method,
-            resource=[conf.resource_url],
-        )
+        """Save the code as a consent.
+
+        Raises:
+            InvalidRequestFatalError: The client or the user has been deleted since the request was checked.
+        """
+        with transaction.atomic():
+            if not lock_owners(request.client.pk, request.user.pk):
+                raise InvalidRequestFatalError("The application or your account has been deleted.")
+            Grant.objects.create(
+                application=request.client,
+                user=request.user,
+                code=checksum(code["code"]),
+                expires=timezone.now() + timedelta(seconds=conf.code_seconds),
+                redirect_uri=request.redirect_uri,
+                scope=" ".join(request.scopes),
+                code_challenge=request.code_challenge,
+                code_challenge_method=request.code_challenge_method,
+                resource=[conf.resource_url],
+            )
 
     # --- The authorization code grant ---------------------------------------------------------------------
 
@@ -102,12 +110,7 @@ class Validator(OAuth2Validator):
         self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         """Whether the code is valid. A second use revokes the tokens of the first (RFC 6749 §4.1.2)."""
-        grant = (
-            Grant.objects.select_for_update(of=("self",))
-            .select_related("user")
-            .filter(code=checksum(code), application=client)
-            .first()
-        )
+        grant: Grant | None = _locked(Grant.objects.filter(code=checksum(code), application=client))
         if grant is None:
             return False
         if grant.used:
@@ -163,11 +166,8 @@ class Validator(OAuth2Validator):
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         """Whether the token is valid. Reuse of one that was replaced long ago revokes its family."""
-        token = (
-            RefreshToken.objects.select_for_update(of=("self",))
-            .select_related("user")
-            .filter(token_checksum=checksum(refresh_token), application=client)
-            .first()
+        token: RefreshToken | None = _locked(
+            RefreshToken.objects.filter(token_checksum=checksum(refresh_token), application=client)
         )
         if token is None:
             return False
@@ -240,6 +240,14 @@ class Validator(OAuth2Validator):
                 "scope": token["scope"],
             },
         )
+
+
+def _locked(rows: QuerySet[Any]) -> Any:
+    """The consent or token, locked after its client and its user; None if there is none."""
+    owners = rows.values_list("application", "user").first()
+    if owners is None or not lock_owners(*owners):
+        return None
+    return rows.select_for_update(of=("self",)).select_related("user").first()
 
 
 def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None, scope: str) -> None:

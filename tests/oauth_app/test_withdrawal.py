@@ -205,8 +205,9 @@ def signals(django_capture_on_commit_callbacks):
     [
         lambda: _deactivate(User.objects.get(username="alice")),
         lambda: end_families(list(AccessToken.objects.values_list("family", flat=True))),
+        lambda: User.objects.filter(username="alice").delete(),
     ],
-    ids=["person disabled", "consents ended"],
+    ids=["person disabled", "consents ended", "person deleted"],
 )
 def test_everything_that_a_revocation_ends_is_announced_once(alice, signals, action):
     flow.connect("alice")
