@@ -155,6 +155,7 @@ async def test_a_session_continues_while_every_process_is_replaced(fleet: Site) 
         first, second = fleet.servers
         await replace(first, first.stop)
         await replace(second, second.kill)
+        await eventually(lambda: len(answers) >= 2, within=PATIENCE)
         done = True
         async with asyncio.timeout(PATIENCE):
             await working
