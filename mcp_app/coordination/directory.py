@@ -46,7 +46,7 @@ end
 """`enter` and `addresses`, for scripts that read or change the objects themselves."""
 
 # KEYS: directory. ARGV: address, seconds.
-_ENTER = DIRECTORY + "enter(KEYS[1], ARGV[1], ARGV[2])"
+_ENTER = DIRECTORY + "enter(KEYS[1], ARGV[1], ARGV[2]) return redis.call('TIME')"
 
 # KEYS: directories.
 _ADDRESSES = DIRECTORY + "return addresses(unpack(KEYS))"
@@ -74,14 +74,15 @@ class Directory:
         self._enter = redis.register_script(_ENTER)
         self._addresses = redis.register_script(_ADDRESSES)
 
-    async def enter(self, key: str, seconds: float) -> None:
-        """Register this process for some seconds.
+    async def enter(self, key: str, seconds: float) -> int:
+        """Register this process for some seconds. Returns when it was, in microseconds by the clock of Redis.
 
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        await self._enter(keys=[key], args=[self.bus.address, seconds])
+        since_1970, microseconds = await self._enter(keys=[key], args=[self.bus.address, seconds])
         raise_if_cancelled()
+        return int(since_1970) * 1_000_000 + int(microseconds)
 
     async def hold(self, key: str) -> None:
         """Register this process until `drop`, which must be called as often as `hold`.

@@ -31,18 +31,27 @@ RecoverIfLost = Callable[[SessionRecord, str], Awaitable[bool]]
 """Returns whether the call behind a stream is still running, after recovering one whose process died."""
 
 
+Moment = tuple[int, str]
+"""When a connection resumed its stream, by the clock of Redis; the text distinguishes equal times."""
+
+_FIRST: Moment = (0, "")
+
+
 class EventStream:
     """One open connection.
 
     Args:
         names: The names of the streams it carries.
         reader: Reads these streams from where the connection starts.
+        resumed: Whether it takes the place of earlier connections of its stream.
     """
 
     listens = False
     """Whether it is a standalone stream rather than the response to a call."""
 
-    def __init__(self, record: SessionRecord, names: Collection[str], reader: Reader) -> None:
+    def __init__(
+        self, record: SessionRecord, names: Collection[str], reader: Reader, *, resumed: bool = False
+    ) -> None:
         self.session_id = record.id
         self.names = set(names)
         self.record = record
@@ -52,6 +61,10 @@ class EventStream:
         """Whether it ended with the response, so that there is nothing to reconnect for."""
         self.retry_milliseconds = conf.retry_milliseconds
         """When the client should reconnect if the stream ends before it is complete."""
+        self.resumed_at: Moment | None = None if resumed else _FIRST
+        """None until it is registered."""
+        self._successor = _FIRST
+        """The latest connection that takes its place."""
         self._reader = reader
         self._woken = asyncio.Event()
         self._closed = False
@@ -80,6 +93,22 @@ class EventStream:
         """Stop carrying a stream, as in `Streams.close`; the connection ends with its last stream."""
         self.is_complete = complete
         self.close(polled=polled)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def registered(self, at: Moment) -> None:
+        """Set when it resumed its stream. It is closed if another has done so since."""
+        self.resumed_at = at
+        if at < self._successor:
+            self.close()
+
+    def make_way(self, stream: str, successor: Moment) -> None:
+        """Stop carrying a stream that another connection resumes, unless this one does so later."""
+        self._successor = max(self._successor, successor)
+        if self.resumed_at is not None and self.resumed_at < successor:
+            self.drop(stream)
 
     async def begin(self) -> None:
         """Acquire what the stream needs before its first bytes are sent."""
@@ -169,7 +198,7 @@ class ReplyStream(EventStream):
         *,
         resumed: bool,
     ) -> None:
-        super().__init__(record, names, reader)
+        super().__init__(record, names, reader, resumed=resumed)
         self._recover_if_lost = recover_if_lost
         self._checked_at = -math.inf if resumed else time.monotonic()
         self._ended: set[str] = set()

@@ -44,7 +44,7 @@ class StandaloneStream(EventStream):
         *,
         resumed: bool,
     ) -> None:
-        super().__init__(record, {name}, Reader(log, record.id, {name: after}))
+        super().__init__(record, {name}, Reader(log, record.id, {name: after}), resumed=resumed)
         self.holds_claim = False
         self._name = name
         self._log = log

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
-from mcp_app.sessions.event_stream import EventStream, RecoverIfLost, ReplyStream
+from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, ReplyStream
 from mcp_app.sessions.events import START
 from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
@@ -20,6 +22,7 @@ from mcp_app.sessions.store import CHANGED, ENDED, SessionStore
 from mcp_app.sessions.subscribers import Subscribers
 
 CLOSE = "stream.close"
+REPLACED = "stream.replaced"
 
 
 class Streams:
@@ -43,6 +46,7 @@ class Streams:
         bus = directory.bus
         bus.on(APPENDED, self._on_appended)
         bus.on(CLOSE, self._on_close)
+        bus.on(REPLACED, self._on_replaced)
         bus.on(CHANGED, self._on_changed)
         bus.on(ENDED, self._on_ended)
 
@@ -88,13 +92,7 @@ class Streams:
         )
 
     async def close(
-        self,
-        session_id: str,
-        stream: str,
-        *,
-        complete: bool = False,
-        polled: bool = False,
-        confirm: bool = False,
+        self, session_id: str, stream: str, *, complete: bool = False, polled: bool = False
     ) -> None:
         """Close the connections of a stream in all processes.
 
@@ -103,11 +101,10 @@ class Streams:
         Args:
             complete: Whether there is nothing to reconnect for.
             polled: Whether the client should reconnect soon (SEP-1699).
-            confirm: Whether to wait until they are closed: a late message would close the one that resumes.
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
         message |= {"complete": complete, "polled": polled}
-        await self._directory.publish(message, keys.processes(session_id), confirm=confirm)
+        await self._directory.publish(message, keys.processes(session_id))
 
     def end_standalone(self) -> None:
         """End the GET streams of this process; clients resume them at another."""
@@ -135,9 +132,16 @@ class Streams:
             stream.close()
         try:
             try:
-                await self._directory.hold(place)
-                is_placed = True
-                await stream.begin()
+                if stream.resumed_at is None:
+                    at = await self._directory.enter(place, conf.lease_seconds)
+                    self._directory.keep(place)
+                    is_placed = True
+                    await self._replace_earlier(stream, (at, secrets.token_hex(4)))
+                else:
+                    await self._directory.hold(place)
+                    is_placed = True
+                if not stream.is_closed:
+                    await stream.begin()
             except Unavailable:
                 if not is_placed:
                     stream.close()  # the client gets a `retry:` and reconnects
@@ -147,6 +151,18 @@ class Streams:
             if is_placed:
                 self._directory.drop(place)
                 await stream.leave()
+
+    async def _replace_earlier(self, stream: EventStream, at: Moment) -> None:
+        """Close the earlier connections of a stream that is resumed, and wait until they are closed.
+
+        A client may resume a stream several times at once, at different processes, and the latest connection
+        stays open (2025-11-25, Streamable HTTP, "Multiple Connections"). Each is registered when Redis gives
+        it its time, and looks for others only then. So of any two, the later one finds the earlier.
+        """
+        stream.registered(at)
+        for name in stream.names:
+            message = {"type": REPLACED, "session": stream.session_id, "stream": name, "by": list(at)}
+            await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
 
     def _forget(self, stream: EventStream) -> None:
         streams = self._open[stream.session_id]
@@ -169,6 +185,12 @@ class Streams:
         for stream in self._streams(message):
             if message["stream"] in stream.names:
                 stream.drop(message["stream"], complete=message["complete"], polled=message["polled"])
+
+    def _on_replaced(self, message: dict[str, Any]) -> None:
+        microseconds, token = message["by"]
+        for stream in self._streams(message):
+            if message["stream"] in stream.names:
+                stream.make_way(message["stream"], (microseconds, token))
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):

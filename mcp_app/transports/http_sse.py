@@ -83,7 +83,6 @@ class Sse:
                 and is_standalone_of(record.id, resumed[0])
                 and await self._runtime.log.is_whole(record.id, resumed[1])
             ):
-                await self._runtime.streams.close(record.id, resumed[0], confirm=True)
                 return record, *resumed
         # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)

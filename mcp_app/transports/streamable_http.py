@@ -214,7 +214,6 @@ class StreamableHttp:
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
-            await streams.close(record.id, name, confirm=True)
             if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -216,6 +216,11 @@ def call_held(
     label: str = "result", *, id: Any = 1, quiet: bool = False, name: str = "held"
 ) -> dict[str, Any]:
     return tool_call(name, {"label": label, "quiet": quiet}, id=id, progress=f"token-{id}")
+
+
+def open_of(responses: Iterable[Response]) -> list[Response]:
+    """Those that have not ended."""
+    return [each for each in responses if each.task is not None and not each.task.done()]
 
 
 async def within(awaitable: Awaitable[Any], seconds: float = PATIENCE) -> Any:

@@ -19,6 +19,7 @@ from tests.mcp_app.transports.support import (
     headers_for,
     initialize,
     notification,
+    open_of,
     text_of,
 )
 from tests.support.asgi import Response
@@ -68,6 +69,20 @@ async def test_reconnecting_ends_the_connection_that_it_replaces(one: Process, o
     assert await first.stream.messages() == []
     await _say(one, second, "notifications/n")
     assert (await second.stream.next_message())["method"] == "notifications/n"
+
+
+async def test_of_connections_that_resume_at_once_only_the_latest_gets_the_messages(
+    one: Process, other: Process
+) -> None:
+    first = await Client.connect(one)
+    await other.runtime.start()
+    resumed = await asyncio.gather(*(Client.connect(at, first.position) for at in (one, other, one, other)))
+    streams = [each.stream for each in resumed]
+    await eventually(lambda: len(open_of(streams)) == 1)
+    [latest] = [each for each in resumed if [each.stream] == open_of(streams)]
+    await _say(one, latest, "notifications/n")
+    assert (await latest.stream.next_message())["method"] == "notifications/n"
+    assert [await each.stream.messages() for each in resumed if each is not latest] == [[]] * 3
 
 
 async def test_a_call_that_could_not_be_registered_is_refused_and_cancelled(

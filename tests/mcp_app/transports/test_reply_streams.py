@@ -11,7 +11,8 @@ from mcp.server.mcpserver import Context
 
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
-from mcp_app.sessions.streams import CLOSE
+from mcp_app.sessions.events import PENDING
+from mcp_app.sessions.streams import REPLACED
 from tests.mcp_app.transports.support import (
     OLDER,
     Held,
@@ -19,6 +20,7 @@ from tests.mcp_app.transports.support import (
     Session,
     call_held,
     notification,
+    open_of,
     text_of,
     tool_call,
     within,
@@ -431,13 +433,34 @@ async def test_nothing_is_left_in_the_process_when_all_is_done(one: Process, ses
     await eventually(lambda: len(one.runtime.streams) == 0 and len(one.runtime.calls) == 0)
 
 
+@pytest.mark.parametrize("listens", [False, True])
+async def test_of_connections_that_resume_a_stream_at_once_only_the_latest_gets_its_messages(
+    one: Process, other: Process, session: Session, listens: bool
+) -> None:
+    held = Held(one)
+    first = await (session.listen(one) if listens else session.post(one, call_held(quiet=True)))
+    position = await first.next_block()
+    assert position is not None
+    await other.runtime.start()
+    resumed = await asyncio.gather(*(session.get(at, position.id) for at in (one, other, one, one, other)))
+    await eventually(lambda: len(open_of(resumed)) == 1)
+    [latest] = open_of(resumed)
+    if listens:
+        await one.runtime.log.append(session.id, PENDING, notification("notifications/n"))
+        assert (await latest.next_message())["method"] == "notifications/n"
+    else:
+        held.go.set()
+        assert text_of((await latest.messages())[-1]) == "result"
+    assert [await each.messages() for each in resumed if each is not latest] == [[]] * 4
+
+
 async def test_a_stream_is_closed_elsewhere_before_it_is_resumed(
     one: Process, other: Process, session: Session
 ) -> None:
     """A message that closes the old connection and arrives late would close a newer one."""
     held = Held(one)
     closed: list[str] = []
-    one.runtime.bus.on(CLOSE, lambda message: closed.append(message["stream"]))
+    one.runtime.bus.on(REPLACED, lambda message: closed.append(message["stream"]))
     first = await session.post(one, call_held())
     event = await first.next_event()
     assert event.id is not None
