@@ -27,6 +27,12 @@ FLUSH_SECONDS = 0.02
 MOST_LINES = 500
 """How many lines wait at the most."""
 
+_LONGEST_VALUE = 500
+"""Longer texts in the fields of a record are truncated: clients may have chosen them."""
+
+LONGEST_TEXT = 16_000
+"""The same for messages and tracebacks."""
+
 _NO_CONTEXT = Context()
 
 # The attributes of every LogRecord; any others came from `extra=` and are fields of the line.
@@ -85,12 +91,22 @@ class LineFormatter(logging.Formatter):
         raise NotImplementedError
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        fields = {
+            key: bounded(value, _LONGEST_VALUE)
+            for key, value in record.__dict__.items()
+            if key not in _STANDARD
+        }
         if current := request_id.get():
             fields["request_id"] = current
         if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
-        return self.line(record.created, record.levelname, record.name, record.getMessage(), fields)
+            fields["exception"] = bounded(self.formatException(record.exc_info), LONGEST_TEXT)
+        message = bounded(record.getMessage(), LONGEST_TEXT)
+        return self.line(record.created, record.levelname, record.name, message, fields)
+
+
+def bounded(value: Any, length: int) -> Any:
+    """A value; of a longer text only the beginning."""
+    return f"{value[:length]}…" if isinstance(value, str) and len(value) > length else value
 
 
 class JsonFormatter(LineFormatter):

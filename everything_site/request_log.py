@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from everything_site.logs import LineFormatter, console_of, request_id
+from everything_site.logs import LONGEST_TEXT, LineFormatter, bounded, console_of, request_id
 
 logger = logging.getLogger("everything_site.requests")
 
@@ -57,7 +57,10 @@ class RequestLog:
 
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:
     """Write the line: without a LogRecord if nobody else would see it, which costs a third as much."""
-    method, path = scope["method"], scope["path"]  # without the query, which may hold an authorization code
+    method, path = (
+        scope["method"],
+        bounded(scope["path"], LONGEST_TEXT),
+    )  # without the query, which may hold an authorization code
     console = console_of(logger)
     if console is None:
         logger.info("%s %s", method, path, extra=fields)

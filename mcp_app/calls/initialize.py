@@ -13,6 +13,7 @@ from mcp_app.calls.call import Backend, SessionCall, SessionChannel
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.protocol.words import shortened
 from mcp_app.sdk import Connection
 from mcp_app.sessions.record import SessionRecord
 
@@ -59,10 +60,10 @@ async def initialize(
         "session opened",
         extra={
             "session": record.id[:8],
-            "username": record.user,
-            "client": record.client,
+            "username": shortened(record.user),
+            "client": shortened(record.client),
             "revision": record.protocol_version,
-            "software": f"{params.client_info.name} {params.client_info.version}",
+            "software": " ".join(map(shortened, (params.client_info.name, params.client_info.version))),
         },
     )
     return record, outcome

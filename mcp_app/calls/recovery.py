@@ -16,6 +16,7 @@ from mcp_app.calls.registry import Registration
 from mcp_app.calls.running import RunningCalls
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
+from mcp_app.protocol.words import shortened
 from mcp_app.sdk import progress_token_from_params
 from mcp_app.sessions.events import START
 from mcp_app.sessions.record import SessionRecord
@@ -56,7 +57,11 @@ class Recovery:
             return await self._registry.is_running(record.id, stream)
         lost = replace(registered, losses=registered.losses + 1)
         request = lost.request
-        facts = {"session": record.id[:8], "method": request.method, "call": request.id}
+        facts = {
+            "session": record.id[:8],
+            "method": shortened(request.method),
+            "call": shortened(request.id) if isinstance(request.id, str) else request.id,
+        }
         if lost.losses < _MAX_LOSSES and await self._may_repeat(request.method, request.params):
             logger.warning("re-running a call whose process died", extra=facts)
             progress = await self._last_progress(lost)

@@ -1,6 +1,13 @@
-"""Plural forms."""
+"""Words for people: plural forms, and values of clients in a limited length."""
+
+_LONGEST_NAME = 128
 
 
 def plural(noun: str, count: float) -> str:
     """The form of a noun after a number: "1 second", "2 seconds", "0.5 seconds"."""
     return noun if count == 1 else f"{noun}s"
+
+
+def shortened(text: str) -> str:
+    """A text that a client chose, as it is logged: truncated to 128 characters."""
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"

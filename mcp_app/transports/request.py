@@ -13,6 +13,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.protocol.messages import Message
+from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
 
 Scope = MutableMapping[str, Any]
@@ -29,9 +30,6 @@ _LARGE_BODY = 256 * 1024
 
 _LISTS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
-
-_LONGEST_NAME = 128
-"""Client-supplied names are truncated to this length in the log."""
 
 
 class Headers(Mapping[str, str]):
@@ -96,19 +94,19 @@ class Request:
     def set_principal(self, principal: Principal) -> None:
         """Set the principal, and add it to the request log."""
         self.principal = principal
-        self._log_fields["username"] = _shortened(principal.person)
-        self._log_fields["client"] = _shortened(principal.client_id)
+        self._log_fields["username"] = shortened(principal.person)
+        self._log_fields["client"] = shortened(principal.client_id)
 
     def set_message(self, message: Message) -> None:
         """Record the message in the body, and add it to the request log."""
         if isinstance(message, JSONRPCRequest):
             self.message_id = message.id
         if isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            self._log_fields["method"] = _shortened(message.method)
+            self._log_fields["method"] = shortened(message.method)
             if message.method == "tools/call":
                 tool = (message.params or {}).get("name")
                 if isinstance(tool, str):
-                    self._log_fields["tool"] = _shortened(tool)
+                    self._log_fields["tool"] = shortened(tool)
 
     def set_batch(self, messages: Sequence[Message]) -> None:
         """Add the batch in the body to the request log."""
@@ -178,10 +176,6 @@ def _accepts(accept: bytes, media_types: tuple[str, ...]) -> bool:
         quality[media_range] = not any(_ZERO.fullmatch(parameter) for parameter in parameters)
     ranges = [(media_type, f"{media_type.split('/')[0]}/*", "*/*") for media_type in media_types]
     return all(next((quality[each] for each in one if each in quality), False) for one in ranges)
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 def _free_earlier_bodies() -> None:

@@ -88,3 +88,18 @@ def test_values_that_are_not_json_are_logged_as_text() -> None:
 def test_loggers_that_write_whole_urls_are_silenced(name: str) -> None:
     level = configuration(as_json=True)["loggers"][name]["level"]
     assert logging.getLevelNamesMapping()[level] > logging.INFO
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
+def test_what_strangers_choose_does_not_make_a_line_long(formatter: logging.Formatter) -> None:
+    long = "x" * 3_000_000
+    assert len(formatter.format(record(client=long, reason=long))) < 2_000
+    assert len(formatter.format(record(long))) < 20_000
+    try:
+        raise ValueError(long)
+    except ValueError:
+        failed = record()
+        failed.exc_info = sys.exc_info()
+    line = formatter.format(failed)
+    assert len(line) < 20_000
+    assert __file__ in line, "where it was raised"

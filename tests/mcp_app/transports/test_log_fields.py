@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.mcp_app.transports.support import (
     Process,
     Session,
     headers_for,
+    initialize,
     modern,
     notification,
     request,
@@ -77,3 +79,15 @@ async def test_what_a_client_names_is_truncated_and_only_text(
     assert (len(tool) < 200) if isinstance(name, str) else tool is None
     await session.post(one, request("m" * 10_000))
     assert len((await last(lines, one.http))["method"]) < 200
+
+
+async def test_the_name_of_a_clients_software_is_truncated(
+    one: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mcp_app.calls.initialize")
+    message = initialize()
+    message["params"]["clientInfo"] = {"name": "n" * 100_000, "version": "v" * 100_000}
+    body = json.dumps(message).encode()
+    assert (await one.http.request("POST", headers=headers_for(), body=body)).status == 200
+    [line] = [each for each in caplog.records if each.getMessage() == "session opened"]
+    assert len(vars(line)["software"]) < 300
