@@ -19,6 +19,7 @@ INSIDE = {
     "mcp.server.caching": ["CacheableMethod"],
     "mcp.server.connection": ["Connection", "allowed_log_levels"],
     "mcp.server.context": ["CallNext", "HandlerResult", "ServerMiddleware"],
+    "mcp.server.lowlevel.helper_types": ["ReadResourceContents"],
     "mcp.server.runner": ["ServerRunner", "modern_error_data"],
     "mcp.server.session": ["ServerSession"],
     "mcp.shared.dispatcher": ["CallOptions", "as_request_id"],
