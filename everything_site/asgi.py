@@ -16,8 +16,8 @@ startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 
+from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -37,7 +37,7 @@ gc.set_threshold(10_000)
 
 routes = ProtocolTypeRouter(
     {
-        "http": mcp_application(ASGIHandler(), runtime=runtime, needs=needs),
+        "http": mcp_application(Handler(), runtime=runtime, needs=needs),
         "websocket": refuse_websocket,
     }
 )

@@ -12,10 +12,10 @@ startup.setup()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site import env, people  # noqa: E402
+from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import Readyz, healthz  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -30,7 +30,7 @@ people.connect()
 AUTH_URLS = "everything_site.auth_urls"
 
 
-class AuthServerHandler(ASGIHandler):
+class AuthServerHandler(Handler):
     """Django with the authorization server's URLs; ROOT_URLCONF is the MCP server's."""
 
     def create_request(self, scope: Any, body_file: Any) -> Any:

@@ -104,6 +104,8 @@ class _ReadableFormMixin(View):
             form = request.POST
         except (BadRequest, MultiPartParserError, SuspiciousOperation):  # including too large
             return refusal("invalid_request", "The form is malformed or too large.")
+        except (LookupError, UnicodeError):  # of a codec that is no encoding of text, or not of all bytes
+            return refusal("invalid_request", "The form's charset must be UTF-8.")
         if any("\0" in value for values in form.lists() for value in values[1]):
             return refusal("invalid_request", "A parameter contains a null character.")
         if request.META.get("QUERY_STRING"):

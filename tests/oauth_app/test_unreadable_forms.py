@@ -14,6 +14,13 @@ UNREADABLE = {
     "another encoding": ("a=b", f"{FORM}; charset=latin-1"),
     "no boundary": ("a=b", "multipart/form-data"),
     "a bad boundary": ("a=b", "multipart/form-data; boundary=é"),
+    **{
+        f"the charset {charset}": (
+            '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
+            f"multipart/form-data; boundary=x; charset={charset}",
+        )
+        for charset in ("rot13", "hex", "undefined", "idna")
+    },
     "many files": (
         "".join(
             f'--x\r\nContent-Disposition: form-data; name="a"; filename="{number}"\r\n\r\nb\r\n'
@@ -31,7 +38,7 @@ def test_a_form_that_cannot_be_read_is_an_invalid_request(
     client: Client, caplog: pytest.LogCaptureFixture, endpoint: str, body: str, content_type: str
 ) -> None:
     with caplog.at_level(logging.INFO):
-        answer = client.post(endpoint, body, content_type=content_type)
+        answer = client.generic("POST", endpoint, body, content_type)
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/json")
     assert answer.json()["error"] == "invalid_request"
     assert answer["Cache-Control"] == "no-store"
