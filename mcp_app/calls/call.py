@@ -23,6 +23,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.calls.channel import SessionChannel, unless_unavailable
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.calls.registry import CallRegistry, Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
@@ -33,7 +34,7 @@ from mcp_app.protocol.messages import notification
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
-from mcp_app.sessions.events import PENDING, new_reply_stream
+from mcp_app.sessions.events import new_reply_stream
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import LiveSession, SessionStore
 from mcp_app.sessions.streams import Streams
@@ -41,6 +42,9 @@ from mcp_app.sessions.streams import Streams
 logger = logging.getLogger(__name__)
 
 ACCESS_WITHDRAWN = "The token was revoked while the request was running."
+
+_REGISTER_RETRY_SECONDS = 1.0
+"""The delay between attempts to register a call that is running."""
 
 _APPEND_RETRY_SECONDS = 45.0
 """How long an append is retried while Redis is unavailable."""
@@ -69,7 +73,7 @@ class Backend:
         """The SDK's connection, rebuilt from the record of a session."""
         record = session.record
         connection = Connection(
-            SessionChannel(self, session),
+            SessionChannel(self.streams.log, self.client_requests, session),
             protocol_version=record.protocol_version,
             session_id=record.id,
             client_params=record.client_params,
@@ -115,8 +119,10 @@ class SessionCall(Call):
     _lease: Lease | None = None
     _response: EventStream | None = None
     _is_closing = False
+    _may_run: asyncio.Event | None = None
+    """Set when the handler may run, if it must not before the call is registered."""
     _waiter: asyncio.Future[None] | None = None
-    """Done when the call is no longer quiet, for `wait`."""
+    """Done when the call is no longer quiet, or has ended."""
 
     def __init__(
         self,
@@ -172,15 +178,19 @@ class SessionCall(Call):
         """Whether it can still be cancelled."""
         return self.state in (State.QUIET, State.LOGGED)
 
-    def start(self) -> None:
-        """Start its task."""
+    def start(self, *, held: bool = False) -> None:
+        """Start its task; with `held`, the handler runs only after `let_run`."""
+        if held:
+            self._may_run = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     async def wait(self, seconds: float) -> None:
         """Wait until the call is no longer quiet, at most for `seconds`. Only one task may wait."""
         await asyncio.sleep(0)  # most handlers finish without waiting, and need no timer
-        if self.state is not State.QUIET:
-            return
+        if self.state is State.QUIET:
+            await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_later(seconds, self._wake_waiter)
@@ -200,17 +210,35 @@ class SessionCall(Call):
             self.cancel_requested.set()
             self.task.cancel()
 
-    async def start_streaming(self) -> None:
-        """Register the call, or cancel it if that fails.
+    def let_run(self) -> None:
+        """Run the handler of a call that was held back."""
+        if self._may_run is not None:
+            self._may_run.set()
+
+    async def run_registered(self) -> None:
+        """Register a call that was held back, and let it run; cancel it if that fails.
 
         Raises:
-            Unavailable: It could not be registered, so the request must be rejected.
+            Unavailable: It could not be registered. It has not run, so the client may try again.
         """
         try:
             await self.register()
-        except Unavailable:
+        except BaseException:
             self.cancel()
             raise
+        self.let_run()
+
+    async def start_streaming(self) -> None:
+        """Register a call that runs, unless it ends first.
+
+        It may have had effects, so its client must not be told to try again: while Redis is unavailable this
+        waits until the call is registered or has ended, with its response in memory.
+        """
+        while True:
+            try:
+                return await self.register()
+            except Unavailable:
+                await self._wait(_REGISTER_RETRY_SECONDS)
 
     async def register(self) -> None:
         """Register the call and use the event log from now on. Idempotent.
@@ -223,16 +251,12 @@ class SessionCall(Call):
         if self.state is not State.ENDED and self.position is None:
             await self._write(None)
 
-    def use_log(self) -> None:
-        """Let even a quick response go into the event log. The call must be registered next."""
-        if self.state is State.QUIET:
-            self.state = State.LOGGED
-            self._wake_waiter()
-
     async def _write(self, message: bytes | None) -> None:
         registry = self._backend.registry
         if self.position is None:
-            self.use_log()
+            if self.state is State.QUIET:
+                self.state = State.LOGGED
+                self._wake_waiter()
             async with self._registering:
                 if self.position is None and self.state is not State.ENDED:
                     position = await registry.write(self.registration, message, is_first=True)
@@ -248,6 +272,8 @@ class SessionCall(Call):
         backend = self._backend
         outcome: Outcome | None = None
         try:
+            if self._may_run is not None:
+                await self._may_run.wait()
             outcome = await serve(
                 backend.server, self, backend.connection(self.live_session), backend.lifespan_state
             )
@@ -270,6 +296,7 @@ class SessionCall(Call):
             self.state = State.ENDED
         if self.position is None:
             self.answer, answer = answer, None
+            self._wake_waiter()
         await self._settle(answer)
 
     async def _settle(self, answer: bytes | None) -> None:
@@ -279,7 +306,8 @@ class SessionCall(Call):
                 self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
             )
         except Unavailable:
-            logger.error("response lost: Redis unavailable")
+            if answer is not None:
+                logger.error("response lost: Redis unavailable")
             return
         if written is None and answer is not None:
             logger.warning(
@@ -332,9 +360,9 @@ class SessionCall(Call):
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
-        """Send a notification on this call's stream."""
+        """Send a notification on this call's stream. It is lost if Redis stays unavailable."""
         if self.live_session.record.allows(method, params or {}):
-            await self._emit(notification(method, params))
+            await unless_unavailable(self._emit(notification(method, params)))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress; a re-run skips what was already reported, as progress must increase."""
@@ -355,34 +383,6 @@ class SessionCall(Call):
         self._is_closing = True  # the response may be about to start, and not receive messages yet
         if self._response is not None:
             self._response.close(polled=True)
-        await self.register()
-        await self._backend.streams.close(self.session_id, self.stream, polled=True)
-
-
-class SessionChannel:
-    """The session's channel for messages that belong to no call; they go to a GET stream.
-
-    Satisfies the SDK's `mcp.shared.dispatcher.Outbound`, as the `outbound` of a `Connection`.
-    """
-
-    __slots__ = ("_backend", "_session")
-
-    def __init__(self, backend: Backend, session: LiveSession) -> None:
-        self._backend = backend
-        self._session = session
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        return await self._backend.client_requests.ask(
-            self._session.record, self._emit, method, params, (opts or {}).get("timeout")
-        )
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> None:
-        if self._session.record.allows(method, params or {}):
-            await self._emit(notification(method, params))
-
-    async def _emit(self, message: dict[str, Any]) -> None:
-        await self._backend.streams.log.append(self._session.record.id, PENDING, message)
+        with suppress(Unavailable):  # then there is no stream to close
+            await self.register()
+            await self._backend.streams.close(self.session_id, self.stream, polled=True)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
-from mcp_app.calls.call import Backend, SessionCall, SessionChannel
+from mcp_app.calls.call import Backend, SessionCall
+from mcp_app.calls.channel import SessionChannel
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
@@ -50,7 +51,8 @@ async def initialize(
         return None, Outcome.failed(invalid_params(error, request.params).error)
     record = replace(record, client_params=params)
     call = SessionCall(backend, record, request, headers)
-    connection = Connection.for_loop(SessionChannel(backend, call.live_session), session_id=record.id)
+    channel = SessionChannel(backend.streams.log, backend.client_requests, call.live_session)
+    connection = Connection.for_loop(channel, session_id=record.id)
     outcome = await serve(backend.server, call, connection, backend.lifespan_state)
     if outcome.error is not None:
         return None, outcome

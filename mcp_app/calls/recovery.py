@@ -65,7 +65,7 @@ class Recovery:
         if lost.losses < _MAX_LOSSES and await self._may_repeat(request.method, request.params):
             logger.warning("re-running a call whose process died", extra=facts)
             progress = await self._last_progress(lost)
-            await self._calls.restart(record, lost, progress).start_streaming()
+            await self._calls.restart(record, lost, progress).run_registered()
         else:
             logger.warning("giving up a call whose process died", extra=facts)
             error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})

@@ -56,6 +56,7 @@ class RunningCalls:
         headers: Mapping[str, str],
         *,
         stream: str | None = None,
+        held: bool = False,
     ) -> SessionCall:
         """Run a request that was admitted.
 
@@ -64,11 +65,13 @@ class RunningCalls:
             request: The request.
             headers: The headers of the HTTP request.
             stream: The name of its event stream; a new one if None.
+            held: Whether it runs only after `SessionCall.let_run`, so that it has not run if it cannot be
+                registered.
         """
-        return self._start(SessionCall(self.backend, record, request, headers, stream))
+        return self._start(SessionCall(self.backend, record, request, headers, stream), held=held)
 
     def restart(self, record: SessionRecord, lost: Registration, last_progress: float) -> SessionCall:
-        """Re-run a call whose process died.
+        """Re-run a call whose process died, after `SessionCall.run_registered`.
 
         Args:
             record: The session.
@@ -77,11 +80,11 @@ class RunningCalls:
         """
         call = SessionCall(self.backend, record, lost.request, {}, lost.stream, lost.losses)
         call.last_progress = last_progress
-        return self._start(call)
+        return self._start(call, held=True)
 
-    def _start(self, call: SessionCall) -> SessionCall:
+    def _start(self, call: SessionCall, *, held: bool) -> SessionCall:
         self._calls[call.session_id].add(call)
-        call.start()
+        call.start(held=held)
         call.task.add_done_callback(lambda _: self._end(call))
         return call
 

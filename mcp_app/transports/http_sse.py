@@ -125,14 +125,15 @@ class Message:
                 # Register the call before acknowledging it.
                 try:
                     await self._runtime.admission.admit(request.principal, [message], record)
-                    call = calls.start(record, message, request.headers, stream=new_shared_stream())
+                    stream = new_shared_stream()
+                    call = calls.start(record, message, request.headers, stream=stream, held=True)
                 except TooManyCalls:
                     # On the stream: after a rejected POST the Python SDK still waits for the response, and
                     # sends nothing more.
                     refusal = errors.too_many_calls().body(message.id)
                     await self._runtime.log.append(record.id, new_shared_stream(), refusal)
                 else:
-                    await call.start_streaming()
+                    await call.run_registered()
             case JSONRPCNotification():
                 await calls.notified(record, message, request.headers)
             case _:

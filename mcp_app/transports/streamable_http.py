@@ -15,7 +15,6 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
-from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
@@ -121,14 +120,10 @@ class StreamableHttp:
         await self._runtime.admission.admit(request.principal, messages, record)
         calls = self._runtime.calls
         requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
-        running = [calls.start(record, each, request.headers) for each in requests]
-        for call in running:
-            call.use_log()
+        running = [calls.start(record, each, request.headers, held=True) for each in requests]
         try:
             for call in running:
-                await call.start_streaming()
-                if call.answer is not None:  # it has ended, and could not be registered
-                    raise Unavailable(Store.SESSIONS, "a call of a batch was not registered")
+                await call.register()
             for message in messages:
                 if isinstance(message, JSONRPCNotification):
                     await calls.notified(record, message, request.headers)
@@ -138,6 +133,8 @@ class StreamableHttp:
             for call in running:
                 call.cancel()  # a batch is rejected as a whole
             raise
+        for call in running:
+            call.let_run()
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return

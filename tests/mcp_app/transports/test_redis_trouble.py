@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,7 @@ from tests.mcp_app.transports.support import (
     request,
     text_of,
     tool_call,
+    within,
 )
 from tests.support.asgi import Response
 from tests.support.own_redis import OwnRedis
@@ -201,18 +203,49 @@ async def test_a_result_that_could_not_be_logged_is_logged_when_redis_is_back(
     assert (await stream.messages())[-1]["id"] == 1
 
 
-async def test_a_call_that_is_refused_because_redis_is_unavailable_is_cancelled(
+async def test_a_call_that_runs_while_redis_is_unavailable_gets_its_result_and_is_not_to_be_repeated(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0
+    session = await Session.open(process)
+    held = Held(process)
+    held.go.set()
+    own_redis.stop()
+    response = await session.post(process, call_held())  # its progress is lost
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert text_of(await response.json()) == "result"
+    assert held.runs == 1
+
+
+async def test_a_long_call_that_began_while_redis_was_unavailable_streams_when_it_is_back(
     process: Process, own_redis: OwnRedis, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_CACHE_SECONDS = 60.0
     session = await Session.open(process)
     held = Held(process)
     with own_redis.frozen():
-        await _assert_unavailable(await session.post(process, call_held(quiet=True)))
-        await eventually(lambda: held.was_cancelled)
+        posting = asyncio.create_task(session.post(process, call_held()))
+        await within(held.started.wait())
+    stream = await within(posting)
+    assert stream.content_type == "text/event-stream"
+    held.go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
+    assert held.runs == 1
 
 
-async def test_a_refused_call_that_may_have_been_registered_is_removed(
+async def test_a_batch_that_is_refused_because_redis_is_unavailable_has_not_run(
+    process: Process, own_redis: OwnRedis, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_CACHE_SECONDS = 60.0
+    session = await Session.open(process, revision="2025-03-26")
+    held = Held(process)
+    own_redis.stop()
+    response = await session.post(process, [call_held(id=1), call_held(id=2)])
+    assert response.status == 503
+    assert held.runs == 0
+
+
+async def test_a_call_that_may_have_been_registered_is_removed_after_its_result_was_sent_as_json(
     process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = await Session.open(process)
@@ -223,11 +256,11 @@ async def test_a_refused_call_that_may_have_been_registered_is_removed(
         position = await write(*args, **options)
         if not options.get("is_first"):
             return position
+        held.go.set()
         raise Unavailable(Store.SESSIONS, "the reply is late")
 
     monkeypatch.setattr(process.runtime.registry, "write", register_and_lose_the_reply)
-    await _assert_unavailable(await session.post(process, call_held(quiet=True)))
-    await eventually(lambda: held.was_cancelled)
+    assert text_of(await (await session.post(process, call_held(quiet=True))).json()) == "result"
 
     async def is_forgotten() -> bool:
         return not await process.runtime.redis.exists(keys.calls(session.id))
