@@ -38,6 +38,7 @@ from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.database import outage_in, use_database
+from mcp_app.exceptions import RETRY_SECONDS, Unavailable
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
@@ -49,6 +50,9 @@ from mcp_app.shutdown import Drain, TaskSet, Work, hand_over
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_PAUSE_SECONDS = 60.0
+"""The longest pause before the background work of an extension is restarted."""
+
 
 def request_state_keys() -> list[bytes]:
     """The keys that protect `requestState`, shared by all processes: SECRET_KEY and its fallbacks."""
@@ -58,10 +62,19 @@ def request_state_keys() -> list[bytes]:
 
 
 async def _run(extension: Extension) -> None:
-    try:
-        await extension.run()
-    except Exception:
-        logger.exception("extension crashed", extra={"extension": extension.identifier})
+    """Run the background work of an extension; restart it after an outage or a crash."""
+    crashes = 0
+    while True:
+        try:
+            await extension.run()
+            return
+        except Unavailable:
+            pause = float(RETRY_SECONDS)
+        except Exception:
+            logger.exception("extension crashed", extra={"extension": extension.identifier})
+            crashes += 1
+            pause = min(RETRY_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(pause)
 
 
 class Runtime:

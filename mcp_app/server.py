@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
-from mcp_app.coordination.leases import Leases
+from mcp_app.coordination.leases import Lease, Leases
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
@@ -39,6 +39,8 @@ __all__ = [
     "UNTIL",
     "Engine",
     "Extension",
+    "Lease",
+    "Leases",
     "ListeningSession",
     "TooMuchData",
     "ToolServer",
@@ -70,7 +72,11 @@ class Extension(SdkExtension):
         return ()
 
     async def run(self) -> None:
-        """Background work of this process; cancelled at shutdown."""
+        """Background work of this process. It runs until it returns, or is cancelled at shutdown.
+
+        After `Unavailable` it is restarted within seconds. After any other exception, which is logged, it is
+        restarted too, with pauses that grow to a minute.
+        """
 
     def __len__(self) -> int:
         """How much is running that should finish before the process ends."""
@@ -87,6 +93,7 @@ class Engine:
     """The engine of one process, as its server uses it.
 
     Attributes:
+        leases: Locks that expire with their process, for work that only one process may do at a time.
         server: The server, once the factory has returned it.
     """
 

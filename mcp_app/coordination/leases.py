@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import secrets
@@ -9,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
@@ -16,7 +18,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
 from mcp_app.coordination.connection import in_portions
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Store, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -165,22 +167,28 @@ class Leases:
         """Hold a lease while the body runs. Yields None if somebody else holds it.
 
         After a pause of the process or an outage of Redis that is longer than a lease, another process may
-        have taken it (`Lease.is_lost`). If two at once would do harm, store `Lease.token` with the work, and
-        make each write conditional on it.
+        have taken it. The body is cancelled as soon as this process notices (`Lease.is_lost`). If two at once
+        would do harm until then, store `Lease.token` with the work, and make each write conditional on it.
 
         Args:
             name: The purpose of the lease, the same in all processes.
 
         Raises:
-            Unavailable: Redis cannot be reached.
+            Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
         lease = Lease(keys.held(name), secrets.token_hex(8))
         if not await self.take(lease.key, lease.token):
             yield None
             return
-        self.hold(lease)
         try:
-            yield lease
+            async with asyncio.timeout(None) as until_lost:
+                lease.on_lost = partial(until_lost.reschedule, 0.0)
+                self.hold(lease)
+                yield lease
+        except TimeoutError:
+            if until_lost.expired():
+                raise Unavailable(Store.SESSIONS, f"the lease {name} was lost") from None
+            raise
         finally:
             self.drop(lease)
             with suppress(Unavailable):  # it expires

@@ -18,6 +18,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import Resource, ResourceTemplate
 
 import mcp_app
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.resources import Person, PersonalResources
 from mcp_app.server import Engine, Extension
 from tests.docs.markdown import DOCS, blocks, code, rows
@@ -162,6 +163,47 @@ async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_affects
     assert (clock.is_running, clock.was_drained) == (False, True)
     assert "extension crashed" in caplog.text
     assert "handover failed" in caplog.text
+
+
+class Flaky(Extension):
+    """An extension whose work fails twice, and then goes on."""
+
+    identifier = "example.com/flaky"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.runs = 0
+
+    async def run(self) -> None:
+        self.runs += 1
+        if self.runs <= 2:
+            raise self.error
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [(Unavailable(Store.DATABASE, "away"), 0), (ValueError("a bug"), 2)],
+    ids=["an outage", "a bug"],
+)
+async def test_the_work_of_an_extension_is_restarted_after_a_failure(
+    error: Exception,
+    lines: int,
+    settings: Any,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flaky = Flaky(error)
+
+    def build_flaky(engine: Engine) -> MCPServer[Any]:
+        return MCPServer("test", **engine.options(extensions=[flaky]))
+
+    monkeypatch.setattr("mcp_app.runtime.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(sys.modules[__name__], "build", build_flaky)
+    async with serving() as process:
+        await process.runtime.start()
+        await eventually(lambda: flaky.runs == 3)
+    assert caplog.text.count("extension crashed") == lines
 
 
 def plain(engine: Engine) -> Any:

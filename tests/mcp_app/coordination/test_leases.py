@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ from mcp_app.coordination import keys
 from mcp_app.coordination import leases as module
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Store, Unavailable
+from tests.support.asgi import PATIENCE
 
 
 class Clock:
@@ -93,6 +95,32 @@ async def test_a_lease_that_another_process_has_taken_is_lost_and_stays_there(
         await here.beat()
         assert mine.is_lost
     assert await redis.get(keys.held(name)) == "theirs"
+
+
+async def test_work_under_a_lease_is_cancelled_when_the_lease_is_lost(
+    redis: Redis, here: Leases, name: str
+) -> None:
+    async def work() -> None:
+        async with here.try_hold(name):
+            await redis.set(keys.held(name), "theirs", px=5000)  # they took it when it had expired
+            await here.beat()
+            await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match=f"the lease {name} was lost"):
+        await asyncio.wait_for(work(), PATIENCE)
+    assert await redis.get(keys.held(name)) == "theirs"
+
+
+async def test_an_error_of_work_under_a_lease_is_raised_unchanged(
+    redis: Redis, here: Leases, name: str
+) -> None:
+    async def work() -> None:
+        async with here.try_hold(name):
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await work()
+    assert not await redis.exists(keys.held(name))
 
 
 async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stands(
