@@ -42,3 +42,4 @@ routes = ProtocolTypeRouter(
     }
 )
 application = RequestLog(StrictTransportSecurity(routes))
+startup.announce()

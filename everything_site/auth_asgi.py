@@ -60,3 +60,4 @@ routes = ProtocolTypeRouter(
     }
 )
 application = RequestLog(StrictTransportSecurity(routes))
+startup.announce()

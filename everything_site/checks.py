@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.http.request import validate_host
 
 from everything_site import valkey
+from mcp_app.conf import conf
+from oauth_app.scopes import SCOPES
 
 
 @register
@@ -45,6 +49,36 @@ def check_resource_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             ("MCP_SSE_RESOURCE_URL", settings.MCP_SSE_RESOURCE_URL, "/sse"),
         )
         if not url.startswith(f"{settings.BASE_URI}/")
+    ]
+
+
+@register
+def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """In separate mode, a file may be for the authorization server alone."""
+    urls = [settings.BASE_URI, *([settings.AUTH_SERVER_URL] if settings.IS_SEPARATE else [])]
+    parts = [urlsplit(url) for url in urls]
+    hosts = [part.netloc.removesuffix(f":{part.port}") for part in parts]
+    if any(validate_host(host, settings.ALLOWED_HOSTS) for host in hosts):
+        return []
+    return [
+        Error(
+            f"ALLOWED_HOSTS lacks {hosts[0]}, the host of BASE_URI: every request would get 421.",
+            hint="Add it, or leave ALLOWED_HOSTS out.",
+            id="everything_site.E004",
+        )
+    ]
+
+
+@register
+def check_required_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    unknown = [] if settings.IS_SEPARATE else [scope for scope in conf.required_scopes if scope not in SCOPES]
+    return [
+        Error(
+            f"MCP_REQUIRED_SCOPES has {scope!r}, which this server does not issue: nobody could sign in.",
+            hint=f"It issues {', '.join(SCOPES)}.",
+            id="everything_site.E005",
+        )
+        for scope in unknown
     ]
 
 

@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 
 import django
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connection
 
+logger = logging.getLogger(__name__)
+
 
 def setup() -> None:
-    """Set up Django in a process of any ASGI server.
+    """Set up Django in a process of any ASGI server, and check its configuration.
 
     Raises:
-        SystemExit: The configuration is invalid; with one sentence instead of a traceback.
+        SystemExit: The configuration is invalid; with a line for each fault instead of a traceback.
     """
+    is_command = apps.ready  # such as runserver, which has run the checks
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
     try:
         django.setup(set_prefix=False)
         _hold_embedded_valkey()
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
+    if not is_command:
+        _check()
+
+
+def announce() -> None:
+    """Log that this process has started, and as what."""
+    from django.conf import settings
+
+    from mcp_app import __version__
+
+    fields = {"version": __version__, "mode": settings.AUTH_MODE, "base_uri": settings.BASE_URI}
+    logger.info("process started", extra=fields)
+
+
+def _check() -> None:
+    """Run the system checks; of those for deployments, only errors count."""
+    from django.core.checks import run_checks
+
+    found = [message for message in run_checks(include_deployment_checks=True) if not message.is_silenced()]
+    if errors := [message for message in found if message.is_serious()]:
+        raise SystemExit(
+            "\n".join(" ".join(filter(None, (error.msg, error.hint, f"({error.id})"))) for error in errors)
+        )
+    for warning in run_checks():
+        if not warning.is_silenced():
+            logger.warning("questionable setting", extra={"check": warning.id, "reason": warning.msg})
 
 
 def explanation(error: BaseException) -> str | None:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 from mcp_app.conf import conf
@@ -47,15 +49,23 @@ def check_lifetimes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register
+def check_event_log(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    least = 2 * conf.max_stream_bytes
+    if conf.faults() or conf.event_log_bytes >= least:
+        return []
+    return [
+        Error(
+            f"MCP_EVENT_LOG_BYTES ({conf.event_log_bytes}) must be at least twice MCP_MAX_STREAM_BYTES, "
+            f"{least}: a slow reader would lose messages.",
+            id="mcp_app.E009",
+        )
+    ]
+
+
+@register
 def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    try:
-        factory = import_string(conf.server)
-    except ImportError as error:
-        fault = f"cannot be imported: {error}"
-    else:
-        if callable(factory):
-            return []
-        fault = "cannot be called"
+    if not (fault := _server_fault()):
+        return []
     return [
         Error(
             f"MCP_SERVER names {conf.server!r}, which {fault}.",
@@ -63,6 +73,32 @@ def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.E002",
         )
     ]
+
+
+def _server_fault() -> str:
+    """Why the server cannot be built, which is tried; empty if it can."""
+    try:
+        factory = import_string(conf.server)
+    except Exception as error:  # such as a syntax error
+        return f"cannot be imported: {_reason(error)}"
+    if not callable(factory):
+        return "cannot be called"
+    if conf.faults() or check_token_verifier(None) or check_channel_layer(None):
+        return ""  # the runtime could not be created for another reason, which is reported
+    from mcp_app.runtime import Runtime  # which only the processes that serve have to import
+
+    try:
+        Runtime()
+    except DatabaseError:
+        return ""  # its tables may be those that the command to be checked is to create
+    except Exception as error:
+        return f"cannot build a server: {_reason(error)}"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    is_sentence = isinstance(error, ImproperlyConfigured | ImportError)
+    return str(error).removesuffix(".") if is_sentence else f"{type(error).__name__}: {error}"
 
 
 @register

@@ -11,7 +11,14 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 
 from everything_site import valkey
-from everything_site.checks import check_fixtures, check_redis, check_resource_urls, check_temporary_folder
+from everything_site.checks import (
+    check_fixtures,
+    check_own_host,
+    check_redis,
+    check_required_scopes,
+    check_resource_urls,
+    check_temporary_folder,
+)
 
 
 def ids(check: Callable[[Any], list[CheckMessage]] = check_temporary_folder) -> list[str | None]:
@@ -56,6 +63,34 @@ def test_a_full_or_read_only_temporary_folder_is_reported(monkeypatch: pytest.Mo
 def test_a_resource_url_that_is_served_elsewhere(settings: Any, name: str, url: str) -> None:
     setattr(settings, name, url)
     assert ids(check_resource_urls) == ["everything_site.E002"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "found"),
+    [
+        (["mcp.example.com"], []),
+        ([".example.com"], []),
+        (["*"], []),
+        (["other.example.com"], ["everything_site.E004"]),
+        (["auth.example.com"], ["everything_site.E004"]),
+    ],
+)
+def test_the_host_of_the_public_url_is_answered_to(settings: Any, hosts: list[str], found: list[str]) -> None:
+    settings.BASE_URI = "https://mcp.example.com:8443"
+    settings.AUTH_SERVER_URL = "https://auth.example.com"
+    settings.ALLOWED_HOSTS = hosts
+    assert ids(check_own_host) == found
+    settings.IS_SEPARATE = True  # the file may be for the authorization server alone
+    assert ids(check_own_host) == (found if "auth" not in hosts[0] else [])
+
+
+def test_a_required_scope_that_nobody_can_get(settings: Any) -> None:
+    settings.MCP_REQUIRED_SCOPES = ["mcp", "foo"]
+    [message] = check_required_scopes(None)
+    assert message.id == "everything_site.E005"
+    assert "'foo'" in message.msg
+    settings.IS_SEPARATE = True  # another server may issue it
+    assert ids(check_required_scopes) == []
 
 
 def test_the_embedded_redis_is_for_development_only(settings: Any) -> None:

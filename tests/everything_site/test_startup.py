@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -48,6 +49,47 @@ def test_a_wrong_variable_is_one_line_whatever_the_server(
     assert outcome.returncode == 1
     assert len(outcome.stderr.splitlines()) == 1
     assert outcome.stderr.startswith(next(iter(variables)))
+
+
+PRODUCTION = {"BASE_URI": "https://mcp.example.com", "SECRET_KEY": "x" * 50}
+IN_PRODUCTION = PRODUCTION | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "check"),
+    [
+        (IN_PRODUCTION | {"MCP_LEASE_SECONDS": "600"}, "mcp_app.E004"),
+        (IN_PRODUCTION | {"MCP_EVENT_LOG_BYTES": "10"}, "mcp_app.E009"),
+        (IN_PRODUCTION | {"MCP_SERVER": "nowhere.build"}, "mcp_app.E002"),
+        (IN_PRODUCTION | {"ALLOWED_HOSTS": "other.example.com"}, "everything_site.E004"),
+        (IN_PRODUCTION | {"MCP_REQUIRED_SCOPES": "foo"}, "everything_site.E005"),
+        (PRODUCTION, "everything_site.E003"),
+    ],
+)
+def test_settings_that_contradict_each_other_stop_a_server_with_one_line(
+    fresh: Checkout, variables: dict[str, str], check: str
+) -> None:
+    outcome = fresh.run("-m", "everything_site.asgi", **variables)
+    assert outcome.returncode == 1
+    [line] = outcome.stderr.splitlines()
+    assert check in line
+
+
+@pytest.mark.parametrize(("application", "mode"), [("asgi", "integrated"), ("auth_asgi", "separate")])
+def test_a_server_logs_how_it_started_and_which_variable_looks_misspelt(
+    fresh: Checkout, application: str, mode: str
+) -> None:
+    client = {"INTROSPECTION_CLIENT_ID": "mcp-server", "INTROSPECTION_CLIENT_SECRET": "x" * 40}
+    separate = {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "https://auth.example.com", **client}
+    variables = IN_PRODUCTION | {"MCP_LEASE_SECOND": "5"} | (separate if mode == "separate" else {})
+    outcome = fresh.run("-m", f"everything_site.{application}", **variables)
+    assert outcome.returncode == 0, outcome.stderr
+    questionable, started = map(json.loads, outcome.stderr.splitlines())
+    assert (questionable["message"], questionable["level"]) == ("questionable setting", "warning")
+    assert "MCP_LEASE_SECONDS" in questionable["reason"]
+    assert started["message"] == "process started"
+    assert (started["mode"], started["base_uri"]) == (mode, "https://mcp.example.com")
+    assert started["version"]
 
 
 def test_a_traceback_is_shown_on_request(fresh: Checkout) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from mcp.server.mcpserver import MCPServer
 
 from mcp_app import checks
 from mcp_app.conf import Conf, conf
@@ -159,6 +161,52 @@ def test_a_server_that_cannot_be_built(settings: Any, path: str, fault: str) -> 
     [message] = checks.check_server(None)
     assert message.id == "mcp_app.E002"
     assert fault in message.msg
+
+
+def without_parameter() -> None: ...
+
+
+def build_number(engine: Any) -> int:
+    return 1
+
+
+def build_alone(engine: Any) -> MCPServer[Any]:
+    return MCPServer("alone")
+
+
+@pytest.mark.parametrize(
+    ("factory", "fault"),
+    [
+        (without_parameter, "TypeError: without_parameter() takes 0 positional arguments"),
+        (build_number, "must return an MCPServer, not 1"),
+        (build_alone, "**engine.options()"),
+    ],
+)
+def test_a_function_that_builds_no_server_is_reported_with_its_reason(
+    settings: Any, factory: Callable[..., Any], fault: str
+) -> None:
+    settings.MCP_SERVER = f"{__name__}.{factory.__name__}"
+    [message] = checks.check_server(None)
+    assert message.id == "mcp_app.E002"
+    assert fault in message.msg
+
+
+def test_a_module_with_a_syntax_error_is_reported(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_shop.py").write_text("def build(:")
+    monkeypatch.syspath_prepend(tmp_path)
+    settings.MCP_SERVER = "broken_shop.build"
+    [message] = checks.check_server(None)
+    assert message.id == "mcp_app.E002"
+    assert "SyntaxError" in message.msg
+
+
+def test_an_event_log_holds_two_connections(settings: Any) -> None:
+    settings.MCP_EVENT_LOG_BYTES = 2 * conf.max_stream_bytes
+    assert ids(checks.check_event_log) == []
+    settings.MCP_EVENT_LOG_BYTES = 2 * conf.max_stream_bytes - 1
+    assert ids(checks.check_event_log) == ["mcp_app.E009"]
 
 
 def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
