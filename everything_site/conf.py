@@ -110,7 +110,9 @@ class Environment(AppSettings):
         must_be=("integrated or separate", (INTEGRATED, SEPARATE).__contains__),
     )
     auth_server_url = Setting(
-        "", "the URL of the authorization server", follows="`http://localhost:AUTH_SERVER_PORT`"
+        "",
+        "the URL of the authorization server",
+        follows="`BASE_URI`; in separate mode `http://localhost:AUTH_SERVER_PORT`",
     )
     auth_server_port = Setting(
         3001,

@@ -59,8 +59,10 @@ value() { # value NAME: the first string of that name in the JSON on standard in
     tr '{},[]' '\n\n\n\n\n' | sed -n "s/^ *\"$1\": *\"\(.*\)\" *\$/\1/p" | head -n 1
 }
 
-field() { # field NAME: the value of a header of the last answer
-    tr -d '\r' <"$head" | sed -n "s/^$1: *//p" | tail -n 1
+field() { # field NAME: the value of a header of the last answer; HTTP/2 has names in lower case
+    tr -d '\r' <"$head" | awk -v name="$1:" '
+        tolower(substr($0, 1, length(name))) == tolower(name) { value = substr($0, length(name) + 1) }
+        END { sub(/^ */, "", value); print value }'
 }
 
 encoded() { printf %s "$1" | sed 's/%/%25/g; s/:/%3A/g; s/\//%2F/g; s/+/%2B/g; s/=/%3D/g; s/&/%26/g'; }

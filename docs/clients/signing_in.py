@@ -12,6 +12,15 @@ from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from steps import WAIT, say
 
+SIGN_IN_MINUTES = 10
+PAGE = b"""HTTP/1.1 200 OK\r
+Content-Type: text/html; charset=utf-8\r
+Connection: close\r
+\r
+<!DOCTYPE html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Signed in</title><p>You can close this page.</p></html>
+"""
+
 
 class Memory:
     """Keeps the registration and the tokens while this script runs."""
@@ -59,12 +68,15 @@ class SignIn:
 
     async def open(self, url: str) -> None:
         if self._name is None:
-            say("Open this in a browser", url)
+            say(f"Open this in a browser, within {SIGN_IN_MINUTES} minutes", url)
         else:
             await self._play_browser(url, self._name)
 
     async def wait(self) -> AuthorizationCodeResult:
-        back = await asyncio.wait_for(self._answers.get(), 600)
+        try:
+            back = await asyncio.wait_for(self._answers.get(), SIGN_IN_MINUTES * 60)
+        except TimeoutError:
+            raise NotSignedIn(f"Nobody signed in within {SIGN_IN_MINUTES} minutes.") from None
         answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
         if "code" not in answer:
             raise NotSignedIn(f"No access was given: {answer.get('error')}")
@@ -72,7 +84,7 @@ class SignIn:
 
     async def _called_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = (await reader.readline()).decode().split(" ")[1]
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nYou can close this page.\n")
+        writer.write(PAGE)
         await writer.drain()
         writer.close()
         if target.startswith("/callback?") and self._answers.empty():

@@ -148,7 +148,8 @@ class Walk:
             foreign = await self._foreign_redirect(endpoint, request)
             if self.sign_in is None:
                 self._note(foreign)
-                for step in (access.TOKEN, access.INITIALIZE, access.TOOLS):
+                by_url = [access.CLIENT_BY_URL] * _may_skip_registration(metadata)
+                for step in (*by_url, access.TOKEN, access.INITIALIZE, access.TOOLS):
                     says = "Nobody signed in; see --as, --sign-in and --token."
                     self.findings.append(Finding(step, Level.SKIPPED, says))
                 return
@@ -182,7 +183,7 @@ class Walk:
 
     async def _client_by_url(self, endpoint: str, request: dict[str, Any], metadata: dict[str, Any]) -> None:
         """What happens to a client that does not register, if the metadata says that it need not."""
-        if metadata.get("client_id_metadata_document_supported") is not True:
+        if not _may_skip_registration(metadata):
             return
         self.step = access.CLIENT_BY_URL
         known = {"client_id": KNOWN_BY_URL, "redirect_uri": KNOWN_BY_URL_REDIRECT_URI}
@@ -308,6 +309,10 @@ def _initialize() -> dict[str, Any]:
         "clientInfo": {"name": "doctor", "title": "MCP doctor", "version": "1"},
     }
     return {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+
+
+def _may_skip_registration(metadata: dict[str, Any]) -> bool:
+    return metadata.get("client_id_metadata_document_supported") is True
 
 
 def _challenge(verifier: str) -> str:

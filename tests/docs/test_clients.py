@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +124,25 @@ def test_each_file_of_a_client_is_read_by_it() -> None:
         for name in re.findall(r"^(?:import|from) (\w+)", path.read_text(), re.MULTILINE)
     }
     assert {path.stem for path in SCRIPTS["python"]} - imported == {"python_client"}
+
+
+@pytest.mark.parametrize("name", ["WWW-Authenticate", "www-authenticate", "Www-Authenticate"])
+def test_curl_finds_a_header_in_any_case_as_http_2_has_them_in_lower_case(name: str, tmp_path: Path) -> None:
+    [function] = re.findall(r"^field\(\) .*?^}", (CLIENTS / "curl.sh").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "head").write_text(f'HTTP/2 401\r\nX-WWW-Authenticate: no\r\n{name}: Bearer a="b: c"\r\n\r\n')
+    script = f"head=head\n{function}\nfield WWW-Authenticate"
+    run = subprocess.run(["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == 'Bearer a="b: c"\n'
+
+
+async def test_python_says_how_long_it_waits_for_a_sign_in_and_when_nobody_came(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(CLIENTS)
+    signing_in = importlib.import_module("signing_in")
+    async with signing_in.SignIn(None) as sign_in:
+        await sign_in.open("https://auth.example/authorize")
+        assert "within 10 minutes" in capsys.readouterr().out
+        monkeypatch.setattr(signing_in, "SIGN_IN_MINUTES", 0)
+        with pytest.raises(signing_in.NotSignedIn, match="Nobody signed in"):
+            await sign_in.wait()

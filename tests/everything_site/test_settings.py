@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from everything_site import env
 from everything_site.conf import FROM_ENVIRONMENT
@@ -36,6 +36,22 @@ def test_it_lists_what_is_changed_by_a_variable_or_in_python(settings: Any, tmp_
     settings.OAUTH_RATE_LIMITS = {"token": "1/minute"}
     found = {entry["variable"]: entry["value"] for entry in listed("--changed")}
     assert found == {"HSTS_SECONDS": "7", "MCP_LEASE_SECONDS": "20", "OAUTH_RATE_LIMITS": "token=1/minute"}
+
+
+def test_it_says_when_no_setting_has_a_name() -> None:
+    with pytest.raises(CommandError, match="No setting has nosuch in its name"):
+        call_command("settings", "nosuch", stdout=StringIO())
+
+
+def test_it_says_when_every_setting_has_its_default() -> None:
+    out = StringIO()
+    call_command("settings", "mcp_lease", "--changed", stdout=out)
+    assert out.getvalue() == "Every setting has its default.\n"
+
+
+def test_the_url_of_the_authorization_server_follows_that_of_this_one() -> None:
+    [entry] = listed("auth_server_url")
+    assert entry["default"].startswith("`BASE_URI`; in separate mode")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])

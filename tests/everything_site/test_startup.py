@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -161,6 +164,22 @@ def test_sessions_says_what_to_start_where_nothing_runs(fresh: Checkout) -> None
     assert "manage.py runserver" in outcome.stderr
     assert "REDIS_URL" in outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_a_command_whose_reader_has_seen_enough_ends_quietly(fresh: Checkout) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    outcome = subprocess.run(
+        [sys.executable, "manage.py", "settings"],
+        cwd=fresh.folder,
+        env={"PATH": os.environ["PATH"]},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (outcome.returncode, outcome.stderr) == (1, "")
 
 
 def test_static_files_can_be_collected(fresh: Checkout) -> None:

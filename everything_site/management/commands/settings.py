@@ -9,7 +9,7 @@ import textwrap
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand
+from django.core.management import BaseCommand, CommandError
 from django.core.management.base import CommandParser
 from django.views.debug import get_exception_reporter_filter
 
@@ -34,23 +34,30 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print a JSON array")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        names = [name.upper() for name in options["names"]]
+        names = options["names"] or [""]
+        found = [setting for setting in FROM_ENVIRONMENT if any(_has(setting, name) for name in names)]
+        if not found:
+            raise CommandError(f"No setting has {' or '.join(names)} in its name.")
         listed = [
             entry
-            for setting in FROM_ENVIRONMENT
-            if (entry := described(setting))
-            and (entry["changed"] or not options["changed"])
-            and (not names or any(name in setting.variable or name in setting.name for name in names))
+            for setting in found
+            if (entry := described(setting)) and (entry["changed"] or not options["changed"])
         ]
         if options["json"]:
             self.stdout.write(json.dumps(listed, indent=2))
             return
+        if not listed:
+            self.stdout.write("Every setting has its default.")
         width = min(shutil.get_terminal_size().columns, 110)
         for entry in listed:
             about = f"{entry['help']}. Default: {entry['default']}."
             about = re.sub(r"\[(.+?)\]\(.+?\)", r"docs/\1", about).replace("`", "")
             self.stdout.write(f"{entry['variable']}={entry['value']}", self.style.MIGRATE_HEADING)
             self.stdout.write(textwrap.fill(about, width, initial_indent="    ", subsequent_indent="    "))
+
+
+def _has(setting: AnySetting[Any], name: str) -> bool:
+    return name.upper() in setting.variable or name.upper() in setting.name
 
 
 def described(setting: AnySetting[Any]) -> dict[str, Any]:

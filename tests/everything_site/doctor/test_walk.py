@@ -141,6 +141,22 @@ async def test_without_a_user_the_doctor_stops_at_the_sign_in(fake):
     assert ("DELETE", f"{ISSUER}/register/c") in fake.seen
 
 
+def test_without_a_user_the_doctor_concludes_no_more_than_it_tried(fake, monkeypatch):
+    fake.documents[f"{ISSUER}/.well-known/oauth-authorization-server"][
+        "client_id_metadata_document_supported"
+    ] = True
+    real = reading.client
+    monkeypatch.setattr(
+        "everything_site.management.commands.doctor.client",
+        lambda url, transport: real(url, httpx2.MockTransport(fake)),
+    )
+    out = StringIO()
+    call_command("doctor", MCP, stdout=out, no_color=True)
+    lines = out.getvalue().splitlines()
+    assert lines[-1] == "As far as was tried, a client can connect."
+    assert any(line.startswith("skipped  client") for line in lines)
+
+
 async def test_a_given_token_needs_no_registration(fake):
     steps, _ = await walk(fake, person=None, token="good")
     assert steps[-3:] == ["ok: server/discover", "ok: initialize", "ok: tools/list"]
