@@ -178,6 +178,11 @@ class SessionCall(Call):
         """Whether it can still be cancelled."""
         return self.state in (State.QUIET, State.LOGGED)
 
+    @property
+    def is_over_without_response(self) -> bool:
+        """Whether it has been cancelled, and has ended."""
+        return self.state is State.ENDED and self.cancel_requested.is_set()
+
     def start(self, *, held: bool = False) -> None:
         """Start its task; with `held`, the handler runs only after `let_run`."""
         if held:

@@ -279,11 +279,15 @@ class EventLog:
         return followed or (end or START) == after, followed
 
     async def is_whole(self, session_id: str, after: str) -> bool:
-        """Whether every later event, of any stream, is still in the log."""
+        """Whether a reader misses no event of any stream: none is trimmed, and `after` is not to come."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(keys.tails(session_id), "newest")
             pipe.xrange(keys.events(session_id), count=1)
-            newest, oldest = await pipe.execute()
+            pipe.time()
+            newest, oldest, (seconds, microseconds) = await pipe.execute()
+        now = seconds * 1000 + microseconds // 1000
+        if order(after) > max(order(newest or START), (now, 0)):
+            return False
         return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:

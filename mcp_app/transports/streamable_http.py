@@ -138,6 +138,10 @@ class StreamableHttp:
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
+        running = [call for call in running if not call.is_over_without_response]
+        if not running:
+            await respond(request.send, 200, headers=framing.STREAM_HEADERS)
+            return
         stream = self._reply_stream(record, running)
         ids = {call.stream: call.request_id for call in running}
         await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)

@@ -185,6 +185,16 @@ async def test_if_a_part_of_a_batch_cannot_start_no_part_runs(
     assert held.runs == 0
 
 
+async def test_a_batch_that_cancels_its_own_call_does_not_wait_for_it(one: Process, session: Session) -> None:
+    held = Held(one)
+    cancelled = notification("notifications/cancelled", {"requestId": 1})
+    stream = await session.post(one, [call_held(id=1), cancelled])
+    assert (stream.status, await stream.messages()) == (200, [])
+    stream = await session.post(one, [call_held(id=1), cancelled, echo("x", 2)])
+    assert (await _answers(stream)).keys() == {2}
+    assert held.runs == 0
+
+
 async def test_a_batch_needs_the_scopes_of_all_its_requests(one: Process, session: Session) -> None:
     response = await session.post(one, [echo("x", 1), tool_call("describe-server", id=2)])
     assert response.status == 403

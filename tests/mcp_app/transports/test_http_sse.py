@@ -167,6 +167,15 @@ async def test_a_client_that_missed_more_events_than_are_kept_gets_a_new_session
     assert (await Client.connect(one, client.position)).session != client.session
 
 
+async def test_a_client_with_a_position_in_the_future_gets_a_new_session(one: Process) -> None:
+    """It would get none of the events until then."""
+    first = await Client.connect(one)
+    future = first.position.replace("_0-0", "_9999999999999-0")
+    assert future != first.position
+    assert (await Client.connect(one, future)).session != first.session
+    assert (await Client.connect(one, first.position)).session == first.session
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 @pytest.mark.parametrize("path", ["/sse", "/sse/"])
 async def test_a_post_to_the_stream_is_refused_with_the_url_of_streamable_http(
