@@ -83,6 +83,8 @@ class AuthorizationServer:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx2.HTTPStatusError):
+        if error.response.status_code == 401 and "Authorization" in error.request.headers:
+            return "status 401: it refuses INTROSPECTION_CLIENT_ID and its secret"
         return f"status {error.response.status_code}"
     if isinstance(error, TimeoutError):
         return "it does not answer in time"

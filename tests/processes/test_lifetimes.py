@@ -176,6 +176,7 @@ def short_lived(site: Site) -> Iterator[ServerProcess]:
         MCP_SESSION_IDLE_SECONDS=IDLE_SECONDS,
         MCP_SESSION_MAX_SECONDS=MAX_SECONDS,
         MCP_CACHE_SECONDS=0.5,
+        MCP_LEASE_SECONDS=2.0,
         MCP_KEEP_ALIVE_SECONDS=1.0,
     )
     server = ServerProcess(made, application=APPLICATION)

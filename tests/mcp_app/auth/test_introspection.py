@@ -93,6 +93,15 @@ async def test_an_unavailable_server_says_nothing_about_the_token(response, capl
     assert "the-token" not in caplog.text
 
 
+async def test_refused_credentials_are_named_in_the_log(caplog):
+    verifier, _ = answering(status=401, json={"error": "invalid_client"})
+    with pytest.raises(AuthorizationServerUnavailable):
+        await verifier.verify_token("t")
+    await verifier.aclose()
+    [record] = caplog.records
+    assert record.reason == "status 401: it refuses INTROSPECTION_CLIENT_ID and its secret"
+
+
 @pytest.mark.parametrize("failure", [httpx2.ConnectError, httpx2.ReadTimeout, httpx2.RemoteProtocolError])
 async def test_a_server_that_is_unavailable_takes_no_slot(failure):
     def fail(request):
