@@ -32,7 +32,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 from oauth_app import cimd, redirects, resources
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
-from oauth_app.models import Client
+from oauth_app.models import Client, Grant
 from oauth_app.scopes import FURTHER_SCOPES, SCOPES
 
 log = logging.getLogger("oauth_app")
@@ -42,7 +42,7 @@ MAX_STATE_LENGTH = 4000
 MAX_URL_LENGTH = 12_000
 """The URL is a parameter of another one during sign-in, and servers accept 16 KB at most."""
 
-FATAL_ERRORS = {
+SENTENCES = {
     "Missing client_id parameter.": "The application did not identify itself.",
     "Invalid client_id parameter value.": (
         "This application is not registered here, or its registration has expired. "
@@ -55,15 +55,20 @@ FATAL_ERRORS = {
         "The application asked to send you to an address that it did not register. "
         "Nothing was granted, and you were not sent there."
     ),
+    "The user denied access.": "You denied access, and nothing was granted.",
 }
+"""What the page says instead of the descriptions of some errors."""
 
 
 ERROR_DESCRIPTIONS = {
+    "access_denied": "The user denied access.",
+    "consent_required": "The user is asked for consent every time, which prompt=none does not allow.",
+    "login_required": "The user must sign in, which prompt=none does not allow.",
     "invalid_scope": f"The scopes of this server are: {', '.join(SCOPES)}.",
     "unsupported_response_type": "response_type must be code.",
     "unauthorized_client": "response_type must be code.",
 }
-"""Descriptions of errors that oauthlib leaves undescribed."""
+"""Descriptions of errors that are raised without one."""
 
 
 class QueryOnlyBackend(OAuthLibCore):
@@ -91,15 +96,20 @@ class AuthorizeView(BaseAuthorizationView):
         Errors are shown on a page: before sign-in there are no redirects to addresses that any client can
         register (RFC 9700 §4.11.2). Clients known by a URL are checked after the sign-in, since anonymous
         visitors must not be able to make this server fetch documents.
+
+        That section excepts a valid request with `prompt=none`; here, only if the client is trusted.
         """
-        if "none" in self.request.GET.get("prompt", "").split():
-            return self.get(self.request)
         try:
             client_id = self.request.GET.get("client_id", "")
             if is_cimd_client_id(client_id) and oauth2_settings.CIMD_ENABLED:
                 self._refuse_unreadable(self.request)
+                if _is_silent(self.request):
+                    raise FatalClientError(error=CustomOAuth2Error("login_required"))
             else:
-                self._authorization_request(self.request)
+                _, credentials = self._authorization_request(self.request)
+                if _is_silent(self.request):
+                    error = _refusal(credentials, "login_required")
+                    return self.error_response(error, self._client(self.request))
         except OAuthToolkitError as error:
             return self._error_page(error)
         return conf.sign_in(self.request, self.request.get_full_path())
@@ -107,10 +117,8 @@ class AuthorizeView(BaseAuthorizationView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             scopes, credentials = self._authorization_request(request)
-            if "none" in request.GET.get("prompt", "").split():
-                raise _refusal(
-                    credentials, "consent_required" if _is_signed_in(request) else "login_required"
-                )
+            if _is_silent(request):
+                raise _refusal(credentials, "consent_required")
         except OAuthToolkitError as error:
             return self.error_response(error, self._client(request))
         return render(request, "oauth_app/consent.html", self._consent(scopes, credentials))
@@ -144,27 +152,30 @@ class AuthorizeView(BaseAuthorizationView):
         # oauthlib and the toolkit re-encode the registered URI; use only the parameters that they added.
         added = parse_qsl(urlsplit(location).query)
         parameters = [(name, value) for name, value in added if name in redirects.RESPONSE_PARAMETERS]
-        return self._send_back(credentials["redirect_uri"], parameters, self._client(request))
+        return self.redirect(_with_issuer(credentials["redirect_uri"], parameters), self._client(request))
 
     def error_response(
         self, error: OAuthToolkitError, application: Client | None, **kwargs: Any
     ) -> HttpResponse:
+        """Redirect to the client if this user trusts it; otherwise show a page with a link to the client.
+
+        RFC 9700 §4.11.2: anybody can register a client. By an error of its own making, a denial or
+        `prompt=none`, it could otherwise have this server redirect users to any address.
+        """
         oauth_error = error.oauthlib_error
         if isinstance(error, FatalClientError) or application is None:
             return self._error_page(error)
-        self._log_refusal(error)
         oauth_error.description = oauth_error.description or ERROR_DESCRIPTIONS.get(oauth_error.error, "")
-        return self._send_back(oauth_error.redirect_uri, oauth_error.twotuples, application)
+        uri = oauth_error.redirect_uri
+        url = _with_issuer(uri, oauth_error.twotuples)
+        if _is_trusted(application, uri, self.request):
+            self._log_refusal(error)
+            return self.redirect(url, application)
+        if not _is_signed_in(self.request):
+            return self._error_page(error)
+        return self._error_page(error, way_back=url, redirect_host=redirects.shown_host(uri))
 
-    def _send_back(
-        self, redirect_uri: str, parameters: list[tuple[str, str]], client: Client | None
-    ) -> HttpResponse:
-        """Redirect to the client with the `iss` parameter (RFC 9207), also for errors."""
-        said = [(name, value) for name, value in parameters if name != "iss"]
-        url = redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
-        return self.redirect(url, client)
-
-    def _error_page(self, error: OAuthToolkitError) -> HttpResponse:
+    def _error_page(self, error: OAuthToolkitError, **context: str) -> HttpResponse:
         """Show the error to the user, without a redirect to the client."""
         self._log_refusal(error)
         client_id = self.request.GET.get("client_id", "")
@@ -174,8 +185,8 @@ class AuthorizeView(BaseAuthorizationView):
             description = error.oauthlib_error.description or ERROR_DESCRIPTIONS.get(
                 error.oauthlib_error.error, ""
             )
-            reason = FATAL_ERRORS.get(description, description)
-        context = {"reason": reason, "error": error.oauthlib_error.error}
+            reason = SENTENCES.get(description, description)
+        context |= {"reason": reason, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
 
     def _log_refusal(self, error: OAuthToolkitError) -> None:
@@ -250,6 +261,30 @@ class AuthorizeView(BaseAuthorizationView):
 
 def _is_signed_in(request: HttpRequest) -> bool:
     return request.user.is_authenticated
+
+
+def _is_silent(request: HttpRequest) -> bool:
+    """Whether the user must not be asked anything (OpenID Connect Core §3.1.2.1)."""
+    return "none" in request.GET.get("prompt", "").split()
+
+
+def _is_trusted(client: Client, redirect_uri: str, request: HttpRequest) -> bool:
+    """Whether an error may redirect this user to the client without a click.
+
+    An administrator created the client, or this user has allowed it before, at the same address.
+    """
+    if client.registration_source == client.RegistrationSource.MANUAL:
+        return True
+    if not _is_signed_in(request):
+        return False
+    consents = Grant.objects.filter(user=request.user.pk, application=client)
+    return redirects.matches(redirect_uri, consents.values_list("redirect_uri", flat=True))
+
+
+def _with_issuer(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:
+    """The URL of a response, with the `iss` parameter (RFC 9207), also of an error."""
+    said = [(name, value) for name, value in parameters if name != "iss"]
+    return redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
 
 
 def _further(scopes: list[str]) -> list[str]:

@@ -131,6 +131,7 @@ class TestIssuer:
     def test_the_response_names_the_issuer(self, client, server, decision):
         client_id = flow.register(client).json()["client_id"]
         page = flow.sign_in(client, flow.authorize_url(client_id))
+        flow.allow(client, page)  # an error redirects only to a client that was allowed before
         answer = flow.parameters(client.post(flow.form_action(page), {"decision": decision}))
         assert server.authorization_response_iss_parameter_supported is True
         assert answer["iss"] == flow.ISSUER

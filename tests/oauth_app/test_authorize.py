@@ -1,4 +1,5 @@
 import re
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -21,6 +22,25 @@ def client_id(client):
 def signed_in(client):
     client.force_login(User.objects.create_user("alice"))
     return client
+
+
+@pytest.fixture
+def allowed(signed_in, client_id):
+    """The browser of somebody who has allowed the client before."""
+    flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id)))
+    return signed_in
+
+
+def shows_an_error(answer):
+    """Whether the answer is a page that explains an error, and no redirect."""
+    page = answer.content.decode()
+    return answer.status_code == 400 and "Location" not in answer and "could not be connected" in page
+
+
+def way_back(answer):
+    """The link of a page of an error that returns to the client."""
+    found = re.findall(r'<a href="([^"]*)">', answer.content.decode().partition("<main")[2])
+    return unescape(found[0]) if found else None
 
 
 def error(answer):
@@ -54,13 +74,72 @@ def test_nothing_is_granted_before_consent(signed_in, client_id):
     assert not Grant.objects.exists()
 
 
-def test_denying_tells_the_client_and_grants_nothing(signed_in, client_id):
-    page = signed_in.get(flow.authorize_url(client_id))
+def test_denying_tells_the_client_and_grants_nothing(allowed, client_id):
+    page = allowed.get(flow.authorize_url(client_id))
     for decision in ({"decision": "deny"}, {}, {"decision": "maybe"}, {"allow": "true"}):
-        answer = signed_in.post(flow.form_action(page), decision)
+        answer = allowed.post(flow.form_action(page), decision)
         assert error(answer) == "access_denied"
         assert flow.parameters(answer)["state"] == "xyz"
+    assert Grant.objects.count() == 1
+
+
+def test_after_a_first_denial_the_user_decides_whether_to_return(signed_in, client_id):
+    page = signed_in.get(flow.authorize_url(client_id))
+    answer = signed_in.post(flow.form_action(page), {"decision": "deny"})
+    assert shows_an_error(answer)
+    assert "nothing was granted" in answer.content.decode()
+    assert "127.0.0.1:6274" in answer.content.decode(), "where the link leads"
+    link = urlsplit(way_back(answer))
+    assert parse_qs(link.query) == {
+        "error": ["access_denied"],
+        "error_description": ["The user denied access."],
+        "state": ["xyz"],
+        "iss": [flow.ISSUER],
+    }
+    assert link._replace(query="").geturl() == flow.CALLBACK
     assert not Grant.objects.exists()
+
+
+ERRORS = [
+    {"scope": "zzz"},
+    {"response_type": None},
+    {"response_type": "token"},
+    {"code_challenge": None},
+    {"resource": "https://other.example/mcp"},
+    {"prompt": "none"},
+    {"prompt": "none", "scope": "zzz"},
+    {"prompt": "none", "response_type": None},
+]
+
+
+@pytest.mark.parametrize("person", ["nobody", "bob", "somebody who allowed another address"])
+@pytest.mark.parametrize("change", ERRORS)
+def test_an_error_redirects_nobody_to_a_client_that_registered_itself_and_that_they_have_not_allowed(
+    allowed, client_id, change, person
+):
+    """RFC 9700 §4.11.2. That alice has allowed it says nothing about others, or about other addresses."""
+    http, address = Http(), flow.CALLBACK
+    if person == "bob":
+        http.force_login(User.objects.create_user("bob"))
+    elif person != "nobody":
+        http, address = allowed, "https://phish.example/cb"
+        Client.objects.update(redirect_uris=f"{flow.CALLBACK} {address}")
+    url = flow.authorize_url(client_id, redirect_uri=address, **change)
+    for answer in (http.get(url), http.post(url, {"decision": "deny"})):
+        assert shows_an_error(answer)
+        link = way_back(answer)
+        assert link is None if person == "nobody" else link.startswith(f"{address}?error=")
+
+
+@pytest.mark.parametrize("change", ERRORS)
+def test_a_client_of_an_administrator_is_told_of_errors(signed_in, client_id, change):
+    Client.objects.update(registration_source="manual")
+    assert error(signed_in.get(flow.authorize_url(client_id, **change)))
+    answer = Http().get(flow.authorize_url(client_id, **change))
+    if change == {"prompt": "none"}:
+        assert error(answer) == "login_required"
+    else:
+        assert shows_an_error(answer), "nobody is signed in"
 
 
 def test_consent_without_the_csrf_token_is_refused(client_id):
@@ -149,7 +228,8 @@ class TestFurtherScopes:
     def test_denying_grants_nothing_whatever_is_ticked(self, signed_in, client_id):
         page = signed_in.get(flow.authorize_url(client_id))
         answer = signed_in.post(flow.form_action(page), {"decision": "deny", "also": "mcp:admin"})
-        assert error(answer) == "access_denied"
+        assert "access_denied" in way_back(answer)
+        assert not Grant.objects.exists()
 
 
 def test_switching_signs_out_and_asks_who_it_is(signed_in, client_id):
@@ -159,10 +239,12 @@ def test_switching_signs_out_and_asks_who_it_is(signed_in, client_id):
     assert "bob" in flow.sign_in(signed_in, url, "bob").content.decode()
 
 
-def test_prompt_none_never_shows_a_page(client, client_id):
+def test_prompt_none_asks_for_neither_a_sign_in_nor_a_consent(client, client_id):
     url = flow.authorize_url(client_id, prompt="none")
-    assert error(client.get(url)) == "login_required"
-    client.force_login(User.objects.create_user("alice"))
+    answer = client.get(url)
+    assert shows_an_error(answer)
+    assert "login_required" in answer.content.decode()
+    flow.allow(client, flow.sign_in(client, flow.authorize_url(client_id)))
     assert error(client.get(url)) == "consent_required"
 
 
@@ -194,12 +276,12 @@ def test_prompt_none_never_shows_a_page(client, client_id):
         ({"scope": "MCP"}, "invalid_scope"),
     ],
 )
-def test_an_invalid_request_is_reported_to_the_client(signed_in, client_id, change, expected):
-    answer = signed_in.get(flow.authorize_url(client_id, **change))
+def test_an_invalid_request_is_reported_to_the_client(allowed, client_id, change, expected):
+    answer = allowed.get(flow.authorize_url(client_id, **change))
     assert error(answer) == expected
     assert flow.parameters(answer)["error_description"]
-    assert error(signed_in.post(flow.authorize_url(client_id, **change), {"decision": "allow"})) == expected
-    assert not Grant.objects.exists()
+    assert error(allowed.post(flow.authorize_url(client_id, **change), {"decision": "allow"})) == expected
+    assert Grant.objects.count() == 1
 
 
 @pytest.mark.parametrize(
