@@ -63,6 +63,8 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
         "loggers": {
             # Django's own handler would print the same line a second time.
             "django": {"handlers": [], "propagate": True},
+            # Its warnings about 4xx repeat the line of the request.
+            "django.request": {"level": "ERROR"},
             "django.server": {"handlers": [], "propagate": True},
             # Daphne's request lines contain the query, which may contain a code: ours replace them.
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},

@@ -13,6 +13,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("favicon.ico", views.no_icon),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),

@@ -9,6 +9,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    path("favicon.ico", views.no_icon),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from everything_site import conf, env
@@ -24,6 +25,13 @@ def landing(request: HttpRequest) -> HttpResponse:
         "tour_pages": tour_pages().values(),
     }
     return render(request, "landing.html", context)
+
+
+@require_safe
+@cache_control(public=True, max_age=24 * 3600)
+def no_icon(request: HttpRequest) -> HttpResponse:
+    """For browsers, which ask for an icon where the page names none."""
+    return HttpResponse(status=204)
 
 
 @cache

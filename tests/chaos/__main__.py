@@ -6,12 +6,15 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import random
 import sys
 import time
+import warnings
 from typing import Any
 
 import redis
+from mcp.shared.exceptions import MCPDeprecationWarning
 
 from tests.chaos.clients import ChaosClient
 from tests.chaos.ledger import Ledger
@@ -128,6 +131,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--keep-logs", action="store_true", help="print the logs of the servers")
     options = parser.parse_args()
+    logging.getLogger("mcp").addHandler(logging.NullHandler())  # its tracebacks of killed servers
+    warnings.simplefilter("ignore", MCPDeprecationWarning)  # the clients use what is deprecated, too
     ledger = asyncio.run(run(options))
     report: dict[str, Any] = ledger.report()
     if options.json:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from everything_site.logs import JsonFormatter, ReadableFormatter, configuration, request_id
 
@@ -103,3 +104,9 @@ def test_what_strangers_choose_does_not_make_a_line_long(formatter: logging.Form
     line = formatter.format(failed)
     assert len(line) < 20_000
     assert __file__ in line, "where it was raised"
+
+
+@pytest.mark.django_db
+def test_a_request_for_nothing_has_no_second_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert client.get("/nowhere").status_code == 404
+    assert [record for record in caplog.records if record.name == "django.request"] == []

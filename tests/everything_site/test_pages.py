@@ -125,3 +125,11 @@ def test_an_error_of_ours_is_a_plain_page(client, monkeypatch):
     assert answer.status_code == 500
     assert "Something went wrong" in answer.content.decode()
     assert answer["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("urls", ["urls", "auth_urls", "resource_urls"])
+def test_a_browser_that_asks_for_an_icon_causes_no_error(client, settings, urls):
+    settings.ROOT_URLCONF = f"everything_site.{urls}"
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 204
+    assert "max-age" in answer["Cache-Control"]
