@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.db import OperationalError
 from mcp.server.mcpserver import MCPServer
 
 from mcp_app import checks
@@ -189,6 +190,15 @@ def test_a_function_that_builds_no_server_is_reported_with_its_reason(
     [message] = checks.check_server(None)
     assert message.id == "mcp_app.E002"
     assert fault in message.msg
+
+
+def build_from_tables(engine: Any) -> MCPServer[Any]:
+    raise OperationalError("no such table: shop")
+
+
+def test_a_function_that_needs_tables_does_not_keep_migrate_from_making_them(settings: Any) -> None:
+    settings.MCP_SERVER = f"{__name__}.build_from_tables"
+    assert ids(checks.check_server) == []
 
 
 def test_a_module_with_a_syntax_error_is_reported(
