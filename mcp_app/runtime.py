@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
@@ -53,6 +53,9 @@ logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_SECONDS = 60.0
 """The longest pause before the background work of an extension is restarted."""
 
+_CLEAN_UP_SECONDS = 2.0
+"""How long the background work of extensions may take to clean up after it was cancelled."""
+
 
 def request_state_keys() -> list[bytes]:
     """The keys that protect `requestState`, shared by all processes: SECRET_KEY and its fallbacks."""
@@ -75,6 +78,22 @@ async def _run(extension: Extension) -> None:
             crashes += 1
             pause = min(RETRY_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
         await asyncio.sleep(pause)
+
+
+async def _end(work: Mapping[asyncio.Task[None], Extension]) -> None:
+    """Cancel the background work of extensions, and let it clean up."""
+    if not work:
+        return
+    for task in work:
+        task.cancel()
+    _, late = await asyncio.wait(work, timeout=_CLEAN_UP_SECONDS)
+    for task in late:
+        logger.error("extension did not stop in time", extra={"extension": work[task].identifier})
+        task.cancel()
+
+
+class Stopped(Exception):
+    """The runtime was stopped: the process is about to end."""
 
 
 class Runtime:
@@ -143,9 +162,12 @@ class Runtime:
 
         Raises:
             Unavailable: Redis cannot be reached; the next request retries.
+            Stopped: This process is about to end.
         """
         if self._started:
             return
+        if self._stop.is_set():
+            raise Stopped
         if self._starting is None:
             # A new context: background tasks belong to no request and no user.
             self._starting = asyncio.create_task(self._connect(), context=contextvars.Context())
@@ -173,13 +195,24 @@ class Runtime:
             await lifespan  # raises why it could not start
 
     async def stop(self) -> None:
-        """Stop the background tasks and close the connections."""
+        """Stop without a grace period."""
         if self._lifespan is not None:
-            await self.calls.stop()
             for extension in self.engine.extensions:
                 await hand_over(extension)
-            self._stop.set()
-            await self._lifespan
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Accept no more requests, stop the background tasks, and close the connections."""
+        self._started = False
+        self._stop.set()
+        try:
+            if self._lifespan is not None:
+                await self.calls.stop()
+                await self._lifespan
+        finally:
+            await self._disconnect()
+
+    async def _disconnect(self) -> None:
         await self.processes.leave()
         await self.bus.stop()
         await self.sessions.aclose()
@@ -198,7 +231,7 @@ class Runtime:
             self.admission = Admission(ToolScopes(self.server), self.calls)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
-            self.drain = Drain(work, self.streams, self.listening, self._end_listening)
+            self.drain = Drain(work, self.streams, self.listening, self._end_listening, self._leave)
             self.drain.watch_for_sigterm()
             self.heartbeat.add("leases", self.leases.beat)
             self.heartbeat.add("directory", self.directory.beat)
@@ -207,9 +240,11 @@ class Runtime:
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
             stack.push_async_callback(cancel_and_wait, beating)  # it may be reconnecting the bus
-            for extension in self.engine.extensions:
-                task = asyncio.create_task(_run(extension), name=f"extension {extension.identifier}")
-                stack.callback(task.cancel)
+            work_of = {
+                asyncio.create_task(_run(extension), name=f"extension {extension.identifier}"): extension
+                for extension in self.engine.extensions
+            }
+            stack.push_async_callback(_end, work_of)
             running.set_result(None)
             await self._stop.wait()
 

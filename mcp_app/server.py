@@ -74,6 +74,9 @@ class Extension(SdkExtension):
     async def run(self) -> None:
         """Background work of this process. It runs until it returns, or is cancelled at shutdown.
 
+        Shutdown is after SIGTERM, when calls have ended. It then has two seconds to clean up. A process that
+        is killed, as when `runserver` restarts it, cancels nothing; its leases expire.
+
         After `Unavailable` it is restarted within seconds. After any other exception, which is logged, it is
         restarted too, with pauses that grow to a minute.
         """

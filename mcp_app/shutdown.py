@@ -2,7 +2,7 @@
 
 `/readyz` returns 503, GET streams end immediately with `retry:`, listen streams (2026-07-28) with a response,
 running calls and tasks get a grace period, and then the calls' streams end as well. Clients resume at another
-process, which recovers unfinished calls.
+process, which recovers unfinished calls. Last, background work is cancelled and the server's lifespan left.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ _CLOSE_SECONDS = 2.0
 
 _HAND_OVER_SECONDS = 10.0
 """How long one part may take to hand over unfinished work."""
+
+_LEAVE_SECONDS = 4.0
+"""How long the rest may take: background work that cleans up, the end of the server's lifespan."""
 
 
 class Work(Protocol):
@@ -79,6 +82,7 @@ class Drain:
         streams: The session streams.
         listening: The running `subscriptions/listen` requests (2026-07-28).
         end_listening: Sends the responses of these requests, which ends their streams ("Graceful Closure").
+        leave: Called last, when nothing is left to serve.
     """
 
     def __init__(
@@ -87,12 +91,14 @@ class Drain:
         streams: Streams,
         listening: TaskSet,
         end_listening: Callable[[], None],
+        leave: Callable[[], Awaitable[None]],
     ) -> None:
         self.is_draining = False
         self._work = work
         self._streams = streams
         self._listening = listening
         self._end_listening = end_listening
+        self._leave = leave
         self._server_handler: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -124,6 +130,10 @@ class Drain:
     async def _drain_and_end(self) -> None:
         try:
             await self.drain()
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._leave()
+        except Exception:
+            logger.exception("shutdown failed")
         finally:
             self._server_handler(signal.SIGTERM, None)
 

@@ -25,6 +25,7 @@ from mcp_app.conf import conf
 from mcp_app.exceptions import RETRY_SECONDS, Unavailable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import plural
+from mcp_app.runtime import Stopped
 from mcp_app.sessions.store import SessionNotFound, TooManySessions
 
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -191,6 +192,8 @@ def from_exception(error: Exception) -> HttpError | None:
             headers=[(b"retry-after", str(idle).encode())],
             data={"limit": conf.max_sessions},
         )
+    if isinstance(error, Stopped):
+        return shutting_down()
     if isinstance(error, AuthorizationServerUnavailable):
         return HttpError(
             503,

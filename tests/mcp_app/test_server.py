@@ -165,6 +165,58 @@ async def test_an_extension_runs_as_long_as_its_process_and_a_faulty_one_affects
     assert "handover failed" in caplog.text
 
 
+class Tidy(Extension):
+    """An extension whose background work cleans up, which takes it a moment, or for ever."""
+
+    identifier = "example.com/tidy"
+
+    def __init__(self) -> None:
+        self.is_running = asyncio.Event()
+        self.may_finish = asyncio.Event()
+        self.is_clean = False
+
+    async def run(self) -> None:
+        try:
+            self.is_running.set()
+            await asyncio.Event().wait()
+        finally:
+            await self.engine.redis.ping()
+            await self.may_finish.wait()
+            self.is_clean = True
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_background_work_may_clean_up_but_does_not_prevent_a_shutdown(
+    hangs: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tidy = Tidy()
+
+    def build_tidy(engine: Engine) -> MCPServer[Any]:
+        return MCPServer("test", **engine.options(extensions=[tidy]))
+
+    monkeypatch.setattr(sys.modules[__name__], "build", build_tidy)
+    if hangs:
+        monkeypatch.setattr("mcp_app.runtime._CLEAN_UP_SECONDS", 0.1)
+    else:
+        tidy.may_finish.set()
+    async with serving() as process:
+        await process.runtime.start()
+        await tidy.is_running.wait()
+    assert tidy.is_clean is not hangs
+    assert ("extension did not stop in time" in caplog.text) is hangs
+    tidy.may_finish.set()
+
+
+async def test_a_stopped_process_sends_its_clients_away() -> None:
+    process = Process()
+    session = await Session.open(process)
+    await process.stop()
+    response = await session.post(process, request("ping"))
+    assert response.status == 503
+    assert "shutting down" in (await response.json())["error"]["message"]
+    await get_channel_layer().flush()
+
+
 class Flaky(Extension):
     """An extension whose work fails twice, and then goes on."""
 

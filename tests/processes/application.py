@@ -20,8 +20,9 @@ from everything_site.asgi import runtime
 from everything_site.demo.fixtures import interaction
 from everything_site.demo.tools.basics import PURE
 from everything_site.demo.tools.interactive import ASKING
+from mcp_app.server import Extension
 from mcp_app.transports.responses import respond_json
-from tests.processes import COUNTS
+from tests.processes import COUNTS, lease_of
 
 queries = 0
 
@@ -77,6 +78,19 @@ runtime.server.add_tool(work, name="harmful", structured_output=False)
 runtime.server.add_tool(ask_model, name="ask", annotations=ASKING, structured_output=False)
 runtime.server.add_tool(block, name="block", annotations=PURE, structured_output=False)
 runtime.server.add_tool(flood, name="flood", structured_output=False)
+
+
+class LeaseHolder(Extension):
+    """Holds a lease named after its process for as long as that serves."""
+
+    identifier = "example.com/lease-holder"
+
+    async def run(self) -> None:
+        async with runtime.engine.leases.try_hold(lease_of(os.getpid())):
+            await anyio.sleep_forever()
+
+
+runtime.engine.extensions.append(LeaseHolder())
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -14,13 +14,16 @@ from typing import Any
 import pytest
 
 from mcp_app.conf import conf
+from mcp_app.coordination import keys
 from tests.mcp_app.transports.support import text_of, tool_call
+from tests.processes import lease_of
 from tests.processes.support import (
     APPLICATION,
     PATIENCE,
     Diary,
     Person,
     Site,
+    pid_of,
     readiness,
     with_settings,
 )
@@ -110,6 +113,21 @@ async def test_a_terminated_process_sends_its_clients_away_and_finishes_its_call
     await session.call(staying.url, "test_trigger_tool_change")
     assert (await again.next_message())["method"] == "notifications/tools/list_changed"
     assert "Traceback" not in leaving.log[logged_before:]
+
+
+async def test_a_terminated_process_leaves_no_lease_and_no_entry_behind(
+    fleet: Site, leaving: ServerProcess
+) -> None:
+    assert leaving.process is not None
+    process, lease = leaving.process, keys.held(lease_of(pid_of(leaving)))
+    with fleet.redis() as redis:
+        await eventually(lambda: bool(redis.exists(lease)))
+        before: Any = redis.zrange(keys.PROCESSES, 0, -1)
+        process.send_signal(signal.SIGTERM)
+        await ended(process)
+        assert not redis.exists(lease)
+        after: Any = redis.zrange(keys.PROCESSES, 0, -1)
+        assert len(set(before) - set(after)) == 1
 
 
 async def test_calls_that_do_not_finish_are_handed_over_and_settled_elsewhere_once(
