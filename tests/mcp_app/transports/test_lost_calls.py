@@ -14,10 +14,8 @@ from mcp_app.sessions.event_log import Reader
 from mcp_app.sessions.events import START, Event
 from mcp_app.sessions.record import SessionRecord
 from tests.mcp_app.transports.support import Held, Process, Session, call_held, text_of, tool_call, within
-from tests.support.asgi import ServerSentEvent
+from tests.support.asgi import Response, ServerSentEvent
 from tests.support.waiting import eventually
-
-pytestmark = pytest.mark.slow
 
 IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
 
@@ -26,14 +24,22 @@ IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
 def short_leases(mcp_settings: Any) -> None:
     mcp_settings.MCP_LEASE_SECONDS = 1.0
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.2
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
+
+
+async def _die(at: Process, session: Session, stream: Response) -> None:
+    """Let a process die during its calls, and their leases expire."""
+    await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
+    await stream.drop()
+    for name in await at.runtime.redis.hkeys(keys.calls(session.id)):
+        await at.runtime.redis.delete(keys.lease(session.id, name))
 
 
 async def _call_and_die(at: Process, session: Session) -> ServerSentEvent:
     """Make a call and let its process die during it; returns the last event of the call."""
     stream = await session.post(at, call_held())
     last = await stream.next_event()
-    await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
-    await stream.drop()
+    await _die(at, session, stream)
     return last
 
 
@@ -97,8 +103,7 @@ async def test_a_lost_call_that_could_not_be_registered_again_does_not_run_twice
     stream = await session.post(one, call_held(quiet=True))
     opening = await stream.next_block()
     await within(held.started.wait())
-    await one.runtime.calls.stop()
-    await stream.drop()
+    await _die(one, session, stream)
     assert opening is not None
     resumed = await session.get(other, opening.id)
     await eventually(lambda: repeated.runs == 1)
@@ -136,20 +141,23 @@ async def test_a_re_run_call_reports_progress_that_an_earlier_call_with_the_same
     stream = await session.post(one, tool_call("late", id=2, progress="same"))
     opening = await stream.next_block()
     await within(started.wait())
-    await one.runtime.calls.stop()
-    await stream.drop()
+    await _die(one, session, stream)
     assert opening is not None
     messages = await (await session.get(other, opening.id)).messages()
     assert [m["params"]["progress"] for m in messages if "params" in m] == [1, 2]
 
 
+@pytest.mark.slow
 async def test_several_readers_settle_a_lost_call_once(
     one: Process, other: Process, session: Session
 ) -> None:
     Held(one, annotations=IDEMPOTENT)
     repeated = Held(other, annotations=IDEMPOTENT)
     repeated.go.set()
-    last = await _call_and_die(one, session)
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    await one.runtime.calls.stop()  # the lease expires when all the readers are there
+    await stream.drop()
     readers = [await session.get(other, last.id) for _ in range(3)]
     answers = await asyncio.gather(*(reader.messages() for reader in readers))
     # Each came in place of the one before it, which was told to come back.
@@ -158,6 +166,7 @@ async def test_several_readers_settle_a_lost_call_once(
     assert repeated.runs == 1
 
 
+@pytest.mark.slow
 async def test_a_running_call_is_not_settled_by_others(
     one: Process, other: Process, session: Session
 ) -> None:
@@ -223,6 +232,7 @@ async def test_a_process_that_was_presumed_dead_cannot_answer(
     assert ["worker_lost" in event.data for event in answers] == [True]
 
 
+@pytest.mark.slow
 async def test_a_process_that_was_presumed_dead_gives_up_a_call_that_runs_elsewhere(
     one: Process, other: Process, session: Session
 ) -> None:
@@ -263,8 +273,7 @@ async def test_a_call_that_crashes_one_process_after_another_is_given_up(
     for process, held in ((other, second), (one, first)):
         stream = await session.get(process, last.id)
         await within(held.started.wait())
-        await process.runtime.calls.stop()
-        await stream.drop()
+        await _die(process, session, stream)
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert answer["error"]["data"] == {"reason": "worker_lost"}
     assert first.runs + second.runs == 3
