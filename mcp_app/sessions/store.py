@@ -11,7 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
-from mcp_types import LoggingLevel
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST, LoggingLevel
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
@@ -83,8 +84,14 @@ CHANGED = "session.changed"
 ENDED = "session.ended"
 
 
-class TooManySubscriptions(Exception):
+class TooManySubscriptions(MCPError):
     """The session has the maximum number of subscriptions."""
+
+    def __init__(self) -> None:
+        limit = conf.max_subscriptions
+        super().__init__(
+            INVALID_REQUEST, f"The session already has {limit} subscriptions; unsubscribe from some first"
+        )
 
 
 class TooManySessions(Exception):

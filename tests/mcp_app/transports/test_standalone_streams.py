@@ -352,6 +352,17 @@ async def test_the_set_of_listening_sessions_drops_dead_ones(one: Process, sessi
     assert await one.runtime.redis.zscore(keys.LISTENING, session.id) is not None
 
 
+async def test_one_subscription_too_many_is_an_error_that_names_the_limit(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_SUBSCRIPTIONS = 1
+    mcp_settings.MCP_CACHE_SECONDS = 0.0
+    await session.post(one, request("resources/subscribe", {"uri": "test://static-text"}))
+    refused = await session.post(one, request("resources/subscribe", {"uri": "test://static-binary"}))
+    error = (await refused.answer())["error"]
+    assert (error["code"], "1 subscriptions" in error["message"]) == (-32600, True)
+
+
 async def test_after_unsubscribing_no_update_arrives(one: Process, session: Session) -> None:
     stream = await _listen(one, session)
     await session.post(one, request("resources/subscribe", {"uri": URI}))
