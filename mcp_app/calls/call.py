@@ -91,8 +91,9 @@ class State(Enum):
     LOGGED = auto()
     """All messages go into the event log."""
     ANSWERED = auto()
-    """The response is being appended to the log, which cannot be cancelled."""
+    """The handler is done, and the registration is being completed. It can no longer be cancelled."""
     ENDED = auto()
+    """The response is in memory, or is appended to the log by `_settle`."""
 
 
 class SessionCall(Call):

@@ -1,8 +1,8 @@
 """One open event stream: streams of a session's log, sent on one connection.
 
 It reads the log from a position, sends the events, and waits to be woken. Appending to the log wakes the
-session's connections in all processes; if that message is lost, they poll, at the latest with their next
-keep-alive.
+session's connections in all processes; if that message is lost, they poll, at the latest after the time of a
+keep-alive or of a lease.
 """
 
 from __future__ import annotations
