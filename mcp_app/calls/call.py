@@ -182,7 +182,7 @@ class SessionCall(Call):
     @property
     def is_over_without_response(self) -> bool:
         """Whether it has been cancelled, and has ended."""
-        return self.state is State.ENDED and self.cancel_requested.is_set()
+        return self.state is State.ENDED and self.cancel_requested.is_set() and self.failure is None
 
     def start(self, *, held: bool = False) -> None:
         """Start its task; with `held`, the handler runs only after `let_run`."""
@@ -222,7 +222,7 @@ class SessionCall(Call):
             self._may_run.set()
 
     async def run_registered(self) -> None:
-        """Register a call that was held back, and let it run; cancel it if that fails.
+        """Register a call that was held back, and let it run; if that fails, it does not run.
 
         Raises:
             Unavailable: It could not be registered. It has not run, so the client may try again.
@@ -230,7 +230,10 @@ class SessionCall(Call):
         try:
             await self.register()
         except BaseException:
-            self.cancel()
+            if self._losses:
+                self.task.cancel()  # it stays registered: the next reader of its stream recovers it
+            else:
+                self.cancel()
             raise
         self.let_run()
 

@@ -92,7 +92,8 @@ class ClientRequests:
                     answer = await self._answer(key)
             except TimeoutError:
                 late = {"requestId": request_id, "reason": "The answer took too long."}
-                await emit(notification("notifications/cancelled", late))
+                with suppress(Unavailable):
+                    await emit(notification("notifications/cancelled", late))
                 raise MCPError(
                     REQUEST_TIMEOUT, f"The client did not answer {method} in {seconds:g} s."
                 ) from None

@@ -48,7 +48,8 @@ else
   local known, by = redis.call('HGET', calls, stream), '{"by": "' .. process .. '"'
   if not known or string.sub(known, 1, #by) ~= by then return false end
 end
-local position = redis.call('HGET', tails, 'newest') or '0-0'
+local position = '0-0'  -- of a stream with events, as when the reply to its first write was lost
+if redis.call('HEXISTS', tails, stream) == 0 then position = redis.call('HGET', tails, 'newest') or '0-0' end
 if final == '1' then
   redis.call('HDEL', calls, stream)
   redis.call('DEL', lease)
@@ -58,7 +59,7 @@ else
 end
 local readers = addresses(processes)
 if message == '' then return {position, readers} end
-if not is_new(appended, token, seconds, once) then return {'0-0', readers} end
+if not is_new(appended, token, seconds, once) then return {position, readers} end
 put(log, tails, cap, bytes, seconds, stream, message, final == '1')
 return {position, readers}
 """

@@ -44,7 +44,7 @@ class Call:
     def transport(self) -> TransportContext:
         """Describes the transport to the SDK."""
         return TransportContext(
-            kind=self.kind, can_send_request=self.can_send_request, headers=self.request_headers
+            kind=self.kind, can_send_request=self.can_send_request, headers=self.request_headers or None
         )
 
     @property

@@ -1,6 +1,6 @@
 """A middleware that completes the announced capabilities: list changes, extensions and revisions.
 
-For the revisions with a handshake the SDK always announces `listChanged: false`, as `serve_one` takes no
+For the revisions with a handshake the SDK always announces `listChanged: false`, as `ServerRunner` takes no
 `NotificationOptions`. Here changes of all three lists are sent (the bus carries them to every session), so
 the flags are set. At 2026-07-28 `server/discover` is already correct.
 

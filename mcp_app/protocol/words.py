@@ -1,6 +1,7 @@
-"""Words for people: plural forms, and values of clients in a limited length."""
+"""Texts for people: plural forms, and truncated values from clients."""
 
 _LONGEST_NAME = 128
+"""In characters."""
 
 
 def plural(noun: str, count: float) -> str:
@@ -9,5 +10,5 @@ def plural(noun: str, count: float) -> str:
 
 
 def shortened(text: str) -> str:
-    """A text that a client chose, as it is logged: truncated to 128 characters."""
+    """A text that a client chose, as it is logged: truncated."""
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"

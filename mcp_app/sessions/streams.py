@@ -156,11 +156,12 @@ class Streams:
         """Close the earlier connections of a stream that is resumed, and wait until they are closed.
 
         A client may resume a stream several times at once, at different processes, and the latest connection
-        stays open (2025-11-25, Streamable HTTP, "Multiple Connections"). Each is registered when Redis gives
-        it its time, and looks for others only then. So of any two, the later one finds the earlier.
+        stays open (2025-11-25, Streamable HTTP, "Multiple Connections"). Redis registers a connection and
+        gives it its time in one script; only then does it look for others. So of any two, the later one finds
+        the earlier.
         """
         stream.registered(at)
-        for name in stream.names:
+        for name in tuple(stream.names):  # a later connection may take them meanwhile
             message = {"type": REPLACED, "session": stream.session_id, "stream": name, "by": list(at)}
             await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
 

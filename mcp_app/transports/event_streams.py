@@ -136,7 +136,7 @@ async def send_stream(
                             unanswered.pop(event.stream, None)
                 if watcher.done() and watcher.result() is Ending.WITHDRAWN:
                     for name, request_id in unanswered.items():
-                        if request_id is not None:
+                        if request_id is not None and name in stream.names:
                             # In place of the response in the log: a client that resumes must not get both.
                             refusal = framing.to_json(errors.token_withdrawn().body(request_id)).decode()
                             await write(framing.event(event_id(name, END), refusal))

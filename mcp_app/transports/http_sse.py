@@ -88,7 +88,7 @@ class Sse:
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
         if last_event_id:
-            reason = "its session is unknown, or later events were trimmed; a new session was opened"
+            reason = "malformed, of another session, or its later events are gone; a new session was opened"
             logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
         return record, new_standalone_stream(record.id), START
 

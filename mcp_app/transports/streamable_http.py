@@ -140,7 +140,7 @@ class StreamableHttp:
             return
         running = [call for call in running if not call.is_over_without_response]
         if not running:
-            await respond(request.send, 200, headers=framing.STREAM_HEADERS)
+            await _respond_to_cancelled(request)
             return
         stream = self._reply_stream(record, running)
         ids = {call.stream: call.request_id for call in running}
@@ -171,8 +171,9 @@ class StreamableHttp:
         if call.answer is not None:
             await _respond(request.send, call.answer, call.failure)
         elif call.position is None:
-            # A cancelled request has no response, so the stream is empty.
-            await respond(request.send, 200, headers=framing.STREAM_HEADERS)
+            if not call.cancel_requested.is_set():
+                raise errors.worker_lost()  # the process is stopping, and could not hand the call over
+            await _respond_to_cancelled(request)
         else:
             stream = self._reply_stream(record, [call])
             requests = {call.stream: call.request_id}
@@ -239,6 +240,11 @@ class StreamableHttp:
                 "The Mcp-Session-Id header is missing; send `initialize` first; its response has it.",
             )
         return self._runtime.sessions.get_own(session_id, request.principal.owner)
+
+
+def _respond_to_cancelled(request: Request) -> Awaitable[None]:
+    """Send an empty event stream: a cancelled request has no response."""
+    return respond(request.send, 200, headers=framing.STREAM_HEADERS)
 
 
 def _respond(

@@ -12,6 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 
 from mcp_app.calls.call import State
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import ENDED
 from tests.mcp_app.transports.support import (
@@ -233,3 +234,27 @@ async def test_an_answer_that_another_process_has_already_given_is_not_lost_in_s
     assert answer["error"]["data"] == {"reason": "worker_lost"}
     await eventually(lambda: len(one.runtime.calls) == 0)
     assert "another process took over this call; dropping its response" in caplog.text
+
+
+async def test_a_call_whose_first_message_was_written_without_a_reply_gets_its_response(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await Session.open(one, revision="2025-06-18")  # which cannot resume from the beginning
+    held = Held(one)
+    await one.runtime.start()
+    write, lost = one.runtime.registry.write, []
+
+    async def lose_the_first_reply(*args: Any, **options: Any) -> str | None:
+        position = await write(*args, **options)
+        if not lost:
+            lost.append(position)
+            raise Unavailable(Store.SESSIONS, "no reply in time")
+        return position
+
+    monkeypatch.setattr(one.runtime.registry, "write", lose_the_first_reply)
+    posting = asyncio.create_task(session.post(one, call_held()))
+    await within(held.started.wait())
+    held.go.set()
+    messages = await (await posting).messages()
+    assert [m["params"]["message"] for m in messages if "params" in m] == ["first", "second"]
+    assert text_of(messages[-1]) == "result"

@@ -84,8 +84,10 @@ async def test_a_lost_call_that_is_safe_to_repeat_is_re_run_elsewhere(
     assert repeated.runs == 1
 
 
-async def test_a_lost_call_that_could_not_be_registered_again_does_not_run_twice_concurrently(
-    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_a_lost_call_that_could_not_be_registered_again_is_recovered_by_the_next_reader(
+    one: Process, other: Process, session: Session, monkeypatch: pytest.MonkeyPatch, is_written: bool
 ) -> None:
     held = Held(one, annotations=IDEMPOTENT)
     repeated = Held(other, annotations=IDEMPOTENT)
@@ -96,6 +98,8 @@ async def test_a_lost_call_that_could_not_be_registered_again_does_not_run_twice
         nonlocal attempts
         attempts += is_first
         if is_first and attempts == 1:
+            if is_written:  # and only the reply is lost
+                await write(*args, is_first=is_first, **options)
             raise Unavailable(Store.SESSIONS, "down")
         return await write(*args, is_first=is_first, **options)
 

@@ -443,6 +443,7 @@ async def test_of_connections_that_resume_a_stream_at_once_only_the_latest_gets_
     assert position is not None
     await other.runtime.start()
     resumed = await asyncio.gather(*(session.get(at, position.id) for at in (one, other, one, one, other)))
+    assert [each.status for each in resumed] == [200] * 5
     await eventually(lambda: len(open_of(resumed)) == 1)
     [latest] = open_of(resumed)
     if listens:
