@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mcp_types import (
@@ -110,7 +110,7 @@ def challenge(
     return Challenge(status, description, fields)
 
 
-def insufficient_scope(held: Iterable[str], needed: Sequence[str]) -> Challenge:
+def insufficient_scope(held: Collection[str], needed: Sequence[str]) -> Challenge:
     """For a token that lacks a scope; the challenge names all required scopes (RFC 6750 §3.1).
 
     Args:

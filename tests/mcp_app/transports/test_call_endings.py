@@ -242,7 +242,8 @@ async def test_a_call_whose_first_message_was_written_without_a_reply_gets_its_r
     session = await Session.open(one, revision="2025-06-18")  # which cannot resume from the beginning
     held = Held(one)
     await one.runtime.start()
-    write, lost = one.runtime.registry.write, []
+    write = one.runtime.registry.write
+    lost: list[str | None] = []
 
     async def lose_the_first_reply(*args: Any, **options: Any) -> str | None:
         position = await write(*args, **options)

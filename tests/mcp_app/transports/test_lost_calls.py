@@ -32,7 +32,7 @@ async def _die(at: Process, session: Session, stream: Response) -> None:
     await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
     await stream.drop()
     for name in await at.runtime.redis.hkeys(keys.calls(session.id)):
-        await at.runtime.redis.delete(keys.lease(session.id, name))
+        await at.runtime.redis.delete(keys.lease(session.id, str(name)))
 
 
 async def _call_and_die(at: Process, session: Session) -> ServerSentEvent:
@@ -205,7 +205,7 @@ async def test_a_call_that_ends_during_its_recovery_is_not_settled_twice(
         await stream.messages()
 
         async def is_settled() -> bool:
-            return not await other.runtime.redis.exists(keys.lease(session.id, name))
+            return not await other.runtime.redis.exists(keys.lease(session.id, str(name)))
 
         await eventually(is_settled)
         return registered
@@ -216,7 +216,7 @@ async def test_a_call_that_ends_during_its_recovery_is_not_settled_twice(
     answers = await _answers(other, session, name)
     assert len(answers) == 1
     assert repeated.runs == 0
-    assert not await other.runtime.redis.exists(keys.lease(session.id, name))
+    assert not await other.runtime.redis.exists(keys.lease(session.id, str(name)))
 
 
 async def test_a_process_that_was_presumed_dead_cannot_answer(
