@@ -26,8 +26,8 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
     """One worker more than there are cores, since many tests wait for what they have begun.
 
-    None for single files and with `-s`, so that `breakpoint()` works there, nor where TEST_REDIS_URL names
-    one server for all.
+    None for single files, with `-s` (so that `breakpoint()` works), or if TEST_REDIS_URL names one server for
+    all.
     """
     cores = yield
     is_watched = config.getoption("capture") == "no"
@@ -44,12 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for garbage again when the tests are collected, but not in what is there by now: it stays."""
-    done = yield
-    gc.collect()
-    gc.freeze()
-    gc.enable()
-    return done
+    """Turn garbage collection on again after collection, but exempt everything loaded so far."""
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure() -> None:

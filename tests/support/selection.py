@@ -33,7 +33,7 @@ def mark_quick(items: Iterable[pytest.Item]) -> None:
 def slow_first(items: list[pytest.Item]) -> None:
     """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time.
 
-    Of the slow ones those begin of which a module has many: one worker runs all of them.
+    Modules with many slow tests go first, since one worker runs a whole module.
     """
     slow = Counter(_module(item) for item in items if is_slow(item))
     items.sort(key=lambda item: slow[_module(item)] if is_slow(item) else 0, reverse=True)
