@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 from everything_site import valkey
 from tests.support import forking
-from tests.support.forking import Forked
+from tests.support.forking import Process
 from tests.support.preloaded import Command
 from tests.support.processes import free_port, migrated_database
 
@@ -54,7 +54,7 @@ class Checkout:
 
     folder: Path
     port: int
-    command: Forked | None = None
+    command: Process | None = None
     log: str = "output.txt"
 
     @property
@@ -105,7 +105,7 @@ class Checkout:
     def start(self, *arguments: str, **environment: str) -> None:
         output = self.folder / self.log
         output.write_bytes(b"")
-        self.command = forking.preloaded_python().begin(
+        self.command = forking.begin(
             Command(
                 ["manage.py", "runserver", *arguments],
                 {

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.everything_site.checkout import eventually
 from tests.support import forking
-from tests.support.processes import Installation, free_port, started
+from tests.support.processes import Installation, free_port
 
 SEPARATE = {
     "AUTH_MODE": "separate",
@@ -42,12 +42,12 @@ def served(
     *,
     is_forked: bool = True,
 ) -> Iterator[int]:
-    """The port of a server while it runs with `more` in its environment; `is_forked`: see `ServerProcess`."""
+    """The port of a server while it runs with `more` in its environment; `is_forked`: see `forking.begin`."""
     port = free_port()
     words = [word.format(port=port) if word == "{port}" else word for word in command]
     environment = made.environment | (more or {}) | {"PORT": str(port), "AUTH_SERVER_PORT": str(port)}
     log = made.folder / f"{port}.log"
-    process = (forking.begin if is_forked else started)(words, environment, log)
+    process = forking.begin(forking.logged(words, environment, log), is_forked=is_forked)
     try:
         eventually_serves(port, log)
         yield port

@@ -11,9 +11,9 @@ import httpx2
 import pytest
 
 from tests.mcp_app.transports.support import LATEST, headers_for, initialize, tool_call
-from tests.support.processes import ServerProcess, installation
+from tests.support.processes import ServerProcess, installation, needs_proc
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, needs_proc]
 
 MEGABYTE = 1_000_000
 BODY = json.dumps(tool_call("echo", {"message": "x" * (3 * MEGABYTE)})).encode()

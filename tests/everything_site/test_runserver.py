@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.everything_site.checkout import Checkout, checkout, eventually
-from tests.support.processes import free_port
+from tests.support.processes import free_port, needs_proc
 
 INSPECTOR = "@modelcontextprotocol/inspector@latest --transport http --server-url"
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240), needs_proc]
 
 
 def _has_ipv6_loopback() -> bool:

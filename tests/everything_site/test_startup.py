@@ -13,9 +13,9 @@ import pytest
 from django.db import connection
 
 from tests.everything_site.checkout import Checkout, checkout
-from tests.support.processes import empty_database
+from tests.support.processes import empty_database, needs_proc
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240), needs_proc]
 
 NO_FOLDER = "sqlite:////nowhere/db.sqlite3"
 NO_SERVER = "postgres://me@127.0.0.1:1/name"

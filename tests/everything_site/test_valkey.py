@@ -21,8 +21,9 @@ from django.core.exceptions import ImproperlyConfigured
 from everything_site import env, valkey
 from tests.everything_site.checkout import ROOT, eventually, processes_of
 from tests.support.folders import short_folder
+from tests.support.processes import needs_proc
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, needs_proc]
 
 OWNER = """
 import sys, time

@@ -16,7 +16,7 @@ from tests.everything_site.checkout import checkout
 from tests.mcp_app.transports.support import notification, request, text_of, tool_call
 from tests.processes import COUNTS
 from tests.processes.support import PATIENCE, Diary, Person, Reply, Session, Site, answer_to, hears_changes
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, needs_proc
 from tests.support.waiting import eventually
 
 
@@ -223,6 +223,7 @@ async def test_invariant_5_an_answer_is_a_stream_only_when_the_handler_speaks_or
     assert "completed" in text_of(await reply.answer())
 
 
+@needs_proc
 async def test_invariant_6_development_uses_a_real_server(tmp_path: Path) -> None:
     with checkout(tmp_path, migrated=True) as fresh:
         fresh.runserver("--noreload", PYTHONWARNINGS="error")

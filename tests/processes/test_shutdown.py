@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from tests.processes.support import (
     readiness,
     with_settings,
 )
-from tests.support.forking import Forked
+from tests.support.forking import Process
 from tests.support.processes import ServerProcess
 from tests.support.waiting import eventually
 
@@ -70,7 +69,7 @@ async def readiness_is(server: ServerProcess, status: int) -> bool:
     return await readiness(server) == status
 
 
-async def ended(process: subprocess.Popen[bytes] | Forked) -> int:
+async def ended(process: Process) -> int:
     return await asyncio.to_thread(process.wait, PATIENCE)
 
 

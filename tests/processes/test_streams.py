@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from redis import Redis
 
 from mcp_app.conf import conf
@@ -27,7 +26,7 @@ from tests.processes.support import (
     Site,
     pid_of,
 )
-from tests.support.processes import ServerProcess
+from tests.support.processes import ServerProcess, needs_proc
 from tests.support.waiting import eventually
 
 CHANGED = "notifications/tools/list_changed"
@@ -142,10 +141,7 @@ def resident_bytes(server: ServerProcess) -> int:
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-
-
-@linux
+@needs_proc
 async def test_a_reader_that_does_not_read_costs_no_memory_and_gets_everything_when_it_resumes(
     site: Site, alice: Person, diary: Diary
 ) -> None:

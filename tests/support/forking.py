@@ -1,8 +1,9 @@
-"""Processes that `tests.support.preloaded` forks: what its client knows of them."""
+"""Python processes that tests start: forked by `tests.support.preloaded` where that is safe."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import dataclasses
 import functools
 import json
@@ -20,6 +21,8 @@ from tests.support.preloaded import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
+CAN_FORK = sys.platform == "linux"
+"""In a forked process the system libraries of macOS may crash."""
 
 
 class Forked:
@@ -43,7 +46,8 @@ class Forked:
     def send_signal(self, number: int) -> None:
         with self._lock:
             if self.returncode is None:
-                os.kill(self.pid, number)
+                with contextlib.suppress(ProcessLookupError):  # it has ended, but nobody has said so yet
+                    os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -52,10 +56,14 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def end(self, code: int) -> None:
-        """Called when its parent has said how it ended."""
+        """Called when it is known how it ended."""
         with self._lock:
             self.returncode = code
         self._has_ended.set()
+
+
+Process = Forked | subprocess.Popen[bytes]
+"""A forked one, or a Python of its own."""
 
 
 class PreloadedPython:
@@ -70,25 +78,40 @@ class PreloadedPython:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._began: queue.Queue[Forked] = queue.Queue()
+        self._began: queue.Queue[Forked | None] = queue.Queue()  # None when the parent has ended
         self._running: dict[int, Forked] = {}
         self._beginning = threading.Lock()
         self._listener = threading.Thread(target=self._listen, name="preloaded python", daemon=True)
         self._listener.start()
 
+    @property
+    def pid(self) -> int:
+        return self._parent.pid
+
     def begin(self, command: Command) -> Forked:
-        """Begin a command, and return when its process is there."""
+        """Begin a command, and return when its process is there.
+
+        Raises:
+            RuntimeError: The Python that forks has ended.
+        """
+        assert command.words[0] != "-c", "only modules and scripts are forked"
         assert self._parent.stdin is not None
         with self._beginning:
-            self._parent.stdin.write(json.dumps(dataclasses.asdict(command)) + "\n")
-            self._parent.stdin.flush()
-            return self._began.get(timeout=PATIENCE)
+            with contextlib.suppress(BrokenPipeError):  # None follows
+                self._parent.stdin.write(json.dumps(dataclasses.asdict(command)) + "\n")
+                self._parent.stdin.flush()
+            forked = self._began.get(timeout=PATIENCE)
+            if forked is None:
+                self._began.put(None)  # for the next one
+                raise RuntimeError(f"the Python that forks has ended with code {self._parent.wait(PATIENCE)}")
+            return forked
 
     def close(self) -> None:
-        """End it; its processes stay."""
+        """End it, and what still runs of what it has forked."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
-        self._parent.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._parent.stdin.close()
         self._listener.join()
         self._parent.stdout.close()
         self._parent.wait()
@@ -102,19 +125,56 @@ class PreloadedPython:
                 self._began.put(forked)
             else:
                 self._running.pop(int(pid)).end(int(*code))
+        for forked in self._running.values():  # the parent was killed: nobody else would end them
+            forked.kill()
+            forked.end(-signal.SIGKILL)
+        self._began.put(None)
+
+
+_making = threading.Lock()
+
+
+def preloaded_python() -> PreloadedPython:
+    """The one of this process."""
+    with _making:
+        return _preloaded_python()
 
 
 @functools.cache
-def preloaded_python() -> PreloadedPython:
-    """The one of this process."""
+def _preloaded_python() -> PreloadedPython:
     made = PreloadedPython()
     atexit.register(made.close)
     return made
 
 
-def begin(words: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
-    """Begin a command in the folder of the project; what it says is appended to a file."""
-    return preloaded_python().begin(Command(list(words), dict(environment), str(ROOT), str(log), str(log)))
+def logged(words: Sequence[str], environment: Mapping[str, str], log: Path) -> Command:
+    """A command in the folder of the project; its output is appended to a file."""
+    return Command(list(words), dict(environment), str(ROOT), str(log), str(log))
+
+
+def begin(command: Command, *, is_forked: bool = True) -> Process:
+    """Begin a command; the files for its output are there when this returns.
+
+    Args:
+        command: What to run.
+        is_forked: Whether to fork it where that is safe; else it is a Python of its own, for those who
+            measure it or test how it starts.
+
+    Raises:
+        RuntimeError: The Python that forks has ended.
+    """
+    with open(command.output, "ab") as output, open(command.errors, "ab") as errors:
+        if is_forked and CAN_FORK:
+            return preloaded_python().begin(command)
+        return subprocess.Popen(  # which hands on that SIGINT is ignored
+            [sys.executable, *command.words],
+            cwd=command.folder,
+            env=command.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=command.leads_session,
+        )
 
 
 def run(
@@ -125,7 +185,7 @@ def run(
     timeout: float = PATIENCE,
     check: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as `subprocess.run` does, and capture what it prints.
+    """Run a command to its end, as `subprocess.run` does, and capture its output.
 
     Args:
         words: What would follow `python`: `-m` and a module, or a script, and arguments.
@@ -140,9 +200,7 @@ def run(
     """
     with tempfile.TemporaryDirectory() as name:
         output, errors = Path(name) / "output", Path(name) / "errors"
-        process = preloaded_python().begin(
-            Command(list(words), dict(environment), str(folder), str(output), str(errors))
-        )
+        process = begin(Command(list(words), dict(environment), str(folder), str(output), str(errors)))
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:

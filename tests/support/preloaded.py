@@ -1,18 +1,19 @@
 """A Python that has imported the libraries already, and forks into each command that it is asked to run.
 
-Importing the SDK, Pydantic and Twisted is most of the CPU that a server process takes to start. What forks
-imports nothing of the project and reads no setting, so a command starts as `python` with its own environment
-would start it: it imports the project, has its own files, and ends as an interpreter ends.
+Importing the SDK, Pydantic and Twisted is most of the CPU that a server process takes to start. The parent
+imports nothing from the project and reads no setting, so a command starts as `python` with its own
+environment would start it: it imports the project, has its own files, and ends as an interpreter ends.
 
     python -m tests.support.preloaded
 
 Each line of standard input is a command, as JSON: see `Command`. Lines on standard output say which process
-began (`began 17`), and which one ended with which code (`ended 17 0`). It ends with its standard input; the
-processes that it forked do not.
+began (`began 17`), and which one ended with which code (`ended 17 0`). When its standard input ends, as it
+does when whoever started it is killed, it kills what still runs, and ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import io
@@ -58,7 +59,9 @@ class Command:
 
     words: list[str]
     environment: dict[str, str]
+    """Its variables, all of them."""
     folder: str
+    """Where it runs, and finds its modules."""
     output: str
     """The file to which standard output is appended."""
     errors: str
@@ -69,33 +72,50 @@ class Command:
     """Whether it begins with SIGINT ignored, as a command that a shell runs in the background."""
 
 
-def reap(*_: Any) -> None:
-    """Say of all children that have ended how they ended."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
-        say(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
+class Parent:
+    """What forks, and knows which of its processes still run."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+        signal.signal(signal.SIGCHLD, lambda *_: self._reap(os.WNOHANG))
+
+    def forked(self, lines: Iterable[str]) -> Command | None:
+        """Fork for each command. Returns it in the child, and None in the parent when no process is left."""
+        for line in lines:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # none has ended before it began
+            pid = os.fork()
+            if not pid:
+                return Command(**json.loads(line))
+            self._running.add(pid)
+            say(f"began {pid}")
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        self._kill()
+        return None
+
+    def _kill(self) -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # nothing is reaped while its number is used
+        for pid in self._running:
+            for kill in (os.killpg, os.kill):  # it may lead a group
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid, signal.SIGKILL)
+        self._reap()
+
+    def _reap(self, options: int = 0) -> None:
+        """Say of all children that have ended how they ended; without WNOHANG, wait for the others."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, options)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._running.remove(pid)
+            say(f"ended {pid} {os.waitstatus_to_exitcode(status)}")
 
 
 def say(line: str) -> None:
-    os.write(1, f"{line}\n".encode())  # at once, since a signal may interrupt it between two steps
-
-
-def forked(lines: Iterable[str]) -> Command | None:
-    """Fork for each command. Returns it in the child, and None in the parent when there are no more."""
-    for line in lines:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # none has ended before it began
-        pid = os.fork()
-        if pid:
-            say(f"began {pid}")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        if not pid:
-            return Command(**json.loads(line))
-    return None
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+        os.write(1, f"{line}\n".encode())  # at once, since a signal may interrupt it between two steps
 
 
 def become(command: Command) -> None:
@@ -128,17 +148,18 @@ def become(command: Command) -> None:
 
 
 def main() -> None:
+    # What terminals and time limits send to a whole process group: the parent outlives it, to end the others.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
     for name in LIBRARIES:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    interrupted = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, reap)
-    command = forked(sys.stdin)
+    command = Parent().forked(sys.stdin)
     if command is not None:
-        if not command.ignores_interrupt:
-            signal.signal(signal.SIGINT, interrupted)
+        if command.ignores_interrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         become(command)
 
 

@@ -12,21 +12,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from tests.support import forking, redis_servers
 from tests.support.folders import short_folder
-from tests.support.forking import Forked
+from tests.support.forking import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
@@ -35,6 +35,8 @@ SQLITE = "sqlite:///"
 
 
 PORTS = range(20_000, 32_768)  # below those that Linux, macOS and Windows give to outgoing connections
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 
 
 def free_port() -> int:
@@ -61,25 +63,13 @@ class Installation:
         return forking.run(["manage.py", *arguments], self.environment, timeout=timeout, check=True)
 
 
-def started(words: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """A Python of its own in the folder of the project; what it says is appended to a file."""
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-
-
 @dataclass
 class ServerProcess:
-    """One Daphne process, listening on 127.0.0.1.
-
-    With `is_forked` it is forked by a process that has imported the libraries; else it is a Python of its
-    own, for those who measure it.
-    """
+    """One Daphne process, listening on 127.0.0.1; `is_forked`: see `forking.begin`."""
 
     installation: Installation
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | Forked | None = None
+    process: Process | None = None
     application: str = "everything_site.asgi:application"
     is_forked: bool = True
 
@@ -102,8 +92,8 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it and return when it is ready to serve."""
-        begin = forking.begin if self.is_forked else started
-        self.process = begin(self.words, self.installation.environment, self._log_path)
+        command = forking.logged(self.words, self.installation.environment, self._log_path)
+        self.process = forking.begin(command, is_forked=self.is_forked)
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
