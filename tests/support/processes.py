@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import itertools
 import os
 import random
 import secrets
@@ -32,20 +33,35 @@ ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
 STOP_SECONDS = 15
 SQLITE = "sqlite:///"
-
-
 PORTS = range(20_000, 32_768)  # below those that Linux, macOS and Windows give to outgoing connections
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
 
 
 def free_port() -> int:
-    """A port that is unused, and that no outgoing connection takes before a server listens there."""
-    for port in random.SystemRandom().sample(PORTS, 100):
+    """A port that is unused, and that nobody takes before a server listens there.
+
+    Outgoing connections have other ports, the other workers of pytest have theirs, and this process is given
+    each of its own ports once before one comes again.
+    """
+    for port in itertools.islice(_own_ports(), 100):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise OSError(f"none of 100 ports of {PORTS} is free")
+
+
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    count = os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ports = ports_of(int(worker.removeprefix("gw")), int(count))
+    return itertools.cycle(random.SystemRandom().sample(ports, len(ports)))
+
+
+def ports_of(worker: int, count: int) -> range:
+    """The ports of one of several workers, which are numbered from 0."""
+    return PORTS[worker % count :: count]  # one that replaces another has a higher number
 
 
 @dataclass
