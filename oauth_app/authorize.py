@@ -32,7 +32,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 from oauth_app import cimd, redirects, resources
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
-from oauth_app.models import Client, Grant
+from oauth_app.models import Client, live_tokens
 from oauth_app.scopes import FURTHER_SCOPES, SCOPES
 
 log = logging.getLogger("oauth_app")
@@ -160,7 +160,7 @@ class AuthorizeView(BaseAuthorizationView):
         """Redirect to the client if this user trusts it; otherwise show a page with a link to the client.
 
         RFC 9700 §4.11.2: anybody can register a client. By an error of its own making, a denial or
-        `prompt=none`, it could otherwise have this server redirect users to any address.
+        `prompt=none`, it could otherwise have this server redirect users to any site.
         """
         oauth_error = error.oauthlib_error
         if isinstance(error, FatalClientError) or application is None:
@@ -271,14 +271,16 @@ def _is_silent(request: HttpRequest) -> bool:
 def _is_trusted(client: Client, redirect_uri: str, request: HttpRequest) -> bool:
     """Whether an error may redirect this user to the client without a click.
 
-    An administrator created the client, or this user has allowed it before, at the same address.
+    An administrator created the client; or the user has signed in, and the client either has access to the
+    account or waits on this computer, where no site can be.
     """
     if client.registration_source == client.RegistrationSource.MANUAL:
         return True
     if not _is_signed_in(request):
         return False
-    consents = Grant.objects.filter(user=request.user.pk, application=client)
-    return redirects.matches(redirect_uri, consents.values_list("redirect_uri", flat=True))
+    if redirects.is_loopback(urlsplit(redirect_uri)):
+        return True
+    return any(tokens.exists() for tokens in live_tokens(user=request.user.pk, application=client))
 
 
 def _with_issuer(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:

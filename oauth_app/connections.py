@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -13,7 +12,6 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from oauth2_provider.cimd import is_cimd_client_id
@@ -21,7 +19,7 @@ from oauth2_provider.cimd import is_cimd_client_id
 from oauth_app import redirects
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
-from oauth_app.models import AccessToken, Client, RefreshToken, end_access
+from oauth_app.models import Client, end_access, live_tokens
 from oauth_app.scopes import SCOPES
 
 log = logging.getLogger("oauth_app")
@@ -54,16 +52,9 @@ class Connection:
 
 def connections(user: AbstractBaseUser) -> list[Connection]:
     """The applications that have access to this account, the most recent first."""
-    now = timezone.now()
-    live: list[Iterable[AccessToken | RefreshToken]] = [
-        AccessToken.objects.filter(user=user, expires__gt=now).select_related("application"),
-        RefreshToken.objects.filter(user=user, expires__gt=now, revoked=None, superseded=None).select_related(
-            "application"
-        ),
-    ]
     found: dict[int, Connection] = {}
-    for tokens in live:
-        for token in tokens:
+    for tokens in live_tokens(user=user):
+        for token in tokens.select_related("application"):
             client = token.application
             connection = found.setdefault(client.pk, Connection(client, token.created))
             connection.last_renewed = max(connection.last_renewed, token.created)

@@ -262,6 +262,15 @@ def lock_owners(client: int, user: int) -> bool:
     )
 
 
+def live_tokens(**of: Any) -> tuple[models.QuerySet[AccessToken], models.QuerySet[RefreshToken]]:
+    """The tokens by which a client has access: of a user (`user=`), or of a user at a client."""
+    now = timezone.now()
+    return (
+        AccessToken.objects.filter(expires__gt=now, **of),
+        RefreshToken.objects.filter(expires__gt=now, revoked=None, superseded=None, **of),
+    )
+
+
 def end_families(families: list[uuid.UUID | None]) -> None:
     """Revoke everything derived from these consents: unused codes, refresh tokens and access tokens."""
     known = [family for family in families if family is not None]

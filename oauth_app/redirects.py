@@ -57,7 +57,7 @@ def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
         return "must not name port 0"
     if RESPONSE_PARAMETERS & {name for name, _ in parse_qsl(url.query, keep_blank_values=True)}:
         return "must not have a parameter of the authorization response"
-    if url.scheme == "https" or url.scheme in custom_schemes or _is_loopback(url):
+    if url.scheme == "https" or url.scheme in custom_schemes or is_loopback(url):
         return None
     if url.scheme == "http":
         return "must use https, or http on localhost, 127.0.0.1 or [::1]"
@@ -80,6 +80,11 @@ def with_parameters(uri: str, parameters: Iterable[tuple[str, str]]) -> str:
     return f"{uri}{joint}{urlencode(list(parameters))}"
 
 
+def is_loopback(url: SplitResult) -> bool:
+    """Whether it is http on a loopback address (RFC 8252 §7.3): only a program on this computer answers."""
+    return url.scheme == "http" and _LOOPBACK_NETLOC.fullmatch(url.netloc) is not None
+
+
 def is_on_this_computer(uri: str) -> bool:
     """Whether the code goes to a program on the computer of the user, which could be any program."""
     url = urlsplit(uri)
@@ -97,17 +102,13 @@ def without_query(uri: str) -> str:
     return uri.partition("?")[0].partition("#")[0][:200]
 
 
-def _is_loopback(url: SplitResult) -> bool:
-    return url.scheme == "http" and _LOOPBACK_NETLOC.fullmatch(url.netloc) is not None
-
-
 def _without_loopback_port(uri: str) -> str | None:
     try:
         url = urlsplit(uri)
         url.port  # noqa: B018 - raises ValueError for a port out of range
     except ValueError:
         return None
-    if not _is_loopback(url) or "@" in url.netloc or "#" in uri:
+    if not is_loopback(url) or "@" in url.netloc or "#" in uri:
         return None
     host = url.netloc.rsplit("]", 1)[0] + "]" if url.netloc.startswith("[") else url.netloc.partition(":")[0]
     return uri.replace(url.netloc, host, 1)

@@ -165,9 +165,6 @@ def test_a_user_enters_a_name_and_denies(browser: Chromium, authorization_url: s
     browser.wait_for_title("Allow access?")
     browser.tab_to("Deny")
     browser.press(ENTER)
-    browser.wait_for_title("Connection refused")
-    browser.tab_to(f"return to {urlsplit(callback).netloc}")
-    browser.press(ENTER)
     came_back = parse_qs(urlsplit(browser.wait_for_url(callback)).query)
     assert came_back["error"] == ["access_denied"]
     assert "code" not in came_back

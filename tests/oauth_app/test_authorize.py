@@ -1,16 +1,22 @@
 import re
+from datetime import timedelta
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client as Http
+from django.utils import timezone
 
-from oauth_app.models import AccessToken, Client, Grant
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken
 from tests.oauth_app import flow
 
 pytestmark = pytest.mark.django_db
+
+SITE = "https://site.example/cb"
+PAST = "2020-01-01T00:00Z"
 
 
 @pytest.fixture
@@ -25,10 +31,21 @@ def signed_in(client):
 
 
 @pytest.fixture
-def allowed(signed_in, client_id):
-    """The browser of somebody who has allowed the client before."""
-    flow.allow(signed_in, signed_in.get(flow.authorize_url(client_id)))
+def site(client):
+    """A client that is a site, and registered itself."""
+    return flow.register(client, redirect_uris=[SITE]).json()["client_id"]
+
+
+@pytest.fixture
+def allowed(signed_in, site):
+    """The browser of somebody who has connected the site."""
+    code = flow.allow(signed_in, signed_in.get(site_url(site)))["code"]
+    assert flow.exchange(signed_in, site, code, redirect_uri=SITE).status_code == 200
     return signed_in
+
+
+def site_url(site, **parameters):
+    return flow.authorize_url(site, redirect_uri=SITE, **parameters)
 
 
 def shows_an_error(answer):
@@ -43,9 +60,9 @@ def way_back(answer):
     return unescape(found[0]) if found else None
 
 
-def error(answer):
+def error(answer, address=flow.CALLBACK):
     assert answer.status_code == 302, answer.content
-    assert answer["Location"].startswith(flow.CALLBACK)
+    assert answer["Location"].startswith(f"{address}?")
     given = flow.parameters(answer)
     assert given["iss"] == flow.ISSUER
     return given["error"]
@@ -74,21 +91,21 @@ def test_nothing_is_granted_before_consent(signed_in, client_id):
     assert not Grant.objects.exists()
 
 
-def test_denying_tells_the_client_and_grants_nothing(allowed, client_id):
-    page = allowed.get(flow.authorize_url(client_id))
+def test_denying_tells_the_client_and_grants_nothing(allowed, site):
+    page = allowed.get(site_url(site))
     for decision in ({"decision": "deny"}, {}, {"decision": "maybe"}, {"allow": "true"}):
         answer = allowed.post(flow.form_action(page), decision)
-        assert error(answer) == "access_denied"
+        assert error(answer, SITE) == "access_denied"
         assert flow.parameters(answer)["state"] == "xyz"
     assert Grant.objects.count() == 1
 
 
-def test_after_a_first_denial_the_user_decides_whether_to_return(signed_in, client_id):
-    page = signed_in.get(flow.authorize_url(client_id))
+def test_after_a_first_denial_the_user_decides_whether_to_return(signed_in, site):
+    page = signed_in.get(site_url(site))
     answer = signed_in.post(flow.form_action(page), {"decision": "deny"})
     assert shows_an_error(answer)
     assert "nothing was granted" in answer.content.decode()
-    assert "127.0.0.1:6274" in answer.content.decode(), "where the link leads"
+    assert "site.example" in answer.content.decode(), "where the link leads"
     link = urlsplit(way_back(answer))
     assert parse_qs(link.query) == {
         "error": ["access_denied"],
@@ -96,8 +113,24 @@ def test_after_a_first_denial_the_user_decides_whether_to_return(signed_in, clie
         "state": ["xyz"],
         "iss": [flow.ISSUER],
     }
-    assert link._replace(query="").geturl() == flow.CALLBACK
+    assert link._replace(query="").geturl() == SITE
     assert not Grant.objects.exists()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:6274", "localhost:1", "[::1]"])
+def test_a_program_that_waits_on_this_computer_hears_of_a_first_denial(signed_in, host):
+    uri = f"http://{host}/cb"
+    client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
+    url = flow.authorize_url(client_id, redirect_uri=uri)
+    assert error(signed_in.post(url, {"decision": "deny"}), uri) == "access_denied"
+
+
+@pytest.mark.parametrize("uri", ["https://localhost/cb", "cursor://localhost/cb", "com.example.app:/cb"])
+def test_only_http_on_a_loopback_address_is_known_to_be_no_site(signed_in, settings, uri):
+    settings.OAUTH_CUSTOM_SCHEMES = ["cursor", "com.example.app"]
+    client_id = flow.register(signed_in, redirect_uris=[uri]).json()["client_id"]
+    answer = signed_in.post(flow.authorize_url(client_id, redirect_uri=uri), {"decision": "deny"})
+    assert way_back(answer).startswith(f"{uri}?error=access_denied")
 
 
 ERRORS = [
@@ -112,32 +145,60 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("person", ["nobody", "bob", "somebody who allowed another address"])
 @pytest.mark.parametrize("change", ERRORS)
-def test_an_error_redirects_nobody_to_a_client_that_registered_itself_and_that_they_have_not_allowed(
-    allowed, client_id, change, person
+def test_an_error_redirects_nobody_to_a_site_that_registered_itself_and_has_no_access_to_their_account(
+    allowed, site, change
 ):
-    """RFC 9700 §4.11.2. That alice has allowed it says nothing about others, or about other addresses."""
-    http, address = Http(), flow.CALLBACK
-    if person == "bob":
-        http.force_login(User.objects.create_user("bob"))
-    elif person != "nobody":
-        http, address = allowed, "https://phish.example/cb"
-        Client.objects.update(redirect_uris=f"{flow.CALLBACK} {address}")
-    url = flow.authorize_url(client_id, redirect_uri=address, **change)
-    for answer in (http.get(url), http.post(url, {"decision": "deny"})):
-        assert shows_an_error(answer)
-        link = way_back(answer)
-        assert link is None if person == "nobody" else link.startswith(f"{address}?error=")
+    """RFC 9700 §4.11.2. That alice has connected it says nothing about others."""
+    bob = Http()
+    bob.force_login(User.objects.create_user("bob"))
+    url = site_url(site, **change)
+    for http, address in ((Http(), ""), (bob, SITE)):
+        for answer in (http.get(url), http.post(url, {"decision": "deny"})):
+            assert shows_an_error(answer)
+            assert (way_back(answer) or "").partition("?")[0] == address
 
 
 @pytest.mark.parametrize("change", ERRORS)
-def test_a_client_of_an_administrator_is_told_of_errors(signed_in, client_id, change):
+def test_a_program_on_this_computer_hears_of_errors_of_signed_in_users_only(signed_in, client_id, change):
+    url = flow.authorize_url(client_id, **change)
+    assert error(signed_in.get(url))
+    assert shows_an_error(Http().get(url)), "nobody is signed in"
+
+
+def test_a_connected_client_stays_trusted_when_old_rows_are_deleted(allowed, site):
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    Grant.objects.update(expires=an_hour_ago)
+    AccessToken.objects.update(expires=an_hour_ago)
+    call_command("cleartokens")
+    assert not Grant.objects.exists()
+    assert error(allowed.get(site_url(site, scope="zzz")), SITE) == "invalid_scope"
+
+
+def test_a_disconnected_client_is_trusted_no_longer(allowed, site):
+    allowed.post("/connections", {"client": Client.objects.get(client_id=site).pk})
+    assert shows_an_error(allowed.get(site_url(site, scope="zzz")))
+
+
+@pytest.mark.parametrize("gone", ["expires", "revoked", "superseded"])
+def test_a_token_that_has_ended_is_no_sign_of_trust(allowed, site, gone):
+    AccessToken.objects.update(expires=PAST)
+    RefreshToken.objects.update(**{gone: PAST})
+    assert shows_an_error(allowed.get(site_url(site, scope="zzz")))
+
+
+def test_an_access_token_alone_is_a_sign_of_trust(allowed, site):
+    RefreshToken.objects.update(superseded=PAST)
+    assert error(allowed.get(site_url(site, scope="zzz")), SITE) == "invalid_scope"
+
+
+@pytest.mark.parametrize("change", ERRORS)
+def test_a_client_of_an_administrator_is_told_of_errors(signed_in, site, change):
     Client.objects.update(registration_source="manual")
-    assert error(signed_in.get(flow.authorize_url(client_id, **change)))
-    answer = Http().get(flow.authorize_url(client_id, **change))
+    assert error(signed_in.get(site_url(site, **change)), SITE)
+    answer = Http().get(site_url(site, **change))
     if change == {"prompt": "none"}:
-        assert error(answer) == "login_required"
+        assert error(answer, SITE) == "login_required"
     else:
         assert shows_an_error(answer), "nobody is signed in"
 
@@ -228,7 +289,7 @@ class TestFurtherScopes:
     def test_denying_grants_nothing_whatever_is_ticked(self, signed_in, client_id):
         page = signed_in.get(flow.authorize_url(client_id))
         answer = signed_in.post(flow.form_action(page), {"decision": "deny", "also": "mcp:admin"})
-        assert "access_denied" in way_back(answer)
+        assert error(answer) == "access_denied"
         assert not Grant.objects.exists()
 
 
@@ -244,7 +305,7 @@ def test_prompt_none_asks_for_neither_a_sign_in_nor_a_consent(client, client_id)
     answer = client.get(url)
     assert shows_an_error(answer)
     assert "login_required" in answer.content.decode()
-    flow.allow(client, flow.sign_in(client, flow.authorize_url(client_id)))
+    flow.sign_in(client, flow.authorize_url(client_id))
     assert error(client.get(url)) == "consent_required"
 
 
@@ -276,11 +337,11 @@ def test_prompt_none_asks_for_neither_a_sign_in_nor_a_consent(client, client_id)
         ({"scope": "MCP"}, "invalid_scope"),
     ],
 )
-def test_an_invalid_request_is_reported_to_the_client(allowed, client_id, change, expected):
-    answer = allowed.get(flow.authorize_url(client_id, **change))
-    assert error(answer) == expected
+def test_an_invalid_request_is_reported_to_the_client(allowed, site, change, expected):
+    answer = allowed.get(site_url(site, **change))
+    assert error(answer, SITE) == expected
     assert flow.parameters(answer)["error_description"]
-    assert error(allowed.post(flow.authorize_url(client_id, **change), {"decision": "allow"})) == expected
+    assert error(allowed.post(site_url(site, **change), {"decision": "allow"}), SITE) == expected
     assert Grant.objects.count() == 1
 
 
@@ -412,6 +473,8 @@ def test_a_redirect_uri_is_appended_to_and_never_rewritten(signed_in, uri, joint
         added = parse_qs(answer["Location"].removeprefix(uri + joint))
         assert added["iss"] == [flow.ISSUER]
         assert added["state"] == ["a b+ä&"]
+        if decision == "allow":  # from now on, errors redirect as well
+            assert flow.exchange(signed_in, client_id, *added["code"], redirect_uri=uri).status_code == 200
 
 
 @pytest.mark.parametrize(

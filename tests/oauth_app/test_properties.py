@@ -169,12 +169,15 @@ def test_what_registers_is_sent_back_to_as_it_was_registered(alice_at: tuple[Htt
     answer = flow.register(http, redirect_uris=[uri])
     if answer.status_code == 400:
         return
-    url = flow.authorize_url(answer.json()["client_id"], redirect_uri=uri)
+    client_id = answer.json()["client_id"]
+    url = flow.authorize_url(client_id, redirect_uri=uri)
     for decision, parameter in (("allow", "code"), ("deny", "error")):
         back = http.post(url, {"decision": decision})
         assert back.status_code == 302, back.content
         assert back["Location"].startswith(uri)
-        assert flow.parameters(back)[parameter]
+        value = flow.parameters(back)[parameter]
+        if parameter == "code":  # so that the denial is sent back as well
+            assert flow.exchange(http, client_id, value, redirect_uri=uri).status_code == 200
 
 
 PARAMETERS = [
