@@ -101,7 +101,7 @@ class LineFormatter(logging.Formatter):
         if current := request_id.get():
             fields["request_id"] = current
         if record.exc_info:
-            fields["exception"] = bounded(self.formatException(record.exc_info), LONGEST_TEXT)
+            fields["exception"] = _both_ends(self.formatException(record.exc_info), LONGEST_TEXT)
         message = bounded(record.getMessage(), LONGEST_TEXT)
         return self.line(record.created, record.levelname, record.name, message, fields)
 
@@ -109,6 +109,12 @@ class LineFormatter(logging.Formatter):
 def bounded(value: Any, length: int) -> Any:
     """A value; of a longer text only the beginning."""
     return f"{value[:length]}…" if isinstance(value, str) and len(value) > length else value
+
+
+def _both_ends(text: str, length: int) -> str:
+    """A traceback; of a longer one the beginning and the end, where the exception stands."""
+    half = length // 2
+    return f"{text[:half]}…{text[-half:]}" if len(text) > length else text
 
 
 class JsonFormatter(LineFormatter):

@@ -57,10 +57,8 @@ class RequestLog:
 
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:
     """Write the line: without a LogRecord if nobody else would see it, which costs a third as much."""
-    method, path = (
-        scope["method"],
-        bounded(scope["path"], LONGEST_TEXT),
-    )  # without the query, which may hold an authorization code
+    # Without the query, which may contain an authorization code.
+    method, path = scope["method"], bounded(scope["path"], LONGEST_TEXT)
     console = console_of(logger)
     if console is None:
         logger.info("%s %s", method, path, extra=fields)

@@ -298,9 +298,8 @@ def _keep(keeper: _Keeper, socket_path: Path) -> None:
     deadline = time.monotonic() + STARTUP_SECONDS
     is_ready = False
     wait = 0.0
-    while not select.select([sys.stdin], [], [], wait)[
-        0
-    ]:  # nobody writes to it: it becomes readable when it ends
+    # Nobody writes to stdin: it becomes readable when it ends.
+    while not select.select([sys.stdin], [], [], wait)[0]:
         try:
             has_started = keeper.look()
         except Exception as error:

@@ -106,6 +106,23 @@ def test_what_strangers_choose_does_not_make_a_line_long(formatter: logging.Form
     assert __file__ in line, "where it was raised"
 
 
+@pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
+def test_a_long_traceback_keeps_both_ends(formatter: logging.Formatter) -> None:
+    try:
+        try:
+            raise ValueError("x" * 100_000)
+        except ValueError as cause:
+            raise LookupError("the exception itself") from cause
+    except LookupError:
+        failed = record()
+        failed.exc_info = sys.exc_info()
+    line = formatter.format(failed)
+    assert len(line) < 20_000
+    assert "Traceback (most recent call last)" in line
+    assert "…" in line
+    assert "LookupError: the exception itself" in line
+
+
 @pytest.mark.django_db
 def test_a_request_for_nothing_has_no_second_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     assert client.get("/nowhere").status_code == 404
