@@ -8,7 +8,8 @@ from typing import Any
 
 from everything_site import startup
 
-startup.setup()  # before anything that needs the apps to be loaded
+# Before anything that needs the apps to be loaded. Redis is for rate limits and announcements only.
+startup.setup(tolerated=["everything_site.E003"])
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402

@@ -54,17 +54,20 @@ def check_resource_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """In separate mode, a file may be for the authorization server alone."""
+    """A warning, since the proxy may send a Host of its own.
+
+    In separate mode, a file may be for the authorization server alone.
+    """
     urls = [settings.BASE_URI, *([settings.AUTH_SERVER_URL] if settings.IS_SEPARATE else [])]
     parts = [urlsplit(url) for url in urls]
     hosts = [part.netloc.removesuffix(f":{part.port}") for part in parts]
     if any(validate_host(host, settings.ALLOWED_HOSTS) for host in hosts):
         return []
     return [
-        Error(
-            f"ALLOWED_HOSTS lacks {hosts[0]}, the host of BASE_URI: every request would get 421.",
+        Warning(
+            f"ALLOWED_HOSTS lacks {hosts[0]}, the host of BASE_URI: requests with that Host get 421.",
             hint="Add it, or leave ALLOWED_HOSTS out.",
-            id="everything_site.E004",
+            id="everything_site.W003",
         )
     ]
 

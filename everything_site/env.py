@@ -28,6 +28,7 @@ from everything_site.conf import (
 from everything_site.variables import Variables
 from mcp_app.conf import Conf as Mcp
 from mcp_app.hosts import is_loopback
+from oauth_app.redirects import LOOPBACK_HOSTS
 
 _INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.introspection_client_secret)
 
@@ -91,7 +92,10 @@ def auth_server_fault(environment: Environment) -> str | None:
         return "AUTH_MODE=integrated: the MCP server is its own authorization server. Set AUTH_MODE=separate."
     if environment.token_verification != INTROSPECTION:
         return "This authorization server does not issue JWTs: set TOKEN_VERIFICATION=introspection."
-    if urlsplit(environment.auth_server_url).path:
+    url = urlsplit(environment.auth_server_url)
+    if url.scheme != "https" and url.hostname not in LOOPBACK_HOSTS:
+        return "AUTH_SERVER_URL must be https: clients send this authorization server codes and tokens."
+    if url.path:
         return "This authorization server needs an origin of its own: AUTH_SERVER_URL must have no path."
     if environment.auth_server_issuer != environment.auth_server_url:
         return "AUTH_SERVER_ISSUER is only for authorization servers of other vendors; leave it out."

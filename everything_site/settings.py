@@ -136,6 +136,9 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W004",  # these three require HSTS, subdomains, preload: operators decide with HSTS_…
     "security.W005",
     "security.W021",
+    "mcp_app.E008",  # oauth_app.E002 says the same
+    # In separate mode, the issuer may be of another vendor. If not, see env.auth_server_fault.
+    *(["oauth_app.E001"] if IS_SEPARATE else []),
 ]
 SECURE_HSTS_SECONDS = ENV.hsts_seconds if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS and ENV.hsts_subdomains

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from collections.abc import Collection
 
 import django
 from django.apps import apps
@@ -15,8 +16,11 @@ from django.db import connection
 logger = logging.getLogger(__name__)
 
 
-def setup() -> None:
+def setup(*, tolerated: Collection[str] = ()) -> None:
     """Set up Django in a process of any ASGI server, and check its configuration.
+
+    Args:
+        tolerated: The ids of errors that this process can live with: they are logged like warnings.
 
     Raises:
         SystemExit: The configuration is invalid; with a line for each fault instead of a traceback.
@@ -29,7 +33,7 @@ def setup() -> None:
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
     if not is_command:
-        _check()
+        _check(tolerated)
 
 
 def announce() -> None:
@@ -42,18 +46,21 @@ def announce() -> None:
     logger.info("process started", extra=fields)
 
 
-def _check() -> None:
-    """Run the system checks; of those for deployments, only errors count."""
+def _check(tolerated: Collection[str]) -> None:
+    """Run the system checks, each of them once; of those for deployments, only errors count."""
     from django.core.checks import run_checks
+    from django.core.checks.registry import registry
 
-    found = [message for message in run_checks(include_deployment_checks=True) if not message.is_silenced()]
-    if errors := [message for message in found if message.is_serious()]:
+    found = list(run_checks())
+    for check in registry.deployment_checks:
+        found += [message for message in check(app_configs=None, databases=None) if message.is_serious()]
+    found = [message for message in found if not message.is_silenced()]
+    if errors := [message for message in found if message.is_serious() and message.id not in tolerated]:
         raise SystemExit(
             "\n".join(" ".join(filter(None, (error.msg, error.hint, f"({error.id})"))) for error in errors)
         )
-    for warning in run_checks():
-        if not warning.is_silenced():
-            logger.warning("questionable setting", extra={"check": warning.id, "reason": warning.msg})
+    for warning in found:
+        logger.warning("questionable setting", extra={"check": warning.id, "reason": warning.msg})
 
 
 def explanation(error: BaseException) -> str | None:

@@ -71,11 +71,13 @@ def test_a_resource_url_that_is_served_elsewhere(settings: Any, name: str, url: 
         (["mcp.example.com"], []),
         ([".example.com"], []),
         (["*"], []),
-        (["other.example.com"], ["everything_site.E004"]),
-        (["auth.example.com"], ["everything_site.E004"]),
+        (["other.example.com"], ["everything_site.W003"]),
+        (["auth.example.com"], ["everything_site.W003"]),
     ],
 )
-def test_the_host_of_the_public_url_is_answered_to(settings: Any, hosts: list[str], found: list[str]) -> None:
+def test_it_is_pointed_out_that_the_host_of_the_public_url_is_not_answered_to(
+    settings: Any, hosts: list[str], found: list[str]
+) -> None:
     settings.BASE_URI = "https://mcp.example.com:8443"
     settings.AUTH_SERVER_URL = "https://auth.example.com"
     settings.ALLOWED_HOSTS = hosts

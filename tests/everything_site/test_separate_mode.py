@@ -112,6 +112,11 @@ def test_it_needs_an_origin_of_its_own(read):
     assert "no path" in (env.auth_server_fault(found) or "")
 
 
+def test_it_is_never_served_in_plain_http_to_others(read):
+    found = read(AUTH_MODE="separate", AUTH_SERVER_URL="http://keycloak.internal:8080")
+    assert "must be https" in (env.auth_server_fault(found) or "")
+
+
 @pytest.mark.parametrize("command", ["register_resource_server", "runauthserver"])
 def test_integrated_mode_needs_none(db, command):
     with pytest.raises(CommandError, match="integrated"):

@@ -56,6 +56,20 @@ def test_a_wrong_variable_is_one_line_whatever_the_server(
 
 PRODUCTION = {"BASE_URI": "https://mcp.example.com", "SECRET_KEY": "x" * 50}
 IN_PRODUCTION = PRODUCTION | {"REDIS_URL": "redis://127.0.0.1:1/0"}
+SEPARATE = {
+    "AUTH_MODE": "separate",
+    "AUTH_SERVER_URL": "https://auth.example.com",
+    "INTROSPECTION_CLIENT_ID": "mcp-server",
+    "INTROSPECTION_CLIENT_SECRET": "x" * 40,
+}
+COUNTED = """
+import sys
+from everything_site.demo.server import build as build_demo
+
+def build(engine):
+    print("building", file=sys.stderr)
+    return build_demo(engine)
+"""
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,6 @@ IN_PRODUCTION = PRODUCTION | {"REDIS_URL": "redis://127.0.0.1:1/0"}
         (IN_PRODUCTION | {"MCP_LEASE_SECONDS": "600"}, "mcp_app.E004"),
         (IN_PRODUCTION | {"MCP_EVENT_LOG_BYTES": "10"}, "mcp_app.E009"),
         (IN_PRODUCTION | {"MCP_SERVER": "nowhere.build"}, "mcp_app.E002"),
-        (IN_PRODUCTION | {"ALLOWED_HOSTS": "other.example.com"}, "everything_site.E004"),
         (IN_PRODUCTION | {"MCP_REQUIRED_SCOPES": "foo"}, "everything_site.E005"),
         (PRODUCTION, "everything_site.E003"),
     ],
@@ -78,13 +91,55 @@ def test_settings_that_contradict_each_other_stop_a_server_with_one_line(
     assert check in line
 
 
+def test_plain_http_on_a_public_address_is_one_line_for_each_url(fresh: Checkout) -> None:
+    outcome = fresh.run("-m", "everything_site.asgi", **IN_PRODUCTION | {"BASE_URI": "http://10.1.2.3"})
+    assert outcome.returncode == 1
+    issuer, resource = sorted(outcome.stderr.splitlines())
+    assert "AUTH_SERVER_URL must be an https URL" in issuer
+    assert "MCP_RESOURCE_URL must be an https URL" in resource
+
+
+def test_a_warning_does_not_stop_a_server_and_one_about_deployments_is_not_logged(fresh: Checkout) -> None:
+    variables = IN_PRODUCTION | {"ALLOWED_HOSTS": "proxy.internal", "CONFORMANCE_FIXTURES": "true"}
+    outcome = fresh.run("-m", "everything_site.asgi", **variables)
+    assert outcome.returncode == 0, outcome.stderr
+    *warnings, started = map(json.loads, outcome.stderr.splitlines())
+    assert [warning["check"] for warning in warnings] == ["everything_site.W003"]
+    assert started["message"] == "process started"
+
+
+def test_the_authorization_server_starts_without_redis(fresh: Checkout) -> None:
+    """It needs it for rate limits and announcements only, both of which it can do without."""
+    outcome = fresh.run("-m", "everything_site.auth_asgi", **PRODUCTION, **SEPARATE)
+    assert outcome.returncode == 0, outcome.stderr
+    warning, started = map(json.loads, outcome.stderr.splitlines())
+    assert (warning["message"], warning["check"]) == ("questionable setting", "everything_site.E003")
+    assert started["message"] == "process started"
+    assert fresh.run("-m", "everything_site.asgi", **PRODUCTION, **SEPARATE).returncode == 1
+
+
+def test_an_issuer_of_another_vendor_may_be_plain_http_in_a_private_network(fresh: Checkout) -> None:
+    vendor = {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://keycloak.internal:8080"}
+    outcome = fresh.run("-m", "everything_site.asgi", **vendor)
+    assert "process started" in outcome.stderr, outcome.stderr
+    outcome = fresh.run("-m", "everything_site.auth_asgi", **vendor)
+    assert outcome.returncode == 1
+    [line] = outcome.stderr.splitlines()
+    assert "AUTH_SERVER_URL must be https" in line
+
+
+def test_a_start_builds_the_server_once_to_check_it_and_once_to_serve_it(fresh: Checkout) -> None:
+    (fresh.folder / "counted.py").write_text(COUNTED)
+    outcome = fresh.run("-m", "everything_site.asgi", **IN_PRODUCTION, MCP_SERVER="counted.build")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr.splitlines().count("building") == 2
+
+
 @pytest.mark.parametrize(("application", "mode"), [("asgi", "integrated"), ("auth_asgi", "separate")])
 def test_a_server_logs_how_it_started_and_which_variable_looks_misspelt(
     fresh: Checkout, application: str, mode: str
 ) -> None:
-    client = {"INTROSPECTION_CLIENT_ID": "mcp-server", "INTROSPECTION_CLIENT_SECRET": "x" * 40}
-    separate = {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "https://auth.example.com", **client}
-    variables = IN_PRODUCTION | {"MCP_LEASE_SECOND": "5"} | (separate if mode == "separate" else {})
+    variables = IN_PRODUCTION | {"MCP_LEASE_SECOND": "5"} | (SEPARATE if mode == "separate" else {})
     outcome = fresh.run("-m", f"everything_site.{application}", **variables)
     assert outcome.returncode == 0, outcome.stderr
     questionable, started = map(json.loads, outcome.stderr.splitlines())
