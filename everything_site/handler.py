@@ -13,15 +13,14 @@ from oauth_app.cors import add_headers as add_cors_headers
 from oauth_app.tokens import FORM_TYPES
 
 CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1"})
-"""What a form may be encoded in, by Python's names."""
+"""The encodings a form may have, by Python's names."""
 
 
 class Handler(ASGIHandler):
     """Responds with 400, in JSON, where Django would fail with a traceback for anybody.
 
-    Python has codecs that are no encodings of text, such as `rot13`, and some that cannot decode everything,
-    such as `idna`. Django takes a form's charset for an encoding if Python has a codec of that name, and does
-    not expect it to fail: not in the parser, not in the CSRF middleware, and not when it makes the request.
+    Python also has codecs that are not text encodings, such as `rot13`. Django uses whatever codec the form
+    names, and does not catch its errors in the parser, the CSRF middleware, or when it creates the request.
     """
 
     def create_request(self, scope: Any, body_file: Any) -> Any:

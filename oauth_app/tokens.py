@@ -102,9 +102,11 @@ class _ReadableFormMixin(View):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             form = request.POST
-        except (BadRequest, MultiPartParserError, SuspiciousOperation):  # including too large
+        except (MultiPartParserError, SuspiciousOperation):  # including too large
             return refusal("invalid_request", "The form is malformed or too large.")
-        except (LookupError, UnicodeError):  # of a codec that is no encoding of text, or not of all bytes
+        # BadRequest: urlencoded, and not UTF-8. The others: multipart, and the codec is not a text encoding,
+        # or cannot decode these bytes. (For projects without the Handler of everything_site.)
+        except (BadRequest, LookupError, UnicodeError):
             return refusal("invalid_request", "The form's charset must be UTF-8.")
         if any("\0" in value for values in form.lists() for value in values[1]):
             return refusal("invalid_request", "A parameter contains a null character.")

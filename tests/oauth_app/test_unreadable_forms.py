@@ -12,6 +12,7 @@ UNREADABLE = {
     "many fields": ("&".join(f"a{number}=b" for number in range(2000)), FORM),
     "a large body": ("a=" + "b" * 5_000_000, FORM),
     "another encoding": ("a=b", f"{FORM}; charset=latin-1"),
+    "an unknown encoding": ("a=b", f"{FORM}; charset=rot13"),
     "no boundary": ("a=b", "multipart/form-data"),
     "a bad boundary": ("a=b", "multipart/form-data; boundary=é"),
     **{
@@ -43,3 +44,5 @@ def test_a_form_that_cannot_be_read_is_an_invalid_request(
     assert answer.json()["error"] == "invalid_request"
     assert answer["Cache-Control"] == "no-store"
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    is_about_charset = "charset" in content_type
+    assert ("charset must be UTF-8" in answer.json()["error_description"]) == is_about_charset
