@@ -4,7 +4,8 @@ All models of django-oauth-toolkit are swapped together, since they refer to one
 secrets are stored as checksums only. A consent starts a *family*: its code, and all access and refresh tokens
 derived from it. A family is revoked as a whole.
 
-Rows are locked in one order, so that nothing deadlocks: client, user, refresh tokens, codes, access tokens.
+Requests lock rows in one order, so that they do not deadlock: client, user, refresh tokens by their primary
+keys, codes, access tokens.
 """
 
 from __future__ import annotations
@@ -255,10 +256,9 @@ def lock_owners(client: int, user: int) -> bool:
         client: The primary key of the client.
         user: The primary key of the user.
     """
-    users = get_user_model()._default_manager
     return all(
-        owners.select_for_update(no_key=True).filter(pk=pk).values_list("pk").first() is not None
-        for owners, pk in ((Client.objects, client), (users, user))
+        owner._base_manager.select_for_update(no_key=True).filter(pk=pk).values_list("pk").first() is not None
+        for owner, pk in ((Client, client), (get_user_model(), user))
     )
 
 

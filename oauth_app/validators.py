@@ -110,14 +110,15 @@ class Validator(OAuth2Validator):
         self, client_id: str, code: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         """Whether the code is valid. A second use revokes the tokens of the first (RFC 6749 §4.1.2)."""
-        grant: Grant | None = _locked(Grant.objects.filter(code=checksum(code), application=client))
-        if grant is None:
+        codes = Grant.objects.filter(code=checksum(code), application=client)
+        if not _lock_owners_of(codes):
             return False
-        if grant.used:
-            end_families([grant.family])
-            log.warning("authorization code reused", extra={"client": client_id, "user": grant.user_id})
+        if used := codes.exclude(used=None).first():  # not locked: end_families locks in order
+            end_families([used.family])
+            log.warning("authorization code reused", extra={"client": client_id, "user": used.user_id})
             return False
-        if grant.is_expired() or not grant.user.is_active:
+        grant: Grant | None = _locked(codes)
+        if grant is None or grant.used or grant.is_expired() or not grant.user.is_active:
             return False
         _refuse_unknown_resources(request)
         request.grant = grant
@@ -166,21 +167,18 @@ class Validator(OAuth2Validator):
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
         """Whether the token is valid. Reuse of one that was replaced long ago revokes its family."""
-        token: RefreshToken | None = _locked(
-            RefreshToken.objects.filter(token_checksum=checksum(refresh_token), application=client)
-        )
-        if token is None:
+        tokens = RefreshToken.objects.filter(token_checksum=checksum(refresh_token), application=client)
+        if not _lock_owners_of(tokens):
             return False
         now = timezone.now()
-        replaced = (
-            token.superseded is not None
-            and token.superseded + timedelta(seconds=conf.refresh_grace_seconds) <= now
-        )
-        if token.revoked or replaced:
-            end_families([token.token_family])
-            log.warning("refresh token reused", extra={"client": client.client_id, "user": token.user_id})
+        replaced = Q(superseded__lte=now - timedelta(seconds=conf.refresh_grace_seconds))
+        # Not locked: end_families locks in order.
+        if reused := tokens.filter(~Q(revoked=None) | replaced).first():
+            end_families([reused.token_family])
+            log.warning("refresh token reused", extra={"client": client.client_id, "user": reused.user_id})
             return False
-        if token.expires <= now or not token.user.is_active:
+        token: RefreshToken | None = _locked(tokens)
+        if token is None or token.revoked or token.expires <= now or not token.user.is_active:
             return False
         _refuse_unknown_resources(request)
         request.user = token.user
@@ -242,11 +240,14 @@ class Validator(OAuth2Validator):
         )
 
 
-def _locked(rows: QuerySet[Any]) -> Any:
-    """The consent or token, locked after its client and its user; None if there is none."""
+def _lock_owners_of(rows: QuerySet[Any]) -> bool:
+    """Lock the client and the user of a consent or token; whether there are all three."""
     owners = rows.values_list("application", "user").first()
-    if owners is None or not lock_owners(*owners):
-        return None
+    return owners is not None and lock_owners(*owners)
+
+
+def _locked(rows: QuerySet[Any]) -> Any:
+    """The consent or token itself, locked; None if there is none. Call `_lock_owners_of` first."""
     return rows.select_for_update(of=("self",)).select_related("user").first()
 
 

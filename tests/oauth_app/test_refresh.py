@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client as Http
 from django.utils import timezone
 
-from oauth_app.models import AccessToken, RefreshToken
+from oauth_app import validators
+from oauth_app.models import AccessToken, RefreshToken, end_access, end_families
 from tests.oauth_app import flow
 
 
@@ -163,6 +164,36 @@ def test_redeeming_a_code_twice_concurrently_never_gives_two_families():
         statuses = sorted(pool.map(one, range(4)))
     assert statuses == [200, 400, 400, 400]
     assert not AccessToken.objects.exists(), "the second use withdrew what the first one gave"
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole database")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("reused", ["code", "refresh token"])
+def test_reuse_holds_no_row_of_the_family_when_it_locks_all_in_order(monkeypatch, reused):
+    """Or it would deadlock with a disconnection, which locks them in order as well."""
+    connected = flow.connect("alice")
+    second = refresh(connected, connected.refresh).json()["refresh_token"]
+    refresh(connected, second)
+    age_superseded(121)
+
+    def disconnect():
+        try:
+            end_access(user=User.objects.get())
+        finally:
+            connections.close_all()
+
+    def after_a_disconnection(families):
+        pool.submit(disconnect).result(20)
+        end_families(families)
+
+    monkeypatch.setattr(validators, "end_families", after_a_disconnection)
+    with ThreadPoolExecutor(1) as pool:
+        if reused == "code":
+            answer = flow.exchange(Http(), connected.client_id, connected.code)
+        else:
+            answer = refresh(connected, second)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+    assert not RefreshToken.objects.filter(revoked=None).exists()
 
 
 @pytest.mark.parametrize(
