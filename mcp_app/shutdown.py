@@ -12,7 +12,7 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -42,11 +42,28 @@ class Work(Protocol):
         """Hand over or cancel what has not finished in time."""
 
 
+async def finish_within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Await work for a limited time, then cancel it and go on.
+
+    `asyncio.timeout` has no such limit: it waits until work that ignores its cancellation has ended.
+
+    Raises:
+        TimeoutError: The work has not finished. It may still be running.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        if not task.done():
+            raise TimeoutError(f"not finished after {seconds:g} seconds")
+    finally:
+        task.cancel()
+    await task
+
+
 async def hand_over(work: Work) -> None:
     """Drain one part. A failure or time-out is logged, so that the other parts are still drained."""
     try:
-        async with asyncio.timeout(_HAND_OVER_SECONDS):
-            await work.drain()
+        await finish_within(_HAND_OVER_SECONDS, work.drain())
     except Exception:
         logger.exception("handover failed", extra={"part": type(work).__name__})
 
@@ -91,7 +108,7 @@ class Drain:
         streams: Streams,
         listening: TaskSet,
         end_listening: Callable[[], None],
-        leave: Callable[[], Awaitable[None]],
+        leave: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self.is_draining = False
         self._work = work
@@ -130,8 +147,7 @@ class Drain:
     async def _drain_and_end(self) -> None:
         try:
             await self.drain()
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._leave()
+            await finish_within(_LEAVE_SECONDS, self._leave())
         except Exception:
             logger.exception("shutdown failed")
         finally:

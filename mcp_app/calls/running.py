@@ -29,6 +29,9 @@ CANCEL = "call.cancel"
 _HAND_OVER_SECONDS = 2.0
 """How long cancelled calls may take to clean up during shutdown."""
 
+_STOP_SECONDS = 1.0
+"""The same for those that started later, or were cancelled before and did not end."""
+
 
 class RunningCalls:
     """Starts and cancels the calls of this process."""
@@ -147,11 +150,15 @@ class RunningCalls:
             logger.warning("calls not handed over: Redis unavailable")
 
     async def stop(self) -> None:
-        """Cancel all calls. Registered ones are recovered by another process."""
+        """Cancel all calls. Registered ones are recovered by another process.
+
+        Calls that ignore their cancellation are left running.
+        """
         tasks = [call.task for call in self._all()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
     def _all(self) -> list[SessionCall]:
         return [call for calls in self._calls.values() for call in calls]

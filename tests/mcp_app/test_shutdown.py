@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +13,17 @@ from channels.layers import get_channel_layer
 
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
-from tests.mcp_app.transports.support import Held, Process, call_held, modern, text_of, within
+from mcp_app.shutdown import hand_over
+from tests.mcp_app.transports.support import (
+    Held,
+    Process,
+    Session,
+    call_held,
+    modern,
+    text_of,
+    tool_call,
+    within,
+)
 from tests.support.waiting import eventually
 
 
@@ -22,6 +34,126 @@ async def process(settings: Any) -> AsyncIterator[Process]:
     yield process
     await process.stop()
     await get_channel_layer().flush()
+
+
+class Stubborn:
+    """Work that ignores every cancellation until the test lets it go."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    def __len__(self) -> int:
+        return 0
+
+    async def drain(self) -> None:
+        self.started.set()
+        while not self.go.is_set():
+            try:
+                await self.go.wait()
+            except BaseException:
+                continue
+        self.ended.set()
+
+    async def tool(self) -> str:
+        await self.drain()
+        return "at last"
+
+    @asynccontextmanager
+    async def lifespan(self, server: Any) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        await self.drain()
+
+
+@pytest.fixture
+async def stubborn() -> AsyncIterator[Stubborn]:
+    stubborn = Stubborn()
+    yield stubborn
+    stubborn.go.set()
+
+
+@pytest.fixture
+def hurry(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything may take only a moment."""
+    settings.MCP_SHUTDOWN_GRACE_SECONDS = 0.0
+    for name in (
+        "calls.running._HAND_OVER_SECONDS",
+        "calls.running._STOP_SECONDS",
+        "extensions.tasks.runs._HAND_OVER_SECONDS",
+        "shutdown._CLOSE_SECONDS",
+    ):
+        monkeypatch.setattr(f"mcp_app.{name}", 0.05)
+
+
+@pytest.fixture
+def end_of_process() -> Iterator[asyncio.Event]:
+    """Set when the handler of SIGTERM is called that the server installed before the runtime started."""
+    end = asyncio.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: end.set())
+    yield end
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("kind", ["call of a session", "call without a session", "task"])
+async def test_a_tool_that_ignores_its_cancellation_does_not_keep_its_process_from_ending(
+    end_of_process: asyncio.Event,
+    hurry: None,
+    process: Process,
+    stubborn: Stubborn,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+) -> None:
+    process.runtime.server.add_tool(stubborn.tool, name="stubborn", structured_output=False)
+    params: dict[str, Any] = {"name": "stubborn", "arguments": {}}
+    if kind == "call of a session":
+        session = await Session.open(process)
+        calling = asyncio.create_task(session.post(process, tool_call("stubborn")))
+    elif kind == "task":
+        process.tasks._tools = {"stubborn": TaskSupport()}
+        knows_tasks: dict[str, Any] = {"extensions": {IDENTIFIER: {}}}
+        calling = asyncio.create_task(modern(process, "tools/call", params, capabilities=knows_tasks))
+    else:
+        calling = asyncio.create_task(modern(process, "tools/call", params))
+    await within(stubborn.started.wait())
+    signal.raise_signal(signal.SIGTERM)
+    await within(end_of_process.wait())
+    assert not stubborn.ended.is_set()
+    assert "handover failed" not in caplog.text
+    assert "shutdown failed" not in caplog.text
+    stubborn.go.set()
+    await within(stubborn.ended.wait())
+    await within(calling)
+
+
+async def test_a_lifespan_that_does_not_end_does_not_keep_its_process_from_ending(
+    end_of_process: asyncio.Event,
+    hurry: None,
+    process: Process,
+    stubborn: Stubborn,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mcp_app.shutdown._LEAVE_SECONDS", 0.3)
+    process.runtime.server.session_manager.app.lifespan = stubborn.lifespan
+    await process.runtime.start()
+    signal.raise_signal(signal.SIGTERM)
+    await within(end_of_process.wait())
+    assert stubborn.started.is_set()
+    assert not stubborn.ended.is_set()
+    assert "shutdown failed" in caplog.text
+    left = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "_leave"]
+    stubborn.go.set()
+    await within(asyncio.gather(*left))
+
+
+async def test_a_part_that_ignores_its_cancellation_does_not_keep_the_others_from_being_handed_over(
+    stubborn: Stubborn, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.shutdown._HAND_OVER_SECONDS", 0.05)
+    await within(hand_over(stubborn))
+    assert stubborn.started.is_set()
+    assert "handover failed" in caplog.text
 
 
 @pytest.mark.parametrize("wanted", [{"toolsListChanged": True}, {"resourcesListChanged": True}])

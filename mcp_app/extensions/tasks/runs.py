@@ -57,6 +57,9 @@ _MESSAGE_SECONDS = 0.5
 _FINISH_SECONDS = 60.0
 """How long storing the outcome of a run is retried while Redis is unavailable."""
 
+_HAND_OVER_SECONDS = 2.0
+"""How long cancelled runs may take to clean up during shutdown."""
+
 
 class TaskCall(Call):
     """One run of a task, which is also the `request` of its handler's context.
@@ -135,11 +138,15 @@ class TaskRuns:
         return await self._store.get(task.id) or task
 
     async def aclose(self) -> None:
-        """Cancel the runs of this process and release their leases; other processes recover the tasks."""
+        """Cancel the runs of this process and release their leases; other processes recover the tasks.
+
+        Runs that ignore their cancellation are left running. They can no longer change their tasks.
+        """
         running = dict(self._running)
         for task in running.values():
             task.cancel()
-        await asyncio.gather(*running.values(), return_exceptions=True)
+        if running:
+            await asyncio.wait(running.values(), timeout=_HAND_OVER_SECONDS)
         for context in running:
             with suppress(Unavailable):
                 await self._store.release(context.task)
