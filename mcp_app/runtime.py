@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from channels.layers import get_channel_layer
@@ -31,14 +32,14 @@ from mcp_app.calls.registry import CallRegistry
 from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
-from mcp_app.coordination.cancellation import cancel_and_wait
+from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.database import outage_in, use_database
-from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.exceptions import RETRY_SECONDS
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
@@ -56,6 +57,9 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 2.0
 """How long the background work of extensions may take to clean up after it was cancelled."""
 
+_AGAIN_SECONDS = 0.2
+"""The same after it was cancelled a second time."""
+
 
 def request_state_keys() -> list[bytes]:
     """The keys that protect `requestState`, shared by all processes: SECRET_KEY and its fallbacks."""
@@ -66,22 +70,39 @@ def request_state_keys() -> list[bytes]:
 
 async def _run(extension: Extension) -> None:
     """Run the background work of an extension; restart it after an outage or a crash."""
-    crashes = 0
+    fields = {"extension": extension.identifier}
+    crashes, is_in_outage = 0, False
     while True:
+        began = monotonic()
         try:
             await extension.run()
             return
-        except Unavailable:
-            pause = float(RETRY_SECONDS)
-        except Exception:
-            logger.exception("extension crashed", extra={"extension": extension.identifier})
-            crashes += 1
-            pause = min(RETRY_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                raise_if_cancelled()  # otherwise it awaited something else that was cancelled
+            if monotonic() - began > _LONGEST_PAUSE_SECONDS:
+                crashes, is_in_outage = 0, False
+            if (outage := outage_in(error)) is None:
+                logger.exception("extension crashed", extra=fields)
+                crashes, is_in_outage = crashes + 1, False
+                pause = min(RETRY_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
+            else:
+                if not is_in_outage:
+                    logger.warning(
+                        "extension interrupted by an outage", extra=fields | {"reason": str(outage)}
+                    )
+                is_in_outage = True
+                pause = float(RETRY_SECONDS)
+        raise_if_cancelled()  # it failed while it cleaned up, or swallowed its cancellation
         await asyncio.sleep(pause)
 
 
 async def _end(work: Mapping[asyncio.Task[None], Extension]) -> None:
-    """Cancel the background work of extensions, and let it clean up."""
+    """Cancel the background work of extensions, and let it clean up.
+
+    Whether it cleans up or has swallowed its cancellation cannot be told from here. So it is cancelled again
+    only when its time is up, and then has a moment more.
+    """
     if not work:
         return
     for task in work:
@@ -90,6 +111,8 @@ async def _end(work: Mapping[asyncio.Task[None], Extension]) -> None:
     for task in late:
         logger.error("extension did not stop in time", extra={"extension": work[task].identifier})
         task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=_AGAIN_SECONDS)
 
 
 class Stopped(Exception):
