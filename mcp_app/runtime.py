@@ -189,20 +189,21 @@ class Runtime:
         """
         if self._started:
             return
+        if not self._stop.is_set():
+            if self._starting is None:
+                # A new context: background tasks belong to no request and no user.
+                self._starting = asyncio.create_task(self._connect(), context=contextvars.Context())
+                self._starting.add_done_callback(self._on_started)
+            await asyncio.shield(self._starting)  # if the first request is cancelled, the others still wait
         if self._stop.is_set():
             raise Stopped
-        if self._starting is None:
-            # A new context: background tasks belong to no request and no user.
-            self._starting = asyncio.create_task(self._connect(), context=contextvars.Context())
-            self._starting.add_done_callback(self._on_started)
-        await asyncio.shield(self._starting)  # if the first request is cancelled, the others still wait
 
     def _on_started(self, starting: asyncio.Task[None]) -> None:
         self._starting = None
         if starting.cancelled():
             return
         if (error := starting.exception()) is None:
-            self._started = True
+            self._started = not self._stop.is_set()
         else:
             logger.error("startup failed; the next request retries", extra={"reason": str(error)})
 
@@ -229,6 +230,8 @@ class Runtime:
         self._started = False
         self._stop.set()
         try:
+            if self._starting is not None:
+                await asyncio.wait({self._starting})  # otherwise it would connect again
             if self._lifespan is not None:
                 await self.calls.stop()
                 await self._lifespan

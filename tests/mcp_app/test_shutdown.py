@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
+from mcp_app.coordination import keys
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.runtime import Stopped
 from mcp_app.shutdown import hand_over
 from tests.mcp_app.transports.support import (
     Held,
@@ -154,6 +156,31 @@ async def test_a_part_that_ignores_its_cancellation_does_not_keep_the_others_fro
     await within(hand_over(stubborn))
     assert stubborn.started.is_set()
     assert "handover failed" in caplog.text
+
+
+async def test_a_process_that_is_stopped_while_it_connects_serves_nothing_afterwards(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, go_on = asyncio.Event(), asyncio.Event()
+    register = process.runtime.processes.register
+
+    async def slow() -> None:
+        connecting.set()
+        await go_on.wait()
+        await register()
+
+    monkeypatch.setattr(process.runtime.processes, "register", slow)
+    starting = asyncio.create_task(process.runtime.start())
+    await within(connecting.wait())
+    stopping = asyncio.create_task(process.runtime.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=0.1)
+    assert not done
+    go_on.set()
+    await within(stopping)
+    for start in (starting, process.runtime.start()):
+        with pytest.raises(Stopped):
+            await within(start)
+    assert await process.runtime.redis.zscore(keys.PROCESSES, process.runtime.bus.address) is None
 
 
 @pytest.mark.parametrize("wanted", [{"toolsListChanged": True}, {"resourcesListChanged": True}])
