@@ -77,8 +77,8 @@ class Extension(SdkExtension):
         Shutdown is after SIGTERM, when calls have ended. It then has two seconds to clean up. A process that
         is killed, as when `runserver` restarts it, cancels nothing; its leases expire.
 
-        After `Unavailable` it is restarted within seconds. After any other exception, which is logged, it is
-        restarted too, with pauses that grow to a minute.
+        After an outage of Redis or of the database it is restarted within seconds. After any other exception
+        it is restarted too, with pauses that grow to a minute. Both are logged.
         """
 
     def __len__(self) -> int:
