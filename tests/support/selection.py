@@ -11,22 +11,35 @@ import pytest
 SLOW = ("processes", "node", "browser", "slow")
 """The markers of tests that take seconds."""
 
+DATABASE = frozenset({"db", "transactional_db"})
+"""The fixtures of pytest-django that give access to the database."""
+
 
 def is_slow(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in SLOW)
 
 
-def mark_quick(items: Iterable[pytest.Item]) -> None:
-    """Mark as `quick` the first and the last case of every test that does not take seconds.
+def takes_milliseconds(item: pytest.Item) -> bool:
+    """Whether a test uses neither the database nor an event loop."""
+    return not (
+        item.get_closest_marker("asyncio")
+        or item.get_closest_marker("django_db")
+        or DATABASE.intersection(getattr(item, "fixturenames", ()))
+    )
 
-    The cases of a parametrized test mostly fail together, so these find nearly all that the rest does.
+
+def mark_quick(items: Iterable[pytest.Item]) -> None:
+    """Mark what takes no seconds as `quick`: all cases of tests that take milliseconds, two of the others.
+
+    The cases of a parametrized test mostly fail together, so the first and the last find nearly all that the
+    rest does.
     """
     tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if not is_slow(item):
             tests[item.nodeid.partition("[")[0]].append(item)
     for cases in tests.values():
-        for item in {cases[0], cases[-1]}:
+        for item in cases if takes_milliseconds(cases[0]) else {cases[0], cases[-1]}:
             item.add_marker(pytest.mark.quick)
 
 

@@ -12,8 +12,9 @@ from tests.support import selection
 class Case:
     """What is asked of a test that pytest has collected."""
 
-    def __init__(self, nodeid: str, *markers: str) -> None:
+    def __init__(self, nodeid: str, *markers: str, fixtures: tuple[str, ...] = ()) -> None:
         self.nodeid = nodeid
+        self.fixturenames = fixtures
         self.markers = set(markers)
 
     def get_closest_marker(self, name: str) -> bool:
@@ -23,12 +24,20 @@ class Case:
         self.markers.add(marker.name)
 
 
-def test_the_first_and_the_last_case_of_each_test_are_quick() -> None:
-    cases: list[Any] = [Case(f"test_many[{number}]") for number in range(9)]
-    alone: Any = Case("test_alone")
-    selection.mark_quick([*cases, alone])
+@pytest.mark.parametrize(
+    "needs", [{"markers": ["django_db"]}, {"markers": ["asyncio"]}, {"fixtures": ("db",)}]
+)
+def test_of_tests_with_a_database_or_an_event_loop_the_first_and_the_last_case_are_quick(needs: Any) -> None:
+    markers, fixtures = needs.get("markers", []), needs.get("fixtures", ())
+    cases: list[Any] = [Case(f"test_many[{number}]", *markers, fixtures=fixtures) for number in range(9)]
+    selection.mark_quick(cases)
     assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0, 8]
-    assert "quick" in alone.markers
+
+
+def test_of_other_tests_every_case_is_quick() -> None:
+    cases: list[Any] = [Case(f"test_many[{number}]") for number in range(9)]
+    selection.mark_quick(cases)
+    assert all("quick" in case.markers for case in cases)
 
 
 @pytest.mark.parametrize("marker", selection.SLOW)
