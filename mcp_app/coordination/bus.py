@@ -28,8 +28,8 @@ RETRY_SECONDS = 1.0
 _CONFIRM_SECONDS = 0.5
 """How long a change waits for acknowledgements from the processes that it concerns."""
 
-Message = dict[str, Any]
-Handler = Callable[[Message], None]
+BusMessage = dict[str, Any]
+Handler = Callable[[BusMessage], None]
 
 
 class Bus:
@@ -112,19 +112,19 @@ class Bus:
     async def _echo(self) -> None:
         await _in_time(self._layer.send(self.address, {"type": ECHO}))
 
-    async def send(self, address: str, message: Message) -> None:
+    async def send(self, address: str, message: BusMessage) -> None:
         """Send to one process. A message to this process itself is handled immediately."""
         if address == self.address:
             self._handle(message)
         else:
             await self._attempt(self._layer.send(address, message))
 
-    async def publish(self, addresses: Iterable[str], message: Message, *, confirm: bool = False) -> None:
+    async def publish(self, addresses: Iterable[str], message: BusMessage, *, confirm: bool = False) -> None:
         """Handle a message in this process first, then send it to these processes; see `send_all`."""
         self._handle(message)
         await self.send_all(addresses, message, confirm=confirm)
 
-    async def send_all(self, addresses: Iterable[str], message: Message, *, confirm: bool = False) -> None:
+    async def send_all(self, addresses: Iterable[str], message: BusMessage, *, confirm: bool = False) -> None:
         """Send to these processes, except this one, which has already handled the message.
 
         With `confirm` it waits until they have handled it, but not for long: a process may have died.
@@ -144,7 +144,7 @@ class Bus:
         finally:
             del self._unconfirmed[token]
 
-    async def _send_to(self, addresses: Iterable[str], message: Message) -> None:
+    async def _send_to(self, addresses: Iterable[str], message: BusMessage) -> None:
         await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))
 
     async def _receive(self) -> None:
@@ -168,13 +168,13 @@ class Bus:
                 confirmation = {"type": CONFIRMED, "token": message["confirm"], "by": self.address}
                 await self._attempt(self._layer.send(message["from"], confirmation))
 
-    def _on_confirmed(self, message: Message) -> None:
+    def _on_confirmed(self, message: BusMessage) -> None:
         missing, confirmed = self._unconfirmed.get(message["token"], (set(), None))
         missing.discard(message["by"])
         if confirmed is not None and not missing:
             confirmed.set()
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: BusMessage) -> None:
         for handler in self._handlers[message["type"]]:
             try:
                 handler(message)

@@ -16,7 +16,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Bus, Message
+from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.connection import in_portions
 from mcp_app.exceptions import Unavailable
@@ -135,7 +135,7 @@ class Directory:
         """
         return cast("list[str]", await self._addresses(keys=keys))
 
-    async def publish_to_all(self, message: Message, places: Iterable[str]) -> None:
+    async def publish_to_all(self, message: BusMessage, places: Iterable[str]) -> None:
         """Handle a message here, then send it to all processes at these places, which may be in many slots.
 
         Raises:
@@ -150,7 +150,7 @@ class Directory:
             message,
         )
 
-    async def publish(self, message: Message, *keys: str, confirm: bool = False) -> None:
+    async def publish(self, message: BusMessage, *keys: str, confirm: bool = False) -> None:
         """Handle a message here, then send it to all processes at these places, which must be in one slot.
 
         Like every message between processes it may be lost, so receivers also poll Redis. `confirm` is that

@@ -12,7 +12,7 @@ from channels.layers import get_channel_layer
 
 from mcp_app import control
 from mcp_app.auth.tokens import WITHDRAWN, checksum, grant_place, token_place
-from mcp_app.coordination.bus import Bus, Message
+from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
@@ -21,7 +21,7 @@ from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from tests.support.waiting import eventually
 
 
-def _note(heard: list[str], name: str, message: Message) -> None:
+def _note(heard: list[str], name: str, message: BusMessage) -> None:
     heard.append(name)
 
 
