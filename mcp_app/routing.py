@@ -19,7 +19,7 @@ from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.health import Healthz, Readyz
-from mcp_app.transports.http_sse import MESSAGE_PATH, Message, Sse
+from mcp_app.transports.http_sse import MESSAGE_PATH, Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 from mcp_app.transports.streamable_http import StreamableHttp
 
@@ -44,7 +44,7 @@ def mcp_application(
     for path, endpoint in (
         ("/mcp", Guard(StreamableHttp(runtime), runtime)),
         ("/sse", Guard(Sse(runtime), runtime, is_sse=True)),
-        (MESSAGE_PATH, Guard(Message(runtime), runtime, is_sse=True)),
+        (MESSAGE_PATH, Guard(SsePost(runtime), runtime, is_sse=True)),
     ):
         routes[path] = routes[f"{path}/"] = allow_origins(browsers, endpoint)
 

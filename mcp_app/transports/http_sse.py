@@ -93,7 +93,7 @@ class Sse:
         return record, new_standalone_stream(record.id), START
 
 
-class Message:
+class SsePost:
     """The endpoint `/message`, behind the guard."""
 
     def __init__(self, runtime: Runtime) -> None:
