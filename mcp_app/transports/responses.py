@@ -8,7 +8,7 @@ from mcp_types import RequestId
 
 from mcp_app.transports import errors
 from mcp_app.transports.framing import to_json
-from mcp_app.transports.request import HeaderList, Send
+from mcp_app.transports.request import Send
 
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 """The headers of every response of an MCP endpoint."""
@@ -17,7 +17,7 @@ _JSON = (b"content-type", b"application/json")
 JSON_HEADERS = (_JSON, *COMMON_HEADERS)
 
 
-async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderList = ()) -> None:
+async def respond(send: Send, status: int, body: bytes = b"", headers: errors.HeaderList = ()) -> None:
     """Send a complete response."""
     await send(
         {
@@ -29,7 +29,7 @@ async def respond(send: Send, status: int, body: bytes = b"", headers: HeaderLis
     await send({"type": "http.response.body", "body": body})
 
 
-async def respond_json(send: Send, status: int, message: Any, headers: HeaderList = ()) -> None:
+async def respond_json(send: Send, status: int, message: Any, headers: errors.HeaderList = ()) -> None:
     await respond(send, status, to_json(message), [_JSON, *headers])
 
 

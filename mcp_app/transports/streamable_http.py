@@ -29,7 +29,7 @@ from mcp_app.sessions.events import (
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.request import HeaderList, Request, Send
+from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error
 from mcp_app.transports.stateless import Stateless
 
@@ -248,7 +248,7 @@ def _respond_to_cancelled(request: Request) -> Awaitable[None]:
 
 
 def _respond(
-    send: Send, answer: bytes, failure: Exception | None, headers: HeaderList = ()
+    send: Send, answer: bytes, failure: Exception | None, headers: errors.HeaderList = ()
 ) -> Awaitable[None]:
     """Send a response, with the HTTP status of the failure, if any."""
     refusal = None if failure is None else errors.from_exception(failure)
