@@ -12,7 +12,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views.defaults import server_error as default_server_error
 
 from mcp_app.database import is_database_outage
-from mcp_app.exceptions import RETRY_SECONDS, Store
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store
 from oauth_app.api import is_api_request, refusal
 from oauth_app.cors import add_headers as add_cors_headers
 
@@ -57,6 +57,6 @@ def unavailable(request: HttpRequest, error: BaseException) -> HttpResponse:
         add_cors_headers(response)
     else:
         response = render(request, "503.html", status=503)
-    response["Retry-After"] = str(RETRY_SECONDS)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     response["Cache-Control"] = "no-store"
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 
-RETRY_SECONDS = 2
+RETRY_AFTER_SECONDS = 2
 """The value of `Retry-After`."""
 
 

@@ -39,7 +39,7 @@ from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.database import outage_in, use_database
-from mcp_app.exceptions import RETRY_SECONDS
+from mcp_app.exceptions import RETRY_AFTER_SECONDS
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
@@ -85,14 +85,14 @@ async def _run(extension: Extension) -> None:
             if (outage := outage_in(error)) is None:
                 logger.exception("extension crashed", extra=fields)
                 crashes, is_in_outage = crashes + 1, False
-                pause = min(RETRY_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
+                pause = min(RETRY_AFTER_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
             else:
                 if not is_in_outage:
                     logger.warning(
                         "extension interrupted by an outage", extra=fields | {"reason": str(outage)}
                     )
                 is_in_outage = True
-                pause = float(RETRY_SECONDS)
+                pause = float(RETRY_AFTER_SECONDS)
         raise_if_cancelled()  # it failed while it cleaned up, or swallowed its cancellation
         await asyncio.sleep(pause)
 

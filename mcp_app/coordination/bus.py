@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 CONFIRMED = "bus.confirmed"
 ECHO = "bus.echo"
-RETRY_SECONDS = 1.0
+
+_RECEIVE_RETRY_SECONDS = 1.0
+"""The pause after the layer could not be read."""
 
 _CONFIRM_SECONDS = 0.5
 """How long a change waits for acknowledgements from the processes that it concerns."""
@@ -155,11 +157,11 @@ class Bus:
                     message = await self._layer.receive(self.address)
             except Unavailable:
                 logger.warning("channel layer unavailable; retrying")
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(_RECEIVE_RETRY_SECONDS)
                 continue
             except Exception:
                 logger.exception("unreadable message on the channel layer")
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(_RECEIVE_RETRY_SECONDS)
                 continue
             self._echo_sent_at = None
             self._received.set()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
-from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
 from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
@@ -81,7 +81,7 @@ class ListeningWork:
                 await work(self._session)
                 return
             except Unavailable:
-                await asyncio.sleep(RETRY_SECONDS)  # then restart it
+                await asyncio.sleep(RETRY_AFTER_SECONDS)  # then restart it
             except Exception:
                 logger.exception(
                     "work for a listening session crashed", extra={"session": self._session.id[:8]}

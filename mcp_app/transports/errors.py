@@ -22,7 +22,7 @@ from mcp_app.calls.admission import InsufficientScope, TooManyCalls
 from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
-from mcp_app.exceptions import RETRY_SECONDS, Unavailable
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import plural
 from mcp_app.runtime import Stopped
@@ -202,6 +202,6 @@ def from_exception(error: Exception) -> HttpError | None:
             headers=[(b"retry-after", b"5")],
         )
     if isinstance(error, Unavailable):
-        retry_after = (b"retry-after", b"%d" % RETRY_SECONDS)
+        retry_after = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
         return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after])
     return None

@@ -211,7 +211,7 @@ async def test_a_bus_that_receives_its_own_messages_keeps_its_connections(
 async def test_an_unreadable_message_does_not_stop_the_receiver(
     open_bus: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(module, "_RECEIVE_RETRY_SECONDS", 0.0)
     here, there = await open_bus(), await open_bus()
     heard = _heard_by(here)
     layer = get_channel_layer()
