@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 
 from mcp_app.auth.tokens import WITHDRAWN, grant_place, token_place
 from mcp_app.coordination.outside import connected, only_logged
-from mcp_app.sessions.store import ENDED, erase
+from mcp_app.sessions.store import SESSION_ENDED, erase
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ async def aend_session(session_id: str, by: str) -> bool:
     """`end_session`, for coroutines."""
     async with connected() as (redis, directory):
         existed, addresses = await erase(redis, session_id)
-        await directory.bus.send_all(addresses, {"type": ENDED, "session": session_id})
+        await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id})
     logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
     return existed
 

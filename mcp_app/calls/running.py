@@ -20,7 +20,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import ServerRunner
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import ENDED
+from mcp_app.sessions.store import SESSION_ENDED
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class RunningCalls:
         self._calls: dict[str, set[SessionCall]] = defaultdict(set)
         bus = directory.bus
         bus.on(CANCEL, self._on_cancel)
-        bus.on(ENDED, self._on_ended)
+        bus.on(SESSION_ENDED, self._on_ended)
         bus.on(WITHDRAWN, self._on_withdrawn)
 
     def __len__(self) -> int:
@@ -131,7 +131,7 @@ class RunningCalls:
         """
         in_use = {call.session_id for call in self._all() if call.position is not None}
         for session_id in await self.backend.sessions.keep(in_use):
-            self._cancel(session_id)  # the `ENDED` message was lost
+            self._cancel(session_id)  # the `SESSION_ENDED` message was lost
 
     async def drain(self) -> None:
         """Stop all calls and release their leases: the next reader of their streams recovers them."""

@@ -80,8 +80,8 @@ return {owner, redis.call('DEL', unpack(KEYS)), found}
 """
 )
 
-CHANGED = "session.changed"
-ENDED = "session.ended"
+SESSION_CHANGED = "session.changed"
+SESSION_ENDED = "session.ended"
 
 
 class TooManySubscriptions(MCPError):
@@ -106,7 +106,7 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
     """Delete a session's keys, and its entry among its person's sessions.
 
     Returns:
-        Whether it existed, and the processes to send `ENDED` to.
+        Whether it existed, and the processes to send `SESSION_ENDED` to.
     """
     names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
     owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
@@ -134,8 +134,8 @@ class SessionStore:
         self._create = redis.register_script(_CREATE)
         self._change = redis.register_script(_CHANGE)
         self._use = redis.register_script(_USE)
-        bus.on(CHANGED, lambda message: self.forget(message["session"]))
-        bus.on(ENDED, lambda message: self.forget(message["session"]))
+        bus.on(SESSION_CHANGED, lambda message: self.forget(message["session"]))
+        bus.on(SESSION_ENDED, lambda message: self.forget(message["session"]))
 
     @staticmethod
     def new_id() -> str:
@@ -277,7 +277,7 @@ class SessionStore:
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""
         _, addresses = await erase(self._redis, session_id)
-        await self._bus.publish(addresses, {"type": ENDED, "session": session_id}, confirm=True)
+        await self._bus.publish(addresses, {"type": SESSION_ENDED, "session": session_id}, confirm=True)
 
     def forget(self, session_id: str) -> None:
         """Drop this process's copy, and any read in progress."""
@@ -286,7 +286,7 @@ class SessionStore:
     async def change(self, session_id: str, *command: str) -> None:
         """Change a record by HSET or HDEL, and wait until all processes have dropped their copies."""
         addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
-        await self._bus.publish(addresses, {"type": CHANGED, "session": session_id}, confirm=True)
+        await self._bus.publish(addresses, {"type": SESSION_CHANGED, "session": session_id}, confirm=True)
 
 
 def _flat(fields: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ from mcp_app.sessions.events import START
 from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
-from mcp_app.sessions.store import CHANGED, ENDED, SessionStore
+from mcp_app.sessions.store import SESSION_CHANGED, SESSION_ENDED, SessionStore
 from mcp_app.sessions.subscribers import Subscribers
 
 CLOSE = "stream.close"
@@ -47,8 +47,8 @@ class Streams:
         bus.on(APPENDED, self._on_appended)
         bus.on(CLOSE, self._on_close)
         bus.on(REPLACED, self._on_replaced)
-        bus.on(CHANGED, self._on_changed)
-        bus.on(ENDED, self._on_ended)
+        bus.on(SESSION_CHANGED, self._on_changed)
+        bus.on(SESSION_ENDED, self._on_ended)
 
     def __len__(self) -> int:
         return sum(len(streams) for streams in self._open.values())

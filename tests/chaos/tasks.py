@@ -19,7 +19,7 @@ END_SECONDS = 60.0
 """After so long without an end a task counts as lost."""
 
 POLL_SECONDS = 0.5
-ENDED = ("completed", "failed", "cancelled")
+TERMINAL = ("completed", "failed", "cancelled")
 _META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}, "extensions": {IDENTIFIER: {}}},
@@ -87,7 +87,7 @@ class TaskClient:
 
     async def _follow(self, http: httpx2.AsyncClient, task_id: str) -> dict[str, Any]:
         """The finished task; its questions are answered on the way."""
-        while (task := await self._look(http, task_id))["status"] not in ENDED:
+        while (task := await self._look(http, task_id))["status"] not in TERMINAL:
             if task["status"] == "input_required":
                 accepted = {"action": "accept", "content": {"confirm": True}}
                 answers = dict.fromkeys(task["inputRequests"], accepted)

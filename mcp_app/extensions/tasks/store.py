@@ -24,7 +24,7 @@ from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
 
 logger = logging.getLogger(__name__)
 
-CHANGED = "task.changed"
+TASK_CHANGED = "task.changed"
 
 GRACE_SECONDS = 60
 """How long a task can be read after it has expired, as `failed` if it had not ended."""
@@ -88,7 +88,7 @@ class TaskStore:
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
         self._enter = redis.register_script(scripts.ENTER)
-        directory.bus.on(CHANGED, self._on_changed)
+        directory.bus.on(TASK_CHANGED, self._on_changed)
 
     async def create(
         self,
@@ -294,7 +294,7 @@ class TaskStore:
         return int(await self._redis.register_script(script)(keys=names, args=list(arguments)))
 
     async def _announce(self, task_id: str, status: Status) -> None:
-        message = {"type": CHANGED, "task": task_id, "status": status}
+        message = {"type": TASK_CHANGED, "task": task_id, "status": status}
         await self._directory.publish(message, processes_key(task_id))
 
     def _on_changed(self, message: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from mcp_app.coordination.processes import OpenStreams
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import ENDED, LiveSession, SessionStore
+from mcp_app.sessions.store import SESSION_ENDED, LiveSession, SessionStore
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 
@@ -208,7 +208,7 @@ async def test_ending_a_session_deletes_its_keys_and_notifies_every_process(
     heard: list[str] = []
     record = await open_session()
     for place in (keys.copies, keys.processes):
-        (bus := await open_bus()).on(ENDED, lambda message: heard.append(message["session"]))
+        (bus := await open_bus()).on(SESSION_ENDED, lambda message: heard.append(message["session"]))
         await Directory(redis, bus).enter(place(record.id), 5.0)
     for key in keys.of_session(record.id)[2:-2]:
         await redis.set(key, "x", ex=60)

@@ -19,7 +19,13 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import ENDED, LiveSession, SessionStore, TooManySessions, TooManySubscriptions
+from mcp_app.sessions.store import (
+    SESSION_ENDED,
+    LiveSession,
+    SessionStore,
+    TooManySessions,
+    TooManySubscriptions,
+)
 from tests.support.parts import make_record
 from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually
@@ -320,7 +326,7 @@ async def test_the_other_process_is_notified_that_a_session_has_ended(
 ) -> None:
     bus = await open_bus()
     heard: list[str] = []
-    bus.on(ENDED, lambda message: heard.append(message["session"]))
+    bus.on(SESSION_ENDED, lambda message: heard.append(message["session"]))
     elsewhere = SessionStore(redis, bus)
     await elsewhere.get(record.id)
     await store.end(record.id)

@@ -14,7 +14,7 @@ from mcp.types import ToolAnnotations
 from mcp_app.calls.call import State
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
-from mcp_app.sessions.store import ENDED
+from mcp_app.sessions.store import SESSION_ENDED
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -86,7 +86,7 @@ async def test_the_calls_of_an_ended_session_are_cancelled_even_without_an_annou
     held = Held(one)
     stream = await session.post(one, call_held())
     await stream.next_event()
-    get_channel_layer().loses = ENDED
+    get_channel_layer().loses = SESSION_ENDED
     assert (await session.delete(other)).status == 204
     await eventually(lambda: held.was_cancelled)
     await eventually(lambda: len(one.runtime.calls) == 0)
