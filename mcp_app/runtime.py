@@ -47,7 +47,7 @@ from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
-from mcp_app.shutdown import Drain, TaskSet, Work, hand_over
+from mcp_app.shutdown import Drain, Drainable, TaskSet, hand_over
 
 logger = logging.getLogger(__name__)
 
@@ -256,7 +256,7 @@ class Runtime:
             self.calls = RunningCalls(backend, self.directory)
             self.admission = Admission(ToolScopes(self.server), self.calls)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
-            work: tuple[Work, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
+            work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening, self._leave)
             self.drain.watch_for_sigterm()
             self.heartbeat.add("leases", self.leases.beat)

@@ -32,7 +32,7 @@ _LEAVE_SECONDS = 4.0
 """How long the rest may take: background work that cleans up, the end of the server's lifespan."""
 
 
-class Work(Protocol):
+class Drainable(Protocol):
     """Work that may finish before the process ends."""
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ async def finish_within(seconds: float, work: Coroutine[Any, Any, None]) -> None
     await task
 
 
-async def hand_over(work: Work) -> None:
+async def hand_over(work: Drainable) -> None:
     """Drain one part. A failure or time-out is logged, so that the other parts are still drained."""
     try:
         await finish_within(_HAND_OVER_SECONDS, work.drain())
@@ -104,7 +104,7 @@ class Drain:
 
     def __init__(
         self,
-        work: Sequence[Work],
+        work: Sequence[Drainable],
         streams: Streams,
         listening: TaskSet,
         end_listening: Callable[[], None],
