@@ -29,7 +29,7 @@ from mcp_app.calls.registry import CallRegistry, Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.exceptions import Unavailable
-from mcp_app.protocol.call import Call, ClientRequest
+from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import notification
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
@@ -154,7 +154,7 @@ class SessionCall(Call):
         """The source of `ctx.request` and `ctx.close_sse_stream`. Not cached, to avoid a reference cycle."""
         has_priming = self.live_session.record.has_priming
         return ServerMessageMetadata(
-            request_context=ClientRequest(self.request_headers, self.live_session),
+            request_context=RequestInfo(self.request_headers, self.live_session),
             # Without a position to resume from the client would never get the response.
             close_sse_stream=self._close_response if has_priming else None,
         )

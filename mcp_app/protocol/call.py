@@ -90,7 +90,7 @@ class Call:
         await self.notify("notifications/progress", params)
 
 
-class ClientRequest:
+class RequestInfo:
     """The HTTP request as handlers see it (`ctx.request`): its headers, and its session if any."""
 
     __slots__ = ("headers", "session")

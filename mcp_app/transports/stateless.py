@@ -24,7 +24,7 @@ from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
 from mcp_app.protocol import listen
-from mcp_app.protocol.call import Call, ClientRequest
+from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.mirrored_headers import fault
@@ -211,7 +211,7 @@ class StatelessCall(Call):
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
-        return ServerMessageMetadata(request_context=ClientRequest(self.request_headers, None))
+        return ServerMessageMetadata(request_context=RequestInfo(self.request_headers, None))
 
     async def next(self, seconds: float) -> bytes | None:
         """What to send next: an event, a keep-alive after `seconds` without one, or None at the end."""
