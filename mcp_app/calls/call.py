@@ -386,12 +386,12 @@ class SessionCall(Call):
         """Set the stream that is the HTTP response, before it starts."""
         self._response = response
         if self._is_closing:
-            response.close(polled=True)
+            response.close(reconnect_soon=True)
 
     async def _close_response(self) -> None:
         self._is_closing = True  # the response may be about to start, and not receive messages yet
         if self._response is not None:
-            self._response.close(polled=True)
+            self._response.close(reconnect_soon=True)
         with suppress(Unavailable):  # then there is no stream to close
             await self.register()
-            await self._backend.streams.close(self.session_id, self.stream, polled=True)
+            await self._backend.streams.close(self.session_id, self.stream, reconnect_soon=True)

@@ -21,7 +21,7 @@ from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
 
-_POLL_MILLISECONDS = 500
+_RECONNECT_SOON_MILLISECONDS = 500
 """When to reconnect to a stream that a tool has closed (SEP-1699): soon, as nothing is wrong."""
 
 _OUTAGE_SECONDS = 30.0
@@ -82,17 +82,17 @@ class EventStream:
     def wake(self) -> None:
         self._woken.set()
 
-    def close(self, *, polled: bool = False) -> None:
-        """End the connection. The client can reconnect for the rest, and soon if the stream is `polled`."""
-        if polled:
-            self.retry_milliseconds = _POLL_MILLISECONDS
+    def close(self, *, reconnect_soon: bool = False) -> None:
+        """End the connection. The client can reconnect for the rest, and does so soon if asked to."""
+        if reconnect_soon:
+            self.retry_milliseconds = _RECONNECT_SOON_MILLISECONDS
         self._closed = True
         self._woken.set()
 
-    def drop(self, stream: str, *, complete: bool = False, polled: bool = False) -> None:
+    def drop(self, stream: str, *, complete: bool = False, reconnect_soon: bool = False) -> None:
         """Stop carrying a stream, as in `Streams.close`; the connection ends with its last stream."""
         self.is_complete = complete
-        self.close(polled=polled)
+        self.close(reconnect_soon=reconnect_soon)
 
     @property
     def is_closed(self) -> bool:
@@ -206,13 +206,13 @@ class ReplyStream(EventStream):
         self._is_cut = False
         """Whether a stream was dropped before it was complete, so that the client may resume it."""
 
-    def drop(self, stream: str, *, complete: bool = False, polled: bool = False) -> None:
+    def drop(self, stream: str, *, complete: bool = False, reconnect_soon: bool = False) -> None:
         if stream not in self.names:
             return
         self.names.remove(stream)
         self._is_cut |= not complete
         if not self.names:
-            super().drop(stream, complete=not self._is_cut, polled=polled)
+            super().drop(stream, complete=not self._is_cut, reconnect_soon=reconnect_soon)
 
     def _answered(self, stream: str) -> None:
         self.drop(stream, complete=True)

@@ -92,7 +92,7 @@ class Streams:
         )
 
     async def close(
-        self, session_id: str, stream: str, *, complete: bool = False, polled: bool = False
+        self, session_id: str, stream: str, *, complete: bool = False, reconnect_soon: bool = False
     ) -> None:
         """Close the connections of a stream in all processes.
 
@@ -100,10 +100,10 @@ class Streams:
 
         Args:
             complete: Whether there is nothing to reconnect for.
-            polled: Whether the client should reconnect soon (SEP-1699).
+            reconnect_soon: Whether the client should reconnect soon (SEP-1699).
         """
         message: dict[str, Any] = {"type": CLOSE, "session": session_id, "stream": stream}
-        message |= {"complete": complete, "polled": polled}
+        message |= {"complete": complete, "reconnect_soon": reconnect_soon}
         await self._directory.publish(message, keys.processes(session_id))
 
     def end_standalone(self) -> None:
@@ -185,7 +185,9 @@ class Streams:
     def _on_close(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
             if message["stream"] in stream.names:
-                stream.drop(message["stream"], complete=message["complete"], polled=message["polled"])
+                stream.drop(
+                    message["stream"], complete=message["complete"], reconnect_soon=message["reconnect_soon"]
+                )
 
     def _on_replaced(self, message: dict[str, Any]) -> None:
         microseconds, token = message["by"]
