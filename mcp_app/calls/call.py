@@ -36,7 +36,7 @@ from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import new_reply_stream
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import LiveSession, SessionStore
+from mcp_app.sessions.store import RequestSession, SessionStore
 from mcp_app.sessions.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Backend:
     registry: CallRegistry
     client_requests: ClientRequests
 
-    def connection(self, session: LiveSession) -> Connection:
+    def connection(self, session: RequestSession) -> Connection:
         """The SDK's connection, rebuilt from the record of a session."""
         record = session.record
         connection = Connection(
@@ -143,7 +143,7 @@ class SessionCall(Call):
         self.session_id = record.id
         self.token = get_access_token()
         """The token of the request."""
-        self.live_session = LiveSession(backend.sessions, record)
+        self.session = RequestSession(backend.sessions, record)
         self._backend = backend
         self._request = request
         self._stream = stream
@@ -152,9 +152,9 @@ class SessionCall(Call):
     @property
     def message_metadata(self) -> ServerMessageMetadata:
         """The source of `ctx.request` and `ctx.close_sse_stream`. Not cached, to avoid a reference cycle."""
-        has_priming = self.live_session.record.has_priming
+        has_priming = self.session.record.has_priming
         return ServerMessageMetadata(
-            request_context=RequestInfo(self.request_headers, self.live_session),
+            request_context=RequestInfo(self.request_headers, self.session),
             # Without a position to resume from the client would never get the response.
             close_sse_stream=self._close_response if has_priming else None,
         )
@@ -284,7 +284,7 @@ class SessionCall(Call):
             if self._may_run is not None:
                 await self._may_run.wait()
             outcome = await serve(
-                backend.server, self, backend.connection(self.live_session), backend.lifespan_state
+                backend.server, self, backend.connection(self.session), backend.lifespan_state
             )
             self.failure = outcome.unavailable or self.failure
         except asyncio.CancelledError:
@@ -363,14 +363,14 @@ class SessionCall(Call):
     ) -> dict[str, Any]:
         """Send a request to the client on this call's stream."""
         return await self._backend.client_requests.ask(
-            self.live_session.record, self._emit, method, params, (opts or {}).get("timeout")
+            self.session.record, self._emit, method, params, (opts or {}).get("timeout")
         )
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on this call's stream. It is lost if Redis stays unavailable."""
-        if self.live_session.record.allows(method, params or {}):
+        if self.session.record.allows(method, params or {}):
             await unless_unavailable(self._emit(notification(method, params)))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:

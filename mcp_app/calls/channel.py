@@ -12,7 +12,7 @@ from mcp_app.protocol.messages import notification
 from mcp_app.sdk import CallOptions
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
-from mcp_app.sessions.store import LiveSession
+from mcp_app.sessions.store import RequestSession
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class SessionChannel:
 
     __slots__ = ("_client_requests", "_log", "_session")
 
-    def __init__(self, log: EventLog, client_requests: ClientRequests, session: LiveSession) -> None:
+    def __init__(self, log: EventLog, client_requests: ClientRequests, session: RequestSession) -> None:
         self._log = log
         self._client_requests = client_requests
         self._session = session

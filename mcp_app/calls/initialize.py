@@ -51,7 +51,7 @@ async def initialize(
         return None, Outcome.failed(invalid_params(error, request.params).error)
     record = replace(record, client_params=params)
     call = SessionCall(backend, record, request, headers)
-    channel = SessionChannel(backend.streams.log, backend.client_requests, call.live_session)
+    channel = SessionChannel(backend.streams.log, backend.client_requests, call.session)
     connection = Connection.for_loop(channel, session_id=record.id)
     outcome = await serve(backend.server, call, connection, backend.lifespan_state)
     if outcome.error is not None:

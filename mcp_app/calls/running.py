@@ -119,7 +119,7 @@ class RunningCalls:
             return
         call = SessionCall(self.backend, record, notification, headers)
         runner = ServerRunner(
-            self.backend.server, self.backend.connection(call.live_session), self.backend.lifespan_state
+            self.backend.server, self.backend.connection(call.session), self.backend.lifespan_state
         )
         await runner.on_notify(call, notification.method, notification.params)
 

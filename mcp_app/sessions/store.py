@@ -294,7 +294,7 @@ def _flat(fields: Mapping[str, str]) -> list[str]:
     return [part for field in fields.items() for part in field]
 
 
-class LiveSession:
+class RequestSession:
     """The session of one request, as the server's handlers see and change it."""
 
     def __init__(self, store: SessionStore, record: SessionRecord) -> None:

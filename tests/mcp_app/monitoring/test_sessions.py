@@ -24,7 +24,7 @@ from mcp_app.coordination.processes import OpenStreams
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import SESSION_ENDED, LiveSession, SessionStore
+from mcp_app.sessions.store import SESSION_ENDED, RequestSession, SessionStore
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 
@@ -75,8 +75,8 @@ async def test_a_session_is_shown_as_it_is(
     store: SessionStore, reader: sync_redis.Redis, person: str, open_session: Any, redis: Redis
 ) -> None:
     record = await open_session(created_at=time.time() - 60, protocol_version="2025-06-18")
-    await LiveSession(store, record).subscribe("test://a")
-    await LiveSession(store, record).subscribe("test://b")
+    await RequestSession(store, record).subscribe("test://a")
+    await RequestSession(store, record).subscribe("test://b")
     await redis.hset(keys.calls(record.id), mapping={"r1": "{}"})
     await redis.expire(keys.owner(record.id), 200)
     session = the_only(reader, person)

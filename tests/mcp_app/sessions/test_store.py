@@ -21,7 +21,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import (
     SESSION_ENDED,
-    LiveSession,
+    RequestSession,
     SessionStore,
     TooManySessions,
     TooManySubscriptions,
@@ -88,8 +88,8 @@ async def test_a_record_lives_to_its_maximum_age_and_is_in_use_for_the_idle_time
 async def test_an_idle_session_keeps_only_its_record_and_continues_with_it(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
-    await LiveSession(store, record).set_log_level("error")
-    await LiveSession(store, record).subscribe("test://a")
+    await RequestSession(store, record).set_log_level("error")
+    await RequestSession(store, record).subscribe("test://a")
     for key in (*keys.renewed_by_use(record.id), keys.copies(record.id)):
         await redis.delete(key)
     assert len([key async for key in redis.scan_iter(f"*{record.id}*")]) == 1
@@ -301,10 +301,10 @@ async def test_a_change_is_seen_by_the_other_process_immediately(
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
     assert await elsewhere.get(record.id) == record
-    await LiveSession(store, record).set_log_level("error")
-    await LiveSession(store, record).subscribe("test://a")
-    await LiveSession(store, record).subscribe("test://b")
-    await LiveSession(store, record).unsubscribe("test://a")
+    await RequestSession(store, record).set_log_level("error")
+    await RequestSession(store, record).subscribe("test://a")
+    await RequestSession(store, record).subscribe("test://b")
+    await RequestSession(store, record).unsubscribe("test://a")
 
     async def has_changed() -> bool:
         seen = await elsewhere.get(record.id)
@@ -338,8 +338,8 @@ async def test_a_change_of_an_ended_session_leaves_nothing_behind(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     await store.end(record.id)
-    await LiveSession(store, record).set_log_level("error")
-    await LiveSession(store, record).subscribe("test://a")
+    await RequestSession(store, record).set_log_level("error")
+    await RequestSession(store, record).subscribe("test://a")
     assert not await redis.exists(*keys.of_session(record.id))
 
 
@@ -348,7 +348,8 @@ async def test_two_processes_can_subscribe_concurrently(
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
     await asyncio.gather(
-        LiveSession(store, record).subscribe("test://a"), LiveSession(elsewhere, record).subscribe("test://b")
+        RequestSession(store, record).subscribe("test://a"),
+        RequestSession(elsewhere, record).subscribe("test://b"),
     )
     seen = await store.renew(record.id)
     assert seen is not None
@@ -359,12 +360,12 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
     store: SessionStore, record: SessionRecord, settings: Any
 ) -> None:
     settings.MCP_MAX_SUBSCRIPTIONS = 1
-    await LiveSession(store, record).subscribe("test://a")
+    await RequestSession(store, record).subscribe("test://a")
     full = await store.get(record.id)
     assert full is not None
-    await LiveSession(store, full).subscribe("test://a")
+    await RequestSession(store, full).subscribe("test://a")
     with pytest.raises(TooManySubscriptions):
-        await LiveSession(store, full).subscribe("test://b")
+        await RequestSession(store, full).subscribe("test://b")
 
 
 async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
@@ -374,7 +375,7 @@ async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
     store = SessionStore(slow, bus)  # type: ignore[arg-type]
     reading = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
-    await LiveSession(store, record).set_log_level("error")
+    await RequestSession(store, record).set_log_level("error")
     slow.let_go[0].set()
     await reading
     again = asyncio.create_task(store.get(record.id))
@@ -392,7 +393,7 @@ async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
     store = SessionStore(slow, bus)  # type: ignore[arg-type]
     old = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: slow.has_read)
-    await LiveSession(store, record).set_log_level("error")
+    await RequestSession(store, record).set_log_level("error")
     new = asyncio.create_task(store.renew(record.id))
     await eventually(lambda: len(slow.has_read) == 2)
     slow.let_go[0].set()
@@ -405,13 +406,13 @@ async def test_an_old_copy_is_not_kept_because_of_a_newer_reader(
     assert seen.log_level == "error"
 
 
-async def test_a_live_session_shows_its_handler_the_level_that_it_set(
+async def test_the_session_of_a_request_shows_its_handler_the_level_that_it_set(
     store: SessionStore, record: SessionRecord
 ) -> None:
-    live = LiveSession(store, record)
-    await live.set_log_level("critical")
-    assert live.record.log_level == "critical"
-    assert (await store.get(record.id)) == live.record
+    session = RequestSession(store, record)
+    await session.set_log_level("critical")
+    assert session.record.log_level == "critical"
+    assert (await store.get(record.id)) == session.record
 
 
 @pytest.mark.parametrize(
