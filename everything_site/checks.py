@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,6 +96,24 @@ def check_redis(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             "REDIS_URL is not set: the embedded Redis belongs to runserver and is not persistent.",
             hint="Set REDIS_URL to a server that all processes can reach.",
             id="everything_site.E003",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_env_file(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    path = settings.BASE_DIR / (os.environ.get("ENV_FILE") or ".env")
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return []
+    if not stat.S_ISREG(mode) or not mode & stat.S_IROTH:
+        return []
+    return [
+        Warning(
+            f"{path}, which has SECRET_KEY and passwords, can be read by every user of this machine.",
+            hint=f"chmod o= {path}",
+            id="everything_site.W004",
         )
     ]
 

@@ -150,6 +150,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # set by OpenerPolicyMiddleware, where
 X_FRAME_OPTIONS = "DENY"
 # Our own names: browsers send the cookies of all ports of a host, and others have a `sessionid`, too.
 _COOKIES = "__Host-everything" if HTTPS else f"everything-{urlsplit(AUTH_SERVER_URL).port or 80}"
+SESSION_ENGINE = "everything_site.browser_sessions"  # Django's, but the database has no cookie in it
 SESSION_COOKIE_NAME = f"{_COOKIES}-session"
 CSRF_COOKIE_NAME = f"{_COOKIES}-csrf"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # so there is no cookie `messages`

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.core.checks import CheckMessage, run_checks
 
 from everything_site import valkey
 from everything_site.checks import (
+    check_env_file,
     check_fixtures,
     check_own_host,
     check_redis,
@@ -107,3 +109,20 @@ def test_fixtures_are_not_for_production(settings: Any) -> None:
     assert ids(check_fixtures) == []
     settings.CONFORMANCE_FIXTURES = True
     assert ids(check_fixtures) == ["everything_site.W002"]
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0o644, ["everything_site.W004"]), (0o640, []), (0o600, [])])
+def test_an_env_file_that_others_may_read_is_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, found: list[str]
+) -> None:
+    path = tmp_path / "production.env"
+    path.write_text("SECRET_KEY=secret\n")
+    path.chmod(mode)
+    monkeypatch.setenv("ENV_FILE", str(path))
+    assert ids(check_env_file) == found
+
+
+@pytest.mark.parametrize("name", ["missing.env", os.devnull])
+def test_without_an_env_file_nobody_can_read_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ENV_FILE", name)
+    assert ids(check_env_file) == []

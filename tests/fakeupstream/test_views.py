@@ -127,7 +127,7 @@ def test_the_session_key_changes_at_sign_in(client, provider_page):
     client.cookies[settings.SESSION_COOKIE_NAME] = before = session.session_key
     client.get(choose(client, provider_page, person="alice")["Location"])
     assert client.session.session_key != before
-    assert not Session.objects.filter(session_key=before).exists()
+    assert not session.exists(before)
 
 
 @pytest.mark.parametrize(

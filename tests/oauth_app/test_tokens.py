@@ -358,5 +358,6 @@ def test_no_code_token_or_secret_is_readable_in_the_database(client):
         tokens["access_token"],
         tokens["refresh_token"],
         registered["registration_access_token"],
+        flow.VERIFIER,
     ):
         assert value not in kept
