@@ -141,7 +141,9 @@ class TokenCache:
     async def _look_up(self, token: str) -> Principal | None:
         # Before verifying: a withdrawal is then either seen by the verifier or sent to this process.
         with suppress(Unavailable):
-            await self._directory.enter(token_place(checksum(token)), max(copy_seconds(), conf.lease_seconds))
+            await self._directory.register(
+                token_place(checksum(token)), max(copy_seconds(), conf.lease_seconds)
+            )
         with reaching_database:
             verified = await self._verifier.verify_token(token)
         principal = None if verified is None else Principal(verified)
@@ -166,13 +168,13 @@ class TokenCache:
         self._in_use[withdrawn] = principal
         places = token_places(principal.access_token)
         for place in places:
-            self._directory.keep(place)
+            self._directory.start_renewing(place)
         try:
             yield withdrawn
         finally:
             del self._in_use[withdrawn]
             for place in places:
-                self._directory.drop(place)
+                self._directory.stop_renewing(place)
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         self.forget(message["checksums"])

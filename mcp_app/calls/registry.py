@@ -43,7 +43,7 @@ if holder and holder ~= process then return false end
 if registration ~= '' then
   redis.call('HSET', calls, stream, registration)
   redis.call('EXPIRE', calls, seconds)
-  enter(processes, address, present)
+  register(processes, address, present)
 else
   local known, by = redis.call('HGET', calls, stream), '{"by": "' .. process .. '"'
   if not known or string.sub(known, 1, #by) ~= by then return false end
@@ -161,13 +161,13 @@ class CallRegistry:
         places = [keys.processes(session_id), *([] if token is None else token_places(token))]
         self._places[lease] = places
         for place in places:
-            self._directory.keep(place)
+            self._directory.start_renewing(place)
         return lease
 
     def drop(self, lease: Lease) -> None:
         self.leases.drop(lease)
         for place in self._places.pop(lease, ()):
-            self._directory.drop(place)
+            self._directory.stop_renewing(place)
 
     async def renew(self, lease: Lease) -> None:
         await self.leases.renew([lease])

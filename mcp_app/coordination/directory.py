@@ -28,7 +28,7 @@ local function now()
   local time = redis.call('TIME')
   return time[1] + time[2] / 1000000
 end
-local function enter(key, address, seconds)
+local function register(key, address, seconds)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now())
   redis.call('ZADD', key, 'GT', now() + seconds, address)
   if redis.call('PTTL', key) < seconds * 1000 then redis.call('EXPIRE', key, math.ceil(seconds)) end
@@ -43,10 +43,10 @@ local function addresses(...)
   return found
 end
 """
-"""`enter` and `addresses`, for scripts that read or change the objects themselves."""
+"""`register` and `addresses`, for scripts that read or change the objects themselves."""
 
 # KEYS: directory. ARGV: address, seconds.
-_ENTER = DIRECTORY + "enter(KEYS[1], ARGV[1], ARGV[2]) return redis.call('TIME')"
+_REGISTER = DIRECTORY + "register(KEYS[1], ARGV[1], ARGV[2]) return redis.call('TIME')"
 
 # KEYS: directories.
 _ADDRESSES = DIRECTORY + "return addresses(unpack(KEYS))"
@@ -64,55 +64,64 @@ class Directory:
     """Registers this process and looks up others. `beat` is part of the heartbeat.
 
     Callers choose the keys: each is in the slot of the object that it is about.
+
+    | Method | Registers now | Registers with every beat |
+    |---|---|---|
+    | `register` | for the given time | no |
+    | `ensure_registered` | until the next beat | no |
+    | `start_renewing` | no | until `stop_renewing` |
+    | `register_and_renew` | until the next beat | until `stop_renewing` |
+
+    Each call of the last two needs one `stop_renewing`.
     """
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
         self.bus = bus
         self._redis = redis
-        self._held: Counter[str] = Counter()
-        self._entered: dict[str, float] = {}
-        self._enter = redis.register_script(_ENTER)
+        self._renewals: Counter[str] = Counter()
+        self._registered_at: dict[str, float] = {}
+        self._register = redis.register_script(_REGISTER)
         self._addresses = redis.register_script(_ADDRESSES)
 
-    async def enter(self, key: str, seconds: float) -> int:
-        """Register this process for some seconds. Returns when it was, in microseconds by the clock of Redis.
+    async def register(self, key: str, seconds: float) -> int:
+        """Register for some seconds. Returns when it was, in microseconds by the clock of Redis.
 
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        since_1970, microseconds = await self._enter(keys=[key], args=[self.bus.address, seconds])
+        since_1970, microseconds = await self._register(keys=[key], args=[self.bus.address, seconds])
         raise_if_cancelled()
         return int(since_1970) * 1_000_000 + int(microseconds)
 
-    async def hold(self, key: str) -> None:
-        """Register this process until `drop`, which must be called as often as `hold`.
-
-        Raises:
-            Unavailable: Redis cannot be reached, and the process may not be registered.
-        """
-        await self.ensure(key)
-        self.keep(key)
-
-    async def ensure(self, key: str) -> None:
-        """Register this process until at least the next beat.
+    async def ensure_registered(self, key: str) -> None:
+        """Register until at least the next beat, unless that was done recently.
 
         Raises:
             Unavailable: Redis cannot be reached.
         """
         began = time.monotonic()
-        if began - self._entered.get(key, -math.inf) >= conf.lease_seconds / 3:
-            await self.enter(key, conf.lease_seconds)
-            self._entered[key] = began
+        if began - self._registered_at.get(key, -math.inf) >= conf.lease_seconds / 3:
+            await self.register(key, conf.lease_seconds)
+            self._registered_at[key] = began
 
-    def keep(self, key: str) -> None:
-        """Register from the next beat on. Each `hold` and `keep` needs one `drop`."""
-        self._held[key] += 1
+    async def register_and_renew(self, key: str) -> None:
+        """Register now, and renew with every beat.
 
-    def drop(self, key: str) -> None:
-        """Stop renewing; the entry expires within the time of a lease."""
-        self._held[key] -= 1
-        if self._held[key] <= 0:
-            del self._held[key]
+        Raises:
+            Unavailable: Redis cannot be reached: nothing is renewed, and the process may not be registered.
+        """
+        await self.ensure_registered(key)
+        self.start_renewing(key)
+
+    def start_renewing(self, key: str) -> None:
+        """Register with every beat, from the next one on."""
+        self._renewals[key] += 1
+
+    def stop_renewing(self, key: str) -> None:
+        """Undo one `start_renewing`. After the last one the entry expires within the time of a lease."""
+        self._renewals[key] -= 1
+        if self._renewals[key] <= 0:
+            del self._renewals[key]
 
     async def beat(self) -> None:
         """Renew all entries.
@@ -123,9 +132,11 @@ class Directory:
         began = time.monotonic()
         args: list[str | float] = [self.bus.address, conf.lease_seconds]
         renewed = await in_portions(
-            self._redis, self._held, lambda pipe, key: self._enter(keys=[key], args=args, client=pipe)
+            self._redis,
+            self._renewals,
+            lambda pipe, key: self._register(keys=[key], args=args, client=pipe),
         )
-        self._entered = {key: began for key, answer in renewed if not isinstance(answer, Exception)}
+        self._registered_at = {key: began for key, answer in renewed if not isinstance(answer, Exception)}
 
     async def addresses(self, *keys: str) -> list[str]:
         """The processes registered at any of these places, which must be in one slot.

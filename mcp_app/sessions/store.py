@@ -40,7 +40,7 @@ _CREATE = (
 redis.call('HSET', KEYS[1], unpack(ARGV, 6))
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-enter(KEYS[3], ARGV[4], ARGV[5])
+register(KEYS[3], ARGV[4], ARGV[5])
 """
 )
 
@@ -63,7 +63,7 @@ _USE = (
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return nil end
 local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
-enter(KEYS[2], ARGV[2], ARGV[3])
+register(KEYS[2], ARGV[2], ARGV[3])
 redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner'))
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
 return cjson.encode(fields)

@@ -133,12 +133,12 @@ class Streams:
         try:
             try:
                 if stream.resumed_at is None:
-                    at = await self._directory.enter(place, conf.lease_seconds)
-                    self._directory.keep(place)
+                    at = await self._directory.register(place, conf.lease_seconds)
+                    self._directory.start_renewing(place)
                     is_placed = True
                     await self._replace_earlier(stream, (at, secrets.token_hex(4)))
                 else:
-                    await self._directory.hold(place)
+                    await self._directory.register_and_renew(place)
                     is_placed = True
                 if not stream.is_closed:
                     await stream.begin()
@@ -149,7 +149,7 @@ class Streams:
         finally:
             self._forget(stream)
             if is_placed:
-                self._directory.drop(place)
+                self._directory.stop_renewing(place)
                 await stream.leave()
 
     async def _replace_earlier(self, stream: EventStream, at: Moment) -> None:

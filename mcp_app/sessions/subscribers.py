@@ -116,11 +116,11 @@ class SharedSubscriptionBus(PersonalBus):
         """A middleware: register this process before a listen request starts."""
         if ctx.method != "subscriptions/listen":
             return await call_next(ctx)
-        await self._directory.hold(keys.LISTENERS)
+        await self._directory.register_and_renew(keys.LISTENERS)
         try:
             return await call_next(ctx)
         finally:
-            self._directory.drop(keys.LISTENERS)
+            self._directory.stop_renewing(keys.LISTENERS)
 
     def _on_published(self, message: dict[str, Any]) -> None:
         event = _KINDS[message["kind"]](**message["fields"])

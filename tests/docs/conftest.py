@@ -115,8 +115,8 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await asyncio.to_thread(announce_withdrawal, [], ["a-consent"])
 
     # A listen stream, a call by a consent that the token names, and an extension with a lease.
-    await one.runtime.directory.hold(LISTENERS)
-    await one.runtime.directory.hold(grant_place("a-grant"))
+    await one.runtime.directory.register_and_renew(LISTENERS)
+    await one.runtime.directory.register_and_renew(grant_place("a-grant"))
     lease = Lease(held("an-extension"), "token")
     assert await one.runtime.leases.take(lease.key, lease.token)
     one.runtime.leases.hold(lease)

@@ -36,7 +36,7 @@ async def test_a_revocation_reaches_the_processes_that_know_the_token_or_its_con
     for bus, (name, place) in zip(buses, places.items(), strict=True):
         bus.on(WITHDRAWN, partial(_note, heard, name))
         await bus.start()
-        await Directory(redis, bus).enter(place, 5.0)
+        await Directory(redis, bus).register(place, 5.0)
     try:
         await asyncio.to_thread(control.withdraw_tokens, [checksum(token), "unknown"], [grant])
         await eventually(lambda: sorted(heard) == ["grant", "token"])

@@ -35,7 +35,7 @@ async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
     subscribers = Subscribers(redis, EventLog(redis, directory))
     SharedSubscriptionBus(directory, subscribers).subscribe(changes.append)
     await bus.start()
-    await directory.hold(keys.LISTENERS)
+    await directory.register_and_renew(keys.LISTENERS)
     yield changes
     await bus.stop()
     await redis.zrem(keys.LISTENERS, bus.address)

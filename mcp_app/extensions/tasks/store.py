@@ -258,13 +258,13 @@ class TaskStore:
     async def subscribed(self, task_id: str) -> AsyncIterator[None]:
         """Receive the task's changes. Messages may be lost, so callers also poll."""
         place = processes_key(task_id)
-        self._directory.keep(place)
+        self._directory.start_renewing(place)
         try:
             with suppress(Unavailable):
-                await self._directory.ensure(place)
+                await self._directory.ensure_registered(place)
             yield
         finally:
-            self._directory.drop(place)
+            self._directory.stop_renewing(place)
 
     @asynccontextmanager
     async def watch(self, task_id: str) -> AsyncIterator[asyncio.Event]:

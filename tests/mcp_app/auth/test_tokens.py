@@ -24,7 +24,7 @@ class Switchboard:
     def __init__(self) -> None:
         self.handlers: dict[str, list[Callable[[Any], None]]] = defaultdict(list)
         self.places: list[str] = []
-        self.held: list[str] = []
+        self.renewed: list[str] = []
 
     def on(self, kind: str, handler: Callable[[Any], None]) -> None:
         self.handlers[kind].append(handler)
@@ -37,14 +37,14 @@ class Switchboard:
     def bus(self) -> Switchboard:
         return self
 
-    async def enter(self, place: str, seconds: float) -> None:
+    async def register(self, place: str, seconds: float) -> None:
         self.places.append(place)
 
-    def keep(self, place: str) -> None:
-        self.held.append(place)
+    def start_renewing(self, place: str) -> None:
+        self.renewed.append(place)
 
-    def drop(self, place: str) -> None:
-        self.held.remove(place)
+    def stop_renewing(self, place: str) -> None:
+        self.renewed.remove(place)
 
     async def publish(self, message: dict[str, Any], place: str) -> None:
         for handler in self.handlers[message["type"]]:

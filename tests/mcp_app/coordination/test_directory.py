@@ -25,7 +25,7 @@ async def place(redis: Redis) -> AsyncIterator[str]:
 
 
 async def test_an_entry_is_found_until_it_expires(redis: Redis, directory: Directory, place: str) -> None:
-    await directory.enter(place, 0.2)
+    await directory.register(place, 0.2)
     assert await directory.addresses(place) == [directory.bus.address]
     assert 0 < await redis.pttl(place) <= 1000
 
@@ -35,48 +35,48 @@ async def test_an_entry_is_found_until_it_expires(redis: Redis, directory: Direc
     await eventually(is_gone)
 
 
-async def test_an_entry_is_renewed_with_every_beat_until_its_last_holder_drops_it(
+async def test_an_entry_is_renewed_with_every_beat_until_its_last_user_stops(
     redis: Redis, directory: Directory, place: str
 ) -> None:
-    await directory.hold(place)
-    await directory.hold(place)
+    await directory.register_and_renew(place)
+    await directory.register_and_renew(place)
     await redis.delete(place)  # as an outage may do
-    directory.drop(place)
+    directory.stop_renewing(place)
     await directory.beat()
     assert await directory.addresses(place) == [directory.bus.address]
-    directory.drop(place)
+    directory.stop_renewing(place)
     await redis.delete(place)
     await directory.beat()
     assert await directory.addresses(place) == []
 
 
-async def test_many_holders_of_one_entry_register_it_once(
+async def test_many_users_of_one_entry_register_it_once(
     directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entered: list[str] = []
+    registered: list[str] = []
 
-    async def enter(key: str, seconds: float) -> None:
-        entered.append(key)
+    async def register(key: str, seconds: float) -> None:
+        registered.append(key)
 
-    monkeypatch.setattr(directory, "enter", enter)
+    monkeypatch.setattr(directory, "register", register)
     for _ in range(50):
-        await directory.hold(place)
-    assert entered == [place]
+        await directory.register_and_renew(place)
+    assert registered == [place]
 
 
-async def test_an_entry_that_could_not_be_made_is_not_held(
+async def test_an_entry_that_could_not_be_made_is_not_renewed(
     directory: Directory, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(key: str, seconds: float) -> None:
         raise Unavailable(Store.SESSIONS, "down")
 
     with monkeypatch.context() as patched:
-        patched.setattr(directory, "enter", fail)
+        patched.setattr(directory, "register", fail)
         with pytest.raises(Unavailable):
-            await directory.hold(place)
+            await directory.register_and_renew(place)
     await directory.beat()
     assert await directory.addresses(place) == []
-    await directory.hold(place)
+    await directory.register_and_renew(place)
     assert await directory.addresses(place) == [directory.bus.address]
 
 
@@ -84,8 +84,8 @@ async def test_an_entry_that_cannot_be_renewed_does_not_affect_others(
     redis: Redis, directory: Directory, place: str
 ) -> None:
     bad = f"{place}-bad"
-    directory.keep(bad)
-    directory.keep(place)
+    directory.start_renewing(bad)
+    directory.start_renewing(place)
     await redis.set(bad, "of another release", ex=60)
     await directory.beat()
     assert await directory.addresses(place) == [directory.bus.address]
@@ -99,7 +99,7 @@ async def test_only_registered_processes_are_notified(redis: Redis, open_bus: Op
         bus = await open_bus()
         bus.on("test", lambda message, name=name: heard.append((name, message["n"])))  # type: ignore[misc]
         directories[name] = Directory(redis, bus)
-    await directories["there"].hold(place)
+    await directories["there"].register_and_renew(place)
     await redis.zadd(place, {directories["gone"].bus.address: 1.0})  # long ago
     await directories["here"].publish({"type": "test", "n": 1}, place)
     assert heard[0] == ("here", 1)

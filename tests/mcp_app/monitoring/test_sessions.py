@@ -209,7 +209,7 @@ async def test_ending_a_session_deletes_its_keys_and_notifies_every_process(
     record = await open_session()
     for place in (keys.copies, keys.processes):
         (bus := await open_bus()).on(SESSION_ENDED, lambda message: heard.append(message["session"]))
-        await Directory(redis, bus).enter(place(record.id), 5.0)
+        await Directory(redis, bus).register(place(record.id), 5.0)
     for key in keys.of_session(record.id)[2:-2]:
         await redis.set(key, "x", ex=60)
     assert await manage(f"--end={record.id[:8]}") == f"{record.id[:8]} has been ended.\n"

@@ -410,7 +410,7 @@ async def test_a_bug_in_a_stream_that_began_without_redis_is_not_blamed_on_redis
 
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
-    monkeypatch.setattr(one.runtime.directory, "hold", fail)
+    monkeypatch.setattr(one.runtime.directory, "register_and_renew", fail)
     stream = EventStream(record, {"a-stream"}, Reader(one.runtime.log, record.id, {"a-stream": START}))
     with pytest.raises(ZeroDivisionError) as caught:
         async with one.runtime.streams.opened(stream):
