@@ -1,5 +1,6 @@
 """The project as an app: its commands and checks, and the wiring between the other apps."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import AppConfig
@@ -23,11 +24,15 @@ class EverythingSiteConfig(AppConfig):
         daphne_http.install()
 
 
-def announce_withdrawal(checksums: list[str], grants: list[str], **kwargs: Any) -> None:
-    """Tell every process that access has been revoked."""
+def announce_withdrawal(
+    checksums: list[str], grants: list[str], ended: Iterable[tuple[str, int]] = (), **kwargs: Any
+) -> None:
+    """Tell every process that access has been revoked, and end the sessions that nobody can use any more."""
     from mcp_app import control
     from mcp_app.extensions.tasks.withdrawal import cancel_tasks
+    from oauth_app.conf import conf as oauth
 
     # Tasks first: nothing else ends one that is missed, but a token that is missed is verified again soon.
     cancel_tasks(grants)
-    control.withdraw_tokens(checksums, grants)
+    control.withdraw_tokens(checksums, grants)  # before the sessions end: it tells the clients of calls why
+    control.end_sessions_of((client_id, oauth.issuer, str(user)) for client_id, user in ended)

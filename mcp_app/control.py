@@ -6,12 +6,17 @@ Each function has an asynchronous version with the prefix `a`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from asgiref.sync import async_to_sync
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
-from mcp_app.auth.tokens import WITHDRAWN, grant_place, token_place
+from mcp_app.auth.tokens import WITHDRAWN, grant_place, owner, token_place
+from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.outside import connected, only_logged
+from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED, erase
 
 logger = logging.getLogger(__name__)
@@ -36,10 +41,45 @@ def end_session(session_id: str, by: str) -> bool:
 async def aend_session(session_id: str, by: str) -> bool:
     """`end_session`, for coroutines."""
     async with connected() as (redis, directory):
-        existed, addresses = await erase(redis, session_id)
-        await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id})
+        existed = await _end(redis, directory, session_id)
     logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
     return existed
+
+
+async def _end(redis: Redis, directory: Directory, session_id: str) -> bool:
+    existed, addresses = await erase(redis, session_id)
+    await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id})
+    return existed
+
+
+def end_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
+    """End the sessions that users have by clients which have no more access to their accounts.
+
+    If Redis cannot be reached, that is logged: no token opens these sessions, which end at their maximum age.
+
+    Args:
+        access: The client id, issuer and subject of the tokens of each.
+    """
+    async_to_sync(aend_sessions_of)(access)
+
+
+async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
+    """`end_sessions_of`, for coroutines."""
+    owners = {owner(*each) for each in access}
+
+    async def add_range(pipe: Pipeline, of: str) -> None:
+        pipe.zrange(keys.sessions_of(of), 0, -1)
+
+    async def add_owner(pipe: Pipeline, session_id: str) -> None:
+        pipe.hget(keys.record(session_id), "owner")
+
+    with only_logged("sessions of withdrawn access may remain"):
+        async with connected() as (redis, directory):
+            indexes = await in_portions(redis, owners, add_range)
+            session_ids = {session_id for _, found in indexes for session_id in found}
+            for session_id, its_owner in await in_portions(redis, session_ids, add_owner):
+                if its_owner in owners:
+                    await _end(redis, directory, session_id)
 
 
 def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:

@@ -30,7 +30,7 @@ from oauth2_provider.models import (
 from oauth_app import redirects
 from oauth_app.conf import conf
 from oauth_app.secrets import checksum, is_secret, new_secret
-from oauth_app.signals import one_access_withdrawn, send_access_withdrawn
+from oauth_app.signals import Access, one_access_withdrawn, send_access_withdrawn
 
 
 class Client(AbstractApplication):
@@ -279,10 +279,30 @@ def end_families(families: list[uuid.UUID | None]) -> None:
         # Always locked in the same order, so that two revocations cannot deadlock.
         refresh_tokens = RefreshToken.objects.filter(token_family__in=known)
         list(refresh_tokens.select_for_update().order_by("pk").values_list("pk"))
+        access = _access_by(
+            Grant.objects.filter(family__in=known),
+            refresh_tokens,
+            AccessToken.objects.filter(family__in=known),
+        )
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
-        send_access_withdrawn(grants=map(str, known))
+        send_access_withdrawn(grants=map(str, known), ended=access - _remaining(access))
+
+
+def _access_by(*rows: models.QuerySet[Any]) -> set[Access]:
+    """The access that these codes and tokens give, or gave."""
+    return {pair for found in rows for pair in found.values_list("application__client_id", "user")}
+
+
+def _remaining(access: set[Access]) -> set[Access]:
+    """The part of this access that other codes or tokens still give."""
+    of = {
+        "application__client_id__in": {client_id for client_id, _ in access},
+        "user__in": {user for _, user in access},
+    }
+    codes = Grant.objects.filter(expires__gt=timezone.now(), used=None, **of)
+    return access & _access_by(codes, *live_tokens(**of))
 
 
 def end_access(**of: Any) -> None:

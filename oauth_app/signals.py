@@ -16,16 +16,21 @@ access_withdrawn = Signal()
 
 Receivers get `checksums`, the SHA-256 of the tokens in hexadecimal, and `grants`, the ids of the consents.
 All tokens of a withdrawn consent may have expired. A refresh withdraws neither, and an access token can be
-revoked while its consent stays.
+revoked while its consent stays. `ended` are pairs of a client's id and a user's primary key, of which nothing
+is left: the client has no other access to that user's account.
 
 Sent once the transaction that withdrew them has been committed.
 """
+
+Access = tuple[str, int]
+"""A client's id, and the primary key of a user to whose account it has access."""
 
 
 @dataclass
 class _Withdrawal:
     checksums: list[str] = field(default_factory=list)
     grants: list[str] = field(default_factory=list)
+    ended: list[Access] = field(default_factory=list)
 
 
 _collecting: ContextVar[_Withdrawal | None] = ContextVar("oauth_app.withdrawal", default=None)
@@ -40,21 +45,27 @@ def one_access_withdrawn() -> Iterator[None]:
         yield
     finally:
         _collecting.reset(outer)
-    send_access_withdrawn(withdrawal.checksums, withdrawal.grants)
+    send_access_withdrawn(withdrawal.checksums, withdrawal.grants, withdrawal.ended)
 
 
-def send_access_withdrawn(checksums: Iterable[str] = (), grants: Iterable[str] = ()) -> None:
+def send_access_withdrawn(
+    checksums: Iterable[str] = (), grants: Iterable[str] = (), ended: Iterable[Access] = ()
+) -> None:
     """Send the signal after the current transaction, or at the end of the block that collects.
 
     Args:
         checksums: SHA-256 of access tokens, in hexadecimal.
         grants: The families of the consents that were withdrawn.
+        ended: The access of which nothing is left.
     """
-    checksums, grants = list(checksums), list(grants)
+    checksums, grants, ended = list(checksums), list(grants), list(ended)
     withdrawal = _collecting.get()
     if withdrawal is not None:
         withdrawal.checksums += checksums
         withdrawal.grants += grants
-    elif checksums or grants:
-        send = partial(access_withdrawn.send_robust, sender=None, checksums=checksums, grants=grants)
+        withdrawal.ended += ended
+    elif checksums or grants or ended:
+        send = partial(
+            access_withdrawn.send_robust, sender=None, checksums=checksums, grants=grants, ended=ended
+        )
         transaction.on_commit(send, robust=True)

@@ -65,6 +65,11 @@ def token_places(token: AccessToken) -> list[str]:
     return [token_place(checksum(token.token)), *([] if grant is None else [grant_place(grant)])]
 
 
+def owner(client: str | None, issuer: str | None, subject: str | None) -> str:
+    """Identifies the user of a client, as the owner of sessions."""
+    return json.dumps([client, issuer, subject], separators=(",", ":"))
+
+
 class TokenWithdrawn(Exception):
     """The token of a running request was withdrawn."""
 
@@ -80,7 +85,7 @@ class Principal(AuthenticatedUser):
 
     def __init__(self, token: AccessToken) -> None:
         super().__init__(token)
-        self.owner = json.dumps(principal_components(token), separators=(",", ":"))
+        self.owner = owner(*principal_components(token))
         self.checksum = checksum(token.token)
         self.person = str((token.claims or {}).get("username", token.subject))
 

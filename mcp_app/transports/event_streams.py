@@ -10,7 +10,7 @@ from enum import Enum, auto
 
 from mcp_types import RequestId
 
-from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream
@@ -80,6 +80,18 @@ async def close_stream_on_error(send: Send) -> AsyncIterator[None]:
             await send({"type": "http.response.body", "body": b""})
 
 
+async def _is_withdrawn(
+    runtime: Runtime, watcher: asyncio.Task[Ending], stream: EventStream, principal: Principal
+) -> bool:
+    """Whether a stream has ended because the token was withdrawn.
+
+    Sessions end with their access, and the end of this one may have been noticed first.
+    """
+    if watcher.done():
+        return watcher.result() is Ending.WITHDRAWN
+    return not stream.is_complete and await runtime.tokens.is_withdrawn(principal)
+
+
 async def send_stream(
     runtime: Runtime,
     request: Request,
@@ -134,7 +146,7 @@ async def send_stream(
                         )
                         if event is not None and event.final:
                             unanswered.pop(event.stream, None)
-                if watcher.done() and watcher.result() is Ending.WITHDRAWN:
+                if await _is_withdrawn(runtime, watcher, stream, principal):
                     for name, request_id in unanswered.items():
                         if request_id is not None and name in stream.names:
                             # In place of the response in the log: a client that resumes must not get both.

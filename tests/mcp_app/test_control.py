@@ -11,13 +11,15 @@ import pytest
 from channels.layers import get_channel_layer
 
 from mcp_app import control
-from mcp_app.auth.tokens import WITHDRAWN, checksum, grant_place, token_place
+from mcp_app.auth.tokens import WITHDRAWN, checksum, grant_place, owner, token_place
 from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
+from mcp_app.sessions import keys
+from mcp_app.sessions.store import SESSION_ENDED, SessionStore, erase
 from tests.support.waiting import eventually
 
 
@@ -54,6 +56,50 @@ def test_a_revocation_without_redis_is_logged_and_raises_no_error(
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
     control.withdraw_tokens([checksum("alice")])
     assert "could not notify other processes" in caplog.text
+
+
+async def test_the_sessions_of_access_that_has_ended_end_and_those_of_others_do_not(
+    redis_server: str,
+) -> None:
+    redis, layer = connect(redis_server), get_channel_layer()
+    serving = Bus(layer)
+    heard: list[str] = []
+    serving.on(SESSION_ENDED, lambda message: heard.append(message["session"]))
+    await serving.start()
+    store = SessionStore(redis, serving)
+    alice = secrets.token_hex(4)
+    ids = {}
+    for name, whose in {
+        "first": ("editor", "https://as.example", alice),
+        "second": ("editor", "https://as.example", alice),
+        "another client": ("phone", "https://as.example", alice),
+        "another issuer": ("editor", "https://other.example", alice),
+        "another user": ("editor", "https://as.example", f"not {alice}"),
+    }.items():
+        record = SessionStore.new(owner(*whose), alice, whose[0])
+        await store.create(record)
+        ids[name] = record.id
+    try:
+        access = [("editor", "https://as.example", alice), ("unknown", "https://as.example", "nobody")]
+        await asyncio.to_thread(control.end_sessions_of, access)
+        await eventually(lambda: set(heard) == {ids["first"], ids["second"]})
+        lives = [name for name, session_id in ids.items() if await redis.exists(keys.record(session_id))]
+        assert lives == ["another client", "another issuer", "another user"]
+    finally:
+        for session_id in ids.values():
+            await erase(redis, session_id)
+        await serving.stop()
+        await store.aclose()
+        await redis.aclose()
+        await layer.flush()
+
+
+def test_sessions_that_cannot_be_ended_are_logged_and_no_error(
+    settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    control.end_sessions_of([("editor", "https://as.example", "alice")])
+    assert "sessions of withdrawn access may remain" in caplog.text
 
 
 async def test_tasks_of_a_consent_are_cancelled_from_outside(redis_server: str) -> None:

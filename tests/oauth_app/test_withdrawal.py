@@ -2,10 +2,31 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
 
-from oauth_app.models import AccessToken, AccessTokens, Client, RefreshToken, end_families
+from oauth_app.models import AccessToken, AccessTokens, Client, RefreshToken, end_access, end_families
 from oauth_app.secrets import checksum
 from oauth_app.signals import access_withdrawn
 from tests.oauth_app import flow
+
+
+@pytest.fixture
+def ended(django_capture_on_commit_callbacks):
+    """Run something and return the access that it announced as ended."""
+
+    def after(action):
+        announced = []
+
+        def receiver(ended, **kwargs):
+            announced.extend(ended)
+
+        access_withdrawn.connect(receiver)
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                action()
+        finally:
+            access_withdrawn.disconnect(receiver)
+        return announced
+
+    return after
 
 
 @pytest.fixture
@@ -58,6 +79,32 @@ def test_disabling_a_user_is_announced(alice, withdrawn):
     user.is_active = False
     assert withdrawn(user.save) == {checksum(alice.access)}
     assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda: Client.objects.get().disable(),
+        lambda: Client.objects.get().delete(),
+        lambda: User.objects.get(username="alice").delete(),
+        lambda: end_access(user=User.objects.get(username="alice")),
+        lambda: [refresh_token.revoke() for refresh_token in RefreshToken.objects.all()],
+    ],
+    ids=["client disabled", "client deleted", "user deleted", "access revoked", "tokens revoked"],
+)
+def test_the_last_access_of_a_client_to_an_account_is_announced_as_ended(alice, ended, action):
+    flow.connect("alice", alice.client_id)  # a second consent
+    user = User.objects.get(username="alice").pk
+    assert ended(action) == [(alice.client_id, user)]
+
+
+def test_access_that_another_consent_still_gives_has_not_ended(alice, ended):
+    again = flow.connect("alice", alice.client_id)
+    user = User.objects.get(username="alice").pk
+    assert ended(AccessToken.objects.get(token_checksum=checksum(alice.access)).revoke) == []
+    assert ended(AccessToken.objects.get(token_checksum=checksum(again.access)).revoke) == [
+        (alice.client_id, user)
+    ]
 
 
 def test_disabling_a_client_is_announced(alice, withdrawn):

@@ -151,7 +151,7 @@ async def test_a_token_revoked_by_an_operator_is_refused_within_a_second_on_ever
             task.cancel()
 
 
-async def test_the_streams_of_revoked_access_end(site: Site, client_of: Any) -> None:
+async def test_the_streams_and_sessions_of_revoked_access_end(site: Site, client_of: Any) -> None:
     who = await site.sign_in("trudy")
     client: Person = client_of(who)
     one, other = (server.url for server in site.servers)
@@ -161,7 +161,14 @@ async def test_the_streams_of_revoked_access_end(site: Site, client_of: Any) -> 
     await running.next_message()
     await _revoke(site, who, who.token)
     async with asyncio.timeout(3 * AT_ONCE):
-        await asyncio.gather(listening.blocks(), running.blocks())
+        _, answered = await asyncio.gather(listening.blocks(), running.messages())
+    assert answered[-1]["error"]["code"] == -32600
+    with site.redis() as store:
+
+        def nothing_is_left() -> bool:
+            return not list(store.scan_iter(f"*{session.id}*"))
+
+        await eventually(nothing_is_left, within=3 * AT_ONCE)
 
 
 IDLE_SECONDS = 3
