@@ -330,7 +330,7 @@ class SessionCall(Call):
             return
         self.position = position
         if self.state is not State.ENDED:
-            self._lease = self._backend.registry.hold(self.registration, self.token, self._lose)
+            self._lease = self._backend.registry.start_renewing(self.registration, self.token, self._lose)
 
     def _lose(self) -> None:
         """Stop without a response: another process took over the call, or it was ended."""
@@ -346,7 +346,7 @@ class SessionCall(Call):
         self.state = State.ENDED
         self._wake_waiter()
         if self._lease is not None:
-            self._backend.registry.drop(self._lease)
+            self._backend.registry.stop_renewing(self._lease)
         if not self.task.cancelled() and (error := self.task.exception()) is not None:
             logger.error("call crashed", exc_info=error)
 

@@ -149,23 +149,25 @@ class CallRegistry:
             await self._streams.close(session_id, stream, complete=True)
         return cast(str, position)
 
-    def hold(self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]) -> Lease:
-        """Renew the lease and the directory entries of a registered call, and of its token, until `drop`.
+    def start_renewing(
+        self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]
+    ) -> Lease:
+        """Renew the lease and the directory entries of a registered call and of its token.
 
-        Calls `on_lost` when another process took the call over, or it was ended.
+        Calls `on_lost` when another process took the call over, or it was ended. End with `stop_renewing`.
         """
         session_id, stream = call.session_id, call.stream
         fence = Fence(keys.calls(session_id), stream)
         lease = Lease(keys.lease(session_id, stream), self._process, fence, on_lost)
-        self.leases.hold(lease)
+        self.leases.start_renewing(lease)
         places = [keys.processes(session_id), *([] if token is None else token_places(token))]
         self._places[lease] = places
         for place in places:
             self._directory.start_renewing(place)
         return lease
 
-    def drop(self, lease: Lease) -> None:
-        self.leases.drop(lease)
+    def stop_renewing(self, lease: Lease) -> None:
+        self.leases.stop_renewing(lease)
         for place in self._places.pop(lease, ()):
             self._directory.stop_renewing(place)
 

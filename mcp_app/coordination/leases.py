@@ -110,18 +110,18 @@ class Leases:
         return now >= self._judges_from and now - reached_at < conf.lease_seconds
 
     async def take(self, key: str, token: str) -> bool:
-        """Take a lease that nobody holds. Call `hold` to renew it.
+        """Take a lease that nobody holds. Call `start_renewing` to keep it.
 
         Raises:
             Unavailable: It may have been taken nevertheless, and then expires.
         """
         return bool(await self._redis.set(key, token, nx=True, px=self.milliseconds))
 
-    def hold(self, lease: Lease) -> None:
-        """Renew a lease with every beat until it is dropped or lost."""
+    def start_renewing(self, lease: Lease) -> None:
+        """Renew a lease with every beat, until `stop_renewing` or until it is lost."""
         self._held.add(lease)
 
-    def drop(self, lease: Lease) -> None:
+    def stop_renewing(self, lease: Lease) -> None:
         """Stop renewing a lease; it expires, unless it is released."""
         self._held.discard(lease)
 
@@ -183,20 +183,20 @@ class Leases:
         try:
             async with asyncio.timeout(None) as until_lost:
                 lease.on_lost = partial(until_lost.reschedule, 0.0)
-                self.hold(lease)
+                self.start_renewing(lease)
                 yield lease
         except TimeoutError:
             if until_lost.expired():
                 raise Unavailable(Store.SESSIONS, f"the lease {name} was lost") from None
             raise
         finally:
-            self.drop(lease)
+            self.stop_renewing(lease)
             with suppress(Unavailable):  # it expires
                 await self._release(keys=[lease.key], args=[lease.token])
 
     def _lose(self, lease: Lease) -> None:
         if lease not in self._held:
-            return  # it was dropped in the meantime
+            return  # renewing was stopped in the meantime
         self._held.discard(lease)
         lease.is_lost = True
         if lease.on_lost is not None:

@@ -119,7 +119,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
     lease = Lease(held("an-extension"), "token")
     assert await one.runtime.leases.take(lease.key, lease.token)
-    one.runtime.leases.hold(lease)
+    one.runtime.leases.start_renewing(lease)
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")

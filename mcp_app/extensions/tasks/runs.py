@@ -165,12 +165,12 @@ class TaskRuns:
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
         lease = self._store.lease_of(context.task, lambda: self._cancel(context))
-        self._store.leases.hold(lease)
+        self._store.leases.start_renewing(lease)
         try:
             async with self._store.subscribed(context.task.id):
                 await self._finish(await self._serve(context, lifespan_state))
         finally:
-            self._store.leases.drop(lease)
+            self._store.leases.stop_renewing(lease)
 
     async def _serve(self, context: TaskCall, lifespan_state: Any) -> Callable[[], Awaitable[bool]]:
         """Run the tool. Returns a function that stores the outcome."""

@@ -57,7 +57,7 @@ async def _held(leases: Leases, name: str, fence: Fence | None = None, token: st
     lost: list[str] = []
     lease = Lease(keys.held(name), token, fence, on_lost=lambda: lost.append(name))
     assert await leases.take(lease.key, token)
-    leases.hold(lease)
+    leases.start_renewing(lease)
     return lease
 
 
@@ -80,7 +80,7 @@ async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name:
     await redis.pexpire(lease.key, 50)
     await here.beat()
     assert await redis.pttl(lease.key) > 50
-    here.drop(lease)
+    here.stop_renewing(lease)
     await redis.pexpire(lease.key, 50)
     await here.beat()
     assert await redis.pttl(lease.key) <= 50
@@ -131,7 +131,7 @@ async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stan
     settled = Lease(f"settled:{{{name}}}", "mine", Fence(fence.key, "run", "an earlier run"))
     gone = Lease(f"gone:{{{name}}}", "mine", Fence(fence.key, "no such field"))
     for lease in (fenced, settled, gone):
-        here.hold(lease)
+        here.start_renewing(lease)
     await redis.delete(plain.key)  # as in an outage
     await here.beat()
     assert [lease.is_lost for lease in (plain, fenced, settled, gone)] == [True, False, True, True]
@@ -143,7 +143,7 @@ async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stan
 async def test_the_holder_of_a_lost_lease_is_notified_once(redis: Redis, here: Leases, name: str) -> None:
     lost: list[str] = []
     lease = Lease(keys.held(name), "mine", on_lost=lambda: lost.append("once"))
-    here.hold(lease)
+    here.start_renewing(lease)
     for _ in range(2):
         await here.beat()
     assert lost == ["once"]
@@ -156,9 +156,9 @@ async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
     await redis.rpush(bad, "of another release")
     await redis.expire(bad, 60)
     for number in range(2):
-        here.hold(Lease(bad, f"bad {number}"))
+        here.start_renewing(Lease(bad, f"bad {number}"))
     good = [await _held(here, f"{name}-{number}") for number in range(2)]
-    here.hold(Lease(bad, "bad again"))
+    here.start_renewing(Lease(bad, "bad again"))
     for lease in good:
         await redis.pexpire(lease.key, 50)
     await here.beat()

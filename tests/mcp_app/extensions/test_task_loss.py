@@ -97,7 +97,7 @@ async def test_a_process_that_was_only_slow_cannot_change_the_outcome(here, ther
     assert failed["status"] == "failed"
     assert not await here.store.complete(task, {"content": []})
     lease = here.store.lease_of(task, lambda: None)
-    here.leases.hold(lease)
+    here.leases.start_renewing(lease)
     await here.leases.beat()
     assert lease.is_lost
     toolbox.gate.set()
