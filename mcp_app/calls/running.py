@@ -17,7 +17,7 @@ from mcp_app.calls.call import Backend, SessionCall
 from mcp_app.calls.registry import Registration
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
-from mcp_app.sdk import ServerRunner
+from mcp_app.sdk import ServerRunner, as_request_id
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SESSION_ENDED
@@ -111,9 +111,11 @@ class RunningCalls:
         """Handle a notification of the client."""
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
-            # As JSON: it may be any value, which the channel layer's serializer may not support.
-            request_id = json.dumps(params.get("requestId"))
-            message = {"type": CANCEL, "session": record.id, "request": request_id}
+            request_id = as_request_id(params.get("requestId"))
+            if request_id is None:
+                return  # no request has such an id
+            # As JSON: the channel layer's serializer does not support every integer.
+            message = {"type": CANCEL, "session": record.id, "request": json.dumps(request_id)}
             # A quick call is not in Redis, but the process that runs it has read the record.
             await self._directory.publish(message, keys.copies(record.id), keys.processes(record.id))
             return
@@ -170,9 +172,7 @@ class RunningCalls:
                 call.cancel()
 
     def _on_cancel(self, message: dict[str, Any]) -> None:
-        request_id = json.loads(message["request"])
-        if isinstance(request_id, int | str) and not isinstance(request_id, bool):
-            self._cancel(message["session"], request_id)
+        self._cancel(message["session"], json.loads(message["request"]))
 
     def _on_ended(self, message: dict[str, Any]) -> None:
         self._cancel(message["session"])

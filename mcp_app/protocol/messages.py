@@ -8,6 +8,7 @@ from typing import Any
 
 import pydantic_core
 from mcp_types import (
+    INVALID_PARAMS,
     INVALID_REQUEST,
     PARSE_ERROR,
     ErrorData,
@@ -20,7 +21,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from mcp_app.protocol.validation_messages import explain
-from mcp_app.sdk import as_request_id
+from mcp_app.sdk import as_request_id, progress_token_from_params
 
 Message = JSONRPCRequest | JSONRPCNotification | JSONRPCResponse | JSONRPCError
 
@@ -29,6 +30,10 @@ _HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b
 """An escaped, unpaired surrogate."""
 
 _REPLACEMENT = rb"\ufffd"
+
+LONGEST_ID = 256
+"""The maximum length of an id, a progress token or a method, in characters: the server repeats them, sends
+them to other processes and stores them. Clients count, or use UUIDs."""
 
 
 class InvalidMessage(Exception):
@@ -93,7 +98,7 @@ def decode(body: bytes, most_values: int) -> Any:
     except ValueError:
         decoded = _decode_half_pairs(body)
     if len(body) > most_values and _has_more_values(body, decoded, most_values):
-        request_id = as_request_id(decoded.get("id")) if isinstance(decoded, dict) else None
+        request_id = _id_of(decoded) if isinstance(decoded, dict) else None
         message = f"The body has more than {most_values} values, counting nested ones."
         raise TooManyValues(message, request_id=request_id)
     return decoded
@@ -134,13 +139,14 @@ def as_message(decoded: Any) -> Message:
     """Parse a JSON value as a JSON-RPC message.
 
     Raises:
-        InvalidMessage: It is a batch, or not a JSON-RPC message.
+        InvalidMessage: It is a batch, not a JSON-RPC message, or repeats something that is too long.
         MalformedAnswer: It is an invalid response.
     """
     if isinstance(decoded, list):
         raise invalid_request("only 2025-03-26 supports batches; send one message at a time.")
     if not isinstance(decoded, dict):
         raise invalid_request("a message must be a JSON object.")
+    _check_lengths(decoded)
     kind: type[Message]
     if "method" in decoded:
         kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
@@ -150,7 +156,7 @@ def as_message(decoded: Any) -> Message:
         return kind.model_validate(decoded)
     except ValidationError as error:
         reason = explain(error, decoded)
-    message_id = as_request_id(decoded.get("id"))
+    message_id = _id_of(decoded)
     if "method" in decoded:
         raise invalid_request(f"{reason}.", message_id)
     if decoded.keys().isdisjoint(("result", "error")):
@@ -158,6 +164,37 @@ def as_message(decoded: Any) -> Message:
     if message_id is None:
         raise invalid_request(f"{reason}.")
     raise MalformedAnswer(message_id, reason)
+
+
+def _check_lengths(decoded: Mapping[str, Any]) -> None:
+    if _is_too_long(decoded.get("id")):
+        raise invalid_request(f"`id` must have at most {LONGEST_ID} characters.")
+    if _is_too_long(decoded.get("method")):
+        raise invalid_request(f"`method` must have at most {LONGEST_ID} characters.", _id_of(decoded))
+    params = decoded.get("params")
+    if not isinstance(params, dict):
+        return
+    name = None
+    if _is_too_long(progress_token_from_params(params)):
+        name = "_meta.progressToken"
+    elif decoded.get("method") == "notifications/cancelled" and _is_too_long(params.get("requestId")):
+        name = "requestId"
+    if name is not None:
+        message = f"Invalid params: `params.{name}` must have at most {LONGEST_ID} characters"
+        raise InvalidMessage(message, INVALID_PARAMS, _id_of(decoded))
+
+
+def _is_too_long(value: object) -> bool:
+    """Whether a string or an integer is longer than an id may be."""
+    if isinstance(value, str):
+        return len(value) > LONGEST_ID
+    return isinstance(value, int) and value.bit_length() > 3 * LONGEST_ID  # three bits are about a digit
+
+
+def _id_of(decoded: Mapping[str, Any]) -> RequestId | None:
+    """The id of a message, for an error response; None if it has none or cannot be repeated."""
+    value = decoded.get("id")
+    return None if _is_too_long(value) else as_request_id(value)
 
 
 def as_batch(decoded: list[Any], most: int) -> list[Message]:

@@ -105,13 +105,16 @@ def register(app: Server[Any], exists: Exists) -> None:
     Unlike the reference server's, this `resources/subscribe` does not also send a sampling request.
     """
 
+    def check_length(uri: str) -> None:
+        if not 1 <= len(uri) <= LONGEST_URI:
+            raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {LONGEST_URI} characters")
+
     async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
         await session_state(ctx).set_log_level(params.level)
         return EmptyResult()
 
     async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
-        if not 1 <= len(params.uri) <= LONGEST_URI:
-            raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {LONGEST_URI} characters")
+        check_length(params.uri)
         state = session_state(ctx)
         if not await exists(ctx, params.uri):
             raise MCPError(RESOURCE_NOT_FOUND, f"Unknown resource: {params.uri}", {"uri": params.uri})
@@ -119,6 +122,7 @@ def register(app: Server[Any], exists: Exists) -> None:
         return EmptyResult()
 
     async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        check_length(params.uri)
         await session_state(ctx).unsubscribe(params.uri)
         return EmptyResult()
 

@@ -216,6 +216,8 @@ class SessionStore:
 
         Reading it from Redis counts as use, and renews the session's keys.
         """
+        if len(session_id) > _LONGEST_ID:
+            return None
         return self._copies.get(session_id, partial(self._read, session_id)) or await self.renew(session_id)
 
     async def get_own(self, session_id: str, owner: str) -> SessionRecord:
@@ -224,7 +226,7 @@ class SessionStore:
         Raises:
             SessionNotFound: It does not exist, or belongs to somebody else; the client cannot see which.
         """
-        record = await self.get(session_id) if len(session_id) <= _LONGEST_ID else None
+        record = await self.get(session_id)
         if record is None or record.owner != owner:
             raise SessionNotFound
         return record

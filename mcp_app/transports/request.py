@@ -136,7 +136,7 @@ class Request:
         declared = self.headers.raw.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
             raise errors.body_too_large(limit)
-        body = b""
+        body = bytearray()  # extending bytes would copy them for each chunk
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -147,7 +147,7 @@ class Request:
             if not message.get("more_body", False):
                 if len(body) > _LARGE_BODY:
                     _free_earlier_bodies()
-                return body
+                return bytes(body)
 
     async def until_disconnect(self) -> None:
         """Wait until the client has closed the connection, or the response is complete."""

@@ -1,0 +1,131 @@
+"""What a message may make the server repeat, publish or store: bounded before anything else sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mcp_app.protocol.messages import LONGEST_ID
+from mcp_app.protocol.session_features import LONGEST_URI
+from tests.mcp_app.transports.support import (
+    Process,
+    Session,
+    headers_for,
+    modern,
+    notification,
+    request,
+    tool_call,
+)
+from tests.support.asgi import Response
+
+LONG = "x" * (LONGEST_ID + 1)
+HUGE = 1 << (8 * LONGEST_ID)
+
+INVALID_REQUEST, INVALID_PARAMS = -32600, -32602
+
+
+async def _assert_too_long(response: Response, name: str, code: int, id: Any) -> None:
+    answer = await response.json()
+    assert response.status == 400
+    assert answer["id"] == id
+    assert answer["error"]["code"] == code
+    assert name in answer["error"]["message"]
+    assert str(LONGEST_ID) in answer["error"]["message"]
+    assert LONG not in json.dumps(answer), "an error does not repeat what is too long"
+
+
+@pytest.mark.parametrize("value", [LONG, HUGE])
+async def test_an_id_that_is_too_long_is_refused(one: Process, session: Session, value: Any) -> None:
+    calls = (
+        await session.post(one, tool_call("echo", {"message": "x"}, id=value)),
+        await session.post(one, {"jsonrpc": "2.0", "id": value, "result": {}}),
+        await session.post(one, {"jsonrpc": "2.0", "id": value, "result": 5}),
+        await session.post(one, {"jsonrpc": "2.0", "id": value, "method": 5}),
+        await modern(one, "tools/list", id=value),
+    )
+    for response in calls:
+        await _assert_too_long(response, "`id`", INVALID_REQUEST, None)
+
+
+@pytest.mark.parametrize("value", [LONG, HUGE])
+async def test_a_progress_token_that_is_too_long_is_refused(
+    one: Process, session: Session, value: Any
+) -> None:
+    meta = {"_meta": {"progressToken": value}}
+    for response in (
+        await session.post(one, tool_call("echo", {"message": "x"}, progress=value)),
+        await modern(one, "tools/list", meta),
+    ):
+        await _assert_too_long(response, "`params._meta.progressToken`", INVALID_PARAMS, 1)
+
+
+async def test_a_method_that_is_too_long_is_refused(one: Process, session: Session) -> None:
+    await _assert_too_long(await session.post(one, request(LONG)), "`method`", INVALID_REQUEST, 1)
+
+
+@pytest.mark.parametrize("value", [LONG, HUGE])
+async def test_a_cancellation_with_an_id_that_is_too_long_is_refused(
+    one: Process, session: Session, value: Any
+) -> None:
+    message = notification("notifications/cancelled", {"requestId": value})
+    await _assert_too_long(await session.post(one, message), "`params.requestId`", INVALID_PARAMS, None)
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, ["x"] * 1000, {"x": "y" * 1000}])
+async def test_a_cancellation_that_can_match_no_request_is_not_published(
+    one: Process, session: Session, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[Any] = []
+
+    async def publish(message: Any, *places: str, **options: Any) -> None:
+        published.append(message)
+
+    monkeypatch.setattr(one.runtime.directory, "publish", publish)
+    message = notification("notifications/cancelled", {"requestId": value})
+    assert (await session.post(one, message)).status == 202
+    assert published == []
+
+
+async def test_a_message_of_a_batch_is_held_to_the_same_limits(one: Process) -> None:
+    session = await Session.open(one, revision="2025-03-26")
+    batch = [request("ping", id=1), request("ping", id=LONG)]
+    await _assert_too_long(await session.post(one, batch), "`id`", INVALID_REQUEST, None)
+
+
+async def test_the_message_endpoint_holds_to_the_same_limits(one: Process) -> None:
+    stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))
+    endpoint = (await stream.next_event()).data
+    assert endpoint is not None
+    body = json.dumps(request("ping", id=LONG)).encode()
+    response = await one.http.request("POST", endpoint, headers=headers_for(), body=body)
+    await _assert_too_long(response, "`id`", INVALID_REQUEST, None)
+
+
+async def test_the_longest_id_and_progress_token_work(one: Process, session: Session) -> None:
+    longest = LONG[:-1]
+    answer = await session.call(one, "echo", {"message": "x"}, id=longest, progress=longest)
+    assert answer["id"] == longest
+
+
+async def test_unsubscribing_from_a_uri_that_is_too_long_is_refused(one: Process, session: Session) -> None:
+    uri = "x:" + "y" * LONGEST_URI
+    answer = await (await session.post(one, request("resources/unsubscribe", {"uri": uri}))).answer()
+    assert answer["error"]["code"] == INVALID_PARAMS
+    assert str(LONGEST_URI) in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_a_session_id_that_is_too_long_is_not_looked_up(
+    one: Process, session: Session, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def read(session_id: str) -> None:
+        raise AssertionError("looked up")
+
+    monkeypatch.setattr(one.runtime.sessions, "_read", read)
+    headers = headers_for(
+        accept="text/event-stream", mcp_session_id="a" * 500, last_event_id=f"{'a' * 500}.g{'0' * 16}_1-0"
+    )
+    response = await one.http.request("GET", path, headers=headers)
+    assert response.status == (404 if path == "/mcp" else 200)
