@@ -173,6 +173,11 @@ class Conf(AppSettings):
         below=("session_idle_seconds", "a session would lose its logs while it is in use"),
     )
     cache_entries = Setting(20_000, "the maximum number of copies of each kind in a process", minimum=1)
+    cache_bytes = Setting(
+        128 * 1024 * 1024,
+        "how much memory the copies of each kind may take in a process, by estimate",
+        minimum=1024,
+    )
     lease_seconds = Setting(
         10.0,
         "how long the lease on a running call lasts unless its process renews it",

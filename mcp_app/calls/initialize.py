@@ -6,12 +6,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
 from mcp_app.calls.call import Backend, SessionCall
 from mcp_app.calls.channel import SessionChannel
-from mcp_app.protocol.client_capabilities import without_unknown_modes
+from mcp_app.protocol import client_declaration
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.protocol.words import shortened
@@ -42,13 +43,13 @@ async def initialize(
         Unavailable: The record could not be stored.
     """
     try:
-        given = request.params or {}
-        declared = (
-            {**given, "capabilities": without_unknown_modes(given.get("capabilities"))} if given else given
+        params = InitializeRequestParams.model_validate(
+            client_declaration.initialize(request.params or {}), by_name=False
         )
-        params = InitializeRequestParams.model_validate(declared, by_name=False)
     except ValidationError as error:
         return None, Outcome.failed(invalid_params(error, request.params).error)
+    except MCPError as error:
+        return None, Outcome.failed(error.error)
     record = replace(record, client_params=params)
     call = SessionCall(backend, record, request, headers)
     channel = SessionChannel(backend.streams.log, backend.client_requests, call.session)

@@ -35,12 +35,19 @@ class _Kept(Generic[T]):
     read_at: float
     refresh_from: float
     """The fraction of its lifetime after which it is refreshed; 1.0 once that has been tried."""
+    size: int
 
 
 class ReadThroughCache(Generic[T]):
-    """Values by key, bounded in number and age. `forget` also discards a read in progress."""
+    """Values by key, bounded in number, bytes and age. `forget` also discards a read in progress.
 
-    def __init__(self) -> None:
+    Args:
+        size_of: Estimates the memory that a value takes, in bytes.
+    """
+
+    def __init__(self, size_of: Callable[[T], int]) -> None:
+        self._size_of = size_of
+        self._size = 0
         self._values: OrderedDict[str, _Kept[T]] = OrderedDict()
         self._reads: dict[str, asyncio.Task[T | None]] = {}
         self._refreshes: set[asyncio.Task[T | None]] = set()
@@ -73,17 +80,25 @@ class ReadThroughCache(Generic[T]):
         """Store a value whose read started at `read_at` (`time.monotonic`)."""
         horizon = time.monotonic() - conf.cache_seconds * _KEPT_FOR
         refresh_from = random.uniform(REFRESHED_FROM, REFRESHED_TO)  # noqa: S311 - no secret
-        self._values[key] = _Kept(value, read_at, refresh_from)
-        self._values.move_to_end(key)
+        self._drop(key)
+        size = self._size_of(value)
+        self._values[key] = _Kept(value, read_at, refresh_from, size)
+        self._size += size
         while self._values:
-            oldest = next(iter(self._values.values())).read_at
-            if len(self._values) <= conf.cache_entries and oldest >= horizon:
+            oldest, kept = next(iter(self._values.items()))
+            is_full = len(self._values) > conf.cache_entries or self._size > conf.cache_bytes
+            if not is_full and kept.read_at >= horizon:
                 return
-            self._values.popitem(last=False)
+            self._drop(oldest)
+
+    def _drop(self, key: str) -> None:
+        kept = self._values.pop(key, None)
+        if kept is not None:
+            self._size -= kept.size
 
     def forget(self, key: str) -> None:
         """Discard the stored value and any read in progress."""
-        self._values.pop(key, None)
+        self._drop(key)
         self._reads.pop(key, None)
 
     async def aclose(self) -> None:
@@ -118,6 +133,6 @@ class ReadThroughCache(Generic[T]):
             return  # the stored value stays valid until it expires
         value = done.result()
         if value is None:
-            self._values.pop(key, None)
+            self._drop(key)
         else:
             self.put(key, value, read_at)

@@ -13,8 +13,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, cast
 
+import pydantic_core
 from mcp.server import ServerRequestContext
 from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    LOG_LEVEL_META_KEY,
+    PROTOCOL_VERSION_META_KEY,
     Notification,
     RequestId,
     ServerNotification,
@@ -23,10 +28,29 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from mcp_app.protocol import client_declaration
 from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 
 METHOD = "subscriptions/listen"
 URIS = "resourceSubscriptions"
+
+_USED_META = (
+    PROTOCOL_VERSION_META_KEY,
+    CLIENT_CAPABILITIES_META_KEY,
+    LOG_LEVEL_META_KEY,
+    "progressToken",
+    "traceparent",
+)
+"""What is kept of a request's `_meta`, besides the client's name."""
+
+_MOST_KINDS = 100
+"""How many kinds of notifications a listen request may name, counting those of extensions."""
+
+_MALFORMED = "…"
+"""In place of something long that is no array of strings: validation rejects it as well."""
+
+_LONGEST_KIND = 128
+"""The maximum length of such a name, in characters."""
 
 Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
@@ -55,17 +79,32 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
 
 
 def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -> dict[str, Any]:
-    """The parameters of a listen request without URIs beyond the limits.
+    """The parameters of a listen request, which are kept as long as its stream is open, within the limits.
 
     The rest is acknowledged: the client learns which subscriptions the server honors (2026-07-28,
     basic/patterns/subscriptions). Malformed parameters are left to the SDK's validation.
+
+    Args:
+        params: The parameters.
+        longest_uri: The maximum length of a URI, or of any other string.
+        most_uris: The maximum length of an array.
     """
-    notifications = _notifications(params)
-    uris = strings(notifications, URIS)
-    if uris is None:
-        return params
-    kept = [uri for uri in dict.fromkeys(uris) if 0 < len(uri) <= longest_uri][:most_uris]
-    return {**params, "notifications": {**notifications, URIS: kept}}
+
+    def bounded(value: Any) -> Any:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return [each for each in dict.fromkeys(value) if 0 < len(each) <= longest_uri][:most_uris]
+        return value if len(pydantic_core.to_json(value)) <= longest_uri else _MALFORMED
+
+    meta, notifications = params.get("_meta"), params.get("notifications")
+    if isinstance(meta, dict):
+        declared = client_declaration.info(meta.get(CLIENT_INFO_META_KEY))
+        meta = {name: meta[name] for name in _USED_META if name in meta}
+        meta |= {} if declared is None else {CLIENT_INFO_META_KEY: declared}
+    if isinstance(notifications, dict):
+        kinds = [name for name in notifications if len(name) <= _LONGEST_KIND][:_MOST_KINDS]
+        notifications = {name: bounded(notifications[name]) for name in kinds}
+    kept = {"_meta": meta, "notifications": notifications}
+    return {name: value for name, value in kept.items() if name in params}
 
 
 @asynccontextmanager

@@ -130,7 +130,7 @@ class SessionStore:
     def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
         self._bus = bus
-        self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache()
+        self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(_CREATE)
         self._change = redis.register_script(_CHANGE)
         self._use = redis.register_script(_USE)

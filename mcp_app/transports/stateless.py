@@ -11,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -23,9 +25,8 @@ from mcp_types import (
 from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
-from mcp_app.protocol import listen
+from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
-from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.serve import Outcome, serve
@@ -113,6 +114,14 @@ class Stateless:
             if verdict.code == HEADER_MISMATCH:
                 _raise_for_mirrored_headers(request.headers, message)
             raise _refusal(verdict)
+        try:
+            verdict = replace(
+                verdict,
+                client_info=client_declaration.info(verdict.client_info),
+                client_capabilities=client_declaration.capabilities(verdict.client_capabilities),
+            )
+        except MCPError as error:
+            raise _refusal(InboundLadderRejection(error.code, error.message)) from error
         if message.method == "tools/call":
             self._check_param_headers(lines, message.params or {})
         return verdict
@@ -257,7 +266,7 @@ class StatelessCall(Call):
     async def _serve(self) -> Outcome:
         route, backend = self._route, self._runtime.calls.backend
         connection = Connection.from_envelope(
-            route.protocol_version, route.client_info, without_unknown_modes(route.client_capabilities)
+            route.protocol_version, route.client_info, route.client_capabilities
         )
         outcome = await serve(backend.server, self, connection, backend.lifespan_state)
         refusal = None if outcome.unavailable is None else errors.from_exception(outcome.unavailable)

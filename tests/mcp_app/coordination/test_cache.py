@@ -56,7 +56,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def cache(clock: Clock) -> ReadThroughCache[int]:
-    return ReadThroughCache()
+    return ReadThroughCache(lambda number: 1000)
 
 
 @pytest.fixture
@@ -246,3 +246,20 @@ async def test_no_read_outlives_the_cache(cache: ReadThroughCache[int]) -> None:
     assert ended == ["read"]
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_copies_are_bounded_in_bytes_and_the_oldest_makes_room(
+    cache: ReadThroughCache[int], clock: Clock, settings: Any
+) -> None:
+    settings.MCP_CACHE_BYTES = 3000
+    for number, key in enumerate("abcb", start=1):
+        cache.put(key, number, clock.now)
+    assert len(cache) == 3, "a value that is replaced is not counted twice"
+    cache.forget("a")
+    for number, key in enumerate("de", start=5):
+        cache.put(key, number, clock.now)
+
+    async def never() -> int:
+        raise AssertionError("it is fresh")
+
+    assert [cache.get(key, never) for key in "abcde"] == [None, 4, None, 5, 6]

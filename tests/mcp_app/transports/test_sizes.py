@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY
 
+from mcp_app.protocol.listen import within_bounds
 from mcp_app.protocol.messages import LONGEST_ID
 from mcp_app.protocol.session_features import LONGEST_URI
 from tests.mcp_app.transports.support import (
     Process,
     Session,
     headers_for,
+    initialize,
     modern,
     notification,
     request,
@@ -129,3 +132,92 @@ async def test_a_session_id_that_is_too_long_is_not_looked_up(
     )
     response = await one.http.request("GET", path, headers=headers)
     assert response.status == (404 if path == "/mcp" else 200)
+
+
+ICON = {"src": "data:image/png;base64," + "A" * 100_000, "mimeType": "image/png"}
+
+TOO_MUCH_SAID: list[tuple[dict[str, Any], str]] = [
+    ({"clientInfo": {"name": "n" * 257, "version": "1"}}, "`clientInfo.name` must have at most 256"),
+    ({"clientInfo": {"name": "n", "version": "v" * 257}}, "`clientInfo.version` must have at most 256"),
+    ({"clientInfo": {"name": "n", "version": "1", "title": "t" * 257}}, "`clientInfo.title`"),
+    ({"capabilities": {"experimental": {"x": {"y": "z" * 8192}}}}, "at most 8192 bytes"),
+]
+
+
+def _initialize_with(change: Any) -> bytes:
+    message = initialize()
+    message["params"] |= change
+    return json.dumps(message).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [*TOO_MUCH_SAID, ({"protocolVersion": "2" * 257}, "`protocolVersion`")]
+)
+async def test_initialize_is_refused_if_the_client_says_too_much_of_itself(
+    one: Process, change: Any, reason: str
+) -> None:
+    response = await one.http.request("POST", headers=headers_for(), body=_initialize_with(change))
+    assert "mcp-session-id" not in response.headers
+    error = (await response.json())["error"]
+    assert error["code"] == INVALID_PARAMS
+    assert reason in error["message"]
+
+
+@pytest.mark.parametrize(("change", "reason"), TOO_MUCH_SAID)
+async def test_a_request_of_2026_is_refused_if_the_client_says_too_much_of_itself(
+    one: Process, change: Any, reason: str
+) -> None:
+    keys = {"clientInfo": CLIENT_INFO_META_KEY, "capabilities": CLIENT_CAPABILITIES_META_KEY}
+    meta = {keys[name]: value for name, value in change.items()}
+    response = await modern(one, "tools/list", {"_meta": meta})
+    error = (await response.json())["error"]
+    assert (response.status, error["code"]) == (400, INVALID_PARAMS)
+    assert reason in error["message"]
+
+
+async def test_of_what_a_client_says_of_itself_a_session_keeps_what_is_used(one: Process) -> None:
+    info = {"name": "rich", "title": "Rich", "version": "1"}
+    said = {
+        "clientInfo": info | {"icons": [ICON], "description": "d" * 10_000, "more": "m" * 10_000},
+        "capabilities": {"sampling": {}, "extensions": {"io.example/x": {"y": 1}}, "more": {"z": 1}},
+        "_meta": {"more": "m" * 10_000},
+        "more": "m" * 10_000,
+    }
+    response = await one.http.request("POST", headers=headers_for(), body=_initialize_with(said))
+    assert response.status == 200
+    record = await one.runtime.sessions.renew(response.headers["mcp-session-id"])
+    assert record is not None
+    assert record.client_params is not None
+    assert record.client_params.model_dump(by_alias=True, exclude_none=True) == {
+        "protocolVersion": "2025-11-25",
+        "clientInfo": info,
+        "capabilities": {"sampling": {}, "extensions": {"io.example/x": {"y": 1}}},
+    }
+
+
+async def test_a_request_of_2026_with_icons_is_served(one: Process) -> None:
+    info = {"name": "rich", "version": "1", "icons": [ICON]}
+    assert (await modern(one, "tools/list", {"_meta": {CLIENT_INFO_META_KEY: info}})).status == 200
+
+
+async def test_a_listen_stream_keeps_only_what_is_used_of_its_request(one: Process) -> None:
+    long = "y" * 100_000
+    info = {"name": "rich", "version": "1", "icons": [ICON]}
+    notifications = {
+        "toolsListChanged": True,
+        "resourceSubscriptions": ["test://a", "x:" + long],
+        "unknown": {"x": long},
+        long: True,
+    }
+    params = {
+        "_meta": {CLIENT_INFO_META_KEY: info, "more": long},
+        "more": long,
+        "notifications": notifications,
+    }
+    kept = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100)
+    assert len(json.dumps(kept)) < 1000
+    assert kept["notifications"]["resourceSubscriptions"] == ["test://a"]
+    stream = await modern(one, "subscriptions/listen", params)
+    acknowledged = await stream.next_message()
+    assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
+    assert acknowledged["params"]["notifications"]["toolsListChanged"] is True
