@@ -212,7 +212,7 @@ async def test_a_client_that_disconnects_before_its_body_is_complete_affects_nob
     assert sent == []
 
 
-@pytest.mark.parametrize("id", [2**70, -1, 0, "", "ü", "a" * 1000])
+@pytest.mark.parametrize("id", [2**70, -1, 0, "", "ü", "a" * 256])
 async def test_an_unusual_id_is_accepted(one: Process, session: Session, id: Any) -> None:
     assert (await session.call(one, "echo", {"message": "x"}, id=id))["id"] == id
 
