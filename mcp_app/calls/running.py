@@ -132,7 +132,7 @@ class RunningCalls:
             Unavailable: Redis cannot be reached.
         """
         in_use = {call.session_id for call in self._all() if call.position is not None}
-        for session_id in await self.backend.sessions.keep(in_use):
+        for session_id in await self.backend.sessions.renew_all(in_use):
             self._cancel(session_id)  # the `SESSION_ENDED` message was lost
 
     async def drain(self) -> None:

@@ -265,7 +265,7 @@ class SessionStore:
             client=redis,
         )
 
-    async def keep(self, session_ids: Collection[str]) -> list[str]:
+    async def renew_all(self, session_ids: Collection[str]) -> list[str]:
         """Renew the keys of these sessions. Returns those that have ended.
 
         Records are not parsed, so one of an incompatible release does no harm.
