@@ -25,16 +25,16 @@ class IntrospectionTokenVerifier:
             AuthorizationServerUnavailable: The server cannot be reached, or rejects our credentials.
         """
         client_id, secret = conf.introspection_credentials
-        answer = await self._server.json(
+        response = await self._server.json(
             "POST",
             conf.introspection_url,
             data={"token": token, "token_type_hint": "access_token"},
             auth=(quote(client_id, safe=""), quote(secret, safe="")),  # RFC 6749 §2.3.1 encodes both
         )
-        if answer.get("active") is not True:
+        if response.get("active") is not True:
             return None
         return access_token(
-            token, answer, issuer=conf.issuer, audiences=conf.token_audiences, resource=conf.resource_url
+            token, response, issuer=conf.issuer, audiences=conf.token_audiences, resource=conf.resource_url
         )
 
     async def aclose(self) -> None:

@@ -49,7 +49,7 @@ _REGISTER_RETRY_SECONDS = 1.0
 _APPEND_RETRY_SECONDS = 45.0
 """How long an append is retried while Redis is unavailable."""
 
-_ANSWER_RETRY_SECONDS = 60.0
+_RESPONSE_RETRY_SECONDS = 60.0
 """How long appending the response is retried while Redis is unavailable."""
 
 
@@ -90,7 +90,7 @@ class State(Enum):
     """No message was sent: the response may be plain JSON."""
     LOGGED = auto()
     """All messages go into the event log."""
-    ANSWERED = auto()
+    HANDLED = auto()
     """The handler is done, and the registration is being completed. It can no longer be cancelled."""
     ENDED = auto()
     """The response is in memory, or is appended to the log by `_settle`."""
@@ -105,7 +105,7 @@ class SessionCall(Call):
 
     state = State.QUIET
 
-    answer: bytes | None = None
+    response: bytes | None = None
     """The response of a call that stayed quiet; None if it was cancelled."""
 
     failure: Exception | None = None
@@ -118,7 +118,7 @@ class SessionCall(Call):
     """The last progress sent before a re-run."""
 
     _lease: Lease | None = None
-    _response: EventStream | None = None
+    _event_stream: EventStream | None = None
     _is_closing = False
     _may_run: asyncio.Event | None = None
     """Set when the handler may run, if it must not before the call is registered."""
@@ -156,7 +156,7 @@ class SessionCall(Call):
         return ServerMessageMetadata(
             request_context=RequestInfo(self.request_headers, self.session),
             # Without a position to resume from the client would never get the response.
-            close_sse_stream=self._close_response if has_priming else None,
+            close_sse_stream=self._close_event_stream if has_priming else None,
         )
 
     @cached_property
@@ -292,33 +292,33 @@ class SessionCall(Call):
                 raise  # the process is stopping; another recovers the call
         if isinstance(self.failure, TokenWithdrawn):
             outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
-        answer = None if outcome is None else outcome.response(self.request_id)
+        response = None if outcome is None else outcome.response(self.request_id)
         if self.state is not State.LOGGED:
-            self.answer, self.state = answer, State.ENDED
+            self.response, self.state = response, State.ENDED
             self._wake_waiter()
             return
-        self.state = State.ANSWERED
-        if answer is not None:
+        self.state = State.HANDLED
+        if response is not None:
             with suppress(Unavailable):
                 await self.register()  # may be in progress, or have failed
         async with self._registering:  # a registration in progress must not outlive the call
             self.state = State.ENDED
         if self.position is None:
-            self.answer, answer = answer, None
+            self.response, response = response, None
             self._wake_waiter()
-        await self._settle(answer)
+        await self._settle(response)
 
-    async def _settle(self, answer: bytes | None) -> None:
+    async def _settle(self, response: bytes | None) -> None:
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
         try:
             written = await self._backend.registry.write(
-                self.registration, answer, is_final=True, retry_seconds=_ANSWER_RETRY_SECONDS
+                self.registration, response, is_final=True, retry_seconds=_RESPONSE_RETRY_SECONDS
             )
         except Unavailable:
-            if answer is not None:
+            if response is not None:
                 logger.error("response lost: Redis unavailable")
             return
-        if written is None and answer is not None:
+        if written is None and response is not None:
             logger.warning(
                 "another process took over this call; dropping its response",
                 extra={"session": self.session_id[:8]},
@@ -382,16 +382,16 @@ class SessionCall(Call):
         await self._write(pydantic_core.to_json(message))
         raise_if_cancelled()
 
-    def attach_stream(self, response: EventStream) -> None:
+    def attach_stream(self, stream: EventStream) -> None:
         """Set the stream that is the HTTP response, before it starts."""
-        self._response = response
+        self._event_stream = stream
         if self._is_closing:
-            response.close(reconnect_soon=True)
+            stream.close(reconnect_soon=True)
 
-    async def _close_response(self) -> None:
-        self._is_closing = True  # the response may be about to start, and not receive messages yet
-        if self._response is not None:
-            self._response.close(reconnect_soon=True)
+    async def _close_event_stream(self) -> None:
+        self._is_closing = True  # the stream may be about to start, and not receive messages yet
+        if self._event_stream is not None:
+            self._event_stream.close(reconnect_soon=True)
         with suppress(Unavailable):  # then there is no stream to close
             await self.register()
             await self._backend.streams.close(self.session_id, self.stream, reconnect_soon=True)

@@ -69,8 +69,8 @@ class Recovery:
         else:
             logger.warning("giving up a call whose process died", extra=facts)
             error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
-            answer = Outcome.failed(error).response(request.id)
-            await self._registry.write(lost, answer, is_first=True, is_final=True)
+            response = Outcome.failed(error).response(request.id)
+            await self._registry.write(lost, response, is_first=True, is_final=True)
         return True
 
     async def _last_progress(self, call: Registration) -> float:

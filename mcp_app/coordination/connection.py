@@ -148,14 +148,14 @@ async def in_portions(
     Raises:
         Unavailable: Redis cannot be reached.
     """
-    waiting, answers = list(items), list[tuple[T, Any]]()
+    waiting, replies = list(items), list[tuple[T, Any]]()
     while waiting:
         portion, waiting = waiting[:_PORTION], waiting[_PORTION:]
         async with redis.pipeline(transaction=False) as pipe:
             for item in portion:
                 await add(pipe, item)
-            answers += zip(portion, await pipe.execute(raise_on_error=False), strict=True)
-    return answers
+            replies += zip(portion, await pipe.execute(raise_on_error=False), strict=True)
+    return replies
 
 
 def connect(url: str) -> Redis:

@@ -136,7 +136,7 @@ class Directory:
             self._renewals,
             lambda pipe, key: self._register(keys=[key], args=args, client=pipe),
         )
-        self._registered_at = {key: began for key, answer in renewed if not isinstance(answer, Exception)}
+        self._registered_at = {key: began for key, reply in renewed if not isinstance(reply, Exception)}
 
     async def addresses(self, *keys: str) -> list[str]:
         """The processes registered at any of these places, which must be in one slot.
@@ -157,7 +157,7 @@ class Directory:
             self._redis, places, lambda pipe, key: self._addresses(keys=[key], client=pipe)
         )
         await self.bus.send_all(
-            {address for _, answer in found if not isinstance(answer, Exception) for address in answer},
+            {address for _, found_at in found if not isinstance(found_at, Exception) for address in found_at},
             message,
         )
 

@@ -152,9 +152,9 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
             pipe.hgetall(key)
             pipe.pttl(keys.owner(_session_id(key)))
             pipe.hlen(keys.calls(_session_id(key)))
-        answers = pipe.execute()
+        replies = pipe.execute()
     for key, fields, remaining, calls in zip(
-        record_keys, answers[0::3], answers[1::3], answers[2::3], strict=True
+        record_keys, replies[0::3], replies[1::3], replies[2::3], strict=True
     ):
         if not fields:
             continue

@@ -131,7 +131,7 @@ class EventStream:
                 yield event
                 spoke_at = time.monotonic()
                 if event.final:
-                    self._answered(event.stream)
+                    self._on_final(event.stream)
                 if self._closed:
                     return  # the client gets the rest when it reconnects
             if events == []:
@@ -173,7 +173,7 @@ class EventStream:
         """Renew what the stream depends on; close it if there is nothing left to wait for."""
         raise NotImplementedError
 
-    def _answered(self, stream: str) -> None:
+    def _on_final(self, stream: str) -> None:
         """Called after the final event of a stream was sent."""
 
     def _drop_ended(self) -> None:
@@ -214,7 +214,7 @@ class ReplyStream(EventStream):
         if not self.names:
             super().drop(stream, complete=not self._is_cut, reconnect_soon=reconnect_soon)
 
-    def _answered(self, stream: str) -> None:
+    def _on_final(self, stream: str) -> None:
         self.drop(stream, complete=True)
 
     def _drop_ended(self) -> None:

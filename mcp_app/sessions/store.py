@@ -190,9 +190,9 @@ class SessionStore:
             for session_id, _ in others:
                 pipe.exists(keys.record(session_id))
                 pipe.exists(keys.owner(session_id))
-            answers = await pipe.execute()
+            replies = await pipe.execute()
         lost, idle = [], []
-        for (session_id, began_at), lives, in_use in zip(others, answers[::2], answers[1::2], strict=True):
+        for (session_id, began_at), lives, in_use in zip(others, replies[::2], replies[1::2], strict=True):
             if lives and not in_use:
                 idle.append(session_id)
             elif not lives and began_at < time.time() - _CREATION_SECONDS:

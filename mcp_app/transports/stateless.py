@@ -163,8 +163,8 @@ class Stateless:
                 item = await call.next(conf.keep_alive_seconds)
             if item is None and call.refusal is not None:
                 raise call.refusal
-            if item is None and call.answer is not None:
-                await respond(request.send, call.status, call.answer, [*JSON_HEADERS, *call.headers])
+            if item is None and call.response is not None:
+                await respond(request.send, call.status, call.response, [*JSON_HEADERS, *call.headers])
             else:
                 await _send_stream(request.send, call, item)
         finally:
@@ -176,7 +176,7 @@ class Stateless:
 def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
     """End a call whose response may be ended. A client that disconnects cancels its call."""
     ending = Ending.CLIENT if watcher.cancelled() or watcher.exception() is not None else watcher.result()
-    if ending is not Ending.CLIENT and call.answer is None:
+    if ending is not Ending.CLIENT and call.response is None:
         if ending is Ending.WITHDRAWN:
             call.refusal = errors.token_withdrawn()
         if call.method == listen.METHOD:
@@ -193,10 +193,10 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)
             item = await call.next(conf.keep_alive_seconds)
-        answer = call.answer
-        if answer is None and call.refusal is not None:
-            answer = framing.to_json(call.refusal.body(call.request_id))
-        last = b"" if answer is None else framing.event_without_id(answer)
+        response = call.response
+        if response is None and call.refusal is not None:
+            response = framing.to_json(call.refusal.body(call.request_id))
+        last = b"" if response is None else framing.event_without_id(response)
         await send({"type": "http.response.body", "body": last})
 
 
@@ -209,7 +209,7 @@ class StatelessCall(Call):
         super().__init__(request.method, request.params, request.id, headers)
         self._runtime = runtime
         self._route = route
-        self.answer: bytes | None = None
+        self.response: bytes | None = None
         self.status = 200
         self.refusal: errors.HttpError | None = None
         """Why it was cancelled."""
@@ -240,7 +240,7 @@ class StatelessCall(Call):
     def close(self) -> None:
         """Set the response of a `subscriptions/listen` whose stream is about to end ("Graceful Closure")."""
         result = SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: self.request_id})
-        self.answer = Outcome.succeeded(
+        self.response = Outcome.succeeded(
             result.model_dump(by_alias=True, mode="json", exclude_none=True)
         ).response(self.request_id)
 
@@ -248,13 +248,13 @@ class StatelessCall(Call):
         """Run the handler and store the encoded response; a cancelled call has none."""
         try:
             outcome = await self._serve()
-            if self.refusal is None and self.answer is None:
-                self.answer = outcome.response(self.request_id)
+            if self.refusal is None and self.response is None:
+                self.response = outcome.response(self.request_id)
             self._has_ended = True
             if self._outbox is not None:
                 await self._outbox.put(None)
         except asyncio.CancelledError:
-            if self._runtime.is_draining and self.answer is None:
+            if self._runtime.is_draining and self.response is None:
                 self.refusal = self.refusal or errors.worker_lost()
             self._has_ended = True
             if self._outbox is not None:

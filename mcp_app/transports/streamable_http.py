@@ -97,7 +97,7 @@ class StreamableHttp:
             case JSONRPCRequest():
                 call = self._runtime.calls.start(record, message, request.headers)
                 await call.wait(conf.stream_after_seconds)
-                await self._answer(request, record, call)
+                await self._respond_to(request, record, call)
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, request.headers)
                 await respond(request.send, 202, headers=COMMON_HEADERS)
@@ -164,12 +164,12 @@ class StreamableHttp:
         session = [] if record is None else [(_SESSION_ID, record.id.encode())]
         await _respond(request.send, outcome.response(message.id), outcome.unavailable, session)
 
-    async def _answer(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
+    async def _respond_to(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Respond with JSON if the call has ended quietly, otherwise with an event stream."""
-        if call.answer is None and call.state is not State.ENDED:
+        if call.response is None and call.state is not State.ENDED:
             await call.start_streaming()
-        if call.answer is not None:
-            await _respond(request.send, call.answer, call.failure)
+        if call.response is not None:
+            await _respond(request.send, call.response, call.failure)
         elif call.position is None:
             if not call.cancel_requested.is_set():
                 raise errors.worker_lost()  # the process is stopping, and could not hand the call over
@@ -248,13 +248,13 @@ def _respond_to_cancelled(request: Request) -> Awaitable[None]:
 
 
 def _respond(
-    send: Send, answer: bytes, failure: Exception | None, headers: errors.HeaderList = ()
+    send: Send, response: bytes, failure: Exception | None, headers: errors.HeaderList = ()
 ) -> Awaitable[None]:
     """Send a response, with the HTTP status of the failure, if any."""
     refusal = None if failure is None else errors.from_exception(failure)
     if refusal is None:
-        return respond(send, 200, answer, [*headers, *JSON_HEADERS])
-    return respond(send, refusal.status, answer, [*headers, *JSON_HEADERS, *refusal.headers])
+        return respond(send, 200, response, [*headers, *JSON_HEADERS])
+    return respond(send, refusal.status, response, [*headers, *JSON_HEADERS, *refusal.headers])
 
 
 def _unknown_event_id(record: SessionRecord, reason: str) -> errors.HttpError:

@@ -237,8 +237,8 @@ class TaskStore:
             for grant in grants:
                 pipe.set(withdrawn_key(grant), 1, ex=conf.task_seconds)
                 pipe.zrange(grant_key(grant), 0, -1)
-            answers = await pipe.execute()
-        for task_ids in cast("list[list[str]]", answers[1::2]):
+            replies = await pipe.execute()
+        for task_ids in cast("list[list[str]]", replies[1::2]):
             for task_id in task_ids:
                 await self.cancel(task_id)
 
