@@ -1,6 +1,5 @@
 """The URLs of the authorization server of separate mode: OAuth, sign-in and admin, but no MCP."""
 
-from django.contrib import admin
 from django.urls import include, path
 
 from everything_site import views
@@ -13,5 +12,5 @@ urlpatterns = [
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
-    path("admin/", admin.site.urls),
+    path("admin/", include("everything_site.admin_urls")),
 ]

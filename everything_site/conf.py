@@ -89,7 +89,11 @@ class Environment(AppSettings):
     conformance_fixtures = Setting(
         False, "also serve the tools, prompts and resources of the conformance suite"
     )
-    rate_limits = Setting(True, "rate-limit registration, authorization and token requests by client address")
+    rate_limits = Setting(
+        True,
+        "rate-limit registration, authorization and token requests by client address, and attempts at "
+        "passwords",
+    )
     client_id_metadata_documents = Setting(
         True,
         "let clients identify themselves by the URL of their metadata document; set `false` where this "

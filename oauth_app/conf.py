@@ -15,7 +15,9 @@ from oauth_app.redirects import scheme_fault
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-RATE_LIMITS = {"register": "20/minute", "authorize": "60/minute", "token": "300/minute"}
+# One address alone cannot use up the attempts at an account, and so lock its owner out.
+PASSWORD_LIMITS = {"password": "10/5minutes", "account": "200/hour"}
+RATE_LIMITS = {"register": "20/minute", "authorize": "60/minute", "token": "300/minute", **PASSWORD_LIMITS}
 WEEK = 7 * 24 * 3600
 
 
@@ -51,7 +53,9 @@ class Conf(AppSettings):
     # A company's people may share one address.
     rate_limits = Setting[Mapping[str, str]](
         RATE_LIMITS,
-        "how many requests one address may make to each endpoint; an endpoint that is not named has no limit",
+        "how many requests one address may make to each endpoint, and how many passwords may be tried: "
+        "from one address (`password`), and for one account from all addresses together (`account`); "
+        "what is not named has no limit",
         must_be=("endpoints with their limits, such as token=300/minute", bool),
     )
     trusted_proxies = Setting(

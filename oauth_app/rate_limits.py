@@ -1,7 +1,7 @@
 """Rate limits of the endpoints that anyone may call, counted in Redis for all processes together.
 
-They protect the server from floods, and not secrets, which cannot be guessed. So while Redis is unavailable,
-nothing is limited.
+They protect the server from floods, and the passwords of administrators from being guessed; tokens and codes
+cannot be. While Redis is unavailable, nothing is limited.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
-from oauth_app.api import View, refusal
+from oauth_app.api import View, is_api_request, refusal
 from oauth_app.client_ip import client_address
-from oauth_app.conf import conf
+from oauth_app.conf import PASSWORD_LIMITS, conf
 
 log = logging.getLogger("oauth_app")
 
@@ -36,7 +36,7 @@ OUTAGE_SECONDS = 5.0
 
 
 class Limiter:
-    """Counts requests by endpoint and address in a moving window."""
+    """Counts requests, by endpoint and address or account, in a moving window."""
 
     def __init__(self, redis_url: str) -> None:
         options: dict[str, Any] = {
@@ -51,14 +51,14 @@ class Limiter:
         self._window = MovingWindowRateLimiter(storage)
         self._retry_at = float("-inf")
 
-    def seconds_to_wait(self, limit: RateLimitItem, endpoint: str, address: str) -> int:
+    def seconds_to_wait(self, limit: RateLimitItem, endpoint: str, whose: str) -> int:
         """Count a request. Returns 0 if it is allowed, else the seconds until the next one is."""
         if time.monotonic() < self._retry_at:
             return 0
         try:
-            if self._window.hit(limit, endpoint, address):
+            if self._window.hit(limit, endpoint, whose):
                 return 0
-            reset = self._window.get_window_stats(limit, endpoint, address).reset_time
+            reset = self._window.get_window_stats(limit, endpoint, whose).reset_time
         except StorageError as error:
             self._retry_at = time.monotonic() + OUTAGE_SECONDS
             log.error("rate limiting disabled: Redis unavailable", extra={"reason": str(error)})
@@ -72,34 +72,49 @@ def limiter(redis_url: str) -> Limiter:
     return Limiter(redis_url)
 
 
+def address_of(request: HttpRequest) -> str:
+    """The address by which a request is counted; see `client_address`."""
+    return client_address(
+        request.META.get("REMOTE_ADDR") or "",
+        request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        conf.trusted_proxies,
+    )
+
+
+def seconds_to_wait(endpoint: str, whose: str) -> int:
+    """Count a request. Returns 0 if OAUTH_RATE_LIMITS allows it, else the seconds until the next one is.
+
+    Args:
+        endpoint: A name in that setting. One that is missing has no limit.
+        whose: The address, or whatever else requests are counted by. Bounded in length: it is part of a key.
+    """
+    limit = conf.rate_limits.get(endpoint)
+    return 0 if limit is None else limiter(conf.redis_url).seconds_to_wait(parse(limit), endpoint, whose)
+
+
 def rate_limited(endpoint: str, view: View) -> View:
     """The view, limited to the requests per address that OAUTH_RATE_LIMITS allows."""
 
     @wraps(view)
     def rate_limited_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        limit = conf.rate_limits.get(endpoint)
-        if limit is None:
-            return view(request, *args, **kwargs)
-        address = client_address(
-            request.META.get("REMOTE_ADDR") or "",
-            request.META.get("HTTP_X_FORWARDED_FOR", ""),
-            conf.trusted_proxies,
-        )
-        wait = limiter(conf.redis_url).seconds_to_wait(parse(limit), endpoint, address)
-        if not wait:
-            return view(request, *args, **kwargs)
-        log.warning("too many requests", extra={"endpoint": endpoint, "address": address, "wait": wait})
-        response = _too_many(request, endpoint, wait)
-        response["Retry-After"] = str(wait)
-        response["Cache-Control"] = "no-store"
-        return response
+        if wait := seconds_to_wait(endpoint, address_of(request)):
+            return too_many(request, endpoint, wait)
+        return view(request, *args, **kwargs)
 
     return rate_limited_view
 
 
-def _too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
-    sentence = f"There are too many requests from your address. Try again in {wait} seconds."
-    if endpoint == "authorize":  # a user reads it
-        context = {"reason": sentence, "error": "too_many_requests"}
-        return render(request, "oauth_app/error.html", context, status=429)
-    return refusal("too_many_requests", sentence, status=429)
+def too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
+    """The response to a request over the limit: 429, with the seconds to wait."""
+    log.warning(
+        "too many requests", extra={"endpoint": endpoint, "address": address_of(request), "wait": wait}
+    )
+    if is_api_request(request):
+        sentence = f"There are too many requests from your address. Try again in {wait} seconds."
+        response: HttpResponse = refusal("too_many_requests", sentence, status=429)
+    else:
+        context = {"wait": wait, "is_password": endpoint in PASSWORD_LIMITS}
+        response = render(request, "oauth_app/too_many.html", context, status=429)
+    response["Retry-After"] = str(wait)
+    response["Cache-Control"] = "no-store"
+    return response

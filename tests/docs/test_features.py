@@ -86,7 +86,7 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
         route = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern))
         route = route.replace("(?:/|$)", "/")
         route = re.sub(r"\(\?:/mcp(\|/sse)?\)\?|/\?|[\^$\\]", "", route)
-        if isinstance(pattern, URLResolver) and pattern.app_name != "admin":
+        if isinstance(pattern, URLResolver) and start + route != "/admin/":
             yield from django_endpoints(pattern.url_patterns, start + route)
         else:
             assert isinstance(pattern, URLPattern | URLResolver)
