@@ -23,7 +23,7 @@ from mcp_app.exceptions import Store, Unavailable
 logger = logging.getLogger(__name__)
 
 # Renews a lease, unless another holder has taken it. An expired lease is taken again only if its fence shows
-# that the work still belongs to this holder. KEYS: lease[, fence]. ARGV: token, milliseconds[,
+# that the work still belongs to this holder. KEYS: lease[, fence]. ARGV: holder, milliseconds[,
 # field[, value]].
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
@@ -42,7 +42,7 @@ RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
-"""Releases a lease or a claim, if it is still this holder's. KEYS: lease. ARGV: token."""
+"""Releases a lease or a claim, if it is still this holder's. KEYS: lease. ARGV: holder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ class Lease:
 
     Attributes:
         key: Its Redis key.
-        token: The holder. Writes under the lease can be conditional on the token.
+        holder: Identifies who holds it. Writes under the lease can be conditional on it.
         fence: The record of the work that it protects.
         on_lost: Called once when another holder has taken it, or the work has ended.
         is_lost: Whether that has happened.
     """
 
     key: str
-    token: str
+    holder: str
     fence: Fence | None = None
     on_lost: Callable[[], None] | None = None
     is_lost: bool = False
@@ -109,13 +109,13 @@ class Leases:
         reached_at = now if self._reached_at is None else self._reached_at
         return now >= self._judges_from and now - reached_at < conf.lease_seconds
 
-    async def take(self, key: str, token: str) -> bool:
+    async def take(self, key: str, holder: str) -> bool:
         """Take a lease that nobody holds. Call `start_renewing` to keep it.
 
         Raises:
             Unavailable: It may have been taken nevertheless, and then expires.
         """
-        return bool(await self._redis.set(key, token, nx=True, px=self.milliseconds))
+        return bool(await self._redis.set(key, holder, nx=True, px=self.milliseconds))
 
     def start_renewing(self, lease: Lease) -> None:
         """Renew a lease with every beat, until `stop_renewing` or until it is lost."""
@@ -138,7 +138,7 @@ class Leases:
                 self._lose(lease)
 
     async def _add_renewal(self, pipe: Pipeline, lease: Lease) -> None:
-        names, args = [lease.key], [lease.token, str(self.milliseconds)]
+        names, args = [lease.key], [lease.holder, str(self.milliseconds)]
         if (fence := lease.fence) is not None:
             names.append(fence.key)
             args += [fence.field] if fence.value is None else [fence.field, fence.value]
@@ -168,7 +168,7 @@ class Leases:
 
         After a pause of the process or an outage of Redis that is longer than a lease, another process may
         have taken it. The body is cancelled as soon as this process notices (`Lease.is_lost`). If two at once
-        would do harm until then, store `Lease.token` with the work, and make each write conditional on it.
+        would do harm until then, store `Lease.holder` with the work, and make each write conditional on it.
 
         Args:
             name: The purpose of the lease, the same in all processes.
@@ -177,7 +177,7 @@ class Leases:
             Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
         lease = Lease(keys.held(name), secrets.token_hex(8))
-        if not await self.take(lease.key, lease.token):
+        if not await self.take(lease.key, lease.holder):
             yield None
             return
         try:
@@ -192,7 +192,7 @@ class Leases:
         finally:
             self.stop_renewing(lease)
             with suppress(Unavailable):  # it expires
-                await self._release(keys=[lease.key], args=[lease.token])
+                await self._release(keys=[lease.key], args=[lease.holder])
 
     def _lose(self, lease: Lease) -> None:
         if lease not in self._held:

@@ -118,7 +118,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await one.runtime.directory.register_and_renew(LISTENERS)
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
     lease = Lease(held("an-extension"), "token")
-    assert await one.runtime.leases.take(lease.key, lease.token)
+    assert await one.runtime.leases.take(lease.key, lease.holder)
     one.runtime.leases.start_renewing(lease)
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")

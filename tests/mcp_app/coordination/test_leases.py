@@ -53,10 +53,10 @@ async def fence(redis: Redis, name: str) -> Fence:
     return fence
 
 
-async def _held(leases: Leases, name: str, fence: Fence | None = None, token: str = "mine") -> Lease:
+async def _held(leases: Leases, name: str, fence: Fence | None = None, holder: str = "mine") -> Lease:
     lost: list[str] = []
-    lease = Lease(keys.held(name), token, fence, on_lost=lambda: lost.append(name))
-    assert await leases.take(lease.key, token)
+    lease = Lease(keys.held(name), holder, fence, on_lost=lambda: lost.append(name))
+    assert await leases.take(lease.key, holder)
     leases.start_renewing(lease)
     return lease
 
@@ -65,14 +65,14 @@ async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis
     here, there = Leases(redis), Leases(redis)
     async with here.try_hold(name) as mine:
         assert mine is not None
-        assert await redis.get(keys.held(name)) == mine.token
+        assert await redis.get(keys.held(name)) == mine.holder
         assert 0 < await redis.pttl(keys.held(name)) <= here.milliseconds
         async with there.try_hold(name) as other:
             assert other is None
         assert await redis.exists(keys.held(name)), "who did not get it must not release it"
     async with there.try_hold(name) as other:
         assert other is not None
-        assert other.token != mine.token
+        assert other.holder != mine.holder
 
 
 async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name: str) -> None:
