@@ -31,12 +31,12 @@ from mcp_app.sessions.streams import Streams
 # Writes a message of a call, unless another process has taken the call over. A registration registers the
 # call, or takes it over; the final message, or none, removes it. Returns the previous end of the log, and the
 # processes to wake. A missing registration or message is ''. `cap`, `bytes` and `seconds` limit the log; the
-# token is kept for `once` seconds, the address is present in the directory for `present` seconds.
+# append is remembered for `once` seconds, the address is present in the directory for `present` seconds.
 _WRITE = (
     PUT
     + """
 local calls, lease, log, tails, appended, processes = unpack(KEYS)
-local stream, process, registration, message, final, token = unpack(ARGV, 1, 6)
+local stream, process, registration, message, final, id = unpack(ARGV, 1, 6)
 local milliseconds, cap, bytes, seconds, once, address, present = unpack(ARGV, 7)
 local holder = redis.call('GET', lease)
 if holder and holder ~= process then return false end
@@ -59,7 +59,7 @@ else
 end
 local readers = addresses(processes)
 if message == '' then return {position, readers} end
-if not is_new(appended, token, seconds, once) then return {position, readers} end
+if not is_new(appended, id, seconds, once) then return {position, readers} end
 put(log, tails, cap, bytes, seconds, stream, message, final == '1')
 return {position, readers}
 """

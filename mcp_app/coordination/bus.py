@@ -135,16 +135,16 @@ class Bus:
         if not confirm or not missing:
             await self._send_to(missing, message)
             return
-        token, confirmed = secrets.token_hex(8), asyncio.Event()
-        self._unconfirmed[token] = (missing, confirmed)
+        message_id, confirmed = secrets.token_hex(8), asyncio.Event()
+        self._unconfirmed[message_id] = (missing, confirmed)
         try:
-            await self._send_to(list(missing), message | {"from": self.address, "confirm": token})
+            await self._send_to(list(missing), message | {"from": self.address, "confirm": message_id})
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await confirmed.wait()
         except TimeoutError:
             logger.warning("no acknowledgement in time", extra={"processes": len(missing)})
         finally:
-            del self._unconfirmed[token]
+            del self._unconfirmed[message_id]
 
     async def _send_to(self, addresses: Iterable[str], message: BusMessage) -> None:
         await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))
@@ -167,11 +167,11 @@ class Bus:
             self._received.set()
             self._handle(message)
             if "confirm" in message:
-                confirmation = {"type": CONFIRMED, "token": message["confirm"], "by": self.address}
+                confirmation = {"type": CONFIRMED, "id": message["confirm"], "by": self.address}
                 await self._attempt(self._layer.send(message["from"], confirmation))
 
     def _on_confirmed(self, message: BusMessage) -> None:
-        missing, confirmed = self._unconfirmed.get(message["token"], (set(), None))
+        missing, confirmed = self._unconfirmed.get(message["id"], (set(), None))
         missing.discard(message["by"])
         if confirmed is not None and not missing:
             confirmed.set()

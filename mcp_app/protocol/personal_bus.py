@@ -33,14 +33,14 @@ class PersonalBus:
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Subscribe to changes as the person of the current request. Returns how to unsubscribe."""
-        person, token = current_person().key, object()
+        person, subscription = current_person().key, object()
         leave = self._everybody.subscribe(listener)
-        self._listeners.setdefault(person, {})[token] = listener
+        self._listeners.setdefault(person, {})[subscription] = listener
 
         def unsubscribe() -> None:
             leave()
             listeners = self._listeners.get(person, {})
-            listeners.pop(token, None)
+            listeners.pop(subscription, None)
             if not listeners:
                 self._listeners.pop(person, None)
 

@@ -24,7 +24,7 @@ _PAGE = 50
 """Entries per read of a log."""
 
 ONCE_SECONDS = 60
-"""How long the token of an append is remembered: longer than appends are retried."""
+"""How long the id of an append is remembered: longer than appends are retried."""
 
 Entry = tuple[str, dict[str, str]]
 """An entry of a log: its position and its fields."""
@@ -32,8 +32,8 @@ Entry = tuple[str, dict[str, str]]
 PUT = (
     DIRECTORY
     + """
-local function is_new(appended, token, seconds, once)
-  if redis.call('ZADD', appended, 'NX', now(), token) == 0 then return false end
+local function is_new(appended, id, seconds, once)
+  if redis.call('ZADD', appended, 'NX', now(), id) == 0 then return false end
   redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
   redis.call('EXPIRE', appended, math.min(seconds, once))
   return true
@@ -126,9 +126,9 @@ return 1
 )
 
 # Appends a message, idempotently: the connection may break after Redis has appended it and before the reply
-# arrives, and then the client retries. Returns the processes to wake. KEYS: log, recent tokens, tails,
-# processes. ARGV: stream, message, token of this append, length, bytes and seconds of the log, seconds to
-# keep the token.
+# arrives, and then the client retries. Returns the processes to wake. KEYS: log, recent appends, tails,
+# processes. ARGV: stream, message, id of this append, length, bytes and seconds of the log, seconds to
+# remember the id.
 _APPEND = (
     PUT
     + """

@@ -60,7 +60,7 @@ def tails(session_id: str) -> str:
 
 
 def appended(session_id: str) -> str:
-    """Sorted set: tokens of recent appends, so that a retry does not append twice."""
+    """Sorted set: the ids of recent appends, so that a retry does not append twice."""
     return f"mcp:appended:{{{session_id}}}"
 
 

@@ -190,10 +190,10 @@ class Streams:
                 )
 
     def _on_replaced(self, message: dict[str, Any]) -> None:
-        microseconds, token = message["by"]
+        microseconds, nonce = message["by"]
         for stream in self._streams(message):
             if message["stream"] in stream.names:
-                stream.make_way(message["stream"], (microseconds, token))
+                stream.make_way(message["stream"], (microseconds, nonce))
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):

@@ -117,7 +117,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     # A listen stream, a call by a consent that the token names, and an extension with a lease.
     await one.runtime.directory.register_and_renew(LISTENERS)
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
-    lease = Lease(held("an-extension"), "token")
+    lease = Lease(held("an-extension"), "holder")
     assert await one.runtime.leases.take(lease.key, lease.holder)
     one.runtime.leases.start_renewing(lease)
 

@@ -310,5 +310,5 @@ def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def new_run() -> str:
-    """A fencing token for a run."""
+    """An id for a run, which fences its writes."""
     return secrets.token_hex(8)
