@@ -35,6 +35,15 @@ LONGEST_ID = 256
 """The maximum length of an id, a progress token or a method, in characters: the server repeats them, sends
 them to other processes and stores them. Clients count, or use UUIDs."""
 
+MOST_HALF_PAIRS = 10_000
+"""How many unpaired surrogates are replaced: a text that was cut has one. Many take long to find."""
+
+_WORTH_PARSING = 5
+"""A body with so many times more values than allowed is rejected before it is parsed."""
+
+_NO_PUNCTUATION = bytes(set(range(256)) - set(b'",[{'))
+"""All bytes but those that values of JSON begin with, or follow, and quotes."""
+
 
 class InvalidMessage(Exception):
     """The body is not a valid client message.
@@ -91,22 +100,26 @@ def decode(body: bytes, most_values: int) -> Any:
 
     Raises:
         InvalidMessage: It is not JSON, or an id has an unpaired surrogate: the response would not match it.
-        TooManyValues: It has more values.
+        TooManyValues: It has more values. Without the id of the request if there are many times more, as
+            those are not parsed: that alone would block other requests.
     """
+    message = f"The body has more than {most_values} values, counting nested ones."
+    if _has_many_times_more_values(body, most_values):
+        raise TooManyValues(message)
     try:
         decoded = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError:
         decoded = _decode_half_pairs(body)
     if len(body) > most_values and _has_more_values(body, decoded, most_values):
         request_id = _id_of(decoded) if isinstance(decoded, dict) else None
-        message = f"The body has more than {most_values} values, counting nested ones."
         raise TooManyValues(message, request_id=request_id)
     return decoded
 
 
 def _decode_half_pairs(body: bytes) -> Any:
+    # If there are more, the rest is left and the body is not readable.
     # An escaped backslash must not be taken for the start of the escape that follows.
-    readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"))
+    readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"), count=MOST_HALF_PAIRS)
     try:
         if _REPLACEMENT not in readable:
             raise ValueError
@@ -117,6 +130,19 @@ def _decode_half_pairs(body: bytes) -> Any:
         if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
             raise invalid_request("`id` contains an unpaired surrogate.")
     return decoded
+
+
+def _has_many_times_more_values(body: bytes, limit: int) -> bool:
+    """Whether JSON has more values than are worth parsing, told by its commas and brackets outside strings.
+
+    True only if it does; then it has at least five times as many as allowed.
+    """
+    most = _WORTH_PARSING * limit
+    if max(body.count(b","), body.count(b"[") + body.count(b"{")) <= most:
+        return False
+    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    outside = b"".join(unescaped.translate(None, _NO_PUNCTUATION).split(b'"')[::2])
+    return max(outside.count(b","), len(outside) - outside.count(b",")) > most
 
 
 def _has_more_values(body: bytes, decoded: Any, limit: int) -> bool:

@@ -141,7 +141,7 @@ class Request:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
-            body += message.get("body", b"")
+            body.extend(message.get("body", b""))
             if len(body) > limit:
                 raise errors.body_too_large(limit)
             if not message.get("more_body", False):

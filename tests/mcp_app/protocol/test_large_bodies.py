@@ -1,0 +1,87 @@
+"""A large body costs no more work than reading it: nothing is parsed in vain, or copied again and again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pydantic_core
+import pytest
+
+from mcp_app.protocol.messages import MOST_HALF_PAIRS, InvalidMessage, TooManyValues, decode
+from mcp_app.transports.request import Request
+
+LIMIT = 100
+MANY = 10_000
+
+FAR_TOO_MANY = {
+    "numbers": b"[" + b"0," * MANY + b"0]",
+    "empty arrays": b"[" + b"[]," * MANY + b"[]]",
+    "members": b"{" + b'"a":0,' * MANY + b'"b":0}',
+    "nested arrays": b"[" * MANY + b"]" * MANY,
+    "nested objects": b'{"a":' * MANY + b"0" + b"}" * MANY,
+    "strings of commas": b"[" + b'",",' * MANY + b"0]",
+    "after escaped quotes": b'["' + b'\\",' * 5 + b'"' + b",0" * MANY + b"]",
+    "after an escaped backslash": b'["\\\\"' + b",0" * MANY + b"]",
+}
+TEXTS = {
+    "punctuation": b",[{" * MANY,
+    "escaped quotes": b'\\",[{' * MANY,
+    "backslashes and quotes": b'\\\\\\",[{' * MANY,
+}
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of everything that is parsed as JSON."""
+    sizes: list[int] = []
+    parse = pydantic_core.from_json
+
+    def counting(body: bytes, **options: Any) -> Any:
+        sizes.append(len(body))
+        return parse(body, **options)
+
+    monkeypatch.setattr(pydantic_core, "from_json", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("body", FAR_TOO_MANY.values(), ids=FAR_TOO_MANY)
+def test_a_body_with_far_too_many_values_is_not_parsed(parsed: list[int], body: bytes) -> None:
+    with pytest.raises(TooManyValues):
+        decode(body, LIMIT)
+    assert parsed == []
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_what_is_in_a_string_is_not_counted(text: bytes) -> None:
+    assert decode(b'["' + text + b'"]', LIMIT) == json.loads(b'["' + text + b'"]')
+
+
+def test_the_half_pairs_of_a_cut_text_are_replaced_but_not_endlessly_many() -> None:
+    assert decode(b'"' + rb"\ud83d" * MOST_HALF_PAIRS + b'"', LIMIT) == "\ufffd" * MOST_HALF_PAIRS
+    with pytest.raises(InvalidMessage, match="not JSON"):
+        decode(b'"' + rb"\ud83d" * (MOST_HALF_PAIRS + 1) + b'"', LIMIT)
+
+
+class Piece(bytes):
+    """A piece of a body that notices if what precedes it is copied to be joined with it."""
+
+    copied = 0
+
+    def __radd__(self, before: bytes) -> bytes:
+        Piece.copied += len(before)
+        return bytes(before) + bytes(self)
+
+
+async def test_a_body_that_comes_byte_by_byte_is_not_copied_with_each_byte() -> None:
+    pieces = [Piece(b"x") for _ in range(1000)]
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+    async def send(message: Any) -> None:
+        raise AssertionError("nothing is answered")
+
+    scope = {"method": "POST", "headers": [(b"content-type", b"application/json")]}
+    assert await Request(scope, receive, send).read_post() == b"x" * 1000
+    assert Piece.copied == 0
