@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from everything_site import views
 
+handler404 = "everything_site.views.not_found"
 handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [

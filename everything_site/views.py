@@ -27,6 +27,11 @@ def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "landing.html", context)
 
 
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler404`. Django's own reads the form of a POST, and fails if it cannot be read."""
+    return render(request, "404.html", status=404)
+
+
 @require_safe
 @cache_control(public=True, max_age=24 * 3600)
 def no_icon(request: HttpRequest) -> HttpResponse:
