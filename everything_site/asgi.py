@@ -20,6 +20,7 @@ from django.conf import settings  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import try_database  # noqa: E402
+from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402
@@ -41,5 +42,5 @@ routes = ProtocolTypeRouter(
         "websocket": refuse_websocket,
     }
 )
-application = RequestLog(StrictTransportSecurity(routes))
+application = RequestLog(HeadLimit(StrictTransportSecurity(routes)))
 startup.announce()

@@ -19,6 +19,7 @@ from everything_site import env, people  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.readiness import Readyz, healthz  # noqa: E402
+from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 
@@ -60,5 +61,5 @@ routes = ProtocolTypeRouter(
         "websocket": refuse_websocket,
     }
 )
-application = RequestLog(StrictTransportSecurity(routes))
+application = RequestLog(HeadLimit(StrictTransportSecurity(routes)))
 startup.announce()

@@ -1,13 +1,15 @@
-"""Django's ASGI handler, but for requests whose declared charset Django cannot read."""
+"""Django's ASGI handler, but for requests that Django should not read: too long, or in an odd charset."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 
+from everything_site.request_limits import LimitedBody
 from oauth_app.api import refusal
 from oauth_app.cors import add_headers as add_cors_headers
 from oauth_app.tokens import FORM_TYPES
@@ -15,21 +17,34 @@ from oauth_app.tokens import FORM_TYPES
 CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1"})
 """The encodings a form may have, by Python's names."""
 
+ODD_CHARSET = "The charset in Content-Type must be UTF-8."
+
 
 class Handler(ASGIHandler):
-    """Responds with 400, in JSON, where Django would fail with a traceback for anybody.
+    """Responds with 413, in JSON, to a body that is longer than any page needs.
 
-    Python also has codecs that are not text encodings, such as `rot13`. Django uses whatever codec the form
-    names, and does not catch its errors in the parser, the CSRF middleware, or when it creates the request.
+    Django limits only parts of a form, after it has stored all of it, and parses what is allowed for so long
+    that others wait: its threads share one interpreter with the event loop.
+
+    Responds with 400 where Django would fail with a traceback for anybody. Python also has codecs that are
+    not text encodings, such as `rot13`. Django uses whatever codec the form names, and does not catch its
+    errors in the parser, the CSRF middleware, or when it creates the request.
     """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = LimitedBody(receive)
+        await super().__call__(scope, body, send)
+        if body.is_too_long:
+            reason = f"The body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes here."
+            await self.send_response(_refusal(reason, 413), send)
 
     def create_request(self, scope: Any, body_file: Any) -> Any:
         try:
             request, error = super().create_request(scope, body_file)
         except ValueError:  # of a parameter of Content-Type that names its own charset (RFC 2231)
-            request, error = None, _refusal()
+            request, error = None, _refusal(ODD_CHARSET)
         if request is not None and not _is_charset_of_text(request):
-            request, error = None, _refusal()
+            request, error = None, _refusal(ODD_CHARSET)
         return request, error
 
 
@@ -43,7 +58,7 @@ def _is_charset_of_text(request: HttpRequest) -> bool:
         return False
 
 
-def _refusal() -> Any:
-    response = refusal("invalid_request", "The charset in Content-Type must be UTF-8.")
+def _refusal(reason: str, status: int = 400) -> Any:
+    response = refusal("invalid_request", reason, status)
     add_cors_headers(response)
     return response

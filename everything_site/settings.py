@@ -111,6 +111,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# The longest body that anything but the MCP endpoints reads (`Handler`); a parser holds up other requests.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -1,0 +1,76 @@
+"""The size of a request's head, and of a body for Django, whatever the server.
+
+Daphne has limits for the head that other servers do not have, and none for the body. The MCP endpoints limit
+their bodies themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from django.conf import settings
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+MAX_HEAD_BYTES = 16_384
+"""The URL and all headers together: the limit of Twisted, and so of Daphne."""
+
+MAX_HEADERS = 500
+
+HEAD_TOO_LARGE = (
+    f"The URL and the headers may have {MAX_HEAD_BYTES} bytes together, "
+    f"and there may be {MAX_HEADERS} headers."
+)
+
+
+class HeadLimit:
+    """ASGI middleware: responds with 431 (RFC 6585 §5) to a head that Daphne would not accept either."""
+
+    def __init__(self, app: Asgi) -> None:
+        self._app = app
+
+    def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> Awaitable[None]:
+        if scope["type"] == "http" and _is_too_large(scope):
+            return _refuse(send)
+        return self._app(scope, receive, send)
+
+
+def _is_too_large(scope: MutableMapping[str, Any]) -> bool:
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
+        return True
+    target = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+    return target + sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_BYTES
+
+
+async def _refuse(send: Any) -> None:
+    # A JSON-RPC error, Invalid Request.
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": HEAD_TOO_LARGE}}
+    body = json.dumps(error).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 431, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class LimitedBody:
+    """The ASGI receive callable for Django: a client whose body is too long seems to disconnect.
+
+    Attributes:
+        is_too_long: Whether there were more than DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        self.is_too_long = False
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self._room -= len(message.get("body", b""))
+        if self._room >= 0:
+            return message
+        self.is_too_long = True
+        return {"type": "http.disconnect"}
