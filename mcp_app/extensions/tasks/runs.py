@@ -131,8 +131,8 @@ class TaskRuns:
         if time.time() >= task.expires_at:
             await self._store.expire(task.id, EXPIRED)
         elif task.is_released or (task.is_lost and self._store.leases.can_judge):
-            if (claimed := await self._store.claim(task.id)) is not None:
-                await self._take_over(claimed, lifespan_state)
+            if (taken := await self._store.take_over(task.id)) is not None:
+                await self._rerun_or_fail(taken, lifespan_state)
         else:
             return task
         return await self._store.get(task.id) or task
@@ -151,7 +151,7 @@ class TaskRuns:
             with suppress(Unavailable):
                 await self._store.release(context.task)
 
-    async def _take_over(self, task: Task, lifespan_state: Any) -> None:
+    async def _rerun_or_fail(self, task: Task, lifespan_state: Any) -> None:
         if task.lost < MAX_LOST and await self._may_repeat("tools/call", task.params):
             logger.warning(
                 "re-running a task whose process died", extra={"task": task.id[:8], "tool": task.tool}

@@ -37,7 +37,7 @@ return 1
 Returns 0 if there are too many.
 """
 
-CLAIM = """
+TAKE_OVER = """
 if redis.call('HGET', KEYS[1], 'status') ~= 'working' or redis.call('EXISTS', KEYS[2]) == 1 then
   return 0
 end

@@ -159,10 +159,10 @@ class TaskStore:
         task = await self.get(task_id)
         return task if task is not None and task.status == "working" and task.run == run else None
 
-    async def claim(self, task_id: str) -> Task | None:
+    async def take_over(self, task_id: str) -> Task | None:
         """Take over a task whose run was lost, for a new run; None if it is not lost."""
         run = new_run()
-        is_taken = await self._call(scripts.CLAIM, task_id, run, self.leases.milliseconds)
+        is_taken = await self._call(scripts.TAKE_OVER, task_id, run, self.leases.milliseconds)
         return await self.get_if_running(task_id, run) if is_taken else None
 
     def lease_of(self, task: Task, on_lost: Callable[[], None]) -> Lease:
