@@ -1,7 +1,7 @@
 """Atomic changes of a task's record, in Lua.
 
 KEYS[1] is the record, KEYS[2] the lease; both have the task's hash tag. Runs are fenced: their writes count
-only while they are the record's current run. Only `ENTER` has another key.
+only while they are the record's current run. Only `ADD` has another key.
 """
 
 _FENCED = """
@@ -22,7 +22,7 @@ local function finish(first)
 end
 """
 
-ENTER = """
+ADD = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[2])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   return 0

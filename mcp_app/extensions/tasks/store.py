@@ -87,7 +87,7 @@ class TaskStore:
         self._directory = directory
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
-        self._enter = redis.register_script(scripts.ENTER)
+        self._add = redis.register_script(scripts.ADD)
         directory.bus.on(TASK_CHANGED, self._on_changed)
 
     async def create(
@@ -130,10 +130,10 @@ class TaskStore:
         if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
         entry: list[Any] = [task.id, now, now + seconds, seconds, conf.max_tasks]
-        if not await self._enter(keys=[index_key(owner)], args=entry):
+        if not await self._add(keys=[index_key(owner)], args=entry):
             raise TooManyTasks
         if grant is not None:
-            await self._enter(keys=[grant_key(grant)], args=[*entry[:-1], _NO_LIMIT])
+            await self._add(keys=[grant_key(grant)], args=[*entry[:-1], _NO_LIMIT])
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(record_key(task.id), mapping=cast(Any, fields))
             pipe.expire(record_key(task.id), seconds)
