@@ -105,8 +105,8 @@ Once there are many tails, those of ended streams are deleted. An open stream ne
 is silent. Only if that many streams are open, most of them left behind by clients that opened another, those
 without events in the log lose theirs."""
 
-# Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: listener,
-# pending, events, tails. ARGV: stream, claim, seconds of the claim, "1" to take over, length, bytes and
+# Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: claim,
+# pending, events, tails. ARGV: stream, holder, seconds of the claim, "1" to take over, length, bytes and
 # seconds of the log, how many to move.
 _TAKE = (
     PUT
@@ -311,21 +311,21 @@ class EventLog:
         """The streams of the session's calls that are registered in Redis."""
         return cast("list[str]", await cast(Any, self._redis.hkeys(keys.calls(session_id))))
 
-    async def take(self, session_id: str, stream: str, claim: str, *, take_over: bool = False) -> bool:
+    async def take(self, session_id: str, stream: str, holder: str, *, take_over: bool = False) -> bool:
         """Move pending messages onto a standalone stream. Returns False if another stream holds the claim.
 
         Moves at most one page, so that the log is not trimmed before it is read. The claim expires after a
         few keep-alives, so that another stream can succeed one whose process died.
 
         Args:
-            claim: Identifies the connection: a stream that is being resumed briefly has two.
+            holder: Identifies the connection: a stream that is being resumed briefly has two.
             take_over: Whether to take the claim from the current holder.
         """
-        names = (keys.listener, keys.pending, keys.events, keys.tails)
+        names = (keys.claim, keys.pending, keys.events, keys.tails)
         seconds = int(conf.keep_alive_seconds * 3) + 1
-        args: list[str | int] = [stream, claim, seconds, int(take_over), *limits(), _PAGE]
+        args: list[str | int] = [stream, holder, seconds, int(take_over), *limits(), _PAGE]
         return bool(await self._take(keys=[name(session_id) for name in names], args=args))
 
-    async def release(self, session_id: str, claim: str) -> None:
+    async def release(self, session_id: str, holder: str) -> None:
         """Release the claim, so that another stream can take it."""
-        await self._release(keys=[keys.listener(session_id)], args=[claim])
+        await self._release(keys=[keys.claim(session_id)], args=[holder])

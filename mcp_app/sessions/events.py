@@ -62,7 +62,7 @@ def is_standalone_of(session_id: str, stream: str) -> bool:
 
 
 def _seal(session_id: str, nonce: str, secret: str) -> str:
-    return salted_hmac("mcp.listener", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
+    return salted_hmac("mcp.standalone-stream", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
 
 
 def is_standalone(stream: str) -> bool:

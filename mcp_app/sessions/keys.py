@@ -6,7 +6,7 @@ import json
 
 from mcp_app.protocol.personal import Person
 
-LISTENING = "mcp:listening"
+SUBSCRIBERS = "mcp:subscribers"
 """Sorted set: the sessions that recently had a GET stream; the score is when each is removed."""
 
 
@@ -89,9 +89,9 @@ def answer(session_id: str, request_id: str) -> str:
     return f"mcp:answer:{{{session_id}}}:{request_id}"
 
 
-def listener(session_id: str) -> str:
+def claim(session_id: str) -> str:
     """String: which of the session's GET streams gets the messages that belong to no call."""
-    return f"mcp:listener:{{{session_id}}}"
+    return f"mcp:claim:{{{session_id}}}"
 
 
 def data(session_id: str) -> str:
@@ -101,11 +101,11 @@ def data(session_id: str) -> str:
 
 def of_session(session_id: str) -> list[str]:
     """Every key of a session that has a fixed name; answers and leases expire by themselves."""
-    kinds = (record, owner, events, tails, appended, pending, calls, asked, listener, data, copies, processes)
+    kinds = (record, owner, events, tails, appended, pending, calls, asked, claim, data, copies, processes)
     return [key(session_id) for key in kinds]
 
 
 def renewed_by_use(session_id: str) -> list[str]:
     """The keys that using a session renews; the others have lifetimes of their own."""
-    others = [key(session_id) for key in (record, listener, appended, copies, processes)]
+    others = [key(session_id) for key in (record, claim, appended, copies, processes)]
     return [key for key in of_session(session_id) if key not in others]

@@ -52,7 +52,7 @@ class StandaloneStream(EventStream):
         self._subscribers = subscribers
         self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), background_work)
         self._skips = not resumed
-        self._claim = f"{name}/{secrets.token_hex(4)}"
+        self._holder = f"{name}/{secrets.token_hex(4)}"
         self._renewed_at = time.monotonic()
 
     def is_woken_by(self, stream: str) -> bool:
@@ -72,13 +72,15 @@ class StandaloneStream(EventStream):
     async def leave(self) -> None:
         self._work.update(False)
         try:
-            await self._log.release(self.session_id, self._claim)
+            await self._log.release(self.session_id, self._holder)
         except Unavailable:
             return  # the claim expires by itself
         await self._log.wake(self.session_id, PENDING)
 
     async def _take(self, *, take_over: bool) -> None:
-        self.holds_claim = await self._log.take(self.session_id, self._name, self._claim, take_over=take_over)
+        self.holds_claim = await self._log.take(
+            self.session_id, self._name, self._holder, take_over=take_over
+        )
         self._work.update(self.holds_claim)
 
     async def send(self, message: Mapping[str, Any]) -> None:

@@ -46,9 +46,9 @@ class Subscribers:
         """Add or renew a session that has a GET stream, and remove expired ones."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.LISTENING, {session_id: now + conf.session_idle_seconds})
-            pipe.zremrangebyscore(keys.LISTENING, "-inf", now)
-            pipe.expire(keys.LISTENING, conf.session_idle_seconds)
+            pipe.zadd(keys.SUBSCRIBERS, {session_id: now + conf.session_idle_seconds})
+            pipe.zremrangebyscore(keys.SUBSCRIBERS, "-inf", now)
+            pipe.expire(keys.SUBSCRIBERS, conf.session_idle_seconds)
             await pipe.execute()
 
     async def notify(self, event: ServerEvent, person: str | None = None) -> None:
@@ -70,11 +70,11 @@ class Subscribers:
     async def _listening(self, person: str | None) -> list[str]:
         now = time.time()
         if person is None:
-            return cast("list[str]", await self._redis.zrangebyscore(keys.LISTENING, now, "+inf"))
+            return cast("list[str]", await self._redis.zrangebyscore(keys.SUBSCRIBERS, now, "+inf"))
         own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in own:
-                pipe.zscore(keys.LISTENING, session_id)
+                pipe.zscore(keys.SUBSCRIBERS, session_id)
             scores = await pipe.execute()
         return [session_id for session_id, until in zip(own, scores, strict=True) if (until or 0) >= now]
 

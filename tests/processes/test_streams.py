@@ -64,7 +64,7 @@ async def test_the_newest_of_several_streams_gets_messages_and_then_another(
 
 def _listener(store: Redis, session: Session) -> str:
     """The stream that gets what belongs to no call."""
-    claim: Any = store.get(f"mcp:listener:{{{session.id}}}")
+    claim: Any = store.get(f"mcp:claim:{{{session.id}}}")
     return (claim or "").partition("/")[0]
 
 

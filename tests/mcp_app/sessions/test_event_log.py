@@ -340,7 +340,7 @@ async def test_a_claim_lasts_for_a_few_keep_alives(
 ) -> None:
     settings.MCP_KEEP_ALIVE_SECONDS = 10.0
     await log.take(record.id, "g1", "one")
-    assert 10 < await redis.ttl(keys.listener(record.id)) <= 31
+    assert 10 < await redis.ttl(keys.claim(record.id)) <= 31
 
 
 def test_all_keys_of_a_session_lie_in_one_slot_of_a_cluster() -> None:

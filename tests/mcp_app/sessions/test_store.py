@@ -255,9 +255,9 @@ async def test_reading_a_session_does_not_renew_the_claim_of_a_listener(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:
     # Its holder renews it. If it died, another one must succeed it, however busy the session is.
-    await redis.set(keys.listener(record.id), "g1", ex=5)
+    await redis.set(keys.claim(record.id), "g1", ex=5)
     await store.renew(record.id)
-    assert await redis.ttl(keys.listener(record.id)) <= 5
+    assert await redis.ttl(keys.claim(record.id)) <= 5
 
 
 async def test_a_fresh_copy_needs_no_redis(store: SessionStore, redis: Redis, record: SessionRecord) -> None:

@@ -393,7 +393,7 @@ async def test_every_key_has_an_expiry_and_an_ended_session_leaves_none(
 
     kinds = {key.partition("{")[0] async for key in redis.scan_iter()}
     assert {"session:", "mcp:events:", "mcp:calls:", "mcp:lease:", "mcp:asked:", "mcp:pending:"} <= kinds
-    assert {"mcp:tails:", "mcp:listening"} <= kinds
+    assert {"mcp:tails:", "mcp:subscribers"} <= kinds
     assert await keys_without_expiry() == []
     await session.delete(process)
     await eventually(lambda: held.was_cancelled and len(process.runtime.calls) == 0)

@@ -131,7 +131,7 @@ async def test_a_stream_has_the_claim_before_its_first_bytes(
         assert first is not None
         assert first.data is not None
         session_id = first.data.partition("sessionId=")[2]
-    assert await one.runtime.redis.exists(keys.listener(session_id))
+    assert await one.runtime.redis.exists(keys.claim(session_id))
 
 
 async def test_a_stream_that_could_not_take_the_claim_as_it_opened_never_takes_it_from_a_newer_one(
@@ -193,7 +193,7 @@ async def test_when_the_process_of_the_newest_stream_dies_another_takes_over(
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
     older = await _listen(one, session)
     # What a process that was killed leaves behind: the claim, which it renews no more.
-    await one.runtime.redis.set(keys.listener(session.id), "g" + "0" * 16, px=200)
+    await one.runtime.redis.set(keys.claim(session.id), "g" + "0" * 16, px=200)
     await _say(one, session, 1)
     mcp_settings.MCP_CACHE_SECONDS = 0.0
     await session.post(one, request("ping"))  # a busy session does not keep the claim alive
@@ -291,7 +291,7 @@ async def test_a_change_is_delivered_although_a_dead_stream_has_the_claim(
 ) -> None:
     mcp_settings.MCP_KEEP_ALIVE_SECONDS = 0.05
     stream = await _listen(one, session)
-    await one.runtime.redis.set(keys.listener(session.id), "g" + "0" * 16 + "/0", px=300)
+    await one.runtime.redis.set(keys.claim(session.id), "g" + "0" * 16 + "/0", px=300)
     await one.runtime.subscription_bus.publish(ToolsListChanged())
     assert (await stream.next_message())["method"] == "notifications/tools/list_changed"
 
@@ -346,10 +346,10 @@ async def test_messages_moved_to_a_stream_reach_it_even_if_the_reply_of_redis_is
 
 
 async def test_the_set_of_listening_sessions_drops_dead_ones(one: Process, session: Session) -> None:
-    await one.runtime.redis.zadd(keys.LISTENING, {"long gone": time.time() - 1})
+    await one.runtime.redis.zadd(keys.SUBSCRIBERS, {"long gone": time.time() - 1})
     await _listen(one, session)
-    assert await one.runtime.redis.zscore(keys.LISTENING, "long gone") is None
-    assert await one.runtime.redis.zscore(keys.LISTENING, session.id) is not None
+    assert await one.runtime.redis.zscore(keys.SUBSCRIBERS, "long gone") is None
+    assert await one.runtime.redis.zscore(keys.SUBSCRIBERS, session.id) is not None
 
 
 async def test_one_subscription_too_many_is_an_error_that_names_the_limit(
