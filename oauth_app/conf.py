@@ -35,6 +35,12 @@ class Conf(AppSettings):
     )
     # Real clients refresh from several processes at once, in bursts of up to 76 seconds.
     refresh_grace_seconds = Setting(120, "how long a replaced refresh token is still accepted", maximum=600)
+    max_refreshes = Setting(
+        20,
+        "how many pairs one refresh token may give: one, and more if its client uses it again in that time",
+        minimum=1,
+        maximum=1000,
+    )
     client_seconds = Setting(
         30 * 24 * 3600, "how long a client that registered itself is kept after its last use"
     )

@@ -220,11 +220,15 @@ class AccessToken(AbstractAccessToken):
 
 
 class RefreshToken(AbstractRefreshToken):
-    """A refresh token. If `superseded`, it stays valid for a grace period; if `revoked`, it does not."""
+    """A refresh token. If `superseded`, it stays valid for a grace period; if `revoked`, it does not.
+
+    `refreshes` is the number of pairs that it gave.
+    """
 
     scope = models.TextField(blank=True)
     expires = models.DateTimeField(default=timezone.now)
     superseded = models.DateTimeField(null=True, blank=True, editable=False)
+    refreshes = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["token_checksum"], name="one_refresh_token")]

@@ -166,7 +166,11 @@ class Validator(OAuth2Validator):
     def validate_refresh_token(
         self, refresh_token: str, client: Client, request: Request, *args: Any, **kwargs: Any
     ) -> bool:
-        """Whether the token is valid. Reuse of one that was replaced long ago revokes its family."""
+        """Whether the token is valid. Reuse of one that was replaced long ago revokes its family.
+
+        A client whose tabs or processes refresh at once may use it again within the grace period, but not
+        without end: each time costs rows, and gives a thief another pair.
+        """
         tokens = RefreshToken.objects.filter(token_checksum=checksum(refresh_token), application=client)
         if not _lock_owners_of(tokens):
             return False
@@ -179,6 +183,11 @@ class Validator(OAuth2Validator):
             return False
         token: RefreshToken | None = _locked(tokens)
         if token is None or token.revoked or token.expires <= now or not token.user.is_active:
+            return False
+        if token.refreshes >= conf.max_refreshes:
+            log.warning(
+                "refresh token used too often", extra={"client": client.client_id, "user": token.user_id}
+            )
             return False
         _refuse_unknown_resources(request)
         request.user = token.user
@@ -220,9 +229,9 @@ class Validator(OAuth2Validator):
             if request.grant_type == "refresh_token":
                 previous: RefreshToken = request.refresh_token_instance
                 family, scope = previous.token_family, previous.scope
-                if previous.superseded is None:
-                    previous.superseded = now
-                    previous.save(update_fields=["superseded", "updated"])
+                previous.superseded = previous.superseded or now
+                previous.refreshes += 1  # the row is locked
+                previous.save(update_fields=["superseded", "refreshes", "updated"])
             else:
                 family, scope = request.grant.family, request.grant.scope
             _keep_pair(token, request, family, scope)

@@ -10,6 +10,7 @@ from django.test import Client as Http
 from django.utils import timezone
 
 from oauth_app import validators
+from oauth_app.conf import conf
 from oauth_app.models import AccessToken, RefreshToken, end_access, end_families
 from tests.oauth_app import flow
 
@@ -146,6 +147,50 @@ def test_refreshes_that_arrive_together_all_succeed():
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["refresh_token"] for answer in answers}) == len(answers)
     assert len(set(RefreshToken.objects.values_list("token_family", flat=True))) == 1
+
+
+def test_a_replaced_token_gives_a_limited_number_of_pairs(alice, verify):
+    most = conf.max_refreshes
+    answers = [refresh(alice, alice.refresh) for _ in range(most + 3)]
+    assert [answer.status_code for answer in answers] == [200] * most + [400] * 3
+    assert answers[-1].json()["error"] == "invalid_grant"
+    assert RefreshToken.objects.count() == 1 + most
+    for pair in (answers[0].json(), answers[most - 1].json()):
+        assert verify(pair["access_token"]), "who has been given a pair keeps it"
+        assert refresh(alice, pair["refresh_token"]).status_code == 200
+
+
+def test_a_refused_refresh_does_not_count(alice):
+    for _ in range(conf.max_refreshes):
+        assert refresh(alice, alice.refresh, scope="mcp mcp:admin").status_code == 400
+        assert refresh(alice, alice.refresh, resource="https://other.example/").status_code == 400
+    assert refresh(alice, alice.refresh).status_code == 200
+
+
+def test_using_up_the_pairs_does_not_hide_a_later_reuse(alice, verify, settings):
+    settings.OAUTH_MAX_REFRESHES = 2
+    pair = refresh(alice, alice.refresh).json()
+    assert [refresh(alice, alice.refresh).status_code for _ in range(2)] == [200, 400]
+    age_superseded(121)
+    assert refresh(alice, alice.refresh).status_code == 400
+    assert verify(pair["access_token"]) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refreshes_that_arrive_together_get_no_more_pairs_than_others(settings):
+    settings.OAUTH_MAX_REFRESHES = 3
+    connected = flow.connect("alice")
+
+    def one(_):
+        try:
+            return flow.refresh(Http(), connected.client_id, connected.refresh).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(one, range(8)))
+    assert statuses == [200] * 3 + [400] * 5
+    assert RefreshToken.objects.count() == 4
 
 
 @pytest.mark.django_db(transaction=True)
