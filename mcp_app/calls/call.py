@@ -23,16 +23,15 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import TokenWithdrawn
-from mcp_app.calls.channel import SessionChannel, unless_unavailable
+from mcp_app.calls.channel import SessionChannel, SessionOutbound
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.calls.registry import CallRegistry, Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, RequestInfo
-from mcp_app.protocol.messages import notification
 from mcp_app.protocol.serve import Outcome, serve
-from mcp_app.sdk import CallOptions, Connection, ServerMessageMetadata
+from mcp_app.sdk import Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import new_reply_stream
 from mcp_app.sessions.record import SessionRecord
@@ -96,7 +95,7 @@ class State(Enum):
     """The response is in memory, or is appended to the log by `_settle`."""
 
 
-class SessionCall(Call):
+class SessionCall(SessionOutbound, Call):
     """One request of one session; its messages go onto its own event stream."""
 
     can_send_request = True
@@ -145,6 +144,7 @@ class SessionCall(Call):
         """The token of the request."""
         self.session = RequestSession(backend.sessions, record)
         self._backend = backend
+        self._client_requests = backend.client_requests
         self._request = request
         self._stream = stream
         self._losses = losses
@@ -357,21 +357,6 @@ class SessionCall(Call):
     async def renew_lease(self) -> None:
         if self._lease is not None:
             await self._backend.registry.renew(self._lease)
-
-    async def send_raw_request(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> dict[str, Any]:
-        """Send a request to the client on this call's stream."""
-        return await self._backend.client_requests.ask(
-            self.session.record, self._emit, method, params, (opts or {}).get("timeout")
-        )
-
-    async def notify(
-        self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
-    ) -> None:
-        """Send a notification on this call's stream. It is lost if Redis stays unavailable."""
-        if self.session.record.allows(method, params or {}):
-            await unless_unavailable(self._emit(notification(method, params)))
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress; a re-run skips what was already reported, as progress must increase."""
