@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Protocol
 
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
 from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
@@ -48,6 +49,7 @@ class ListeningSession:
 
     async def notify(self, method: str, params: Mapping[str, Any]) -> None:
         """Send a notification on the stream, unless it is a log message below the session's level."""
+        raise_if_cancelled()  # a stream that has closed must not take the claim again
         if self._stream.record.allows(method, params):
             await self._stream.send(notification(method, params))
 
@@ -81,6 +83,7 @@ class ListeningWork:
                 await work(self._session)
                 return
             except Unavailable:
+                raise_if_cancelled()
                 await asyncio.sleep(RETRY_AFTER_SECONDS)  # then restart it
             except Exception:
                 logger.exception(

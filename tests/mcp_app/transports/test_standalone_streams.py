@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sized
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -482,6 +483,29 @@ async def test_work_restarts_after_an_outage(
     one.runtime.engine.while_listening(work)
     stream = await _listen(one, session)
     assert (await stream.next_message())["method"] == "notifications/tick"
+
+
+async def test_work_that_misses_its_cancellation_takes_no_messages_for_a_closed_stream(
+    one: Process, session: Session
+) -> None:
+    goes_on, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def work(listening: ListeningSession) -> None:
+        with suppress(asyncio.CancelledError):  # as a Redis command may before Python 3.12
+            await asyncio.Event().wait()
+        await goes_on.wait()
+        try:
+            await listening.notify("notifications/late", {})
+        finally:
+            has_ended.set()
+
+    one.runtime.engine.while_listening(work)
+    await (await _listen(one, session)).drop()
+    goes_on.set()
+    await within(has_ended.wait())
+    assert not await one.runtime.redis.exists(keys.claim(session.id))
+    await _say(one, session, 1)
+    assert await _numbers(await _listen(one, session), 1) == [1]
 
 
 async def test_the_stream_of_a_session_that_has_expired_ends(
