@@ -26,7 +26,7 @@ _KEPT_FOR = 12.0
 """How long an unused value is kept, as a multiple of `MCP_CACHE_SECONDS`."""
 
 
-Reader = Callable[[], Coroutine[Any, Any, T | None]]
+Loader = Callable[[], Coroutine[Any, Any, T | None]]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class ReadThroughCache(Generic[T]):
     def __len__(self) -> int:
         return len(self._values)
 
-    def get(self, key: str, reader: Reader[T]) -> T | None:
+    def get(self, key: str, load: Loader[T]) -> T | None:
         """The value if it is fresh; near the end of its lifetime it is also refreshed in the background."""
         kept = self._values.get(key)
         if kept is None:
@@ -66,14 +66,14 @@ class ReadThroughCache(Generic[T]):
         if age >= conf.cache_seconds:
             return None
         if age >= conf.cache_seconds * kept.refresh_from:
-            self._refresh(key, kept, reader)
+            self._refresh(key, kept, load)
         return kept.value
 
-    async def read(self, key: str, reader: Reader[T]) -> T | None:
+    async def read(self, key: str, load: Loader[T]) -> T | None:
         """Read the value again. Concurrent callers share one read."""
         reading = self._reads.get(key)
         if reading is None:
-            reading = self._start(key, asyncio.create_task(reader()))
+            reading = self._start(key, asyncio.create_task(load()))
         return await asyncio.shield(reading)
 
     def put(self, key: str, value: T, read_at: float) -> None:
@@ -107,12 +107,12 @@ class ReadThroughCache(Generic[T]):
             reading.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _refresh(self, key: str, kept: _Kept[T], reader: Reader[T]) -> None:
+    def _refresh(self, key: str, kept: _Kept[T], load: Loader[T]) -> None:
         if key in self._reads or len(self._refreshes) >= _REFRESHES:
             return
         kept.refresh_from = 1.0
         # A new context: the refresh belongs to no request and no user.
-        refreshing = self._start(key, asyncio.create_task(reader(), context=contextvars.Context()))
+        refreshing = self._start(key, asyncio.create_task(load(), context=contextvars.Context()))
         self._refreshes.add(refreshing)
         refreshing.add_done_callback(self._refreshes.discard)
 
