@@ -48,7 +48,7 @@ from mcp_app.protocol.answers import Answer
 from mcp_app.protocol.answers import NamedRoots as NamedRoots
 from mcp_app.protocol.answers import UnfitAnswer as UnfitAnswer
 from mcp_app.protocol.answers import checked as checked
-from mcp_app.protocol.validation_messages import explain
+from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import ServerMessageMetadata
 
 # Seconds that a client has to answer, up to `MCP_CLIENT_REQUEST_SECONDS`. A model may take minutes; a person
@@ -203,6 +203,8 @@ async def ask(
 
 
 def _explain(error: ValidationError) -> str:
+    if has_too_many(error):
+        return explain(error, {})
     # The answer itself is not available here. A form field is the second step of a location.
     fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
     return explain(error, {"content": dict.fromkeys(fields)})

@@ -149,6 +149,7 @@ class Runtime:
         self.server.middleware.insert(0, use_database)
         if isinstance(self.server, ToolServer):
             self.server.find_outage = outage_in
+            self.server.most_values = conf.max_body_values
         self.server.middleware.append(self.subscription_bus.listening)
         verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
         self.tokens = TokenCache(verifier(), self.directory)

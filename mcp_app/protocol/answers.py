@@ -18,6 +18,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.validation_messages import explain
 
+MOST_INPUTS = 1000
+"""The maximum number of values in a form, with those of its lists: each is validated, which takes time."""
+
 
 class NamedRoot(BaseModel):
     """A root with the URI as the client wrote it; the SDK's `Root` normalizes paths such as `/a/../b`."""
@@ -64,7 +67,10 @@ def form_problems(request: InputRequest, answer: ElicitResult) -> str:
     """What is wrong with form input; empty if it is valid, or was not submitted."""
     if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
         return ""
-    return problems(request.params.requested_schema, answer.content or {})
+    content = answer.content or {}
+    if sum(len(value) if isinstance(value, list) else 1 for value in content.values()) > MOST_INPUTS:
+        return f"there are more than {MOST_INPUTS} values"
+    return problems(request.params.requested_schema, content)
 
 
 _ANSWERS: dict[str, TypeAdapter[Any]] = {

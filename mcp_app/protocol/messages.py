@@ -20,6 +20,12 @@ from mcp_types import (
 )
 from pydantic import ValidationError
 
+from mcp_app.protocol.json_cost import (
+    LONGEST_NUMBER,
+    has_long_number,
+    has_many_times_more_values,
+    has_more_values,
+)
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.sdk import as_request_id, progress_token_from_params
 
@@ -37,12 +43,6 @@ them to other processes and stores them. Clients count, or use UUIDs."""
 
 MOST_HALF_PAIRS = 10_000
 """How many unpaired surrogates are replaced: a text that was cut has one. Many take long to find."""
-
-_WORTH_PARSING = 5
-"""A body with so many times more values than allowed is rejected before it is parsed."""
-
-_NO_PUNCTUATION = bytes(set(range(256)) - set(b'",[{'))
-"""All bytes but those that values of JSON begin with, or follow, and quotes."""
 
 
 class InvalidMessage(Exception):
@@ -99,20 +99,23 @@ def decode(body: bytes, most_values: int) -> Any:
         most_values: The maximum number of values, including arrays, objects and everything in them.
 
     Raises:
-        InvalidMessage: It is not JSON, or an id has an unpaired surrogate: the response would not match it.
+        InvalidMessage: It is not JSON, a number has more than `LONGEST_NUMBER` digits, or an id has an
+            unpaired surrogate: the response would not match it.
         TooManyValues: It has more values. Without the id of the request if there are many times more, as
             those are not parsed: that alone would block other requests.
     """
     message = f"The body has more than {most_values} values, counting nested ones."
-    if _has_many_times_more_values(body, most_values):
+    if has_many_times_more_values(body, most_values):
         raise TooManyValues(message)
     try:
         decoded = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError:
         decoded = _decode_half_pairs(body)
-    if len(body) > most_values and _has_more_values(body, decoded, most_values):
-        request_id = _id_of(decoded) if isinstance(decoded, dict) else None
+    request_id = _id_of(decoded) if isinstance(decoded, dict) else None
+    if has_more_values(body, decoded, most_values):
         raise TooManyValues(message, request_id=request_id)
+    if has_long_number(body):
+        raise invalid_request(f"a number has more than {LONGEST_NUMBER} digits.", request_id)
     return decoded
 
 
@@ -130,35 +133,6 @@ def _decode_half_pairs(body: bytes) -> Any:
         if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
             raise invalid_request("`id` contains an unpaired surrogate.")
     return decoded
-
-
-def _has_many_times_more_values(body: bytes, limit: int) -> bool:
-    """Whether JSON has more values than are worth parsing, told by its commas and brackets outside strings.
-
-    True only if it does; then it has at least five times as many as allowed.
-    """
-    most = _WORTH_PARSING * limit
-    if max(body.count(b","), body.count(b"[") + body.count(b"{")) <= most:
-        return False
-    unescaped = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    outside = b"".join(unescaped.translate(None, _NO_PUNCTUATION).split(b'"')[::2])
-    return max(outside.count(b","), len(outside) - outside.count(b",")) > most
-
-
-def _has_more_values(body: bytes, decoded: Any, limit: int) -> bool:
-    # A cheap upper bound: each value follows a comma or a bracket, which strings may contain as well.
-    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
-        return False
-    found, unread = 1, [decoded]
-    while unread and found <= limit:
-        value = unread.pop()
-        if isinstance(value, dict):
-            found += len(value)
-            unread += value.values()
-        elif isinstance(value, list):
-            found += len(value)
-            unread += value
-    return found > limit
 
 
 def as_message(decoded: Any) -> Message:

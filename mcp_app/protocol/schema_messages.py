@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from mcp_app.protocol.validation_messages import as_line, join, place
+from mcp_app.protocol.validation_messages import MAX_FAULTS, as_line, join, place
 from mcp_app.protocol.words import plural
 
 _FORMATS = FormatChecker(())
@@ -94,10 +95,10 @@ _RULES: dict[str, Callable[[Any], str]] = {
 def problems(schema: Mapping[str, Any], value: Any) -> str:
     """The errors of a value, as one line: "`name` is required; `age` must be at least 1".
 
-    Empty if the value is valid.
+    Empty if the value is valid. Only the first `MAX_FAULTS` errors are looked for.
     """
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
-    errors = validator.iter_errors(value)
+    errors = islice(validator.iter_errors(value), MAX_FAULTS)
     return as_line(list(dict.fromkeys(reason for error in errors for reason in _reasons(error))))
 
 

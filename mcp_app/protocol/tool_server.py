@@ -22,6 +22,7 @@ from mcp.types import (
 from pydantic import AnyUrl, ValidationError
 
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.json_cost import has_many_times_more_values
 from mcp_app.protocol.validation_messages import explain
 from mcp_app.sdk import ReadResourceContents
 
@@ -43,9 +44,11 @@ class ToolServer(MCPServer[Any]):
     Attributes:
         find_outage: Returns the outage of a store that caused an exception, if one did. Calls of tools and
             resources that end with such an exception are answered with 503.
+        most_values: The maximum number of JSON values in a string that the SDK parses; None if there is none.
     """
 
     find_outage: Callable[[BaseException], Unavailable | None] = staticmethod(lambda error: None)
+    most_values: int | None = None
 
     async def list_tools(self) -> list[Tool]:
         """The tools, without titles in their input schemas."""
@@ -63,6 +66,7 @@ class ToolServer(MCPServer[Any]):
             InterruptedTool: A store was unavailable.
             ToolError: See `MCPServer.call_tool`.
         """
+        await self._check_json_in_strings(name, arguments)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError as error:
@@ -74,6 +78,21 @@ class ToolServer(MCPServer[Any]):
                 reasons = explain(error.__cause__, arguments)
                 raise ToolError(f"Invalid arguments for {name}: {reasons}") from error.__cause__
             raise
+
+    async def _check_json_in_strings(self, name: str, arguments: dict[str, Any]) -> None:
+        """Reject JSON of far too many values in a string: the SDK parses it if the parameter is no string."""
+        if (limit := self.most_values) is None:
+            return
+        long = [key for key, value in arguments.items() if isinstance(value, str) and len(value) > limit]
+        if not long:
+            return
+        schemas = [tool.input_schema for tool in await super().list_tools() if tool.name == name]
+        for schema in schemas:
+            for key in long:
+                parameter = schema.get("properties", {}).get(key, {})
+                takes_text = parameter.get("type") == "string" and "enum" not in parameter
+                if not takes_text and has_many_times_more_values(arguments[key].encode(), limit):
+                    raise ToolError(f"Invalid arguments for {name}: `{key}` has more than {limit} values")
 
     async def read_resource(
         self, uri: AnyUrl | str, context: Context[Any, Any] | None = None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pydantic_core
 import pytest
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult
 
+from mcp_app.protocol.json_cost import LONGEST_NUMBER
 from mcp_app.protocol.messages import MOST_HALF_PAIRS, InvalidMessage, TooManyValues, decode
+from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.transports.request import Request
 
 LIMIT = 100
@@ -63,6 +67,21 @@ def test_the_half_pairs_of_a_cut_text_are_replaced_but_not_endlessly_many() -> N
         decode(b'"' + rb"\ud83d" * (MOST_HALF_PAIRS + 1) + b'"', LIMIT)
 
 
+LONG = b"1" * (LONGEST_NUMBER + 1)
+
+
+@pytest.mark.parametrize("number", [LONG, b"-" + LONG, b"0." + LONG, b"1e-" + b"0" * LONGEST_NUMBER + b"1"])
+def test_a_number_that_nobody_can_use_is_refused(number: bytes) -> None:
+    with pytest.raises(InvalidMessage, match="digits") as refused:
+        decode(b'{"id": 7, "a": ["1", ' + number + b"]}", LIMIT)
+    assert refused.value.request_id == 7
+
+
+@pytest.mark.parametrize("value", [b'"%s"' % LONG, b'"\\"%s"' % LONG, LONG[1:], LONG[1:] + b"." + LONG[1:]])
+def test_digits_in_a_string_and_shorter_numbers_are_read(value: bytes) -> None:
+    assert decode(b"[" + value + b"]", LIMIT) == json.loads(b"[" + value + b"]")
+
+
 class Piece(bytes):
     """A piece of a body that notices if what precedes it is copied to be joined with it."""
 
@@ -85,3 +104,45 @@ async def test_a_body_that_comes_byte_by_byte_is_not_copied_with_each_byte() -> 
     scope = {"method": "POST", "headers": [(b"content-type", b"application/json")]}
     assert await Request(scope, receive, send).read_post() == b"x" * 1000
     assert Piece.copied == 0
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of everything that the SDK parses as JSON in a string."""
+    sizes: list[int] = []
+    load = json.loads
+
+    def counting(text: Any, **options: Any) -> Any:
+        sizes.append(len(text))
+        return load(text, **options)
+
+    monkeypatch.setattr(json, "loads", counting)
+    return sizes
+
+
+@pytest.fixture
+def tools() -> ToolServer:
+    async def take(text: str, numbers: list[int], kind: Literal["a", "b"] = "a") -> str:
+        return f"{len(text)} {len(numbers)}"
+
+    server = ToolServer("tools")
+    server.most_values = LIMIT
+    server.add_tool(take)
+    return server
+
+
+@pytest.mark.parametrize("name", ["numbers", "kind"])
+async def test_json_of_far_too_many_values_in_a_string_is_not_parsed(
+    loaded: list[int], tools: ToolServer, name: str
+) -> None:
+    arguments = {"text": "", "numbers": [], name: "[" + "0," * MANY + "0]"}
+    with pytest.raises(ToolError, match=f"`{name}` has more than {LIMIT} values"):
+        await tools.call_tool("take", arguments)
+    assert loaded == []
+
+
+async def test_a_text_may_be_json_of_any_number_of_values_and_a_list_json_of_a_few(tools: ToolServer) -> None:
+    arguments = {"text": "[" + "0," * MANY + "0]", "numbers": "[1, 2" + " " * MANY + "]"}
+    result = await tools.call_tool("take", arguments)
+    assert isinstance(result, CallToolResult)
+    assert result.content[0].model_dump()["text"] == f"{len(arguments['text'])} 2"

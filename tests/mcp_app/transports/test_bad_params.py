@@ -117,3 +117,11 @@ async def test_a_request_before_initialize_is_told_what_to_send_first(one: Proce
     answer = await stream.next_message()
     assert answer["error"]["code"] == INVALID_PARAMS
     assert "initialize" in answer["error"]["message"]
+
+
+async def test_the_server_has_the_limit_of_a_body_for_json_in_a_string(
+    one: Process, session: Session
+) -> None:
+    steps = "[" + "0," * 200_000 + "0]"
+    answer = await session.call(one, "longRunningOperation", {"steps": steps})
+    assert "`steps` has more than 20000 values" in answer["result"]["content"][0]["text"]
