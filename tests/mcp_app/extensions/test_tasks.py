@@ -193,7 +193,7 @@ def consent(monkeypatch):
 async def test_a_task_that_is_being_created_as_its_consent_is_withdrawn_is_cancelled_and_never_runs(
     here, there, consent, monkeypatch, moment
 ):
-    enter, entered = here.store._enter, []
+    enter, entered = here.store._add, []
 
     async def withdraw_in_between(**arguments):
         if moment == ("before all", "before the index of the consent")[len(entered)]:
@@ -204,7 +204,7 @@ async def test_a_task_that_is_being_created_as_its_consent_is_withdrawn_is_cance
             await there.store.cancel_by_grant(consent)
         return result
 
-    monkeypatch.setattr(here.store, "_enter", withdraw_in_between)
+    monkeypatch.setattr(here.store, "_add", withdraw_in_between)
     created = await here.call("careful")
     assert created["status"] == "cancelled"
     assert (await there.get(created["taskId"]))["status"] == "cancelled"
