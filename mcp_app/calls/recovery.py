@@ -62,7 +62,8 @@ class Recovery:
             "method": shortened(request.method),
             "call": shortened(request.id) if isinstance(request.id, str) else request.id,
         }
-        if lost.losses < _MAX_LOSSES and await self._may_repeat(request.method, request.params):
+        may_repeat = lost.is_complete and lost.losses < _MAX_LOSSES
+        if may_repeat and await self._may_repeat(request.method, request.params):
             logger.warning("re-running a call whose process died", extra=facts)
             progress = await self._last_progress(lost)
             await self._calls.restart(record, lost, progress).run_registered()

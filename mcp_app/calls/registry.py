@@ -74,14 +74,22 @@ redis.call('DEL', KEYS[2])
 """
 
 
+MAX_REQUEST_BYTES = 64 * 1024
+"""The maximum size of a request that is stored with its parameters, as JSON."""
+
+
 @dataclass(frozen=True)
 class Registration:
-    """A running call as stored in Redis: enough to re-run it. `losses` of its processes have died."""
+    """A running call as stored in Redis: enough to re-run it. `losses` of its processes have died.
+
+    A request that is too large is stored without its parameters, and cannot be re-run.
+    """
 
     session_id: str
     stream: str
     request: JSONRPCRequest
     losses: int = 0
+    is_complete: bool = True
 
 
 class CallRegistry:
@@ -181,7 +189,7 @@ class CallRegistry:
             return None
         fields = json.loads(found)
         request = JSONRPCRequest.model_validate(fields["request"])
-        return Registration(session_id, stream, request, fields["losses"])
+        return Registration(session_id, stream, request, fields["losses"], not fields.get("cut"))
 
     async def take_over(self, call: Registration) -> bool:
         """Take the lease of a call whose process died. Returns False if it is running or has ended."""
@@ -229,4 +237,7 @@ class CallRegistry:
     def _to_json(self, call: Registration) -> str:
         # The script expects `by` first.
         fields = {"by": self._process, "losses": call.losses, "request": call.request.model_dump(mode="json")}
-        return json.dumps(fields)
+        text = json.dumps(fields)
+        if len(text) <= MAX_REQUEST_BYTES:
+            return text
+        return json.dumps(fields | {"cut": True, "request": fields["request"] | {"params": None}})

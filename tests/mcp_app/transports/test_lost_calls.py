@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mcp.types import ToolAnnotations
 
+from mcp_app.calls.registry import MAX_REQUEST_BYTES
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import Reader
@@ -82,6 +83,23 @@ async def test_a_lost_call_that_is_safe_to_repeat_is_re_run_elsewhere(
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert text_of(answer) == "result"
     assert repeated.runs == 1
+
+
+async def test_a_lost_call_with_a_request_that_is_too_large_to_store_gets_an_error(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    stream = await session.post(one, call_held("x" * MAX_REQUEST_BYTES))
+    last = await stream.next_event()
+    calls = keys.calls(session.id)
+    [name] = await one.runtime.redis.hkeys(calls)
+    assert await one.runtime.redis.hstrlen(calls, name) < 1000
+    await _die(one, session, stream)
+    answer = (await (await session.get(other, last.id)).messages())[-1]
+    assert answer["id"] == 1
+    assert answer["error"]["data"] == {"reason": "worker_lost"}
+    assert repeated.runs == 0
 
 
 @pytest.mark.slow
