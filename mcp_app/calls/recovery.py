@@ -79,10 +79,11 @@ class Recovery:
         last, position = -math.inf, START
         if progress_token_from_params(call.request.params) is None:
             return last
-        while entries := await self._log.entries(call.session_id, position):
-            position = entries[-1][0]
-            for data in (fields["data"] for _, fields in entries if fields["stream"] == call.stream):
-                message = json.loads(data) if _PROGRESS in data else {}
+        has_more = True
+        while has_more:
+            entries, has_more = await self._log.page(call.session_id, position, [call.stream])
+            for position, fields in entries:  # noqa: B007 - the next page follows the last one
+                message = json.loads(fields["data"]) if _PROGRESS in fields["data"] else {}
                 if message.get("method") == _PROGRESS:
                     last = message["params"]["progress"]
         return last

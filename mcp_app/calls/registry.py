@@ -23,7 +23,7 @@ from mcp_app.coordination.connection import in_portions, retry
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, limits
+from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, Replay, limits
 from mcp_app.sessions.events import START, is_standalone, is_standalone_of
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
@@ -90,6 +90,10 @@ class Registration:
     request: JSONRPCRequest
     losses: int = 0
     is_complete: bool = True
+
+
+class NotResumable(Exception):
+    """A stream cannot be resumed from a position. The message says why, for the log."""
 
 
 class CallRegistry:
@@ -220,19 +224,24 @@ class CallRegistry:
     async def is_running(self, session_id: str, stream: str) -> bool:
         return bool(await cast(Any, self._redis.hexists(keys.calls(session_id), stream)))
 
-    async def resume_obstacle(self, record: SessionRecord, stream: str, position: str) -> str | None:
-        """Why a stream cannot be resumed. None if every later event is in the log, or still to come."""
+    async def find_replay(self, record: SessionRecord, stream: str, position: str) -> Replay:
+        """What the log has of a stream that a client resumes after a position.
+
+        Raises:
+            NotResumable: Later events are missing, or there are none and none will come.
+        """
         if is_standalone(stream) and not is_standalone_of(record.id, stream):
-            return "the stream is not of this session"
+            raise NotResumable("the stream is not of this session")
         # Check this first: if the call ends in between, its response is in the log.
         goes_on = is_standalone(stream) or await self.is_running(record.id, stream)
-        whole, anything = await self._log.can_replay(record.id, stream, position)
-        if not whole:
-            return (
-                "later events were trimmed from the log" if anything else "the stream is unknown or expired"
-            )
-        # An ended call can be resumed only if there are later events.
-        return None if anything or goes_on else "the call is no longer running"
+        replay = await self._log.can_replay(record.id, stream, position)
+        if not replay.is_whole and replay.has_events:
+            raise NotResumable("later events were trimmed from the log")
+        if not replay.is_whole:
+            raise NotResumable("the stream is unknown or expired")
+        if not replay.has_events and not goes_on:
+            raise NotResumable("the call is no longer running")
+        return replay
 
     def _to_json(self, call: Registration) -> str:
         # The script expects `by` first.

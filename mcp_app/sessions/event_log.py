@@ -6,8 +6,8 @@ Each session has one Redis Stream, capped in length, with the events of all its 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import pydantic_core
 from redis.asyncio import Redis
@@ -16,18 +16,33 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.sessions import keys
-from mcp_app.sessions.events import END, PENDING, START, Event, order
+from mcp_app.sessions.events import END, PENDING, SHARED, START, Event, is_shared, is_standalone, order
 
 APPENDED = "stream.appended"
 
-_PAGE = 50
-"""Entries per read of a log."""
+_PAGE, _PAGE_BYTES = 50, 1024 * 1024
+"""The maximum number of entries per read of a log, and of bytes, not counting the last entry."""
 
 ONCE_SECONDS = 60
 """How long the id of an append is remembered: longer than appends are retried."""
 
 Entry = tuple[str, dict[str, str]]
 """An entry of a log: its position and its fields."""
+
+
+class Replay(NamedTuple):
+    """What a log has of a stream after a position.
+
+    Attributes:
+        is_whole: Whether every later event is still in the log.
+        has_events: Whether there are any.
+        scan_from: A position before which the log has none of them.
+    """
+
+    is_whole: bool
+    has_events: bool
+    scan_from: str = START
+
 
 PUT = (
     DIRECTORY
@@ -38,9 +53,16 @@ local function is_new(appended, id, seconds, once)
   redis.call('EXPIRE', appended, math.min(seconds, once))
   return true
 end
-local function pend(log, cap, bytes, data)
-  local room = math.max(1, math.min(tonumber(cap), math.floor(bytes / #data)))
-  redis.call('XADD', log, 'MAXLEN', '~', room, '*', 'stream', 'pending', 'data', data)
+local function store(log, tails, counter, cap, bytes, entry)
+  local size, count = tonumber(redis.call('HGET', tails, counter) or 0), redis.call('XLEN', log)
+  while count > 0 and (count >= tonumber(cap) or size + #entry[4] > tonumber(bytes)) do
+    local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+    redis.call('XDEL', log, oldest[1])
+    size, count = size - #oldest[2][4], count - 1
+  end
+  if count == 0 then size = 0 end
+  redis.call('HSET', tails, counter, size + #entry[4])
+  return redis.call('XADD', log, '*', unpack(entry))
 end
 local function prune(log, tails, cap)
   if redis.call('HLEN', tails) < 2 * tonumber(cap) then return end
@@ -48,7 +70,8 @@ local function prune(log, tails, cap)
   local known = redis.call('HGETALL', tails)
   local function delete_before(limit)
     for i = 1, #known, 2 do
-      if known[i] ~= 'bytes' and age(known[i + 1]) < limit then redis.call('HDEL', tails, known[i]) end
+      local counts = known[i] == 'bytes' or known[i] == 'pending'
+      if not counts and age(known[i + 1]) < limit then redis.call('HDEL', tails, known[i]) end
     end
   end
   delete_before(0)  -- 'ended' and 'cancelled'
@@ -70,26 +93,17 @@ local function add(log, tails, cap, bytes, stream, data, final)
     table.insert(entry, 'final')
     table.insert(entry, '1')
   end
-  local position = redis.call('XADD', log, 'MAXLEN', '~', cap, '*', unpack(entry))
+  local position = store(log, tails, 'bytes', cap, bytes, entry)
   redis.call('HSET', tails, stream, final and 'ended' or position, 'newest', position)
-  if redis.call('HINCRBY', tails, 'bytes', #data) > tonumber(bytes) then
-    local kept, oldest = 0, position
-    for _, entry in ipairs(redis.call('XREVRANGE', log, '+', '-')) do
-      if kept + #entry[2][4] > bytes / 2 then break end
-      kept, oldest = kept + #entry[2][4], entry[1]
-    end
-    redis.call('XTRIM', log, 'MINID', oldest)
-    redis.call('HSET', tails, 'bytes', kept)
-  end
   prune(log, tails, cap)
 end
 local function put(log, tails, cap, bytes, seconds, stream, data, final)
   if stream == 'pending' then
-    pend(log, cap, bytes, data)
+    store(log, tails, 'pending', cap, bytes, {'stream', 'pending', 'data', data})
   else
     add(log, tails, cap, bytes, stream, data, final)
-    redis.call('EXPIRE', tails, seconds)
   end
+  redis.call('EXPIRE', tails, seconds)
   redis.call('EXPIRE', log, seconds)
 end
 """
@@ -98,8 +112,9 @@ end
 run again after the connection broke, and `cancel`, for those that end a stream without a response.
 
 Each entry has the positions of the previous entry of its stream and of the previous entry in the log, so that
-readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. A log that
-exceeds its maximum bytes is trimmed to the newest half.
+readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. The oldest
+entries make room for a new one, which is kept whatever its size; so no append takes long. The tails also
+count the bytes of the log and of the pending messages.
 
 Once there are many tails, those of ended streams are deleted. An open stream needs its tail however long it
 is silent. Only if that many streams are open, most of them left behind by clients that opened another, those
@@ -107,7 +122,7 @@ without events in the log lose theirs."""
 
 # Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: claim,
 # pending, events, tails. ARGV: stream, holder, seconds of the claim, "1" to take over, length, bytes and
-# seconds of the log, how many to move.
+# seconds of the log, how many messages to move, after how many bytes to stop.
 _TAKE = (
     PUT
     + """
@@ -115,12 +130,20 @@ local holder = redis.call('GET', KEYS[1])
 if not holder or ARGV[4] == '1' then holder = ARGV[2] end
 if holder ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-local pending = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[8])
-for _, entry in ipairs(pending) do
-  put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], entry[2][4])
+local moved, size = 0, 0
+while moved < tonumber(ARGV[8]) and size < tonumber(ARGV[9]) do
+  local entry = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if not entry then break end
+  local data = entry[2][4]
   redis.call('XDEL', KEYS[2], entry[1])
+  redis.call('HINCRBY', KEYS[4], 'pending', -#data)
+  put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], data)
+  moved, size = moved + 1, size + #data
 end
-if #pending > 0 and redis.call('XLEN', KEYS[2]) == 0 then redis.call('DEL', KEYS[2]) end
+if moved > 0 and redis.call('XLEN', KEYS[2]) == 0 then
+  redis.call('DEL', KEYS[2])
+  redis.call('HDEL', KEYS[4], 'pending')
+end
 return 1
 """
 )
@@ -138,6 +161,26 @@ end
 return addresses(KEYS[4])
 """
 )
+
+# Reads a page of a log: its entries, without the data of streams that are not wanted, and whether there may
+# be more. KEYS: log. ARGV: position to start after, maximum entries, bytes after which to stop, beginnings of
+# the names of the streams that are wanted.
+_READ = """
+local function is_wanted(stream)
+  for i = 4, #ARGV do
+    if string.sub(stream, 1, #ARGV[i]) == ARGV[i] then return true end
+  end
+end
+local found, size, after = {}, 0, ARGV[1]
+while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
+  local entry = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1)[1]
+  if not entry then return {found, 0} end
+  size, after = size + #entry[2][4], entry[1]
+  if not is_wanted(entry[2][2]) then entry[2][4] = '' end
+  table.insert(found, entry)
+end
+return {found, 1}
+"""
 
 
 def limits() -> tuple[int, int, int]:
@@ -167,6 +210,8 @@ class Reader:
         self._log = log
         self._session_id = session_id
         self._after = dict(after)
+        self.read_before = scan_from
+        """Where the last page began."""
         self._scan_from = min(after.values(), key=order, default=START) if scan_from == START else scan_from
 
     async def skip(self) -> None:
@@ -180,12 +225,16 @@ class Reader:
             EventsLost: Events of a stream were trimmed. That stream is no longer read; the others can be.
         """
         while True:
-            entries = await self._log.entries(self._session_id, self._scan_from)
+            entries, has_more = await self._log.page(self._session_id, self._scan_from, self._wanted())
             events = self._select(entries)
             if entries:
-                self._scan_from = entries[-1][0]
-            if events or len(entries) < _PAGE:
+                self.read_before, self._scan_from = self._scan_from, entries[-1][0]
+            if events or not has_more:
                 return events
+
+    def _wanted(self) -> Collection[str]:
+        """The beginnings of the names of these streams."""
+        return self._after
 
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
         """The events of these streams among the entries of a page."""
@@ -208,13 +257,16 @@ class SharedReader(Reader):
     """Reads for a session's only connection (HTTP+SSE); no event of any stream may be missing.
 
     Args:
-        carries: Whether to read a stream, by name.
+        name: The stream of the connection; it also carries those of the session's calls.
         after: The position of the last known event, of any stream.
     """
 
-    def __init__(self, log: EventLog, session_id: str, carries: Callable[[str], bool], after: str) -> None:
+    def __init__(self, log: EventLog, session_id: str, name: str, after: str) -> None:
         super().__init__(log, session_id, {}, after)
-        self._carries = carries
+        self._name = name
+
+    def _wanted(self) -> Collection[str]:
+        return self._name, SHARED
 
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
@@ -222,7 +274,11 @@ class SharedReader(Reader):
             if order(fields["follows"]) > order(read):
                 raise EventsLost(fields["stream"])
             read = position
-        return [_event(position, fields) for position, fields in entries if self._carries(fields["stream"])]
+        return [
+            _event(position, fields)
+            for position, fields in entries
+            if fields["stream"] == self._name or is_shared(fields["stream"])
+        ]
 
 
 def _event(position: str, fields: dict[str, str]) -> Event:
@@ -237,6 +293,7 @@ class EventLog:
         self._directory = directory
         self._take = redis.register_script(_TAKE)
         self._append = redis.register_script(_APPEND)
+        self._read = redis.register_script(_READ)
         self._release = redis.register_script(RELEASE)
 
     async def append(self, session_id: str, stream: str, message: dict[str, Any] | bytes) -> None:
@@ -265,18 +322,21 @@ class EventLog:
 
     async def end(self, session_id: str) -> str:
         """The position of the last event of any stream."""
-        last = await self._redis.xrevrange(keys.events(session_id), count=1)
-        return cast(str, last[0][0]) if last else START
+        return await cast(Any, self._redis.hget(keys.tails(session_id), "newest")) or START
 
-    async def can_replay(self, session_id: str, stream: str, after: str) -> tuple[bool, bool]:
-        """Whether every later event of a stream is still in the log, and whether there are any."""
+    async def can_replay(self, session_id: str, stream: str, after: str) -> Replay:
+        """What the log has of a stream after a position. Reads it only up to the next event of the stream."""
         # Read the tail first: the reader then also sees what is appended in between.
-        end = await cast(Any, self._redis.hget(keys.tails(session_id), stream))
+        end, newest = await cast(Any, self._redis.hmget(keys.tails(session_id), [stream, "newest"]))
+        # A call that has ended may have events without a tail.
+        if end == after or (end is None and is_standalone(stream)):
+            return Replay((end or START) == after, False, max(after, newest or START, key=order))
+        reader = Reader(self, session_id, {stream: after})
         try:
-            followed = bool(await Reader(self, session_id, {stream: after}).read())
+            has_events = bool(await reader.read())
         except EventsLost:
-            return False, True
-        return followed or (end or START) == after, followed
+            return Replay(False, True)
+        return Replay(has_events or (end or START) == after, has_events, reader.read_before)
 
     async def is_whole(self, session_id: str, after: str) -> bool:
         """Whether a reader misses no event of any stream: none is trimmed, and `after` is not to come."""
@@ -302,10 +362,15 @@ class EventLog:
             fields["stream"] == stream and "final" in fields for _, fields in there
         )
 
-    async def entries(self, session_id: str, after: str) -> list[Entry]:
-        """The next page of a log, with the entries of all streams."""
-        found = await self._redis.xrange(keys.events(session_id), min=f"({after}", count=_PAGE)
-        return cast("list[Entry]", found)
+    async def page(self, session_id: str, after: str, streams: Collection[str]) -> tuple[list[Entry], bool]:
+        """The next page of a log, and whether there may be more.
+
+        It has the entries of all streams, but the data only of those whose names begin with one of `streams`.
+        """
+        args = [after, _PAGE, _PAGE_BYTES, *streams]
+        found, has_more = await self._read(keys=[keys.events(session_id)], args=args)
+        entries = [(position, dict(zip(parts[::2], parts[1::2], strict=True))) for position, parts in found]
+        return entries, bool(has_more)
 
     async def running(self, session_id: str) -> list[str]:
         """The streams of the session's calls that are registered in Redis."""
@@ -323,7 +388,7 @@ class EventLog:
         """
         names = (keys.claim, keys.pending, keys.events, keys.tails)
         seconds = int(conf.keep_alive_seconds * 3) + 1
-        args: list[str | int] = [stream, holder, seconds, int(take_over), *limits(), _PAGE]
+        args: list[str | int] = [stream, holder, seconds, int(take_over), *limits(), _PAGE, _PAGE_BYTES]
         return bool(await self._take(keys=[name(session_id) for name in names], args=args))
 
     async def release(self, session_id: str, holder: str) -> None:

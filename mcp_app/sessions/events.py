@@ -22,8 +22,10 @@ START = "0-0"
 END = "9" * 18 + "-0"
 """A position after every event: a client that has it has read all of a stream."""
 
+SHARED = "s"
+"""How the names of `new_shared_stream` begin."""
+
 _REPLY = "r"
-_SHARED = "s"
 _STANDALONE = "g"
 
 _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<position>[0-9]{1,18}-[0-9]{1,18})")
@@ -37,12 +39,12 @@ def new_reply_stream() -> str:
 
 def new_shared_stream() -> str:
     """A name for the stream of one call on its session's only connection (HTTP+SSE)."""
-    return _SHARED + secrets.token_hex(8)
+    return SHARED + secrets.token_hex(8)
 
 
 def is_shared(stream: str) -> bool:
     """Whether a name is one of `new_shared_stream`."""
-    return stream.startswith(_SHARED)
+    return stream.startswith(SHARED)
 
 
 def new_standalone_stream(session_id: str) -> str:

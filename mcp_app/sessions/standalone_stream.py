@@ -11,7 +11,7 @@ from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
 from mcp_app.sessions.event_stream import EventStream, RecoverIfLost
-from mcp_app.sessions.events import PENDING, is_shared
+from mcp_app.sessions.events import PENDING, START, is_shared
 from mcp_app.sessions.listening_work import ListeningSession, ListeningWork, Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
@@ -28,6 +28,7 @@ class StandaloneStream(EventStream):
         after: The position of the last event that the client has.
         background_work: What to run while it holds the claim.
         resumed: Whether the client resumes an earlier stream.
+        scan_from: A position before which the log has no later event of the stream.
     """
 
     listens = True
@@ -43,8 +44,9 @@ class StandaloneStream(EventStream):
         background_work: Sequence[Work],
         *,
         resumed: bool,
+        scan_from: str = START,
     ) -> None:
-        super().__init__(record, {name}, Reader(log, record.id, {name: after}), resumed=resumed)
+        super().__init__(record, {name}, Reader(log, record.id, {name: after}, scan_from), resumed=resumed)
         self.holds_claim = False
         self._name = name
         self._log = log
@@ -127,7 +129,7 @@ class SharedStream(StandaloneStream):
         recover_if_lost: RecoverIfLost,
     ) -> None:
         super().__init__(record, name, after, log, sessions, subscribers, background_work, resumed=True)
-        self._reader = SharedReader(log, record.id, self.carries, after)
+        self._reader = SharedReader(log, record.id, name, after)
         self._recover_if_lost = recover_if_lost
         self._checked_at = time.monotonic()
 

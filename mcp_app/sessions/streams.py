@@ -71,17 +71,18 @@ class Streams:
         return ReplyStream(record, names, reader, recover_if_lost, resumed=False)
 
     def resumed_reply(
-        self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
+        self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost, scan_from: str
     ) -> ReplyStream:
-        """Resumes the stream of a call after the last event that the client has."""
-        reader = Reader(self.log, record.id, {name: after})
+        """Resumes the stream of a call after the last event that the client has; see `reply`."""
+        reader = Reader(self.log, record.id, {name: after}, scan_from)
         return ReplyStream(record, {name}, reader, recover_if_lost, resumed=True)
 
-    def standalone(self, record: SessionRecord, name: str, after: str, *, resumed: bool) -> StandaloneStream:
+    def standalone(
+        self, record: SessionRecord, name: str, after: str, *, resumed: bool, scan_from: str = START
+    ) -> StandaloneStream:
         """A GET stream, starting after the last event that the client has."""
-        return StandaloneStream(
-            record, name, after, self.log, self._sessions, self._subscribers, self._work, resumed=resumed
-        )
+        shared = (self.log, self._sessions, self._subscribers, self._work)
+        return StandaloneStream(record, name, after, *shared, resumed=resumed, scan_from=scan_from)
 
     def shared(
         self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost

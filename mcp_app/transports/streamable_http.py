@@ -14,6 +14,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
+from mcp_app.calls.registry import NotResumable
 from mcp_app.conf import conf
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
@@ -209,19 +210,22 @@ class StreamableHttp:
             resumed = parse_event_id(last_event_id)
             if resumed is None:
                 raise _unknown_event_id(record, "malformed")
-            if (obstacle := await self._runtime.registry.resume_obstacle(record, *resumed)) is not None:
+            try:
+                replay = await self._runtime.registry.find_replay(record, *resumed)
+            except NotResumable as obstacle:
                 if not await self._runtime.log.is_over(record.id, *resumed):
-                    raise _unknown_event_id(record, obstacle)
+                    raise _unknown_event_id(record, str(obstacle)) from obstacle
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
             if is_standalone(name):
-                stream = streams.standalone(record, name, position, resumed=True)
+                stream = streams.standalone(record, name, position, resumed=True, scan_from=replay.scan_from)
             else:
                 running = await self._runtime.registry.find(record.id, name)
                 requests = {name: running.request.id if running is not None else None}
-                stream = streams.resumed_reply(record, name, position, self._runtime.recovery.recover_if_lost)
+                recover = self._runtime.recovery.recover_if_lost
+                stream = streams.resumed_reply(record, name, position, recover, replay.scan_from)
         opening = _opening(record, name, position)
         await send_stream(self._runtime, request, stream, opening, requests=requests)
 

@@ -207,7 +207,7 @@ async def test_a_stream_that_is_silent_while_many_others_end_continues_where_it_
         await here.write(other, message, is_first=True, is_final=True)
     assert await redis.hlen(keys.tails(call.session_id)) < 200
     for stream, position in after.items():
-        assert await log.can_replay(call.session_id, stream, position) == (True, False)
+        assert (await log.can_replay(call.session_id, stream, position))[:2] == (True, False)
     await here.write(call, said("after"), is_final=True)
     await log.append(call.session_id, get_stream, said("after"))
     reader = Reader(log, call.session_id, after)

@@ -10,14 +10,13 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.directory import Directory
-from mcp_app.sessions import keys
+from mcp_app.sessions import event_log, keys
 from mcp_app.sessions.event_log import EventLog, EventsLost, Reader, SharedReader
 from mcp_app.sessions.events import (
     PENDING,
     START,
     Event,
     event_id,
-    is_shared,
     is_standalone,
     is_standalone_of,
     new_reply_stream,
@@ -109,13 +108,13 @@ async def test_only_later_events_of_the_same_stream_and_session_can_be_replayed(
     for n in range(2):
         await log.append(record.id, "r1", {"n": n})
     first, last = await _all_events(log, record.id, "r1")
-    assert await log.can_replay(record.id, "r1", START) == (True, True)
-    assert await log.can_replay(record.id, "r1", first.position) == (True, True)
-    assert await log.can_replay(record.id, "r1", last.position) == (True, False)
-    assert await log.can_replay(record.id, "r2", START) == (True, False)
-    assert await log.can_replay(record.id, "r2", last.position) == (False, False)
-    assert await log.can_replay("another", "r1", last.position) == (False, False)
-    assert await log.can_replay(record.id, "r1", "1-0") == (False, True)
+    assert (await log.can_replay(record.id, "r1", START))[:2] == (True, True)
+    assert (await log.can_replay(record.id, "r1", first.position))[:2] == (True, True)
+    assert (await log.can_replay(record.id, "r1", last.position))[:2] == (True, False)
+    assert (await log.can_replay(record.id, "r2", START))[:2] == (True, False)
+    assert (await log.can_replay(record.id, "r2", last.position))[:2] == (False, False)
+    assert (await log.can_replay("another", "r1", last.position))[:2] == (False, False)
+    assert (await log.can_replay(record.id, "r1", "1-0"))[:2] == (False, True)
 
 
 async def test_a_stream_that_lost_events_to_the_cap_is_not_replayed_in_part(
@@ -127,13 +126,13 @@ async def test_a_stream_that_lost_events_to_the_cap_is_not_replayed_in_part(
     waiting = Reader(log, record.id, {"r1": first.position})
     await redis.xtrim(keys.events(record.id), minid=third.position, approximate=False)
     for position in (START, first.position):
-        assert await log.can_replay(record.id, "r1", position) == (False, True)
+        assert (await log.can_replay(record.id, "r1", position))[:2] == (False, True)
         with pytest.raises(EventsLost):
             await Reader(log, record.id, {"r1": position}).read()
     with pytest.raises(EventsLost):
         await waiting.read()
     # Of what followed the second nothing is lost, although that itself is.
-    assert await log.can_replay(record.id, "r1", second.position) == (True, True)
+    assert (await log.can_replay(record.id, "r1", second.position))[:2] == (True, True)
     assert _numbers(await _all_events(log, record.id, "r1", second.position)) == [2]
 
 
@@ -145,7 +144,7 @@ async def test_a_noisy_call_pushes_out_only_what_the_client_of_another_has_seen(
     [seen] = await _all_events(log, record.id, "r1")
     for n in range(300):
         await log.append(record.id, "r2", {"n": n})
-    assert await log.can_replay(record.id, "r1", seen.position) == (True, False)
+    assert (await log.can_replay(record.id, "r1", seen.position))[:2] == (True, False)
     await log.append(record.id, "r1", {"n": 1})
     assert _numbers(await _all_events(log, record.id, "r1", seen.position)) == [1]
 
@@ -172,16 +171,16 @@ async def test_a_reader_of_the_whole_log_notices_any_gap(
     assert await log.is_whole(record.id, START)
     for n, stream in enumerate(("s1", "s2", "s3")):
         await log.append(record.id, stream, {"n": n})
-    events = await SharedReader(log, record.id, is_shared, START).read()
+    events = await SharedReader(log, record.id, "g1", START).read()
     assert _numbers(events) == [0, 1, 2]
     first, second, third = [event.position for event in events]
-    waiting = SharedReader(log, record.id, is_shared, START)
+    waiting = SharedReader(log, record.id, "g1", START)
     await redis.xtrim(keys.events(record.id), minid=third, approximate=False)
     whole = [await log.is_whole(record.id, position) for position in (START, first, second, third)]
     assert whole == [False, False, True, True]
     with pytest.raises(EventsLost):
         await waiting.read()
-    assert _numbers(await SharedReader(log, record.id, is_shared, second).read()) == [2]
+    assert _numbers(await SharedReader(log, record.id, "g1", second).read()) == [2]
 
 
 async def test_ends_of_streams_without_remaining_events_are_deleted(
@@ -272,6 +271,88 @@ async def test_pending_messages_are_capped_in_bytes(
     kept: Any = await redis.xrange(keys.pending(record.id))
     assert sum(len(fields["data"]) for _, fields in kept) <= 50_000
     assert json.loads(kept[-1][1]["data"])["n"] == 49
+
+
+async def test_a_full_log_makes_room_for_a_message_and_no_more(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_EVENT_LOG_BYTES = 10_000
+    for n in range(100):
+        await log.append(record.id, "r1", {"n": n, "text": "x" * 900})
+        kept: Any = await redis.xrange(keys.events(record.id))
+        assert len(kept) == min(n + 1, 10)
+
+
+@pytest.mark.parametrize("stream", ["r1", PENDING])
+async def test_messages_of_falling_size_are_capped_in_bytes_as_well(
+    log: EventLog, redis: Redis, record: SessionRecord, settings: Any, stream: str
+) -> None:
+    settings.MCP_EVENT_LOG_BYTES = 10_000
+    for n in range(1, 60):
+        await log.append(record.id, stream, {"text": "x" * (9_000 // n)})
+    kept: Any = await redis.xrange(keys.pending(record.id) if stream == PENDING else keys.events(record.id))
+    size = sum(len(fields["data"]) for _, fields in kept)
+    assert size <= 10_000
+    field = "pending" if stream == PENDING else "bytes"
+    assert int(await redis.hget(keys.tails(record.id), field) or 0) == size
+
+
+async def test_the_size_of_pending_messages_is_known_after_some_have_moved(
+    log: EventLog, redis: Redis, record: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "_PAGE_BYTES", 1500)
+    for _ in range(3):
+        await log.append(record.id, PENDING, {"text": "x" * 989})
+    sizes = []
+    for _ in range(2):
+        await log.take(record.id, "g1", "one")
+        sizes.append(await redis.hmget(keys.tails(record.id), ["bytes", "pending"]))
+    assert sizes == [["2000", "1000"], ["3000", None]]
+
+
+async def test_a_page_of_a_log_is_bounded_in_bytes_and_has_no_data_of_other_streams(
+    log: EventLog, record: SessionRecord
+) -> None:
+    half = {"text": "x" * 600_000}
+    for stream in ("r1", "r2", "r1", "r1"):
+        await log.append(record.id, stream, half)
+    first, has_more = await log.page(record.id, START, ["r1"])
+    assert [(fields["stream"], len(fields["data"]) > 600_000) for _, fields in first] == [
+        ("r1", True),
+        ("r2", False),
+    ]
+    assert has_more
+    assert len(await _all_events(log, record.id, "r1")) == 3
+    assert len(await _all_events(log, record.id, "r2")) == 1
+
+
+async def test_a_resumption_without_later_events_does_not_read_the_log(
+    log: EventLog, record: SessionRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log.append(record.id, "r1", {"n": 1})
+    [last] = await _all_events(log, record.id, "r1")
+    await log.append(record.id, "r2", {"n": 2})
+    end = await log.end(record.id)
+
+    async def page(*args: Any) -> None:
+        raise AssertionError("read")
+
+    monkeypatch.setattr(log, "page", page)
+    assert await log.can_replay(record.id, "r1", last.position) == (True, False, end)
+    assert await log.can_replay(record.id, new_standalone_stream(record.id), START) == (True, False, end)
+
+
+async def test_a_resumption_is_read_from_the_page_with_the_next_event(
+    log: EventLog, record: SessionRecord
+) -> None:
+    for n in range(120):
+        await log.append(record.id, "r2", {"n": n})
+    await log.append(record.id, "r1", {"n": 120})
+    [event] = await _all_events(log, record.id, "r1")
+    replay = await log.can_replay(record.id, "r1", START)
+    assert replay[:2] == (True, True)
+    between, _ = await log.page(record.id, replay.scan_from, ["r1"])
+    assert event.position in [position for position, _ in between]
 
 
 async def test_a_message_with_line_breaks_stays_on_one_line(log: EventLog, record: SessionRecord) -> None:

@@ -115,10 +115,10 @@ async def test_a_call_that_is_answered_while_its_client_reconnects_is_resumed(
     stream = await session.post(one, call_held())
     place = (await stream.next_event()).id
     await stream.drop()
-    entries = other.runtime.log.entries
+    can_replay = other.runtime.log.can_replay
 
-    async def entries_and_then_the_call_ends(session_id: str, after: str) -> Any:
-        found = await entries(session_id, after)
+    async def can_replay_and_then_the_call_ends(session_id: str, stream: str, after: str) -> Any:
+        found = await can_replay(session_id, stream, after)
         held.go.set()
 
         async def has_ended() -> bool:
@@ -127,7 +127,7 @@ async def test_a_call_that_is_answered_while_its_client_reconnects_is_resumed(
         await eventually(has_ended)
         return found
 
-    monkeypatch.setattr(other.runtime.log, "entries", entries_and_then_the_call_ends)
+    monkeypatch.setattr(other.runtime.log, "can_replay", can_replay_and_then_the_call_ends)
     resumed = await session.get(other, place)
     assert resumed.status == 200, await resumed.body()
     assert text_of((await resumed.messages())[-1]) == "result"
