@@ -203,7 +203,7 @@ class Conf(AppSettings):
         "try twice and then give up, so this determines how long an outage they survive",
     )
     event_log_length = Setting(1000, "roughly how many messages a session keeps for replay", minimum=1)
-    # It must hold everything that a slow reader has not received, and what arrives until that has reconnected.
+    # It must hold everything that a slow reader has not received, and what is sent until it has reconnected.
     event_log_bytes = Setting(
         64 * 1024 * 1024,
         "how many bytes of messages a session keeps for replay; at least twice `MCP_MAX_STREAM_BYTES`",
