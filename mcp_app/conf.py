@@ -129,7 +129,18 @@ class Conf(AppSettings):
     max_body_values = Setting(
         20_000, "the maximum number of JSON values in a body, at any depth; more get 413", minimum=100
     )
-    max_calls = Setting(100, "the maximum number of running calls per session and process", minimum=1)
+    max_calls = Setting(
+        100, "the maximum number of running calls per user, over all clients and processes", minimum=1
+    )
+    # A bucket that refills steadily. A test suite of a client is one user, and may be in a hurry for a while.
+    request_rate = Setting(
+        2000,
+        "how many requests a user may send within `MCP_REQUEST_RATE_SECONDS`, over all clients and "
+        "processes. More are answered a second late, and with 429 unless they only end something; 0 means no "
+        "limit",
+        minimum=0,
+    )
+    request_rate_seconds = Setting(10.0, "the period of `MCP_REQUEST_RATE`", minimum=0.1)
     max_subscriptions = Setting(
         1000,
         "the maximum number of resources that a session or a `subscriptions/listen` may subscribe to, with "
@@ -187,6 +198,12 @@ class Conf(AppSettings):
 
     # --- Streams
 
+    max_streams = Setting(
+        200,
+        "the maximum number of GET streams, HTTP+SSE streams and `subscriptions/listen` that a user may have "
+        "open, over all clients and processes",
+        minimum=1,
+    )
     stream_after_seconds = Setting(
         0.25, "how long a call that sends nothing may take before its response becomes an event stream"
     )
@@ -224,7 +241,8 @@ class Conf(AppSettings):
     )
     task_poll_milliseconds = Setting(1000, "how often clients are told to poll a task", minimum=1)
     max_tasks = Setting(
-        1000, "the maximum number of tasks per user and client, including ended ones that can still be read"
+        1000,
+        "the maximum number of tasks per user, over all clients, including ended ones that can still be read",
     )
 
     # --- Processes

@@ -38,6 +38,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import outage_in, use_database
 from mcp_app.exceptions import RETRY_AFTER_SECONDS
 from mcp_app.protocol.repeatable import may_repeat
@@ -134,6 +135,7 @@ class Runtime:
         self.leases = Leases(self.redis)
         self.heartbeat = Heartbeat()
         self.directory = Directory(self.redis, self.bus)
+        self.quotas = Quotas(self.redis, self.bus)
         self.sessions = SessionStore(self.redis, self.bus)
         self.log = EventLog(self.redis, self.directory)
         subscribers = Subscribers(self.redis, self.log)
@@ -142,7 +144,7 @@ class Runtime:
             self.redis, self.directory, self.leases, self.subscription_bus, request_state_keys()
         )
         self.streams = Streams(
-            self.log, self.directory, self.sessions, subscribers, self.engine.background_work
+            self.log, self.directory, self.sessions, subscribers, self.quotas, self.engine.background_work
         )
         factory: Factory = import_string(conf.server)
         self.server: MCPServer[Any] = self.engine.build(factory)
@@ -240,6 +242,7 @@ class Runtime:
             await self._disconnect()
 
     async def _disconnect(self) -> None:
+        await self.quotas.leave()
         await self.processes.leave()
         await self.bus.stop()
         await self.sessions.aclose()
@@ -254,8 +257,8 @@ class Runtime:
             backend = Backend(
                 app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
             )
-            self.calls = RunningCalls(backend, self.directory)
-            self.admission = Admission(ToolScopes(self.server), self.calls)
+            self.calls = RunningCalls(backend, self.directory, self.quotas)
+            self.admission = Admission(ToolScopes(self.server), self.quotas)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening, self._leave)
@@ -264,6 +267,7 @@ class Runtime:
             self.heartbeat.add("directory", self.directory.beat)
             self.heartbeat.add("processes", self.processes.beat)
             self.heartbeat.add("calls", self.calls.beat)
+            self.heartbeat.add("quotas", self.quotas.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
             stack.push_async_callback(cancel_and_wait, beating)  # it may be reconnecting the bus

@@ -25,6 +25,7 @@ from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.directory import Directory, copy_seconds
 from mcp_app.database import reaching_database
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.personal import person_key
 
 logger = logging.getLogger(__name__)
 
@@ -80,12 +81,14 @@ class Principal(AuthenticatedUser):
     Attributes:
         owner: Client, issuer and subject as one string, for the owner of a session.
         person: The user's display name, for operators.
+        person_key: Whom limits are counted for.
         checksum: Identifies the token.
     """
 
     def __init__(self, token: AccessToken) -> None:
         super().__init__(token)
         self.owner = owner(*principal_components(token))
+        self.person_key = person_key(self.owner)
         self.checksum = checksum(token.token)
         self.person = str((token.claims or {}).get("username", token.subject))
 

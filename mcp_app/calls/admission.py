@@ -13,10 +13,14 @@ from mcp_types import JSONRPCRequest
 from mcp_app.access import ToolScopes
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
-from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
+from mcp_app.coordination.limits import CALLS, too_many_requests
+from mcp_app.coordination.quotas import Quotas
+from mcp_app.protocol import listen
 from mcp_app.protocol.messages import Message
-from mcp_app.sessions.record import SessionRecord
+
+_UNLIMITED = frozenset({"initialize", "ping", listen.METHOD})
+"""Requests that are not limited as calls at once; `subscriptions/listen` is limited as a stream."""
 
 
 class InsufficientScope(Exception):
@@ -33,37 +37,41 @@ class InsufficientScope(Exception):
         self.needed = needed
 
 
-class TooManyCalls(Exception):
-    """The session has the maximum number of calls running in this process."""
-
-
 class Admission:
     """Admits requests to this process."""
 
-    def __init__(self, scopes: ToolScopes, calls: RunningCalls) -> None:
+    def __init__(self, scopes: ToolScopes, quotas: Quotas) -> None:
         self._scopes = scopes
-        self._calls = calls
+        self._quotas = quotas
 
     async def admit(
-        self, principal: Principal, messages: Sequence[Message], record: SessionRecord | None = None
+        self, principal: Principal, messages: Sequence[Message], *, is_past_rate: bool = False
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
+
+        Only requests can be refused: what a client notifies of, answers or cancels ends something.
 
         Args:
             principal: Who sent them.
             messages: One, or those of a batch.
-            record: Their session, if they have one.
+            is_past_rate: Whether the principal has sent too many requests.
 
         Raises:
+            QuotaExceeded: The person has sent too many requests, or would have more than `MCP_MAX_CALLS`
+                running.
             InsufficientScope: The token lacks a scope for one of them.
-            TooManyCalls: The session would have more than `MCP_MAX_CALLS` running here.
         """
+        requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
+        if not requests:
+            return
+        # The first was counted as the HTTP request.
+        if is_past_rate or not await self._quotas.count_requests(principal.person_key, len(requests) - 1):
+            raise too_many_requests()
         calls = 0
-        for message in messages:
-            if isinstance(message, JSONRPCRequest):
-                more = await self._scopes.needed(message.method, message.params)
-                if more and not covers(principal.scopes, more):
-                    raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
-                calls += message.method != "initialize"
-        if record is not None and calls and self._calls.count(record.id) + calls > conf.max_calls:
-            raise TooManyCalls
+        for request in requests:
+            more = await self._scopes.needed(request.method, request.params)
+            if more and not covers(principal.scopes, more):
+                raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
+            calls += request.method not in _UNLIMITED
+        if calls:
+            await self._quotas.ensure(principal.person_key, CALLS, calls)

@@ -140,6 +140,7 @@ class SessionCall(SessionOutbound, Call):
             headers,
         )
         self.session_id = record.id
+        self.person_key = record.person_key
         self.token = get_access_token()
         """The token of the request."""
         self.session = RequestSession(backend.sessions, record)

@@ -16,6 +16,8 @@ from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.call import Backend, SessionCall
 from mcp_app.calls.registry import Registration
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.limits import CALLS
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import ServerRunner, as_request_id
 from mcp_app.sessions import keys
@@ -34,11 +36,12 @@ _STOP_SECONDS = 1.0
 
 
 class RunningCalls:
-    """Starts and cancels the calls of this process."""
+    """Starts and cancels the calls of this process, and counts them for their persons."""
 
-    def __init__(self, backend: Backend, directory: Directory) -> None:
+    def __init__(self, backend: Backend, directory: Directory, quotas: Quotas) -> None:
         self.backend = backend
         self._directory = directory
+        self._quotas = quotas
         self._calls: dict[str, set[SessionCall]] = defaultdict(set)
         bus = directory.bus
         bus.on(CANCEL, self._on_cancel)
@@ -47,10 +50,6 @@ class RunningCalls:
 
     def __len__(self) -> int:
         return sum(map(len, self._calls.values()))
-
-    def count(self, session_id: str) -> int:
-        """The number of calls of a session that run here."""
-        return len(self._calls.get(session_id, ()))
 
     def start(
         self,
@@ -74,7 +73,7 @@ class RunningCalls:
         return self._start(SessionCall(self.backend, record, request, headers, stream), held=held)
 
     def restart(self, record: SessionRecord, lost: Registration, last_progress: float) -> SessionCall:
-        """Re-run a call whose process died, after `SessionCall.run_registered`.
+        """Re-run a call whose process died, after `SessionCall.run_registered`. It was admitted then.
 
         Args:
             record: The session.
@@ -87,11 +86,13 @@ class RunningCalls:
 
     def _start(self, call: SessionCall, *, held: bool) -> SessionCall:
         self._calls[call.session_id].add(call)
+        self._quotas.use(call.person_key, CALLS)
         call.start(held=held)
         call.task.add_done_callback(lambda _: self._end(call))
         return call
 
     def _end(self, call: SessionCall) -> None:
+        self._quotas.release(call.person_key, CALLS)
         call.end()
         calls = self._calls[call.session_id]
         calls.discard(call)

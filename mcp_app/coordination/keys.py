@@ -23,3 +23,8 @@ def open_streams(process: str) -> str:
 def held(name: str) -> str:
     """String: the holder of a named lease (`Leases.try_hold`)."""
     return f"mcp:held:{{{name}}}"
+
+
+def quota(person: str) -> str:
+    """Hash: what a person holds, by kind and process, and the requests that are left of their rate."""
+    return f"mcp:quota:{{{person}}}"

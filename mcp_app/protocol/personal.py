@@ -7,6 +7,7 @@ are listed, read, subscribed to, listened for or completed.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,19 @@ class Person:
     def key(self) -> str:
         """Identifies the person in Redis and in messages between processes: a checksum."""
         return hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).hexdigest()
+
+
+def person_key(owner: str) -> str:
+    """Identifies whom limits are counted for: a person with all their clients.
+
+    Args:
+        owner: Client, issuer and subject, as a session record has them. A client that acts for no person
+            counts as one.
+    """
+    _, issuer, subject = json.loads(owner)
+    if subject is None:
+        return hashlib.sha256(owner.encode()).hexdigest()
+    return Person(issuer or "", subject).key
 
 
 def current_person(session: SessionState | None = None) -> Person:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
@@ -52,6 +53,8 @@ class EventStream:
     def __init__(
         self, record: SessionRecord, names: Collection[str], reader: Reader, *, resumed: bool = False
     ) -> None:
+        self.id = secrets.token_hex(4)
+        """Identifies the connection."""
         self.session_id = record.id
         self.names = set(names)
         self.record = record

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from mcp_app.protocol.personal import Person
+from mcp_app.protocol.personal import person_key
 
 SUBSCRIBERS = "mcp:subscribers"
 """Sorted set: the sessions that recently had a GET stream; the score is when each is removed."""
@@ -20,8 +18,7 @@ def sessions_of(owner: str) -> str:
     Args:
         owner: Client, issuer and subject, as a session record has them.
     """
-    _, issuer, subject = json.loads(owner)
-    return sessions_of_person(Person(issuer or "", subject or "").key)
+    return sessions_of_person(person_key(owner))
 
 
 def sessions_of_person(person: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast, get_args
 
 from mcp_types import InitializeRequestParams, LoggingLevel
 from mcp_types.version import LATEST_HANDSHAKE_VERSION
 
 from mcp_app.conf import conf
+from mcp_app.protocol.personal import person_key
 
 _SUBSCRIPTION = "subscription:"
 """Prefix of hash fields with one subscription each, so that processes can add concurrently."""
@@ -35,6 +37,11 @@ class SessionRecord:
     client: str = ""
     log_level: LoggingLevel | None = None
     subscriptions: frozenset[str] = frozenset()
+
+    @cached_property
+    def person_key(self) -> str:
+        """Whom limits are counted for."""
+        return person_key(self.owner)
 
     @property
     def has_priming(self) -> bool:

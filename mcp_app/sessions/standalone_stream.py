@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,7 +53,7 @@ class StandaloneStream(EventStream):
         self._subscribers = subscribers
         self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), background_work)
         self._skips = not resumed
-        self._holder = f"{name}/{secrets.token_hex(4)}"
+        self._holder = f"{name}/{self.id}"
         self._renewed_at = time.monotonic()
 
     def is_woken_by(self, stream: str) -> bool:

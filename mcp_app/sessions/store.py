@@ -15,11 +15,12 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST, LoggingLevel
 from redis.asyncio import Redis
 
-from mcp_app.conf import conf
+from mcp_app.conf import Conf, conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import DIRECTORY, copy_seconds
+from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord, subscription_field
@@ -94,8 +95,17 @@ class TooManySubscriptions(MCPError):
         )
 
 
-class TooManySessions(Exception):
+class TooManySessions(QuotaExceeded):
     """The person has the maximum number of sessions in use."""
+
+    def __init__(self) -> None:
+        idle = conf.session_idle_seconds
+        super().__init__(
+            "Too many sessions: you have {limit} in use, over all clients ({setting}). End one with DELETE; "
+            f"one that has not been used for {idle} s is ended to make room.",
+            Conf.max_sessions,
+            idle,
+        )
 
 
 class SessionNotFound(Exception):

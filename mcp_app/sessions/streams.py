@@ -10,6 +10,8 @@ from typing import Any
 
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.limits import STREAMS, QuotaExceeded
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
@@ -23,6 +25,7 @@ from mcp_app.sessions.subscribers import Subscribers
 
 CLOSE = "stream.close"
 REPLACED = "stream.replaced"
+SUPERSEDED = "stream.superseded"
 
 
 class Streams:
@@ -34,12 +37,14 @@ class Streams:
         directory: Directory,
         sessions: SessionStore,
         subscribers: Subscribers,
+        quotas: Quotas,
         background_work: Sequence[Work] = (),
     ) -> None:
         self.log = log
         self._directory = directory
         self._sessions = sessions
         self._subscribers = subscribers
+        self._quotas = quotas
         self._work = background_work
         self._open: dict[str, set[EventStream]] = defaultdict(set)
         self._ending = False
@@ -47,6 +52,7 @@ class Streams:
         bus.on(APPENDED, self._on_appended)
         bus.on(CLOSE, self._on_close)
         bus.on(REPLACED, self._on_replaced)
+        bus.on(SUPERSEDED, self._on_superseded)
         bus.on(SESSION_CHANGED, self._on_changed)
         bus.on(SESSION_ENDED, self._on_ended)
 
@@ -125,9 +131,13 @@ class Streams:
 
         A client that has seen those bytes relies on the stream being registered. If Redis cannot be reached,
         the stream starts closed, so that the client reconnects.
+
+        Raises:
+            QuotaExceeded: It is a standalone stream, and the person has `MCP_MAX_STREAMS` open. The streams
+                of calls are limited with the calls, as each has one connection.
         """
         place = keys.processes(stream.session_id)
-        is_placed = False
+        is_placed = is_counted = False
         self._open[stream.session_id].add(stream)
         if self._ending:
             stream.close()
@@ -141,6 +151,10 @@ class Streams:
                 else:
                     await self._directory.register_and_renew(place)
                     is_placed = True
+                if stream.listens and not stream.is_closed:
+                    await self._make_room(stream)
+                    self._quotas.use(stream.record.person_key, STREAMS)
+                    is_counted = True
                 if not stream.is_closed:
                     await stream.begin()
             except Unavailable:
@@ -149,9 +163,28 @@ class Streams:
             yield
         finally:
             self._forget(stream)
+            if is_counted:
+                self._quotas.release(stream.record.person_key, STREAMS)
             if is_placed:
                 self._directory.stop_renewing(place)
                 await stream.leave()
+
+    async def _make_room(self, stream: EventStream) -> None:
+        """Ensure that one more may be open; past the limit, in place of the others of its session.
+
+        A client whose connection was cut opens another long before the server notices, and only the newest
+        stream of a session gets messages.
+
+        Raises:
+            QuotaExceeded: The person's other sessions have too many.
+        """
+        person = stream.record.person_key
+        try:
+            await self._quotas.ensure(person, STREAMS)
+        except QuotaExceeded:
+            message = {"type": SUPERSEDED, "session": stream.session_id, "by": stream.id}
+            await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
+            await self._quotas.ensure(person, STREAMS)
 
     async def _replace_earlier(self, stream: EventStream, at: Moment) -> None:
         """Close the earlier connections of a stream that is resumed, and wait until they are closed.
@@ -195,6 +228,11 @@ class Streams:
         for stream in self._streams(message):
             if message["stream"] in stream.names:
                 stream.make_way(message["stream"], (microseconds, nonce))
+
+    def _on_superseded(self, message: dict[str, Any]) -> None:
+        for stream in self._streams(message):
+            if stream.listens and stream.id != message["by"]:
+                stream.close()
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):

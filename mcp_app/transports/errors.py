@@ -18,15 +18,16 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import TokenWithdrawn
-from mcp_app.calls.admission import InsufficientScope, TooManyCalls
+from mcp_app.calls.admission import InsufficientScope
 from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
+from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import plural
 from mcp_app.runtime import Stopped
-from mcp_app.sessions.store import SessionNotFound, TooManySessions
+from mcp_app.sessions.store import SessionNotFound
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -163,8 +164,11 @@ def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
     return HttpError(405, f"Method not allowed. {hint}".rstrip(), headers=[(b"allow", allowed.encode())])
 
 
-def too_many_calls() -> HttpError:
-    return HttpError(429, "This session has too many calls running.", headers=[(b"retry-after", b"1")])
+def quota_exceeded(error: QuotaExceeded) -> HttpError:
+    retry_after = (b"retry-after", str(error.retry_after).encode())
+    return HttpError(
+        429, str(error), headers=[retry_after], data={"limit": error.setting, "value": error.limit}
+    )
 
 
 def from_exception(error: Exception) -> HttpError | None:
@@ -181,17 +185,8 @@ def from_exception(error: Exception) -> HttpError | None:
         return token_withdrawn()
     if isinstance(error, InsufficientScope):
         return insufficient_scope(error.held, error.needed)
-    if isinstance(error, TooManyCalls):
-        return too_many_calls()
-    if isinstance(error, TooManySessions):
-        idle = conf.session_idle_seconds
-        return HttpError(
-            429,
-            f"You have {conf.max_sessions} sessions in use, and no more are allowed (MCP_MAX_SESSIONS). "
-            f"End one with DELETE; one that has not been used for {idle} s is ended to make room.",
-            headers=[(b"retry-after", str(idle).encode())],
-            data={"limit": conf.max_sessions},
-        )
+    if isinstance(error, QuotaExceeded):
+        return quota_exceeded(error)
     if isinstance(error, Stopped):
         return shutting_down()
     if isinstance(error, AuthorizationServerUnavailable):

@@ -17,8 +17,10 @@ from mcp_types import INTERNAL_ERROR
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
+from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.hosts import is_loopback
+from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
@@ -60,6 +62,8 @@ class Guard:
             await self._runtime.start()
             principal = await self._authenticate(request)
             request.set_principal(principal)
+            if not await self._runtime.quotas.count_requests(principal.person_key):
+                await self._slow_down(request)
             context = auth_context_var.set(principal)
             try:
                 await self._endpoint(request)
@@ -72,11 +76,25 @@ class Guard:
             if refusal is None:
                 logger.exception("request crashed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
+            elif isinstance(error, QuotaExceeded):
+                self._log_once(request, error)
             elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
                 logger.error("database unavailable", extra={"reason": str(error)})
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             await respond_error(send, refusal, request.message_id)
+
+    async def _slow_down(self, request: Request) -> None:
+        """Let a request past the rate wait, before its body is read. It may be one that is never refused."""
+        request.is_past_rate = True
+        if not await self._runtime.quotas.pause(request.principal.person_key) and request.method != "DELETE":
+            raise too_many_requests()
+
+    def _log_once(self, request: Request, error: QuotaExceeded) -> None:
+        principal = request.principal
+        if self._runtime.quotas.should_log(principal.person_key, error.setting):
+            facts = {"username": shortened(principal.person), "client": shortened(principal.client_id)}
+            logger.warning("quota exceeded", extra=facts | {"setting": error.setting, "limit": error.limit})
 
     async def _authenticate(self, request: Request) -> Principal:
         query = request.scope["query_string"]

@@ -10,14 +10,16 @@ event, which here contains the session and the position, so they continue where 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import Principal
-from mcp_app.calls.admission import TooManyCalls
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
+from mcp_app.coordination.limits import STREAMS, QuotaExceeded, too_many_requests
 from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
@@ -55,6 +57,8 @@ class Sse:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         last_event_id = request.headers.get("last-event-id")
+        if request.is_past_rate and not last_event_id:
+            raise too_many_requests()
         record, name, position = await self._open_or_resume(last_event_id, request.principal)
         stream = self._runtime.streams.shared(record, name, position, self._runtime.recovery.recover_if_lost)
 
@@ -85,6 +89,7 @@ class Sse:
             ):
                 return record, *resumed
         # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
+        await self._runtime.quotas.ensure(principal.person_key, STREAMS)  # for nothing, without a stream
         record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
         await self._runtime.sessions.create(record)
         if last_event_id:
@@ -116,26 +121,34 @@ class SsePost:
         if era.is_modern_by_meta(message):
             raise invalid_request("HTTP+SSE does not support this revision; use the endpoint /mcp.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
-        calls, store = self._runtime.calls, self._runtime.sessions.finish_initialize
         match message:
-            case JSONRPCRequest(method="initialize"):
-                _, outcome = await initialize(calls.backend, record, message, request.headers, store=store)
-                await self._runtime.log.append(record.id, new_shared_stream(), outcome.response(message.id))
             case JSONRPCRequest():
-                # Register the call before acknowledging it.
                 try:
-                    await self._runtime.admission.admit(request.principal, [message], record)
-                    stream = new_shared_stream()
-                    call = calls.start(record, message, request.headers, stream=stream, held=True)
-                except TooManyCalls:
+                    await self._runtime.admission.admit(
+                        request.principal, [message], is_past_rate=request.is_past_rate
+                    )
+                except QuotaExceeded as error:
                     # On the stream: after a rejected POST the Python SDK still waits for the response, and
                     # sends nothing more.
-                    refusal = errors.too_many_calls().body(message.id)
-                    await self._runtime.log.append(record.id, new_shared_stream(), refusal)
+                    await self._reply(record, errors.quota_exceeded(error).body(message.id))
                 else:
-                    await call.run_registered()
+                    await self._run(record, message, request.headers)
             case JSONRPCNotification():
-                await calls.notified(record, message, request.headers)
+                await self._runtime.calls.notified(record, message, request.headers)
             case _:
                 await self._runtime.client_requests.deliver(record.id, message)
         await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])
+
+    async def _run(self, record: SessionRecord, message: JSONRPCRequest, headers: Mapping[str, str]) -> None:
+        """Run a request that was admitted."""
+        calls = self._runtime.calls
+        if message.method == "initialize":
+            store = self._runtime.sessions.finish_initialize
+            _, outcome = await initialize(calls.backend, record, message, headers, store=store)
+            await self._reply(record, outcome.response(message.id))
+        else:
+            call = calls.start(record, message, headers, stream=new_shared_stream(), held=True)
+            await call.run_registered()  # before it is acknowledged
+
+    async def _reply(self, record: SessionRecord, answer: dict[str, Any] | bytes) -> None:
+        await self._runtime.log.append(record.id, new_shared_stream(), answer)

@@ -73,10 +73,21 @@ class Request:
         send: The ASGI send callable.
         headers: The request headers.
         principal: The authenticated principal.
+        is_past_rate: Whether the principal has sent too many requests: only what ends something is accepted.
         message_id: The JSON-RPC id of the message in the body once it is parsed, for error responses.
     """
 
-    __slots__ = ("_log_fields", "headers", "message_id", "method", "principal", "receive", "scope", "send")
+    __slots__ = (
+        "_log_fields",
+        "headers",
+        "is_past_rate",
+        "message_id",
+        "method",
+        "principal",
+        "receive",
+        "scope",
+        "send",
+    )
 
     principal: Principal
 
@@ -86,6 +97,7 @@ class Request:
         self.send = send
         self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
+        self.is_past_rate = False
         self.message_id: RequestId | None = None
         self._log_fields: dict[str, str | int] = scope.get("state", {}).get("log_fields", {})
         """What the line of the request will say, if the site writes one (`RequestLog`)."""

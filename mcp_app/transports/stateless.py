@@ -25,6 +25,7 @@ from mcp_types import (
 from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
+from mcp_app.coordination.limits import CALLS, STREAMS, Kind
 from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
@@ -87,7 +88,10 @@ class Stateless:
         route = self._route(request, message)
         if message.method == listen.METHOD and self._runtime.is_draining:
             raise errors.shutting_down()
-        await self._runtime.admission.admit(request.principal, [message])
+        admission, quotas = self._runtime.admission, self._runtime.quotas
+        await admission.admit(request.principal, [message], is_past_rate=request.is_past_rate)
+        if message.method == listen.METHOD:
+            await quotas.ensure(request.principal.person_key, STREAMS)
         if message.method == listen.METHOD and message.params is not None:
             # Before anything keeps the request in memory for as long as the stream is open.
             params = listen.within_bounds(
@@ -96,6 +100,12 @@ class Stateless:
             message = message.model_copy(update={"params": params})
         call = StatelessCall(self._runtime, message, route, request.headers)
         await self._serve(request, call)
+
+    def _count(self, person: str, kind: Kind, task: asyncio.Task[None]) -> None:
+        """Count a task for a person until it has ended, which may be after its response."""
+        quotas = self._runtime.quotas
+        quotas.use(person, kind)
+        task.add_done_callback(lambda _: quotas.release(person, kind))
 
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """Apply the SDK's rules for headers and `_meta` of this revision."""
@@ -150,6 +160,7 @@ class Stateless:
         listens = call.method == listen.METHOD
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(call.run())
+        self._count(request.principal.person_key, STREAMS if listens else CALLS, task)
         watcher: asyncio.Task[Ending] | None = None
         try:
             await asyncio.sleep(0)  # most handlers finish without waiting

@@ -16,7 +16,8 @@ from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import NotResumable
 from mcp_app.conf import conf
-from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, as_batch, as_message, decode
+from mcp_app.coordination.limits import too_many_requests
+from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, Message, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
 from mcp_app.sessions.events import (
@@ -93,7 +94,7 @@ class StreamableHttp:
             await self._initialize(request, message)
             return
         record = await self._session(request)
-        await self._runtime.admission.admit(request.principal, [message], record)
+        await self._admit(request, [message])
         match message:
             case JSONRPCRequest():
                 call = self._runtime.calls.start(record, message, request.headers)
@@ -118,7 +119,7 @@ class StreamableHttp:
         for message in messages:
             era.is_modern(request.headers, message)  # raises if header and `_meta` disagree
         request.set_batch(messages)
-        await self._runtime.admission.admit(request.principal, messages, record)
+        await self._admit(request, messages)
         calls = self._runtime.calls
         requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
         running = [calls.start(record, each, request.headers, held=True) for each in requests]
@@ -147,7 +148,12 @@ class StreamableHttp:
         ids = {call.stream: call.request_id for call in running}
         await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)
 
+    def _admit(self, request: Request, messages: Sequence[Message]) -> Awaitable[None]:
+        admission = self._runtime.admission
+        return admission.admit(request.principal, messages, is_past_rate=request.is_past_rate)
+
     async def _initialize(self, request: Request, message: JSONRPCRequest) -> None:
+        await self._admit(request, [message])
         principal = request.principal
         try:
             record, outcome = await initialize(
@@ -201,6 +207,8 @@ class StreamableHttp:
         record = await self._session(request)
         streams = self._runtime.streams
         last_event_id = request.headers.get("last-event-id")
+        if request.is_past_rate and not last_event_id:
+            raise too_many_requests()
         stream: EventStream
         requests: dict[str, RequestId | None] | None = None
         if not last_event_id:

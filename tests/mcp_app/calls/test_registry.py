@@ -16,6 +16,7 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog, Reader
 from mcp_app.sessions.events import START, Event
@@ -38,7 +39,8 @@ def process(open_bus: Callable[[], Awaitable[Bus]], store: SessionStore) -> Proc
         bus = await open_bus()
         directory = Directory(redis, bus)
         log = EventLog(redis, directory)
-        streams = Streams(log, directory, store, Subscribers(redis, log), ())
+        quotas = Quotas(redis, directory.bus)
+        streams = Streams(log, directory, store, Subscribers(redis, log), quotas)
         return CallRegistry(redis, Leases(redis), directory, streams)
 
     return make

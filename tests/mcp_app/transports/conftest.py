@@ -17,6 +17,7 @@ def mcp_settings(settings: Any) -> Any:
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_SERVER = "tests.support.demonstration.build"
     settings.MCP_MAX_SESSIONS = 1_000_000  # the sessions of all tests, which share a Redis
+    settings.MCP_REQUEST_RATE = 1_000_000  # their requests
     settings.MCP_STREAM_AFTER_SECONDS = 3.0  # a quick call becomes no stream, even on a busy machine
     settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
     settings.CHANNEL_LAYERS = {

@@ -119,7 +119,7 @@ async def test_a_call_above_the_limit_fails_on_the_stream_and_the_client_continu
     assert (await client.post(one, call_held(id="two", quiet=True))).status == 202
     refused = await client.stream.next_message()
     assert refused["id"] == "two"
-    assert "too many calls" in refused["error"]["message"]
+    assert refused["error"]["data"] == {"limit": "MCP_MAX_CALLS", "value": 1}
     held.go.set()
     answer = await client.stream.next_message()
     assert (answer["id"], text_of(answer)) == (1, "result")

@@ -150,7 +150,7 @@ async def test_a_user_with_too_many_sessions_in_use_is_told_the_limit(
     assert int(refused.headers["retry-after"]) > 0
     answer = await refused.json()
     assert answer["id"] == (1 if transport == "Streamable HTTP" else None)
-    assert answer["error"]["data"] == {"limit": 2}
+    assert answer["error"]["data"] == {"limit": "MCP_MAX_SESSIONS", "value": 2}
     assert "MCP_MAX_SESSIONS" in answer["error"]["message"]
     await _be_idle(one, first)
     await Session.open(other, person)

@@ -1,0 +1,291 @@
+"""Quotas: counted over all processes, leased in advance, and free again when a process dies."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mcp_app.coordination import keys, quotas
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import connect
+from mcp_app.coordination.limits import CALLS, KINDS, STREAMS, Kind, QuotaExceeded
+from mcp_app.coordination.quotas import Quotas
+from tests.support.processes import free_port
+from tests.support.redis_relay import RedisRelay
+from tests.support.waiting import eventually
+
+Open = Callable[[], Awaitable[Bus]]
+
+NO_TIME = 0.05
+
+
+@pytest.fixture(autouse=True)
+def limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Low limits, and no patience with those who are past them."""
+    settings.MCP_MAX_CALLS = settings.MCP_MAX_STREAMS = 3
+    settings.MCP_REQUEST_RATE = 3
+    settings.MCP_REQUEST_RATE_SECONDS = 1000.0
+    monkeypatch.setattr(quotas, "RECLAIM_SECONDS", 0.2)
+    monkeypatch.setattr(quotas, "PAUSE_SECONDS", NO_TIME)
+    return settings
+
+
+@pytest.fixture
+async def person(redis: Redis) -> AsyncIterator[str]:
+    person = "test-" + secrets.token_hex(8)
+    yield person
+    await redis.delete(keys.quota(person))
+
+
+@pytest.fixture
+def start(redis: Redis, open_bus: Open) -> Callable[[], Awaitable[Quotas]]:
+    """Starts the quotas of one more process."""
+
+    async def start() -> Quotas:
+        return Quotas(redis, await open_bus())
+
+    return start
+
+
+@pytest.fixture
+async def one(start: Callable[[], Awaitable[Quotas]]) -> Quotas:
+    return await start()
+
+
+@pytest.fixture
+async def other(start: Callable[[], Awaitable[Quotas]]) -> Quotas:
+    return await start()
+
+
+async def take(at: Quotas, person: str, kind: Kind = CALLS, number: int = 1) -> None:
+    await at.ensure(person, kind, number)
+    for _ in range(number):
+        at.use(person, kind)
+
+
+async def units(redis: Redis, person: str) -> dict[str, int]:
+    """The units that are leased, by kind and process."""
+    stored = await redis.hgetall(keys.quota(person))
+    return {field: int(value.split()[0]) for field, value in stored.items() if field != "requests"}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+async def test_what_a_person_uses_is_counted_over_all_processes(
+    one: Quotas, other: Quotas, person: str, kind: Kind
+) -> None:
+    await take(one, person, kind, 2)
+    await take(other, person, kind)
+    for process in (one, other):
+        with pytest.raises(QuotaExceeded) as refused:
+            await process.ensure(person, kind)
+        assert (refused.value.setting, refused.value.limit) == (kind.setting.name, 3)
+        assert kind.setting.name in str(refused.value)
+    one.release(person, kind)
+    await take(other, person, kind)
+
+
+async def test_one_persons_use_leaves_another_persons_alone(one: Quotas, person: str) -> None:
+    await take(one, person, CALLS, 3)
+    await take(one, person, STREAMS, 3)
+    neighbour = person + "-neighbour"
+    await take(one, neighbour, CALLS, 3)
+    one.release(neighbour, CALLS)
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS)
+
+
+async def test_more_than_all_that_is_left_is_refused_as_a_whole(one: Quotas, person: str) -> None:
+    await take(one, person, CALLS, 2)
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS, 2)
+    await take(one, person, CALLS, 1)
+
+
+async def test_what_one_process_has_to_spare_can_be_used_at_another(
+    one: Quotas, other: Quotas, redis: Redis, person: str, limits: Any
+) -> None:
+    limits.MCP_MAX_CALLS = 20
+    await take(one, person)
+    assert max((await units(redis, person)).values()) > 1, "there is nothing to spare"
+    await take(other, person, CALLS, 19)
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS)
+
+
+async def test_a_unit_that_is_freed_elsewhere_meanwhile_is_waited_for(
+    one: Quotas, other: Quotas, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "RECLAIM_SECONDS", 10.0)
+    await take(one, person, STREAMS, 3)
+    waiting = asyncio.create_task(take(other, person, STREAMS))
+    await eventually(lambda: one._accounts[person].wanted_by)
+    assert not waiting.done()
+    one.release(person, STREAMS)
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_no_number_of_requests_at_once_gets_past_the_limit(
+    one: Quotas, other: Quotas, person: str, limits: Any
+) -> None:
+    limits.MCP_MAX_CALLS = 10
+    taking = [take(process, person) for _ in range(10) for process in (one, other)]
+    outcomes = await asyncio.gather(*taking, return_exceptions=True)
+    assert sum(outcome is None for outcome in outcomes) == 10
+    assert all(outcome is None or isinstance(outcome, QuotaExceeded) for outcome in outcomes)
+
+
+async def test_what_was_leased_is_used_without_redis(
+    relay: RedisRelay, open_bus: Open, person: str, limits: Any
+) -> None:
+    limits.MCP_MAX_CALLS, limits.MCP_REQUEST_RATE = 100, 1000
+    redis = connect(relay.url)
+    here = Quotas(redis, await open_bus())
+    assert await here.count_requests(person)
+    sent = relay.sent
+    for _ in range(50):
+        assert await here.count_requests(person)
+        await take(here, person)
+        here.release(person, CALLS)
+    assert relay.sent == sent
+    await redis.aclose()
+
+
+async def test_a_lost_reply_takes_no_units(relay: RedisRelay, open_bus: Open, person: str) -> None:
+    redis = connect(relay.url)
+    here = Quotas(redis, await open_bus())
+    await take(here, person)
+    relay.lose_reply_to(b"EVALSHA")
+    await take(here, person)
+    assert relay.lost == 1
+    await take(here, person)
+    await redis.aclose()
+
+
+async def test_what_is_in_use_is_renewed_and_the_rest_returned(
+    one: Quotas, redis: Redis, person: str
+) -> None:
+    await take(one, person, CALLS, 2)
+    one.release(person, CALLS)
+    await redis.delete(keys.quota(person))  # as an outage may do
+    await one.beat()
+    assert list((await units(redis, person)).values()) == [1]
+
+
+async def test_nothing_is_remembered_of_a_person_who_has_gone(
+    one: Quotas, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take(one, person)
+    one.release(person, CALLS)
+    await one.beat()
+    later = time.monotonic() + 60
+    monkeypatch.setattr(quotas.time, "monotonic", lambda: later)
+    await one.beat()
+    assert not one._accounts
+    assert 0 < await redis.ttl(keys.quota(person)) <= 1000
+
+
+async def test_what_a_process_held_that_died_is_free_after_the_time_of_a_lease(
+    one: Quotas, other: Quotas, redis: Redis, person: str
+) -> None:
+    await take(one, person, CALLS, 3)
+    with pytest.raises(QuotaExceeded):
+        await other.ensure(person, CALLS)
+    [(field, value)] = [
+        each for each in (await redis.hgetall(keys.quota(person))).items() if each[0] != "requests"
+    ]
+    held, until = value.split()
+    assert 0 < float(until) - time.time() <= 10
+    await redis.hset(keys.quota(person), field, f"{held} {time.time() - 1}")  # now it is over
+    await take(other, person, CALLS, 3)
+    assert len(await units(redis, person)) == 1
+
+
+async def test_a_process_that_leaves_returns_everything(
+    one: Quotas, other: Quotas, redis: Redis, person: str
+) -> None:
+    await take(one, person, CALLS, 2)
+    await take(one, person, STREAMS, 2)
+    await one.leave()
+    assert await units(redis, person) == {}
+    one.release(person, CALLS)  # a call that ends late
+    await take(other, person, CALLS, 3)
+
+
+async def test_what_was_admitted_elsewhere_counts_and_is_never_refused(one: Quotas, person: str) -> None:
+    await take(one, person, CALLS, 3)
+    one.use(person, CALLS)
+    one.release(person, CALLS)
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS)
+    one.release(person, CALLS)
+    await one.ensure(person, CALLS)
+
+
+async def test_requests_are_counted_over_all_processes(one: Quotas, other: Quotas, person: str) -> None:
+    found = [await process.count_requests(person) for process in (one, other, one, other, one, one)]
+    assert found == [True, True, True, False, False, False]
+    assert await other.count_requests(person + "-neighbour")
+
+
+async def test_the_rate_refills_steadily(one: Quotas, redis: Redis, person: str) -> None:
+    assert await one.count_requests(person, 3)
+    a_third_ago = time.time() - 334
+    await redis.hset(keys.quota(person), "requests", f"0 {a_third_ago}")
+    assert [await one.count_requests(person) for _ in range(2)] == [True, False]
+
+
+async def test_more_requests_than_the_rate_at_once_are_accepted_when_the_bucket_is_full(
+    one: Quotas, person: str
+) -> None:
+    assert await one.count_requests(person, 5)
+    assert not await one.count_requests(person)
+
+
+async def test_without_a_rate_nothing_is_counted(one: Quotas, redis: Redis, person: str, limits: Any) -> None:
+    limits.MCP_REQUEST_RATE = 0
+    assert all([await one.count_requests(person) for _ in range(10)])
+    assert not await redis.exists(keys.quota(person))
+
+
+async def test_only_so_many_requests_of_a_person_wait(
+    one: Quotas, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "MAX_PAUSED", 2)
+    outcomes = await asyncio.gather(*(one.pause(person) for _ in range(3)), one.pause("a neighbour"))
+    assert outcomes == [True, True, False, True]
+    assert await one.pause(person)
+
+
+async def test_an_outage_of_redis_refuses_nobody_below_the_limits(open_bus: Open, person: str) -> None:
+    redis = connect(f"redis://127.0.0.1:{free_port()}")
+    here = Quotas(redis, await open_bus())
+    await take(here, person, CALLS, 3)
+    assert all([await here.count_requests(person) for _ in range(10)])
+    with pytest.raises(QuotaExceeded):
+        await here.ensure(person, CALLS)
+    here.release(person, CALLS)
+    await here.ensure(person, CALLS)
+    await redis.aclose()
+
+
+async def test_after_an_outage_what_is_in_use_counts_for_all_again(
+    one: Quotas, other: Quotas, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one, "_alone_until", time.monotonic() + 60)
+    await take(one, person, CALLS, 3)
+    monkeypatch.setattr(one, "_alone_until", 0.0)
+    await one.beat()
+    with pytest.raises(QuotaExceeded):
+        await other.ensure(person, CALLS)
+
+
+async def test_a_person_past_a_limit_is_logged_once_in_a_while(one: Quotas, person: str) -> None:
+    logged = [one.should_log(person, limit) for limit in ("A", "A", "B", "A")]
+    assert logged == [True, False, True, False]
+    assert one.should_log("a neighbour", "A")
