@@ -169,8 +169,9 @@ class Tasks(Extension):
                 grant=_grant(),
                 ttl_seconds=support.ttl_seconds,
             )
-        except TooManyTasks:
-            raise MCPError(INTERNAL_ERROR, "Too many tasks: wait until earlier ones expire") from None
+        except TooManyTasks as error:
+            data = {"limit": error.setting, "value": error.limit}
+            raise MCPError(INTERNAL_ERROR, str(error), data) from None
         except TooLarge:
             raise _too_large("The parameters") from None
         if not task.has_ended:

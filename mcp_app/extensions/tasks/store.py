@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import secrets
 import time
@@ -15,12 +14,14 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from mcp_app.conf import conf
+from mcp_app.conf import Conf, conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
+from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks import scripts
 from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
+from mcp_app.protocol.personal import person_key
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +41,15 @@ MAX_RESULT_BYTES = 256 * 1024
 _NO_LIMIT = 2**53
 
 
-class TooManyTasks(Exception):
-    """The principal has the maximum number of tasks."""
+class TooManyTasks(QuotaExceeded):
+    """The person has the maximum number of tasks."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many tasks: you may have {limit}, over all clients, including those that have ended "
+            "and can still be read ({setting}). Wait until earlier ones expire.",
+            Conf.max_tasks,
+        )
 
 
 class TooLarge(Exception):
@@ -63,9 +71,9 @@ def processes_key(task_id: str) -> str:
     return f"mcp:task:{{{task_id}}}:at"
 
 
-def index_key(owner: str) -> str:
-    """Sorted set: a principal's tasks by when they expire, for counting."""
-    return f"mcp:tasks:{{{hashlib.sha256(owner.encode()).hexdigest()}}}"
+def index_key(person: str) -> str:
+    """Sorted set: the tasks of a person with all clients by when they expire, for counting."""
+    return f"mcp:tasks:{{{person}}}"
 
 
 def grant_key(grant: str) -> str:
@@ -109,7 +117,7 @@ class TaskStore:
             ttl_seconds: Its lifetime, if not the default.
 
         Raises:
-            TooManyTasks: The principal has `MCP_MAX_TASKS`, including ended ones that can still be read.
+            TooManyTasks: The person has `MCP_MAX_TASKS`, including ended ones that can still be read.
             TooLarge: The parameters are too long.
         """
         now = time.time()
@@ -130,7 +138,7 @@ class TaskStore:
         if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
         entry: list[Any] = [task.id, now, now + seconds, seconds, conf.max_tasks]
-        if not await self._add(keys=[index_key(owner)], args=entry):
+        if not await self._add(keys=[index_key(person_key(owner))], args=entry):
             raise TooManyTasks
         if grant is not None:
             await self._add(keys=[grant_key(grant)], args=[*entry[:-1], _NO_LIMIT])

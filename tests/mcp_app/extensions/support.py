@@ -131,13 +131,21 @@ class Process:
         self.store = self.tasks.store
 
     async def request(
-        self, method, params=None, *, person="alice", capabilities=None, version=MODERN, request=None
+        self,
+        method,
+        params=None,
+        *,
+        person="alice",
+        client="client",
+        capabilities=None,
+        version=MODERN,
+        request=None,
     ):
         """Send one request as a given principal."""
         declared = DECLARED if capabilities is None else capabilities
         meta = {PROTOCOL_VERSION_META_KEY: version, CLIENT_CAPABILITIES_META_KEY: declared}
         connection = Connection.from_envelope(version, None, declared)
-        token = AccessToken(token="t", client_id="client", scopes=[], subject=person)
+        token = AccessToken(token="t", client_id=client, scopes=[], subject=person)
         context = auth_context_var.set(AuthenticatedUser(token))
         try:
             return await serve_one(

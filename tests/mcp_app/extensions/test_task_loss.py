@@ -8,6 +8,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcp_app.extensions.tasks.runs import MAX_LOST
 from mcp_app.extensions.tasks.store import GRACE_SECONDS, index_key, lease_key, record_key
+from mcp_app.protocol.personal import person_key
 
 from .support import WAIT
 
@@ -159,11 +160,11 @@ async def test_every_key_expires_and_those_of_a_task_share_a_slot(here, redis, s
     assert f"{{{task_id}}}" in lease_key(task_id)
     owner = (await here.store.get(task_id)).owner
     assert 100 < await redis.ttl(record_key(task_id)) <= 100 + GRACE_SECONDS
-    assert 0 < await redis.ttl(index_key(owner)) <= 15 * 60 + GRACE_SECONDS
+    assert 0 < await redis.ttl(index_key(person_key(owner))) <= 15 * 60 + GRACE_SECONDS
     assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
 
 
-async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_principal(make_process, settings):
+async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_person(make_process, settings):
     settings.MCP_MAX_TASKS = 2
     processes = [make_process(), make_process()]
     person = secrets.token_hex(8)  # whose tasks of an earlier run a lasting Redis does not know
@@ -172,10 +173,11 @@ async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_principal
     assert sum(isinstance(one, MCPError) for one in created) == len(created) - 2
 
 
-async def test_the_tasks_of_a_principal_are_limited(here, settings):
+async def test_the_tasks_of_a_person_are_limited_over_all_clients(here, settings):
     settings.MCP_MAX_TASKS = 2
-    for _ in range(2):
-        await here.call("careful", person="carol")
-    with pytest.raises(MCPError, match="Too many tasks"):
-        await here.call("careful", person="carol")
+    for client in ("one", "other"):
+        await here.call("careful", person="carol", client=client)
+    with pytest.raises(MCPError, match="Too many tasks") as refused:
+        await here.call("careful", person="carol", client="a third")
+    assert refused.value.error.data == {"limit": "MCP_MAX_TASKS", "value": 2}
     assert (await here.call("careful", person="dave"))["resultType"] == "task"

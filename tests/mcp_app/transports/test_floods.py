@@ -46,8 +46,9 @@ def no_time_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 async def beginning(one: Process) -> None:
-    """Nothing is left of earlier tests of the same person."""
-    await one.runtime.redis.delete(keys.quota(ALICE))
+    """Nothing is left of earlier tests of the same people."""
+    for person in (ALICE, Person(ISSUER, "bob").key):
+        await one.runtime.redis.delete(keys.quota(person))
 
 
 @pytest.fixture
