@@ -48,8 +48,8 @@ def person_key(owner: str) -> str:
     """Identifies whom limits are counted for: a person with all their clients.
 
     Args:
-        owner: Client, issuer and subject, as a session record has them; empty if nobody is signed in. A client
-            that acts for no person counts as one.
+        owner: Client, issuer and subject, as a session record has them; empty if nobody is signed in. A
+            client that acts for no person counts as one.
     """
     _, issuer, subject = json.loads(owner) if owner else ("", None, None)
     if subject is None:

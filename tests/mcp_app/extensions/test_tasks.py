@@ -12,6 +12,7 @@ from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, MAX_RESULT_BYTES
 
 from .support import Request
 
+OWNER = '["client",null,"alice"]'
 NEEDED = {"requiredCapabilities": {"extensions": {IDENTIFIER: {}}}}
 
 
@@ -213,8 +214,8 @@ async def test_a_task_that_is_being_created_as_its_consent_is_withdrawn_is_cance
 
 async def test_the_tasks_of_all_consents_that_are_withdrawn_together_are_cancelled(here, there):
     consents = [secrets.token_hex(8) for _ in range(3)]
-    tasks = [await here.store.create("alice", "careful", {}, grant=consent) for consent in consents * 2]
-    kept = await here.store.create("alice", "careful", {}, grant=secrets.token_hex(8))
+    tasks = [await here.store.create(OWNER, "careful", {}, grant=consent) for consent in consents * 2]
+    kept = await here.store.create(OWNER, "careful", {}, grant=secrets.token_hex(8))
     await there.store.cancel_by_grant(*consents)
     assert {(await here.store.get(task.id)).status for task in tasks} == {"cancelled"}
     assert (await here.store.get(kept.id)).status == "working"

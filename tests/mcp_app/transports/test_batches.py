@@ -124,9 +124,10 @@ async def test_a_wrong_batch_is_refused_as_a_whole(
 
 
 async def test_a_batch_above_the_limit_of_calls_is_refused_as_a_whole(
-    one: Process, session: Session, mcp_settings: Any
+    one: Process, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 3
+    session = await Session.open(one, revision=REVISION)
     held = Held(one)
     running = await session.post(one, call_held(id="first"))
     await running.next_message()
@@ -136,9 +137,10 @@ async def test_a_batch_above_the_limit_of_calls_is_refused_as_a_whole(
 
 
 async def test_a_batch_counts_as_running_once_it_is_admitted(
-    one: Process, session: Session, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+    one: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 2
+    session = await Session.open(one, revision=REVISION)
     held = Held(one)
     write = one.runtime.registry.write
     between: list[Any] = []

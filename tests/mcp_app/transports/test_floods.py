@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from mcp.types import ToolAnnotations
 
 from mcp_app.coordination import keys, quotas
 from mcp_app.coordination.limits import CALLS, STREAMS
@@ -34,6 +35,7 @@ from tests.support.tokens import ISSUER
 from tests.support.waiting import eventually
 
 ALICE = Person(ISSUER, "alice").key
+IDEMPOTENT = ToolAnnotations(idempotent_hint=True)
 EVENTS = {"accept": "text/event-stream"}
 LISTEN = {"notifications": {"toolsListChanged": True}}
 
@@ -146,6 +148,27 @@ async def test_however_a_call_of_a_session_ends_it_is_counted_no_longer(
     assert used(one) == 1
     await way(one, other, session, held, stream)
     await eventually(lambda: used(one) == 0)
+
+
+async def test_a_call_that_is_taken_over_counts_where_it_runs_then(
+    one: Process, other: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_CALLS = 1
+    session = await Session.open(one)
+    Held(one, annotations=IDEMPOTENT)
+    held = Held(other, annotations=IDEMPOTENT)
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    await one.runtime.calls.drain()
+    resumed = await session.get(other, last.id)
+    await within(held.started.wait())
+    assert (used(one), used(other)) == (0, 1)
+    for process in (other, one):
+        await process.runtime.quotas.beat()
+    await assert_refused(await session.post(one, call_held(id=2)), "MCP_MAX_CALLS", 1)
+    held.go.set()
+    assert text_of(await resumed.answer()) == "result"
+    await eventually(lambda: used(other) == 0)
 
 
 async def test_a_call_of_a_session_whose_client_has_left_is_still_counted(

@@ -273,10 +273,11 @@ async def test_a_process_that_was_presumed_dead_gives_up_a_call_that_runs_elsewh
     assert text_of(messages[-1]) == "result"
 
 
-async def test_a_lost_call_is_re_run_although_the_session_is_at_its_limit(
-    one: Process, other: Process, session: Session, mcp_settings: Any
+async def test_a_lost_call_is_re_run_although_its_person_is_at_the_limit(
+    one: Process, other: Process, mcp_settings: Any
 ) -> None:
     mcp_settings.MCP_MAX_CALLS = 1
+    session = await Session.open(one)
     Held(one, annotations=IDEMPOTENT)
     repeated = Held(other, annotations=IDEMPOTENT)
     last = await _call_and_die(one, session)

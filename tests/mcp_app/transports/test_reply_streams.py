@@ -392,22 +392,6 @@ async def test_another_session_of_the_same_user_cannot_cancel(one: Process, sess
     assert text_of((await stream.messages())[-1]) == "result"
 
 
-async def test_the_running_calls_of_a_session_are_limited(
-    one: Process, session: Session, mcp_settings: Any
-) -> None:
-    mcp_settings.MCP_MAX_CALLS = 1
-    held = Held(one)
-    stream = await session.post(one, call_held(id=1))
-    refused = await session.post(one, call_held(id=2))
-    assert (refused.status, refused.content_type) == (429, "application/json")
-    assert refused.headers["retry-after"]
-    assert (await refused.json())["error"]["code"] == -32600
-    held.go.set()
-    await stream.messages()
-    await eventually(lambda: len(one.runtime.calls) == 0)
-    assert (await session.post(one, tool_call("echo", {"message": "x"}))).status == 200
-
-
 async def test_delete_at_one_process_ends_the_calls_and_streams_of_the_other(
     one: Process, other: Process, session: Session
 ) -> None:
