@@ -61,17 +61,18 @@ class Admission:
                 running.
             InsufficientScope: The token lacks a scope for one of them.
         """
-        requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
-        if not requests:
-            return
+        requests, calls = 0, 0
+        for message in messages:
+            if isinstance(message, JSONRPCRequest):
+                more = await self._scopes.needed(message.method, message.params)
+                if more and not covers(principal.scopes, more):
+                    raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
+                requests += 1
+                calls += message.method not in _UNLIMITED
         # The first was counted as the HTTP request.
-        if is_past_rate or not await self._quotas.count_requests(principal.person_key, len(requests) - 1):
+        if (is_past_rate and requests) or (
+            requests > 1 and not await self._quotas.count_requests(principal.person_key, requests - 1)
+        ):
             raise too_many_requests()
-        calls = 0
-        for request in requests:
-            more = await self._scopes.needed(request.method, request.params)
-            if more and not covers(principal.scopes, more):
-                raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
-            calls += request.method not in _UNLIMITED
         if calls:
             await self._quotas.ensure(principal.person_key, CALLS, calls)

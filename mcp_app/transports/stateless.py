@@ -25,7 +25,7 @@ from mcp_types import (
 from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
-from mcp_app.coordination.limits import CALLS, STREAMS, Kind
+from mcp_app.coordination.limits import CALLS, STREAMS
 from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
@@ -101,12 +101,6 @@ class Stateless:
         call = StatelessCall(self._runtime, message, route, request.headers)
         await self._serve(request, call)
 
-    def _count(self, person: str, kind: Kind, task: asyncio.Task[None]) -> None:
-        """Count a task for a person until it has ended, which may be after its response."""
-        quotas = self._runtime.quotas
-        quotas.use(person, kind)
-        task.add_done_callback(lambda _: quotas.release(person, kind))
-
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """Apply the SDK's rules for headers and `_meta` of this revision."""
         lines = request.scope["headers"]
@@ -160,7 +154,9 @@ class Stateless:
         listens = call.method == listen.METHOD
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(call.run())
-        self._count(request.principal.person_key, STREAMS if listens else CALLS, task)
+        quotas, person = self._runtime.quotas, request.principal.person_key
+        kind = STREAMS if listens else CALLS
+        quotas.use(person, kind)
         watcher: asyncio.Task[Ending] | None = None
         try:
             await asyncio.sleep(0)  # most handlers finish without waiting
@@ -180,6 +176,10 @@ class Stateless:
                 await _send_stream(request.send, call, item)
         finally:
             task.cancel()
+            if task.done():
+                quotas.release(person, kind)
+            else:
+                task.add_done_callback(lambda _: quotas.release(person, kind))
             if watcher is not None:
                 watcher.cancel()
 
