@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -69,10 +69,17 @@ async def take(at: Quotas, person: str, kind: Kind = CALLS, number: int = 1) -> 
         at.use(person, kind)
 
 
-async def units(redis: Redis, person: str) -> dict[str, int]:
-    """The units that are leased, by kind and process."""
-    stored = await redis.hgetall(keys.quota(person))
-    return {field: int(value.split()[0]) for field, value in stored.items() if field != "requests"}
+async def leases(redis: Redis, person: str) -> dict[str, tuple[int, float]]:
+    """The units that are leased and until when, by kind and process."""
+    stored = cast("dict[str, str]", await redis.hgetall(keys.quota(person)))
+    del stored["requests"]
+    found = {field: value.split() for field, value in stored.items()}
+    return {field: (int(units), float(until)) for field, (units, until) in found.items()}
+
+
+async def units(redis: Redis, person: str) -> list[int]:
+    """How many units are leased, for each kind and process."""
+    return [number for number, _ in (await leases(redis, person)).values()]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -112,7 +119,7 @@ async def test_what_one_process_has_to_spare_can_be_used_at_another(
 ) -> None:
     limits.MCP_MAX_CALLS = 20
     await take(one, person)
-    assert max((await units(redis, person)).values()) > 1, "there is nothing to spare"
+    assert max(await units(redis, person)) > 1, "there is nothing to spare"
     await take(other, person, CALLS, 19)
     with pytest.raises(QuotaExceeded):
         await one.ensure(person, CALLS)
@@ -174,7 +181,7 @@ async def test_what_is_in_use_is_renewed_and_the_rest_returned(
     one.release(person, CALLS)
     await redis.delete(keys.quota(person))  # as an outage may do
     await one.beat()
-    assert list((await units(redis, person)).values()) == [1]
+    assert await units(redis, person) == [1]
 
 
 async def test_nothing_is_remembered_of_a_person_who_has_gone(
@@ -184,7 +191,7 @@ async def test_nothing_is_remembered_of_a_person_who_has_gone(
     one.release(person, CALLS)
     await one.beat()
     later = time.monotonic() + 60
-    monkeypatch.setattr(quotas.time, "monotonic", lambda: later)
+    monkeypatch.setattr("mcp_app.coordination.quotas.time.monotonic", lambda: later)
     await one.beat()
     assert not one._accounts
     assert 0 < await redis.ttl(keys.quota(person)) <= 1000
@@ -196,11 +203,8 @@ async def test_what_a_process_held_that_died_is_free_after_the_time_of_a_lease(
     await take(one, person, CALLS, 3)
     with pytest.raises(QuotaExceeded):
         await other.ensure(person, CALLS)
-    [(field, value)] = [
-        each for each in (await redis.hgetall(keys.quota(person))).items() if each[0] != "requests"
-    ]
-    held, until = value.split()
-    assert 0 < float(until) - time.time() <= 10
+    [(field, (held, until))] = (await leases(redis, person)).items()
+    assert 0 < until - time.time() <= 10
     await redis.hset(keys.quota(person), field, f"{held} {time.time() - 1}")  # now it is over
     await take(other, person, CALLS, 3)
     assert len(await units(redis, person)) == 1
@@ -212,7 +216,7 @@ async def test_a_process_that_leaves_returns_everything(
     await take(one, person, CALLS, 2)
     await take(one, person, STREAMS, 2)
     await one.leave()
-    assert await units(redis, person) == {}
+    assert await units(redis, person) == []
     one.release(person, CALLS)  # a call that ends late
     await take(other, person, CALLS, 3)
 
