@@ -1,5 +1,6 @@
 """How Daphne reads HTTP here: no form parsing, no root path from clients, opaque header bytes, the absolute
-form of a target, one host and one origin, and an error response where Twisted sends none.
+form of a target, one host and one origin, an error response where Twisted sends none, and a limit to the time
+that a request may take to arrive.
 
 Daphne builds its HTTP factory itself and has no option for any of this. Twisted has: a factory's class
 attribute `protocol` is the callable that makes the protocol of a connection. `install` sets it on Daphne's
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from time import monotonic
 from typing import Any, cast
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -31,6 +33,12 @@ _MAX_DIGITS = 18
 
 _LINGER_SECONDS = 2.0
 """How long input is discarded after a refusal. Closing at once would reset the connection and lose it."""
+
+HEAD_SECONDS = 30.0
+"""How long the head of a request may take to arrive, from its first byte."""
+
+BODY_SECONDS = 120.0
+"""How long the body may take after that."""
 
 
 class Request(WebRequest):
@@ -93,11 +101,13 @@ class Request(WebRequest):
 
 
 class Channel(HTTPChannel):
-    """A connection that rejects a head that is too large with a status and a reason.
+    """A connection that rejects a head that is too large, and a request that takes too long to arrive.
 
-    Twisted closes the connection without a byte, or answers with an empty 400
+    If a head is too large, Twisted closes the connection without a byte, or answers with an empty 400
     (https://github.com/twisted/twisted/issues/4892). The limits are Twisted's: `totalHeadersSize` bytes for
     the request line and all headers, and `maxHeaders` headers.
+
+    Twisted closes a connection on which nothing arrives for a minute, but one byte begins another minute.
     """
 
     def __init__(self) -> None:
@@ -105,6 +115,9 @@ class Channel(HTTPChannel):
         self._is_refused = False
         self._lines = 0
         self._bytes = 0
+        self._due: float | None = None
+        """When what is arriving has to be complete; None if nothing is."""
+        self._is_answering = False
 
     @property
     def requestFactory(self) -> Any:
@@ -117,14 +130,23 @@ class Channel(HTTPChannel):
             raise TypeError(f"Daphne makes its requests with {value}, which everything_site does not extend.")
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._is_refused:
-            super().dataReceived(data)
+        if self._is_refused:
+            return
+        if not self._is_answering:  # otherwise it is kept for later
+            if self._due is None:
+                self._due = monotonic() + HEAD_SECONDS
+            elif monotonic() > self._due:
+                self._refuse(b"408 Request Timeout", "The request took too long to arrive.")
+                return
+        super().dataReceived(data)
 
     def rawDataReceived(self, data: bytes) -> None:
         if not self._is_refused:
             super().rawDataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
+        if not line and not self._lines:
+            self._due = None  # an empty line before a head belongs to no request (RFC 9112 §2.2)
         self._lines += bool(line)
         self._bytes += len(line)
         if self._bytes > self.totalHeadersSize or self._lines > self.maxHeaders + 1:
@@ -147,7 +169,17 @@ class Channel(HTTPChannel):
 
     def allHeadersReceived(self) -> None:
         self._lines = self._bytes = 0
+        self._due = monotonic() + BODY_SECONDS
         super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        self._due = None
+        self._is_answering = True
+        super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        self._is_answering = False
+        super().requestDone(request)
 
     def _refuse_head(self) -> None:
         """Reject a head with 414 (RFC 9110 §15.5.15) or 431 (RFC 6585 §5)."""

@@ -27,6 +27,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.answers import too_long
 from mcp_app.protocol.messages import MalformedAnswer, notification, request
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
@@ -67,7 +68,8 @@ class ClientRequests:
         Waits for `timeout_seconds`, at most `MCP_CLIENT_REQUEST_SECONDS`.
 
         Raises:
-            MCPError: The client lacks the capability, answered with an error, or did not answer in time.
+            MCPError: The client lacks the capability, answered with an error or at too great length, or did
+                not answer in time.
         """
         capability = _CAPABILITIES.get(method)
         declared = None if record.client_params is None else record.client_params.capabilities
@@ -106,6 +108,8 @@ class ClientRequests:
                     await pipe.execute()
         if "error" in answer:
             raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
+        if reason := too_long(method, answer["result"]):
+            raise MCPError(INVALID_REQUEST, reason)
         return cast("dict[str, Any]", answer["result"])
 
     async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:

@@ -22,6 +22,10 @@ MOST_INPUTS = 1000
 """The maximum number of values in a form, with those of its lists: each is validated, which takes time."""
 
 
+MOST_BLOCKS = 1000
+"""The maximum number of content blocks in a model's answer: each may be of any type, and all are tried."""
+
+
 class NamedRoot(BaseModel):
     """A root with the URI as the client wrote it; the SDK's `Root` normalizes paths such as `/a/../b`."""
 
@@ -71,6 +75,19 @@ def form_problems(request: InputRequest, answer: ElicitResult) -> str:
     if sum(len(value) if isinstance(value, list) else 1 for value in content.values()) > MOST_INPUTS:
         return f"there are more than {MOST_INPUTS} values"
     return problems(request.params.requested_schema, content)
+
+
+def too_long(method: str, written: Any) -> str:
+    """Why an answer is not even validated; empty if it should be.
+
+    Args:
+        method: The method of the request.
+        written: The answer, as the client wrote it.
+    """
+    content = written.get("content") if isinstance(written, dict) else None
+    if method == "sampling/createMessage" and isinstance(content, list) and len(content) > MOST_BLOCKS:
+        return f"the answer has more than {MOST_BLOCKS} blocks of content"
+    return ""
 
 
 _ANSWERS: dict[str, TypeAdapter[Any]] = {

@@ -12,8 +12,11 @@ import pytest
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 
+from everything_site.daphne_http import BODY_SECONDS, HEAD_SECONDS
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.processes import Installation, free_port, installation
 from tests.support.waiting import eventually
@@ -285,3 +288,70 @@ async def test_each_request_of_a_connection_has_the_limit_for_itself(connection:
 def test_a_daphne_with_another_request_class_is_refused(connection: Connection) -> None:
     with pytest.raises(TypeError, match="does not extend"):
         connection.protocol.requestFactory = type("Other", (), {})
+
+
+# --- slow clients --------------------------------------------------------------------------------------
+
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n"
+OK = b"HTTP/1.1 200"
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+
+
+class Clock:
+    """The time, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("everything_site.daphne_http.monotonic", clock)
+    return clock
+
+
+def dripped(connection: Connection, clock: Clock, first: bytes, byte: bytes, seconds: float) -> bytes:
+    """What is answered to a byte every second for so long."""
+    connection.protocol.dataReceived(first)
+    for _ in range(int(seconds)):
+        clock.now += 1
+        connection.protocol.dataReceived(byte)
+    return connection.answer
+
+
+@pytest.mark.parametrize("first", [HEAD + b"X: ", b"G", b"\r\nG"])
+def test_a_head_that_arrives_byte_by_byte_is_not_waited_for(
+    connection: Connection, clock: Clock, first: bytes
+) -> None:
+    assert dripped(connection, clock, first, b"a", HEAD_SECONDS) == b""
+    assert dripped(connection, clock, b"a", b"a", 2).startswith(TOO_SLOW)
+
+
+@pytest.mark.parametrize("how", [b"Content-Length: 1000", b"Transfer-Encoding: chunked"])
+def test_a_body_that_arrives_byte_by_byte_is_not_waited_for(
+    connection: Connection, clock: Clock, how: bytes
+) -> None:
+    first = HEAD + how + b"\r\n\r\n"
+    assert dripped(connection, clock, first, b"1", BODY_SECONDS) == b""
+    assert dripped(connection, clock, b"1", b"1", 2).startswith(TOO_SLOW)
+    connection.protocol.connectionLost(Failure(ConnectionDone()))  # closes the file of the body
+
+
+async def test_time_between_requests_and_during_a_response_does_not_count(
+    connection: Connection, clock: Clock
+) -> None:
+    connection.sends(line=b"POST / HTTP/1.1", body=b"a")
+    clock.now += HEAD_SECONDS + BODY_SECONDS
+    connection.protocol.dataReceived(b"G")  # of the next request, before the first is answered
+    clock.now += HEAD_SECONDS + BODY_SECONDS
+    await eventually(lambda: connection.answer.count(OK) == 1)
+    connection.protocol.dataReceived(b"ET / HTTP/1.1\r\nHost: x\r\n\r\n\r\n")  # one line too many
+    await eventually(lambda: connection.answer.count(OK) == 2)
+    clock.now += HEAD_SECONDS + BODY_SECONDS
+    connection.sends()
+    await eventually(lambda: connection.answer.count(OK) == 3)
+    assert b"408" not in connection.answer

@@ -11,6 +11,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.types import INVALID_REQUEST, ListRootsRequest, ListRootsResult
 
 from mcp_app.calls import client_requests
+from mcp_app.protocol.answers import MOST_BLOCKS
 from tests.mcp_app.transports.support import (
     Process,
     Session,
@@ -88,6 +89,21 @@ async def test_a_malformed_answer_is_refused_and_its_call_fails_immediately(
     failed = await stream.next_message()
     assert failed["result"]["isError"] is True
     assert "malformed" in text_of(failed)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "said"), [(MOST_BLOCKS, "malformed"), (MOST_BLOCKS + 1, f"more than {MOST_BLOCKS} blocks")]
+)
+async def test_an_answer_of_endless_blocks_is_refused_before_it_is_validated(
+    one: Process, other: Process, session: Session, blocks: int, said: str
+) -> None:
+    stream = await session.post(one, SAMPLE)
+    asked = await stream.next_message()
+    result = SAMPLED | {"content": [{"type": "none"}] * blocks}
+    await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": result})
+    failed = await stream.next_message()
+    assert failed["result"]["isError"] is True
+    assert said in text_of(failed)
 
 
 async def test_a_malformed_answer_in_a_batch_fails_its_call_immediately(one: Process, other: Process) -> None:
