@@ -1,30 +1,86 @@
-"""The admin of users, which also counts the private notes that are deleted with them."""
+"""The admin of this site: its name, its users, and what the other apps cannot know about each other.
+
+Users and clients have live sessions, and users have private notes, which end or are deleted with them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
-from django.http import HttpRequest
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from everything_site import people
 from everything_site.demo.models import Note
+from mcp_app.exceptions import Unavailable
+from mcp_app.monitoring import sessions as monitoring
+from oauth_app.admin import ClientAdmin
+from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
+from oauth_app.models import Client, live_tokens
+
+_COUNTED = 10_000
+"""How many live sessions are counted."""
 
 User = get_user_model()
+admin.site.site_header = admin.site.site_title = "Everything Server"
+admin.site.index_title = "Admin"
 admin.site.unregister(User)
 
 
 @admin.register(User)
-class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
+class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
+    list_display = ("username", "enabled", "is_staff", "live_tokens", "last_login", "date_joined")
+    date_hierarchy = "date_joined"
+    actions = ("disable", "enable")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        live = Q(oauth_app_accesstoken__expires__gt=timezone.now())
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(live_token_count=Count("oauth_app_accesstoken", filter=live))
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show whether a user is enabled; there are actions to change it, which say what follows."""
+        return [
+            (
+                title,
+                {
+                    **options,
+                    "fields": ["enabled" if field == "is_active" else field for field in options["fields"]],
+                },
+            )
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "enabled")
+
+    @admin.display(description="enabled", boolean=True, ordering="is_active")
+    def enabled(self, user: Any) -> bool:
+        return bool(user.is_active)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Never bring back a user who was deleted in the meantime, as `save` would."""
+        obj.save(force_update=change)
+
+    @admin.display(description="live tokens", ordering="live_token_count")
+    def live_tokens(self, user: Any) -> int:
+        return int(user.live_token_count)
+
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
         """Include the notes, of which the confirmation shows the number but not the content."""
         users = list(objs)
         deleted, counts, perms_needed, protected = super().get_deleted_objects(users, request)
+        counts = counts | _sessions_count(users=users)
         if number := people.notes_of(users).count():
             one, many = str(Note._meta.verbose_name), str(Note._meta.verbose_name_plural)
             deleted = [*deleted, f"{number} private {one if number == 1 else many}"]
@@ -32,3 +88,94 @@ class PeopleAdmin(UserAdmin):  # type: ignore[type-arg]
             if not request.user.has_perm("demo.delete_note"):
                 perms_needed = {*perms_needed, one}
         return deleted, counts, perms_needed, protected
+
+    def offers(self, action: str, row: Any) -> bool:
+        return {"disable": row.is_active, "enable": not row.is_active}.get(action, True)
+
+    @button("Disable…")
+    @admin.action(description="Disable the selected users…", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        users = self._allowed(request, queryset)
+        if not users:
+            return None
+        number = counted(len(users), "user")
+        consequences = [
+            revoked(live_tokens(user__in=users), "application"),
+            *_sessions(users=users),
+            "A disabled user cannot sign in. Enabling them again does not restore the access of clients.",
+        ]
+        question = Question(f"Disable {number}?", consequences, "Disable")
+        if page := self.ask(request, users, "disable", question):
+            return page
+        disabled = self.each(request, users, lambda user: _set_active(user, False), "Disabled.")
+        self.message_user(request, f"{counted(disabled, 'user')} disabled, and all their access revoked.")
+        return None
+
+    @button("Enable")
+    @admin.action(description="Enable the selected users", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        users = self._allowed(request, queryset)
+        enabled = self.each(request, users, lambda user: _set_active(user, True), "Enabled.")
+        self.message_user(request, f"{counted(enabled, 'user')} enabled.")
+
+    def _allowed(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Those of the users that this one may disable or enable, with a message if these are not all."""
+        users = list(queryset)
+        allowed = [
+            user
+            for user in users
+            if user != request.user and (request.user.is_superuser or not user.is_superuser)
+        ]
+        if len(allowed) < len(users):
+            self.message_user(
+                request,
+                "Nobody can disable or enable themselves, and only superusers other superusers.",
+                messages.WARNING,
+            )
+        return allowed
+
+
+class SiteClientAdmin(ClientAdmin):
+    """Also says how many sessions end."""
+
+    def lost(self, clients: list[Client]) -> list[str]:
+        return [*super().lost(clients), *_sessions(clients=clients)]
+
+    def get_deleted_objects(
+        self, objs: Iterable[Any], request: HttpRequest
+    ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
+        clients = list(objs)
+        deleted, counts, perms_needed, protected = super().get_deleted_objects(clients, request)
+        return deleted, counts | _sessions_count(clients=clients), perms_needed, protected
+
+
+def _set_active(user: Any, is_active: bool) -> None:
+    user.is_active = is_active
+    user.save(update_fields=["is_active"])
+
+
+def _live_sessions(users: Iterable[Any], clients: Iterable[Client]) -> list[monitoring.Session]:
+    """The live sessions of these users or clients."""
+    names: Collection[str] = {user.get_username() for user in users}
+    ids: Collection[str] = {client.client_id for client in clients}
+    with monitoring.connected() as redis:
+        listing = monitoring.live_sessions(redis, limit=_COUNTED)
+    return [session for session in listing.sessions if session.user in names or session.client in ids]
+
+
+def _sessions(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> list[str]:
+    try:
+        found = _live_sessions(users, clients)
+    except Unavailable:
+        return ["Redis cannot be reached, so live sessions cannot be counted now."]
+    calls = sum(session.calls for session in found)
+    return [f"{counted(len(found), 'live session')} with {counted(calls, 'running call')} will end."]
+
+
+def _sessions_count(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> dict[str, int]:
+    """The number of live sessions, for the summary of a deletion."""
+    try:
+        number = len(_live_sessions(users, clients))
+    except Unavailable:
+        return {}
+    return {"live sessions": number} if number else {}

@@ -206,6 +206,7 @@ OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"  # noqa: S105 - a model
 
 OAUTH2_PROVIDER = {
     **toolkit.SETTINGS,
+    "APPLICATION_ADMIN_CLASS": "everything_site.admin.SiteClientAdmin",
     "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL,
     "CIMD_ENABLED": ENV.client_id_metadata_documents,
     "ACCESS_TOKEN_EXPIRE_SECONDS": ENV.of(OAuth.access_seconds),

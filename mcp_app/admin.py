@@ -5,7 +5,6 @@ Session ids do not appear in the page: it uses keyed digests of them, and shows 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -50,11 +49,12 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method == "POST" and not self.has_delete_permission(request):
+            raise PermissionDenied
         try:
             with overview.connected() as redis:
                 if request.method == "POST":
-                    self._end(request, redis)
-                    return HttpResponseRedirect(request.get_full_path())
+                    return self._end(request, redis)
                 listing = overview.live_sessions(
                     redis,
                     limit=_LISTED,
@@ -62,47 +62,75 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                     client=request.GET.get("client") or None,
                 )
         except Unavailable:
-            self.message_user(request, "Redis cannot be reached.", messages.ERROR)
-            return self._page(request, overview.Listing([], is_complete=True), status=503)
+            return self._page(request, None, status=503)
         return self._page(request, listing)
 
-    def _page(self, request: HttpRequest, listing: overview.Listing, status: int = 200) -> HttpResponse:
+    def _page(
+        self, request: HttpRequest, listing: overview.Listing | None, status: int = 200
+    ) -> HttpResponse:
+        """The list; None while Redis cannot be reached."""
         context = {
-            **self.admin_site.each_context(request),
-            "title": "Live sessions",
-            "opts": self.opts,
-            "sessions": [_row(session) for session in listing.sessions],
-            "is_complete": listing.is_complete,
+            **self._context(request, "Live sessions"),
+            "is_known": listing is not None,
+            "sessions": [_row(session) for session in listing.sessions] if listing else [],
+            "is_complete": listing is None or listing.is_complete,
             "may_end": self.has_delete_permission(request),
             "user_asked": request.GET.get("user", ""),
             "client_asked": request.GET.get("client", ""),
         }
         return TemplateResponse(request, "admin/mcp_app/live_sessions.html", context, status=status)
 
-    def _end(self, request: HttpRequest, redis: Redis) -> None:
-        """End the selected sessions."""
-        if not self.has_delete_permission(request):
-            raise PermissionDenied
+    def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
+        return {**self.admin_site.each_context(request), "title": title, "opts": self.opts}
+
+    def _end(self, request: HttpRequest, redis: Redis) -> HttpResponse:
+        """End the selected sessions, once the user has confirmed."""
         chosen = set(request.POST.getlist("session"))
         session_ids = [session_id for session_id in overview.all_ids(redis) if digest(session_id) in chosen]
-        for session in overview.read(redis, session_ids):
+        sessions = overview.read(redis, session_ids)
+        if sessions and "confirmed" not in request.POST:
+            title = "End 1 session?" if len(sessions) == 1 else f"End {len(sessions)} sessions?"
+            context = {
+                **self._context(request, title),
+                "sessions": [_row(session) for session in sessions],
+                "calls": sum(session.calls for session in sessions),
+            }
+            return TemplateResponse(request, "admin/mcp_app/end_sessions.html", context)
+        for session in sessions:
             control.end_session(session.id, by=request.user.get_username())
+            name = overview.printable(session.client_name or session.client)
             LogEntry.objects.create(
                 user=cast(Any, request.user),
                 content_type=ContentType.objects.get_for_model(LiveSession),
                 object_id=digest(session.id),
-                object_repr=f"{session.shown}, {session.user} with {session.client}"[:200],
+                object_repr=f"{session.shown}, {overview.printable(session.user)} with {name}",
                 action_flag=DELETION,
                 change_message="Ended.",
             )
-        self.message_user(request, f"Sessions ended: {len(session_ids)}.")
+        if sessions:
+            self.message_user(request, f"Sessions ended: {len(sessions)}.")
+        elif chosen:
+            self.message_user(request, "The selected sessions have already ended.", messages.WARNING)
+        else:
+            self.message_user(request, "Select the sessions to end.", messages.WARNING)
+        return HttpResponseRedirect(request.get_full_path())
 
 
 def _row(session: overview.Session) -> dict[str, Any]:
-    idle = session.idle_seconds
     return {
         "digest": digest(session.id),
         "session": session,
-        "age": timedelta(seconds=session.age_seconds),
-        "idle": "?" if idle is None else timedelta(seconds=idle),
+        "user": overview.printable(session.user),
+        "client": overview.printable(session.client_name or session.client),
+        "client_id": overview.printable(session.client) if session.client_name else "",
+        "age": _duration(session.age_seconds),
+        "idle": "?" if session.idle_seconds is None else _duration(session.idle_seconds),
     }
+
+
+def _duration(seconds: int) -> str:
+    """For example "40 s", "12 min" or "3 h 5 min"."""
+    minutes, hours = seconds // 60, seconds // 3600
+    if not minutes:
+        return f"{seconds} s"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import localize
 
-from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families
+from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
+from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families, live_tokens
 
 
-class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ReadOnlyAdmin(AskingAdmin):
     """Created by the OAuth flows only. Revoked rather than deleted, so that reuse can be detected."""
 
     list_select_related = ("user", "application")
@@ -36,44 +38,84 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return False
         return super().has_delete_permission(request, obj)
 
+    @button("Revoke…")
     @admin.action(
-        description="Revoke, with everything else that came from the same consent", permissions=["revoke"]
+        description="Revoke, with everything else that came from the same consent…", permissions=["revoke"]
     )
-    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        families: list[uuid.UUID | None] = [_family(row) for row in queryset]
-        end_families(families)
-        self.message_user(request, f"Revoked everything that came from {len(set(families))} consents.")
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        rows = list(queryset)
+        families: set[uuid.UUID | None] = {_family(row) for row in rows}
+        consents = counted(len(families), "consent")
+        access, refresh = live_tokens()
+        question = Question(
+            f"Revoke everything that came from {consents}?",
+            [
+                revoked(
+                    (access.filter(family__in=families), refresh.filter(token_family__in=families)), "user"
+                ),
+                "A session ends if its client has no other access to the account. To get access again, the "
+                "client has to ask its user.",
+            ],
+            "Revoke",
+        )
+        if page := self.ask(request, rows, "revoke", question):
+            return page
+        end_families(list(families))
+        self.each(request, rows, lambda row: None, "Revoked.")
+        self.message_user(request, f"Revoked everything that came from {consents}.")
+        return None
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"oauth_app.delete_{self.opts.model_name}")
+
+    @admin.display(description="client", ordering="application__name")
+    def client(self, row: Grant | AccessToken | RefreshToken) -> str:
+        return str(row.application)
 
     @admin.display(description="checksum")
     def masked(self, row: AccessToken | RefreshToken) -> str:
         return f"{row.token_checksum[:8]}…"
 
 
-class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Whether a client is public follows from how it authenticates."""
+
+    class Meta:
+        help_texts = {
+            "redirect_uris": "Separated by spaces or line ends.",
+            "auth_method": "A confidential client gets a secret, which is shown once, after saving.",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        if method := found.get("auth_method"):
+            is_public = method == Client.AuthMethod.NONE
+            self.instance.client_type = Client.CLIENT_PUBLIC if is_public else Client.CLIENT_CONFIDENTIAL
+        return found
+
+
+class ClientAdmin(AskingAdmin):
+    form = ClientForm
     list_display = (
-        "display_name",
+        "shown_name",
         "registration_source",
-        "client_type",
+        "auth_method",
         "is_enabled",
         "live_tokens",
         "last_used",
         "created",
         "expires_at",
     )
-    list_filter = ("registration_source", "client_type", "is_enabled", "is_resource_server", "created")
+    list_filter = ("registration_source", "auth_method", "is_enabled", "is_resource_server", "created")
     search_fields = ("name", "client_id", "redirect_uris")
     date_hierarchy = "created"
-    actions = ("withdraw_access", "disable")
+    actions = ("revoke", "disable", "enable")
     fields = (
         "name",
         "client_id",
         "is_enabled",
         "redirect_uris",
         "application_type",
-        "client_type",
         "auth_method",
         "is_resource_server",
         "registration_source",
@@ -84,6 +126,7 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "live_tokens",
     )
     readonly_fields = (
+        "is_enabled",
         "registration_source",
         "cimd_expires_at",
         "created",
@@ -96,11 +139,18 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         live = Q(accesstoken__expires__gt=timezone.now())
         return super().get_queryset(request).annotate(live_token_count=Count("accesstoken", filter=live))
 
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A form that was opened before the client was disabled must not enable it again."""
-        if db_field.name == "is_enabled":
-            kwargs["show_hidden_initial"] = True
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+    def get_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
+        """Those that a client has: some only later, one only if it is known by a URL."""
+        hidden: set[str] = set()
+        if obj is None:
+            hidden.update(self.readonly_fields)
+        elif obj.registration_source != Client.RegistrationSource.CIMD:
+            hidden.add("cimd_expires_at")
+        return [field for field in self.fields if field not in hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
+        """The id stays: clients do not learn of another one."""
+        return self.readonly_fields if obj is None else (*self.readonly_fields, "client_id")
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
         """Give a confidential client a secret if it has none; it is shown only once."""
@@ -108,10 +158,12 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not obj.is_public and not obj.client_secret:
             secret = obj.new_client_secret()
         super().save_model(request, obj, form, change)
-        if change and "is_enabled" in form.changed_data:
-            (obj.enable if obj.is_enabled else obj.disable)()
         if secret:
             self.message_user(request, f"The secret of {obj}, which will not be shown again: {secret}")
+
+    @admin.display(description="name", ordering="name")
+    def shown_name(self, client: Client) -> str:
+        return str(client)
 
     @admin.display(description="live tokens", ordering="live_token_count")
     def live_tokens(self, client: Any) -> int:
@@ -123,48 +175,71 @@ class ClientAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         expires = client.expires if client.pk else None
         return "never" if expires is None else localize(timezone.localtime(expires))
 
-    @admin.action(description="Revoke all access of the selected clients", permissions=["change"])
-    def withdraw_access(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
-        for client in queryset:
-            end_access(application=client)
-        self.message_user(request, "The access of the selected clients has been revoked.")
+    def offers(self, action: str, row: Client) -> bool:
+        return {"disable": row.is_enabled, "enable": not row.is_enabled}.get(action, True)
 
-    @admin.action(description="Disable the selected clients", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
-        for client in queryset:
-            client.disable()
-        self.message_user(request, "The clients have been disabled, and their access revoked.")
+    def lost(self, clients: list[Client]) -> list[str]:
+        """What clients lose with their access, for users to read."""
+        return [revoked(live_tokens(application__in=clients), "user")]
+
+    @button("Revoke all access…")
+    @admin.action(description="Revoke all access of the selected clients…", permissions=["change"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
+        clients = list(queryset)
+        number = counted(len(clients), "client")
+        consequences = [*self.lost(clients), "To get access again, a client has to ask its users."]
+        question = Question(f"Revoke all access of {number}?", consequences, "Revoke")
+        if page := self.ask(request, clients, "revoke", question):
+            return page
+        self.each(request, clients, lambda client: end_access(application=client), "Access revoked.")
+        self.message_user(request, f"All access of {number} has been revoked.")
+        return None
+
+    @button("Disable…")
+    @admin.action(description="Disable the selected clients…", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
+        clients = list(queryset)
+        number = counted(len(clients), "client")
+        consequences = [
+            *self.lost(clients),
+            "A disabled client can neither connect nor change its registration. Enabling it again does not "
+            "restore its access: it has to ask its users.",
+        ]
+        if page := self.ask(
+            request, clients, "disable", Question(f"Disable {number}?", consequences, "Disable")
+        ):
+            return page
+        disabled = self.each(request, clients, Client.disable, "Disabled.")
+        self.message_user(request, f"{counted(disabled, 'client')} disabled, and all access revoked.")
+        return None
+
+    @button("Enable")
+    @admin.action(description="Enable the selected clients", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet[Client]) -> None:
+        enabled = self.each(request, queryset, Client.enable, "Enabled.")
+        self.message_user(request, f"{counted(enabled, 'client')} enabled.")
 
 
 class GrantAdmin(_ReadOnlyAdmin):
-    list_display = ("__str__", "user", "application", "scope", "created", "expires", "used")
-    fields = (
-        "user",
-        "application",
-        "scope",
-        "resource",
-        "redirect_uri",
-        "created",
-        "expires",
-        "used",
-        "family",
-    )
+    list_display = ("__str__", "user", "client", "scope", "created", "expires", "used")
+    fields = ("user", "client", "scope", "resource", "redirect_uri", "created", "expires", "used", "family")
+    readonly_fields = ("client",)
 
 
 class AccessTokenAdmin(_ReadOnlyAdmin):
-    list_display = ("masked", "user", "application", "scope", "created", "expires")
+    list_display = ("masked", "user", "client", "scope", "created", "expires")
     list_filter = ("expires",)
-    fields = ("masked", "user", "application", "scope", "resource", "created", "expires", "family")
-    readonly_fields = ("masked",)
+    fields = ("masked", "user", "client", "scope", "resource", "created", "expires", "family")
+    readonly_fields = ("masked", "client")
 
 
 class RefreshTokenAdmin(_ReadOnlyAdmin):
-    list_display = ("masked", "user", "application", "scope", "created", "expires", "superseded", "revoked")
+    list_display = ("masked", "user", "client", "scope", "created", "expires", "superseded", "revoked")
     list_filter = ("revoked", "expires")
     fields = (
         "masked",
         "user",
-        "application",
+        "client",
         "scope",
         "resource",
         "created",
@@ -173,7 +248,7 @@ class RefreshTokenAdmin(_ReadOnlyAdmin):
         "revoked",
         "token_family",
     )
-    readonly_fields = ("masked",)
+    readonly_fields = ("masked", "client")
 
 
 class IDTokenAdmin(_ReadOnlyAdmin):

@@ -29,6 +29,7 @@ from oauth2_provider.models import (
 
 from oauth_app import redirects
 from oauth_app.conf import conf
+from oauth_app.display_names import sanitized
 from oauth_app.secrets import checksum, is_secret, new_secret
 from oauth_app.signals import Access, one_access_withdrawn, send_access_withdrawn
 
@@ -40,8 +41,8 @@ class Client(AbstractApplication):
         """How the client authenticates at the token endpoint."""
 
         NONE = "none", "none (public)"
-        BASIC = "client_secret_basic"
-        POST = "client_secret_post"
+        BASIC = "client_secret_basic", "secret, by HTTP Basic"
+        POST = "client_secret_post", "secret, in the form"
 
     class Kind(models.TextChoices):
         """The `application_type` of a registration."""
@@ -63,9 +64,7 @@ class Client(AbstractApplication):
         "authentication", max_length=32, choices=AuthMethod.choices, default=AuthMethod.NONE
     )
     application_type = models.CharField(max_length=16, choices=Kind.choices, default=Kind.WEB)
-    is_enabled = models.BooleanField(
-        "enabled", default=True, help_text="Disabling a client revokes all its access at once."
-    )
+    is_enabled = models.BooleanField("enabled", default=True)
     is_resource_server = models.BooleanField(
         "resource server", default=False, help_text="May introspect tokens at /introspect."
     )
@@ -136,6 +135,10 @@ class Client(AbstractApplication):
     def display_name(self) -> str:
         return self.name or self.client_id
 
+    def __str__(self) -> str:
+        """The name, which anybody may have chosen, as it may be displayed."""
+        return sanitized(self.display_name) or sanitized(self.client_id)
+
     def clean(self) -> None:
         faults: dict[str, Any] = {}
         uris = self.redirect_uris.split()
@@ -191,7 +194,10 @@ class Grant(AbstractGrant):
     used = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta(AbstractGrant.Meta):
-        pass
+        verbose_name = "consent"
+
+    def __str__(self) -> str:
+        return f"consent {self.pk}"
 
 
 class AccessTokens(models.QuerySet["AccessToken"]):
@@ -211,6 +217,9 @@ class AccessToken(AbstractAccessToken):
 
     class Meta(AbstractAccessToken.Meta):
         pass
+
+    def __str__(self) -> str:
+        return f"access token {self.token_checksum[:8]}…"
 
     def revoke(self) -> None:
         """Revoke the whole family: its refresh token could otherwise get another access token."""
@@ -233,6 +242,9 @@ class RefreshToken(AbstractRefreshToken):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["token_checksum"], name="one_refresh_token")]
         indexes = [models.Index(fields=["token_family"])]
+
+    def __str__(self) -> str:
+        return f"refresh token {self.token_checksum[:8]}…"
 
     @classmethod
     def revoke_family(cls, token_family: uuid.UUID | None) -> None:

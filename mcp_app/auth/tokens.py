@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 WITHDRAWN = "tokens.withdrawn"
 
+_NAME_LENGTH = 100
+"""Characters of a client's name that are kept: clients choose them."""
+
 
 def checksum(token: str) -> str:
     """Identifies a token wherever the token itself must not appear."""
@@ -81,6 +84,7 @@ class Principal(AuthenticatedUser):
     Attributes:
         owner: Client, issuer and subject as one string, for the owner of a session.
         person: The user's display name, for operators.
+        client_name: The client's display name, for operators; empty if the verifier provides none.
         person_key: Whom limits are counted for.
         checksum: Identifies the token.
     """
@@ -90,7 +94,9 @@ class Principal(AuthenticatedUser):
         self.owner = owner(*principal_components(token))
         self.person_key = person_key(self.owner)
         self.checksum = checksum(token.token)
-        self.person = str((token.claims or {}).get("username", token.subject))
+        claims = token.claims or {}
+        self.person = str(claims.get("username", token.subject))
+        self.client_name = str(claims.get("client_name", ""))[:_NAME_LENGTH]
 
     @property
     def client_id(self) -> str:

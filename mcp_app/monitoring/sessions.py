@@ -28,6 +28,9 @@ _SHOWN = 8
 _PAGE = 500
 """Keys per step of a scan; Redis serves other clients in between."""
 
+_WIDEST = 40
+"""Characters of a name that are shown."""
+
 _BEGINNING = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -40,11 +43,14 @@ class Session:
             than `MCP_SESSION_IDLE_SECONDS`, and in the last minutes before the session's maximum age.
         streams: Open event streams in all processes, as of a few seconds ago.
         calls: Running calls with event streams. Quick calls are not in Redis.
+        client: The client's id.
+        client_name: The name that the client chose; empty if unknown.
     """
 
     id: str = field(repr=False)
     user: str
     client: str
+    client_name: str
     revision: str
     age_seconds: int
     idle_seconds: int | None
@@ -74,6 +80,12 @@ def shown(session_id: str) -> str:
     return session_id[:_SHOWN]
 
 
+def printable(text: str) -> str:
+    """A name that somebody chose, safe to show: on one line, without direction marks, of limited length."""
+    characters = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return characters if len(characters) <= _WIDEST else characters[: _WIDEST - 1] + "…"
+
+
 @contextmanager
 def connected() -> Iterator[Redis]:
     """A temporary, synchronous connection to Redis, with time-outs.
@@ -100,13 +112,15 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
     Args:
         limit: The maximum number of sessions. If there are more, the choice is arbitrary.
         user: A user name.
-        client: An OAuth client id.
+        client: An OAuth client id, or the name of a client.
     """
     streams = _streams(redis)
     found: list[Session] = []
     for page in _pages(redis, keys.record("*")):
         for session in _read(redis, page, streams):
-            if user not in (None, session.user) or client not in (None, session.client):
+            if user not in (None, session.user):
+                continue
+            if client not in (None, session.client, session.client_name):
                 continue
             if len(found) == limit:
                 return Listing(_newest_first(found), is_complete=False)
@@ -166,6 +180,7 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
             id=record.id,
             user=record.user,
             client=record.client,
+            client_name=record.client_name,
             revision=record.protocol_version,
             age_seconds=max(0, int(now - record.created_at)),
             idle_seconds=_idle(record, now, remaining / 1000),

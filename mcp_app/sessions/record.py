@@ -35,6 +35,7 @@ class SessionRecord:
     """The parameters of `initialize`; None in an HTTP+SSE session that still waits for it."""
     user: str = ""
     client: str = ""
+    client_name: str = ""
     log_level: LoggingLevel | None = None
     subscriptions: frozenset[str] = frozenset()
 
@@ -73,6 +74,7 @@ class SessionRecord:
             "protocol_version": self.protocol_version,
             "user": self.user,
             "client": self.client,
+            "client_name": self.client_name,
         }
         if self.client_params is not None:
             fields["client_params"] = self.client_params.model_dump_json(by_alias=True, exclude_none=True)
@@ -92,6 +94,7 @@ class SessionRecord:
             ),
             user=fields.get("user", ""),
             client=fields.get("client", ""),
+            client_name=fields.get("client_name", ""),
             log_level=cast("LoggingLevel | None", fields.get("log_level")),
             subscriptions=frozenset(
                 field.removeprefix(_SUBSCRIPTION) for field in fields if field.startswith(_SUBSCRIPTION)

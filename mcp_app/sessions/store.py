@@ -153,9 +153,18 @@ class SessionStore:
         return secrets.token_hex(24)
 
     @classmethod
-    def new(cls, owner: str, user: str, client: str) -> SessionRecord:
-        """A new session, not stored yet, for an owner (client, issuer and subject) with two display names."""
-        return SessionRecord(cls.new_id(), owner, time.time(), user=user, client=client)
+    def new(cls, owner: str, user: str, client: str, client_name: str = "") -> SessionRecord:
+        """A new session, not stored yet, for an owner (client, issuer and subject).
+
+        Args:
+            owner: See `mcp_app.auth.tokens.owner`.
+            user: The user's display name, for operators.
+            client: The client id.
+            client_name: The client's display name, which it chose itself.
+        """
+        return SessionRecord(
+            cls.new_id(), owner, time.time(), user=user, client=client, client_name=client_name
+        )
 
     def data(self, session_id: str) -> SessionData:
         """The values that tools store for a session."""

@@ -90,7 +90,9 @@ class Sse:
                 return record, *resumed
         # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
         await self._runtime.quotas.ensure(principal.person_key, STREAMS)  # for nothing, without a stream
-        record = self._runtime.sessions.new(principal.owner, principal.person, principal.client_id)
+        record = self._runtime.sessions.new(
+            principal.owner, principal.person, principal.client_id, principal.client_name
+        )
         await self._runtime.sessions.create(record)
         if last_event_id:
             reason = "malformed, of another session, or its later events are gone; a new session was opened"

@@ -158,7 +158,9 @@ class StreamableHttp:
         try:
             record, outcome = await initialize(
                 self._runtime.calls.backend,
-                self._runtime.sessions.new(principal.owner, principal.person, principal.client_id),
+                self._runtime.sessions.new(
+                    principal.owner, principal.person, principal.client_id, principal.client_name
+                ),
                 message,
                 request.headers,
                 store=self._runtime.sessions.create,

@@ -128,8 +128,8 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("none", "none (public)"),
-                            ("client_secret_basic", "Basic"),
-                            ("client_secret_post", "Post"),
+                            ("client_secret_basic", "secret, by HTTP Basic"),
+                            ("client_secret_post", "secret, in the form"),
                         ],
                         default="none",
                         max_length=32,
@@ -144,11 +144,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "is_enabled",
-                    models.BooleanField(
-                        default=True,
-                        help_text="Disabling a client revokes all its access at once.",
-                        verbose_name="enabled",
-                    ),
+                    models.BooleanField(default=True, verbose_name="enabled"),
                 ),
                 (
                     "is_resource_server",
@@ -228,6 +224,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name": "consent",
                 "abstract": False,
             },
         ),

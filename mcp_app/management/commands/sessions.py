@@ -13,7 +13,6 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring import sessions as overview
 
 _HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
-_WIDEST = 40
 
 
 class Command(BaseCommand):
@@ -26,7 +25,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
         parser.add_argument("--user", metavar="NAME", help="only the sessions of this user")
-        parser.add_argument("--client", metavar="ID", help="only the sessions of this OAuth client")
+        parser.add_argument(
+            "--client", metavar="ID", help="only the sessions of this OAuth client, by id or name"
+        )
         parser.add_argument(
             "--limit", type=int, default=1000, help="list at most this many (default: %(default)s)"
         )
@@ -91,8 +92,8 @@ def _row(session: overview.Session) -> tuple[str, ...]:
     idle = "?" if session.idle_seconds is None else str(session.idle_seconds)
     return (
         session.shown,
-        _plain(session.user),
-        _plain(session.client),
+        overview.printable(session.user),
+        overview.printable(session.client),
         session.revision,
         str(session.age_seconds),
         idle,
@@ -100,12 +101,6 @@ def _row(session: overview.Session) -> tuple[str, ...]:
         str(session.subscriptions),
         str(session.calls),
     )
-
-
-def _plain(text: str) -> str:
-    """A user-supplied name made safe for a terminal: no control characters, limited length."""
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return printable if len(printable) <= _WIDEST else printable[: _WIDEST - 1] + "…"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
