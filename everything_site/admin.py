@@ -47,13 +47,19 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Show whether a user is enabled; there are actions to change it, which say what follows."""
+        """Show whether a user is enabled; there are actions to change it, which say what follows.
+
+        The password has a link to a page that is for those who may change users.
+        """
+        shown: dict[Any, str] = {"is_active": "enabled"}
+        if obj is not None and not self.has_change_permission(request, obj):
+            shown["password"] = ""
         return [
             (
                 title,
                 {
                     **options,
-                    "fields": ["enabled" if field == "is_active" else field for field in options["fields"]],
+                    "fields": [name for field in options["fields"] if (name := shown.get(field, field))],
                 },
             )
             for title, options in super().get_fieldsets(request, obj)

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from oauth_app.models import AccessToken, RefreshToken
+from oauth_app.models import AccessToken, RefreshToken, is_of_missing_row
 
 _NAMED = 20
 """How many of the rows the page names."""
@@ -101,6 +101,11 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Whether the page of a row has the button of an action."""
         return True
 
+    def _actions(self, request: HttpRequest) -> dict[str, Callable[..., Any]]:
+        """Those that the user may use, by name."""
+        found: dict[str, Any] = self.get_actions(request)
+        return {name: action[0] for name, action in found.items()}
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -115,7 +120,7 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "checkbox": helpers.ACTION_CHECKBOX_NAME,
                 "buttons": [
                     (name, label)
-                    for name, (action, _, _) in self.get_actions(request).items()
+                    for name, action in self._actions(request).items()
                     if (label := getattr(action, "button", None)) and self.offers(name, obj)
                 ],
             }
@@ -126,8 +131,8 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         try:
             return super().changeform_view(request, object_id, *args, **kwargs)
-        except DatabaseError:
-            if object_id is None or self.get_object(request, object_id) is not None:
+        except DatabaseError as error:
+            if not is_of_missing_row(error):
                 raise
         name = self.opts.verbose_name
         self.message_user(
@@ -143,8 +148,8 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         for row in rows:
             try:
                 change(row)
-            except DatabaseError:
-                if type(row)._base_manager.filter(pk=row.pk).exists():
+            except DatabaseError as error:
+                if not is_of_missing_row(error):
                     raise
                 continue  # deleted by somebody else
             self.log_change(request, row, note)

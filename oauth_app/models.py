@@ -94,7 +94,7 @@ class Client(AbstractApplication):
         try:
             super().save(*args, **kwargs)
         except DatabaseError as error:
-            if type(error) is DatabaseError and error.__cause__ is None:  # Django's own: no row was updated
+            if is_of_missing_row(error):
                 raise IntegrityError(f"Client {self.pk} has been deleted.") from error
             raise
 
@@ -259,6 +259,12 @@ class IDToken(AbstractIDToken):
 
     class Meta(AbstractIDToken.Meta):
         pass
+
+
+def is_of_missing_row(error: DatabaseError) -> bool:
+    """Whether saving failed because the row has been deleted, which only Django notices, not the database."""
+    cause = error.__cause__ if isinstance(error, IntegrityError) else error
+    return type(cause) is DatabaseError and cause.__cause__ is None
 
 
 def lock_owners(client: int, user: int) -> bool:

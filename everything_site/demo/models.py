@@ -39,4 +39,5 @@ class Note(models.Model):
         indexes = [models.Index(fields=["issuer", "subject"], name="mcp_note_user")]
 
     def __str__(self) -> str:
-        return self.title
+        """For operators, who see no private content."""
+        return f"note {self.note_id}"

@@ -61,13 +61,14 @@ def make_session() -> Iterator[Callable[..., str]]:
     """Puts sessions into Redis and returns their ids."""
     with overview.connected() as redis:
 
-        def make(user: str, client: str = "editor") -> str:
+        def make(user: str, client: str = "editor", client_name: str = "") -> str:
             record = SessionRecord(
                 id=SessionStore.new_id(),
                 owner='["client",null,"x"]',
                 created_at=time.time() - 75,
                 user=user,
                 client=client,
+                client_name=client_name,
             )
             redis.hset(keys.record(record.id), mapping=record.to_fields())  # type: ignore[arg-type]
             redis.expire(keys.record(record.id), 3600)
@@ -94,9 +95,9 @@ def test_the_page_shows_who_is_connected(
     text = operator.get(page).content.decode()
     row = text[text.index(f"{session_id[:8]}…") :]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", row[: row.index("</tr>")])
-    assert cells[:3] + cells[5:] == [person, "editor", "2025-11-25", "0", "0", "0"]
-    assert "0:01:15" <= cells[3] < "0:01:30"
-    assert "0:00:10" <= cells[4] < "0:00:25"
+    texts = [re.sub(r"<[^>]*>", "", cell) for cell in cells]
+    assert texts[:4] + texts[5:] == [person, "editor", "2025-11-25", "1 min", "0", "0", "0"]
+    assert re.fullmatch(r"[12]\d s", texts[4])
 
 
 def test_the_page_shows_no_session_id_and_loads_nothing_inline(
@@ -124,20 +125,32 @@ def test_the_page_uses_the_right_plural(
 def test_a_long_client_id_is_shortened_and_shown_in_full_on_hover(
     operator: Client, page: str, person: str, make_session: Callable[..., str], client_id: str
 ) -> None:
-    make_session(person, client_id)
+    make_session(person, client_id, "The Editor")
     text = operator.get(page, {"user": person}).content.decode()
+    assert ">The Editor</bdi>" in text
     assert f'title="{client_id}"' in text
-    assert f">{client_id[:23]}\u2026<" in text
+    assert f"<small>{client_id[:23]}\u2026<" in text
     assert f">{client_id}<" not in text
 
 
-def test_names_chosen_by_clients_are_escaped(
-    operator: Client, page: str, person: str, make_session: Callable[..., str]
+@pytest.mark.parametrize("step", ["list", "question"])
+@pytest.mark.parametrize("where", ["client", "client_name", "user"])
+def test_a_hostile_name_is_shown_as_text_on_one_line_and_shortened(
+    operator: Client, page: str, make_session: Callable[..., str], where: str, step: str
 ) -> None:
-    make_session(person, client="<img src=x>")
-    text = operator.get(page).content.decode()
+    name = "<img src=x> \u202egnp.exe\r\n" + "x" * 10_000
+    session_id = make_session(**{"user": "mallory", where: name})
+    body = {"session": [digest(session_id)]}
+    text = (operator.get(page) if step == "list" else operator.post(page, body)).content.decode()
+    visible = re.sub(r'title="[^"]*"', "", text)
     assert "<img" not in text
-    assert "&lt;img" in text
+    assert "&lt;img src=x&gt; ?gnp.exe??x" in visible
+    assert "\u202e" not in visible
+    assert "x" * 100 not in visible
+    if step == "question":
+        operator.post(page, body | {"confirmed": "End"})
+        assert not is_live(session_id)
+        assert "\u202e" not in LogEntry.objects.get().object_repr
 
 
 def test_the_page_can_be_asked_for_one_user_or_client(
@@ -150,6 +163,10 @@ def test_the_page_can_be_asked_for_one_user_or_client(
     text = operator.get(page, {"user": person, "client": "two"}).content.decode()
     assert one[:8] not in text
     assert two[:8] in text
+    three = make_session(person, "three", "The Editor")
+    text = operator.get(page, {"client": "The Editor"}).content.decode()
+    assert three[:8] in text
+    assert two[:8] not in text
     assert "There are no live sessions." in operator.get(page, {"user": "nobody"}).content.decode()
 
 
@@ -157,17 +174,30 @@ def test_the_selected_sessions_end_and_the_others_continue(
     operator: Client, page: str, person: str, make_session: Callable[..., str]
 ) -> None:
     chosen, other = make_session(person), make_session(person)
-    answer = operator.post(page, {"session": [digest(chosen), "unknown", chosen]}, follow=True)
+    body = {"session": [digest(chosen), "unknown", chosen]}
+    question = operator.post(page, body).content.decode()
+    assert "End 1 session?" in question
+    assert digest(chosen) in question
+    assert is_live(chosen), "nothing happens before the answer"
+    answer = operator.post(page, body | {"confirmed": "End"}, follow=True)
     assert "Sessions ended: 1." in answer.content.decode()
     assert not is_live(chosen)
     assert is_live(other)
+
+
+@pytest.mark.parametrize(
+    ("selected", "says"), [([], "Select the sessions to end"), (["gone"], "have already ended")]
+)
+def test_ending_no_session_says_why(operator: Client, page: str, selected: list[str], says: str) -> None:
+    for body in ({"session": selected}, {"session": selected, "confirmed": "End"}):
+        assert says in operator.post(page, body, follow=True).content.decode()
 
 
 def test_ending_is_noted_in_the_log_of_the_admin(
     operator: Client, page: str, person: str, make_session: Callable[..., str]
 ) -> None:
     session_id = make_session(person)
-    operator.post(page, {"session": [digest(session_id)]})
+    operator.post(page, {"session": [digest(session_id)], "confirmed": "End"})
     entry = LogEntry.objects.get()
     assert entry.object_repr == f"{session_id[:8]}, {person} with editor"
     assert entry.user.get_username() == "olga"
@@ -179,7 +209,7 @@ def test_a_session_id_does_not_end_a_session_by_itself(
     operator: Client, page: str, person: str, make_session: Callable[..., str]
 ) -> None:
     session_id = make_session(person)
-    operator.post(page, {"session": [session_id]})
+    operator.post(page, {"session": [session_id], "confirmed": "End"})
     assert is_live(session_id)
 
 
@@ -191,7 +221,8 @@ def test_ending_needs_its_own_permission(
     text = viewer.get(page).content.decode()
     assert session_id[:8] in text
     assert digest(session_id) not in text
-    assert viewer.post(page, {"session": [digest(session_id)]}).status_code == 403
+    body = {"session": [digest(session_id)], "confirmed": "End"}
+    assert viewer.post(page, body).status_code == 403
     assert is_live(session_id)
 
 
@@ -211,7 +242,8 @@ def test_ending_is_protected_against_forged_requests(
     session_id = make_session(person)
     forged = Client(enforce_csrf_checks=True)
     forged.force_login(User.objects.create_superuser("root"))
-    assert forged.post(page, {"session": [digest(session_id)]}).status_code == 403
+    body = {"session": [digest(session_id)], "confirmed": "End"}
+    assert forged.post(page, body).status_code == 403
     assert is_live(session_id)
 
 
@@ -234,7 +266,8 @@ def test_without_redis_the_page_says_so(operator: Client, page: str, settings: A
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
     answer = getattr(operator, method)(page)
     assert answer.status_code == 503
-    assert "Redis cannot be reached." in answer.content.decode()
+    assert "Redis cannot be reached" in answer.content.decode()
+    assert "no live sessions" not in answer.content.decode()
 
 
 def test_there_is_no_other_page_of_a_session(operator: Client, page: str) -> None:

@@ -2,8 +2,10 @@ import re
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.db.models.signals import pre_save
 from django.urls import reverse
 from django.utils.formats import date_format
 
@@ -54,7 +56,7 @@ def test_rows_are_made_by_the_flows_only(admin, alice, model):
 def test_revoking_ends_the_family(admin, alice, verify, model, stored):
     answer = admin.post(
         reverse(f"admin:oauth_app_{model}_changelist"),
-        {"action": "revoke", "_selected_action": [stored.objects.get().pk]},
+        {"action": "revoke", "_selected_action": [stored.objects.get().pk], "confirmed": "yes"},
     )
     assert answer.status_code == 302
     assert verify(alice.access) is None
@@ -67,41 +69,99 @@ def test_the_client_list_shows_the_origin_and_tokens_of_a_client(admin, alice):
     assert '<td class="field-live_tokens">1</td>' in page
 
 
-@pytest.mark.parametrize("action", ["withdraw_access", "disable"])
-def test_a_client_loses_its_access(admin, alice, verify, action):
-    answer = admin.post(
-        reverse("admin:oauth_app_client_changelist"),
-        {"action": action, "_selected_action": [Client.objects.get().pk]},
-    )
+@pytest.mark.parametrize("action", ["revoke", "disable"])
+def test_a_client_loses_its_access_when_the_question_is_answered(admin, alice, verify, action):
+    changelist = reverse("admin:oauth_app_client_changelist")
+    body = {"action": action, "_selected_action": [Client.objects.get().pk]}
+    question = admin.post(changelist, body)
+    assert question.status_code == 200
+    text = question.content.decode()
+    assert "Test Client" in text
+    assert "1 access token and 1 refresh token of 1 user will be revoked" in text
+    assert verify(alice.access), "nothing happens before the answer"
+    answer = admin.post(changelist, body | {"confirmed": "yes"})
     assert answer.status_code == 302
     assert verify(alice.access) is None
     assert Client.objects.get().is_enabled == (action != "disable")
 
 
-@pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("chosen", [True, False])
-@pytest.mark.parametrize("is_enabled", [True, False])
-def test_the_form_of_a_client_changes_whether_it_is_enabled_only_if_its_reader_did(
-    admin, alice, shown, chosen, is_enabled
-):
-    """The form shows the client as it was when the form was opened; it may have changed since."""
+def test_a_disabled_client_can_be_enabled_again(admin, alice, verify):
     client = Client.objects.get()
-    Client.objects.update(is_enabled=is_enabled)
-    body = {
-        "name": "Renamed",
+    client.disable()
+    page = reverse("admin:oauth_app_client_change", args=[client.pk])
+    assert buttons(admin.get(page)) == ["revoke", "enable"]
+    admin.post(
+        reverse("admin:oauth_app_client_changelist"), {"action": "enable", "_selected_action": client.pk}
+    )
+    assert Client.objects.get().is_enabled
+    assert verify(alice.access) is None
+    assert buttons(admin.get(page)) == ["revoke", "disable"]
+
+
+def buttons(page):
+    """The actions that the page of a row offers."""
+    return re.findall(r'name="action" value="(\w+)"', page.content.decode())
+
+
+def test_actions_are_noted_in_the_history(admin, alice):
+    client = Client.objects.get()
+    changelist = reverse("admin:oauth_app_client_changelist")
+    for action, note in {"disable": "Disabled.", "enable": "Enabled.", "revoke": "Access revoked."}.items():
+        admin.post(changelist, {"action": action, "_selected_action": client.pk, "confirmed": "yes"})
+        entry = LogEntry.objects.first()
+        assert (entry.user.username, entry.object_id) == ("root", str(client.pk))
+        assert note in entry.get_change_message()
+        history = admin.get(reverse("admin:oauth_app_client_history", args=[client.pk])).content.decode()
+        assert note in history
+
+
+def form_of(client, **changes):
+    return {
+        "name": client.name,
         "client_id": client.client_id,
         "redirect_uris": client.redirect_uris,
         "application_type": client.application_type,
-        "client_type": client.client_type,
         "auth_method": client.auth_method,
-        **({"is_enabled": "on"} if chosen else {}),
-        "initial-is_enabled": str(shown),
-    }
+    } | changes
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_form_of_a_client_changes_neither_its_id_nor_whether_it_is_enabled(admin, alice, is_enabled):
+    client = Client.objects.get()
+    Client.objects.update(is_enabled=is_enabled)
+    body = form_of(client, name="Renamed", client_id="other", is_enabled="" if is_enabled else "on")
     answer = admin.post(reverse("admin:oauth_app_client_change", args=[client.pk]), body)
     assert answer.status_code == 302, answer.content.decode()
     kept = Client.objects.get()
-    assert kept.name == "Renamed"
-    assert kept.is_enabled == (is_enabled if chosen == shown else chosen)
+    assert (kept.name, kept.client_id, kept.is_enabled) == ("Renamed", client.client_id, is_enabled)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [("none", "public"), ("client_secret_basic", "confidential"), ("client_secret_post", "confidential")],
+)
+def test_a_client_is_confidential_exactly_if_it_has_a_secret(admin, method, kind):
+    body = form_of(Client(client_id="x", redirect_uris="https://a.example/cb"), auth_method=method)
+    page = admin.post(reverse("admin:oauth_app_client_add"), body | {"client_type": "public"}, follow=True)
+    made = Client.objects.get(client_id="x")
+    assert made.client_type == kind
+    assert ("will not be shown again" in page.content.decode()) == (kind == "confidential")
+
+
+def test_saving_a_client_that_is_deleted_meanwhile_says_so(admin, alice):
+    client = Client.objects.get()
+
+    def delete(instance, **kwargs):
+        Client.objects.filter(pk=instance.pk).delete()
+
+    pre_save.connect(delete, sender=Client)
+    try:
+        url = reverse("admin:oauth_app_client_change", args=[client.pk])
+        page = admin.post(url, form_of(client, name="Renamed"), follow=True)
+    finally:
+        pre_save.disconnect(delete, sender=Client)
+    assert page.status_code == 200
+    assert "The client was deleted while you edited it. Nothing was saved." in page.content.decode()
 
 
 def test_a_resource_server_is_created_manually_and_its_secret_shown_once(admin):
@@ -178,11 +238,9 @@ def test_dates_have_a_consistent_format(admin, alice):
         assert date_format(known.expires, "DATETIME_FORMAT") in page.content.decode()
 
 
-@pytest.mark.parametrize("page", ["add", "change"])
-def test_a_manually_created_client_never_expires(admin, page):
+def test_a_manually_created_client_never_expires(admin):
     made = Client.objects.create(client_id="by-hand", name="By hand", redirect_uris="https://a.example/")
-    args = [made.pk] if page == "change" else []
-    text = admin.get(reverse(f"admin:oauth_app_client_{page}", args=args)).content.decode()
+    text = admin.get(reverse("admin:oauth_app_client_change", args=[made.pk])).content.decode()
     expires = text[text.index("field-expires_at") :]
     assert re.findall(r'<div class="readonly">([^<]*)</div>', expires)[0] == "never"
 

@@ -86,6 +86,7 @@ async def test_a_session_is_shown_as_it_is(
         id=record.id,
         user=person,
         client="editor",
+        client_name="",
         revision="2025-06-18",
         age_seconds=session.age_seconds,
         idle_seconds=session.idle_seconds,

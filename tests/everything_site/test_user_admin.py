@@ -1,0 +1,113 @@
+"""The admin of users: disabling and enabling them, and what else they lose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db.models.signals import pre_save
+from django.test import Client as Http
+from django.urls import reverse
+
+from mcp_app.auth.tokens import owner
+from mcp_app.monitoring import sessions as monitoring
+from mcp_app.sessions import keys
+from mcp_app.sessions.store import SessionStore
+from oauth_app.models import Client
+from tests.oauth_app import flow
+
+pytestmark = pytest.mark.django_db
+
+USERS = "admin:auth_user_changelist"
+ALICE = "alice-in-the-admin"  # live sessions of other tests are not hers
+
+
+@pytest.fixture
+def root(client: Http) -> Http:
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+@pytest.fixture
+def alice() -> flow.Connected:
+    return flow.connect(ALICE)
+
+
+def act(http: Http, action: str, *names: str, confirmed: bool = True) -> Any:
+    chosen = list(User.objects.filter(username__in=names).values_list("pk", flat=True))
+    body: dict[str, Any] = {"action": action, "_selected_action": chosen}
+    return http.post(reverse(USERS), body | ({"confirmed": "yes"} if confirmed else {}), follow=confirmed)
+
+
+def is_active(name: str) -> bool:
+    return bool(User.objects.get(username=name).is_active)
+
+
+def test_disabling_a_user_asks_and_says_what_is_lost(root: Http, alice: flow.Connected) -> None:
+    user = User.objects.get(username=ALICE)
+    record = SessionStore.new(owner(alice.client_id, flow.ISSUER, str(user.pk)), ALICE, alice.client_id)
+    with monitoring.connected() as redis:
+        redis.hset(keys.record(record.id), mapping=record.to_fields())  # type: ignore[arg-type]
+        redis.expire(keys.record(record.id), 60)
+        redis.hset(keys.calls(record.id), "r1", "{}")
+        redis.expire(keys.calls(record.id), 60)
+    text = act(root, "disable", ALICE, confirmed=False).content.decode()
+    assert "Disable 1 user?" in text
+    assert "1 access token and 1 refresh token of 1 client will be revoked" in text
+    assert "1 live session with 1 running call will end." in text
+    assert is_active(ALICE)
+    deletion = root.get(reverse("admin:auth_user_delete", args=[user.pk])).content.decode()
+    assert "Live sessions: 1" in deletion
+    client = reverse("admin:oauth_app_client_delete", args=[Client.objects.get().pk])
+    assert "Live sessions: 1" in root.get(client).content.decode()
+
+
+def test_without_redis_the_question_says_so(root: Http, alice: flow.Connected, settings: Any) -> None:
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    text = act(root, "disable", ALICE, confirmed=False).content.decode()
+    assert "live sessions cannot be counted" in text
+    user = User.objects.get(username=ALICE)
+    assert root.get(reverse("admin:auth_user_delete", args=[user.pk])).status_code == 200
+
+
+def test_a_disabled_user_loses_access_and_can_be_enabled_again(root: Http, alice: flow.Connected) -> None:
+    assert "1 user disabled" in act(root, "disable", ALICE).content.decode()
+    assert not is_active(ALICE)
+    assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
+    assert "1 user enabled" in act(root, "enable", ALICE).content.decode()
+    assert is_active(ALICE)
+
+
+def test_nobody_disables_themselves(root: Http, alice: flow.Connected) -> None:
+    text = act(root, "disable", "root", ALICE).content.decode()
+    assert "Nobody can disable or enable themselves" in text
+    assert is_active("root")
+    assert not is_active(ALICE)
+
+
+def test_only_a_superuser_disables_another(root: Http, alice: flow.Connected) -> None:
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    http = Http()
+    http.force_login(clerk)
+    assert "only superusers other superusers" in act(http, "disable", "root").content.decode()
+    assert is_active("root")
+    act(http, "disable", ALICE)
+    assert not is_active(ALICE)
+
+
+def test_saving_a_user_who_is_deleted_meanwhile_brings_nobody_back(root: Http, alice: flow.Connected) -> None:
+    user = User.objects.get(username=ALICE)
+
+    def delete(instance: User, **kwargs: Any) -> None:
+        User.objects.filter(pk=instance.pk).delete()
+
+    pre_save.connect(delete, sender=User)
+    try:
+        body = {"username": ALICE, "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+        url = reverse("admin:auth_user_change", args=[user.pk])
+        text = root.post(url, body, follow=True).content.decode()
+    finally:
+        pre_save.disconnect(delete, sender=User)
+    assert "The user was deleted while you edited it. Nothing was saved." in text
