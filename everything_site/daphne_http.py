@@ -19,6 +19,8 @@ from typing import Any, cast
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.web.http import HTTPChannel
 
+from everything_site.request_limits import BODY_SECONDS
+
 _NEXT_LINE = b"\x85"
 """A byte that Daphne refuses in a header's value: an encoded text may hold it (RFC 9110 §5.5, obs-text)."""
 
@@ -36,9 +38,6 @@ _LINGER_SECONDS = 2.0
 
 HEAD_SECONDS = 30.0
 """How long the head of a request may take to arrive, from its first byte."""
-
-BODY_SECONDS = 120.0
-"""How long the body may take after that."""
 
 
 class Request(WebRequest):

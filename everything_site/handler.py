@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
-from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 
@@ -21,7 +20,7 @@ ODD_CHARSET = "The charset in Content-Type must be UTF-8."
 
 
 class Handler(ASGIHandler):
-    """Responds with 413, in JSON, to a body that is longer than any page needs.
+    """Responds with 413, in JSON, to a body that is longer than any page needs, and with 408 to a slow one.
 
     Django limits only parts of a form, after it has stored all of it, and parses what is allowed for so long
     that others wait: its threads share one interpreter with the event loop.
@@ -34,9 +33,9 @@ class Handler(ASGIHandler):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = LimitedBody(receive)
         await super().__call__(scope, body, send)
-        if body.is_too_long:
-            reason = f"The body may have {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes here."
-            await self.send_response(_refusal(reason, 413), send)
+        if body.refusal is not None:
+            status, reason = body.refusal
+            await self.send_response(_refusal(reason, status), send)
 
     def create_request(self, scope: Any, body_file: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""The size of a request's head, and of a body for Django, whatever the server.
+"""The size of a request's head, and the size and time of a body for Django, whatever the server.
 
 Daphne has limits for the head that other servers do not have, and none for the body. The MCP endpoints limit
 their bodies themselves.
@@ -6,6 +6,7 @@ their bodies themselves.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -19,6 +20,9 @@ MAX_HEAD_BYTES = 16_384
 """The URL and all headers together: the limit of Twisted, and so of Daphne."""
 
 MAX_HEADERS = 500
+
+BODY_SECONDS = 120.0
+"""How long a body may take to arrive after its head."""
 
 HEAD_TOO_LARGE = (
     f"The URL and the headers may have {MAX_HEAD_BYTES} bytes together, "
@@ -56,21 +60,29 @@ async def _refuse(send: Any) -> None:
 
 
 class LimitedBody:
-    """The ASGI receive callable for Django: a client whose body is too long seems to disconnect.
+    """The ASGI receive callable for Django: a client whose body is too long or too slow seems to disconnect.
 
     Attributes:
-        is_too_long: Whether there were more than DATA_UPLOAD_MAX_MEMORY_SIZE bytes.
+        refusal: The status and the reason that such a client is to be told.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        self.is_too_long = False
+        self._room = self._most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        self._due: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
+        self.refusal: tuple[int, str] | None = None
 
     async def __call__(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
+        try:
+            async with asyncio.timeout_at(self._due):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = 408, "The body took too long to arrive."
+            return {"type": "http.disconnect"}
         self._room -= len(message.get("body", b""))
-        if self._room >= 0:
-            return message
-        self.is_too_long = True
-        return {"type": "http.disconnect"}
+        if self._room < 0:
+            self.refusal = 413, f"The body may have {self._most} bytes here."
+            return {"type": "http.disconnect"}
+        if not message.get("more_body", False):
+            self._due = None  # what comes next is that the client has left
+        return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -23,6 +24,9 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 """The parameter that excludes a media type."""
+
+BODY_SECONDS = 120.0
+"""How long a body may take to arrive."""
 
 _LARGE_BODY = 256 * 1024
 """Collect garbage after bodies of more bytes; reading them takes longer than that."""
@@ -137,7 +141,7 @@ class Request:
         """Validate the headers of a POST and read its body (Streamable HTTP, Sending Messages).
 
         Raises:
-            HttpError: Wrong Content-Type or Accept, or a body that is too long.
+            HttpError: Wrong Content-Type or Accept, or a body that is too long or takes too long to arrive.
             ClientDisconnected: The client disconnected before the body was complete.
         """
         if not _is_json(self.headers.raw.get(b"content-type", b"")):
@@ -148,6 +152,16 @@ class Request:
         declared = self.headers.raw.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
             raise errors.body_too_large(limit)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read_body(limit)
+        except TimeoutError:
+            raise errors.HttpError(408, "The body took too long to arrive.") from None
+        if len(body) > _LARGE_BODY:
+            _free_earlier_bodies()
+        return body
+
+    async def _read_body(self, limit: int) -> bytes:
         body = bytearray()  # extending bytes would copy them for each chunk
         while True:
             message = await self.receive()
@@ -157,8 +171,6 @@ class Request:
             if len(body) > limit:
                 raise errors.body_too_large(limit)
             if not message.get("more_body", False):
-                if len(body) > _LARGE_BODY:
-                    _free_earlier_bodies()
                 return bytes(body)
 
     async def until_disconnect(self) -> None:

@@ -142,6 +142,19 @@ async def test_a_body_of_the_largest_size_is_read() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+async def test_a_body_that_does_not_arrive_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("everything_site.request_limits.BODY_SECONDS", 0)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await Handler()(scope, asyncio.Event().wait, send)
+
+    response = await Http(app).request("POST", path, headers={"host": "localhost", "cookie": COOKIE})
+    assert response.status == 408
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_a_form_that_cannot_be_read_is_no_fault_of_the_server(
     caplog: pytest.LogCaptureFixture, path: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.mcp_app.transports.support import (
     request,
     tool_call,
 )
-from tests.support.asgi import Response
+from tests.support.asgi import Http, Response
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -189,6 +190,24 @@ async def test_a_body_in_chunks_is_read_completely(one: Process, session: Sessio
         "POST", headers=session.headers(), body=[whole[:20], whole[20:40], whole[40:]]
     )
     assert (await response.json())["result"]["content"][0]["text"] == "Echo: in pieces"
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.transports.request.BODY_SECONDS", 0)
+    incomplete = [b'{"jsonrpc"']
+
+    async def stalled(scope: Any, receive: Any, send: Any) -> None:
+        async def receive_a_part() -> Any:
+            if incomplete:
+                return {"type": "http.request", "body": incomplete.pop(), "more_body": True}
+            return await asyncio.Event().wait()
+
+        await one.http.app(scope, receive_a_part, send)
+
+    response = await Http(stalled).request("POST", headers=headers_for())
+    await _assert_refused(response, 408, INVALID_REQUEST)
 
 
 async def test_a_client_that_disconnects_before_its_body_is_complete_affects_nobody(
