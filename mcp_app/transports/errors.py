@@ -23,7 +23,7 @@ from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded
-from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable, Unreadable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import plural
 from mcp_app.runtime import Stopped
@@ -144,6 +144,17 @@ def worker_lost() -> HttpError:
     return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
 
 
+def too_many_listening(limit: int) -> HttpError:
+    """For one more `subscriptions/listen` than a process serves; another may have room."""
+    return HttpError(
+        503,
+        f"This process already serves {limit} requests of subscriptions/listen, and no more; try again.",
+        INTERNAL_ERROR,
+        headers=[(b"retry-after", b"%d" % RETRY_AFTER_SECONDS)],
+        data={"limit": limit},
+    )
+
+
 def unknown_event_id() -> HttpError:
     """For a stream that cannot be resumed from this event, so that the client does not wait for it."""
     return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
@@ -178,8 +189,8 @@ def from_exception(error: Exception) -> HttpError | None:
     if isinstance(error, InvalidMessage):
         status = 413 if isinstance(error, TooManyValues) else 400
         return HttpError(status, str(error), error.code, request_id=error.request_id)
-    if isinstance(error, SessionNotFound):
-        # The same response for a session that is unknown, has ended, or belongs to somebody else.
+    if isinstance(error, SessionNotFound | Unreadable):
+        # The same response for a session that is unknown, has ended, cannot be read, or belongs to another.
         return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()

@@ -66,6 +66,9 @@ _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 _MOST_SCHEMAS = 1000
 """The maximum number of entries in the schema cache."""
 
+MAX_LISTENING = 1024
+"""How many `subscriptions/listen` a process serves. The SDK has this limit, too, but does not name it."""
+
 _QUICK_SECONDS = 0.05
 """Calls that take longer are cancelled if the client disconnects (Cancellation)."""
 
@@ -88,6 +91,8 @@ class Stateless:
         route = self._route(request, message)
         if message.method == listen.METHOD and self._runtime.is_draining:
             raise errors.shutting_down()
+        if message.method == listen.METHOD and len(self._runtime.listening) >= MAX_LISTENING:
+            raise errors.too_many_listening(MAX_LISTENING)
         admission, quotas = self._runtime.admission, self._runtime.quotas
         await admission.admit(request.principal, [message], is_past_rate=request.is_past_rate)
         if message.method == listen.METHOD:

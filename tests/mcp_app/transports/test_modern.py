@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import inspect
 import json
 from typing import Any
 
 import pytest
 from mcp.server.mcpserver import Context
+from mcp.server.subscriptions import ListenHandler
 
+from mcp_app.transports import stateless
 from mcp_app.transports.stateless import _BACKLOG
 from tests.mcp_app.transports.support import (
     MODERN,
@@ -333,3 +336,27 @@ async def test_uris_that_are_no_array_of_strings_are_refused(one: Process, uris:
     response = await modern(one, "subscriptions/listen", {"notifications": {"resourceSubscriptions": uris}})
     refusal = await _error(response, 400, -32602)
     assert "resourceSubscriptions" in refusal["error"]["message"]
+
+
+async def test_one_listen_stream_more_than_a_process_serves_gets_an_error_that_names_the_limit(
+    one: Process, other: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stateless, "MAX_LISTENING", 2)
+
+    async def listen(at: Process) -> Response:
+        return await modern(at, "subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+
+    streams = [await listen(one) for _ in range(2)]
+    refused = await listen(one)
+    error = (await refused.json())["error"]
+    assert (refused.status, error["data"]) == (503, {"limit": 2})
+    assert " 2 requests of subscriptions/listen" in error["message"]
+    assert (await listen(other)).status == 200
+    await streams[0].drop()
+    await eventually(lambda: len(one.runtime.listening) == 1)
+    assert (await listen(one)).status == 200
+
+
+def test_the_sdk_serves_as_many_listen_streams() -> None:
+    parameters = inspect.signature(ListenHandler).parameters
+    assert parameters["max_subscriptions"].default == stateless.MAX_LISTENING
