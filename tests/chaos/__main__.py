@@ -1,4 +1,8 @@
-"""`python -m tests.chaos`: kills processes while many clients work, and counts what was lost."""
+"""`python -m tests.chaos`: kills processes while many clients work, and counts what was lost.
+
+In addition, processes may stand still for longer than a lease (--stops), Redis may be far away (--latency),
+and some processes may be of other releases (--releases).
+"""
 
 from __future__ import annotations
 
@@ -9,44 +13,25 @@ import json
 import logging
 import random
 import sys
+import tempfile
 import time
 import warnings
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
-import redis
 from mcp.shared.exceptions import MCPDeprecationWarning
 
+from tests.chaos import releases
 from tests.chaos.clients import ChaosClient
+from tests.chaos.disasters import Disasters
 from tests.chaos.ledger import Ledger
 from tests.chaos.listeners import Listener
 from tests.chaos.tasks import TaskClient
-from tests.support import processes, proxy
+from tests.support import processes, proxy, redis_relay
 from tests.support.client import sign_in
 
 PERSONS = ("alice", "bob", "carol", "dave")
-
-
-async def kill_now_and_then(
-    servers: list[processes.ServerProcess], rng: random.Random, every: float, ledger: Ledger
-) -> None:
-    """End a process by SIGKILL and start it again, every few seconds, never all at once."""
-    while True:
-        await asyncio.sleep(rng.uniform(0.5, 1.5) * every)
-        victim = rng.choice(servers)
-        await asyncio.to_thread(victim.kill)
-        ledger.kills += 1
-        await asyncio.sleep(rng.uniform(0.1, 1.0))
-        await asyncio.to_thread(victim.start)
-
-
-async def cut_now_and_then(url: str, rng: random.Random, every: float, ledger: Ledger) -> None:
-    """Close every connection to Redis, as a failing network does."""
-    with redis.Redis.from_url(url) as connection:
-        while True:
-            await asyncio.sleep(rng.uniform(0.5, 1.5) * every)
-            for kind in ("normal", "pubsub"):
-                await asyncio.to_thread(connection.client_kill_filter, _type=kind, skipme=True)
-            ledger.cuts += 1
 
 
 def titles_of_notes(installation: processes.Installation) -> list[str]:
@@ -55,6 +40,18 @@ def titles_of_notes(installation: processes.Installation) -> list[str]:
         "from everything_site.demo.models import Note; print(*Note.objects.values_list('title', flat=True))"
     )
     return installation.run("shell", "--verbosity", "0", "-c", script).stdout.split()
+
+
+def earlier_release(options: argparse.Namespace, stack: contextlib.ExitStack) -> Path | None:
+    """A folder with the code of an earlier release, or None; says which one it is."""
+    commit = options.earlier or releases.last_release()
+    if commit is None:
+        print("SKIPPED: no earlier release, as there is no tag here; see --earlier", file=sys.stderr)
+        return None
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="everything-earlier-")))
+    releases.export(commit, folder)
+    print(f"one process runs {commit}", file=sys.stderr)
+    return folder
 
 
 async def run(options: argparse.Namespace) -> Ledger:
@@ -68,15 +65,26 @@ async def run(options: argparse.Namespace) -> Ledger:
                 base_uri, CONFORMANCE_FIXTURES="1", DJANGO_SETTINGS_MODULE="tests.chaos.settings"
             )
         )
+        redis_url = installation.environment["REDIS_URL"]
+        if options.latency:
+            relay = stack.enter_context(
+                redis_relay.running(redis_url, delay=options.latency / 1000, jitter=options.jitter)
+            )
+            installation.environment["REDIS_URL"] = relay.url
         servers = [processes.ServerProcess(installation) for _ in range(options.processes)]
+        if options.releases:
+            servers[0].application = releases.NEXT_RELEASE
+            if (folder := earlier_release(options, stack)) is not None:
+                servers[-1].folder, servers[-1].is_forked = folder, False
         for server in servers:
             server.start()
             stack.callback(server.kill)
-        balancer = stack.enter_context(
-            proxy.running(proxy.RoundRobinProxy([server.port for server in servers], port=port))
-        )
+        # Whether people stay signed in during a deployment is not tested here.
+        signing_in = [server.port for server in servers if server.folder == processes.ROOT]
+        balancer = stack.enter_context(proxy.running(proxy.RoundRobinProxy(signing_in, port=port)))
         url = f"{balancer.url}/mcp"
         tokens = [await sign_in(url, person) for person in PERSONS]
+        balancer.ports = [server.port for server in servers]
         kinds = (
             [ChaosClient] * options.clients
             + [TaskClient] * options.task_clients
@@ -87,11 +95,13 @@ async def run(options: argparse.Namespace) -> Ledger:
             for number, kind in enumerate(kinds)
         ]
         until = time.monotonic() + options.seconds
-        redis_url = installation.environment["REDIS_URL"]
-        disasters = [
-            asyncio.create_task(kill_now_and_then(servers, rng, options.kill_every, ledger)),
-            asyncio.create_task(cut_now_and_then(redis_url, rng, options.cut_every, ledger)),
+        happening = Disasters(servers, balancer, redis_url, rng, ledger)
+        kinds_of_disaster: list[tuple[Callable[[float], Coroutine[Any, Any, None]], float]] = [
+            (happening.kill, options.kill_every),
+            (happening.cut, options.cut_every),
+            (happening.stop, options.stop_every if options.stops else 0),
         ]
+        disasters = [asyncio.create_task(one(every)) for one, every in kinds_of_disaster if every]
         working = asyncio.gather(*(client.run(lambda: time.monotonic() > until) for client in clients))
         try:
             while not working.done():
@@ -124,10 +134,34 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=50, help="clients (default 50)")
     parser.add_argument("--task-clients", type=int, default=10, help="clients that create tasks (default 10)")
     parser.add_argument("--listeners", type=int, default=10, help="clients that follow a note (default 10)")
-    parser.add_argument("--kill-every", type=float, default=4, help="seconds between SIGKILLs (default 4)")
+    every: dict[str, Any] = {"type": float, "metavar": "SECONDS"}
     parser.add_argument(
-        "--cut-every", type=float, default=9, help="seconds between cuts of Redis (default 9)"
+        "--kill-every", default=4, **every, help="between SIGKILLs, or 0 for none (default 4)"
     )
+    parser.add_argument(
+        "--cut-every", default=9, **every, help="between cuts of Redis, or 0 for none (default 9)"
+    )
+    parser.add_argument(
+        "--stops", action="store_true", help="also suspend processes for longer than a lease lasts"
+    )
+    parser.add_argument("--stop-every", default=6, **every, help="between two such pauses (default 6)")
+    parser.add_argument(
+        "--latency", type=float, default=0, metavar="MS", help="how far away Redis is (default 0)"
+    )
+    parser.add_argument(
+        "--jitter",
+        type=float,
+        default=0.5,
+        metavar="FRACTION",
+        help="by how much the latency varies, up and down (default 0.5)",
+    )
+    parser.add_argument(
+        "--releases",
+        action="store_true",
+        help="one process runs a later release, which adds to all that is in Redis, and one the last release "
+        "that has a tag, if there is one",
+    )
+    parser.add_argument("--earlier", metavar="COMMIT", help="the earlier release, instead of the last tag")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--keep-logs", action="store_true", help="print the logs of the servers")
     options = parser.parse_args()

@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -97,6 +98,16 @@ class ChaosClient:
         arguments = {"duration": duration, "steps": 4}
         await self.call(client, "longRunningOperation", arguments, expected, progress_callback=on_progress)
 
+    async def chatter(self, client: Client) -> None:
+        """A call that reports progress twenty times within 0.2 s."""
+
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+            """Asks for progress; what comes is looked at on the wire."""
+
+        expected = "Long running operation completed. Duration: 0.2 seconds, Steps: 20."
+        arguments = {"duration": 0.2, "steps": 20}
+        await self.call(client, "longRunningOperation", arguments, expected, progress_callback=on_progress)
+
     async def sample(self, client: Client) -> None:
         prompt = f"{self._mark} {secrets.token_hex(4)}"
         expected = f"LLM sampling result: Resource sampleLLM context: {prompt}"
@@ -109,7 +120,9 @@ class ChaosClient:
         uri = f"test://static/resource/{self._rng.randint(1, 100)}"
         with contextlib.suppress(MCPError):
             async with asyncio.timeout(ANSWER_SECONDS):
+                began = time.monotonic()
                 await client.subscribe_resource(uri)
+                self._ledger.changes.append(time.monotonic() - began)
                 await client.unsubscribe_resource(uri)
 
     def _elicited(self) -> str:
@@ -199,6 +212,7 @@ def _innermost(error: BaseException) -> BaseException:
 OPERATIONS: list[tuple[Operation, int]] = [
     (ChaosClient.echo, 6),
     (ChaosClient.long_operation, 3),
+    (ChaosClient.chatter, 2),
     (ChaosClient.sample, 3),
     (ChaosClient.elicit, 2),
     (ChaosClient.subscribe, 1),

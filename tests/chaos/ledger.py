@@ -25,6 +25,14 @@ class Ledger:
     sessions: int = 0
     kills: int = 0
     cuts: int = 0
+    stops: int = 0
+    """How often a process stood still for longer than a lease."""
+    fenced: int = 0
+    """How often a process learned that another one had taken over its call."""
+    changes: list[float] = field(default_factory=list)
+    """The seconds that each subscription took, which all processes have to confirm."""
+    crashes: int = 0
+    """Lines in the logs of the servers that report a bug."""
     repeated: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     """Progress that was not strictly rising, by (session, request): each must be of a call that ran again."""
     rerun: set[tuple[str, str]] = field(default_factory=set)
@@ -44,7 +52,7 @@ class Ledger:
         """Whether there were no violations, and enough happened."""
         kept = self.lost == self.duplicated == self.misdelivered == 0
         answered_mostly = self.answered > 10 * sum(self.failed.values())
-        return kept and answered_mostly and self.kills > 0
+        return kept and answered_mostly and self.crashes == 0 and self.kills + self.stops > 0
 
     def note(self, kind: str, detail: str) -> None:
         """Count a violation, with the details needed to investigate it."""
@@ -54,6 +62,11 @@ class Ledger:
     def settle(self, logs: Iterable[str]) -> None:
         """Read from the servers' logs which calls ran again; only those may have repeated themselves."""
         for line in logs:
+            if "another process took over this call" in line:
+                self.fenced += 1
+            if 'crashed"' in line or line.startswith("Traceback"):
+                self.crashes += 1
+                self.details.append(line[:1000])
             if '"re-running a call whose process died"' in line:
                 fields = json.loads(line)
                 self.rerun.add((fields["session"], str(fields["call"])))
@@ -82,6 +95,9 @@ class Ledger:
             "sessions opened": self.sessions,
             "processes killed": self.kills,
             "Redis connections cut": self.cuts,
+            "processes suspended": self.stops,
+            "calls lost to another process": self.fenced,
+            "subscriptions: 50 %, 99 %, max": " ".join(f"{ms:.0f} ms" for ms in self._quantiles()),
             "calls made": self.calls,
             "answered": self.answered,
             "run again after a loss": len(self.rerun),
@@ -94,4 +110,10 @@ class Ledger:
             "lost": self.lost,
             "duplicated": self.duplicated,
             "delivered to the wrong session": self.misdelivered,
+            "bugs in the logs": self.crashes,
         }
+
+    def _quantiles(self) -> list[float]:
+        """The median, the 99th percentile and the maximum of `changes`, in milliseconds."""
+        times = sorted(self.changes) or [0.0]
+        return [1000 * times[min(len(times) - 1, int(part * len(times)))] for part in (0.5, 0.99, 1.0)]

@@ -147,9 +147,9 @@ def _preloaded_python() -> PreloadedPython:
     return made
 
 
-def logged(words: Sequence[str], environment: Mapping[str, str], log: Path) -> Command:
-    """A command in the folder of the project; its output is appended to a file."""
-    return Command(list(words), dict(environment), str(ROOT), str(log), str(log))
+def logged(words: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path = ROOT) -> Command:
+    """A command in the folder of the project, or of a copy; its output is appended to a file."""
+    return Command(list(words), dict(environment), str(folder), str(log), str(log))
 
 
 def begin(command: Command, *, is_forked: bool = True) -> Process:

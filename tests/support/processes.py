@@ -88,6 +88,8 @@ class ServerProcess:
     process: Process | None = None
     application: str = "everything_site.asgi:application"
     is_forked: bool = True
+    folder: Path = ROOT
+    """The folder with its code."""
 
     @property
     def url(self) -> str:
@@ -108,7 +110,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start it and return when it is ready to serve."""
-        command = forking.logged(self.words, self.installation.environment, self._log_path)
+        command = forking.logged(self.words, self.installation.environment, self._log_path, self.folder)
         self.process = forking.begin(command, is_forked=self.is_forked)
         deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
@@ -127,6 +129,16 @@ class ServerProcess:
     def stop(self) -> None:
         """Stop it as an operator would: SIGTERM."""
         self._end(signal.SIGTERM)
+
+    def suspend(self) -> None:
+        """Suspend it, as a machine does that is overloaded or moved: SIGSTOP."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on: SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:
         if self.process is None:

@@ -78,6 +78,18 @@ class RoundRobinProxy:
         finally:
             self.ports = ports
 
+    @contextlib.contextmanager
+    def without(self, port: int) -> Iterator[None]:
+        """Abort the connections to one process, and use only the others, as after failed health checks."""
+        self.ports = [other for other in self.ports if other != port]
+        for task, (used, _) in list(self._carried.items()):
+            if used == port:
+                task.get_loop().call_soon_threadsafe(task.cancel)
+        try:
+            yield
+        finally:
+            self.ports = [*self.ports, port]
+
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         request_line, *lines = head.decode("latin-1").split("\r\n")[:-2]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import random
+import threading
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 
@@ -18,7 +20,9 @@ class RedisRelay:
         self.sent = 0
         """The number of commands or pipelines that clients have sent."""
         self.delay = 0.0
-        """Seconds by which replies are delayed."""
+        """Seconds by which replies are delayed: how far away Redis is."""
+        self.jitter = 0.0
+        """By which fraction the delay varies, up and down; replies stay in order."""
         self._loses_after: bytes | None = None
 
     def lead_to(self, url: str) -> None:
@@ -44,13 +48,14 @@ class RedisRelay:
                 redis_writer.write(data)
 
         async def back() -> None:
+            loop, due = asyncio.get_running_loop(), 0.0
             while data := await redis_reader.read(65536):
                 if breaks:
                     self.lost += 1
                     return
-                if self.delay:
-                    await asyncio.sleep(self.delay)
-                writer.write(data)
+                due = max(due, loop.time() + self._seconds())
+                loop.call_at(due, writer.write, data)  # what follows is not held up by it
+            await asyncio.sleep(due - loop.time())
 
         ways = {asyncio.create_task(forth()), asyncio.create_task(back())}
         try:
@@ -60,6 +65,9 @@ class RedisRelay:
                 way.cancel()
             redis_writer.close()
             writer.close()
+
+    def _seconds(self) -> float:
+        return self.delay * random.uniform(1 - self.jitter, 1 + self.jitter)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._target.scheme == "unix":
@@ -75,6 +83,35 @@ async def relaying(url: str) -> AsyncIterator[RedisRelay]:
     relay.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}{_database(url)}"
     async with server:
         yield relay
+
+
+@contextlib.contextmanager
+def running(url: str, *, delay: float, jitter: float = 0.0) -> Iterator[RedisRelay]:
+    """A relay that serves in a separate thread while the context is open."""
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    started = threading.Event()
+    relays: list[RedisRelay] = []
+
+    async def serve() -> None:
+        async with relaying(url) as relay:
+            relay.delay, relay.jitter = delay, jitter
+            relays.append(relay)
+            started.set()
+            await stop.wait()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run, name="redis relay", daemon=True)
+    thread.start()
+    if not started.wait(10):
+        raise RuntimeError("The relay did not start.")
+    try:
+        yield relays[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
 
 
 def _database(url: str) -> str:

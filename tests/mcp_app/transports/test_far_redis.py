@@ -10,17 +10,18 @@ import pytest
 from channels.layers import get_channel_layer
 from mcp.server.mcpserver import Context
 
-from tests.mcp_app.transports.support import Process, Session, text_of, tool_call
+from tests.mcp_app.transports.support import LATEST, OLDER, Process, Session, text_of, tool_call
 from tests.support.redis_relay import relaying
 
 CALLS, MESSAGES = 50, 10
 
 
-@pytest.fixture
-async def far(mcp_settings: Any) -> AsyncIterator[Process]:
-    """A process whose Redis is 3 ms away."""
+@pytest.fixture(params=[(3, 0.0), (3, 1.0), (20, 0.5)], ids=["3 ms", "0 to 6 ms", "10 to 30 ms"])
+async def far(mcp_settings: Any, request: pytest.FixtureRequest) -> AsyncIterator[Process]:
+    """A process whose Redis is some milliseconds away."""
     async with relaying(mcp_settings.REDIS_URL) as relay:
-        relay.delay = 0.003
+        milliseconds, relay.jitter = request.param
+        relay.delay = milliseconds / 1000
         mcp_settings.REDIS_URL = relay.url
         layer = mcp_settings.CHANNEL_LAYERS["default"]
         hosts = {"CONFIG": layer["CONFIG"] | {"hosts": [relay.url]}}
@@ -31,14 +32,15 @@ async def far(mcp_settings: Any) -> AsyncIterator[Process]:
         await get_channel_layer().flush()
 
 
-async def test_the_streams_of_fifty_concurrent_chatty_calls_are_complete(far: Process) -> None:
+@pytest.mark.parametrize("revision", [OLDER[1], LATEST])  # the streams of the older one begin without an id
+async def test_the_streams_of_fifty_concurrent_chatty_calls_are_complete(far: Process, revision: str) -> None:
     async def chatty(ctx: Context) -> str:
         for number in range(1, MESSAGES + 1):
             await ctx.report_progress(number, MESSAGES)
         return "done"
 
     far.runtime.server.add_tool(chatty, structured_output=False)
-    sessions = [await Session.open(far) for _ in range(CALLS)]
+    sessions = await asyncio.gather(*(Session.open(far, revision=revision) for _ in range(CALLS)))
 
     async def call(number: int) -> list[Any]:
         message = tool_call("chatty", id=number, progress=number)
