@@ -1,8 +1,9 @@
-"""The exception shared by all layers for an outage of a store."""
+"""The exceptions shared by all layers: a store is unavailable, or what is in it cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 RETRY_AFTER_SECONDS = 2
@@ -32,6 +33,29 @@ class Unavailable(Exception):
         self.store = store
 
 
+class Unreadable(Unavailable):
+    """Something in Redis cannot be read: another release wrote it, or it is damaged.
+
+    It is unavailable for good. That ends what it belongs to, such as a session or a task, and nothing else.
+    """
+
+    def __init__(self, reason: BaseException | str) -> None:
+        super().__init__(Store.SESSIONS, reason)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around what parses a value from Redis.
+
+    Raises:
+        Unreadable: The value is malformed.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise Unreadable(repr(error)) from error
+
+
 class Reaching:
     """A context that converts exceptions which mean an outage of a store to `Unavailable`.
 
@@ -40,15 +64,26 @@ class Reaching:
     Args:
         store: The store.
         is_outage: Whether an exception means that it is unavailable.
+        is_damage: Whether it means instead that what is stored there is malformed: `Unreadable`.
     """
 
-    def __init__(self, store: Store, is_outage: Callable[[BaseException], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        is_outage: Callable[[BaseException], bool],
+        is_damage: Callable[[BaseException], bool] = lambda error: False,
+    ) -> None:
         self._store = store
         self._is_outage = is_outage
+        self._is_damage = is_damage
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None and self._is_outage(error):
+        if error is None:
+            return
+        if self._is_damage(error):
+            raise Unreadable(error) from error
+        if self._is_outage(error):
             raise Unavailable(self._store, error) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
+    INTERNAL_ERROR,
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
     ErrorData,
@@ -26,11 +28,13 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import raise_if_cancelled
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable, reading
 from mcp_app.protocol.answers import too_long
 from mcp_app.protocol.messages import MalformedAnswer, notification, request
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
+
+logger = logging.getLogger(__name__)
 
 ANSWERED = "client.answered"
 
@@ -106,11 +110,11 @@ class ClientRequests:
                     pipe.hdel(asked, request_id)
                     pipe.delete(keys.answer(record.id, request_id))
                     await pipe.execute()
-        if "error" in answer:
-            raise MCPError.from_error_data(ErrorData.model_validate(answer["error"]))
-        if reason := too_long(method, answer["result"]):
+        if isinstance(answer, ErrorData):
+            raise MCPError.from_error_data(answer)
+        if reason := too_long(method, answer):
             raise MCPError(INVALID_REQUEST, reason)
-        return cast("dict[str, Any]", answer["result"])
+        return answer
 
     async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:
         """Deliver a client's response to the waiting process.
@@ -136,14 +140,14 @@ class ClientRequests:
         error = ErrorData(code=INVALID_REQUEST, message=f"The client's answer is malformed: {answer.reason}")
         await self.deliver(session_id, JSONRPCError(jsonrpc="2.0", id=answer.answered_id, error=error))
 
-    async def _answer(self, key: tuple[str, str]) -> dict[str, Any]:
+    async def _answer(self, key: tuple[str, str]) -> dict[str, Any] | ErrorData:
         woken = self._waiting[key]
         while True:
-            # A Redis outage must not fail the request before its time-out.
-            with suppress(Unavailable):
+            answer = None
+            with suppress(Unavailable):  # an outage must not fail the request before its time-out
                 answer = await self._redis.get(keys.answer(*key))
-                if answer is not None:
-                    return cast("dict[str, Any]", json.loads(answer))
+            if answer is not None:
+                return _parse(answer)
             raise_if_cancelled()
             try:
                 async with asyncio.timeout(_POLL_SECONDS):
@@ -156,3 +160,16 @@ class ClientRequests:
         waiting = self._waiting.get((message["session"], message["request"]))
         if waiting is not None:
             waiting.set()
+
+
+def _parse(answer: str | bytes) -> dict[str, Any] | ErrorData:
+    """The result or the error in a stored answer. One that cannot be read is an error."""
+    try:
+        with reading():
+            fields = json.loads(answer)
+            if "error" in fields:
+                return ErrorData.model_validate(fields["error"])
+            return dict(fields["result"])
+    except Unreadable as error:
+        logger.warning("answer of a client cannot be read", extra={"reason": str(error)})
+        return ErrorData(code=INTERNAL_ERROR, message="The client's answer cannot be read.")

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import math
+from contextlib import suppress
 from dataclasses import replace
 
-from mcp_types import INTERNAL_ERROR, ErrorData
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest, RequestId
 
-from mcp_app.calls.registry import Registration
+from mcp_app.calls.registry import Registration, UnreadableCall
 from mcp_app.calls.running import RunningCalls
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
 from mcp_app.protocol.words import shortened
@@ -45,7 +47,10 @@ class Recovery:
 
         Called by readers of the stream, with the session's principal as the current one.
         """
-        registered = await self._registry.find(record.id, stream)
+        try:
+            registered = await self._registry.find(record.id, stream)
+        except UnreadableCall as error:
+            return await self._give_up(record, stream, error)
         if registered is None:
             return False
         if not self._registry.leases.can_judge:
@@ -69,10 +74,21 @@ class Recovery:
             await self._calls.restart(record, lost, progress).run_registered()
         else:
             logger.warning("giving up a call whose process died", extra=facts)
-            error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
-            response = Outcome.failed(error).response(request.id)
-            await self._registry.write(lost, response, is_first=True, is_final=True)
+            await self._registry.write(lost, _worker_lost(request.id), is_first=True, is_final=True)
         return True
+
+    async def _give_up(self, record: SessionRecord, stream: str, reason: UnreadableCall) -> bool:
+        """End a call that cannot be read, if its process died. Returns whether it is running."""
+        request = JSONRPCRequest(jsonrpc="2.0", id=reason.request_id or 0, method="unknown")
+        lost = Registration(record.id, stream, request)
+        if self._registry.leases.can_judge and await self._registry.take_over(lost):
+            logger.warning(
+                "giving up a call that cannot be read",
+                extra={"session": record.id[:8], "reason": str(reason)},
+            )
+            answer = None if reason.request_id is None else _worker_lost(reason.request_id)
+            await self._registry.write(lost, answer, is_first=True, is_final=True)
+        return await self._registry.is_running(record.id, stream)
 
     async def _last_progress(self, call: Registration) -> float:
         """The last progress on the stream of a call."""
@@ -83,7 +99,13 @@ class Recovery:
         while has_more:
             entries, has_more = await self._log.page(call.session_id, position, [call.stream])
             for position, fields in entries:  # noqa: B007 - the next page follows the last one
-                message = json.loads(fields["data"]) if _PROGRESS in fields["data"] else {}
-                if message.get("method") == _PROGRESS:
-                    last = message["params"]["progress"]
+                with suppress(Unreadable), reading():
+                    message = json.loads(fields["data"]) if _PROGRESS in fields["data"] else {}
+                    if message.get("method") == _PROGRESS:
+                        last = float(message["params"]["progress"])
         return last
+
+
+def _worker_lost(request_id: RequestId) -> bytes:
+    error = ErrorData(code=INTERNAL_ERROR, message=WORKER_LOST, data={"reason": "worker_lost"})
+    return Outcome.failed(error).response(request_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from mcp.server.auth.provider import AccessToken
-from mcp_types import JSONRPCRequest
+from mcp_types import JSONRPCRequest, RequestId
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -22,9 +22,10 @@ from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions, retry
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, Replay, limits
-from mcp_app.sessions.events import START, is_standalone, is_standalone_of
+from mcp_app.sessions.events import START, is_standalone, is_standalone_of, order
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 
@@ -96,6 +97,21 @@ class NotResumable(Exception):
     """A stream cannot be resumed from a position. The message says why, for the log."""
 
 
+class UnreadableCall(Unreadable):
+    """A registered call cannot be read.
+
+    Attributes:
+        request_id: The id of the request, if at least that can be read.
+    """
+
+    def __init__(self, reason: Unreadable, fields: Any) -> None:
+        super().__init__(str(reason))
+        request = fields.get("request") if isinstance(fields, dict) else None
+        request_id = request.get("id") if isinstance(request, dict) else None
+        is_valid = isinstance(request_id, int | str) and not isinstance(request_id, bool)
+        self.request_id: RequestId | None = request_id if is_valid else None
+
+
 class CallRegistry:
     """Registers calls, writes their messages, and looks them up."""
 
@@ -159,6 +175,8 @@ class CallRegistry:
             await self._log.wake(session_id, stream, addresses)
         elif is_final:
             await self._streams.close(session_id, stream, complete=True)
+        with reading():
+            order(position)
         return cast(str, position)
 
     def start_renewing(
@@ -187,13 +205,31 @@ class CallRegistry:
         await self.leases.renew([lease])
 
     async def find(self, session_id: str, stream: str) -> Registration | None:
-        """The registered call behind a stream; its process may have died."""
+        """The registered call behind a stream; its process may have died.
+
+        Raises:
+            UnreadableCall: It cannot be read.
+        """
         found = await cast(Any, self._redis.hget(keys.calls(session_id), stream))
         if found is None:
             return None
-        fields = json.loads(found)
-        request = JSONRPCRequest.model_validate(fields["request"])
-        return Registration(session_id, stream, request, fields["losses"], not fields.get("cut"))
+        fields: Any = None
+        try:
+            with reading():
+                fields = json.loads(found)
+                request = JSONRPCRequest.model_validate(fields["request"])
+                losses, is_complete = int(fields.get("losses", 0)), not fields.get("cut")
+                return Registration(session_id, stream, request, losses, is_complete)
+        except Unreadable as error:
+            raise UnreadableCall(error, fields) from None
+
+    async def request_id(self, session_id: str, stream: str) -> RequestId | None:
+        """The id of the request behind a stream; None if the call has ended, or cannot be read."""
+        try:
+            found = await self.find(session_id, stream)
+        except UnreadableCall as error:
+            return error.request_id
+        return None if found is None else found.request.id
 
     async def take_over(self, call: Registration) -> bool:
         """Take the lease of a call whose process died. Returns False if it is running or has ended."""

@@ -17,7 +17,7 @@ from typing import Any
 from mcp_app.conf import conf
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import reaching_redis
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable, reading
 
 logger = logging.getLogger(__name__)
 
@@ -153,22 +153,22 @@ class Bus:
         while True:
             raise_if_cancelled()  # it may have arrived while sending a confirmation
             try:
-                with reaching_redis:
+                with reaching_redis, reading():
                     message = await self._layer.receive(self.address)
+                    self._handle(message)
+                    confirm, sender = message.get("confirm"), str(message.get("from"))
+            except Unreadable as error:
+                logger.warning("message of another process cannot be read", extra={"reason": str(error)})
+                continue
             except Unavailable:
                 logger.warning("channel layer unavailable; retrying")
                 await asyncio.sleep(_RECEIVE_RETRY_SECONDS)
                 continue
-            except Exception:
-                logger.exception("unreadable message on the channel layer")
-                await asyncio.sleep(_RECEIVE_RETRY_SECONDS)
-                continue
             self._echo_sent_at = None
             self._received.set()
-            self._handle(message)
-            if "confirm" in message:
-                confirmation = {"type": CONFIRMED, "id": message["confirm"], "by": self.address}
-                await self._attempt(self._layer.send(message["from"], confirmation))
+            if confirm is not None:
+                confirmation = {"type": CONFIRMED, "id": confirm, "by": self.address}
+                await self._attempt(self._layer.send(sender, confirmation))
 
     def _on_confirmed(self, message: BusMessage) -> None:
         missing, confirmed = self._unconfirmed.get(message["id"], (set(), None))
@@ -177,7 +177,7 @@ class Bus:
             confirmed.set()
 
     def _handle(self, message: BusMessage) -> None:
-        for handler in self._handlers[message["type"]]:
+        for handler in self._handlers.get(message["type"], ()):  # none for one of a later release
             try:
                 handler(message)
             except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -12,11 +13,11 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError, ResponseError
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
-from mcp_app.exceptions import Reaching, Store, Unavailable
+from mcp_app.exceptions import Reaching, Store, Unavailable, Unreadable
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ keep(text)
 redis.call('PEXPIRE', text, ARGV[1] * 1000)
 redis.call('GET', text)
 redis.call('PTTL', text)
+redis.call('TYPE', text)
 redis.call('EXISTS', text)
 redis.call('DEL', unpack(KEYS))
 redis.call('HSET', hash, 'a', '1', 'b', '2')
@@ -70,9 +72,24 @@ redis.call('DEL', unpack(KEYS))
 """
 _TRY_SECONDS = 60
 
+DECODING_ERRORS = "replace"
+"""Bytes that are not UTF-8 become U+FFFD, so that one value does not break a pipeline of many."""
 
-reaching_redis = Reaching(Store.SESSIONS, lambda error: isinstance(error, RedisError | OSError))
-"""Around what uses Redis: it cannot be reached, takes too long, or refuses a command."""
+
+_DAMAGE = re.compile(
+    r"(^|caused error: )(\(')?(ERR )?"
+    r"(WRONGTYPE |(hash )?value is not |Invalid stream ID|Command arguments must be |user_script:\d+: )"
+)
+"""Errors of commands, also in scripts and pipelines, that cannot use what they find in a key."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether a command failed because a key has another type or a malformed value."""
+    return isinstance(error, ResponseError) and _DAMAGE.search(str(error)) is not None
+
+
+reaching_redis = Reaching(Store.SESSIONS, lambda error: isinstance(error, RedisError | OSError), is_damage)
+"""Around what uses Redis: it cannot be reached, takes too long, or refuses a command; or a key is damaged."""
 
 
 class _Script(AsyncScript):
@@ -128,8 +145,8 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
     while True:
         try:
             return await attempt()
-        except Unavailable:
-            if time.monotonic() >= deadline:
+        except Unavailable as error:
+            if isinstance(error, Unreadable) or time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
 
@@ -174,5 +191,6 @@ def connect(url: str) -> Redis:
             supported_errors=(ConnectionError, ReadOnlyError),
         ),
         decode_responses=True,
+        encoding_errors=DECODING_ERRORS,
     )
     return Client.from_pool(pool)

@@ -9,7 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
@@ -17,8 +17,9 @@ from django.conf import settings
 from redis import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.connection import reaching_redis
+from mcp_app.coordination.connection import DECODING_ERRORS, reaching_redis
 from mcp_app.coordination.keys import open_streams
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -98,6 +99,7 @@ def connected() -> Iterator[Redis]:
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
         decode_responses=True,
+        encoding_errors=DECODING_ERRORS,
     )
     try:
         with reaching_redis:
@@ -166,16 +168,16 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
             pipe.hgetall(key)
             pipe.pttl(keys.owner(_session_id(key)))
             pipe.hlen(keys.calls(_session_id(key)))
-        replies = pipe.execute()
+        replies = pipe.execute(raise_on_error=False)
     for key, fields, remaining, calls in zip(
         record_keys, replies[0::3], replies[1::3], replies[2::3], strict=True
     ):
-        if not fields:
+        if not fields or isinstance(fields, Exception):
             continue
         try:
             record = SessionRecord.from_fields(_session_id(key), fields)
-        except (KeyError, ValueError):
-            continue  # a record from an incompatible release
+        except Unreadable:
+            continue
         yield Session(
             id=record.id,
             user=record.user,
@@ -186,7 +188,7 @@ def _read(redis: Redis, record_keys: list[str], streams: Counter[str]) -> Iterat
             idle_seconds=_idle(record, now, remaining / 1000),
             streams=streams[record.id],
             subscriptions=len(record.subscriptions),
-            calls=calls,
+            calls=calls if isinstance(calls, int) else 0,
         )
 
 
@@ -202,8 +204,9 @@ def _streams(redis: Redis) -> Counter[str]:
     counts: Counter[str] = Counter()
     for page in _pages(redis, open_streams("*")):
         for key in page:  # one by one: each is in a different slot
-            for session_id, count in cast("dict[str, str]", redis.hgetall(key)).items():
-                counts[session_id] += int(count)
+            with suppress(Unreadable), reaching_redis, reading():
+                for session_id, count in cast("dict[str, str]", redis.hgetall(key)).items():
+                    counts[session_id] += int(count)
     return counts
 
 

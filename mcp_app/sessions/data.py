@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import logging
 from typing import Any, cast
 
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.protocol.session_features import SessionValues, TooMuchData
 from mcp_app.sessions import keys
+
+logger = logging.getLogger(__name__)
 
 _SIZE = ""
 """The field with the total size of the others."""
@@ -66,7 +70,12 @@ class SessionData(SessionValues):
 
     async def get(self, name: str) -> bytes | None:
         text = await cast(Any, self._redis.hget(self._key, name)) if name != _SIZE else None
-        return None if text is None else base64.b64decode(text)
+        try:
+            with reading():
+                return None if text is None else base64.b64decode(text, validate=True)
+        except Unreadable as error:
+            logger.warning("session data cannot be read", extra={"reason": str(error)})
+            return None
 
     async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
         if name == _SIZE:

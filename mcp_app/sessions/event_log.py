@@ -5,6 +5,7 @@ Each session has one Redis Stream, capped in length, with the events of all its 
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -15,10 +16,13 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import DIRECTORY, Directory
 from mcp_app.coordination.leases import RELEASE
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import END, PENDING, SHARED, START, Event, is_shared, is_standalone, order
 
 APPENDED = "stream.appended"
+
+logger = logging.getLogger(__name__)
 
 _PAGE, _PAGE_BYTES = 50, 1024 * 1024
 """The maximum number of entries per read of a log, and of bytes, not counting the last entry."""
@@ -44,8 +48,19 @@ class Replay(NamedTuple):
     scan_from: str = START
 
 
+_FIELD = """
+local function place(entry, name)
+  for i = 1, #entry[2], 2 do
+    if entry[2][i] == name then return i + 1 end
+  end
+end
+local function field(entry, name) return entry[2][place(entry, name) or 0] or '' end
+"""
+"""`field`, which returns a field of an entry that was read, or ''; another release may have written it."""
+
 PUT = (
     DIRECTORY
+    + _FIELD
     + """
 local function is_new(appended, id, seconds, once)
   if redis.call('ZADD', appended, 'NX', now(), id) == 0 then return false end
@@ -58,7 +73,7 @@ local function store(log, tails, counter, cap, bytes, entry)
   while count > 0 and (count >= tonumber(cap) or size + #entry[4] > tonumber(bytes)) do
     local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
     redis.call('XDEL', log, oldest[1])
-    size, count = size - #oldest[2][4], count - 1
+    size, count = size - #field(oldest, 'data'), count - 1
   end
   if count == 0 then size = 0 end
   redis.call('HSET', tails, counter, size + #entry[4])
@@ -120,31 +135,36 @@ Once there are many tails, those of ended streams are deleted. An open stream ne
 is silent. Only if that many streams are open, most of them left behind by clients that opened another, those
 without events in the log lose theirs."""
 
-# Moves pending messages onto a standalone stream, if it holds the claim or can take it. KEYS: claim,
-# pending, events, tails. ARGV: stream, holder, seconds of the claim, "1" to take over, length, bytes and
-# seconds of the log, how many messages to move, after how many bytes to stop.
+# Moves pending messages onto a standalone stream, if it holds the claim or can take it. Returns nil if not,
+# otherwise how many were dropped since they are no messages. KEYS: claim, pending, events, tails. ARGV:
+# stream, holder, seconds of the claim, "1" to take over, length, bytes and seconds of the log, how many
+# messages to move, after how many bytes to stop.
 _TAKE = (
     PUT
     + """
 local holder = redis.call('GET', KEYS[1])
 if not holder or ARGV[4] == '1' then holder = ARGV[2] end
-if holder ~= ARGV[2] then return 0 end
+if holder ~= ARGV[2] then return nil end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-local moved, size = 0, 0
+local moved, size, dropped = 0, 0, 0
 while moved < tonumber(ARGV[8]) and size < tonumber(ARGV[9]) do
   local entry = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
   if not entry then break end
-  local data = entry[2][4]
+  local data = field(entry, 'data')
   redis.call('XDEL', KEYS[2], entry[1])
   redis.call('HINCRBY', KEYS[4], 'pending', -#data)
-  put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], data)
+  if string.find(data, '^{.*}$') then
+    put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], data)
+  else
+    dropped = dropped + 1
+  end
   moved, size = moved + 1, size + #data
 end
 if moved > 0 and redis.call('XLEN', KEYS[2]) == 0 then
   redis.call('DEL', KEYS[2])
   redis.call('HDEL', KEYS[4], 'pending')
 end
-return 1
+return dropped
 """
 )
 
@@ -165,7 +185,9 @@ return addresses(KEYS[4])
 # Reads a page of a log: its entries, without the data of streams that are not wanted, and whether there may
 # be more. KEYS: log. ARGV: position to start after, maximum entries, bytes after which to stop, beginnings of
 # the names of the streams that are wanted.
-_READ = """
+_READ = (
+    _FIELD
+    + """
 local function is_wanted(stream)
   for i = 4, #ARGV do
     if string.sub(stream, 1, #ARGV[i]) == ARGV[i] then return true end
@@ -175,12 +197,14 @@ local found, size, after = {}, 0, ARGV[1]
 while #found < tonumber(ARGV[2]) and size < tonumber(ARGV[3]) do
   local entry = redis.call('XRANGE', KEYS[1], '(' .. after, '+', 'COUNT', 1)[1]
   if not entry then return {found, 0} end
-  size, after = size + #entry[2][4], entry[1]
-  if not is_wanted(entry[2][2]) then entry[2][4] = '' end
+  size, after = size + #field(entry, 'data'), entry[1]
+  local data = place(entry, 'data')
+  if data and not is_wanted(field(entry, 'stream')) then entry[2][data] = '' end
   table.insert(found, entry)
 end
 return {found, 1}
 """
+)
 
 
 def limits() -> tuple[int, int, int]:
@@ -189,7 +213,7 @@ def limits() -> tuple[int, int, int]:
 
 
 class EventsLost(Exception):
-    """Messages of `stream` were trimmed from the log before they were read."""
+    """Messages of `stream` were trimmed from the log before they were read, or cannot be read."""
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream)
@@ -222,7 +246,8 @@ class Reader:
         """The next page of events, in order; empty if there are no more at the moment.
 
         Raises:
-            EventsLost: Events of a stream were trimmed. That stream is no longer read; the others can be.
+            EventsLost: Events of a stream were trimmed, or one cannot be read. That stream is no longer
+                read; the others can be.
         """
         while True:
             entries, has_more = await self._log.page(self._session_id, self._scan_from, self._wanted())
@@ -241,16 +266,36 @@ class Reader:
         after = dict(self._after)
         events = []
         for position, fields in entries:
-            stream = fields["stream"]
+            stream = fields.get("stream", "")
             if stream not in after:
                 continue
-            if fields["previous"] != after[stream]:
+            try:
+                if fields.get("previous") != after[stream]:
+                    raise EventsLost(stream)
+                events.append(self._event(position, fields))
+            except (EventsLost, Unreadable):
                 del self._after[stream]
-                raise EventsLost(stream)
+                raise EventsLost(stream) from None
             after[stream] = position
-            events.append(_event(position, fields))
         self._after = after
         return events
+
+    def _event(self, position: str, fields: Mapping[str, str]) -> Event:
+        """
+        Raises:
+            Unreadable: It is no event with a message.
+        """
+        try:
+            with reading():
+                data = fields["data"]
+                if not (data.startswith("{") and data.endswith("}")):
+                    raise ValueError("no message")
+                return Event(fields["stream"], position, data, "final" in fields)
+        except Unreadable as error:
+            logger.warning(
+                "event cannot be read", extra={"session": self._session_id[:8], "reason": str(error)}
+            )
+            raise
 
 
 class SharedReader(Reader):
@@ -270,19 +315,16 @@ class SharedReader(Reader):
 
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
-        for position, fields in entries:
-            if order(fields["follows"]) > order(read):
-                raise EventsLost(fields["stream"])
-            read = position
-        return [
-            _event(position, fields)
-            for position, fields in entries
-            if fields["stream"] == self._name or is_shared(fields["stream"])
-        ]
-
-
-def _event(position: str, fields: dict[str, str]) -> Event:
-    return Event(fields["stream"], position, fields["data"], "final" in fields)
+        with reading():
+            for position, fields in entries:
+                if order(fields["follows"]) > order(read):
+                    raise EventsLost(fields["stream"])
+                read = position
+            return [
+                self._event(position, fields)
+                for position, fields in entries
+                if fields["stream"] == self._name or is_shared(fields["stream"])
+            ]
 
 
 class EventLog:
@@ -330,7 +372,8 @@ class EventLog:
         end, newest = await cast(Any, self._redis.hmget(keys.tails(session_id), [stream, "newest"]))
         # A call that has ended may have events without a tail.
         if end == after or (end is None and is_standalone(stream)):
-            return Replay((end or START) == after, False, max(after, newest or START, key=order))
+            with reading():
+                return Replay((end or START) == after, False, max(after, newest or START, key=order))
         reader = Reader(self, session_id, {stream: after})
         try:
             has_events = bool(await reader.read())
@@ -340,15 +383,22 @@ class EventLog:
 
     async def is_whole(self, session_id: str, after: str) -> bool:
         """Whether a reader misses no event of any stream: none is trimmed, and `after` is not to come."""
+        try:
+            return await self._is_whole(session_id, after)
+        except Unreadable:
+            return False
+
+    async def _is_whole(self, session_id: str, after: str) -> bool:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hget(keys.tails(session_id), "newest")
             pipe.xrange(keys.events(session_id), count=1)
             pipe.time()
             newest, oldest, (seconds, microseconds) = await pipe.execute()
         now = seconds * 1000 + microseconds // 1000
-        if order(after) > max(order(newest or START), (now, 0)):
-            return False
-        return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
+        with reading():
+            if order(after) > max(order(newest or START), (now, 0)):
+                return False
+            return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether the stream ended at a position: with the response, or because the call was cancelled."""
@@ -359,7 +409,7 @@ class EventLog:
             pipe.xrange(keys.events(session_id), min=after, max=after)
             end, there = await pipe.execute()
         return end == "cancelled" or any(
-            fields["stream"] == stream and "final" in fields for _, fields in there
+            fields.get("stream") == stream and "final" in fields for _, fields in there
         )
 
     async def page(self, session_id: str, after: str, streams: Collection[str]) -> tuple[list[Entry], bool]:
@@ -389,7 +439,13 @@ class EventLog:
         names = (keys.claim, keys.pending, keys.events, keys.tails)
         seconds = int(conf.keep_alive_seconds * 3) + 1
         args: list[str | int] = [stream, holder, seconds, int(take_over), *limits(), _PAGE, _PAGE_BYTES]
-        return bool(await self._take(keys=[name(session_id) for name in names], args=args))
+        dropped = await self._take(keys=[name(session_id) for name in names], args=args)
+        if dropped:
+            logger.warning(
+                "pending messages cannot be read; dropping them",
+                extra={"session": session_id[:8], "messages": dropped},
+            )
+        return dropped is not None
 
     async def release(self, session_id: str, holder: str) -> None:
         """Release the claim, so that another stream can take it."""

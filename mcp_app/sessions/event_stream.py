@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
 from mcp_app.conf import conf
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.sessions.event_log import EventsLost, Reader
 from mcp_app.sessions.events import Event
 from mcp_app.sessions.record import SessionRecord
@@ -158,12 +158,23 @@ class EventStream:
             self.drop(lost.stream)  # a client that reconnects gets an error
             self.wake()  # to read the others
             return None
+        except Unreadable as error:
+            logger.warning(
+                "closing stream: its session cannot be read",
+                extra={"session": self.session_id[:8], "reason": str(error)},
+            )
+            await self._abandon()
+            return None
         except Unavailable:
             if time.monotonic() - self._reached_at > _OUTAGE_SECONDS:
                 self._closed = True
             return None
         self._reached_at = time.monotonic()
         return events
+
+    async def _abandon(self) -> None:
+        """End the connection, as its session cannot be read."""
+        self.close()
 
     async def _sleep(self, until: float) -> None:
         try:

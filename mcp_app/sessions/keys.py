@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_app.exceptions import reading
 from mcp_app.protocol.personal import person_key
 
 SUBSCRIBERS = "mcp:subscribers"
@@ -17,8 +18,12 @@ def sessions_of(owner: str) -> str:
 
     Args:
         owner: Client, issuer and subject, as a session record has them.
+
+    Raises:
+        Unreadable: It is malformed.
     """
-    return sessions_of_person(person_key(owner))
+    with reading():
+        return sessions_of_person(person_key(owner))
 
 
 def sessions_of_person(person: str) -> str:

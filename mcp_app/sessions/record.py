@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast, get_args
 
 from mcp_types import InitializeRequestParams, LoggingLevel
-from mcp_types.version import LATEST_HANDSHAKE_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from mcp_app.conf import conf
+from mcp_app.exceptions import Unreadable, reading
 from mcp_app.protocol.personal import person_key
+
+VERSION = "1"
+"""The version of everything that a session has in Redis.
+
+Raise it with a change that the previous release would misread: each release serves only sessions of its own
+version then. Additional fields, keys and types of messages need no new version, as they are ignored.
+"""
 
 _SUBSCRIPTION = "subscription:"
 """Prefix of hash fields with one subscription each, so that processes can add concurrently."""
@@ -69,6 +78,7 @@ class SessionRecord:
 
     def to_fields(self) -> dict[str, str]:
         fields = {
+            "version": VERSION,
             "owner": self.owner,
             "created_at": repr(self.created_at),
             "protocol_version": self.protocol_version,
@@ -81,11 +91,29 @@ class SessionRecord:
         return fields
 
     @classmethod
-    def from_fields(cls, session_id: str, fields: dict[str, str]) -> SessionRecord:
+    def from_fields(cls, session_id: str, fields: Mapping[str, str]) -> SessionRecord:
+        """
+        Raises:
+            Unreadable: The record is of another version, or malformed.
+        """
+        with reading():
+            return cls._from_fields(session_id, fields)
+
+    @classmethod
+    def _from_fields(cls, session_id: str, fields: Mapping[str, str]) -> SessionRecord:
+        if (version := fields.get("version", VERSION)) != VERSION:  # the first one was not written
+            raise Unreadable(f"version {version}")
+        created_at = float(fields["created_at"])
+        log_level = cast("LoggingLevel | None", fields.get("log_level"))
+        if not math.isfinite(created_at) or log_level not in (None, *_SEVERITY):
+            raise ValueError(created_at, log_level)
+        if fields["protocol_version"] not in HANDSHAKE_PROTOCOL_VERSIONS:
+            raise ValueError(fields["protocol_version"])
+        person_key(fields["owner"])
         return cls(
             id=session_id,
             owner=fields["owner"],
-            created_at=float(fields["created_at"]),
+            created_at=created_at,
             protocol_version=fields["protocol_version"],
             client_params=(
                 InitializeRequestParams.model_validate_json(fields["client_params"])
@@ -95,7 +123,7 @@ class SessionRecord:
             user=fields.get("user", ""),
             client=fields.get("client", ""),
             client_name=fields.get("client_name", ""),
-            log_level=cast("LoggingLevel | None", fields.get("log_level")),
+            log_level=log_level,
             subscriptions=frozenset(
                 field.removeprefix(_SUBSCRIPTION) for field in fields if field.startswith(_SUBSCRIPTION)
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mcp_app.conf import conf
@@ -134,6 +135,12 @@ class SharedStream(StandaloneStream):
 
     def carries(self, stream: str) -> bool:
         return stream == self._name or is_shared(stream)
+
+    async def _abandon(self) -> None:
+        # Its client would resume the stream again and again; without a session it opens another.
+        with suppress(Unavailable):
+            await self._sessions.end(self.session_id)
+        self.close()
 
     async def _tick(self) -> None:
         now = time.monotonic()

@@ -7,6 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -21,6 +22,7 @@ from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import DIRECTORY, copy_seconds
 from mcp_app.coordination.limits import QuotaExceeded
+from mcp_app.exceptions import Unreadable
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord, subscription_field
@@ -65,18 +67,26 @@ local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return nil end
 local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
 register(KEYS[2], ARGV[2], ARGV[3])
-redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner'))
+redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner') or '')
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
 return cjson.encode(fields)
 """
 )
 
-# Deletes a session. Returns its owner, whether it existed, and the processes to notify.
+# Deletes a session, even if its keys are damaged. Returns its owner, whether it existed, and the processes to
+# notify.
 # KEYS: record, copies, processes, and all others.
 _ERASE = (
     DIRECTORY
     + """
-local owner, found = redis.call('HGET', KEYS[1], 'owner') or '', addresses(KEYS[2], KEYS[3])
+local function type_of(key) return redis.call('TYPE', key).ok end
+local owner, found = '', {}
+if type_of(KEYS[1]) == 'hash' then owner = redis.call('HGET', KEYS[1], 'owner') or '' end
+for i = 2, 3 do
+  if type_of(KEYS[i]) == 'zset' then
+    for _, address in ipairs(addresses(KEYS[i])) do table.insert(found, address) end
+  end
+end
 return {owner, redis.call('DEL', unpack(KEYS)), found}
 """
 )
@@ -120,7 +130,7 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
     """
     names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
     owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
-    if owner:
+    with suppress(Unreadable):  # the entry expires
         await redis.zrem(keys.sessions_of(owner), session_id)
     return bool(existed), addresses
 
@@ -259,16 +269,15 @@ class SessionStore:
         return await self._copies.read(session_id, partial(self._read, session_id))
 
     async def _read(self, session_id: str) -> SessionRecord | None:
-        found = await self._use_in(self._redis, session_id)
-        if found is None:
-            return None
         try:
+            found = await self._use_in(self._redis, session_id)
+            if found is None:
+                return None
             fields = json.loads(found)
             record = SessionRecord.from_fields(session_id, dict(zip(fields[::2], fields[1::2], strict=True)))
-        except (KeyError, ValueError) as error:
+        except Unreadable as error:
             logger.warning(
-                "session record from an incompatible release",
-                extra={"session": session_id[:8], "reason": repr(error)},
+                "session record cannot be read", extra={"session": session_id[:8], "reason": str(error)}
             )
             return None
         if not record.lifetime(time.time()):
@@ -287,7 +296,7 @@ class SessionStore:
     async def renew_all(self, session_ids: Collection[str]) -> list[str]:
         """Renew the keys of these sessions. Returns those that have ended.
 
-        Records are not parsed, so one of an incompatible release does no harm.
+        Records are not parsed, so one that cannot be read does no harm.
 
         Raises:
             Unavailable: Redis cannot be reached.

@@ -12,7 +12,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded
 from mcp_app.coordination.quotas import Quotas
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, ReplyStream
@@ -157,6 +157,8 @@ class Streams:
                     is_counted = True
                 if not stream.is_closed:
                     await stream.begin()
+            except Unreadable:
+                raise  # there is nothing to reconnect to
             except Unavailable:
                 if not is_placed:
                     stream.close()  # the client gets a `retry:` and reconnects

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, cast, get_args
 
 from mcp.server import ServerRequestContext
@@ -17,7 +18,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
@@ -65,7 +66,15 @@ class Subscribers:
         sessions = await self._subscribed(event, await self._listening(person))
         for start in range(0, len(sessions), _AT_ONCE):
             chunk = sessions[start : start + _AT_ONCE]
-            await asyncio.gather(*(self._log.append(session_id, PENDING, message) for session_id in chunk))
+            await asyncio.gather(*(self._append(session_id, message) for session_id in chunk))
+
+    async def _append(self, session_id: str, message: dict[str, Any]) -> None:
+        try:
+            await self._log.append(session_id, PENDING, message)
+        except Unreadable as error:
+            logger.warning(
+                "session cannot be notified", extra={"session": session_id[:8], "reason": str(error)}
+            )
 
     async def _listening(self, person: str | None) -> list[str]:
         now = time.time()
@@ -85,8 +94,8 @@ class Subscribers:
                     pipe.hexists(keys.record(session_id), subscription_field(event.uri))
                 else:
                     pipe.exists(keys.record(session_id))
-            found = await pipe.execute()
-        return [session_id for session_id, is_so in zip(listening, found, strict=True) if is_so]
+            found = await pipe.execute(raise_on_error=False)  # of a record that cannot be read
+        return [session_id for session_id, is_so in zip(listening, found, strict=True) if is_so in (True, 1)]
 
 
 class SharedSubscriptionBus(PersonalBus):
@@ -123,7 +132,11 @@ class SharedSubscriptionBus(PersonalBus):
             self._directory.stop_renewing(keys.LISTENERS)
 
     def _on_published(self, message: dict[str, Any]) -> None:
-        event = _KINDS[message["kind"]](**message["fields"])
+        kind = _KINDS.get(message["kind"])
+        if kind is None:
+            return  # of a later release
+        known = {field.name for field in fields(kind)}
+        event = kind(**{name: value for name, value in message["fields"].items() if name in known})
         task = asyncio.create_task(super().publish(event, message["person"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

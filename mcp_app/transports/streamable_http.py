@@ -232,8 +232,7 @@ class StreamableHttp:
             if is_standalone(name):
                 stream = streams.standalone(record, name, position, resumed=True, scan_from=replay.scan_from)
             else:
-                running = await self._runtime.registry.find(record.id, name)
-                requests = {name: running.request.id if running is not None else None}
+                requests = {name: await self._runtime.registry.request_id(record.id, name)}
                 recover = self._runtime.recovery.recover_if_lost
                 stream = streams.resumed_reply(record, name, position, recover, replay.scan_from)
         opening = _opening(record, name, position)

@@ -18,7 +18,7 @@ from mcp_app.conf import Conf, conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.coordination.limits import QuotaExceeded
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.extensions.tasks import scripts
 from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
 from mcp_app.protocol.personal import person_key
@@ -155,12 +155,16 @@ class TaskStore:
         return task
 
     async def get(self, task_id: str) -> Task | None:
-        """Read the task; None if it does not exist."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(record_key(task_id))
-            pipe.exists(lease_key(task_id))
-            fields, leased = await pipe.execute()
-        return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
+        """Read the task; None if it does not exist, or cannot be read."""
+        try:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hgetall(record_key(task_id))
+                pipe.exists(lease_key(task_id))
+                fields, leased = await pipe.execute()
+            return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
+        except Unreadable as error:
+            logger.warning("task cannot be read", extra={"task": task_id[:8], "reason": str(error)})
+            return None
 
     async def get_if_running(self, task_id: str, run: str) -> Task | None:
         """Read the task, if this run is still its current one."""
@@ -248,7 +252,8 @@ class TaskStore:
             replies = await pipe.execute()
         for task_ids in cast("list[list[str]]", replies[1::2]):
             for task_id in task_ids:
-                await self.cancel(task_id)
+                with suppress(Unreadable):  # it cannot run either
+                    await self.cancel(task_id)
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
         """End a task that has expired, if it has not ended."""

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
+
+from mcp_app.exceptions import Unreadable, reading
+
+VERSION = "1"
+"""The version of a task's record. Raise it with a change that the previous release would misread; additional
+fields are ignored."""
 
 LONGEST_ID = 128
 """Characters of a task's id; those made here are shorter."""
@@ -26,6 +32,11 @@ class Question:
 
     key: str
     request: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, text: str) -> Question:
+        fields = json.loads(text)
+        return cls(fields["key"], fields["request"])
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,7 @@ class Task:
     def to_fields(self) -> dict[str, str]:
         """The record of a new task."""
         return {
+            "version": VERSION,
             "owner": self.owner,
             "tool": self.tool,
             "params": to_json(self.params),
@@ -115,11 +127,24 @@ class Task:
 
     @classmethod
     def from_fields(cls, task_id: str, fields: dict[str, str], *, is_leased: bool) -> Task:
+        """
+        Raises:
+            Unreadable: The record is of another version, or malformed.
+        """
+        with reading():
+            return cls._from_fields(task_id, fields, is_leased)
+
+    @classmethod
+    def _from_fields(cls, task_id: str, fields: dict[str, str], is_leased: bool) -> Task:
+        if (version := fields.get("version", VERSION)) != VERSION:  # the first one was not written
+            raise Unreadable(f"version {version}")
+        if fields["status"] not in get_args(Status):
+            raise ValueError(fields["status"])
         return cls(
             id=task_id,
             owner=fields["owner"],
             tool=fields["tool"],
-            params=json.loads(fields["params"]),
+            params=_object(fields["params"]),
             status=cast(Status, fields["status"]),
             created_at=float(fields["created"]),
             updated_at=float(fields["updated"]),
@@ -128,12 +153,12 @@ class Task:
             run=fields["run"],
             lost=int(fields.get("lost", 0)),
             message=fields.get("message"),
-            result=_json(fields.get("result")),
-            error=_json(fields.get("error")),
+            result=_object(fields["result"]) if "result" in fields else None,
+            error=_object(fields["error"]) if "error" in fields else None,
             state=fields.get("state") or None,
-            asked=tuple(_json(fields.get("asked")) or ()),
+            asked=tuple(json.loads(fields.get("asked", "[]"))),
             questions={
-                name.removeprefix(QUESTION): Question(**json.loads(value))
+                name.removeprefix(QUESTION): Question.from_json(value)
                 for name, value in sorted(fields.items())
                 if name.startswith(QUESTION)
             },
@@ -161,8 +186,11 @@ def size(text: str) -> int:
     return len(text.encode())
 
 
-def _json(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+def _object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError(type(value))
+    return value
 
 
 def _iso(moment: float) -> str:
