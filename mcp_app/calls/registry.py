@@ -24,8 +24,9 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import ONCE_SECONDS, PUT, Replay, limits
+from mcp_app.sessions.event_log import ONCE_SECONDS, Replay, limits
 from mcp_app.sessions.events import START, is_standalone, is_standalone_of, order
+from mcp_app.sessions.log_scripts import PUT
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
 

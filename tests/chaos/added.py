@@ -5,7 +5,7 @@ from __future__ import annotations
 ADDED = {"added": "by the next release"}
 
 IN_SCRIPTS = {
-    "local entry = {'stream', stream,": "local entry = {'added', 'by the next release', 'stream', stream,",
-    "'*', 'stream', 'pending', 'data', data)": "'*', 'added', '', 'stream', 'pending', 'data', data)",
+    "'follows', last[2] or '0-0'}": "'follows', last[2] or '0-0', 'added', 'by the next release'}",
+    "{'stream', 'pending', 'data', data})": "{'stream', 'pending', 'data', data, 'added', ''})",
 }
 """What is added to the entries of event logs and of pending messages."""

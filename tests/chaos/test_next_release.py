@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcp_app.sessions.event_log import PUT
+from mcp_app.sessions.log_scripts import PUT
 from tests.chaos.added import IN_SCRIPTS
 
 

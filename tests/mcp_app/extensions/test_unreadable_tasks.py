@@ -74,7 +74,10 @@ async def test_a_task_that_cannot_be_read_is_unknown_and_others_go_on(here, ther
 @pytest.mark.parametrize("damage", WAYS.values(), ids=WAYS.keys())
 async def test_withdrawing_a_consent_cancels_its_other_tasks(here, redis, damage):
     store: TaskStore = here.store
-    tasks = [await store.create("alice", "careful", {"_meta": {}}, grant="a grant") for _ in range(3)]
+    tasks = [
+        await store.create('["client",null,"alice"]', "careful", {"_meta": {}}, grant="a grant")
+        for _ in range(3)
+    ]
     assert set(await redis.zrange(grant_key("a grant"), 0, -1)) >= {task.id for task in tasks}
     await damage(redis, record_key(tasks[1].id))
     await store.cancel_by_grant("a grant")

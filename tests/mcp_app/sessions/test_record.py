@@ -23,7 +23,7 @@ DECLARED: dict[str, Any] = {
 @pytest.mark.parametrize("subscriptions", [0, 1000])
 def test_a_record_takes_no_more_memory_than_is_estimated(declared: str, subscriptions: int) -> None:
     params = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "n", "version": "1"}}
-    fields = {"owner": "o", "created_at": "1.0", "protocol_version": "2025-11-25"}
+    fields = {"owner": '["c",null,"s"]', "created_at": "1.0", "protocol_version": "2025-11-25"}
     fields["client_params"] = json.dumps(params | {"capabilities": DECLARED[declared]}, separators=(",", ":"))
     fields |= {subscription_field(f"test://{n}"): "1" for n in range(subscriptions)}
     text = json.dumps(fields)
