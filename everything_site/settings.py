@@ -112,7 +112,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # The longest body that anything but the MCP endpoints reads (`Handler`); a parser holds up other requests.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 512 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -1,0 +1,1 @@
+"""Floods by one person or one stranger, and their effect on the server and on somebody else."""
