@@ -12,6 +12,7 @@ The SDK's `Resolve` does the same for pydantic models. It is not used here becau
 a declined request as a protocol error, and does not support a given schema or key.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -44,7 +45,7 @@ from mcp.types import (
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_app.protocol.answers import Answer
+from mcp_app.protocol.answers import Answer, malformed
 from mcp_app.protocol.answers import NamedRoots as NamedRoots
 from mcp_app.protocol.answers import UnfitAnswer as UnfitAnswer
 from mcp_app.protocol.answers import checked as checked
@@ -198,16 +199,43 @@ async def ask(
     except MCPError as error:
         raise ToolError(f"{request.method} failed: {error.message}") from error
     except ValidationError as error:
-        raise UnfitAnswer(f"the answer to {request.method} is malformed: {_explain(error)}") from error
+        raise malformed(request.method, _explain(error, request)) from error
     return checked(request, answer)
 
 
-def _explain(error: ValidationError) -> str:
-    if has_too_many(error):
-        return explain(error, {})
-    # The answer itself is not available here. A form field is the second step of a location.
-    fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
-    return explain(error, {"content": dict.fromkeys(fields)})
+_MEMBERS = frozenset(
+    {
+        *("action", "content", "role", "model", "stopReason", "roots", "uri", "name"),
+        *("type", "text", "data", "mimeType", "id", "input", "toolUseId", "isError"),
+    }
+)
+"""The members of answers."""
+
+
+class _Outline(dict[int | str, Any]):
+    """Stands for an answer, which is not available, to distinguish keys in the locations of errors.
+
+    Args:
+        more: Further keys, such as those of form fields.
+    """
+
+    def __init__(self, more: Collection[int | str] = ()) -> None:
+        super().__init__()
+        self._keys = _MEMBERS.union(more)
+
+    def __contains__(self, step: object) -> bool:
+        return isinstance(step, int) or step in self._keys
+
+    def __getitem__(self, step: int | str) -> Any:
+        return self
+
+
+def _explain(error: ValidationError, request: InputRequest) -> str:
+    fields: set[int | str] = set()
+    if isinstance(request, ElicitRequest) and not has_too_many(error):
+        # A form field is the second step of a location.
+        fields = {item["loc"][1] for item in error.errors(include_url=False) if len(item["loc"]) > 1}
+    return explain(error, _Outline(fields))
 
 
 def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None:
@@ -221,7 +249,7 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
         try:
             return result_type.model_validate(written)
         except ValidationError as error:
-            raise UnfitAnswer(f"the answer to roots/list is malformed: {explain(error, written)}") from error
+            raise malformed("roots/list", explain(error, written)) from error
     return answer if isinstance(answer, result_type) else None
 
 

@@ -99,11 +99,9 @@ class ClientAdmin(AskingAdmin):
     list_display = (
         "shown_name",
         "registration_source",
-        "auth_method",
         "is_enabled",
         "live_tokens",
         "last_used",
-        "created",
         "expires_at",
     )
     list_filter = ("registration_source", "auth_method", "is_enabled", "is_resource_server", "created")

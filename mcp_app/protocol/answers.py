@@ -1,16 +1,20 @@
 """Validation of client responses to sampling, elicitation and roots requests."""
 
+import base64
 from typing import Any, TypeVar
 
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import (
+    AudioContent,
     CreateMessageRequest,
     CreateMessageResultWithTools,
     ElicitRequestFormParams,
     ElicitResult,
+    ImageContent,
     InputRequest,
     ListRootsResult,
     Result,
+    ToolResultContent,
     ToolUseContent,
 )
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -50,7 +54,8 @@ def checked(request: InputRequest, answer: Answer) -> Answer:
     """Validate an answer against its request, and return it.
 
     Form input must match the schema (client/elicitation, "Security Considerations"). A model may call only
-    tools that it was offered, with a unique id for each call (client/sampling, "Sampling with Tools").
+    tools that it was offered, with a unique id for each call, and not give their results itself
+    (client/sampling, "Sampling with Tools").
 
     Raises:
         UnfitAnswer: It is invalid.
@@ -64,7 +69,28 @@ def checked(request: InputRequest, answer: Answer) -> Answer:
             raise UnfitAnswer("the model called a tool, but none was offered")
         if len(set(calls)) < len(calls):
             raise UnfitAnswer("the model made two tool calls with the same id")
+        if wrong := _block_problems(answer):
+            raise UnfitAnswer(f"the model's answer is malformed: {wrong}")
     return answer
+
+
+def _block_problems(answer: CreateMessageResultWithTools) -> str:
+    """What is wrong with the content of a model's answer, though its types are right; empty if nothing is."""
+    for number, block in enumerate(answer.content_as_list):
+        path = f"content[{number}]" if isinstance(answer.content, list) else "content"
+        if isinstance(block, ToolResultContent) and answer.role == "assistant":
+            return f"`{path}` must not be a tool result, which only a user message has"
+        if isinstance(block, ImageContent | AudioContent) and not _is_base64(block.data):
+            return f"`{path}.data` must be base64"
+    return ""
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return True
 
 
 def form_problems(request: InputRequest, answer: ElicitResult) -> str:
@@ -97,6 +123,11 @@ _ANSWERS: dict[str, TypeAdapter[Any]] = {
 }
 
 
+def malformed(method: str, problems: str) -> UnfitAnswer:
+    """The error for an answer that is none to a request of `method`."""
+    return UnfitAnswer(f"the answer to {method} is malformed: {problems}")
+
+
 def validated(method: str, written: Any, path: str) -> Any:
     """Parse a client's answer to a request of `method`, written at the JSON path `path` of its request.
 
@@ -108,4 +139,4 @@ def validated(method: str, written: Any, path: str) -> Any:
     try:
         return _ANSWERS[method].validate_python(written, by_name=False)
     except ValidationError as error:
-        raise UnfitAnswer(f"No answer to {method}: {explain(error, written, path)}") from None
+        raise malformed(method, explain(error, written, path)) from None

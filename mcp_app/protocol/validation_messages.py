@@ -97,6 +97,8 @@ class _Found(NamedTuple):
     branch: str
     is_tag: bool
     """Whether the tag of the branch does not match, so that another branch was meant."""
+    is_kind: bool
+    """Whether the branch is of another JSON type, so that one of this type was meant, if there is one."""
 
     @classmethod
     def of(cls, item: ErrorDetails, given: Any, root: str) -> Self:
@@ -110,7 +112,9 @@ class _Found(NamedTuple):
                 continue
             path, is_inside = join(path, step), bool(branch)
         rule = _rule(item["type"], item["msg"])
-        return cls(path, rule, branch, is_inside and item["type"] in ("literal_error", "enum"))
+        is_tag = is_inside and item["type"] in ("literal_error", "enum")
+        is_kind = bool(branch) and not is_inside and item["type"].endswith("_type")
+        return cls(path, rule, branch, is_tag, is_kind)
 
 
 def _has(given: Any, step: int | str) -> bool:
@@ -123,10 +127,11 @@ def _has(given: Any, step: int | str) -> bool:
 def _relevant(found: list[_Found]) -> Iterable[_Found]:
     """The errors in the branch that was meant."""
     branches = {error.branch for error in found if error.branch}
-    not_meant = {error.branch for error in found if error.is_tag}
+    not_meant = {error.branch for error in found if error.is_tag or error.is_kind}
     is_unclear = not_meant >= branches
+    has_tags = any(error.is_tag for error in found)
     for error in found:
-        is_relevant = error.is_tag if is_unclear else error.branch not in not_meant
+        is_relevant = (error.is_tag or not has_tags) if is_unclear else error.branch not in not_meant
         if not error.branch or is_relevant:
             yield error
 

@@ -219,3 +219,79 @@ async def test_a_task_that_asks_with_a_state_can_be_answered_until_its_end(
     await task("tasks/update", inputResponses={"name": NAMED})
     await eventually(lambda: is_in("completed"))
     assert (await task())["result"]["content"][0]["text"] == "state kept"
+
+
+ANSWERS: dict[str, list[tuple[Any, str]]] = {
+    "elicitInputs": [
+        ({}, "`action` is required"),
+        ({"action": None}, "`action` must be 'accept',"),
+        ({"action": "ok"}, "`action` must be 'accept',"),
+        ({"action": "accept", "content": []}, "`content` must be an object"),
+        ({"action": "accept", "content": {"name": "Ada", "color": {"deep": 1}}}, "`content.color` must be"),
+        ({"action": "accept", "content": {"name": 5}}, "`name` must be a string"),
+    ],
+    "sampleLLM": [
+        ({"role": "assistant", "content": {"type": "text", "text": "x"}}, "`model` is required"),
+        (
+            {"role": "assistant", "model": 5, "content": {"type": "text", "text": "x"}},
+            "`model` must be a string",
+        ),
+        ({"role": "system", "model": "m", "content": {"type": "text", "text": "x"}}, "`role` must be "),
+        ({"role": "assistant", "model": "m"}, "`content` is required"),
+        ({"role": "assistant", "model": "m", "content": "x"}, "`content` must be an object or an array"),
+        ({"role": "assistant", "model": "m", "content": {"type": "text"}}, "`content.text` is required"),
+        ({"role": "assistant", "model": "m", "content": {"type": "video"}}, "`content.type` must be 'text'"),
+        (
+            {"role": "assistant", "model": "m", "content": [{"type": "text"}]},
+            "`content[0].text` is required",
+        ),
+        (
+            {
+                "role": "assistant",
+                "model": "m",
+                "content": {"type": "image", "data": "%", "mimeType": "image/png"},
+            },
+            "`content.data` must be base64",
+        ),
+        (
+            {
+                "role": "assistant",
+                "model": "m",
+                "content": {"type": "tool_result", "toolUseId": "1", "content": []},
+            },
+            "`content` must not be a tool result",
+        ),
+    ],
+    "get-roots-list": [
+        ({}, "`roots` is required"),
+        ({"roots": None}, "`roots` must be an array"),
+        ({"roots": ["file:///a"]}, "`roots[0]` must be an object"),
+        ({"roots": [{"name": "x"}]}, "`roots[0].uri` is required"),
+        ({"roots": [{"uri": "https://a/"}]}, "`roots[0].uri` "),
+        ({"roots": [{"uri": "file:///a", "name": 5}]}, "`roots[0].name` must be a string"),
+    ],
+}
+"""Answers of clients that are mistaken, and what they are told."""
+
+
+@pytest.mark.parametrize("era", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize("tool", ANSWERS)
+async def test_a_client_is_told_which_field_of_its_answer_is_wrong(
+    one: Process, session: Session, tool: str, era: str
+) -> None:
+    arguments = {"prompt": "x"} if tool == "sampleLLM" else {}
+    for answer, expected in ANSWERS[tool]:
+        if era == "2026-07-28":
+            asked = await _called(one, tool, arguments=arguments)
+            (key,) = asked["result"]["inputRequests"]
+            told = await _called(one, tool, arguments=arguments, inputResponses={key: answer})
+            where = f"params.inputResponses.{key}."
+        else:
+            stream = await session.post(one, tool_call(tool, arguments))
+            asked = await stream.next_message()
+            await session.post(one, {"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+            told, where = await stream.next_message(), ""
+        said = told["error"]["message"] if "error" in told else text_of(told)
+        assert "error" in told or told["result"]["isError"]
+        assert expected in said.replace(where, ""), (answer, said)
+        assert ";" not in said, (answer, said)  # nothing else is wrong
