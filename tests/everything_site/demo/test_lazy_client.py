@@ -154,6 +154,19 @@ def test_each_tool_serves_a_call_with_only_what_it_requires(era, caplog):
     assert [one for one in found if one.failed and one.tool not in may_fail] == []
 
 
+def test_each_tool_serves_a_form_that_is_sent_as_it_was_prefilled(era, caplog):
+    def prefilled(tool):
+        properties = tool.input_schema.get("properties", {})
+        defaults = {name: schema["default"] for name, schema in properties.items() if "default" in schema}
+        yield {**required(tool), **defaults}
+
+    found = played(era, Person(), prefilled, caplog)
+    assert len(found) > 40
+    assert [one for one in found if one.crashed] == []
+    may_fail = FAILS.keys() - NEVER_WHEN_LEAST
+    assert [one for one in found if one.failed and one.tool not in may_fail] == []
+
+
 def test_each_tool_serves_the_extremes_of_its_schema(era, caplog):
     def extremes(tool):
         whole = Draft202012Validator(tool.input_schema)
