@@ -134,7 +134,7 @@ class Conf(AppSettings):
     )
     # A bucket that refills steadily. A test suite of a client is one user, and may be in a hurry for a while.
     request_rate = Setting(
-        2000,
+        1000,
         "how many requests a user may send within `MCP_REQUEST_RATE_SECONDS`, over all clients and "
         "processes. More are answered a second late, and with 429 unless they only end something; 0 means no "
         "limit",

@@ -17,6 +17,10 @@ UPDATE_INTERVAL = 10
 LOG_INTERVAL = 20
 STDERR_INTERVAL = 30
 
+UPDATES_AT_ONCE = 10
+"""How many resources are updated at a time, at most: a client that subscribes to a thousand and leaves them
+must not keep the server busy."""
+
 # The eight severities of RFC 5424, least severe first. The messages say that they are simulated, so that
 # nobody is alarmed by an emergency.
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
@@ -52,7 +56,8 @@ def due(
     found: list[tuple[int, Notification]] = []
     for moment in _ticks(previous, now, UPDATE_INTERVAL) if UPDATES_OFF not in off else ():
         found += [
-            (moment, ("notifications/resources/updated", {"uri": uri})) for uri in sorted(subscriptions)
+            (moment, ("notifications/resources/updated", {"uri": uri}))
+            for uri in _in_turn(sorted(subscriptions), moment // UPDATE_INTERVAL - 1)
         ]
     for moment in _ticks(previous, now, LOG_INTERVAL) if LOGGING_OFF not in off else ():
         level = rng.choice(LEVELS)
@@ -83,6 +88,14 @@ def _ticks(previous: float, now: float, interval: int) -> Iterator[int]:
     first = int(previous // interval) + 1
     last = int(now // interval)
     return iter(range(first * interval, last * interval + 1, interval))
+
+
+def _in_turn(uris: list[str], turn: int) -> list[str]:
+    """The resources that are updated at a turn: all of them, or some after the other."""
+    if len(uris) <= UPDATES_AT_ONCE:
+        return uris
+    start = turn * UPDATES_AT_ONCE % len(uris)
+    return (uris + uris)[start : start + UPDATES_AT_ONCE]
 
 
 def _clock(seconds: int) -> str:

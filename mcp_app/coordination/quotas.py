@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -44,7 +45,7 @@ _AGAIN_SECONDS = 0.25
 """How long Redis is not asked again for requests after it had none to give."""
 
 PAUSE_SECONDS = 1.0
-"""How long a request past the rate waits, which slows down whoever repeats it at once."""
+"""How long a request past the rate waits, on average, which slows down whoever repeats it at once."""
 
 MAX_PAUSED = 500
 """How many requests of one person wait in a process. Their connections are open anyway."""
@@ -208,7 +209,8 @@ class Quotas:
             return False
         account.paused += 1
         try:
-            await asyncio.sleep(PAUSE_SECONDS)
+            # Not all at the same moment, or they would come back as one.
+            await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
         finally:
             account.paused -= 1
         return True

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from everything_site.demo.simulations import LEVELS, due
+from everything_site.demo.simulations import LEVELS, UPDATES_AT_ONCE, due
 
 UPDATED = "notifications/resources/updated"
 MESSAGE = "notifications/message"
@@ -54,6 +54,14 @@ def test_the_result_does_not_depend_on_how_time_is_divided():
 def test_every_subscribed_resource_is_updated():
     found = due(0, 10, {"test://b", "test://a"}, random.Random(1))
     assert found == [(UPDATED, {"uri": "test://a"}), (UPDATED, {"uri": "test://b"})]
+
+
+def test_of_many_subscribed_resources_a_few_are_updated_at_a_time_and_all_in_turn():
+    uris = [f"test://{number}" for number in range(2 * UPDATES_AT_ONCE + 3)]
+    rounds = [due(moment - 1, moment, uris, random.Random(1)) for moment in (10, 20, 30)]
+    updated = [[params["uri"] for method, params in found if method == UPDATED] for found in rounds]
+    assert [len(set(each)) for each in updated] == [UPDATES_AT_ONCE] * 3
+    assert {uri for each in updated for uri in each} == set(uris)
 
 
 def test_without_subscriptions_nothing_is_updated():
