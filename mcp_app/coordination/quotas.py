@@ -272,12 +272,14 @@ class Quotas:
             Unavailable: Redis cannot be reached.
         """
         began, renewed = time.monotonic(), list[_Account]()
+        soon = began + conf.lease_seconds / 2
         for account in list(self._accounts.values()):
-            if account.is_active or account.is_in_use:
+            if account.asking.locked():
+                continue  # it is being renewed
+            if account.is_in_use or (account.is_active and account.valid_until < soon):
                 account.is_active = False
-                if not account.asking.locked():  # otherwise it is being renewed
-                    renewed.append(account)
-            elif began >= account.valid_until and not account.asking.locked():
+                renewed.append(account)
+            elif began >= account.valid_until and not account.is_active:
                 del self._accounts[account.person]
         async with AsyncExitStack() as stack:
             for account in renewed:

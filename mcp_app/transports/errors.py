@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -17,17 +18,20 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
 from mcp_app.auth.scopes import covers
-from mcp_app.auth.tokens import TokenWithdrawn
+from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.calls.admission import InsufficientScope
 from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable, Unreadable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
-from mcp_app.protocol.words import plural
+from mcp_app.protocol.words import plural, shortened
 from mcp_app.runtime import Stopped
 from mcp_app.sessions.store import SessionNotFound
+
+logger = logging.getLogger(__name__)
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -180,6 +184,13 @@ def quota_exceeded(error: QuotaExceeded) -> HttpError:
     return HttpError(
         429, str(error), headers=[retry_after], data={"limit": error.setting, "value": error.limit}
     )
+
+
+def log_quota(error: QuotaExceeded, principal: Principal, quotas: Quotas) -> None:
+    """Log who is past a limit, once in a while."""
+    if quotas.should_log(principal.person_key, error.setting):
+        facts = {"username": shortened(principal.person), "client": shortened(principal.client_id)}
+        logger.warning("quota exceeded", extra=facts | {"setting": error.setting, "limit": error.limit})
 
 
 def from_exception(error: Exception) -> HttpError | None:

@@ -20,7 +20,6 @@ from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.hosts import is_loopback
-from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
@@ -77,7 +76,7 @@ class Guard:
                 logger.exception("request crashed")
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             elif isinstance(error, QuotaExceeded):
-                self._log_once(request, error)
+                errors.log_quota(error, request.principal, self._runtime.quotas)
             elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
                 logger.error("database unavailable", extra={"reason": str(error)})
             if self._is_sse and isinstance(refusal, errors.Challenge):
@@ -89,12 +88,6 @@ class Guard:
         request.is_past_rate = True
         if not await self._runtime.quotas.pause(request.principal.person_key) and request.method != "DELETE":
             raise too_many_requests()
-
-    def _log_once(self, request: Request, error: QuotaExceeded) -> None:
-        principal = request.principal
-        if self._runtime.quotas.should_log(principal.person_key, error.setting):
-            facts = {"username": shortened(principal.person), "client": shortened(principal.client_id)}
-            logger.warning("quota exceeded", extra=facts | {"setting": error.setting, "limit": error.limit})
 
     async def _authenticate(self, request: Request) -> Principal:
         query = request.scope["query_string"]

@@ -132,6 +132,7 @@ class SsePost:
                 except QuotaExceeded as error:
                     # On the stream: after a rejected POST the Python SDK still waits for the response, and
                     # sends nothing more.
+                    errors.log_quota(error, request.principal, self._runtime.quotas)
                     await self._reply(record, errors.quota_exceeded(error).body(message.id))
                 else:
                     await self._run(record, message, request.headers)

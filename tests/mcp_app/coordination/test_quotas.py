@@ -25,6 +25,16 @@ Open = Callable[[], Awaitable[Bus]]
 NO_TIME = 0.05
 
 
+class Clock:
+    """The time that a process sees."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 @pytest.fixture(autouse=True)
 def limits(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Low limits, and no patience with those who are past them."""
@@ -184,15 +194,33 @@ async def test_what_is_in_use_is_renewed_and_the_rest_returned(
     assert await units(redis, person) == [1]
 
 
+async def test_what_is_leased_in_advance_is_renewed_while_its_person_is_active(
+    one: Quotas, redis: Redis, person: str, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits.MCP_MAX_CALLS = 100
+    clock = Clock()
+    monkeypatch.setattr(quotas, "time", clock)
+    await one.ensure(person, CALLS)
+    clock.now += 6.0  # of the ten seconds of a lease
+    await one.beat()
+    clock.now += 6.0
+    await redis.delete(keys.quota(person))
+    await one.beat()
+    assert await redis.exists(keys.quota(person)) == 0, "nobody was there meanwhile"
+    await one.ensure(person, CALLS)
+    assert await redis.exists(keys.quota(person)) == 0, "it was renewed six seconds ago"
+
+
 async def test_nothing_is_remembered_of_a_person_who_has_gone(
     one: Quotas, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take(one, person)
     one.release(person, CALLS)
-    await one.beat()
-    later = time.monotonic() + 60
-    monkeypatch.setattr("mcp_app.coordination.quotas.time.monotonic", lambda: later)
-    await one.beat()
+    clock = Clock()
+    monkeypatch.setattr(quotas, "time", clock)
+    for _ in range(2):
+        clock.now += 60.0
+        await one.beat()
     assert not one._accounts
     assert 0 < await redis.ttl(keys.quota(person)) <= 1000
 
