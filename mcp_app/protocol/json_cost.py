@@ -5,7 +5,7 @@ Parsing and validating block the event loop. The sizes of values alone are limit
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 LONGEST_NUMBER = 1_000
@@ -20,6 +20,8 @@ _NO_PUNCTUATION = bytes(set(range(256)) - set(b'",[{'))
 _DIGITS = bytes(48 if 48 <= byte <= 57 else byte if byte == 34 else 32 for byte in range(256))
 """For `bytes.translate`: all digits are the same, and everything else but quotes."""
 
+_PIECE = 64 * 1024
+
 _LONG_NUMBER = b"0" * (LONGEST_NUMBER + 1)
 
 
@@ -31,8 +33,13 @@ def has_many_times_more_values(text: bytes, limit: int) -> bool:
     most = _WORTH_PARSING * limit
     if max(text.count(b","), text.count(b"[") + text.count(b"{")) <= most:
         return False
-    outside = b"".join(_outside_strings(_without_escapes(text).translate(None, _NO_PUNCTUATION)))
-    return max(outside.count(b","), len(outside) - outside.count(b",")) > most
+    commas = brackets = 0
+    for part in _outside_strings(_without_escapes(text).translate(None, _NO_PUNCTUATION)):
+        commas += (more := part.count(b","))
+        brackets += len(part) - more
+        if max(commas, brackets) > most:
+            return True
+    return False
 
 
 def has_more_values(text: bytes, decoded: Any, limit: int) -> bool:
@@ -64,7 +71,7 @@ def has_long_number(text: bytes) -> bool:
     """Whether JSON has a number with more than `LONGEST_NUMBER` digits in a row."""
     if len(text) <= LONGEST_NUMBER or _LONG_NUMBER not in text.translate(_DIGITS):
         return False
-    return any(_LONG_NUMBER in part for part in _outside_strings(_without_escapes(text).translate(_DIGITS)))
+    return _LONG_NUMBER in b"".join(_outside_strings(_without_escapes(text).translate(_DIGITS)))
 
 
 def _without_escapes(text: bytes) -> bytes:
@@ -72,5 +79,10 @@ def _without_escapes(text: bytes) -> bytes:
     return text.replace(rb"\\", b"").replace(rb"\"", b"")
 
 
-def _outside_strings(text: bytes) -> Iterable[bytes]:
-    return text.split(b'"')[::2]
+def _outside_strings(text: bytes) -> Iterator[bytes]:
+    """What is not between quotes, piece by piece: a list of a million strings would take much memory."""
+    is_inside = 0
+    for start in range(0, len(text), _PIECE):
+        parts = text[start : start + _PIECE].split(b'"')
+        yield b"".join(parts[is_inside::2])
+        is_inside ^= len(parts) % 2 == 0

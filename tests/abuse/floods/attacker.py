@@ -44,7 +44,8 @@ class Connection:
     async def exchange(self, request: bytes, *, hold: bool = False) -> Answer:
         """Send a request, and count its answer by status; status 0 is a connection that ended.
 
-        Of an event stream everything is read, or with `hold` only the first event, and it stays open.
+        Of an event stream everything is read, or with `hold` only the first message, and it stays open. The
+        id of its first event is then the header `first-event-id`.
         """
         answer = Answer(0, {}, b"")
         with contextlib.suppress(OSError, EOFError, ValueError, IndexError, TimeoutError):
@@ -152,6 +153,8 @@ async def _read(reader: Reader, *, hold: bool) -> Answer:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])}
     if hold and headers.get("content-type", "").startswith("text/event-stream"):
         async for line in _lines(reader):
+            if line.startswith(b"id: "):
+                headers.setdefault("first-event-id", line[4:].decode().strip())
             if line.startswith(b"data: ") and line.strip() != b"data:":
                 return Answer(status, headers, line)
         return Answer(status, headers, b"")

@@ -167,15 +167,16 @@ async def subscriptions(me: Attacker) -> None:
 
 
 async def replays(me: Attacker) -> None:
-    filling = me.connection()
-    session = await me.session(filling)
-    opened = await me.connection().get("/mcp", STREAM, *session, hold=True)
-    message = call("longRunningOperation", STEPS, _meta={"progressToken": "a" * 200})
-    answer = await filling.post(message, *session)
-    first = next((line for line in answer.body.splitlines() if line.startswith(b"id: ")), b"id: x_0-0")
-    last = f"Last-Event-ID: {first[4:].decode()}"
-    del opened
-    await me.repeat(10, lambda connection: connection.get("/mcp", STREAM, *session, last))
+    """Streams that begin with 3.9 MB of the log: a question that nobody answers."""
+    session = await me.session(me.connection(), sampling={})
+    asked = await me.connection().post(call("sampleLLM", {"prompt": LONG}), *session, hold=True)
+    last = f"Last-Event-ID: {asked.headers.get('first-event-id', '')}"
+
+    async def again(connection: Connection) -> None:
+        await connection.get("/mcp", STREAM, *session, last, hold=True)
+        connection.close()
+
+    await me.repeat(10, again)
 
 
 async def session_data(me: Attacker) -> None:
@@ -319,7 +320,7 @@ FLOODS = (
     Flood("300 listen streams of 900 URIs", listen_streams),
     Flood("/sse sessions that are used and dropped", dropped_sse, redis_mib=64),
     Flood("subscriptions", subscriptions),
-    Flood("ten replays of a log at once", replays, redis_mib=16),
+    Flood("ten replays of 3.9 MB at once", replays, process_mib=160, redis_mib=16),
     Flood("files of 1 MB in sessions", session_data, redis_mib=64),
     Flood("questions of 3.9 MB that nobody answers", questions, process_mib=160, redis_mib=64),
     Flood("answers of 3.9 MB to a form", answers, process_mib=160, redis_mib=64),

@@ -26,11 +26,14 @@ FAR_TOO_MANY = {
     "nested objects": b'{"a":' * MANY + b"0" + b"}" * MANY,
     "strings of commas": b"[" + b'",",' * MANY + b"0]",
     "after escaped quotes": b'["' + b'\\",' * 5 + b'"' + b",0" * MANY + b"]",
+    "after a long string": b'["' + b"x" * 200_001 + b'"' + b",0" * MANY + b"]",
+    "between strings": b"[" + b'",[{",' * 50_000 + b"0]",
     "after an escaped backslash": b'["\\\\"' + b",0" * MANY + b"]",
 }
 TEXTS = {
     "punctuation": b",[{" * MANY,
     "escaped quotes": b'\\",[{' * MANY,
+    "long": b",[{x" * 100_000,
     "backslashes and quotes": b'\\\\\\",[{' * MANY,
 }
 
