@@ -232,7 +232,7 @@ class AccessTokenAdmin(_ReadOnlyAdmin):
 
 
 class RefreshTokenAdmin(_ReadOnlyAdmin):
-    list_display = ("masked", "user", "client", "scope", "created", "expires", "superseded", "revoked")
+    list_display = ("masked", "user", "client", "scope", "expires", "superseded", "revoked")
     list_filter = ("revoked", "expires")
     fields = (
         "masked",
