@@ -49,10 +49,16 @@ def test_a_flood_that_only_makes_others_wait_is_judged_by_its_best_run() -> None
 
 
 @pytest.mark.parametrize(
-    ("stops", "status", "is_fault"),
-    [([251.0], 200, True), ([251.0, 10.0], 200, False), ([251.0, 251.0, 9.0], 200, True), ([1.0], 500, True)],
+    ("stops", "has_crashed", "is_fault"),
+    [
+        ([251.0], False, True),
+        ([251.0, 10.0], False, False),
+        ([251.0, 251.0, 9.0], False, True),
+        ([1.0], True, True),
+    ],
 )
 def test_an_input_fails_if_it_stops_the_loop_more_than_once_or_crashes(
-    stops: list[float], status: int, is_fault: bool
+    stops: list[float], has_crashed: bool, is_fault: bool
 ) -> None:
-    assert bool(parsing.Row("a server", "a group", "an input", 1, status, stops, 1).fault) is is_fault
+    row = parsing.Row("a server", "a group", "an input", 1, 200, stops, 1, has_crashed)
+    assert bool(row.fault) is is_fault

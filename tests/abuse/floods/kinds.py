@@ -320,7 +320,7 @@ FLOODS = (
     Flood("300 listen streams of 900 URIs", listen_streams),
     Flood("/sse sessions that are used and dropped", dropped_sse, redis_mib=64),
     Flood("subscriptions", subscriptions),
-    Flood("ten replays of 3.9 MB at once", replays, process_mib=160, redis_mib=16),
+    Flood("ten replays of 3.9 MB at once", replays, process_mib=160, redis_mib=64),
     Flood("files of 1 MB in sessions", session_data, redis_mib=64),
     Flood("questions of 3.9 MB that nobody answers", questions, process_mib=160, redis_mib=64),
     Flood("answers of 3.9 MB to a form", answers, process_mib=160, redis_mib=64),
