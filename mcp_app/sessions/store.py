@@ -57,6 +57,30 @@ return addresses(KEYS[2], KEYS[3])
 """
 )
 
+# Adds a subscription to a record, or removes one, like `_CHANGE`. Returns nil instead if there would be too
+# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum number.
+_SUBSCRIBE = (
+    DIRECTORY
+    + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return addresses(KEYS[2], KEYS[3]) end
+local count, bytes = 0, 0
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field ~= ARGV[2] and string.sub(field, 1, #ARGV[3]) == ARGV[3] then
+    count, bytes = count + 1, bytes + #field
+  end
+end
+if ARGV[1] == 'HSET' then
+  if count >= tonumber(ARGV[4]) and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return nil end
+  redis.call('HSET', KEYS[1], ARGV[2], '1')
+  bytes = bytes + #ARGV[2]
+else
+  redis.call('HDEL', KEYS[1], ARGV[2])
+end
+redis.call('HSET', KEYS[1], 'subscribed_bytes', bytes)
+return addresses(KEYS[2], KEYS[3])
+"""
+)
+
 # Reads a record for a copy, and renews the session's keys, but not beyond the record itself. Returns one
 # string, which redis-py parses faster than many. KEYS: record, copies, owner, keys to renew. ARGV: seconds,
 # address and seconds of the copy.
@@ -153,6 +177,7 @@ class SessionStore:
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(_CREATE)
         self._change = redis.register_script(_CHANGE)
+        self._subscribe = redis.register_script(_SUBSCRIBE)
         self._use = redis.register_script(_USE)
         bus.on(SESSION_CHANGED, lambda message: self.forget(message["session"]))
         bus.on(SESSION_ENDED, lambda message: self.forget(message["session"]))
@@ -315,7 +340,29 @@ class SessionStore:
 
     async def change(self, session_id: str, *command: str) -> None:
         """Change a record by HSET or HDEL, and wait until all processes have dropped their copies."""
-        addresses = await self._change(keys=_holder_keys(session_id), args=list(command))
+        await self._announce(
+            session_id, await self._change(keys=_holder_keys(session_id), args=list(command))
+        )
+
+    async def subscribe(self, session_id: str, uri: str) -> None:
+        """Add a subscription to a record, like `change`.
+
+        Raises:
+            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+        """
+        await self._change_subscription(session_id, "HSET", uri)
+
+    async def unsubscribe(self, session_id: str, uri: str) -> None:
+        await self._change_subscription(session_id, "HDEL", uri)
+
+    async def _change_subscription(self, session_id: str, command: str, uri: str) -> None:
+        args = [command, subscription_field(uri), subscription_field(""), conf.max_subscriptions]
+        addresses = await self._subscribe(keys=_holder_keys(session_id), args=args)
+        if addresses is None:
+            raise TooManySubscriptions
+        await self._announce(session_id, addresses)
+
+    async def _announce(self, session_id: str, addresses: list[str]) -> None:
         await self._bus.publish(addresses, {"type": SESSION_CHANGED, "session": session_id}, confirm=True)
 
 
@@ -341,13 +388,10 @@ class RequestSession:
         Raises:
             TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
         """
-        known = self.record.subscriptions
-        if uri not in known and len(known) >= conf.max_subscriptions:
-            raise TooManySubscriptions
-        await self._store.change(self.record.id, "HSET", subscription_field(uri), "1")
+        await self._store.subscribe(self.record.id, uri)
 
     async def unsubscribe(self, uri: str) -> None:
-        await self._store.change(self.record.id, "HDEL", subscription_field(uri))
+        await self._store.unsubscribe(self.record.id, uri)
 
     @property
     def data(self) -> SessionData:

@@ -368,6 +368,22 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
         await RequestSession(store, full).subscribe("test://b")
 
 
+async def test_concurrent_subscriptions_do_not_exceed_the_limit(
+    store: SessionStore, record: SessionRecord, settings: Any
+) -> None:
+    settings.MCP_MAX_SUBSCRIPTIONS = 3
+    session = RequestSession(store, record)
+    outcomes = await asyncio.gather(
+        *(session.subscribe(f"test://{n}") for n in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(outcome, TooManySubscriptions) for outcome in outcomes) == 7
+    seen = await store.renew(record.id)
+    assert seen is not None
+    assert len(seen.subscriptions) == 3
+    await session.unsubscribe(min(seen.subscriptions))
+    await session.subscribe("test://another")
+
+
 async def test_a_copy_that_was_being_read_when_a_change_arrived_is_not_kept(
     redis: Redis, bus: Bus, record: SessionRecord
 ) -> None:
