@@ -173,6 +173,13 @@ class Conf(AppSettings):
         "if all are in use, `initialize` gets 429",
         minimum=1,
     )
+    max_held_bytes = Setting(
+        256 * 1024 * 1024,
+        "how many bytes of messages, files and stored requests the sessions of a user may hold in Redis, "
+        "over all clients. With more, new calls and `initialize` get 429, tools cannot store data, and a "
+        "running call that would send more ends with an error",
+        minimum=64 * 1024,
+    )
     session_data_bytes = Setting(
         32 * 1024 * 1024, "how many bytes tools may store per session, in base64", minimum=0
     )

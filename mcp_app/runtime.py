@@ -258,7 +258,7 @@ class Runtime:
                 app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
             )
             self.calls = RunningCalls(backend, self.directory, self.quotas)
-            self.admission = Admission(ToolScopes(self.server), self.quotas)
+            self.admission = Admission(ToolScopes(self.server), self.quotas, self.sessions.held)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(work, self.streams, self.listening, self._end_listening, self._leave)

@@ -18,6 +18,7 @@ from mcp_app.coordination.limits import CALLS, too_many_requests
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.protocol import listen
 from mcp_app.protocol.messages import Message
+from mcp_app.sessions.held import HeldBytes
 
 _UNLIMITED = frozenset({"initialize", "ping", listen.METHOD})
 """Requests that are not limited as calls at once; `subscriptions/listen` is limited as a stream."""
@@ -40,12 +41,18 @@ class InsufficientScope(Exception):
 class Admission:
     """Admits requests to this process."""
 
-    def __init__(self, scopes: ToolScopes, quotas: Quotas) -> None:
+    def __init__(self, scopes: ToolScopes, quotas: Quotas, held: HeldBytes) -> None:
         self._scopes = scopes
         self._quotas = quotas
+        self._held = held
 
     async def admit(
-        self, principal: Principal, messages: Sequence[Message], *, is_past_rate: bool = False
+        self,
+        principal: Principal,
+        messages: Sequence[Message],
+        *,
+        is_past_rate: bool = False,
+        in_session: bool = True,
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
@@ -55,13 +62,14 @@ class Admission:
             principal: Who sent them.
             messages: One, or those of a batch.
             is_past_rate: Whether the principal has sent too many requests.
+            in_session: Whether they are of a session, or open one, which holds their messages.
 
         Raises:
-            QuotaExceeded: The person has sent too many requests, or would have more than `MCP_MAX_CALLS`
-                running.
+            QuotaExceeded: The person has sent too many requests, would have more than `MCP_MAX_CALLS`
+                running, or holds `MCP_MAX_HELD_BYTES`.
             InsufficientScope: The token lacks a scope for one of them.
         """
-        requests, calls = 0, 0
+        requests, calls, is_new = 0, 0, False
         for message in messages:
             if isinstance(message, JSONRPCRequest):
                 more = await self._scopes.needed(message.method, message.params)
@@ -69,10 +77,13 @@ class Admission:
                     raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
                 requests += 1
                 calls += message.method not in _UNLIMITED
+                is_new |= message.method == "initialize"
         # The first was counted as the HTTP request.
         if (is_past_rate and requests) or (
             requests > 1 and not await self._quotas.count_requests(principal.person_key, requests - 1)
         ):
             raise too_many_requests()
+        if in_session and (calls or is_new):
+            await self._held.ensure(principal.person_key)
         if calls:
             await self._quotas.ensure(principal.person_key, CALLS, calls)

@@ -17,7 +17,6 @@ from enum import Enum, auto
 from functools import cached_property
 from typing import Any
 
-import pydantic_core
 from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
@@ -34,6 +33,7 @@ from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import Connection, ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import new_reply_stream
+from mcp_app.sessions.held import TooMuchHeld
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import RequestSession, SessionStore
 from mcp_app.sessions.streams import Streams
@@ -50,6 +50,10 @@ _APPEND_RETRY_SECONDS = 45.0
 
 _RESPONSE_RETRY_SECONDS = 60.0
 """How long appending the response is retried while Redis is unavailable."""
+
+
+_SMALL = 4096
+"""Responses of up to so many bytes are delivered however much their person holds."""
 
 
 @dataclass(frozen=True)
@@ -307,7 +311,13 @@ class SessionCall(SessionOutbound, Call):
         if self.position is None:
             self.response, response = response, None
             self._wake_waiter()
-        await self._settle(response)
+        try:
+            async with self.session.room(0 if response is None or len(response) <= _SMALL else len(response)):
+                await self._settle(response)
+        except TooMuchHeld as error:
+            logger.warning("response replaced by an error: the person holds too much")
+            refusal = ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data)
+            await self._settle(Outcome.failed(refusal).response(self.request_id))
 
     async def _settle(self, response: bytes | None) -> None:
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
@@ -364,8 +374,8 @@ class SessionCall(SessionOutbound, Call):
         if progress > self.last_progress:
             await super().progress(progress, total, message)
 
-    async def _emit(self, message: dict[str, Any]) -> None:
-        await self._write(pydantic_core.to_json(message))
+    async def _append(self, message: bytes) -> None:
+        await self._write(message)
         raise_if_cancelled()
 
     def attach_stream(self, stream: EventStream) -> None:

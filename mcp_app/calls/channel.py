@@ -6,12 +6,17 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import pydantic_core
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST
+
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.messages import notification
 from mcp_app.sdk import CallOptions
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
+from mcp_app.sessions.held import TooMuchHeld
 from mcp_app.sessions.store import RequestSession
 
 logger = logging.getLogger(__name__)
@@ -47,6 +52,19 @@ class SessionOutbound:
                 logger.warning("notification lost: Redis unavailable", extra={"reason": str(error)})
 
     async def _emit(self, message: dict[str, Any]) -> None:
+        """Send a message.
+
+        Raises:
+            MCPError: The sessions of the person hold too much already.
+        """
+        encoded = pydantic_core.to_json(message)
+        try:
+            async with self.session.room(len(encoded)):
+                await self._append(encoded)
+        except TooMuchHeld as error:
+            raise MCPError(INVALID_REQUEST, str(error), error.data) from error
+
+    async def _append(self, message: bytes) -> None:
         raise NotImplementedError
 
 
@@ -60,5 +78,5 @@ class SessionChannel(SessionOutbound):
         self._client_requests = client_requests
         self.session = session
 
-    async def _emit(self, message: dict[str, Any]) -> None:
+    async def _append(self, message: bytes) -> None:
         await self._log.append(self.session.record.id, PENDING, message)

@@ -24,6 +24,11 @@ class QuotaExceeded(Exception):
         super().__init__(message.format(limit=self.limit, setting=self.setting))
         self.retry_after = max(1, math.ceil(retry_after))
 
+    @property
+    def data(self) -> dict[str, str | int]:
+        """The `data` of the error: the setting and its value."""
+        return {"limit": self.setting, "value": self.limit}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -12,6 +14,7 @@ from mcp_app.conf import conf
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.protocol.session_features import SessionValues, TooMuchData
 from mcp_app.sessions import keys
+from mcp_app.sessions.held import TooMuchHeld
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +61,20 @@ return 1
 
 
 class SessionData(SessionValues):
-    """The values of one session, by name. They expire with the session."""
+    """The values of one session, by name. They expire with the session.
 
-    def __init__(self, redis: Redis, session_id: str) -> None:
+    Args:
+        room: Makes room for so many bytes while they are written (`HeldBytes.room`).
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        session_id: str,
+        room: Callable[[int], AbstractAsyncContextManager[None]] = lambda size: nullcontext(),
+    ) -> None:
         self._redis = redis
+        self._room = room
         self._key = keys.data(session_id)
 
     async def names(self, prefix: str = "") -> list[str]:
@@ -83,7 +96,11 @@ class SessionData(SessionValues):
         content = base64.b64encode(value).decode()  # the Redis client decodes responses as text
         bounds = (conf.session_data_bytes, conf.session_idle_seconds, -1 if most is None else most)
         args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
-        outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
+        try:
+            async with self._room(len(content)):
+                outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
+        except TooMuchHeld as error:
+            raise TooMuchData(str(error)) from error
         if outcome == -2:
             raise TooMuchData(f"the session already has {most} of them")
         if outcome == -1:

@@ -52,7 +52,7 @@ class StandaloneStream(EventStream):
         self._log = log
         self._sessions = sessions
         self._subscribers = subscribers
-        self._work = ListeningWork(ListeningSession(self, sessions.data(record.id)), background_work)
+        self._work = ListeningWork(ListeningSession(self, sessions.data(record)), background_work)
         self._skips = not resumed
         self._holder = f"{name}/{self.id}"
         self._renewed_at = time.monotonic()

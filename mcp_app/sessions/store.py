@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -25,6 +25,7 @@ from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
+from mcp_app.sessions.held import HeldBytes
 from mcp_app.sessions.record import SessionRecord, subscription_field
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,8 @@ return addresses(KEYS[2], KEYS[3])
 )
 
 # Adds a subscription to a record, or removes one, like `_CHANGE`. Returns nil instead if there would be too
-# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum number.
+# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum
+# number.
 _SUBSCRIBE = (
     DIRECTORY
     + """
@@ -169,11 +171,15 @@ class SessionStore:
 
     Every change is sent to the processes that have a copy, which drop it, and to those that have a stream or
     a call of the session.
+
+    Attributes:
+        held: What each person holds in all their sessions.
     """
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
         self._redis = redis
         self._bus = bus
+        self.held = HeldBytes(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(_CREATE)
         self._change = redis.register_script(_CHANGE)
@@ -201,9 +207,9 @@ class SessionStore:
             cls.new_id(), owner, time.time(), user=user, client=client, client_name=client_name
         )
 
-    def data(self, session_id: str) -> SessionData:
+    def data(self, record: SessionRecord) -> SessionData:
         """The values that tools store for a session."""
-        return SessionData(self._redis, session_id)
+        return SessionData(self._redis, record.id, partial(self.held.room, record.person_key))
 
     async def create(self, record: SessionRecord) -> None:
         """Store a new session, before the client gets its id.
@@ -393,7 +399,11 @@ class RequestSession:
     async def unsubscribe(self, uri: str) -> None:
         await self._store.unsubscribe(self.record.id, uri)
 
+    def room(self, size: int) -> AbstractAsyncContextManager[None]:
+        """Makes room for so many bytes while they are written; see `HeldBytes.room`."""
+        return self._store.held.room(self.record.person_key, size)
+
     @property
     def data(self) -> SessionData:
         """The values that tools store for the session."""
-        return self._store.data(self.record.id)
+        return self._store.data(self.record)

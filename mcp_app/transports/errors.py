@@ -181,9 +181,7 @@ def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
 
 def quota_exceeded(error: QuotaExceeded) -> HttpError:
     retry_after = (b"retry-after", str(error.retry_after).encode())
-    return HttpError(
-        429, str(error), headers=[retry_after], data={"limit": error.setting, "value": error.limit}
-    )
+    return HttpError(429, str(error), headers=[retry_after], data=error.data)
 
 
 def log_quota(error: QuotaExceeded, principal: Principal, quotas: Quotas) -> None:

@@ -94,7 +94,9 @@ class Stateless:
         if message.method == listen.METHOD and len(self._runtime.listening) >= MAX_LISTENING:
             raise errors.too_many_listening(MAX_LISTENING)
         admission, quotas = self._runtime.admission, self._runtime.quotas
-        await admission.admit(request.principal, [message], is_past_rate=request.is_past_rate)
+        await admission.admit(
+            request.principal, [message], is_past_rate=request.is_past_rate, in_session=False
+        )
         if message.method == listen.METHOD:
             await quotas.ensure(request.principal.person_key, STREAMS)
         if message.method == listen.METHOD and message.params is not None:

@@ -1,0 +1,150 @@
+"""What one person holds over all their sessions and processes: known, bounded, and free again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.directory import Directory
+from mcp_app.protocol.session_features import TooMuchData
+from mcp_app.sessions import held, keys
+from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.events import PENDING
+from mcp_app.sessions.held import HeldBytes, TooMuchHeld
+from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.store import RequestSession, SessionStore
+from tests.support.parts import make_record
+
+LIMIT = 1_600_000
+STEP = LIMIT // 16
+MESSAGE = b'"' + b"x" * 39_998 + b'"'
+
+Open = Callable[[], Awaitable[SessionRecord]]
+
+
+@pytest.fixture(autouse=True)
+def small_limit(settings: Any) -> None:
+    settings.MCP_MAX_HELD_BYTES = LIMIT
+
+
+@pytest.fixture
+def open_session(store: SessionStore) -> Open:
+    """Opens sessions of one new person."""
+    owner = json.dumps(["client", None, secrets.token_hex(8)])
+
+    async def open_one() -> SessionRecord:
+        record = make_record(owner=owner)
+        await store.create(record)
+        return record
+
+    return open_one
+
+
+@pytest.fixture
+def log(redis: Redis, bus: Bus) -> EventLog:
+    return EventLog(redis, Directory(redis, bus))
+
+
+async def _write(at: HeldBytes, log: EventLog, record: SessionRecord) -> bool:
+    """Append one message; returns whether there was room."""
+    try:
+        async with at.room(record.person_key, len(MESSAGE)):
+            await log.append(record.id, "r1", MESSAGE)
+    except TooMuchHeld:
+        return False
+    return True
+
+
+async def test_everything_that_grows_is_counted(
+    store: SessionStore, redis: Redis, log: EventLog, open_session: Open
+) -> None:
+    records = [await open_session() for _ in range(2)]
+    before = await store.held.total(records[0].person_key)
+    for record in records:
+        await log.append(record.id, "r1", b"1" * 1000)
+        await log.append(record.id, PENDING, b"2" * 1000)
+        await redis.hset(keys.calls(record.id), "r1", "3" * 1000)
+        await store.data(record).set("file", b"4" * 750)
+        await RequestSession(store, record).subscribe("5" * 1000)
+    grown = await store.held.total(records[0].person_key) - before
+    assert 10_000 <= grown < 11_000
+    await RequestSession(store, records[0]).unsubscribe("5" * 1000)
+    assert await store.held.total(records[0].person_key) - before < grown - 1000
+    for record in records:
+        await store.end(record.id)
+    assert await store.held.total(records[0].person_key) == 0
+
+
+async def test_concurrent_writers_of_one_process_do_not_exceed_the_limit(
+    store: SessionStore, log: EventLog, open_session: Open
+) -> None:
+    records = [await open_session() for _ in range(5)]
+    written = await asyncio.gather(*(_write(store.held, log, records[n % 5]) for n in range(100)))
+    total = await store.held.total(records[0].person_key)
+    assert LIMIT - 3 * len(MESSAGE) < total <= LIMIT
+    assert 0 < sum(written) < 100
+
+
+async def test_several_processes_exceed_the_limit_at_most_by_a_step_and_a_message_each(
+    store: SessionStore, redis: Redis, log: EventLog, open_session: Open
+) -> None:
+    records = [await open_session() for _ in range(5)]
+    processes = [HeldBytes(redis) for _ in range(4)]
+    await asyncio.gather(*(_write(processes[n % 4], log, records[n % 5]) for n in range(200)))
+    total = await store.held.total(records[0].person_key)
+    assert total <= LIMIT + 3 * (STEP + len(MESSAGE))
+    assert not any([await _write(process, log, records[0]) for process in processes])
+
+
+async def test_there_is_room_again_when_a_session_has_ended_but_redis_is_not_asked_at_every_attempt(
+    store: SessionStore, log: EventLog, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, other = await open_session(), await open_session()
+    while await _write(store.held, log, record):
+        pass
+    looks = 0
+    total = store.held.total
+
+    async def counted(person: str) -> int:
+        nonlocal looks
+        looks += 1
+        return await total(person)
+
+    monkeypatch.setattr(store.held, "total", counted)
+    await store.end(record.id)
+    monkeypatch.setattr(held, "AGAIN_SECONDS", 1000.0)
+    with pytest.raises(TooMuchHeld):
+        await store.held.ensure(other.person_key)
+    assert not await _write(store.held, log, other)
+    assert looks == 0
+    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
+    await store.held.ensure(other.person_key)
+    assert await _write(store.held, log, other)
+    assert looks >= 1
+
+
+async def test_another_person_is_not_affected(store: SessionStore, log: EventLog, open_session: Open) -> None:
+    record = await open_session()
+    while await _write(store.held, log, record):
+        pass
+    another = make_record(owner=json.dumps(["client", None, secrets.token_hex(8)]))
+    await store.create(another)
+    assert await _write(store.held, log, another)
+    await store.held.ensure(another.person_key)
+
+
+async def test_a_tool_cannot_store_more_than_its_person_may_hold(
+    store: SessionStore, open_session: Open
+) -> None:
+    first, second = await open_session(), await open_session()
+    await store.data(first).set("a", b"x" * 1_000_000)
+    with pytest.raises(TooMuchData, match="MCP_MAX_HELD_BYTES"):
+        await store.data(second).set("b", b"x" * 1_000_000)
+    await store.data(second).set("b", b"x" * 1000)
