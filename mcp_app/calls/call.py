@@ -315,7 +315,10 @@ class SessionCall(SessionOutbound, Call):
             async with self.session.room(0 if response is None or len(response) <= _SMALL else len(response)):
                 await self._settle(response)
         except TooMuchHeld as error:
-            logger.warning("response replaced by an error: the person holds too much")
+            logger.warning(
+                "response replaced by an error: the person holds too much",
+                extra={"session": self.session_id[:8]},
+            )
             refusal = ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data)
             await self._settle(Outcome.failed(refusal).response(self.request_id))
 
