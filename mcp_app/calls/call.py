@@ -123,6 +123,8 @@ class SessionCall(SessionOutbound, Call):
     _lease: Lease | None = None
     _event_stream: EventStream | None = None
     _is_closing = False
+    _has_begun = False
+    _is_cancelled = False
     _may_run: asyncio.Event | None = None
     """Set when the handler may run, if it must not before the call is registered."""
     _waiter: asyncio.Future[None] | None = None
@@ -219,7 +221,9 @@ class SessionCall(SessionOutbound, Call):
         if self.is_running:
             self.failure = failure or self.failure
             self.cancel_requested.set()
-            self.task.cancel()
+            self._is_cancelled = True
+            if self._has_begun:  # otherwise `_run` would not get to clean up
+                self.task.cancel()
 
     def let_run(self) -> None:
         """Run the handler of a call that was held back."""
@@ -285,7 +289,10 @@ class SessionCall(SessionOutbound, Call):
         """Run the handler and deliver the response; a cancelled call has none."""
         backend = self._backend
         outcome: Outcome | None = None
+        self._has_begun = True
         try:
+            if self._is_cancelled:
+                raise asyncio.CancelledError
             if self._may_run is not None:
                 await self._may_run.wait()
             outcome = await serve(
@@ -315,10 +322,7 @@ class SessionCall(SessionOutbound, Call):
             async with self.session.room(0 if response is None or len(response) <= _SMALL else len(response)):
                 await self._settle(response)
         except TooMuchHeld as error:
-            logger.warning(
-                "response replaced by an error: the person holds too much",
-                extra={"session": self.session_id[:8]},
-            )
+            logger.warning("response replaced by an error: the person holds too much")
             refusal = ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data)
             await self._settle(Outcome.failed(refusal).response(self.request_id))
 

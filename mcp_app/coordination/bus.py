@@ -46,6 +46,8 @@ class Bus:
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
+        self._silent: dict[str, float] = {}
+        """Those that did not acknowledge something, and may have died: until when nobody waits for them."""
         self._echo_sent_at: float | None = None
         """When the first outstanding echo was sent."""
         self._received = asyncio.Event()
@@ -129,22 +131,31 @@ class Bus:
     async def send_all(self, addresses: Iterable[str], message: BusMessage, *, confirm: bool = False) -> None:
         """Send to these processes, except this one, which has already handled the message.
 
-        With `confirm` it waits until they have handled it, but not for long: a process may have died.
+        With `confirm` it waits until they have handled it, but not for long: a process may have died. For as
+        long as that stays listed, nobody waits for it again, unless it acknowledges something.
         """
-        missing = set(addresses) - {self.address}
-        if not confirm or not missing:
-            await self._send_to(missing, message)
+        others = set(addresses) - {self.address}
+        missing = others - self._presumed_dead()
+        if not confirm or not others:
+            await self._send_to(others, message)
             return
-        message_id, confirmed = secrets.token_hex(8), asyncio.Event()
-        self._unconfirmed[message_id] = (missing, confirmed)
+        token, confirmed = secrets.token_hex(8), asyncio.Event()
+        self._unconfirmed[token] = (missing, confirmed)
         try:
-            await self._send_to(list(missing), message | {"from": self.address, "confirm": message_id})
-            async with asyncio.timeout(_CONFIRM_SECONDS):
-                await confirmed.wait()
+            await self._send_to(others, message | {"from": self.address, "confirm": token})
+            if missing:
+                async with asyncio.timeout(_CONFIRM_SECONDS):
+                    await confirmed.wait()
         except TimeoutError:
             logger.warning("no acknowledgement in time", extra={"processes": len(missing)})
+            self._silent |= dict.fromkeys(missing, time.monotonic() + conf.lease_seconds)
         finally:
-            del self._unconfirmed[message_id]
+            del self._unconfirmed[token]
+
+    def _presumed_dead(self) -> set[str]:
+        now = time.monotonic()
+        self._silent = {address: until for address, until in self._silent.items() if until > now}
+        return set(self._silent)
 
     async def _send_to(self, addresses: Iterable[str], message: BusMessage) -> None:
         await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))

@@ -121,6 +121,29 @@ async def test_a_change_does_not_wait_long_for_a_missing_acknowledgement(
     assert here._unconfirmed == {}
 
 
+async def test_nothing_waits_again_for_a_process_that_did_not_acknowledge_until_it_does(
+    open_bus: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there, third = await open_bus(), await open_bus(), await open_bus()
+    heard_there, heard_by_third = _heard_by(there), _heard_by(third)
+    await there.stop()
+    monkeypatch.setattr(module, "_CONFIRM_SECONDS", 0.05)
+
+    async def publish(n: int, *others: Bus) -> None:
+        async with asyncio.timeout(10):
+            addresses = [other.address for other in others]
+            await here.publish(addresses, {"type": "test", "n": n}, confirm=True)
+
+    await publish(1, there)
+    monkeypatch.setattr(module, "_CONFIRM_SECONDS", 1000.0)
+    await publish(2, there, third)
+    assert heard_by_third == [2], "one that lives is waited for"
+    await there.start()
+    await eventually(lambda: here._presumed_dead() == set())
+    await publish(3, there, third)
+    assert heard_there[-1] == 3
+
+
 async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) -> None:
     there = await open_bus()
     layer = SwallowingLayer(get_channel_layer())

@@ -10,6 +10,7 @@ import pytest
 from channels.layers import get_channel_layer
 from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
+from mcp_types import JSONRPCRequest
 
 from mcp_app.calls.call import State
 from mcp_app.exceptions import Store, Unavailable
@@ -259,3 +260,19 @@ async def test_a_call_whose_first_message_was_written_without_a_reply_gets_its_r
     messages = await (await posting).messages()
     assert [m["params"]["message"] for m in messages if "params" in m] == ["first", "second"]
     assert text_of(messages[-1]) == "result"
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_a_call_that_is_cancelled_before_its_first_step_leaves_nothing(
+    one: Process, session: Session, is_held: bool
+) -> None:
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    request = JSONRPCRequest.model_validate(call_held())
+    Held(one)
+    call = one.runtime.calls.start(record, request, {}, held=is_held)
+    registering = asyncio.create_task(call.register())
+    call.cancel()
+    await within(asyncio.wait({call.task, registering}))
+    await eventually(lambda: len(one.runtime.calls) == 0)
+    assert await one.runtime.redis.hlen(keys.calls(session.id)) == 0
