@@ -282,8 +282,9 @@ class CallRegistry:
 
     def _to_json(self, call: Registration) -> str:
         # The script expects `by` first.
-        fields = {"by": self._process, "losses": call.losses, "request": call.request.model_dump(mode="json")}
+        request = call.request.model_dump(mode="json")
+        fields = {"by": self._process, "losses": call.losses, "request": request}
         text = json.dumps(fields)
         if len(text) <= MAX_REQUEST_BYTES:
             return text
-        return json.dumps(fields | {"cut": True, "request": fields["request"] | {"params": None}})
+        return json.dumps(fields | {"cut": True, "request": request | {"params": None}})

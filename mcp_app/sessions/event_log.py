@@ -258,7 +258,7 @@ class EventLog:
 
         It has the entries of all streams, but the data only of those whose names begin with one of `streams`.
         """
-        args = [after, _PAGE, _PAGE_BYTES, *streams]
+        args: list[str | int] = [after, _PAGE, _PAGE_BYTES, *streams]
         found, has_more = await self._read(keys=[keys.events(session_id)], args=args)
         entries = [(position, dict(zip(parts[::2], parts[1::2], strict=True))) for position, parts in found]
         return entries, bool(has_more)

@@ -362,7 +362,8 @@ class SessionStore:
         await self._change_subscription(session_id, "HDEL", uri)
 
     async def _change_subscription(self, session_id: str, command: str, uri: str) -> None:
-        args = [command, subscription_field(uri), subscription_field(""), conf.max_subscriptions]
+        fields = (subscription_field(uri), subscription_field(""))
+        args: list[str | int] = [command, *fields, conf.max_subscriptions]
         addresses = await self._subscribe(keys=_holder_keys(session_id), args=args)
         if addresses is None:
             raise TooManySubscriptions
