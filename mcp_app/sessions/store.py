@@ -20,13 +20,14 @@ from mcp_app.conf import Conf, conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
-from mcp_app.coordination.directory import DIRECTORY, copy_seconds
+from mcp_app.coordination.directory import copy_seconds
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import HeldBytes
 from mcp_app.sessions.record import SessionRecord, subscription_field
+from mcp_app.sessions.record_scripts import CHANGE, CREATE, ERASE, SUBSCRIBE, USE
 
 logger = logging.getLogger(__name__)
 
@@ -35,87 +36,6 @@ _LONGEST_ID = 128
 
 _CREATION_SECONDS = 60
 """How long a session is counted before its record exists: it may be in creation."""
-
-# Stores a session, of which the creating process keeps a copy. KEYS: record, owner, copies. ARGV: seconds of
-# the record, owner, idle seconds, address and seconds of the copy, then fields and values.
-_CREATE = (
-    DIRECTORY
-    + """
-redis.call('HSET', KEYS[1], unpack(ARGV, 6))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
-register(KEYS[3], ARGV[4], ARGV[5])
-"""
-)
-
-# Changes a record if it exists: an ended session must not come back, and without an expiry at that. Returns
-# the processes to notify. KEYS: record, copies, processes. ARGV: HSET or HDEL, and its arguments.
-_CHANGE = (
-    DIRECTORY
-    + """
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2)) end
-return addresses(KEYS[2], KEYS[3])
-"""
-)
-
-# Adds a subscription to a record, or removes one, like `_CHANGE`. Returns nil instead if there would be too
-# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum
-# number.
-_SUBSCRIBE = (
-    DIRECTORY
-    + """
-if redis.call('EXISTS', KEYS[1]) == 0 then return addresses(KEYS[2], KEYS[3]) end
-local count, bytes = 0, 0
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if field ~= ARGV[2] and string.sub(field, 1, #ARGV[3]) == ARGV[3] then
-    count, bytes = count + 1, bytes + #field
-  end
-end
-if ARGV[1] == 'HSET' then
-  if count >= tonumber(ARGV[4]) and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return nil end
-  redis.call('HSET', KEYS[1], ARGV[2], '1')
-  bytes = bytes + #ARGV[2]
-else
-  redis.call('HDEL', KEYS[1], ARGV[2])
-end
-redis.call('HSET', KEYS[1], 'subscribed_bytes', bytes)
-return addresses(KEYS[2], KEYS[3])
-"""
-)
-
-# Reads a record for a copy, and renews the session's keys, but not beyond the record itself. Returns one
-# string, which redis-py parses faster than many. KEYS: record, copies, owner, keys to renew. ARGV: seconds,
-# address and seconds of the copy.
-_USE = (
-    DIRECTORY
-    + """
-local fields = redis.call('HGETALL', KEYS[1])
-if #fields == 0 then return nil end
-local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
-register(KEYS[2], ARGV[2], ARGV[3])
-redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner') or '')
-for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
-return cjson.encode(fields)
-"""
-)
-
-# Deletes a session, even if its keys are damaged. Returns its owner, whether it existed, and the processes to
-# notify.
-# KEYS: record, copies, processes, and all others.
-_ERASE = (
-    DIRECTORY
-    + """
-local function type_of(key) return redis.call('TYPE', key).ok end
-local owner, found = '', {}
-if type_of(KEYS[1]) == 'hash' then owner = redis.call('HGET', KEYS[1], 'owner') or '' end
-for i = 2, 3 do
-  if type_of(KEYS[i]) == 'zset' then
-    for _, address in ipairs(addresses(KEYS[i])) do table.insert(found, address) end
-  end
-end
-return {owner, redis.call('DEL', unpack(KEYS)), found}
-"""
-)
 
 SESSION_CHANGED = "session.changed"
 SESSION_ENDED = "session.ended"
@@ -155,7 +75,7 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
         Whether it existed, and the processes to send `SESSION_ENDED` to.
     """
     names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
-    owner, existed, addresses = await redis.register_script(_ERASE)(keys=list(names))
+    owner, existed, addresses = await redis.register_script(ERASE)(keys=list(names))
     with suppress(Unreadable):  # the entry expires
         await redis.zrem(keys.sessions_of(owner), session_id)
     return bool(existed), addresses
@@ -181,10 +101,10 @@ class SessionStore:
         self._bus = bus
         self.held = HeldBytes(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
-        self._create = redis.register_script(_CREATE)
-        self._change = redis.register_script(_CHANGE)
-        self._subscribe = redis.register_script(_SUBSCRIBE)
-        self._use = redis.register_script(_USE)
+        self._create = redis.register_script(CREATE)
+        self._change = redis.register_script(CHANGE)
+        self._subscribe = redis.register_script(SUBSCRIBE)
+        self._use = redis.register_script(USE)
         bus.on(SESSION_CHANGED, lambda message: self.forget(message["session"]))
         bus.on(SESSION_ENDED, lambda message: self.forget(message["session"]))
 

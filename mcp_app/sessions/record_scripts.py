@@ -1,0 +1,86 @@
+"""The scripts that create, read, change and delete session records."""
+
+from __future__ import annotations
+
+from mcp_app.coordination.directory import DIRECTORY
+
+# Stores a session, of which the creating process keeps a copy. KEYS: record, owner, copies. ARGV: seconds of
+# the record, owner, idle seconds, address and seconds of the copy, then fields and values.
+CREATE = (
+    DIRECTORY
+    + """
+redis.call('HSET', KEYS[1], unpack(ARGV, 6))
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[3])
+register(KEYS[3], ARGV[4], ARGV[5])
+"""
+)
+
+# Changes a record if it exists: an ended session must not come back, and without an expiry at that. Returns
+# the processes to notify. KEYS: record, copies, processes. ARGV: HSET or HDEL, and its arguments.
+CHANGE = (
+    DIRECTORY
+    + """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call(ARGV[1], KEYS[1], unpack(ARGV, 2)) end
+return addresses(KEYS[2], KEYS[3])
+"""
+)
+
+# Adds a subscription to a record, or removes one, like `CHANGE`. Returns nil instead if there would be too
+# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum
+# number.
+SUBSCRIBE = (
+    DIRECTORY
+    + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return addresses(KEYS[2], KEYS[3]) end
+local count, bytes = 0, 0
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field ~= ARGV[2] and string.sub(field, 1, #ARGV[3]) == ARGV[3] then
+    count, bytes = count + 1, bytes + #field
+  end
+end
+if ARGV[1] == 'HSET' then
+  if count >= tonumber(ARGV[4]) and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return nil end
+  redis.call('HSET', KEYS[1], ARGV[2], '1')
+  bytes = bytes + #ARGV[2]
+else
+  redis.call('HDEL', KEYS[1], ARGV[2])
+end
+redis.call('HSET', KEYS[1], 'subscribed_bytes', bytes)
+return addresses(KEYS[2], KEYS[3])
+"""
+)
+
+# Reads a record for a copy, and renews the session's keys, but not beyond the record itself. Returns one
+# string, which redis-py parses faster than many. KEYS: record, copies, owner, keys to renew. ARGV: seconds,
+# address and seconds of the copy.
+USE = (
+    DIRECTORY
+    + """
+local fields = redis.call('HGETALL', KEYS[1])
+if #fields == 0 then return nil end
+local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
+register(KEYS[2], ARGV[2], ARGV[3])
+redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner') or '')
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+return cjson.encode(fields)
+"""
+)
+
+# Deletes a session, even if its keys are damaged. Returns its owner, whether it existed, and the processes to
+# notify.
+# KEYS: record, copies, processes, and all others.
+ERASE = (
+    DIRECTORY
+    + """
+local function type_of(key) return redis.call('TYPE', key).ok end
+local owner, found = '', {}
+if type_of(KEYS[1]) == 'hash' then owner = redis.call('HGET', KEYS[1], 'owner') or '' end
+for i = 2, 3 do
+  if type_of(KEYS[i]) == 'zset' then
+    for _, address in ipairs(addresses(KEYS[i])) do table.insert(found, address) end
+  end
+end
+return {owner, redis.call('DEL', unpack(KEYS)), found}
+"""
+)
