@@ -54,8 +54,6 @@ def _patch() -> None:
             pipe.expire(keys.record(bad), _BAD_SECONDS)
             pipe.zadd(keys.SUBSCRIBERS, {bad: 2**40})
             pipe.zadd(keys.sessions_of(record.owner), {bad: record.created_at})
-            pipe.zadd(keys.processes(record.id), {"process.of-another-kind": 2**40})
-            pipe.expire(keys.processes(record.id), _BAD_SECONDS)
             await pipe.execute()
         await create(self, record)
 
