@@ -16,7 +16,7 @@ from tests.support.redis_relay import relaying
 CALLS, MESSAGES = 50, 10
 
 
-@pytest.fixture(params=[(3, 0.0), (3, 1.0), (20, 0.5)], ids=["3 ms", "0 to 6 ms", "10 to 30 ms"])
+@pytest.fixture(params=[(3, 0.0), (20, 0.5)], ids=["3 ms", "10 to 30 ms"])
 async def far(mcp_settings: Any, request: pytest.FixtureRequest) -> AsyncIterator[Process]:
     """A process whose Redis is some milliseconds away."""
     async with relaying(mcp_settings.REDIS_URL) as relay:
@@ -40,7 +40,8 @@ async def test_the_streams_of_fifty_concurrent_chatty_calls_are_complete(far: Pr
         return "done"
 
     far.runtime.server.add_tool(chatty, structured_output=False)
-    sessions = await asyncio.gather(*(Session.open(far, revision=revision) for _ in range(CALLS)))
+    people = [f"person-{number}" for number in range(CALLS)]  # each within their quota
+    sessions = await asyncio.gather(*(Session.open(far, person, revision) for person in people))
 
     async def call(number: int) -> list[Any]:
         message = tool_call("chatty", id=number, progress=number)
