@@ -130,7 +130,9 @@ class Streams:
         """Register a stream while it is open. Enter it before the first bytes are sent.
 
         A client that has seen those bytes relies on the stream being registered. If Redis cannot be reached,
-        the stream starts closed, so that the client reconnects.
+        the stream starts closed, so that the client reconnects. If it could not resume the stream, as it has
+        no position, the stream starts nevertheless, and is registered with the next heartbeat; until then it
+        gets what is sent in this process.
 
         Raises:
             QuotaExceeded: It is a standalone stream, and the person has `MCP_MAX_STREAMS` open. The streams
@@ -160,8 +162,11 @@ class Streams:
             except Unreadable:
                 raise  # there is nothing to reconnect to
             except Unavailable:
-                if not is_placed:
+                if not is_placed and (stream.listens or stream.record.has_priming):
                     stream.close()  # the client gets a `retry:` and reconnects
+                elif not is_placed:
+                    self._directory.start_renewing(place)
+                    is_placed = True
             yield
         finally:
             self._forget(stream)

@@ -417,3 +417,21 @@ async def test_a_bug_in_a_stream_that_began_without_redis_is_not_blamed_on_redis
             raise ZeroDivisionError
     assert caught.value.__context__ is None
     assert len(one.runtime.streams) == 0
+
+
+async def test_a_stream_that_cannot_be_resumed_has_the_response_though_it_could_not_be_registered(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await Session.open(one, revision="2025-06-18")
+    held = Held(one)
+    with monkeypatch.context() as patched:
+
+        async def fail(place: str) -> None:
+            raise Unavailable(Store.SESSIONS, "no connection in time")
+
+        patched.setattr(one.runtime.directory, "register_and_renew", fail)
+        stream = await session.post(one, call_held())
+        assert (await stream.next_message())["method"] == "notifications/progress"
+    held.go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
+    await eventually(lambda: not one.runtime.streams)
