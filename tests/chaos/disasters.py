@@ -12,8 +12,8 @@ import redis
 from tests.chaos.ledger import Ledger
 from tests.support import processes, proxy
 
-STOP_SECONDS = 15.0
-"""How long a process stands still: longer than a lease lasts."""
+STOP_SECONDS = 20.0
+"""How long a process stands still: until its leases have expired and others have noticed it."""
 
 
 class Disasters:
