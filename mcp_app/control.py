@@ -40,15 +40,15 @@ def end_session(session_id: str, by: str) -> bool:
 
 async def aend_session(session_id: str, by: str) -> bool:
     """`end_session`, for coroutines."""
-    async with connected() as (redis, directory):
-        existed = await _end(redis, directory, session_id)
+    async with connected(is_confirmed=True) as (redis, directory):
+        existed = await _end(redis, directory, session_id, confirm=True)
     logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
     return existed
 
 
-async def _end(redis: Redis, directory: Directory, session_id: str) -> bool:
+async def _end(redis: Redis, directory: Directory, session_id: str, *, confirm: bool = False) -> bool:
     existed, addresses = await erase(redis, session_id)
-    await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id})
+    await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id}, confirm=confirm)
     return existed
 
 
@@ -85,6 +85,8 @@ async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
 def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
     """Drop access tokens from the caches of all processes, and end requests and streams that use them.
 
+    When it returns, they have done so, unless one has not answered for half a second.
+
     If Redis cannot be reached, that is logged: cached tokens are verified again after `MCP_CACHE_SECONDS`.
 
     Args:
@@ -99,5 +101,5 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
     message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
     places = [*map(token_place, checksums), *map(grant_place, grants)]
     with only_logged("could not notify other processes"):
-        async with connected() as (_, directory):
-            await directory.publish_to_all(message, places)
+        async with connected(is_confirmed=True) as (_, directory):
+            await directory.publish_to_all(message, places, confirm=True)

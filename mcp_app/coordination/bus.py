@@ -133,6 +133,7 @@ class Bus:
 
         With `confirm` it waits until they have handled it, but not for long: a process may have died. For as
         long as that stays listed, nobody waits for it again, unless it acknowledges something.
+        The bus must be open, since the confirmations arrive at its address.
         """
         others = set(addresses) - {self.address}
         missing = others - self._presumed_dead()

@@ -146,8 +146,12 @@ class Directory:
         """
         return cast("list[str]", await self._addresses(keys=keys))
 
-    async def publish_to_all(self, message: BusMessage, places: Iterable[str]) -> None:
+    async def publish_to_all(
+        self, message: BusMessage, places: Iterable[str], *, confirm: bool = False
+    ) -> None:
         """Handle a message here, then send it to all processes at these places, which may be in many slots.
+
+        `confirm` is that of `Bus.send_all`.
 
         Raises:
             Unavailable: Redis cannot be reached, and no other process got the message.
@@ -159,6 +163,7 @@ class Directory:
         await self.bus.send_all(
             {address for _, found_at in found if not isinstance(found_at, Exception) for address in found_at},
             message,
+            confirm=confirm,
         )
 
     async def publish(self, message: BusMessage, *keys: str, confirm: bool = False) -> None:

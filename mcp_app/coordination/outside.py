@@ -19,12 +19,23 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[Redis, Directory]]:
-    """A temporary connection: Redis, and the directory of the serving processes."""
+async def connected(*, is_confirmed: bool = False) -> AsyncIterator[tuple[Redis, Directory]]:
+    """A temporary connection: Redis, and the directory of the serving processes.
+
+    Args:
+        is_confirmed: Whether to open the bus, for messages that are sent with `confirm`.
+
+    Raises:
+        Unavailable: The channel layer cannot be reached.
+    """
     redis = connect(settings.REDIS_URL)
+    bus = Bus(get_channel_layer())
     try:
-        yield redis, Directory(redis, Bus(get_channel_layer()))
+        if is_confirmed:
+            await bus.start()
+        yield redis, Directory(redis, bus)
     finally:
+        await bus.stop()
         await redis.aclose()
 
 
