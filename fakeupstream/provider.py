@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import User
 from django.core import signing
+from django.db.models import Q
 
+from fakeupstream.names import skeleton
 from oauth_app.secrets import checksum, is_secret
 
 PEOPLE = ("alice", "bob", "carol")
@@ -36,8 +40,11 @@ def find_or_create(username: str) -> User:
     """The account with this name.
 
     Raises:
-        ProtectedAccount: It has a password or permissions, and anyone could enter its name.
+        ProtectedAccount: It has a password or permissions, or looks like the name of an account that has, and
+            anyone could enter it.
     """
+    if any(skeleton(name) == skeleton(username) for name in _protected_names()):
+        raise ProtectedAccount
     # In one statement: Django takes an empty password for a usable one, and another tab may look now.
     user, _ = get_user_model().objects.get_or_create(
         username=username, defaults={"password": make_password(None)}
@@ -45,3 +52,9 @@ def find_or_create(username: str) -> User:
     if user.is_staff or user.is_superuser or user.has_usable_password():
         raise ProtectedAccount
     return user
+
+
+def _protected_names() -> Iterable[str]:
+    """The names of accounts with a password or permissions: few, as users of this provider have neither."""
+    is_protected = Q(is_staff=True) | Q(is_superuser=True) | ~Q(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    return get_user_model().objects.filter(is_protected).values_list("username", flat=True)

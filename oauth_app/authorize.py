@@ -37,6 +37,7 @@ from oauth_app.scopes import FURTHER_SCOPES, SCOPES
 
 log = logging.getLogger("oauth_app")
 
+CLIENT_ID = re.compile(r"[\x20-\x7e]*")
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
 MAX_URL_LENGTH = 12_000
@@ -232,7 +233,13 @@ class AuthorizeView(BaseAuthorizationView):
         return scopes, credentials
 
     def _refuse_unreadable(self, request: HttpRequest) -> None:
-        """Raise FatalClientError for a request that the database or proxies cannot handle."""
+        """Raise FatalClientError for a request that the database or proxies cannot handle.
+
+        Also for a client id that RFC 6749 (appendix A.1) does not allow: it could look like another one.
+        """
+        if not CLIENT_ID.fullmatch(request.GET.get("client_id", "").replace("\0", "")):
+            said = "The application's client_id contains characters that are not allowed."
+            raise FatalClientError(error=OAuth2Error(said))
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise FatalClientError(error=OAuth2Error("The request contains a null character."))
         if len(request.get_full_path()) > MAX_URL_LENGTH:

@@ -7,8 +7,10 @@ adapts the documents of real clients so that the toolkit accepts them.
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.cache import cache
 from django.http import HttpRequest
@@ -19,6 +21,7 @@ from oauth2_provider.settings import oauth2_settings
 from oauth_app import client_metadata
 from oauth_app.client_metadata import MetadataError
 from oauth_app.models import Client
+from oauth_app.public_addresses import is_public
 from oauth_app.secrets import checksum
 from oauth_app.timeouts import Busy, TimeoutRunner
 
@@ -61,7 +64,9 @@ class NormalisingFetcher(SafeMetadataFetcher):
     """Accepts the documents of VS Code (many grant types) and ChatGPT (private_key_jwt), and limits the time.
 
     The toolkit does not bound DNS and slow responses together: a server that sends a byte now and then could
-    block a worker. Here the whole fetch has a time-out.
+    block a worker. Here the whole fetch has a time-out. And what the toolkit takes for a public address
+    depends on the version of Python, so the addresses are checked here first. The toolkit resolves the name
+    again, and connects to the addresses that it checked itself.
     """
 
     _runner = TimeoutRunner(threads=MAX_FETCHES)
@@ -77,7 +82,7 @@ class NormalisingFetcher(SafeMetadataFetcher):
             CIMDError: It cannot be fetched or accepted. `why_unknown` explains it until the next attempt.
         """
         try:
-            return self._fetch(client_id, super().fetch)
+            return self._fetch(client_id, self._fetch_from_public_address)
         except CIMDError as error:
             log.warning(
                 "client metadata document rejected",
@@ -86,8 +91,14 @@ class NormalisingFetcher(SafeMetadataFetcher):
             cache.set(_failure_key(client_id), _shown(error), oauth2_settings.CIMD_FAILURE_BACKOFF_SECONDS)
             raise
 
+    def _fetch_from_public_address(self, client_id: str) -> tuple[dict[str, Any], int]:
+        refuse_other_addresses(client_id)
+        return super().fetch(client_id)
+
     def _fetch(self, client_id: str, fetch: Fetch) -> tuple[dict[str, Any], int]:
         seconds = oauth2_settings.CIMD_FETCH_TIMEOUT_SECONDS
+        if not client_id.isascii():
+            raise DocumentError("it is not written as a URL: letters beyond ASCII must be encoded")
         try:
             document, max_age = self._runner.run(fetch, client_id, timeout=seconds)
         except TimeoutError:
@@ -96,11 +107,23 @@ class NormalisingFetcher(SafeMetadataFetcher):
             raise DocumentError("too many documents are being fetched") from None
         except RecursionError:
             raise DocumentError("it is nested too deeply") from None
-        except UnicodeError:
+        except ValueError:  # including that of an encoding
             raise DocumentError("its host name is invalid") from None
         if document.get("client_id") != client_id:
             raise DocumentError("its client_id is not its own URL")
         return normalised(document), max_age
+
+
+def refuse_other_addresses(url: str) -> None:
+    """Raise CIMDError if the host of a URL has an address that is not public."""
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 443, proto=socket.IPPROTO_TCP)
+    except OSError as error:
+        raise CIMDError(f"could not resolve client_id host: {error}") from error
+    for *_, place in found:
+        if not is_public(str(place[0])):
+            raise CIMDError(f"client_id host resolves to a non-public address ({place[0]})")
 
 
 def why_unknown(client_id: str) -> str:

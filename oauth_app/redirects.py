@@ -14,6 +14,7 @@ from oauthlib.uri_validate import is_absolute_uri
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOOPBACK_NETLOC = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
+_NETLOC = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(:\d*)?")
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:/[^/?#]", re.IGNORECASE)
 """A private-use URI (RFC 8252 §7.1): a scheme made of a domain name, and a path without a host."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -47,6 +48,8 @@ def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
         return "is not a URI"
     if "#" in uri:
         return "must not have a fragment"
+    if not _NETLOC.fullmatch(url.netloc.rpartition("@")[2]):
+        return "is not a URI"  # some versions of Python take [::1].example for [::1]
     if "@" in url.netloc:
         return "must not have a user name or password"
     if "*" in url.netloc or not (url.hostname or _PRIVATE_USE.match(uri)):

@@ -6,9 +6,10 @@ Django's middleware does not run for these endpoints, so its checks are repeated
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
@@ -28,6 +29,9 @@ from mcp_app.transports.responses import respond_error
 
 logger = logging.getLogger(__name__)
 
+
+_ORIGIN = re.compile(r"https?://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
+"""An origin as browsers write it (RFC 6454 §6.1). urlsplit tolerates more: [::1].example is [::1] to some."""
 
 Endpoint = Callable[[Request], Awaitable[None]]
 
@@ -127,8 +131,5 @@ def origin_is_allowed(origin: str) -> bool:
     """
     if origin in conf.allowed_origins:
         return True
-    try:
-        url = urlsplit(origin)
-        return url.scheme in ("http", "https") and is_loopback(url.hostname)
-    except ValueError:
-        return False
+    parts = _ORIGIN.fullmatch(origin)
+    return parts is not None and is_loopback(parts["host"].strip("[]"))

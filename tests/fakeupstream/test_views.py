@@ -106,6 +106,9 @@ def test_a_name_may_be_of_any_one_alphabet(client, provider_page, typed, usernam
         "\u0251lice",  # a phonetic letter
         "\u0441\u043e\u0441\u043e",  # Cyrillic that looks like Latin
         "alice\u0660",  # an Arabic digit
+        "\u3164",  # a letter that cannot be seen
+        "\uffa0\u115f",
+        "\ud55c\u3164",
         "\ufdf2" * 50,  # too long, once it is normalised
     ],
 )
@@ -220,6 +223,19 @@ def test_nobody_can_sign_in_by_name_to_an_account_with_permissions_or_a_password
     assert answer.status_code == 403
     assert "belongs to an account with a password or permissions" in answer.content.decode()
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("name", ["ADMIN", "Admin", "\u00e0dmin", "adm\u0131n", "ADM\u0130N", "\uff41dmin"])
+def test_nobody_can_sign_in_by_a_name_that_looks_like_that_of_such_an_account(client, provider_page, name):
+    User.objects.create_superuser("admin", password="x")
+    answer = client.get(choose(client, provider_page, name=name)["Location"])
+    assert answer.status_code == 403
+    assert User.objects.count() == 1
+
+
+def test_names_that_look_like_those_of_others_are_allowed(client, provider_page):
+    provider.find_or_create("alice")
+    assert provider.find_or_create("Alice").username == "Alice"
 
 
 @pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_active": False}])

@@ -572,3 +572,25 @@ def test_the_code_reaches_the_client_only(signed_in, client_id):
     assert urlsplit(answer["Location"]).netloc == "127.0.0.1:6274"
     assert answer.content == b""
     assert not AccessToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        "https://g\u00edthub.example/client.json",
+        "https://g\u0456thub.example/client.json",
+        "https://github.com\u3002evil.example/client.json",
+        "https://github.example/cl\u00efent.json",
+        "HTTPS://G\u00cdTHUB.example/client.json",
+        "caf\u00e9",
+        "a\x7fb",
+        "a\u200bb",
+    ],
+)
+@pytest.mark.parametrize("is_signed_in", [False, True])
+def test_a_client_id_that_could_look_like_another_is_refused(client, db, client_id, is_signed_in):
+    if is_signed_in:
+        client.force_login(User.objects.create_user("alice"))
+    page = client.get(flow.authorize_url(client_id))
+    assert page.status_code == 400
+    assert "client_id contains characters that are not allowed" in page.content.decode()

@@ -62,6 +62,7 @@ def documents(monkeypatch):
             raise CIMDError("not there")
         return dict(served[client_id]), 300
 
+    monkeypatch.setattr(cimd, "refuse_other_addresses", lambda url: None)
     monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
     return served
 
@@ -210,6 +211,7 @@ def test_the_user_sees_which_url_could_not_be_fetched_and_why(
     def fetch(self, client_id):
         raise CIMDError(failure)
 
+    monkeypatch.setattr(cimd, "refuse_other_addresses", lambda url: None)
     monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
     for _ in range(2):  # the second time it is not read again
         page = shown(signed_in.get(flow.authorize_url(URL)))
@@ -232,6 +234,7 @@ def test_a_page_does_not_reveal_the_internal_network(signed_in, monkeypatch, cap
     def fetch(self, client_id):
         raise CIMDError(failure)
 
+    monkeypatch.setattr(cimd, "refuse_other_addresses", lambda url: None)
     monkeypatch.setattr(toolkit.SafeMetadataFetcher, "fetch", fetch)
     page = shown(signed_in.get(flow.authorize_url(URL)))
     assert "no public address that this server can reach, or does not answer there" in page

@@ -155,6 +155,16 @@ async def test_a_foreign_host_is_421(one: Process, host: str | None) -> None:
         "http://app.example",
         "file://localhost",
         "http://[::1",
+        "http://[::1].evil.example",
+        "http://[::1]evil",
+        "http://[::1]:80.evil.example",
+        "http://127.0.0.1:80@evil.example",
+        "http://evil.example@127.0.0.1",
+        "http://localhost/path",
+        "http://localhost?query",
+        "http://localhost#fragment",
+        "http://localhost\\.evil.example",
+        "http://127.0.0.1 ",
         "localhost",
     ],
 )
@@ -165,7 +175,14 @@ async def test_a_foreign_origin_is_403(one: Process, origin: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://app.example", "http://localhost:6274", "http://127.0.0.1", "http://[::1]:80"]
+    "origin",
+    [
+        "https://app.example",
+        "http://localhost:6274",
+        "http://127.0.0.1",
+        "http://[::1]:80",
+        "https://a.localhost",
+    ],
 )
 async def test_an_allowed_origin_and_those_of_this_computer_are_served(
     one: Process, session: Session, origin: str
