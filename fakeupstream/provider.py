@@ -9,8 +9,11 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import User
 from django.core import signing
 from django.db.models import Q
+from limits import parse
 
 from fakeupstream.names import skeleton
+from oauth_app.conf import conf
+from oauth_app.rate_limits import limiter
 from oauth_app.secrets import checksum, is_secret
 
 PEOPLE = ("alice", "bob", "carol")
@@ -34,6 +37,12 @@ def username_of(code: str, state: str) -> str | None:
         return None
     username: str = content["username"]
     return username if is_secret(state, content["state"]) else None
+
+
+def is_first_use(code: str) -> bool:
+    """Whether nobody has used this code before. While Redis is unavailable, every use counts as the first."""
+    once = parse(f"1 per {CODE_SECONDS} seconds")
+    return not limiter(conf.redis_url).seconds_to_wait(once, "sign-in", checksum(code))
 
 
 def find_or_create(username: str) -> User:

@@ -7,5 +7,5 @@ app_name = "fakeupstream"
 
 urlpatterns = [
     path("authorize", rate_limited("authorize", views.authorize), name="authorize"),
-    path("callback", views.callback, name="callback"),
+    path("callback", rate_limited("authorize", views.callback), name="callback"),
 ]

@@ -67,8 +67,8 @@ def callback(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     username = provider.username_of(request.GET.get("code", ""), state)
     target = sign_in.next_url(request, state)
-    if username is None or target is None:
-        log.warning("sign-in failed", extra={"reason": "unknown state or code"})
+    if username is None or target is None or not provider.is_first_use(request.GET["code"]):
+        log.warning("sign-in failed", extra={"reason": "unknown state, or code unknown or used"})
         return _expired(request)
     return _signed_in(request, username, target, state)
 

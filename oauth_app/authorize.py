@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.timesince import timesince
 from django.views.decorators.cache import never_cache
 from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
@@ -253,6 +255,7 @@ class AuthorizeView(BaseAuthorizationView):
         client: Client = credentials["request"].client
         redirect_uri = credentials["redirect_uri"]
         by_url = is_cimd_client_id(client.client_id)
+        now = timezone.now()
         return {
             "client_name": sanitized(client.display_name),
             "client_host": urlsplit(client.client_id).netloc if by_url else None,
@@ -260,6 +263,7 @@ class AuthorizeView(BaseAuthorizationView):
             "redirect_host": redirects.shown_host(redirect_uri),
             "on_this_computer": redirects.is_on_this_computer(redirect_uri),
             "resource": conf.resource_url,
+            "lasts": timesince(now, now=now + timedelta(seconds=conf.refresh_seconds)),
             "scopes": [(scope, SCOPES[scope]) for scope in scopes],
             "further_scopes": [(scope, SCOPES[scope]) for scope in _further(scopes)],
             "action": self.request.get_full_path(),

@@ -31,6 +31,8 @@ class Connection:
 
     client: Client
     last_renewed: datetime
+    ends: datetime
+    """When it ends, unless it is renewed before: then its last token expires."""
     scopes: set[str] = field(default_factory=set)
 
     @property
@@ -56,8 +58,9 @@ def connections(user: AbstractBaseUser) -> list[Connection]:
     for tokens in live_tokens(user=user):
         for token in tokens.select_related("application"):
             client = token.application
-            connection = found.setdefault(client.pk, Connection(client, token.created))
+            connection = found.setdefault(client.pk, Connection(client, token.created, token.expires))
             connection.last_renewed = max(connection.last_renewed, token.created)
+            connection.ends = max(connection.ends, token.expires)
             connection.scopes.update(token.scope.split())
     return sorted(found.values(), key=lambda connection: connection.last_renewed, reverse=True)
 

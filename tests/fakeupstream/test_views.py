@@ -179,6 +179,29 @@ def test_a_code_can_be_used_once(client, provider_page):
     assert client.get(location).status_code == 400
 
 
+def test_a_code_can_be_used_once_even_by_a_browser_that_keeps_the_cookie(client, provider_page):
+    location = choose(client, provider_page, person="alice")["Location"]
+    copies = [Http() for _ in range(5)]
+    for copy in copies:
+        copy.cookies.load(client.cookies.output(header="").replace("\r\n", "; "))
+    statuses = [copy.get(location).status_code for copy in copies]
+    assert statuses == [302, 400, 400, 400, 400]
+    assert "already complete" in copies[1].get(location).content.decode()
+
+
+def test_a_second_code_of_the_same_sign_in_works_after_a_refusal(client, provider_page):
+    User.objects.create_user("root", is_staff=True)
+    assert client.get(choose(client, provider_page, name="root")["Location"]).status_code == 403
+    assert client.get(choose(client, provider_page, name="alice")["Location"]).status_code == 302
+
+
+def test_the_callback_is_rate_limited(client, settings):
+    settings.OAUTH_RATE_LIMITS = {"authorize": "2/minute"}
+    settings.OAUTH_TRUSTED_PROXIES = 1
+    client.defaults["HTTP_X_FORWARDED_FOR"] = f"2001:db8:{secrets.randbelow(65536):x}::1"
+    assert [client.get(CALLBACK).status_code for _ in range(3)] == [400, 400, 429]
+
+
 def test_a_code_expires(client, provider_page, monkeypatch):
     location = choose(client, provider_page, person="alice")["Location"]
     monkeypatch.setattr(provider, "CODE_SECONDS", -1)

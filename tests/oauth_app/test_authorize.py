@@ -79,6 +79,17 @@ def test_consent_shows_who_asks_for_what_and_where_it_goes(signed_in, client_id)
     assert "Not you?" in page
 
 
+@pytest.mark.parametrize("scope", ["mcp", "mcp offline_access", None])
+@pytest.mark.parametrize(("seconds", "shown"), [(7 * 24 * 3600, "1 week"), (36 * 3600, "1 day, 12 hours")])
+def test_consent_says_how_long_access_lasts_whatever_was_requested(
+    signed_in, client_id, settings, scope, seconds, shown
+):
+    settings.OAUTH_REFRESH_SECONDS = seconds
+    page = unescape(signed_in.get(flow.authorize_url(client_id, scope=scope)).content.decode())
+    assert f"unused for {shown}" in " ".join(page.split())
+    assert 'href="/connections"' in page
+
+
 def test_no_warning_for_a_site(signed_in):
     client_id = flow.register(signed_in, redirect_uris=["https://claude.ai/cb"]).json()["client_id"]
     page = signed_in.get(flow.authorize_url(client_id, redirect_uri="https://claude.ai/cb"))

@@ -34,6 +34,21 @@ def test_it_works(alice, verify):
     assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
 
 
+@pytest.mark.parametrize("scope", ["mcp", "mcp offline_access"])
+def test_it_says_how_long_access_lasts(db, scope):
+    connected = flow.connect("alice", scope=scope)
+    page = connected.http.get(PATH)
+    (connection,) = page.context["connections"]
+    assert connection.ends == RefreshToken.objects.get().expires
+    assert f'datetime="{connection.ends.isoformat()}"' in page.content.decode()
+
+
+def test_it_says_so_even_if_only_an_access_token_is_left(alice):
+    RefreshToken.objects.all().delete()
+    (connection,) = alice.http.get(PATH).context["connections"]
+    assert connection.ends == AccessToken.objects.get().expires
+
+
 def test_a_stranger_signs_in_first_and_returns(client, db):
     assert client.get(PATH).status_code == 302
     assert "Connected applications" in flow.sign_in(client, PATH).content.decode()
