@@ -72,7 +72,9 @@ class Environment(AppSettings):
         minimum=1,
         maximum=1000,
     )
-    debug = Setting(False, "turn it off on any public server", follows="on if `BASE_URI` is this computer")
+    debug = Setting(
+        False, "turn it off on any public server", follows="on if `BASE_URI` is this computer, for commands"
+    )
     allowed_hosts = Setting[Sequence[str]](
         (),
         "the host names that this server answers to, without ports; `.example.com` includes all subdomains. "

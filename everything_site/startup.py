@@ -29,11 +29,28 @@ def setup(*, tolerated: Collection[str] = ()) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
     try:
         django.setup(set_prefix=False)
+        if not is_command:
+            _refuse_implied_debug()
         _hold_embedded_valkey()
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
     if not is_command:
         _check(tolerated)
+
+
+def _refuse_implied_debug() -> None:
+    """Raise ImproperlyConfigured if DEBUG is on only since BASE_URI is missing, or names this computer.
+
+    `runserver` is for development. Any other server may listen on all addresses, where the error pages of
+    DEBUG would show settings to strangers.
+    """
+    from django.conf import settings
+
+    if settings.DEBUG and "DEBUG" not in settings.ENV.given:
+        raise ImproperlyConfigured(
+            f"BASE_URI is {settings.BASE_URI}, so this would run with DEBUG: set BASE_URI to the public URL. "
+            "On your own computer, set DEBUG=true."
+        )
 
 
 def announce() -> None:

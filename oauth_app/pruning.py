@@ -1,4 +1,4 @@
-"""Finds client registrations that are no longer used."""
+"""Finds and deletes client registrations that are no longer used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -57,3 +58,16 @@ def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
             "last_used": client.last_used.isoformat(timespec="seconds") if client.last_used else None,
             "reason": EXPIRED if (client.last_used or client.created) < long_ago else NEVER_USED,
         }
+
+
+def delete_if_prunable(client_id: str, never_used_for: timedelta) -> bool:
+    """Delete a client, unless it has been used since it was found to be prunable; whether it was deleted.
+
+    The row is locked before it is looked at again, so that nobody is connecting the client meanwhile.
+    """
+    with transaction.atomic():
+        client = Client.objects.select_for_update().filter(client_id=client_id)
+        if client.first() is None or not prunable(never_used_for).filter(client_id=client_id).exists():
+            return False
+        client.delete()
+        return True

@@ -91,6 +91,22 @@ def test_settings_that_contradict_each_other_stop_a_server_with_one_line(
     assert check in line
 
 
+@pytest.mark.parametrize("application", ["asgi", "auth_asgi"])
+@pytest.mark.parametrize(
+    "variables", [{}, {"BASE_URI": "http://localhost:3232"}, {"BASE_URI": "http://[::1]"}]
+)
+def test_no_server_but_runserver_turns_debug_on_by_itself(
+    fresh: Checkout, application: str, variables: dict[str, str]
+) -> None:
+    separate = {"AUTH_MODE": "separate"} if application == "auth_asgi" else {}
+    outcome = fresh.run("-m", f"everything_site.{application}", **variables, **separate)
+    assert outcome.returncode == 1
+    [line] = outcome.stderr.splitlines()
+    assert "would run with DEBUG: set BASE_URI" in line
+    asked_for = fresh.run("-m", f"everything_site.{application}", **variables, **separate, DEBUG="true")
+    assert "process started" in asked_for.stderr, asked_for.stderr
+
+
 def test_plain_http_on_a_public_address_is_one_line_for_each_url(fresh: Checkout) -> None:
     outcome = fresh.run("-m", "everything_site.asgi", **IN_PRODUCTION | {"BASE_URI": "http://10.1.2.3"})
     assert outcome.returncode == 1
@@ -119,7 +135,7 @@ def test_the_authorization_server_starts_without_redis(fresh: Checkout) -> None:
 
 
 def test_an_issuer_of_another_vendor_may_be_plain_http_in_a_private_network(fresh: Checkout) -> None:
-    vendor = {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://keycloak.internal:8080"}
+    vendor = {"AUTH_MODE": "separate", "AUTH_SERVER_URL": "http://keycloak.internal:8080", "DEBUG": "true"}
     outcome = fresh.run("-m", "everything_site.asgi", **vendor)
     assert "process started" in outcome.stderr, outcome.stderr
     outcome = fresh.run("-m", "everything_site.auth_asgi", **vendor)

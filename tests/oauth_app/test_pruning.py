@@ -4,6 +4,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.signals import pre_delete
 from django.test import Client as Http
 from django.utils import timezone
 
@@ -49,6 +50,26 @@ def test_a_used_client_is_pruned_when_it_has_expired(alice):
     Client.objects.update(last_used=timezone.now() - timedelta(days=31))
     assert prune()["clients"][0]["reason"] == "expired"
     assert not Client.objects.exists()
+
+
+def test_a_client_that_somebody_connects_while_others_are_deleted_is_kept(verify):
+    """The list was made before; looking at it again, while nobody can use the client, is what counts."""
+    aged(30)
+    used = aged(8)
+    connected = []
+
+    def connect(instance, **kwargs):
+        if not connected:
+            connected.append(flow.connect("alice", client_id=used))
+
+    pre_delete.connect(connect, sender=Client)
+    try:
+        answer = prune()
+    finally:
+        pre_delete.disconnect(connect, sender=Client)
+    assert answer["pruned"] == 1
+    assert Client.objects.get().client_id == used
+    assert verify(connected[0].access)
 
 
 def test_a_client_with_access_is_kept(alice):

@@ -39,10 +39,10 @@ class Command(BaseCommand):
         if options["never_used_days"] < 1:
             raise CommandError("--never-used-days must be at least 1: someone may be about to sign in.")
         dry_run: bool = options["dry_run"]
-        clients = pruning.prunable(timedelta(days=options["never_used_days"]))
-        found = list(pruning.described(clients))
+        age = timedelta(days=options["never_used_days"])
+        found = list(pruning.described(pruning.prunable(age)))
         if not dry_run:
-            clients.delete()
+            found = [client for client in found if pruning.delete_if_prunable(client["client_id"], age)]
             log.info("clients pruned", extra={"count": len(found)})
         if options["json"]:
             answer = {"dry_run": dry_run, "pruned": len(found), "clients": found}
