@@ -153,6 +153,14 @@ ERRORS = [
     {"prompt": "none"},
     {"prompt": "none", "scope": "zzz"},
     {"prompt": "none", "response_type": None},
+    {"code_challenge_method": "plain"},
+    {"code_challenge": "short"},
+    {"response_mode": "fragment"},
+    {"response_mode": "form_post"},
+    {"response_mode": "query fragment"},
+    {"response_mode": ["query", "fragment"]},
+    {"response_mode": ["fragment", "query"]},
+    {"resource": ["http://localhost:3232/mcp", "https://other.example/mcp"]},
 ]
 
 
@@ -175,6 +183,35 @@ def test_a_program_on_this_computer_hears_of_errors_of_signed_in_users_only(sign
     url = flow.authorize_url(client_id, **change)
     assert error(signed_in.get(url))
     assert shows_an_error(Http().get(url)), "nobody is signed in"
+
+
+@pytest.mark.parametrize("change", [{"scope": "zzz"}, {"prompt": "none"}, {"response_mode": "fragment"}])
+def test_nor_to_a_site_that_is_known_by_a_url(signed_in, change):
+    url = "https://client.example/client.json"
+    Client.objects.create(
+        client_id=url,
+        redirect_uris=SITE,
+        client_type="public",
+        registration_source=Client.RegistrationSource.CIMD,
+        cimd_expires_at=timezone.now() + timedelta(hours=1),
+    )
+    for http in (Http(), signed_in):
+        asked = flow.authorize_url(url, redirect_uri=SITE, **change)
+        for answer in (http.get(asked), http.post(asked, {"decision": "deny"})):
+            assert flow.asks_to_sign_in(answer) or shows_an_error(answer)
+
+
+@pytest.mark.parametrize("name", ["request", "request_uri"])
+@pytest.mark.parametrize(
+    "value", ["https://client.example/request", "eyJhbGciOiJub25lIn0.eyJzY29wZSI6IngifQ."]
+)
+def test_a_request_object_changes_nothing(signed_in, client_id, name, value):
+    """Its parameters are ignored (RFC 6749 §3.1), so what the page shows is what is granted."""
+    page = signed_in.get(flow.authorize_url(client_id, scope="mcp", **{name: value}))
+    assert page.status_code == 200
+    assert [scope for scope, _ in page.context["scopes"]] == ["mcp"]
+    assert "code" in flow.allow(signed_in, page)
+    assert Grant.objects.get().scope == "mcp"
 
 
 def test_a_connected_client_stays_trusted_when_old_rows_are_deleted(allowed, site):
