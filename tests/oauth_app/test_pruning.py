@@ -56,7 +56,7 @@ def test_a_client_that_somebody_connects_while_others_are_deleted_is_kept(verify
     """The list was made before; looking at it again, while nobody can use the client, is what counts."""
     aged(30)
     used = aged(8)
-    connected = []
+    connected: list[flow.Connected] = []
 
     def connect(instance, **kwargs):
         if not connected:
