@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.db import SessionStore as Django
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.test import Client as Http
@@ -51,6 +53,42 @@ def test_what_is_in_the_database_is_no_cookie(browser: Http) -> None:
     (row,) = Session.objects.values()
     for value in (row["session_key"], row["session_data"], str(row)):
         assert user_of(with_cookie(value)) == ""
+
+
+def test_what_a_session_contains_can_be_read_only_with_its_cookie() -> None:
+    """Such as a client's secret, until the admin shows it, or the tokens of an identity provider."""
+    store, other = Store(), Store()
+    store["message"] = "The secret of the client is 123456"
+    store.save()
+    other["message"] = "nothing"
+    other.save()
+    for row in Session.objects.all():
+        for reader in (Django(), Store(), Store(row.session_key), Store("k" * 32)):
+            assert reader.decode(row.session_data) == {}
+    assert Store(store.session_key)["message"] == "The secret of the client is 123456"
+    assert "message" not in Store(None)
+
+
+def test_the_data_of_one_session_is_of_no_use_in_the_row_of_another() -> None:
+    store, other = Store(), Store()
+    for one in (store, other):
+        one["message"] = one.session_key
+        one.save()
+    data = list(Session.objects.order_by("session_key").values_list("session_key", "session_data"))
+    for (key, _), (_, foreign) in zip(data, reversed(data), strict=True):
+        Session.objects.filter(session_key=key).update(session_data=foreign)
+    assert Store(store.session_key).load() == {}
+    assert Store(other.session_key).load() == {}
+
+
+def test_a_changed_secret_key_ends_sessions_unless_the_old_one_is_kept(settings: Any) -> None:
+    store = Store()
+    store["colour"] = "blue"
+    store.save()
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "another " * 8
+    assert Store(store.session_key).load() == {}
+    settings.SECRET_KEY_FALLBACKS = [old]
+    assert Store(store.session_key).load() == {"colour": "blue"}
 
 
 def test_the_row_of_an_earlier_release_is_no_session(browser: Http) -> None:
