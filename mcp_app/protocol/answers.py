@@ -110,10 +110,17 @@ def too_long(method: str, written: Any) -> str:
         method: The method of the request.
         written: The answer, as the client wrote it.
     """
-    content = written.get("content") if isinstance(written, dict) else None
-    if method == "sampling/createMessage" and isinstance(content, list) and len(content) > MOST_BLOCKS:
+    if method == "sampling/createMessage" and isinstance(written, dict) and _blocks(written) > MOST_BLOCKS:
         return f"the answer has more than {MOST_BLOCKS} blocks of content"
     return ""
+
+
+def _blocks(written: dict[str, Any]) -> int:
+    """How many blocks the content has, with those in its results of tools."""
+    content = written.get("content")
+    blocks = content if isinstance(content, list) else [content]
+    inner = [block.get("content") for block in blocks if isinstance(block, dict)]
+    return len(blocks) + sum(len(each) for each in inner if isinstance(each, list))
 
 
 _ANSWERS: dict[str, TypeAdapter[Any]] = {

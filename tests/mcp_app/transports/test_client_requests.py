@@ -91,15 +91,25 @@ async def test_a_malformed_answer_is_refused_and_its_call_fails_immediately(
     assert "malformed" in text_of(failed)
 
 
+BLOCK = {"type": "none"}
+RESULT = {"type": "tool_result", "toolUseId": "a"}
+
+
 @pytest.mark.parametrize(
-    ("blocks", "said"), [(MOST_BLOCKS, "malformed"), (MOST_BLOCKS + 1, f"more than {MOST_BLOCKS} blocks")]
+    ("content", "said"),
+    [
+        ([BLOCK] * MOST_BLOCKS, "malformed"),
+        ([BLOCK] * (MOST_BLOCKS + 1), f"more than {MOST_BLOCKS} blocks"),
+        ([RESULT | {"content": [BLOCK] * (MOST_BLOCKS // 2)}] * 2, f"more than {MOST_BLOCKS} blocks"),
+        (RESULT | {"content": [BLOCK] * MOST_BLOCKS}, f"more than {MOST_BLOCKS} blocks"),
+    ],
 )
 async def test_an_answer_of_endless_blocks_is_refused_before_it_is_validated(
-    one: Process, other: Process, session: Session, blocks: int, said: str
+    one: Process, other: Process, session: Session, content: Any, said: str
 ) -> None:
     stream = await session.post(one, SAMPLE)
     asked = await stream.next_message()
-    result = SAMPLED | {"content": [{"type": "none"}] * blocks}
+    result = SAMPLED | {"content": content}
     await session.post(other, {"jsonrpc": "2.0", "id": asked["id"], "result": result})
     failed = await stream.next_message()
     assert failed["result"]["isError"] is True
