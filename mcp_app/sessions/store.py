@@ -25,7 +25,7 @@ from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
-from mcp_app.sessions.held import HeldBytes
+from mcp_app.sessions.held import HeldBytes, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
 from mcp_app.sessions.record_scripts import CHANGE, CREATE, ERASE, SUBSCRIBE, USE
 
@@ -314,8 +314,13 @@ class RequestSession:
 
         Raises:
             TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+            MCPError: The sessions of the person hold too much already.
         """
-        await self._store.subscribe(self.record.id, uri)
+        try:
+            async with self.room(len(uri)):
+                await self._store.subscribe(self.record.id, uri)
+        except TooMuchHeld as error:
+            raise MCPError(INVALID_REQUEST, str(error), error.data) from error
 
     async def unsubscribe(self, uri: str) -> None:
         await self._store.unsubscribe(self.record.id, uri)

@@ -148,3 +148,16 @@ async def test_a_tool_cannot_store_more_than_its_person_may_hold(
     with pytest.raises(TooMuchData, match="MCP_MAX_HELD_BYTES"):
         await store.data(second).set("b", b"x" * 1_000_000)
     await store.data(second).set("b", b"x" * 1000)
+
+
+async def test_subscriptions_count_before_they_are_stored(
+    store: SessionStore, open_session: Open, settings: Any
+) -> None:
+    settings.MCP_MAX_HELD_BYTES = 64 * 1024
+    sessions = [RequestSession(store, await open_session()) for _ in range(2)]
+    outcomes = [
+        await asyncio.gather(sessions[n % 2].subscribe(f"{n:02000}"), return_exceptions=True)
+        for n in range(40)
+    ]
+    assert "MCP_MAX_HELD_BYTES" in str(outcomes[-1][0])
+    assert await store.held.total(sessions[0].record.person_key) <= 64 * 1024
