@@ -108,7 +108,7 @@ while moved < tonumber(ARGV[8]) and size < tonumber(ARGV[9]) do
   if not entry then break end
   local data = field(entry, 'data')
   redis.call('XDEL', KEYS[2], entry[1])
-  redis.call('HINCRBY', KEYS[4], 'pending', -#data)
+  redis.call('HINCRBY', KEYS[4], 'pending', 0 - #data)
   if string.find(data, '^{.*}$') then
     put(KEYS[3], KEYS[4], ARGV[5], ARGV[6], ARGV[7], ARGV[1], data)
   else

@@ -366,7 +366,9 @@ async def test_an_answer_of_the_client_that_cannot_be_read_fails_the_request(
 async def test_a_value_of_a_tool_that_cannot_be_read_is_not_there(
     one: Process, session: Session, redis: Any, value: Any
 ) -> None:
-    data = one.runtime.sessions.data(session.id)
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    data = one.runtime.sessions.data(record)
     await data.set("good", b"1")
     await data.set("bad", b"1")
     await redis.hset(keys.data(session.id), "bad", value)
