@@ -144,7 +144,7 @@ class Conf(AppSettings):
     max_subscriptions = Setting(
         1000,
         "the maximum number of resources that a session or a `subscriptions/listen` may subscribe to, with "
-        "URIs of up to 2,048 characters; a listen acknowledges as many as fit",
+        "URIs of up to 2,048 characters, and 256 KiB in all; a listen acknowledges as many as fit",
     )
     client_request_seconds = Setting(
         600.0,

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any, cast
 
 import pydantic_core
@@ -78,7 +79,9 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
     return given if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
 
 
-def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -> dict[str, Any]:
+def within_bounds(
+    params: dict[str, Any], *, longest_uri: int, most_uris: int, most_bytes: int
+) -> dict[str, Any]:
     """The parameters of a listen request, which are kept as long as its stream is open, within the limits.
 
     The rest is acknowledged: the client learns which subscriptions the server honors (2026-07-28,
@@ -88,11 +91,14 @@ def within_bounds(params: dict[str, Any], *, longest_uri: int, most_uris: int) -
         params: The parameters.
         longest_uri: The maximum length of a URI, or of any other string.
         most_uris: The maximum length of an array.
+        most_bytes: The maximum length of its strings in all.
     """
 
     def bounded(value: Any) -> Any:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return [each for each in dict.fromkeys(value) if 0 < len(each) <= longest_uri][:most_uris]
+            fitting = [each for each in dict.fromkeys(value) if 0 < len(each) <= longest_uri][:most_uris]
+            ends = accumulate(len(each.encode()) for each in fitting)
+            return [each for each, end in zip(fitting, ends, strict=True) if end <= most_bytes]
         return value if len(pydantic_core.to_json(value)) <= longest_uri else _MALFORMED
 
     meta, notifications = params.get("_meta"), params.get("notifications")

@@ -26,6 +26,9 @@ from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 LONGEST_URI = 2048
 """The maximum length of a subscribed URI; the session store limits their number."""
 
+MOST_URI_BYTES = 256 * 1024
+"""The maximum length of all subscribed URIs of a session or listen stream."""
+
 Context = ServerRequestContext[Any, Any]
 Exists = Callable[[Context, str], Awaitable[bool]]
 

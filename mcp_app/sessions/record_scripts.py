@@ -27,26 +27,25 @@ return addresses(KEYS[2], KEYS[3])
 )
 
 # Adds a subscription to a record, or removes one, like `CHANGE`. Returns nil instead if there would be too
-# many. KEYS: record, copies, processes. ARGV: HSET or HDEL, field, prefix of all subscriptions, maximum
-# number.
+# many. The record counts them, since going through them each time would make adding n of them quadratic.
+# KEYS: record, copies, processes. ARGV: HSET or HDEL, field, maximum number, maximum bytes of all fields.
 SUBSCRIBE = (
     DIRECTORY
     + """
 if redis.call('EXISTS', KEYS[1]) == 0 then return addresses(KEYS[2], KEYS[3]) end
-local count, bytes = 0, 0
-for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-  if field ~= ARGV[2] and string.sub(field, 1, #ARGV[3]) == ARGV[3] then
-    count, bytes = count + 1, bytes + #field
-  end
+local function add(number)
+  redis.call('HINCRBY', KEYS[1], 'subscribed', number)
+  redis.call('HINCRBY', KEYS[1], 'subscribed_bytes', number * #ARGV[2])
 end
-if ARGV[1] == 'HSET' then
-  if count >= tonumber(ARGV[4]) and redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then return nil end
+if ARGV[1] == 'HDEL' then
+  add(-redis.call('HDEL', KEYS[1], ARGV[2]))
+elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
+  local count = tonumber(redis.call('HGET', KEYS[1], 'subscribed') or 0)
+  local bytes = tonumber(redis.call('HGET', KEYS[1], 'subscribed_bytes') or 0)
+  if count >= tonumber(ARGV[3]) or bytes + #ARGV[2] > tonumber(ARGV[4]) then return nil end
   redis.call('HSET', KEYS[1], ARGV[2], '1')
-  bytes = bytes + #ARGV[2]
-else
-  redis.call('HDEL', KEYS[1], ARGV[2])
+  add(1)
 end
-redis.call('HSET', KEYS[1], 'subscribed_bytes', bytes)
 return addresses(KEYS[2], KEYS[3])
 """
 )

@@ -23,6 +23,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
+from mcp_app.protocol.session_features import MOST_URI_BYTES
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import HeldBytes, TooMuchHeld
@@ -45,9 +46,10 @@ class TooManySubscriptions(MCPError):
     """The session has the maximum number of subscriptions."""
 
     def __init__(self) -> None:
-        limit = conf.max_subscriptions
         super().__init__(
-            INVALID_REQUEST, f"The session already has {limit} subscriptions; unsubscribe from some first"
+            INVALID_REQUEST,
+            f"A session may have {conf.max_subscriptions} subscriptions (MCP_MAX_SUBSCRIPTIONS), and "
+            f"{MOST_URI_BYTES} bytes of URIs; unsubscribe from some first",
         )
 
 
@@ -274,7 +276,7 @@ class SessionStore:
         """Add a subscription to a record, like `change`.
 
         Raises:
-            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+            TooManySubscriptions: The session would have more than it may.
         """
         await self._change_subscription(session_id, "HSET", uri)
 
@@ -282,8 +284,7 @@ class SessionStore:
         await self._change_subscription(session_id, "HDEL", uri)
 
     async def _change_subscription(self, session_id: str, command: str, uri: str) -> None:
-        fields = (subscription_field(uri), subscription_field(""))
-        args: list[str | int] = [command, *fields, conf.max_subscriptions]
+        args: list[str | int] = [command, subscription_field(uri), conf.max_subscriptions, MOST_URI_BYTES]
         addresses = await self._subscribe(keys=_holder_keys(session_id), args=args)
         if addresses is None:
             raise TooManySubscriptions
@@ -313,7 +314,7 @@ class RequestSession:
         """Add a subscription.
 
         Raises:
-            TooManySubscriptions: The session has `MCP_MAX_SUBSCRIPTIONS` already.
+            TooManySubscriptions: The session would have more than it may.
             MCPError: The sessions of the person hold too much already.
         """
         try:

@@ -31,7 +31,7 @@ from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.serve import Outcome, serve
-from mcp_app.protocol.session_features import LONGEST_URI
+from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
@@ -102,7 +102,10 @@ class Stateless:
         if message.method == listen.METHOD and message.params is not None:
             # Before anything keeps the request in memory for as long as the stream is open.
             params = listen.within_bounds(
-                message.params, longest_uri=LONGEST_URI, most_uris=conf.max_subscriptions
+                message.params,
+                longest_uri=LONGEST_URI,
+                most_uris=conf.max_subscriptions,
+                most_bytes=MOST_URI_BYTES,
             )
             message = message.model_copy(update={"params": params})
         call = StatelessCall(self._runtime, message, route, request.headers)

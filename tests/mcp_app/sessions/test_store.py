@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
+from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import (
@@ -366,6 +367,18 @@ async def test_subscriptions_are_bounded_and_a_second_one_to_the_same_counts_onc
     await RequestSession(store, full).subscribe("test://a")
     with pytest.raises(TooManySubscriptions):
         await RequestSession(store, full).subscribe("test://b")
+
+
+async def test_the_uris_of_all_subscriptions_of_a_session_are_bounded(
+    store: SessionStore, record: SessionRecord
+) -> None:
+    session = RequestSession(store, record)
+    uris = [f"test://{n}/".ljust(LONGEST_URI, "x") for n in range(MOST_URI_BYTES // LONGEST_URI + 1)]
+    outcomes = await asyncio.gather(*map(session.subscribe, uris), return_exceptions=True)
+    assert any(isinstance(outcome, TooManySubscriptions) for outcome in outcomes)
+    for uri in uris:
+        await session.unsubscribe(uri)
+    await session.subscribe(uris[-1])
 
 
 async def test_concurrent_subscriptions_do_not_exceed_the_limit(

@@ -10,7 +10,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY
 
 from mcp_app.protocol.listen import within_bounds
 from mcp_app.protocol.messages import LONGEST_ID
-from mcp_app.protocol.session_features import LONGEST_URI
+from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
 from tests.mcp_app.transports.support import (
     Process,
     Session,
@@ -214,9 +214,11 @@ async def test_a_listen_stream_keeps_only_what_is_used_of_its_request(one: Proce
         "more": long,
         "notifications": notifications,
     }
-    kept = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100)
+    kept = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100, most_bytes=MOST_URI_BYTES)
     assert len(json.dumps(kept)) < 1000
     assert kept["notifications"]["resourceSubscriptions"] == ["test://a"]
+    few = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100, most_bytes=len("test://"))
+    assert few["notifications"]["resourceSubscriptions"] == []
     stream = await modern(one, "subscriptions/listen", params)
     acknowledged = await stream.next_message()
     assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
