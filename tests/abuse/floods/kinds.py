@@ -15,6 +15,12 @@ from tests.abuse.floods.attacker import Attacker, Connection, call, stateless
 from tests.abuse.inputs import BODY, forms
 from tests.support.wire import ECHO, INITIALIZE
 
+HELD_MIB = 32
+"""MCP_MAX_HELD_BYTES, so low that a flood of a second reaches it."""
+
+STORED_MIB = 3 * HELD_MIB
+"""What Redis may need for that, with what is on its way: calls that were admitted, and buffers of replies."""
+
 LONG = "a" * (BODY - 2_000)
 STREAM = "Accept: text/event-stream"
 STEPS = {"duration": 0, "steps": 1000}
@@ -310,7 +316,7 @@ FLOODS = (
     Flood("initialize with 3.9 MB of capabilities", large_initialize),
     Flood("initialize", many_initialize),
     Flood("progress tokens of 100 KB, 1,000 steps", long_progress),
-    Flood("progress of 1,000 steps", many_steps, redis_mib=64),
+    Flood("progress of 1,000 steps", many_steps, redis_mib=STORED_MIB),
     Flood("cancellations with ids of 3.9 MB", long_cancellations),
     Flood("400 calls of a minute, in 4 sessions", long_calls),
     Flood("400 calls of a minute, 2026-07-28", long_stateless_calls),
@@ -318,12 +324,12 @@ FLOODS = (
     Flood("quick calls, 2026-07-28", quick_stateless_calls),
     Flood("300 sessions with a GET stream", get_streams),
     Flood("300 listen streams of 900 URIs", listen_streams),
-    Flood("/sse sessions that are used and dropped", dropped_sse, redis_mib=64),
+    Flood("/sse sessions that are used and dropped", dropped_sse, redis_mib=STORED_MIB),
     Flood("subscriptions", subscriptions),
-    Flood("ten replays of 3.9 MB at once", replays, process_mib=160, redis_mib=64),
-    Flood("files of 1 MB in sessions", session_data, redis_mib=64),
-    Flood("questions of 3.9 MB that nobody answers", questions, process_mib=160, redis_mib=64),
-    Flood("answers of 3.9 MB to a form", answers, process_mib=160, redis_mib=64),
+    Flood("ten replays of 3.9 MB at once", replays, process_mib=160, redis_mib=STORED_MIB),
+    Flood("files of 1 MB in sessions", session_data, redis_mib=STORED_MIB),
+    Flood("questions of 3.9 MB that nobody answers", questions, process_mib=160, redis_mib=STORED_MIB),
+    Flood("answers of 3.9 MB to a form", answers, process_mib=160, redis_mib=STORED_MIB),
     Flood("tasks of a minute", tasks, redis_mib=16),
     Flood("batches of 50 calls", batches),
     Flood("notes of 3.9 MB", notes, process_mib=160),

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.abuse.floods.attacker import Attacker
-from tests.abuse.floods.kinds import FLOODS, Flood
+from tests.abuse.floods.kinds import FLOODS, HELD_MIB, Flood
 from tests.abuse.floods.neighbour import PERSON, Seen
 from tests.abuse.site import Site, redis_bytes, serving
 from tests.bench.servers import resident_kib
@@ -216,7 +216,11 @@ def run(server: str, seconds: float, only: str) -> Iterator[Row]:
     """Every flood whose name matches a regular expression, each by somebody else."""
     chosen = [kind for kind in FLOODS if re.search(only, kind.name)]
     people = tuple(f"mallory{number}" for number, kind in enumerate(chosen) if not kind.is_by_stranger)
-    environment = {"RATE_LIMITS": "true", "OAUTH_RATE_LIMITS": RATE_LIMITS}
+    environment = {
+        "RATE_LIMITS": "true",
+        "OAUTH_RATE_LIMITS": RATE_LIMITS,
+        "MCP_MAX_HELD_BYTES": str(HELD_MIB * 1024**2),
+    }
     with serving(server, PROCESSES, (PERSON, *people), **environment) as site:
         other = NeighbourProcess(site)
         try:
