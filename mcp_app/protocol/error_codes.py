@@ -39,13 +39,14 @@ def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> 
     return MCPError(INVALID_PARAMS, f"Invalid params: {reasons}")
 
 
-def _refuse_boolean_token(ctx: ServerRequestContext[Any, Any]) -> None:
-    """Reject a boolean, which the SDK takes for an integer and then drops: no progress would be sent.
+def _refuse_unspecified_token(ctx: ServerRequestContext[Any, Any]) -> None:
+    """Reject a progress token that is neither a string nor an integer (basic/utilities/progress).
 
-    Specification, basic/utilities/progress: a progress token is a string or an integer.
+    The SDK takes a boolean for an integer, and then sends no progress; its message about others is half true.
     """
     meta = (ctx.params or {}).get("_meta")
-    if isinstance(meta, Mapping) and isinstance(meta.get("progressToken"), bool):
+    token = meta.get("progressToken") if isinstance(meta, Mapping) else None
+    if token is not None and type(token) not in (str, int):
         raise MCPError(
             INVALID_PARAMS, "Invalid params: `params._meta.progressToken` must be a string or an integer"
         )
@@ -74,7 +75,7 @@ class SpecifiedErrors:
             raise
 
     async def _answer(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        _refuse_boolean_token(ctx)
+        _refuse_unspecified_token(ctx)
         match ctx.method:
             case "tools/call":
                 await self._refuse_unknown_tool(ctx)
