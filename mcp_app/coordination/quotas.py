@@ -11,7 +11,8 @@ import asyncio
 import math
 import random
 import time
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -20,14 +21,13 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
 from mcp_app.coordination.bus import Bus, BusMessage
-from mcp_app.coordination.cancellation import raise_if_cancelled
+from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import in_portions
-from mcp_app.coordination.directory import DIRECTORY
-from mcp_app.coordination.limits import CALLS, KINDS, Kind
-from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
+from mcp_app.coordination.limits import KINDS, Kind
+from mcp_app.coordination.quota_script import LEASE
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store, Unavailable, Unreadable
 
 RECLAIM = "quota.reclaim"
-RETURNED = "quota.returned"
 
 _SPARE_REQUESTS = 200
 """How many requests a process leases in advance, at most."""
@@ -38,8 +38,17 @@ _ASK_SECONDS = 1.0
 RECLAIM_SECONDS = 0.5
 """How long a request waits for a unit that another process has to spare, or that is just becoming free."""
 
+_POLL_SECONDS = 0.01
+"""The first pause before Redis is asked again meanwhile; each one is twice as long as the last."""
+
+_RETURN_SECONDS = 0.02
+"""How often a process looks for units to return while another one needs them."""
+
 _QUEUE_SECONDS = 2.0
-"""How long a request waits for others of the same person that ask Redis or wait for a unit."""
+"""How long a request waits for others of the same person that ask Redis."""
+
+_PORTION = 500
+"""How many people are renewed at a time. Meanwhile these cannot ask Redis."""
 
 _AGAIN_SECONDS = 0.25
 """How long Redis is not asked again for requests after it had none to give."""
@@ -52,64 +61,6 @@ MAX_PAUSED = 500
 
 _LOG_SECONDS = 10.0
 """The interval between two log lines about one person and one limit."""
-
-# Leases units to a process, which says how many it uses: it gets those that it needs, and some to spare,
-# fewer the nearer the limit is. Saying it again changes nothing, so a lost reply does no harm. Requests are
-# taken from a bucket that refills steadily. KEYS: quota. ARGV: address, seconds; rate, its seconds, requests
-# needed and to spare; for each kind its name, limit, units used, needed and to spare. Returns requests, the
-# seconds until there are enough, the units held of each kind, and the other processes.
-_LEASE = (
-    DIRECTORY
-    + """
-local address, seconds, time, others, taken = ARGV[1], tonumber(ARGV[2]), now(), {}, {}
-local fields = redis.call('HGETALL', KEYS[1])
-for i = 1, #fields, 2 do
-  local kind, process = string.match(fields[i], '^(%l+) (.+)$')
-  if kind then
-    local units, till = string.match(fields[i + 1], '^(%d+) (.+)$')
-    if tonumber(till) <= time then
-      redis.call('HDEL', KEYS[1], fields[i])
-    elseif process ~= address then
-      taken[kind] = (taken[kind] or 0) + units
-      others[process] = true
-    end
-  end
-end
-local function lease(kind, limit, used, needed, spare)
-  local room = math.max(0, limit - used - (taken[kind] or 0))
-  local granted = math.min(needed, room)
-  local held = used + granted + math.min(spare, math.floor((room - granted) / 4))
-  local field = kind .. ' ' .. address
-  if held > 0 then
-    redis.call('HSET', KEYS[1], field, held .. ' ' .. time + seconds)
-  else
-    redis.call('HDEL', KEYS[1], field)
-  end
-  return held
-end
-local function spend(rate, period, needed, spare)
-  if rate == 0 then return 0, 0 end
-  local level, given, enough = rate, 0, math.min(needed, rate)
-  local last = redis.call('HGET', KEYS[1], 'requests')
-  if last then
-    local left, since = string.match(last, '^(%S+) (.+)$')
-    level = math.min(rate, left + (time - since) * rate / period)
-  end
-  if level >= enough then given = math.max(needed, math.min(spare, math.floor(level / 4))) end
-  level = level - given
-  redis.call('HSET', KEYS[1], 'requests', level .. ' ' .. time)
-  return given, math.max(0, enough - level) * period / rate
-end
-local n = {}
-for i = 1, #ARGV do n[i] = tonumber(ARGV[i]) end
-local given, wait = spend(n[3], n[4], n[5], n[6])
-local answer = {given, tostring(wait)}
-for i = 7, #ARGV, 5 do table.insert(answer, lease(ARGV[i], n[i + 1], n[i + 2], n[i + 3], n[i + 4])) end
-redis.call('EXPIRE', KEYS[1], math.ceil(math.max(seconds, n[4])))
-for process in pairs(others) do table.insert(answer, process) end
-return answer
-"""
-)
 
 
 class _Units:
@@ -127,8 +78,7 @@ class _Account:
 
     def __init__(self, person: str) -> None:
         self.person = person
-        self.calls = _Units()
-        self.streams = _Units()
+        self.units = {kind: _Units() for kind in KINDS}
         self.requests = 0
         self.valid_until = -math.inf
         """Until when what is not in use may be used."""
@@ -136,34 +86,58 @@ class _Account:
         """Until when Redis has no more requests."""
         self.is_active = True
         """Whether it was used since the last beat."""
-        self.asking = asyncio.Lock()
-        """Held while Redis is asked: answers must not overtake each other."""
-        self.freed = asyncio.Event()
-        """Set when a unit was freed, here or elsewhere."""
+        self.asking = asyncio.Semaphore(1)
+        """Taken while Redis is asked, as replies must not overtake each other. `locked` includes that others
+        wait for it, unlike that of a lock."""
+        self.reclaiming = asyncio.Semaphore(1)
+        """Taken by the request for which units are reclaimed."""
         self.others: list[str] = []
         """The other processes that held units when Redis was last asked."""
-        self.wanted_by: str | None = None
-        """The process that needs what is to spare here."""
         self.wanted_until = -math.inf
+        """Until when another process needs what is to spare here."""
         self.paused = 0
         self.logged_at: dict[str, float] = {}
 
-    def units(self, kind: Kind) -> _Units:
-        return self.calls if kind is CALLS else self.streams
+    @property
+    def is_valid(self) -> bool:
+        return time.monotonic() < self.valid_until
 
-    def has(self, kind: Kind, number: int) -> bool:
-        units = self.units(kind)
-        return units.held - units.used >= number and time.monotonic() < self.valid_until
+    @property
+    def is_in_use(self) -> bool:
+        return bool(self.paused or any(units.used for units in self.units.values()))
+
+    def free(self, kind: Kind) -> int:
+        """How many more may be used without asking."""
+        units = self.units[kind]
+        return max(0, units.held - units.used) if self.is_valid else 0
+
+    def keep(self, kind: Kind, number: int) -> None:
+        """Keep only so many of those that are not in use."""
+        self.units[kind].held = self.units[kind].used + min(number, self.free(kind))
 
     def spend(self, number: int) -> bool:
-        if self.requests < number or time.monotonic() >= self.valid_until:
+        if self.requests < number or not self.is_valid:
             return False
         self.requests -= number
         return True
 
-    @property
-    def is_in_use(self) -> bool:
-        return bool(self.calls.used or self.streams.used or self.paused)
+
+@asynccontextmanager
+async def _turn(semaphore: asyncio.Semaphore, seconds: float) -> AsyncIterator[None]:
+    """Wait for a semaphore.
+
+    Raises:
+        Unavailable: Too many others of the person wait for it.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await semaphore.acquire()
+    except TimeoutError as error:
+        raise Unavailable(Store.SESSIONS, "too many requests of one user ask Redis") from error
+    try:
+        yield
+    finally:
+        semaphore.release()
 
 
 class Quotas:
@@ -178,23 +152,24 @@ class Quotas:
         self._bus = bus
         self._accounts: dict[str, _Account] = {}
         self._alone_until = -math.inf
-        self._returning: set[asyncio.Task[None]] = set()
-        self._lease = redis.register_script(_LEASE)
+        self._returning: dict[str, asyncio.Task[None]] = {}
+        self._lease = redis.register_script(LEASE)
         bus.on(RECLAIM, self._on_reclaim)
-        bus.on(RETURNED, self._on_returned)
 
     async def count_requests(self, person: str, number: int = 1) -> bool:
-        """Count requests. Returns whether they are within the rate of the person, `MCP_REQUEST_RATE`."""
+        """Count requests. Returns whether they are within the rate of the person, `MCP_REQUEST_RATE`.
+
+        Raises:
+            Unavailable: Too many others of the person wait for Redis.
+        """
         account = self._accounts.get(person)
-        # Written out, as every request passes here.
-        if account is not None and account.requests >= number and time.monotonic() < account.valid_until:
-            account.requests -= number
+        if account is not None and account.spend(number):
             account.is_active = True
             return True
         if not conf.request_rate:
             return True
         account = self._account(person)
-        async with account.asking:
+        async with _turn(account.asking, _QUEUE_SECONDS):
             if account.spend(number):
                 return True
             if time.monotonic() < account.exhausted_until:
@@ -220,42 +195,26 @@ class Quotas:
 
         Raises:
             QuotaExceeded: They would be more than the limit, over all processes.
+            Unavailable: Too many others of the person wait for Redis.
         """
-        account = self._accounts.get(person) or self._account(person)
-        account.is_active = True
-        units = account.calls if kind is CALLS else account.streams
-        if units.held - units.used >= number and time.monotonic() < account.valid_until:
+        account = self._account(person)
+        if account.free(kind) >= number:
             return
-        try:
-            async with asyncio.timeout(_QUEUE_SECONDS):
-                await account.asking.acquire()
-        except TimeoutError:
-            raise kind.exceeded() from None
-        try:
-            if not account.has(kind, number):
-                await self._ask(account, kind, number)
-            if not account.has(kind, number):
-                await self._reclaim(account, kind, number)
-            if not account.has(kind, number):
-                raise kind.exceeded()
-        finally:
-            account.asking.release()
+        if number <= kind.limit and (
+            await self._obtain(account, kind, number) or await self._reclaim(account, kind, number)
+        ):
+            return
+        raise kind.exceeded()
 
     def use(self, person: str, kind: Kind) -> None:
         """Count one more, even past the limit. Each `use` needs one `release`."""
-        account = self._accounts.get(person) or self._account(person)
-        (account.calls if kind is CALLS else account.streams).used += 1
+        self._account(person).units[kind].used += 1
 
     def release(self, person: str, kind: Kind) -> None:
         """Count one less."""
         account = self._accounts.get(person)
-        if account is None:
-            return  # after `leave`
-        (account.calls if kind is CALLS else account.streams).used -= 1
-        if account.asking.locked():
-            account.freed.set()
-        if account.wanted_by is not None:
-            self._return_soon(account)
+        if account is not None:  # it is None after `leave`
+            account.units[kind].used -= 1
 
     def should_log(self, person: str, setting: str) -> bool:
         """Whether to log that a person is past a limit. Not each time, or the log would be the flood."""
@@ -269,29 +228,26 @@ class Quotas:
         """Renew what is in use, and forget who has not been here for the time of a lease.
 
         Raises:
-            Unavailable: Redis cannot be reached.
+            Unavailable: Redis cannot be reached, or could not be a moment ago.
         """
-        began, renewed = time.monotonic(), list[_Account]()
-        soon = began + conf.lease_seconds / 2
+        now, due = time.monotonic(), list[_Account]()
+        if now < self._alone_until:
+            raise Unavailable(Store.SESSIONS, "quotas are counted by each process alone")
+        soon = now + conf.lease_seconds / 2
         for account in list(self._accounts.values()):
-            if account.asking.locked():
-                continue  # it is being renewed
             if account.is_in_use or (account.is_active and account.valid_until < soon):
-                account.is_active = False
-                renewed.append(account)
-            elif began >= account.valid_until and not account.is_active:
+                due.append(account)
+            elif now >= account.valid_until and not (account.is_active or account.asking.locked()):
                 del self._accounts[account.person]
-        async with AsyncExitStack() as stack:
-            for account in renewed:
-                await stack.enter_async_context(account.asking)
-            for account, answer in await in_portions(self._redis, renewed, self._add_renewal):
-                if not isinstance(answer, Exception):
-                    self._apply(account, answer, began)
+        while due:
+            portion, due = due[:_PORTION], due[_PORTION:]
+            async with self._reaching():
+                await self._renew(portion)
 
     async def leave(self) -> None:
         """Return everything, as this process ends."""
-        for task in list(self._returning):
-            task.cancel()
+        for task in list(self._returning.values()):
+            await cancel_and_wait(task)
         accounts, self._accounts = list(self._accounts.values()), {}
         fields = [f"{kind.name} {self._bus.address}" for kind in KINDS]
         with suppress(Unavailable):  # it expires
@@ -306,95 +262,120 @@ class Quotas:
         account.is_active = True
         return account
 
+    @asynccontextmanager
+    async def _reaching(self) -> AsyncIterator[None]:
+        """Around what asks Redis. If there is no reply soon, this process counts alone for a while."""
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                yield
+        except (Unavailable, TimeoutError) as error:
+            if not isinstance(error, Unreadable):
+                self._alone_until = time.monotonic() + RETRY_AFTER_SECONDS
+            raise Unavailable(Store.SESSIONS, error) from error
+
+    async def _obtain(self, account: _Account, kind: Kind, number: int) -> bool:
+        """Ask Redis for units, unless enough are free meanwhile. Returns whether enough are."""
+        async with _turn(account.asking, _QUEUE_SECONDS):
+            if account.free(kind) < number:
+                await self._ask(account, kind, number)
+            return account.free(kind) >= number
+
     async def _ask(
         self, account: _Account, kind: Kind | None = None, number: int = 0, *, requests: int = 0
     ) -> None:
-        """Ask Redis for more of something, under the lock of the account."""
+        """Ask Redis for more of something, in the turn of the account. Without a reply, count alone."""
         began = time.monotonic()
-        if began >= self._alone_until:
-            args = self._arguments(account, kind, number, requests)
-            try:
-                async with asyncio.timeout(_ASK_SECONDS):
-                    answer = await self._lease(keys=[keys.quota(account.person)], args=args)
-            except (Unavailable, TimeoutError):
-                self._alone_until = time.monotonic() + RETRY_AFTER_SECONDS
-            else:
-                raise_if_cancelled()
-                self._apply(account, answer, began, requests)
+        with suppress(Unavailable):
+            if began >= self._alone_until:
+                args = self._arguments(account, kind, number, requests)
+                async with self._reaching():
+                    reply = await self._lease(keys=[keys.quota(account.person)], args=args)
+                    raise_if_cancelled()
+                self._apply(account, reply, began, requests)
                 return
-        for each in KINDS:
-            account.units(each).held = each.limit
+        for each, units in account.units.items():
+            units.held = each.limit
         account.requests = max(account.requests, _SPARE_REQUESTS)
-        account.valid_until = self._alone_until
+        account.valid_until = time.monotonic() + RETRY_AFTER_SECONDS
 
     def _arguments(
-        self,
-        account: _Account,
-        kind: Kind | None = None,
-        number: int = 0,
-        requests: int = 0,
-        *,
-        spares: bool = True,
+        self, account: _Account, kind: Kind | None = None, number: int = 0, requests: int = 0
     ) -> list[str | int | float]:
-        spare = max(0, _SPARE_REQUESTS - account.requests) if spares else 0
+        left = account.requests if account.is_valid else 0
+        spare = max(0, _SPARE_REQUESTS - left) if account.is_active else 0
+        is_wanted = time.monotonic() < account.wanted_until
         args: list[str | int | float] = [self._bus.address, conf.lease_seconds]
         args += [conf.request_rate, conf.request_rate_seconds, requests, spare]
-        for each in KINDS:
-            needed = number if each is kind else 0
-            args += [each.name, each.limit, account.units(each).used, needed, each.spare if spares else 0]
+        for each, units in account.units.items():
+            # What is free here may be used before the reply arrives, so it is kept.
+            free = account.free(each)
+            needed = max(0, number - free) if each is kind else 0
+            spare = 0 if is_wanted else max(0, each.spare - free)
+            args += [each.name, each.limit, units.used + free, needed, spare]
         return args
 
-    def _apply(self, account: _Account, answer: list[Any], began: float, needed: int = 0) -> None:
-        requests, wait, account.calls.held, account.streams.held, *account.others = answer
-        account.requests += requests
+    def _apply(self, account: _Account, reply: list[Any], began: float, needed: int = 0) -> None:
+        given, wait, *rest = reply
+        for units, held in zip(account.units.values(), rest, strict=False):
+            units.held = held
+        account.others = rest[len(account.units) :]
+        # Requests that were leased earlier lapse with the lease.
+        account.requests = given + (account.requests if account.is_valid else 0)
         account.valid_until = began + conf.lease_seconds
-        if requests < needed:
+        if needed == 1 and not given:  # there may be some if a batch got none
             account.exhausted_until = time.monotonic() + max(float(wait), _AGAIN_SECONDS)
 
-    async def _reclaim(self, account: _Account, kind: Kind, number: int) -> None:
-        """Ask other processes for units that they do not use, and wait until some are free, there or here."""
-        account.freed.clear()
-        message = {"type": RECLAIM, "person": account.person, "by": self._bus.address}
-        await self._bus.send_all(account.others, message)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RECLAIM_SECONDS):
-                while not account.has(kind, number):
-                    await account.freed.wait()
-                    account.freed.clear()
-                    if not account.has(kind, number):
-                        await self._ask(account, kind, number)
-
-    def _on_reclaim(self, message: BusMessage) -> None:
-        account = self._accounts.get(message["person"])
-        if account is not None:
-            account.wanted_by = message["by"]
-            account.wanted_until = time.monotonic() + 2 * RECLAIM_SECONDS
-            self._return_soon(account)
-
-    def _return_soon(self, account: _Account) -> None:
-        if time.monotonic() >= account.wanted_until:
-            account.wanted_by = None
-        elif any(account.units(kind).held > account.units(kind).used for kind in KINDS):
-            task = asyncio.create_task(self._return(account))
-            self._returning.add(task)
-            task.add_done_callback(self._returning.discard)
-
-    async def _return(self, account: _Account) -> None:
-        """Return what is not in use, and tell the process that has asked for it."""
-        async with account.asking:
-            for kind in KINDS:
-                units = account.units(kind)
-                units.held = min(units.held, units.used)
-            args = self._arguments(account, spares=False)
-            with suppress(Unavailable):  # it expires
-                await self._lease(keys=[keys.quota(account.person)], args=args)
-        if account.wanted_by is not None:
-            await self._bus.send(account.wanted_by, {"type": RETURNED, "person": account.person})
-
-    def _on_returned(self, message: BusMessage) -> None:
-        account = self._accounts.get(message["person"])
-        if account is not None:
-            account.freed.set()
+    async def _renew(self, accounts: list[_Account]) -> None:
+        began = time.monotonic()
+        async with AsyncExitStack() as turns:
+            free = [account for account in accounts if not account.asking.locked()]
+            for account in free:
+                await turns.enter_async_context(account.asking)  # which does not have to wait
+                for kind in account.units:
+                    account.keep(kind, account.free(kind) // 2)
+                if not account.is_active:
+                    account.requests = 0
+            for account, reply in await in_portions(self._redis, free, self._add_renewal):
+                if not isinstance(reply, Exception):
+                    self._apply(account, reply, began)
 
     async def _add_renewal(self, pipe: Pipeline, account: _Account) -> None:
         await self._lease(keys=[keys.quota(account.person)], args=self._arguments(account), client=pipe)
+        account.is_active = False
+
+    async def _reclaim(self, account: _Account, kind: Kind, number: int) -> bool:
+        """Have other processes return what they do not use, and wait until enough units are free.
+
+        Returns whether they are.
+        """
+        until, pause = time.monotonic() + RECLAIM_SECONDS, _POLL_SECONDS
+        with suppress(Unavailable):  # then somebody else has waited here for as long
+            async with _turn(account.reclaiming, RECLAIM_SECONDS):
+                await self._bus.send_all(account.others, {"type": RECLAIM, "person": account.person})
+                while (left := until - time.monotonic()) > 0:
+                    await asyncio.sleep(min(pause, left))
+                    if await self._obtain(account, kind, number):
+                        return True
+                    pause *= 2
+                return False
+        return await self._obtain(account, kind, number)
+
+    def _on_reclaim(self, message: BusMessage) -> None:
+        account = self._accounts.get(message["person"])
+        if account is None:
+            return
+        account.wanted_until = time.monotonic() + 2 * RECLAIM_SECONDS
+        if account.person not in self._returning:
+            task = self._returning[account.person] = asyncio.create_task(self._return(account))
+            task.add_done_callback(lambda _: self._returning.pop(account.person))
+
+    async def _return(self, account: _Account) -> None:
+        """Return what is not in use, for as long as another process needs it."""
+        while time.monotonic() < account.wanted_until:
+            if any(account.free(kind) for kind in account.units):
+                with suppress(Unavailable):  # it expires
+                    async with _turn(account.asking, _QUEUE_SECONDS):
+                        for kind in account.units:
+                            account.keep(kind, 0)
+                        await self._ask(account)
+            await asyncio.sleep(_RETURN_SECONDS)

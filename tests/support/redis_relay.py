@@ -23,6 +23,8 @@ class RedisRelay:
         """Seconds by which replies are delayed: how far away Redis is."""
         self.jitter = 0.0
         """By which fraction the delay varies, up and down; replies stay in order."""
+        self.stalls = False
+        """Whether commands are accepted and nothing is ever replied to them, as by a stopped server."""
         self._loses_after: bytes | None = None
 
     def lead_to(self, url: str) -> None:
@@ -45,6 +47,8 @@ class RedisRelay:
                     self._loses_after = None
                     breaks = True
                 self.sent += 1
+                if self.stalls:
+                    continue
                 redis_writer.write(data)
 
         async def back() -> None:

@@ -13,9 +13,11 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination import keys, quotas
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.limits import CALLS, KINDS, STREAMS, Kind, QuotaExceeded
 from mcp_app.coordination.quotas import Quotas
+from mcp_app.exceptions import Unavailable
 from tests.support.processes import free_port
 from tests.support.redis_relay import RedisRelay
 from tests.support.waiting import eventually
@@ -141,7 +143,7 @@ async def test_a_unit_that_is_freed_elsewhere_meanwhile_is_waited_for(
     monkeypatch.setattr(quotas, "RECLAIM_SECONDS", 10.0)
     await take(one, person, STREAMS, 3)
     waiting = asyncio.create_task(take(other, person, STREAMS))
-    await eventually(lambda: one._accounts[person].wanted_by)
+    await eventually(lambda: one._accounts[person].wanted_until > 0)
     assert not waiting.done()
     one.release(person, STREAMS)
     await asyncio.wait_for(waiting, 10)
@@ -259,6 +261,74 @@ async def test_what_was_admitted_elsewhere_counts_and_is_never_refused(one: Quot
     await one.ensure(person, CALLS)
 
 
+async def test_another_kind_is_counted_by_itself(
+    start: Callable[[], Awaitable[Quotas]], person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = Kind("third", CALLS.setting, "Too many: {limit} ({setting}).")
+    monkeypatch.setattr(quotas, "KINDS", (*KINDS, third))
+    one, other = await start(), await start()
+    for kind in (third, STREAMS, CALLS):
+        await take(one, person, kind, 2)
+        await take(other, person, kind)
+    for kind in (third, STREAMS, CALLS):
+        with pytest.raises(QuotaExceeded):
+            await one.ensure(person, kind)
+    await one.leave()
+    await take(other, person, third, 2)
+
+
+async def test_more_than_the_limit_at_once_is_refused_without_asking(
+    one: Quotas, redis: Redis, person: str
+) -> None:
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS, 4)
+    assert not await redis.exists(keys.quota(person))
+
+
+async def test_what_is_free_while_redis_is_asked_may_be_used(
+    one: Quotas, other: Quotas, redis: Redis, person: str, limits: Any
+) -> None:
+    limits.MCP_MAX_CALLS = 20
+    await take(one, person)
+    beating = asyncio.create_task(one.beat())
+    await asyncio.sleep(0)
+    free = one._accounts[person].free(CALLS)
+    assert free
+    for _ in range(free):
+        one.use(person, CALLS)
+    await beating
+    with pytest.raises(QuotaExceeded):
+        await other.ensure(person, CALLS, 20 - free)
+    await take(other, person, CALLS, 19 - free)
+
+
+async def test_several_processes_get_what_one_has_to_spare(
+    start: Callable[[], Awaitable[Quotas]], one: Quotas, person: str
+) -> None:
+    await take(one, person, STREAMS, 3)
+    others = [await start() for _ in range(3)]
+    waiting = [asyncio.create_task(take(each, person, STREAMS)) for each in others]
+    await eventually(lambda: one._accounts[person].wanted_until > 0)
+    for _ in range(3):
+        one.release(person, STREAMS)
+    await asyncio.gather(*waiting)
+
+
+async def test_when_the_clock_of_redis_goes_back_nobody_is_locked_out(
+    one: Quotas, other: Quotas, redis: Redis, person: str
+) -> None:
+    await take(other, person, CALLS, 3)
+    in_an_hour = time.time() + 3600
+    [field] = await leases(redis, person)
+    await redis.hset(keys.quota(person), field, f"3 {in_an_hour}")
+    await redis.hset(keys.quota(person), "requests", f"3 {in_an_hour}")
+    assert [await one.count_requests(person) for _ in range(4)] == [True, True, True, False]
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS)
+    _, until = (await leases(redis, person))[field]
+    assert until - time.time() <= 10
+
+
 async def test_requests_are_counted_over_all_processes(one: Quotas, other: Quotas, person: str) -> None:
     found = [await process.count_requests(person) for process in (one, other, one, other, one, one)]
     assert found == [True, True, True, False, False, False]
@@ -277,6 +347,32 @@ async def test_more_requests_than_the_rate_at_once_are_accepted_when_the_bucket_
 ) -> None:
     assert await one.count_requests(person, 5)
     assert not await one.count_requests(person)
+
+
+async def test_requests_leased_for_a_while_lapse(
+    one: Quotas, person: str, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits.MCP_REQUEST_RATE = 100
+    clock = Clock()
+    monkeypatch.setattr(quotas, "time", clock)
+    await take(one, person)
+    assert await one.count_requests(person)
+    leased = one._accounts[person].requests
+    assert leased
+    clock.now += 60.0
+    await one.ensure(person, STREAMS)
+    assert one._accounts[person].requests < leased, "what had lapsed was added"
+    for _ in range(2):
+        await one.beat()
+    assert one._accounts[person].requests == 0, "the person has only a call that runs"
+
+
+async def test_a_batch_that_is_refused_leaves_what_is_left_to_single_requests(
+    one: Quotas, person: str
+) -> None:
+    assert await one.count_requests(person)
+    assert not await one.count_requests(person, 3)
+    assert [await one.count_requests(person) for _ in range(3)] == [True, True, False]
 
 
 async def test_without_a_rate_nothing_is_counted(one: Quotas, redis: Redis, person: str, limits: Any) -> None:
@@ -304,6 +400,63 @@ async def test_an_outage_of_redis_refuses_nobody_below_the_limits(open_bus: Open
     here.release(person, CALLS)
     await here.ensure(person, CALLS)
     await redis.aclose()
+
+
+@pytest.fixture
+async def behind_relay(
+    relay: RedisRelay, open_bus: Open, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Quotas]:
+    """The quotas of a process that soon gives up waiting for a Redis that does not reply."""
+    monkeypatch.setattr(quotas, "_ASK_SECONDS", NO_TIME)
+    redis = connect(relay.url)
+    yield Quotas(redis, await open_bus())
+    await redis.aclose()
+
+
+async def test_a_redis_that_hangs_refuses_nobody_below_the_limits(
+    behind_relay: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take(behind_relay, person)
+    behind_relay.release(person, CALLS)
+    relay.stalls = True
+    clock = Clock()
+    monkeypatch.setattr(quotas, "time", clock)
+    clock.now += 60.0  # so that nothing is leased any more
+    behind_relay.use(person, CALLS)
+    beating = asyncio.create_task(behind_relay.beat())
+    await eventually(lambda: behind_relay._accounts[person].asking.locked())
+    await behind_relay.ensure(person, CALLS)
+    assert await behind_relay.count_requests(person)
+    with pytest.raises(Unavailable):
+        await beating
+    sent = relay.sent
+    with pytest.raises(Unavailable):
+        await behind_relay.beat()
+    await behind_relay.ensure(person, CALLS, 2)
+    assert relay.sent == sent, "Redis was asked again at once"
+
+
+async def test_who_waits_too_long_for_others_of_the_same_person_is_told_of_an_outage(
+    behind_relay: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_ASK_SECONDS", 10.0)
+    monkeypatch.setattr(quotas, "_QUEUE_SECONDS", NO_TIME)
+    relay.stalls = True
+    asking = asyncio.create_task(behind_relay.ensure(person, CALLS))
+    await eventually(lambda: relay.sent)
+    with pytest.raises(Unavailable):
+        await behind_relay.ensure(person, CALLS)
+    with pytest.raises(Unavailable):
+        await behind_relay.count_requests(person)
+    await cancel_and_wait(asking)
+
+
+async def test_a_key_that_is_damaged_affects_only_its_person(one: Quotas, redis: Redis, person: str) -> None:
+    await redis.set(keys.quota(person), "damage")
+    await take(one, person, CALLS, 3)
+    neighbour = person + "-neighbour"
+    await take(one, neighbour)
+    assert await units(redis, neighbour) == [1]
 
 
 async def test_after_an_outage_what_is_in_use_counts_for_all_again(

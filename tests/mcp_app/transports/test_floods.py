@@ -88,7 +88,7 @@ async def assert_refused(response: Response, setting: str, value: int) -> None:
 
 def used(at: Process, kind: Any = CALLS) -> int:
     account = at.runtime.quotas._accounts.get(ALICE)
-    return 0 if account is None else account.units(kind).used
+    return 0 if account is None else account.units[kind].used
 
 
 @pytest.mark.parametrize("revision", [*OLDER, MODERN])
