@@ -56,7 +56,8 @@ class Admission:
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
-        Only requests can be refused: what a client notifies of, answers or cancels ends something.
+        Alone, only a request can be refused: what a client notifies of, answers or cancels mostly ends
+        something.
 
         Args:
             principal: Who sent them.
@@ -69,19 +70,19 @@ class Admission:
                 running, or holds `MCP_MAX_HELD_BYTES`.
             InsufficientScope: The token lacks a scope for one of them.
         """
-        requests, calls, is_new = 0, 0, False
+        has_requests, calls, is_new = False, 0, False
         for message in messages:
             if isinstance(message, JSONRPCRequest):
                 more = await self._scopes.needed(message.method, message.params)
                 if more and not covers(principal.scopes, more):
                     raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
-                requests += 1
+                has_requests = True
                 calls += message.method not in _UNLIMITED
                 is_new |= message.method == "initialize"
-        # The first was counted as the HTTP request.
-        if (is_past_rate and requests) or (
-            requests > 1 and not await self._quotas.count_requests(principal.person_key, requests - 1)
-        ):
+        more_messages = len(messages) - 1  # than the one that was counted as the HTTP request
+        if is_past_rate and (has_requests or more_messages):
+            raise too_many_requests()
+        if more_messages and not await self._quotas.count_requests(principal.person_key, more_messages):
             raise too_many_requests()
         if in_session and (calls or is_new):
             await self._held.ensure(principal.person_key)

@@ -67,6 +67,8 @@ class Guard:
             request.set_principal(principal)
             if not await self._runtime.quotas.count_requests(principal.person_key):
                 await self._slow_down(request)
+            if not covers(principal.scopes, conf.required_scopes):
+                raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
             context = auth_context_var.set(principal)
             try:
                 await self._endpoint(request)
@@ -113,8 +115,6 @@ class Guard:
             raise errors.challenge(
                 401, "invalid_token", "The token is unknown, expired, revoked or for another resource."
             )
-        if not covers(principal.scopes, conf.required_scopes):
-            raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
         return principal
 
 

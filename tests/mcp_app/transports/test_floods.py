@@ -231,6 +231,23 @@ async def test_each_request_of_a_batch_counts(one: Process, slow: Any) -> None:
     await assert_refused(await session.post(one, batch + batch), "MCP_REQUEST_RATE", 10)
 
 
+async def test_each_message_of_a_batch_counts(one: Process, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE = 10
+    session = await Session.open(one, revision="2025-03-26")
+    batch = [notification("notifications/roots/list_changed") for _ in range(7)]
+    assert (await session.post(one, batch)).status == 202
+    assert (await session.post(one, request("ping"))).status == 200
+    await assert_refused(await session.post(one, request("ping")), "MCP_REQUEST_RATE", 10)
+
+
+async def test_past_the_rate_a_batch_is_refused_even_if_it_has_no_request(one: Process, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE = 2
+    session = await Session.open(one, revision="2025-03-26")
+    change = notification("notifications/roots/list_changed")
+    await assert_refused(await session.post(one, [change, change]), "MCP_REQUEST_RATE", 2)
+    assert (await session.post(one, [change])).status == 202
+
+
 async def test_a_person_at_the_limit_of_calls_can_answer_cancel_ping_and_end(
     one: Process, other: Process, mcp_settings: Any
 ) -> None:
@@ -320,6 +337,18 @@ async def test_a_flood_of_anything_counts(one: Process, session: Session, slow: 
     assert (await Session("unknown").post(one, request("ping"))).status == 404
     assert (await one.http.request("PUT", headers=headers_for())).status == 405
     await assert_refused(await session.post(one, request("ping")), "MCP_REQUEST_RATE", 3)
+
+
+async def test_a_flood_with_a_token_that_lacks_the_base_scope_counts(
+    one: Process, slow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow.MCP_REQUEST_RATE = 2
+    await one.runtime.redis.delete(keys.quota(Person(ISSUER, "wrong-scope").key))
+    statuses = [(await modern(one, "ping", token="wrong-scope")).status for _ in range(2)]
+    assert statuses == [403, 403]
+    monkeypatch.setattr(quotas, "MAX_PAUSED", 0)
+    refused = await modern(one, "ping", token="wrong-scope")
+    await assert_refused(refused, "MCP_REQUEST_RATE", 2)
 
 
 async def test_a_flood_is_logged_once(
