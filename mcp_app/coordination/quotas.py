@@ -348,16 +348,18 @@ class Quotas:
 
         Returns whether they are.
         """
+        message = {"type": RECLAIM, "person": account.person}
         until, pause = time.monotonic() + RECLAIM_SECONDS, _POLL_SECONDS
         with suppress(Unavailable):  # then somebody else has waited here for as long
             async with _turn(account.reclaiming, RECLAIM_SECONDS):
-                await self._bus.send_all(account.others, {"type": RECLAIM, "person": account.person})
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(RECLAIM_SECONDS):
+                        await self._bus.send_all(account.others, message)
                 while (left := until - time.monotonic()) > 0:
                     await asyncio.sleep(min(pause, left))
                     if await self._obtain(account, kind, number):
                         return True
                     pause *= 2
-                return False
         return await self._obtain(account, kind, number)
 
     def _on_reclaim(self, message: BusMessage) -> None:

@@ -196,6 +196,24 @@ async def test_what_is_in_use_is_renewed_and_the_rest_returned(
     assert await units(redis, person) == [1]
 
 
+async def test_requests_of_one_person_that_wait_for_redis_delay_nobody_elses_renewal(
+    one: Quotas, redis: Redis, person: str
+) -> None:
+    neighbour = person + "-neighbour"
+    await take(one, person)
+    await take(one, neighbour)
+    asking = one._accounts[person].asking
+    await asking.acquire()
+    waiting = asyncio.create_task(asking.acquire())
+    await asyncio.sleep(0)
+    await redis.delete(keys.quota(neighbour))
+    asking.release()  # but it is not free
+    async with asyncio.timeout(10):
+        await one.beat()
+    await waiting
+    assert await units(redis, neighbour) == [1]
+
+
 async def test_what_is_leased_in_advance_is_renewed_while_its_person_is_active(
     one: Quotas, redis: Redis, person: str, limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,6 +452,19 @@ async def test_a_redis_that_hangs_refuses_nobody_below_the_limits(
         await behind_relay.beat()
     await behind_relay.ensure(person, CALLS, 2)
     assert relay.sent == sent, "Redis was asked again at once"
+
+
+async def test_a_redis_that_hangs_while_units_are_reclaimed_refuses_nobody(
+    behind_relay: Quotas, other: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take(other, person, CALLS, 3)
+
+    async def hang(*args: Any) -> None:
+        relay.stalls = True
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(behind_relay._bus, "send_all", hang)
+    await behind_relay.ensure(person, CALLS)
 
 
 async def test_who_waits_too_long_for_others_of_the_same_person_is_told_of_an_outage(
