@@ -2,7 +2,7 @@
 
 The keys of each session know what it holds. A process that is about to write more than a step since it last
 looked adds up the sessions of the person; so what a person holds exceeds the limit at most by a step, and a
-message, for each other process. Only what grows with what a client sends or a tool returns is counted.
+message, for each process. Only what grows with what a client sends or a tool returns is counted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -25,12 +25,10 @@ from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 
-_STEP = 1024 * 1024
-"""After how many bytes written for a person a process looks, if the limit is not so small that it has to look
-earlier."""
+_LONGEST_STEP = 1024 * 1024
 
 AGAIN_SECONDS = 1.0
-"""How long a process that has refused something does not look again."""
+"""How long a process does not look again that has refused something, or could not look."""
 
 # What a session holds, in bytes. KEYS: record, tails, calls, data.
 _HELD = """
@@ -66,13 +64,22 @@ class _Account:
     total: int = 0
     """What they held when this process last looked."""
     written: int = 0
-    """What this process has written since, or is about to write."""
+    """What this process has written since."""
+    in_flight: int = 0
+    """What it is writing: a look may or may not see it yet."""
     looked_at: float = -math.inf
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from a look until what it made room for is written: others would not see that yet."""
+    failed_at: float = -math.inf
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def is_in_use(self) -> bool:
+        return bool(self.in_flight) or self.looking.locked()
 
     def has_room(self, size: int) -> bool:
-        return self.total + self.written + size <= conf.max_held_bytes
+        return self.total + self.written + self.in_flight + size <= conf.max_held_bytes
+
+    def needs_no_look(self, size: int) -> bool:
+        return self.written + self.in_flight + size <= _step() and self.has_room(size)
 
 
 class HeldBytes:
@@ -98,14 +105,14 @@ class HeldBytes:
             yield
             return
         account = self._account(person)
-        if account.written + size <= self._step() and account.has_room(size):
-            account.written += size
-            yield
-            return
-        async with account.asking:
+        if not account.needs_no_look(size):
             await self._ensure(person, account, size)
-            account.written += size
+        account.in_flight += size
+        try:
             yield
+        finally:
+            account.in_flight -= size
+            account.written += size
 
     async def ensure(self, person: str) -> None:
         """Refuse new work of a person who has no room for another step, as far as this process knows.
@@ -114,9 +121,8 @@ class HeldBytes:
             TooMuchHeld: There is no room.
         """
         account = self._accounts.get(person)
-        if account is not None and not account.has_room(self._step()):
-            async with account.asking:
-                await self._ensure(person, account, self._step())
+        if account is not None and not account.has_room(_step()):
+            await self._ensure(person, account, _step())
 
     async def total(self, person: str) -> int:
         """What the sessions of a person hold, in bytes.
@@ -134,25 +140,35 @@ class HeldBytes:
         await self._held(keys=[name(session_id) for name in names], client=pipe)
 
     async def _ensure(self, person: str, account: _Account, size: int) -> None:
-        now = time.monotonic()
-        if account.has_room(size) or now - account.looked_at >= AGAIN_SECONDS:
-            with suppress(Unavailable):  # what is to be written has its own way of waiting for Redis
-                written = account.written
-                account.total = await self.total(person)
-                account.written -= written
-                account.looked_at = now
-        if not account.has_room(size):
-            raise TooMuchHeld
+        async with account.looking:
+            now = time.monotonic()
+            is_refused = not account.has_room(size) and now - account.looked_at < AGAIN_SECONDS
+            has_failed = now - account.failed_at < AGAIN_SECONDS
+            if not (account.needs_no_look(size) or is_refused or has_failed):
+                await self._look(person, account)
+            if not account.has_room(size):
+                raise TooMuchHeld
 
-    @staticmethod
-    def _step() -> int:
-        return min(_STEP, conf.max_held_bytes // 16)
+    async def _look(self, person: str, account: _Account) -> None:
+        began, written = time.monotonic(), account.written
+        try:
+            account.total = await self.total(person)
+        except Unavailable:  # what is to be written has its own way of waiting for Redis
+            account.failed_at = time.monotonic()
+        else:
+            account.written -= written
+            account.looked_at = began
 
     def _account(self, person: str) -> _Account:
         account = self._accounts.pop(person, None) or _Account()
         self._accounts[person] = account
-        if len(self._accounts) > conf.cache_entries:
-            oldest = next(iter(self._accounts))
-            if not self._accounts[oldest].asking.locked():
-                del self._accounts[oldest]
+        for _ in range(len(self._accounts) - conf.cache_entries):
+            oldest, its = self._accounts.popitem(last=False)
+            if its.is_in_use:
+                self._accounts[oldest] = its
         return account
+
+
+def _step() -> int:
+    """After how many bytes written for a person a process looks."""
+    return min(_LONGEST_STEP, conf.max_held_bytes // 16)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.directory import Directory
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.session_features import TooMuchData
 from mcp_app.sessions import held, keys
 from mcp_app.sessions.event_log import EventLog
@@ -161,3 +163,69 @@ async def test_subscriptions_count_before_they_are_stored(
     ]
     assert "MCP_MAX_HELD_BYTES" in str(outcomes[-1][0])
     assert await store.held.total(sessions[0].record.person_key) <= 64 * 1024
+
+
+async def test_a_write_that_waits_for_redis_keeps_nobody_else_waiting(
+    store: SessionStore, open_session: Open
+) -> None:
+    person = (await open_session()).person_key
+    async with asyncio.timeout(10), store.held.room(person, LIMIT // 2), store.held.room(person, LIMIT // 4):
+        await store.held.ensure(person)
+        async with store.held.room(person, LIMIT // 4 - STEP // 2):
+            with pytest.raises(TooMuchHeld):
+                await store.held.ensure(person)
+
+
+async def test_what_is_being_written_counts_before_redis_has_it(
+    store: SessionStore, open_session: Open
+) -> None:
+    person = (await open_session()).person_key
+    async with store.held.room(person, STEP // 2):
+        with pytest.raises(TooMuchHeld):
+            async with store.held.room(person, LIMIT - STEP // 4):
+                pass
+
+
+async def test_what_could_not_be_written_counts_only_until_the_next_look(
+    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
+    person = (await open_session()).person_key
+    with pytest.raises(Unavailable):
+        async with store.held.room(person, LIMIT // 2):
+            raise Unavailable(Store.SESSIONS, "down")
+    async with store.held.room(person, LIMIT - STEP):
+        pass
+
+
+async def test_during_an_outage_those_who_write_do_not_wait_for_redis_one_after_the_other(
+    store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = (await open_session()).person_key
+    looks = 0
+
+    async def failing(person: str) -> int:
+        nonlocal looks
+        looks += 1
+        raise Unavailable(Store.SESSIONS, "down")
+
+    monkeypatch.setattr(store.held, "total", failing)
+    monkeypatch.setattr(held, "AGAIN_SECONDS", 1000.0)
+
+    async def write() -> None:
+        async with store.held.room(person, STEP + 1):
+            pass
+
+    await asyncio.gather(*(write() for _ in range(5)))
+    assert looks == 1
+
+
+async def test_what_is_known_of_people_is_bounded_again_when_their_writes_have_ended(
+    store: SessionStore, settings: Any
+) -> None:
+    settings.MCP_CACHE_ENTRIES = 2
+    async with AsyncExitStack() as writing:
+        for n in range(6):
+            await writing.enter_async_context(store.held.room(f"person {n}", STEP + 1))
+    async with store.held.room("another", 1):
+        assert len(store.held._accounts) == 2
