@@ -183,6 +183,7 @@ class Bus:
                 await self._attempt(self._layer.send(sender, confirmation))
 
     def _on_confirmed(self, message: BusMessage) -> None:
+        self._silent.pop(message["by"], None)
         missing, confirmed = self._unconfirmed.get(message["id"], (set(), None))
         missing.discard(message["by"])
         if confirmed is not None and not missing:

@@ -122,8 +122,9 @@ async def test_a_change_does_not_wait_long_for_a_missing_acknowledgement(
 
 
 async def test_nothing_waits_again_for_a_process_that_did_not_acknowledge_until_it_does(
-    open_bus: Open, monkeypatch: pytest.MonkeyPatch
+    open_bus: Open, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.MCP_LEASE_SECONDS = 1000.0
     here, there, third = await open_bus(), await open_bus(), await open_bus()
     heard_there, heard_by_third = _heard_by(there), _heard_by(third)
     await there.stop()
@@ -139,9 +140,14 @@ async def test_nothing_waits_again_for_a_process_that_did_not_acknowledge_until_
     await publish(2, there, third)
     assert heard_by_third == [2], "one that lives is waited for"
     await there.start()
-    await eventually(lambda: here._presumed_dead() == set())
-    await publish(3, there, third)
-    assert heard_there[-1] == 3
+
+    async def has_acknowledged() -> bool:
+        await publish(3, there)
+        return here._presumed_dead() == set()
+
+    await eventually(has_acknowledged)
+    await publish(4, there, third)
+    assert heard_there[-1] == 4
 
 
 async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) -> None:
