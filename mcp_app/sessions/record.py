@@ -101,7 +101,7 @@ class SessionRecord:
 
     @classmethod
     def _from_fields(cls, session_id: str, fields: Mapping[str, str]) -> SessionRecord:
-        if (version := fields.get("version", VERSION)) != VERSION:  # the first one was not written
+        if (version := fields.get("version", "1")) != VERSION:  # the first one was not written
             raise Unreadable(f"version {version}")
         created_at = float(fields["created_at"])
         log_level = cast("LoggingLevel | None", fields.get("log_level"))

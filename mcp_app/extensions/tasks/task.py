@@ -136,7 +136,7 @@ class Task:
 
     @classmethod
     def _from_fields(cls, task_id: str, fields: dict[str, str], is_leased: bool) -> Task:
-        if (version := fields.get("version", VERSION)) != VERSION:  # the first one was not written
+        if (version := fields.get("version", "1")) != VERSION:  # the first one was not written
             raise Unreadable(f"version {version}")
         if fields["status"] not in get_args(Status):
             raise ValueError(fields["status"])

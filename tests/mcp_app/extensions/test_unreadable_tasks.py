@@ -98,3 +98,11 @@ async def test_a_task_with_fields_of_a_later_release_is_read(here, there, redis,
     answer = {"action": "accept", "content": {"text": "x"}}
     await there.update(task_id, {"first": answer, "second": answer})
     assert (await there.until(task_id, "completed"))["status"] == "completed"
+
+
+async def test_a_task_without_a_version_is_of_the_first_one(here, there, redis, monkeypatch):
+    task_id = (await here.call("asks_two"))["taskId"]
+    await redis.hdel(record_key(task_id), "version")
+    monkeypatch.setattr("mcp_app.extensions.tasks.task.VERSION", "a later one")
+    with pytest.raises(MCPError, match="Unknown task"):
+        await there.get(task_id)

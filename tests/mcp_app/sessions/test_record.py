@@ -1,4 +1,4 @@
-"""The session record: what it is estimated to take in memory."""
+"""The session record: its version, and what it is estimated to take in memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from mcp_app.exceptions import Unreadable
+from mcp_app.sessions import record as module
 from mcp_app.sessions.record import SessionRecord, subscription_field
 
 DECLARED: dict[str, Any] = {
@@ -34,3 +36,11 @@ def test_a_record_takes_no_more_memory_than_is_estimated(declared: str, subscrip
     finally:
         tracemalloc.stop()
     assert taken <= record.memory()
+
+
+def test_a_record_without_a_version_is_of_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = {"owner": '["c",null,"s"]', "created_at": "1.0", "protocol_version": "2025-11-25"}
+    assert SessionRecord.from_fields("s", fields).id == "s"
+    monkeypatch.setattr(module, "VERSION", "a later one")
+    with pytest.raises(Unreadable, match="version 1"):
+        SessionRecord.from_fields("s", fields)
