@@ -10,7 +10,7 @@ It is called once in each process, before the first MCP request, and must not to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -58,10 +58,13 @@ class Extension(SdkExtension):
     Attributes:
         engine: The engine, set by `Engine.options`.
         state_seconds: How long a `requestState` must stay valid for this extension.
+        listen_kinds: The kinds of notifications that it adds to the parameters of `subscriptions/listen`,
+            such as `taskIds`. Those that nothing names are dropped.
     """
 
     engine: Engine
     state_seconds: float = 0
+    listen_kinds: Collection[str] = ()
 
     def attach(self, engine: Engine) -> None:
         """Called once, by `Engine.options`, before the engine has its server."""
@@ -153,6 +156,11 @@ class Engine:
             "request_state_security": RequestStateSecurity(keys=list(self._state_keys), ttl=float(seconds)),
             "subscriptions": self._subscriptions,
         }
+
+    @property
+    def listen_kinds(self) -> frozenset[str]:
+        """The kinds of notifications that extensions add to those of `subscriptions/listen`."""
+        return frozenset(kind for extension in self.extensions for kind in extension.listen_kinds)
 
     def while_listening(self, work: Work) -> None:
         """Run background work for each session, while it has a standalone stream open.

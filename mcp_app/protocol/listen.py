@@ -8,10 +8,9 @@ first message on the stream, and can extend it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any, cast
 
 import pydantic_core
@@ -29,7 +28,7 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_app.protocol import client_declaration
+from mcp_app.protocol.client_declaration import MAX_CAPABILITIES_BYTES
 from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 
 METHOD = "subscriptions/listen"
@@ -44,14 +43,11 @@ _USED_META = (
 )
 """What is kept of a request's `_meta`, besides the client's name."""
 
-_MOST_KINDS = 100
-"""How many kinds of notifications a listen request may name, counting those of extensions."""
+_KINDS = frozenset(field.alias or name for name, field in SubscriptionFilter.model_fields.items())
+"""The kinds of notifications that the protocol names."""
 
 _MALFORMED = "…"
 """In place of something long that is no array of strings: validation rejects it as well."""
-
-_LONGEST_KIND = 128
-"""The maximum length of such a name, in characters."""
 
 Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
@@ -80,7 +76,13 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
 
 
 def within_bounds(
-    params: dict[str, Any], *, longest_uri: int, most_uris: int, most_bytes: int
+    params: dict[str, Any],
+    *,
+    kinds: Collection[str],
+    client_info: Any,
+    longest: int,
+    most: int,
+    most_bytes: int,
 ) -> dict[str, Any]:
     """The parameters of a listen request, which are kept as long as its stream is open, within the limits.
 
@@ -89,28 +91,40 @@ def within_bounds(
 
     Args:
         params: The parameters.
-        longest_uri: The maximum length of a URI, or of any other string.
-        most_uris: The maximum length of an array.
-        most_bytes: The maximum length of its strings in all.
+        kinds: The kinds of notifications that extensions add (`Extension.listen_kinds`).
+        client_info: What is kept of the client's name.
+        longest: The maximum length of a URI, or of any other string.
+        most: The maximum length of an array.
+        most_bytes: The maximum length of the strings of all arrays together.
     """
+    left = most_bytes
 
     def bounded(value: Any) -> Any:
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            fitting = [each for each in dict.fromkeys(value) if 0 < len(each) <= longest_uri][:most_uris]
-            ends = accumulate(len(each.encode()) for each in fitting)
-            return [each for each, end in zip(fitting, ends, strict=True) if end <= most_bytes]
-        return value if len(pydantic_core.to_json(value)) <= longest_uri else _MALFORMED
+        nonlocal left
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            return _unless_longer(value, longest)
+        kept: list[str] = []
+        for each in dict.fromkeys(value):
+            if 0 < len(each) <= longest and len(kept) < most and (size := len(each.encode())) <= left:
+                kept.append(each)
+                left -= size
+        return kept
 
     meta, notifications = params.get("_meta"), params.get("notifications")
     if isinstance(meta, dict):
-        declared = client_declaration.info(meta.get(CLIENT_INFO_META_KEY))
-        meta = {name: meta[name] for name in _USED_META if name in meta}
-        meta |= {} if declared is None else {CLIENT_INFO_META_KEY: declared}
+        used = {
+            name: _unless_longer(meta[name], MAX_CAPABILITIES_BYTES) for name in _USED_META if name in meta
+        }
+        meta = used if client_info is None else {**used, CLIENT_INFO_META_KEY: client_info}
     if isinstance(notifications, dict):
-        kinds = [name for name in notifications if len(name) <= _LONGEST_KIND][:_MOST_KINDS]
-        notifications = {name: bounded(notifications[name]) for name in kinds}
+        known = _KINDS.union(kinds)
+        notifications = {name: bounded(value) for name, value in notifications.items() if name in known}
     kept = {"_meta": meta, "notifications": notifications}
     return {name: value for name, value in kept.items() if name in params}
+
+
+def _unless_longer(value: Any, most_bytes: int) -> Any:
+    return value if len(pydantic_core.to_json(value)) <= most_bytes else _MALFORMED
 
 
 @asynccontextmanager

@@ -89,27 +89,32 @@ class Stateless:
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("clients send no responses in this revision.")
         route = self._route(request, message)
-        if message.method == listen.METHOD and self._runtime.is_draining:
-            raise errors.shutting_down()
-        if message.method == listen.METHOD and len(self._runtime.listening) >= MAX_LISTENING:
-            raise errors.too_many_listening(MAX_LISTENING)
-        admission, quotas = self._runtime.admission, self._runtime.quotas
-        await admission.admit(
+        await self._runtime.admission.admit(
             request.principal, [message], is_past_rate=request.is_past_rate, in_session=False
         )
         if message.method == listen.METHOD:
-            await quotas.ensure(request.principal.person_key, STREAMS)
-        if message.method == listen.METHOD and message.params is not None:
-            # Before anything keeps the request in memory for as long as the stream is open.
-            params = listen.within_bounds(
-                message.params,
-                longest_uri=LONGEST_URI,
-                most_uris=conf.max_subscriptions,
-                most_bytes=MOST_URI_BYTES,
-            )
-            message = message.model_copy(update={"params": params})
+            message = await self._admit_listening(request, message, route)
         call = StatelessCall(self._runtime, message, route, request.headers)
         await self._serve(request, call)
+
+    async def _admit_listening(
+        self, request: Request, message: JSONRPCRequest, route: InboundModernRoute
+    ) -> JSONRPCRequest:
+        """Returns what of the request is kept in memory for as long as its stream is open."""
+        if self._runtime.is_draining:
+            raise errors.shutting_down()
+        if len(self._runtime.listening) >= MAX_LISTENING:
+            raise errors.too_many_listening(MAX_LISTENING)
+        await self._runtime.quotas.ensure(request.principal.person_key, STREAMS)
+        params = message.params and listen.within_bounds(
+            message.params,
+            kinds=self._runtime.engine.listen_kinds,
+            client_info=route.client_info,
+            longest=LONGEST_URI,
+            most=conf.max_subscriptions,
+            most_bytes=MOST_URI_BYTES,
+        )
+        return message.model_copy(update={"params": params})
 
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """Apply the SDK's rules for headers and `_meta` of this revision."""

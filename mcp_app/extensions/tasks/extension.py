@@ -37,7 +37,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from mcp_app.auth.tokens import grant_of
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
-from mcp_app.extensions.tasks.listen import TaskListener
+from mcp_app.extensions.tasks.listen import KIND, TaskListener
 from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -91,6 +91,7 @@ class Tasks(Extension):
     """
 
     identifier = IDENTIFIER
+    listen_kinds = (KIND,)
 
     def __init__(self, tools: Mapping[str, TaskSupport]) -> None:
         self._tools = tools

@@ -26,6 +26,9 @@ from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol.listen import Send, requested_notifications, run_alongside_listen, strings
 from mcp_app.sdk import CallNext, HandlerResult
 
+KIND = "taskIds"
+"""The parameter of a listen request that names the tasks."""
+
 MAX_TASKS = 100
 """Tasks per stream; clients poll those that are not acknowledged."""
 
@@ -56,7 +59,7 @@ class TaskListener:
                 for task_id in followed:
                     group.create_task(self._follow(send, task_id, ctx.lifespan_context))
 
-        acknowledge = {"taskIds": followed} if followed else {}
+        acknowledge = {KIND: followed} if followed else {}
         async with run_alongside_listen(ctx, acknowledge, follow) as inner:
             return await call_next(inner)
 
@@ -88,11 +91,11 @@ def _task_ids(ctx: Context) -> list[str]:
         MCPError: They are not an array of strings, which the SDK does not validate.
     """
     notifications = requested_notifications(ctx)
-    if notifications.get("taskIds") is None:
+    if notifications.get(KIND) is None:
         return []
-    task_ids = strings(notifications, "taskIds")
+    task_ids = strings(notifications, KIND)
     if task_ids is None:
         raise MCPError(
-            INVALID_PARAMS, "Invalid params: `params.notifications.taskIds` must be an array of strings"
+            INVALID_PARAMS, f"Invalid params: `params.notifications.{KIND}` must be an array of strings"
         )
     return [task_id for task_id in task_ids if len(task_id) <= LONGEST_ID]

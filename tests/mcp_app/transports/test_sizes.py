@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, LOG_LEVEL_META_KEY
 
 from mcp_app.protocol.listen import within_bounds
 from mcp_app.protocol.messages import LONGEST_ID
@@ -200,6 +200,29 @@ async def test_a_request_of_2026_with_icons_is_served(one: Process) -> None:
     assert (await modern(one, "tools/list", {"_meta": {CLIENT_INFO_META_KEY: info}})).status == 200
 
 
+def _kept(params: dict[str, Any], **bounds: Any) -> dict[str, Any]:
+    standard: dict[str, Any] = {
+        "kinds": ["taskIds", "of another extension"],
+        "client_info": {"name": "rich", "version": "1"},
+        "longest": LONGEST_URI,
+        "most": 100,
+        "most_bytes": MOST_URI_BYTES,
+    }
+    return within_bounds(params, **(standard | bounds))
+
+
+async def test_a_listen_stream_keeps_a_bounded_amount_over_all_kinds_of_notifications() -> None:
+    many = [f"{n}".ljust(LONGEST_URI, "x") for n in range(100)]
+    names = ("resourceSubscriptions", "taskIds", "of another extension", *map(str, range(100)))
+    params = {
+        "_meta": {"traceparent": "x" * 1_000_000, LOG_LEVEL_META_KEY: ["x"] * 1_000_000},
+        "notifications": dict.fromkeys(names, many),
+    }
+    kept = _kept(params, most_bytes=150 * LONGEST_URI)
+    assert len(json.dumps(kept)) < 160 * LONGEST_URI
+    assert [len(kept["notifications"][name]) for name in names[:3]] == [100, 50, 0]
+
+
 async def test_a_listen_stream_keeps_only_what_is_used_of_its_request(one: Process) -> None:
     long = "y" * 100_000
     info = {"name": "rich", "version": "1", "icons": [ICON]}
@@ -214,11 +237,11 @@ async def test_a_listen_stream_keeps_only_what_is_used_of_its_request(one: Proce
         "more": long,
         "notifications": notifications,
     }
-    kept = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100, most_bytes=MOST_URI_BYTES)
+    kept = _kept(params)
     assert len(json.dumps(kept)) < 1000
-    assert kept["notifications"]["resourceSubscriptions"] == ["test://a"]
-    few = within_bounds(params, longest_uri=LONGEST_URI, most_uris=100, most_bytes=len("test://"))
-    assert few["notifications"]["resourceSubscriptions"] == []
+    assert kept["notifications"] == {"toolsListChanged": True, "resourceSubscriptions": ["test://a"]}
+    assert kept["_meta"][CLIENT_INFO_META_KEY] == {"name": "rich", "version": "1"}
+    assert _kept(params, most_bytes=len("test://"))["notifications"]["resourceSubscriptions"] == []
     stream = await modern(one, "subscriptions/listen", params)
     acknowledged = await stream.next_message()
     assert acknowledged["method"] == "notifications/subscriptions/acknowledged"
