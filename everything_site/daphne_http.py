@@ -19,7 +19,7 @@ from typing import Any, cast
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.web.http import HTTPChannel
 
-from everything_site.request_limits import BODY_SECONDS
+from mcp_app.conf import BODY_SECONDS
 
 _NEXT_LINE = b"\x85"
 """A byte that Daphne refuses in a header's value: an encoded text may hold it (RFC 9110 §5.5, obs-text)."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
+from mcp_app.conf import BODY_SECONDS
+
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -20,9 +22,6 @@ MAX_HEAD_BYTES = 16_384
 """The URL and all headers together: the limit of Twisted, and so of Daphne."""
 
 MAX_HEADERS = 500
-
-BODY_SECONDS = 120.0
-"""How long a body may take to arrive after its head."""
 
 HEAD_TOO_LARGE = (
     f"The URL and the headers may have {MAX_HEAD_BYTES} bytes together, "

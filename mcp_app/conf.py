@@ -10,6 +10,9 @@ from django.conf import settings
 
 from mcp_app.app_settings import AppSettings, Setting
 
+BODY_SECONDS = 120.0
+"""How long the body of a request may take to arrive after its head, at any endpoint."""
+
 
 def _is_resource(text: str) -> bool:
     url = urlsplit(text)

@@ -41,6 +41,7 @@ from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import outage_in, use_database
 from mcp_app.exceptions import RETRY_AFTER_SECONDS
+from mcp_app.protocol import listen
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
@@ -58,7 +59,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 2.0
 """How long the background work of extensions may take to clean up after it was cancelled."""
 
-_AGAIN_SECONDS = 0.2
+_SECOND_CLEAN_UP_SECONDS = 0.2
 """The same after it was cancelled a second time."""
 
 
@@ -113,7 +114,7 @@ async def _end(work: Mapping[asyncio.Task[None], Extension]) -> None:
         logger.error("extension did not stop in time", extra={"extension": work[task].identifier})
         task.cancel()
     if late:
-        await asyncio.wait(late, timeout=_AGAIN_SECONDS)
+        await asyncio.wait(late, timeout=_SECOND_CLEAN_UP_SECONDS)
 
 
 class Stopped(Exception):
@@ -280,6 +281,6 @@ class Runtime:
             await self._stop.wait()
 
     def _end_listening(self) -> None:
-        entry = self.server.session_manager.app.get_request_handler("subscriptions/listen")
+        entry = self.server.session_manager.app.get_request_handler(listen.METHOD)
         if entry is not None and isinstance(entry.handler, ListenHandler):
             entry.handler.close()

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-_AGAIN_SECONDS = 0.2
+_RECANCEL_SECONDS = 0.2
+"""How long a cancelled task may take to end before it is cancelled again."""
 
 
 def raise_if_cancelled() -> None:
@@ -28,4 +29,4 @@ async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
     """Cancel a task, again if the cancellation is swallowed, and wait until it has ended."""
     while not task.done():
         task.cancel()
-        await asyncio.wait({task}, timeout=_AGAIN_SECONDS)
+        await asyncio.wait({task}, timeout=_RECANCEL_SECONDS)

@@ -131,7 +131,7 @@ _ANSWERS: dict[str, TypeAdapter[Any]] = {
 
 
 def malformed(method: str, problems: str) -> UnfitAnswer:
-    """The error for an answer that is none to a request of `method`."""
+    """The error for an answer that does not have the shape of one to `method`."""
     return UnfitAnswer(f"the answer to {method} is malformed: {problems}")
 
 

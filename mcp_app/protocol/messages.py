@@ -37,6 +37,8 @@ _HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b
 
 _REPLACEMENT = rb"\ufffd"
 
+_TOO_MANY_DIGITS = re.compile(rb"(?<!\d)\d{%d,}" % (LONGEST_NUMBER + 1))
+
 LONGEST_ID = 256
 """The maximum length of an id, a progress token or a method, in characters: the server repeats them, sends
 them to other processes and stores them. Clients count, or use UUIDs."""
@@ -107,14 +109,16 @@ def decode(body: bytes, most_values: int) -> Any:
     message = f"The body has more than {most_values} values, counting nested ones."
     if has_many_times_more_values(body, most_values):
         raise TooManyValues(message)
+    has_long = has_long_number(body)  # the parser accepts at most 4,300 digits
+    readable = _TOO_MANY_DIGITS.sub(b"1" * (LONGEST_ID + 1), body) if has_long else body
     try:
-        decoded = pydantic_core.from_json(body, allow_inf_nan=False)
+        decoded = pydantic_core.from_json(readable, allow_inf_nan=False)
     except ValueError:
-        decoded = _decode_half_pairs(body)
+        decoded = _decode_half_pairs(readable)
     request_id = _id_of(decoded) if isinstance(decoded, dict) else None
     if has_more_values(body, decoded, most_values):
         raise TooManyValues(message, request_id=request_id)
-    if has_long_number(body):
+    if has_long:
         raise invalid_request(f"a number has more than {LONGEST_NUMBER} digits.", request_id)
     return decoded
 

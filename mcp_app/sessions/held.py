@@ -27,7 +27,7 @@ from mcp_app.sessions import keys
 
 _LONGEST_STEP = 1024 * 1024
 
-AGAIN_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 1.0
 """How long a process does not look again that has refused something, or could not look."""
 
 # What a session holds, in bytes. KEYS: record, tails, calls, data.
@@ -142,8 +142,8 @@ class HeldBytes:
     async def _ensure(self, person: str, account: _Account, size: int) -> None:
         async with account.looking:
             now = time.monotonic()
-            is_refused = not account.has_room(size) and now - account.looked_at < AGAIN_SECONDS
-            has_failed = now - account.failed_at < AGAIN_SECONDS
+            is_refused = not account.has_room(size) and now - account.looked_at < LOOK_AGAIN_SECONDS
+            has_failed = now - account.failed_at < LOOK_AGAIN_SECONDS
             if not (account.needs_no_look(size) or is_refused or has_failed):
                 await self._look(person, account)
             if not account.has_room(size):

@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable, Unreadable
+from mcp_app.protocol import listen
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
@@ -123,7 +124,7 @@ class SharedSubscriptionBus(PersonalBus):
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
-        if ctx.method != "subscriptions/listen":
+        if ctx.method != listen.METHOD:
             return await call_next(ctx)
         await self._directory.register_and_renew(keys.LISTENERS)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
-from mcp_app.conf import conf
+from mcp_app.conf import BODY_SECONDS, conf
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
@@ -24,9 +24,6 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 """The parameter that excludes a media type."""
-
-BODY_SECONDS = 120.0
-"""How long a body may take to arrive."""
 
 _LARGE_BODY = 256 * 1024
 """Collect garbage after bodies of more bytes; reading them takes longer than that."""

@@ -7,11 +7,10 @@ import re
 import pytest
 from django.conf import settings
 
-from everything_site import request_limits
 from everything_site.daphne_http import HEAD_SECONDS
+from mcp_app.conf import BODY_SECONDS
 from mcp_app.conf import conf as mcp
 from mcp_app.extensions.tasks import store
-from mcp_app.transports.request import BODY_SECONDS
 from oauth_app import verifier
 from oauth_app.conf import Conf
 from oauth_app.conf import conf as oauth
@@ -62,7 +61,3 @@ def test_every_lifetime_of_the_authorization_server_is_documented() -> None:
 
 def test_a_task_can_be_read_for_another_minute() -> None:
     assert store.GRACE_SECONDS == 60
-
-
-def test_django_waits_as_long_for_a_body_as_the_mcp_endpoints_do() -> None:
-    assert request_limits.BODY_SECONDS == BODY_SECONDS

@@ -16,7 +16,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from everything_site.daphne_http import BODY_SECONDS, HEAD_SECONDS
+from everything_site.daphne_http import HEAD_SECONDS
+from mcp_app.conf import BODY_SECONDS
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.processes import Installation, free_port, installation
 from tests.support.waiting import eventually

@@ -251,7 +251,7 @@ async def test_background_work_that_loses_its_cancellation_is_cancelled_again_an
     extension = Swallowing()
     use(extension, monkeypatch)
     monkeypatch.setattr("mcp_app.runtime._CLEAN_UP_SECONDS", 0.05)
-    monkeypatch.setattr("mcp_app.runtime._AGAIN_SECONDS", 10.0)
+    monkeypatch.setattr("mcp_app.runtime._SECOND_CLEAN_UP_SECONDS", 10.0)
     async with serving() as process:
         await process.runtime.start()
         await extension.is_running.wait()

@@ -73,11 +73,24 @@ def test_the_half_pairs_of_a_cut_text_are_replaced_but_not_endlessly_many() -> N
 LONG = b"1" * (LONGEST_NUMBER + 1)
 
 
-@pytest.mark.parametrize("number", [LONG, b"-" + LONG, b"0." + LONG, b"1e-" + b"0" * LONGEST_NUMBER + b"1"])
+@pytest.mark.parametrize(
+    "number", [LONG, b"-" + LONG, b"0." + LONG, b"1e-" + b"0" * LONGEST_NUMBER + b"1", LONG * 10]
+)
 def test_a_number_that_nobody_can_use_is_refused(number: bytes) -> None:
     with pytest.raises(InvalidMessage, match="digits") as refused:
         decode(b'{"id": 7, "a": ["1", ' + number + b"]}", LIMIT)
     assert refused.value.request_id == 7
+
+
+def test_an_id_of_which_only_a_part_was_parsed_is_not_repeated() -> None:
+    with pytest.raises(InvalidMessage, match="digits") as refused:
+        decode(b'{"id": "%s", "a": %s}' % (LONG, LONG), LIMIT)
+    assert refused.value.request_id is None
+
+
+def test_broken_json_with_a_long_number_is_not_json() -> None:
+    with pytest.raises(InvalidMessage, match="not JSON"):
+        decode(b'{"id": 7, "a": %s' % LONG, LIMIT)
 
 
 @pytest.mark.parametrize("value", [b'"%s"' % LONG, b'"\\"%s"' % LONG, LONG[1:], LONG[1:] + b"." + LONG[1:]])

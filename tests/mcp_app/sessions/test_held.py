@@ -121,12 +121,12 @@ async def test_there_is_room_again_when_a_session_has_ended_but_redis_is_not_ask
 
     monkeypatch.setattr(store.held, "total", counted)
     await store.end(record.id)
-    monkeypatch.setattr(held, "AGAIN_SECONDS", 1000.0)
+    monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 1000.0)
     with pytest.raises(TooMuchHeld):
         await store.held.ensure(other.person_key)
     assert not await _write(store.held, log, other)
     assert looks == 0
-    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 0.0)
     await store.held.ensure(other.person_key)
     assert await _write(store.held, log, other)
     assert looks >= 1
@@ -189,7 +189,7 @@ async def test_what_is_being_written_counts_before_redis_has_it(
 async def test_what_could_not_be_written_counts_only_until_the_next_look(
     store: SessionStore, open_session: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 0.0)
     person = (await open_session()).person_key
     with pytest.raises(Unavailable):
         async with store.held.room(person, LIMIT // 2):
@@ -210,7 +210,7 @@ async def test_during_an_outage_those_who_write_do_not_wait_for_redis_one_after_
         raise Unavailable(Store.SESSIONS, "down")
 
     monkeypatch.setattr(store.held, "total", failing)
-    monkeypatch.setattr(held, "AGAIN_SECONDS", 1000.0)
+    monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 1000.0)
 
     async def write() -> None:
         async with store.held.room(person, STEP + 1):

@@ -30,7 +30,7 @@ SETTING = "MCP_MAX_HELD_BYTES"
 @pytest.fixture(autouse=True)
 def small_limit(mcp_settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     mcp_settings.MCP_MAX_HELD_BYTES = LIMIT
-    monkeypatch.setattr(held, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 0.0)
 
 
 @pytest.fixture
