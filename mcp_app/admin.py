@@ -96,8 +96,10 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 "calls": sum(session.calls for session in sessions),
             }
             return TemplateResponse(request, "admin/mcp_app/end_sessions.html", context)
+        ended = control.end_sessions([session.id for session in sessions], request.user.get_username())
         for session in sessions:
-            control.end_session(session.id, by=request.user.get_username())
+            if session.id not in ended:
+                continue
             name = overview.printable(session.client_name or session.client)
             LogEntry.objects.create(
                 user=cast(Any, request.user),
@@ -108,7 +110,9 @@ class LiveSessionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
                 change_message="Ended.",
             )
         if sessions:
-            self.message_user(request, f"Sessions ended: {len(sessions)}.")
+            self.message_user(request, f"Sessions ended: {len(ended)}.")
+            if len(ended) < len(sessions):
+                self.message_user(request, "Redis could not be reached for the others.", messages.WARNING)
         elif chosen:
             self.message_user(request, "The selected sessions have already ended.", messages.WARNING)
         else:

@@ -5,6 +5,7 @@ Each function has an asynchronous version with the prefix `a`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
@@ -16,10 +17,14 @@ from mcp_app.auth.tokens import WITHDRAWN, grant_place, owner, token_place
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.outside import connected, only_logged
+from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED, erase
 
 logger = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+"""How many sessions are ended concurrently: fewer than there are connections to Redis."""
 
 
 def end_session(session_id: str, by: str) -> bool:
@@ -40,16 +45,51 @@ def end_session(session_id: str, by: str) -> bool:
 
 async def aend_session(session_id: str, by: str) -> bool:
     """`end_session`, for coroutines."""
+    return (await aend_sessions([session_id], by))[session_id]
+
+
+def end_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
+    """`end_session` for many sessions, which takes little longer than for one.
+
+    Args:
+        session_ids: The full session ids.
+        by: Who ends them, for the log.
+
+    Returns:
+        Whether each existed. If Redis becomes unavailable meanwhile, those are missing that may still exist.
+
+    Raises:
+        Unavailable: Redis cannot be reached, and all of them may still exist.
+    """
+    return async_to_sync(aend_sessions)(session_ids, by)
+
+
+async def aend_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
+    """`end_sessions`, for coroutines."""
     async with connected(is_confirmed=True) as (redis, directory):
-        existed = await _end(redis, directory, session_id, confirm=True)
-    logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
-    return existed
+        ended = await _end(redis, directory, session_ids, confirm=True)
+    for session_id in ended:
+        logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
+    return ended
 
 
-async def _end(redis: Redis, directory: Directory, session_id: str, *, confirm: bool = False) -> bool:
-    existed, addresses = await erase(redis, session_id)
-    await directory.bus.send_all(addresses, {"type": SESSION_ENDED, "session": session_id}, confirm=confirm)
-    return existed
+async def _end(
+    redis: Redis, directory: Directory, session_ids: Iterable[str], *, confirm: bool = False
+) -> dict[str, bool]:
+    places = asyncio.Semaphore(_AT_ONCE)
+    ended: dict[str, bool] = {}
+
+    async def end(session_id: str) -> None:
+        async with places:
+            ended[session_id], addresses = await erase(redis, session_id)
+            message = {"type": SESSION_ENDED, "session": session_id}
+            await directory.bus.send_all(addresses, message, confirm=confirm)
+
+    outcomes = await asyncio.gather(*map(end, set(session_ids)), return_exceptions=True)
+    for error in filter(None, outcomes):
+        if not (ended and isinstance(error, Unavailable)):
+            raise error
+    return ended
 
 
 def end_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
@@ -76,10 +116,11 @@ async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
     with only_logged("sessions of withdrawn access may remain"):
         async with connected() as (redis, directory):
             indexes = await in_portions(redis, owners, add_range)
-            session_ids = {session_id for _, found in indexes for session_id in found}
-            for session_id, its_owner in await in_portions(redis, session_ids, add_owner):
-                if its_owner in owners:
-                    await _end(redis, directory, session_id)
+            session_ids = {session_id for _, index in indexes for session_id in index}
+            found = await in_portions(redis, session_ids, add_owner)
+            theirs = [session_id for session_id, its_owner in found if its_owner in owners]
+            if len(await _end(redis, directory, theirs)) < len(theirs):
+                logger.warning("sessions of withdrawn access may remain")
 
 
 def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:

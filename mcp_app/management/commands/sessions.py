@@ -74,9 +74,11 @@ class Command(BaseCommand):
     def _end(self, redis: Redis, beginnings: list[str]) -> None:
         """End the sessions, if each prefix matches exactly one."""
         session_ids = dict.fromkeys(self._the_one(redis, beginning) for beginning in beginnings)
-        for session_id in session_ids:
-            control.end_session(session_id, by="manage.py sessions")
+        ended = control.end_sessions(session_ids, by="manage.py sessions")
+        for session_id in filter(ended.__contains__, session_ids):
             self.stdout.write(f"{overview.shown(session_id)} has been ended.")
+        if len(ended) < len(session_ids):
+            raise CommandError("Redis could not be reached for the others, which may still exist.")
 
     @staticmethod
     def _the_one(redis: Redis, beginning: str) -> str:

@@ -7,7 +7,8 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from io import StringIO
 from typing import Any
 
@@ -17,14 +18,17 @@ from django.core.management import CommandError, call_command
 from redis.asyncio import Redis
 
 from mcp_app import control
+from mcp_app.coordination import bus as bus_module
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.keys import open_streams
+from mcp_app.coordination.outside import connected
 from mcp_app.coordination.processes import OpenStreams
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.monitoring import sessions as overview
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import SESSION_ENDED, RequestSession, SessionStore
+from mcp_app.sessions.store import SESSION_ENDED, RequestSession, SessionStore, erase
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 
@@ -216,6 +220,49 @@ async def test_ending_a_session_deletes_its_keys_and_notifies_every_process(
     assert await manage(f"--end={record.id[:8]}") == f"{record.id[:8]} has been ended.\n"
     assert not await redis.exists(*keys.of_session(record.id))
     await eventually(lambda: heard == [record.id, record.id], within=5)
+
+
+async def test_many_sessions_are_ended_over_one_connection_with_one_wait_for_a_process_that_died(
+    redis: Redis, open_bus: Any, open_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [await open_session() for _ in range(40)]
+    dead = await open_bus()
+    await dead.stop()
+    for record in records:
+        await Directory(redis, dead).register(keys.copies(record.id), 60.0)
+    opened = 0
+
+    @asynccontextmanager
+    async def counted(**options: Any) -> AsyncIterator[Any]:
+        nonlocal opened
+        opened += 1
+        async with connected(**options) as found:
+            yield found
+
+    monkeypatch.setattr(control, "connected", counted)
+    monkeypatch.setattr(bus_module, "_CONFIRM_SECONDS", 1.0)
+    async with asyncio.timeout(20):
+        printed = await manage("--end", *(record.id for record in records))
+    assert len(printed.splitlines()) == 40
+    assert opened == 1
+    for record in records:
+        assert not await redis.exists(keys.record(record.id))
+
+
+async def test_of_many_sessions_those_are_named_that_ended_before_redis_could_not_be_reached(
+    redis: Redis, open_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = [await open_session() for _ in range(3)]
+
+    async def failing(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
+        if session_id == second.id:
+            raise Unavailable(Store.SESSIONS, "down")
+        return await erase(redis, session_id)
+
+    monkeypatch.setattr(control, "erase", failing)
+    assert await control.aend_sessions([first.id, second.id], "a test") == {first.id: True}
+    with pytest.raises(CommandError, match="may still exist"):
+        await manage("--end", third.id, second.id)
 
 
 async def test_ending_a_session_a_second_time_is_no_error(open_session: Any) -> None:
