@@ -18,7 +18,7 @@ from django.utils import timezone
 from everything_site import people
 from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable
-from mcp_app.monitoring import sessions as monitoring
+from mcp_app.monitoring.sessions import Listing, connected, live_sessions
 from oauth_app.admin import ClientAdmin
 from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
 from oauth_app.models import Client, live_tokens
@@ -105,12 +105,15 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         if not users:
             return None
         number = counted(len(users), "user")
-        consequences = [
-            revoked(live_tokens(user__in=users), "application"),
-            *_sessions(users=users),
-            "A disabled user cannot sign in. Enabling them again does not restore the access of clients.",
-        ]
-        question = Question(f"Disable {number}?", consequences, "Disable")
+        question = Question(
+            f"Disable {number}?",
+            lambda: [
+                revoked(live_tokens(user__in=users), "application"),
+                *_sessions(users=users),
+                "A disabled user cannot sign in. Enabling them again does not restore the access of clients.",
+            ],
+            "Disable",
+        )
         if page := self.ask(request, users, "disable", question):
             return page
         disabled = self.each(request, users, lambda user: _set_active(user, False), "Disabled.")
@@ -160,13 +163,14 @@ def _set_active(user: Any, is_active: bool) -> None:
     user.save(update_fields=["is_active"])
 
 
-def _live_sessions(users: Iterable[Any], clients: Iterable[Client]) -> list[monitoring.Session]:
-    """The live sessions of these users or clients."""
+def _live_sessions(users: Iterable[Any], clients: Iterable[Client]) -> Listing:
+    """The live sessions of these users or clients, among the first that are found."""
     names: Collection[str] = {user.get_username() for user in users}
     ids: Collection[str] = {client.client_id for client in clients}
-    with monitoring.connected() as redis:
-        listing = monitoring.live_sessions(redis, limit=_COUNTED)
-    return [session for session in listing.sessions if session.user in names or session.client in ids]
+    with connected() as redis:
+        listing = live_sessions(redis, limit=_COUNTED)
+    theirs = [session for session in listing.sessions if session.user in names or session.client in ids]
+    return Listing(theirs, listing.is_complete)
 
 
 def _sessions(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> list[str]:
@@ -174,14 +178,19 @@ def _sessions(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> list
         found = _live_sessions(users, clients)
     except Unavailable:
         return ["Redis cannot be reached, so live sessions cannot be counted now."]
-    calls = sum(session.calls for session in found)
-    return [f"{counted(len(found), 'live session')} with {counted(calls, 'running call')} will end."]
+    calls = sum(session.calls for session in found.sessions)
+    sessions = counted(len(found.sessions), "live session")
+    least = "" if found.is_complete else "At least "
+    return [f"{least}{sessions} with {counted(calls, 'running call')} will end."]
 
 
 def _sessions_count(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> dict[str, int]:
     """The number of live sessions, for the summary of a deletion."""
     try:
-        number = len(_live_sessions(users, clients))
+        found = _live_sessions(users, clients)
     except Unavailable:
         return {}
+    number = len(found.sessions)
+    if not found.is_complete:
+        return {"live sessions, at least": number}
     return {"live sessions": number} if number else {}

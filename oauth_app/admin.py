@@ -49,7 +49,7 @@ class _ReadOnlyAdmin(AskingAdmin):
         access, refresh = live_tokens()
         question = Question(
             f"Revoke everything that came from {consents}?",
-            [
+            lambda: [
                 revoked(
                     (access.filter(family__in=families), refresh.filter(token_family__in=families)), "user"
                 ),
@@ -185,8 +185,11 @@ class ClientAdmin(AskingAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
         clients = list(queryset)
         number = counted(len(clients), "client")
-        consequences = [*self.lost(clients), "To get access again, a client has to ask its users."]
-        question = Question(f"Revoke all access of {number}?", consequences, "Revoke")
+        question = Question(
+            f"Revoke all access of {number}?",
+            lambda: [*self.lost(clients), "To get access again, a client has to ask its users."],
+            "Revoke",
+        )
         if page := self.ask(request, clients, "revoke", question):
             return page
         self.each(request, clients, lambda client: end_access(application=client), "Access revoked.")
@@ -198,14 +201,16 @@ class ClientAdmin(AskingAdmin):
     def disable(self, request: HttpRequest, queryset: QuerySet[Client]) -> HttpResponse | None:
         clients = list(queryset)
         number = counted(len(clients), "client")
-        consequences = [
-            *self.lost(clients),
-            "A disabled client can neither connect nor change its registration. Enabling it again does not "
-            "restore its access: it has to ask its users.",
-        ]
-        if page := self.ask(
-            request, clients, "disable", Question(f"Disable {number}?", consequences, "Disable")
-        ):
+        question = Question(
+            f"Disable {number}?",
+            lambda: [
+                *self.lost(clients),
+                "A disabled client can neither connect nor change its registration. Enabling it again does "
+                "not restore its access: it has to ask its users.",
+            ],
+            "Disable",
+        )
+        if page := self.ask(request, clients, "disable", question):
             return page
         disabled = self.each(request, clients, Client.disable, "Disabled.")
         self.message_user(request, f"{counted(disabled, 'client')} disabled, and all access revoked.")

@@ -31,10 +31,13 @@ Action = TypeVar("Action", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Question:
-    """What the page says that asks: a title, what will happen, and the label of the button."""
+    """What the page says that asks: a title, what will happen, and the label of the button.
+
+    What will happen is only found out in order to say it: that may take long, or fail.
+    """
 
     title: str
-    consequences: Sequence[str]
+    consequences: Callable[[], Sequence[str]]
     button: str
 
 
@@ -86,7 +89,8 @@ class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         context = {
             **self.admin_site.each_context(request),
             "title": question.title,
-            "question": question,
+            "consequences": question.consequences(),
+            "button": question.button,
             "opts": self.opts,
             "action": action,
             "named": rows[:_NAMED],

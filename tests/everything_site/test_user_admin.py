@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db.models.signals import pre_save
 from django.test import Client as Http
 from django.urls import reverse
 
+from everything_site import admin
 from mcp_app.auth.tokens import owner
 from mcp_app.monitoring import sessions as monitoring
 from mcp_app.sessions import keys
@@ -61,6 +63,41 @@ def test_disabling_a_user_asks_and_says_what_is_lost(root: Http, alice: flow.Con
     assert "Live sessions: 1" in deletion
     client = reverse("admin:oauth_app_client_delete", args=[Client.objects.get().pk])
     assert "Live sessions: 1" in root.get(client).content.decode()
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The limits up to which live sessions have been counted; there are always more."""
+    limits: list[int] = []
+
+    def one_more(redis: Any, *, limit: int) -> monitoring.Listing:
+        limits.append(limit)
+        return replace(monitoring.live_sessions(redis, limit=limit), is_complete=False)
+
+    monkeypatch.setattr(admin, "live_sessions", one_more)
+    return limits
+
+
+def test_if_there_are_too_many_sessions_to_count_their_number_is_a_minimum(
+    root: Http, alice: flow.Connected, counted: list[int]
+) -> None:
+    text = act(root, "disable", ALICE, confirmed=False).content.decode()
+    assert "At least 0 live sessions" in text
+
+
+@pytest.mark.parametrize("has_redis", [True, False])
+def test_what_has_been_confirmed_is_done_without_counting_first(
+    root: Http, alice: flow.Connected, counted: list[int], settings: Any, has_redis: bool
+) -> None:
+    if not has_redis:
+        settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    client = Client.objects.get()
+    rows = {"_selected_action": [client.pk], "confirmed": "yes"}
+    for action in ("revoke", "disable"):
+        root.post(reverse("admin:oauth_app_client_changelist"), {"action": action, **rows})
+    assert not Client.objects.get().is_enabled
+    assert "1 user disabled" in act(root, "disable", ALICE).content.decode()
+    assert counted == []
 
 
 def test_without_redis_the_question_says_so(root: Http, alice: flow.Connected, settings: Any) -> None:
