@@ -1,10 +1,11 @@
-"""The exceptions shared by all layers: a store is unavailable, or what is in it cannot be read."""
+"""The exceptions shared by all layers: a store is unavailable or unreadable, or a request is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import Any
 
 RETRY_AFTER_SECONDS = 2
 """The value of `Retry-After`."""
@@ -15,6 +16,16 @@ class Store(Enum):
 
     SESSIONS = "The session store cannot be reached; try again shortly."
     DATABASE = "The database cannot be used; try again shortly."
+
+
+class Refused(Exception):
+    """A request is refused although nothing failed. Handlers may raise it, too.
+
+    Attributes:
+        data: The `data` of the error.
+    """
+
+    data: Any = None
 
 
 class Unavailable(Exception):

@@ -298,7 +298,7 @@ class SessionCall(SessionOutbound, Call):
             outcome = await serve(
                 backend.server, self, backend.connection(self.session), backend.lifespan_state
             )
-            self.failure = outcome.unavailable or self.failure
+            self.failure = outcome.failure or self.failure
         except asyncio.CancelledError:
             if not self.cancel_requested.is_set():
                 raise  # the process is stopping; another recovers the call

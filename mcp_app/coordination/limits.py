@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from mcp_app.app_settings import Setting
 from mcp_app.conf import Conf, conf
+from mcp_app.exceptions import Refused
 
 
-class QuotaExceeded(Exception):
+class QuotaExceeded(Refused):
     """A person has reached a limit. The message tells them which, and what to do.
 
     Args:
@@ -23,11 +24,7 @@ class QuotaExceeded(Exception):
         self.limit: int = getattr(conf, setting.attribute)
         super().__init__(message.format(limit=self.limit, setting=self.setting))
         self.retry_after = max(1, math.ceil(retry_after))
-
-    @property
-    def data(self) -> dict[str, str | int]:
-        """The `data` of the error: the setting and its value."""
-        return {"limit": self.setting, "value": self.limit}
+        self.data = {"limit": self.setting, "value": self.limit}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

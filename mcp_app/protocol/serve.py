@@ -9,9 +9,9 @@ from typing import Any
 
 import pydantic_core
 from mcp.server import Server
-from mcp_types import INTERNAL_ERROR, ErrorData, RequestId
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData, RequestId
 
-from mcp_app.exceptions import Store, Unavailable
+from mcp_app.exceptions import Refused, Store, Unavailable
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.tool_server import InterruptedTool
 from mcp_app.sdk import Connection, ServerRunner, modern_error_data
@@ -29,13 +29,13 @@ class Outcome:
     Attributes:
         result: What the handler returned.
         error: Why there is no result.
-        unavailable: Set if the handler failed because a store was unavailable.
+        failure: Set if a store was unavailable, or the handler refused the request.
         json: The result or the error, encoded.
     """
 
     result: dict[str, Any] | None
     error: ErrorData | None
-    unavailable: Unavailable | None
+    failure: Unavailable | Refused | None
     json: bytes
 
     @classmethod
@@ -47,7 +47,7 @@ class Outcome:
         return cls(result, None, None, pydantic_core.to_json(result))
 
     @classmethod
-    def failed(cls, error: ErrorData, unavailable: Unavailable | None = None) -> Outcome:
+    def failed(cls, error: ErrorData, failure: Unavailable | Refused | None = None) -> Outcome:
         """An error; parts that cannot be encoded as JSON are dropped."""
         try:
             json = error.model_dump_json(by_alias=True, exclude_none=True)
@@ -56,7 +56,7 @@ class Outcome:
             message = error.message.encode(errors="replace").decode()
             error = ErrorData(code=error.code, message=message)
             json = error.model_dump_json(by_alias=True, exclude_none=True)
-        return cls(None, error, unavailable, json.encode())
+        return cls(None, error, failure, json.encode())
 
     def response(self, request_id: RequestId | None) -> bytes:
         """The JSON-RPC response."""
@@ -96,6 +96,8 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
         fields = {"method": call.method, "reason": str(outage)}
         logger.error("request failed: %s unavailable", _NAMES[outage.store], extra=fields)
         return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=outage.store.value), outage)
+    except Refused as error:
+        return Outcome.failed(ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data), error)
     except Exception as error:
         return Outcome.failed(modern_error_data(error))
     try:

@@ -25,7 +25,7 @@ from mcp_types import (
 from starlette.datastructures import Headers as RepeatedHeaders
 
 from mcp_app.conf import conf
-from mcp_app.coordination.limits import CALLS, STREAMS
+from mcp_app.coordination.limits import CALLS, STREAMS, QuotaExceeded
 from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
@@ -186,6 +186,8 @@ class Stateless:
             if item is None and call.refusal is not None:
                 raise call.refusal
             if item is None and call.response is not None:
+                if isinstance(call.failure, QuotaExceeded):
+                    errors.log_quota(call.failure, request.principal, quotas)
                 await respond(request.send, call.status, call.response, [*JSON_HEADERS, *call.headers])
             else:
                 await _send_stream(request.send, call, item)
@@ -237,6 +239,7 @@ class StatelessCall(Call):
         self._route = route
         self.response: bytes | None = None
         self.status = 200
+        self.failure: Exception | None = None
         self.refusal: errors.HttpError | None = None
         """Why it was cancelled."""
         self.headers: errors.HeaderList = ()
@@ -295,7 +298,8 @@ class StatelessCall(Call):
             route.protocol_version, route.client_info, route.client_capabilities
         )
         outcome = await serve(backend.server, self, connection, backend.lifespan_state)
-        refusal = None if outcome.unavailable is None else errors.from_exception(outcome.unavailable)
+        self.failure = outcome.failure
+        refusal = None if outcome.failure is None else errors.from_exception(outcome.failure)
         if refusal is not None:
             self.status, self.headers = refusal.status, refusal.headers
         elif outcome.error is not None:

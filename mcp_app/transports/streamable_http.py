@@ -171,7 +171,7 @@ class StreamableHttp:
             await respond_error(request.send, refusal, message.id)
             return
         session = [] if record is None else [(_SESSION_ID, record.id.encode())]
-        await _respond(request.send, outcome.response(message.id), outcome.unavailable, session)
+        await _respond(request.send, outcome.response(message.id), outcome.failure, session)
 
     async def _respond_to(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Respond with JSON if the call has ended quietly, otherwise with an event stream."""

@@ -21,7 +21,6 @@ from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     HEADER_MISMATCH,
-    INTERNAL_ERROR,
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     PROTOCOL_VERSION_META_KEY,
@@ -39,7 +38,7 @@ from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
 from mcp_app.extensions.tasks.listen import KIND, TaskListener
 from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
-from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge, TooManyTasks
+from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol.answers import UnfitAnswer, checked, validated
@@ -170,9 +169,6 @@ class Tasks(Extension):
                 grant=_grant(),
                 ttl_seconds=support.ttl_seconds,
             )
-        except TooManyTasks as error:
-            data = {"limit": error.setting, "value": error.limit}
-            raise MCPError(INTERNAL_ERROR, str(error), data) from None
         except TooLarge:
             raise _too_large("The parameters") from None
         if not task.has_ended:

@@ -4,10 +4,9 @@ import asyncio
 import secrets
 
 import pytest
-from mcp.shared.exceptions import MCPError
 
 from mcp_app.extensions.tasks.runs import MAX_LOST
-from mcp_app.extensions.tasks.store import GRACE_SECONDS, index_key, lease_key, record_key
+from mcp_app.extensions.tasks.store import GRACE_SECONDS, TooManyTasks, index_key, lease_key, record_key
 from mcp_app.protocol.personal import person_key
 
 from .support import WAIT
@@ -170,14 +169,14 @@ async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_person(ma
     person = secrets.token_hex(8)  # whose tasks of an earlier run a lasting Redis does not know
     creating = [process.call("careful", person=person) for process in processes * 5]
     created = await asyncio.gather(*creating, return_exceptions=True)
-    assert sum(isinstance(one, MCPError) for one in created) == len(created) - 2
+    assert sum(isinstance(one, TooManyTasks) for one in created) == len(created) - 2
 
 
 async def test_the_tasks_of_a_person_are_limited_over_all_clients(here, settings):
     settings.MCP_MAX_TASKS = 2
     for client in ("one", "other"):
         await here.call("careful", person="carol", client=client)
-    with pytest.raises(MCPError, match="Too many tasks") as refused:
+    with pytest.raises(TooManyTasks) as refused:
         await here.call("careful", person="carol", client="a third")
-    assert refused.value.error.data == {"limit": "MCP_MAX_TASKS", "value": 2}
+    assert refused.value.data == {"limit": "MCP_MAX_TASKS", "value": 2}
     assert (await here.call("careful", person="dave"))["resultType"] == "task"

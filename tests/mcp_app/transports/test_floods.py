@@ -11,6 +11,7 @@ from mcp.types import ToolAnnotations
 
 from mcp_app.coordination import keys, quotas
 from mcp_app.coordination.limits import CALLS, STREAMS
+from mcp_app.extensions.tasks.store import index_key
 from mcp_app.protocol.personal import Person
 from tests.mcp_app.transports.support import (
     LATEST,
@@ -378,6 +379,19 @@ async def test_a_request_past_the_rate_over_http_sse_fails_on_the_stream(
     refused = await stream.next_message()
     assert refused["id"] == "late"
     assert refused["error"]["data"] == {"limit": "MCP_REQUEST_RATE", "value": 1}
+    assert "quota exceeded" in caplog.messages
+
+
+async def test_a_call_past_the_limit_of_tasks_is_refused_like_one_past_any_other_limit(
+    one: Process, mcp_settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mcp_settings.MCP_MAX_TASKS = 1
+    await one.runtime.redis.delete(index_key(ALICE))
+    tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    call = {"name": "slow_compute", "arguments": {"seconds": 1}}
+    created = await modern(one, "tools/call", call, capabilities=tasks)
+    assert (await created.json())["result"]["resultType"] == "task"
+    await assert_refused(await modern(one, "tools/call", call, capabilities=tasks), "MCP_MAX_TASKS", 1)
     assert "quota exceeded" in caplog.messages
 
 
