@@ -109,7 +109,7 @@ class _Account:
     def free(self, kind: Kind) -> int:
         """How many more may be used without asking."""
         units = self.units[kind]
-        return max(0, units.held - units.used) if self.is_valid else 0
+        return units.held - units.used if self.is_valid and units.held > units.used else 0
 
     def keep(self, kind: Kind, number: int) -> None:
         """Keep only so many of those that are not in use."""
@@ -208,7 +208,8 @@ class Quotas:
 
     def use(self, person: str, kind: Kind) -> None:
         """Count one more, even past the limit. Each `use` needs one `release`."""
-        self._account(person).units[kind].used += 1
+        account = self._accounts.get(person) or self._account(person)
+        account.units[kind].used += 1
 
     def release(self, person: str, kind: Kind) -> None:
         """Count one less."""
