@@ -309,7 +309,7 @@ def end_families(families: list[uuid.UUID | None]) -> None:
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
-        send_access_withdrawn(grants=map(str, known), ended=access - _remaining(access))
+        send_access_withdrawn(grants=map(str, known), find_ended=[lambda: access - _remaining(access)])
 
 
 def _access_by(*rows: models.QuerySet[Any]) -> set[Access]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.dispatch import Signal
 
 access_withdrawn = Signal()
@@ -26,11 +26,14 @@ Access = tuple[str, int]
 """A client's id, and the primary key of a user to whose account it has access."""
 
 
+FindEnded = Callable[[], Iterable[Access]]
+
+
 @dataclass
 class _Withdrawal:
     checksums: list[str] = field(default_factory=list)
     grants: list[str] = field(default_factory=list)
-    ended: list[Access] = field(default_factory=list)
+    find_ended: list[FindEnded] = field(default_factory=list)
 
 
 _collecting: ContextVar[_Withdrawal | None] = ContextVar("oauth_app.withdrawal", default=None)
@@ -45,27 +48,33 @@ def one_access_withdrawn() -> Iterator[None]:
         yield
     finally:
         _collecting.reset(outer)
-    send_access_withdrawn(withdrawal.checksums, withdrawal.grants, withdrawal.ended)
+    send_access_withdrawn(withdrawal.checksums, withdrawal.grants, withdrawal.find_ended)
 
 
 def send_access_withdrawn(
-    checksums: Iterable[str] = (), grants: Iterable[str] = (), ended: Iterable[Access] = ()
+    checksums: Iterable[str] = (), grants: Iterable[str] = (), find_ended: Iterable[FindEnded] = ()
 ) -> None:
     """Send the signal after the current transaction, or at the end of the block that collects.
 
     Args:
         checksums: SHA-256 of access tokens, in hexadecimal.
         grants: The families of the consents that were withdrawn.
-        ended: The access of which nothing is left.
+        find_ended: Functions that find the access of which nothing is left. Called after the transaction: of
+            two that withdraw the last two consents, each sees the other's until it has been committed.
     """
-    checksums, grants, ended = list(checksums), list(grants), list(ended)
+    checksums, grants, find_ended = list(checksums), list(grants), list(find_ended)
     withdrawal = _collecting.get()
     if withdrawal is not None:
         withdrawal.checksums += checksums
         withdrawal.grants += grants
-        withdrawal.ended += ended
-    elif checksums or grants or ended:
-        send = partial(
-            access_withdrawn.send_robust, sender=None, checksums=checksums, grants=grants, ended=ended
-        )
-        transaction.on_commit(send, robust=True)
+        withdrawal.find_ended += find_ended
+    elif checksums or grants or find_ended:
+        transaction.on_commit(partial(_send, checksums, grants, find_ended), robust=True)
+
+
+def _send(checksums: list[str], grants: list[str], find_ended: list[FindEnded]) -> None:
+    ended: list[Access] = []
+    with suppress(DatabaseError):  # the rest is more urgent: no token opens the sessions that remain
+        ended += [access for find in find_ended for access in find()]
+    if checksums or grants or ended:
+        access_withdrawn.send_robust(sender=None, checksums=checksums, grants=grants, ended=ended)

@@ -1,6 +1,7 @@
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
 
 from oauth_app.models import AccessToken, AccessTokens, Client, RefreshToken, end_access, end_families
 from oauth_app.secrets import checksum
@@ -95,7 +96,7 @@ def test_disabling_a_user_is_announced(alice, withdrawn):
 def test_the_last_access_of_a_client_to_an_account_is_announced_as_ended(alice, ended, action):
     flow.connect("alice", alice.client_id)  # a second consent
     user = User.objects.get(username="alice").pk
-    assert ended(action) == [(alice.client_id, user)]
+    assert set(ended(action)) == {(alice.client_id, user)}
 
 
 def test_access_that_another_consent_still_gives_has_not_ended(alice, ended):
@@ -105,6 +106,28 @@ def test_access_that_another_consent_still_gives_has_not_ended(alice, ended):
     assert ended(AccessToken.objects.get(token_checksum=checksum(again.access)).revoke) == [
         (alice.client_id, user)
     ]
+
+
+def test_of_two_consents_that_are_withdrawn_at_once_the_last_to_commit_ends_the_access(alice, ended):
+    again = flow.connect("alice", alice.client_id)
+    first, second = (AccessToken.objects.get(token_checksum=checksum(each.access)) for each in (alice, again))
+
+    def withdraw():
+        first.revoke()
+        # What another transaction commits before this one.
+        RefreshToken.objects.filter(token_family=second.family).update(revoked=timezone.now())
+        AccessToken.objects.filter(pk=second.pk).delete()
+
+    user = User.objects.get(username="alice").pk
+    assert ended(withdraw) == [(alice.client_id, user)]
+
+
+def test_if_it_is_unknown_what_remains_the_rest_is_announced(alice, withdrawn, monkeypatch):
+    def fail(access):
+        raise DatabaseError
+
+    monkeypatch.setattr("oauth_app.models._remaining", fail)
+    assert withdrawn(AccessToken.objects.get().revoke) == {checksum(alice.access)}
 
 
 def test_disabling_a_client_is_announced(alice, withdrawn):
