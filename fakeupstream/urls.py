@@ -6,6 +6,6 @@ from oauth_app.rate_limits import rate_limited
 app_name = "fakeupstream"
 
 urlpatterns = [
-    path("authorize", rate_limited("authorize", views.authorize), name="authorize"),
-    path("callback", rate_limited("authorize", views.callback), name="callback"),
+    path("authorize", rate_limited("sign_in", views.authorize), name="authorize"),
+    path("callback", rate_limited("sign_in", views.callback), name="callback"),
 ]

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 # One address alone cannot use up the attempts at an account, and so lock its owner out.
 PASSWORD_LIMITS = {"password": "10/5minutes", "account": "200/hour"}
-RATE_LIMITS = {"register": "20/minute", "authorize": "60/minute", "token": "300/minute", **PASSWORD_LIMITS}
+# Signing in at the fake provider and allowing access takes three requests each: enough for 40 people a minute.
+RATE_LIMITS = {
+    "register": "20/minute",
+    "authorize": "120/minute",
+    "sign_in": "120/minute",
+    "connections": "60/minute",
+    "token": "300/minute",
+    **PASSWORD_LIMITS,
+}
 WEEK = 7 * 24 * 3600
 
 

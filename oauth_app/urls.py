@@ -32,7 +32,7 @@ urlpatterns = [
         name="authorization-server",
     ),
     path("authorize", rate_limited("authorize", AuthorizeView.as_view()), name="authorize"),
-    path("connections", rate_limited("authorize", connections.page), name="connections"),
+    path("connections", rate_limited("connections", connections.page), name="connections"),
     path("register", _for_programs("register", RegisterView.as_view()), name="register"),
     path("register/<path:client_id>", _for_programs("token", ManageView.as_view()), name="manage"),
     path("token", _for_programs("token", TokenView.as_view()), name="token"),

@@ -196,7 +196,7 @@ def test_a_second_code_of_the_same_sign_in_works_after_a_refusal(client, provide
 
 
 def test_the_callback_is_rate_limited(client, settings):
-    settings.OAUTH_RATE_LIMITS = {"authorize": "2/minute"}
+    settings.OAUTH_RATE_LIMITS = {"sign_in": "2/minute"}
     settings.OAUTH_TRUSTED_PROXIES = 1
     client.defaults["HTTP_X_FORWARDED_FOR"] = f"2001:db8:{secrets.randbelow(65536):x}::1"
     assert [client.get(CALLBACK).status_code for _ in range(3)] == [400, 400, 429]
