@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # One address alone cannot use up the attempts at an account, and so lock its owner out.
 PASSWORD_LIMITS = {"password": "10/5minutes", "account": "200/hour"}
-# Signing in at the fake provider and allowing access takes three requests each: enough for 40 people a minute.
+# Signing in at the fake provider and allowing access take three requests each: 40 people a minute.
 RATE_LIMITS = {
     "register": "20/minute",
     "authorize": "120/minute",

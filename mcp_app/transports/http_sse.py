@@ -10,6 +10,8 @@ event, which here contains the session and the position, so they continue where 
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -40,6 +42,12 @@ from mcp_app.transports.responses import COMMON_HEADERS, respond
 logger = logging.getLogger(__name__)
 
 MESSAGE_PATH = "/message"
+
+_REFUSAL_SECONDS = 0.5
+"""How long a stream gets no more refusals of requests past the rate: less than those wait."""
+
+_MOST_REFUSED = 1000
+"""The maximum number of sessions of which that is known."""
 
 
 class Sse:
@@ -89,7 +97,8 @@ class Sse:
             ):
                 return record, *resumed
         # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
-        await self._runtime.quotas.ensure(principal.person_key, STREAMS)  # for nothing, without a stream
+        # First, as a session without its stream would be useless.
+        await self._runtime.quotas.ensure(principal.person_key, STREAMS)
         record = self._runtime.sessions.new(
             principal.owner, principal.person, principal.client_id, principal.client_name
         )
@@ -105,6 +114,8 @@ class SsePost:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._refused_at: dict[str, float] = {}
+        """By session: when its stream had the last refusal of a request past the rate."""
 
     async def __call__(self, request: Request) -> None:
         if request.method != "POST":
@@ -130,6 +141,8 @@ class SsePost:
                         request.principal, [message], is_past_rate=request.is_past_rate
                     )
                 except QuotaExceeded as error:
+                    if request.is_past_rate and not self._may_refuse_on_stream(record.id):
+                        raise
                     # On the stream: after a rejected POST the Python SDK still waits for the response, and
                     # sends nothing more.
                     errors.log_quota(error, request.principal, self._runtime.quotas)
@@ -141,6 +154,19 @@ class SsePost:
             case _:
                 await self._runtime.client_requests.deliver(record.id, message)
         await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])
+
+    def _may_refuse_on_stream(self, session_id: str) -> bool:
+        """Whether the stream has had no refusal for a while: a flood would push out the other events.
+
+        A client that posts one message after the other is refused no sooner, as each waits.
+        """
+        now = time.monotonic()
+        if now - self._refused_at.get(session_id, -math.inf) < _REFUSAL_SECONDS:
+            return False
+        if len(self._refused_at) >= _MOST_REFUSED:
+            self._refused_at.clear()
+        self._refused_at[session_id] = now
+        return True
 
     async def _run(self, record: SessionRecord, message: JSONRPCRequest, headers: Mapping[str, str]) -> None:
         """Run a request that was admitted."""

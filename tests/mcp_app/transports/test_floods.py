@@ -395,6 +395,24 @@ async def test_a_call_past_the_limit_of_tasks_is_refused_like_one_past_any_other
     assert "quota exceeded" in caplog.messages
 
 
+async def test_of_many_requests_past_the_rate_over_http_sse_few_are_answered_on_the_stream(
+    one: Process, slow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.transports.http_sse._REFUSAL_SECONDS", 1000.0)
+    stream = await one.http.request("GET", "/sse", headers=headers_for(**EVENTS))
+    endpoint = (await stream.next_block()).data  # type: ignore[union-attr]
+    assert endpoint is not None
+    slow.MCP_REQUEST_RATE = 1
+    one.runtime.quotas._accounts[ALICE].requests = 0
+    await one.runtime.redis.delete(keys.quota(ALICE))
+    responses = [
+        await one.http.request("POST", endpoint, headers=headers_for(), body=json.dumps(message).encode())
+        for message in (initialize(), *(tool_call("echo", {"message": "x"}, id=n) for n in range(3)))
+    ]
+    assert [response.status for response in responses] == [202, 202, 429, 429]
+    await assert_refused(responses[-1], "MCP_REQUEST_RATE", 1)
+
+
 async def test_the_standalone_streams_of_a_person_are_limited_over_all_processes(
     one: Process, other: Process, mcp_settings: Any
 ) -> None:
