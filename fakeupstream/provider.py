@@ -49,15 +49,16 @@ def find_or_create(username: str) -> User:
     """The account with this name.
 
     Raises:
-        ProtectedAccount: It has a password or permissions, or looks like the name of an account that has, and
-            anyone could enter it.
+        ProtectedAccount: It has a password or permissions, or is new and its name looks like that of an
+            account that has: anyone could enter it.
     """
-    if any(skeleton(name) == skeleton(username) for name in _protected_names()):
+    # The names are only compared for a new account: there is no index for that.
+    people = get_user_model().objects
+    is_new = not people.filter(username=username).exists()
+    if is_new and skeleton(username) in map(skeleton, _protected_names()):
         raise ProtectedAccount
     # In one statement: Django takes an empty password for a usable one, and another tab may look now.
-    user, _ = get_user_model().objects.get_or_create(
-        username=username, defaults={"password": make_password(None)}
-    )
+    user, _ = people.get_or_create(username=username, defaults={"password": make_password(None)})
     if user.is_staff or user.is_superuser or user.has_usable_password():
         raise ProtectedAccount
     return user

@@ -256,6 +256,14 @@ def test_nobody_can_sign_in_by_a_name_that_looks_like_that_of_such_an_account(cl
     assert User.objects.count() == 1
 
 
+def test_names_are_compared_for_new_accounts_only(monkeypatch):
+    compared = []
+    monkeypatch.setattr(provider, "_protected_names", lambda: compared.append(1) or ())
+    for _ in range(3):
+        assert provider.find_or_create("carla").username == "carla"
+    assert compared == [1]
+
+
 def test_names_that_look_like_those_of_others_are_allowed(client, provider_page):
     provider.find_or_create("alice")
     assert provider.find_or_create("Alice").username == "Alice"

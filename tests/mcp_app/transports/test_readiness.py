@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from channels.layers import get_channel_layer
 from django.core.management import call_command
 from redis import Redis
 
+from mcp_app.coordination import connection
 from mcp_app.transports.health import Readyz
 from tests.mcp_app.transports.support import (
     Held,
@@ -80,6 +82,8 @@ def as_user(redis: OwnRedis, *rules: str) -> str:
         client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">secret", *rules)
     return redis.url.replace("unix://", "unix://limited:secret@")
 
+
+_CALLED = re.compile(r"redis\.call\('(\w+)'")
 
 EVERYTHING = ("~*", "+@all", "&*")
 LACKING = [
@@ -192,6 +196,16 @@ async def test_a_redis_user_without_the_required_permissions_is_not_ready(
     use(mcp_settings, as_user(own_redis, *rules))
     async with started() as process:
         assert await readiness(process) == (503, reason)
+
+
+def test_every_command_of_a_script_is_tried_and_none_that_nothing_uses() -> None:
+    tried = set(_CALLED.findall(connection._TRY))
+    sources = [path.read_text() for path in Path(connection.__file__).parents[1].rglob("*.py")]
+    others = "".join(sources).replace(connection._TRY, "")
+    called = set(_CALLED.findall(others))
+    sent = {{"delete": "del"}.get(name, name).upper() for name in re.findall(r"\.([a-z]+)\(", others)}
+    assert called - tried == set()
+    assert tried - called - sent == set()
 
 
 async def test_a_wrong_password_is_not_ready(own_redis: OwnRedis, mcp_settings: Any) -> None:
