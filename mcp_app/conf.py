@@ -229,7 +229,9 @@ class Conf(AppSettings):
         "how long clients are told to wait before they reconnect (the SSE field `retry`); the official SDKs "
         "try twice and then give up, so this determines how long an outage they survive",
     )
-    event_log_length = Setting(1000, "roughly how many messages a session keeps for replay", minimum=1)
+    event_log_length = Setting(
+        1000, "the maximum number of messages that a session keeps for replay", minimum=1
+    )
     # It must hold everything that a slow reader has not received, and what is sent until it has reconnected.
     event_log_bytes = Setting(
         64 * 1024 * 1024,
