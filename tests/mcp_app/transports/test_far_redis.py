@@ -23,6 +23,7 @@ async def far(mcp_settings: Any, request: pytest.FixtureRequest) -> AsyncIterato
         milliseconds, relay.jitter = request.param
         relay.delay = milliseconds / 1000
         mcp_settings.REDIS_URL = relay.url
+        mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 30.0  # it is far, not unavailable, also on a busy machine
         layer = mcp_settings.CHANNEL_LAYERS["default"]
         hosts = {"CONFIG": layer["CONFIG"] | {"hosts": [relay.url]}}
         mcp_settings.CHANNEL_LAYERS = {"default": layer | hosts}
