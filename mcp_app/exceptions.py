@@ -14,7 +14,7 @@ RETRY_AFTER_SECONDS = 2
 class Store(Enum):
     """The stores that requests depend on. The value is the message for clients during an outage."""
 
-    SESSIONS = "The session store cannot be reached; try again shortly."
+    SESSIONS = "The session store is unavailable; try again shortly."
     DATABASE = "The database cannot be used; try again shortly."
 
 

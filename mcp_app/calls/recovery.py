@@ -25,7 +25,7 @@ from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
 
-WORKER_LOST = "The process that ran this call died before it could answer; the call was not repeated."
+WORKER_LOST = "The process that ran this call stopped or died before it could answer; it was not repeated."
 
 _PROGRESS = "notifications/progress"
 

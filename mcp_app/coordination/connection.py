@@ -158,10 +158,11 @@ async def in_portions(
         add: Adds the command for one item to a pipeline.
 
     Returns:
-        Each item with its reply, which is an exception if its command failed.
+        Each item with its reply, which is an exception if its key is damaged.
 
     Raises:
-        Unavailable: Redis cannot be reached.
+        Unavailable: Redis cannot be reached, or refuses commands: it is full or read-only, for example. The
+            others have been run.
     """
     waiting, replies = list(items), list[tuple[T, Any]]()
     while waiting:
@@ -170,6 +171,9 @@ async def in_portions(
             for item in portion:
                 await add(pipe, item)
             replies += zip(portion, await pipe.execute(raise_on_error=False), strict=True)
+    for _, reply in replies:
+        if isinstance(reply, Exception) and not is_damage(reply):
+            raise Unavailable(Store.SESSIONS, reply) from reply
     return replies
 
 

@@ -126,10 +126,10 @@ class Leases:
         self._held.discard(lease)
 
     async def renew(self, leases: Iterable[Lease]) -> None:
-        """Renew these leases. A failure of one does not affect the others.
+        """Renew these leases. One whose key is damaged does not affect the others.
 
         Raises:
-            Unavailable: Redis cannot be reached.
+            Unavailable: Redis cannot be reached, or refuses to write.
         """
         for lease, outcome in await in_portions(self._redis, leases, self._add_renewal):
             if isinstance(outcome, Exception):

@@ -19,7 +19,7 @@ from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
-from mcp_app.exceptions import Store, Unavailable
+from mcp_app.exceptions import Store, Unavailable, Unreadable
 from mcp_app.hosts import is_loopback
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
@@ -83,8 +83,11 @@ class Guard:
                 refusal = HttpError(500, "Internal server error.", INTERNAL_ERROR)
             elif isinstance(error, QuotaExceeded):
                 errors.log_quota(error, request.principal, self._runtime.quotas)
-            elif isinstance(error, Unavailable) and error.store is Store.DATABASE:
-                logger.error("database unavailable", extra={"reason": str(error)})
+            elif isinstance(error, Unavailable) and not isinstance(error, Unreadable):
+                is_redis = error.store is Store.SESSIONS
+                logger.error(
+                    "Redis unavailable" if is_redis else "database unavailable", extra={"reason": str(error)}
+                )
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             await respond_error(send, refusal, request.message_id)

@@ -32,7 +32,7 @@ from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
 from mcp_app.transports.request import Request, Send
-from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond, respond_error
+from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 from mcp_app.transports.stateless import Stateless
 
 logger = logging.getLogger(__name__)
@@ -155,21 +155,15 @@ class StreamableHttp:
     async def _initialize(self, request: Request, message: JSONRPCRequest) -> None:
         await self._admit(request, [message])
         principal = request.principal
-        try:
-            record, outcome = await initialize(
-                self._runtime.calls.backend,
-                self._runtime.sessions.new(
-                    principal.owner, principal.person, principal.client_id, principal.client_name
-                ),
-                message,
-                request.headers,
-                store=self._runtime.sessions.create,
-            )
-        except Exception as error:
-            if (refusal := errors.from_exception(error)) is None:
-                raise
-            await respond_error(request.send, refusal, message.id)
-            return
+        record, outcome = await initialize(
+            self._runtime.calls.backend,
+            self._runtime.sessions.new(
+                principal.owner, principal.person, principal.client_id, principal.client_name
+            ),
+            message,
+            request.headers,
+            store=self._runtime.sessions.create,
+        )
         session = [] if record is None else [(_SESSION_ID, record.id.encode())]
         await _respond(request.send, outcome.response(message.id), outcome.failure, session)
 

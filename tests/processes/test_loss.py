@@ -97,7 +97,7 @@ async def test_a_lost_call_that_is_not_safe_to_repeat_fails_with_the_reason(
         await asyncio.wait({call}, timeout=0.5)  # by now it has become a stream, which can be resumed
         fleet.process_of(diary).kill()
         async with asyncio.timeout(PATIENCE):
-            with pytest.raises(MCPError, match="died before it could answer") as caught:
+            with pytest.raises(MCPError, match="stopped or died before it could answer") as caught:
                 await call
         assert caught.value.error.data == {"reason": "worker_lost"}
         assert text(await client.call_tool("echo", {"message": "on"})) == "Echo: on"

@@ -102,7 +102,7 @@ async def _all_are_refused_in_time(session: Session, at: str) -> None:
     for reply in await _every_kind_of_request(session, at):
         assert reply.status == 503, await reply.body()
         assert int(reply.headers["retry-after"]) > 0
-        assert "store cannot be reached" in (await reply.json())["error"]["message"]
+        assert "store is unavailable" in (await reply.json())["error"]["message"]
     assert time.monotonic() - begun < BOUND
 
 

@@ -40,7 +40,8 @@ def _error(reason: str, message: str) -> dict[str, Any]:
 
 
 LOST = _error(
-    "worker_lost", "The process that ran this task died before it ended; the tool was not run again."
+    "worker_lost",
+    "The process that ran this task stopped or died before it ended; it was not run again.",
 )
 EXPIRED = _error("expired", "The task did not finish within its time to live.")
 TOO_LARGE = _error(

@@ -12,9 +12,11 @@ from redis.asyncio import Redis
 
 from mcp_app.coordination import keys
 from mcp_app.coordination import leases as module
+from mcp_app.coordination.connection import connect
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Store, Unavailable
 from tests.support.asgi import PATIENCE
+from tests.support.own_redis import own_redis
 
 
 class Clock:
@@ -166,6 +168,28 @@ async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
     assert here.can_judge
     assert "WRONGTYPE" in str([vars(record).get("reason") for record in caplog.records])
     await redis.delete(bad, *(lease.key for lease in good))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["full", "read-only"])
+async def test_a_redis_that_refuses_to_renew_is_an_outage_and_no_damage(
+    state: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with own_redis() as server, server.client() as operator:
+        async with connect(server.url) as redis:
+            here = Leases(redis)
+            leases = [await _held(here, f"{name}-{number}") for number in range(2)]
+            await here.beat()
+            assert here.can_judge
+            if state == "full":
+                operator.config_set("maxmemory", "1")
+            else:
+                operator.replicaof("127.0.0.1", "1")
+            with pytest.raises(Unavailable):
+                await here.beat()
+            assert not here.can_judge  # all leases expire
+            assert not any(lease.is_lost for lease in leases)
+            assert not [line for line in caplog.records if line.getMessage() == "lease not renewed"]
 
 
 async def test_many_leases_are_renewed_in_few_round_trips(

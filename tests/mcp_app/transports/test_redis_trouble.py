@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,8 @@ from tests.mcp_app.transports.support import (
     Process,
     Session,
     call_held,
+    headers_for,
+    initialize,
     modern,
     notification,
     request,
@@ -116,6 +119,18 @@ async def test_while_redis_is_down_requests_get_503_and_afterwards_they_succeed(
     assert text_of(await again.call(process, "echo", {"message": "back"})) == "Echo: back"
     stream = await again.post(process, tool_call("test_tool_with_progress", progress=1))
     assert text_of((await stream.messages())[-1]) == "Tool with progress executed successfully"
+
+
+async def test_a_request_that_a_full_redis_refuses_is_logged_as_an_error_with_the_reason(
+    process: Process, own_redis: OwnRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    with own_redis.client() as operator:
+        operator.config_set("maxmemory", "1")
+    body = json.dumps(initialize()).encode()
+    await _assert_unavailable(await process.http.request("POST", headers=headers_for(), body=body))
+    [line] = [line for line in caplog.records if line.getMessage() == "Redis unavailable"]
+    assert line.levelname == "ERROR"
+    assert "memory" in vars(line)["reason"]
 
 
 async def test_a_process_that_starts_while_redis_is_down_serves_when_it_is_back(
