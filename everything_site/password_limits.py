@@ -3,12 +3,16 @@
 Attempts are counted before they are checked, so that parallel ones count, too. A success counts like a
 failure.
 
-Somebody with many addresses could use up the attempts at an account, and so keep its owner out. So a browser
-that has signed in to the account before gets a cookie, and its attempts are counted by that cookie instead.
+Somebody with many addresses could use up the attempts at an account, and so keep its owner out; and somebody
+at the same address, as in an office, those of the address. So a browser that has signed in to the account
+before gets a cookie, and its attempts are counted by that cookie only. A success gives it another one, so
+of its attempts only failures count.
 """
 
 from __future__ import annotations
 
+import logging
+import secrets
 import unicodedata
 from collections.abc import Callable
 from functools import wraps
@@ -23,8 +27,12 @@ from oauth_app.api import View
 from oauth_app.rate_limits import address_of, seconds_to_wait, too_many
 from oauth_app.secrets import checksum
 
+log = logging.getLogger("everything_site")
+
 SALT = "everything_site.known_browser"
 KNOWN_SECONDS = 90 * 24 * 3600
+_LONGEST_NAME = 150
+"""How much of a name is logged: a user's name is not longer."""
 
 
 def entered_name(request: HttpRequest) -> str:
@@ -50,9 +58,10 @@ def password_limited(view: View, name: Callable[[HttpRequest], str]) -> View:
         if request.method != "POST":
             return view(request, *args, **kwargs)
         account = _account(name(request))
-        for limit, whose in (("password", address_of(request)), ("account", _counted_by(request, account))):
+        known = _known_browser(request, account)
+        for limit, whose in (("password", known or address_of(request)), ("account", known or account)):
             if wait := seconds_to_wait(limit, whose):
-                return too_many(request, limit, wait)
+                return too_many(request, limit, wait, account=name(request)[:_LONGEST_NAME])
         response = view(request, *args, **kwargs)
         if response.status_code == 302:
             _remember(response, account)
@@ -61,25 +70,42 @@ def password_limited(view: View, name: Callable[[HttpRequest], str]) -> View:
     return limited_view
 
 
+def sign_in_logged(view: View) -> View:
+    """The view of the login form, whose successes and failures are logged."""
+
+    @wraps(view)
+    def logged_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        if request.method == "POST":
+            fields = {"account": entered_name(request)[:_LONGEST_NAME], "address": address_of(request)}
+            if response.status_code == 302:
+                log.info("signed in to the admin", extra=fields)
+            elif response.status_code == 200:
+                log.warning("sign-in to the admin failed", extra=fields)
+        return response
+
+    return logged_view
+
+
 def _account(name: str) -> str:
     """A checksum of a user name, the same for all spellings that a login form could take for the same."""
     return checksum(unicodedata.normalize("NFKC", name).strip().casefold())
 
 
-def _counted_by(request: HttpRequest, account: str) -> str:
-    """The account, or the cookie of a browser that has signed in to it."""
+def _known_browser(request: HttpRequest, account: str) -> str:
+    """A checksum of the cookie of a browser that has signed in to the account before; else empty."""
     cookie = request.COOKIES.get(_cookie_name(), "")
     try:
         is_known = signing.loads(cookie, salt=SALT, max_age=KNOWN_SECONDS)["account"] == checksum(account)
     except signing.BadSignature:
         is_known = False
-    return checksum(cookie) if is_known else account
+    return checksum(cookie) if is_known else ""
 
 
 def _remember(response: HttpResponseBase, account: str) -> None:
     response.set_cookie(
         _cookie_name(),
-        signing.dumps({"account": checksum(account)}, salt=SALT),
+        signing.dumps({"account": checksum(account), "browser": secrets.token_hex(8)}, salt=SALT),
         max_age=KNOWN_SECONDS,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,

@@ -68,7 +68,8 @@ class Conf(AppSettings):
     rate_limits = Setting[Mapping[str, str]](
         RATE_LIMITS,
         "how many requests one address may make to each endpoint, and how many passwords may be tried: "
-        "from one address (`password`), and for one account from all addresses together (`account`); "
+        "from one address (`password`), and for one account from all addresses together (`account`), or for "
+        "either from one browser that has signed in to the account before; "
         "what is not named has no limit",
         must_be=("endpoints with their limits, such as token=300/minute", bool),
     )

@@ -104,11 +104,10 @@ def rate_limited(endpoint: str, view: View) -> View:
     return rate_limited_view
 
 
-def too_many(request: HttpRequest, endpoint: str, wait: int) -> HttpResponse:
-    """The response to a request over the limit: 429, with the seconds to wait."""
-    log.warning(
-        "too many requests", extra={"endpoint": endpoint, "address": address_of(request), "wait": wait}
-    )
+def too_many(request: HttpRequest, endpoint: str, wait: int, **fields: str) -> HttpResponse:
+    """The response to a request over the limit: 429, with the seconds to wait. The fields are for the log."""
+    facts = {"endpoint": endpoint, "address": address_of(request), "wait": wait}
+    log.warning("too many requests", extra=facts | fields)
     if is_api_request(request):
         sentence = f"There are too many requests from your address. Try again in {wait} seconds."
         response: HttpResponse = refusal("too_many_requests", sentence, status=429)

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from oauth_app import rate_limits
+from oauth_app.client_ip import normalised
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +40,13 @@ def at_another_address(http: Http | None = None) -> Http:
     a, b = secrets.randbelow(65536), secrets.randbelow(65536)
     http.defaults["HTTP_X_FORWARDED_FOR"] = f"2001:db8:{a:x}:{b:x}::1"
     return http
+
+
+def another_browser(http: Http) -> Http:
+    """One without cookies, at the same address."""
+    other = Http()
+    other.defaults.update(http.defaults)
+    return other
 
 
 def attempt(http: Http, user: User | str, password: str = "wrong", path: str = LOGIN) -> Any:
@@ -95,6 +103,47 @@ def test_a_stranger_does_not_lock_out_a_browser_that_has_signed_in_before(operat
     assert attempt(at_another_address(known), operator, PASSWORD).status_code == 302
 
 
+def test_somebody_at_the_same_address_does_not_lock_out_such_a_browser_either(operator: User) -> None:
+    known = at_another_address()
+    assert attempt(known, operator, PASSWORD).status_code == 302
+    colleague = another_browser(known)
+    statuses = [attempt(colleague, operator).status_code for _ in range(4)]
+    assert statuses[-1] == 429
+    assert attempt(colleague, operator, PASSWORD).status_code == 429
+    assert attempt(known, operator, PASSWORD).status_code == 302
+
+
+def test_such_a_browser_may_sign_in_as_often_as_it_likes(operator: User) -> None:
+    known = at_another_address()
+    assert {attempt(known, operator, PASSWORD).status_code for _ in range(8)} == {302}
+
+
+def test_its_failures_do_not_count_for_its_address(operator: User) -> None:
+    known = at_another_address()
+    attempt(known, operator, PASSWORD)
+    for _ in range(4):
+        attempt(known, operator)
+    assert attempt(another_browser(known), operator, PASSWORD).status_code == 302
+
+
+def test_the_log_says_who_signs_in_who_fails_and_who_is_kept_out(
+    operator: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    http = at_another_address()
+    assert attempt(http, operator, PASSWORD).status_code == 302
+    stranger = at_another_address()
+    long_name = "somebody" + "x" * 1000
+    while attempt(stranger, long_name).status_code != 429:
+        pass
+    said = {line.getMessage(): vars(line) for line in caplog.records if "account" in vars(line)}
+    assert said["signed in to the admin"]["account"] == operator.username
+    assert said["signed in to the admin"]["address"] == normalised(http.defaults["HTTP_X_FORWARDED_FOR"])
+    for message in ("sign-in to the admin failed", "too many requests"):
+        assert long_name.startswith(said[message]["account"])
+        assert len(said[message]["account"]) < 200
+
+
 def test_such_a_browser_may_not_try_without_end_either(operator: User) -> None:
     known = at_another_address()
     attempt(known, operator, PASSWORD)
@@ -136,7 +185,7 @@ def test_a_success_does_not_let_an_address_try_more(operator: User) -> None:
     assert attempt(http, operator, PASSWORD).status_code == 302
     for _ in range(2):
         attempt(http, "somebody" + secrets.token_hex(4))
-    assert attempt(http, operator, PASSWORD).status_code == 429
+    assert attempt(another_browser(http), operator, PASSWORD).status_code == 429
 
 
 def test_looking_at_the_form_is_not_limited() -> None:
