@@ -1,10 +1,11 @@
-"""Django's ASGI handler, but for requests that Django should not read: too long, or in an odd charset."""
+"""Django's ASGI handler, but for requests that Django should not read: too long, or malformed."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Any
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 
@@ -13,10 +14,14 @@ from oauth_app.api import refusal
 from oauth_app.cors import add_headers as add_cors_headers
 from oauth_app.tokens import FORM_TYPES
 
+URLENCODED = "application/x-www-form-urlencoded"
+
 CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1"})
-"""The encodings a form may have, by Python's names."""
+"""The encodings a form in parts may have, by Python's names."""
 
 ODD_CHARSET = "The charset in Content-Type must be UTF-8."
+
+ODD_QUERY = "The query is invalid, or has too many parameters."
 
 
 class Handler(ASGIHandler):
@@ -27,7 +32,8 @@ class Handler(ASGIHandler):
 
     Responds with 400 where Django would fail with a traceback for anybody. Python also has codecs that are
     not text encodings, such as `rot13`. Django uses whatever codec the form names, and does not catch its
-    errors in the parser, the CSRF middleware, or when it creates the request.
+    errors in the parser, the CSRF middleware, or when it creates the request. There it also reads the query,
+    if the form names a charset.
     """
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -42,6 +48,8 @@ class Handler(ASGIHandler):
             request, error = super().create_request(scope, body_file)
         except ValueError:  # of a parameter of Content-Type that names its own charset (RFC 2231)
             request, error = None, _refusal(ODD_CHARSET)
+        except (BadRequest, SuspiciousOperation):
+            request, error = None, _refusal(ODD_QUERY)
         if request is not None and not _is_charset_of_text(request):
             request, error = None, _refusal(ODD_CHARSET)
         return request, error
@@ -51,6 +59,8 @@ def _is_charset_of_text(request: HttpRequest) -> bool:
     charset = (request.content_params or {}).get("charset")
     if charset is None or request.content_type not in FORM_TYPES:
         return True
+    if request.content_type == URLENCODED:
+        return charset.lower() == "utf-8"  # the only spelling that Django reads these in
     try:
         return codecs.lookup(charset).name in CHARSETS
     except LookupError:

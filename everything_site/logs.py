@@ -57,6 +57,7 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
                 "()": ConsoleHandler,
                 "formatter": "json" if as_json else "readable",
             },
+            "suspicious": {"()": SuspiciousRequestHandler},
             "nowhere": {"class": "logging.NullHandler"},  # without any handler Python writes to stderr
         },
         "root": {"handlers": ["console"], "level": "INFO"},
@@ -65,6 +66,8 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True},
             # Its warnings about 4xx repeat the line of the request.
             "django.request": {"level": "ERROR"},
+            # Whoever sends a request chooses whether it is suspicious: no error of ours, and no traceback.
+            "django.security": {"handlers": ["suspicious"], "propagate": False},
             "django.server": {"handlers": [], "propagate": True},
             # Daphne's request lines contain the query, which may contain a code: ours replace them.
             "django.channels.server": {"handlers": ["nowhere"], "propagate": False},
@@ -185,6 +188,21 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         if lines:
             with suppress(OSError, ValueError):  # stderr is gone
                 self.stream.write("".join(lines))
+
+
+class SuspiciousRequestHandler(logging.Handler):
+    """Passes records about suspicious requests to the root logger, as short warnings without a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = {
+            "levelno": logging.WARNING,
+            "levelname": logging.getLevelName(logging.WARNING),
+            "msg": bounded(record.getMessage(), _LONGEST_VALUE),
+            "args": (),
+            "exc_info": None,
+            "exc_text": None,
+        }
+        logging.getLogger().handle(logging.makeLogRecord({**vars(record), **fields}))
 
 
 def console_of(logger: logging.Logger) -> ConsoleHandler | None:

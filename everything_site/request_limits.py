@@ -1,4 +1,4 @@
-"""The size of a request's head, and the size and time of a body for Django, whatever the server.
+"""What a request's head may be, and the size and time of a body for Django, whatever the server.
 
 Daphne has limits for the head that other servers do not have, and none for the body. The MCP endpoints limit
 their bodies themselves.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -28,17 +29,42 @@ HEAD_TOO_LARGE = (
     f"and there may be {MAX_HEADERS} headers."
 )
 
+ODD_HOST = "A request of HTTP/1.1 must have one Host header."
+
+ODD_LENGTH = "Content-Length must be one number."
+
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
 
 class HeadLimit:
-    """ASGI middleware: responds with 431 (RFC 6585 §5) to a head that Daphne would not accept either."""
+    """ASGI middleware: responds to a head that no application should read.
+
+    With 431 (RFC 6585 §5) to one that Daphne would not accept either; with 400 if it does not have one Host
+    (RFC 9112 §3.2), for which Django would use the server's address, or if its Content-Length is no number
+    (RFC 9110 §8.6), which Django does not expect.
+    """
 
     def __init__(self, app: Asgi) -> None:
         self._app = app
 
     def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> Awaitable[None]:
-        if scope["type"] == "http" and _is_too_large(scope):
-            return _refuse(send)
+        if scope["type"] == "http":
+            if _is_too_large(scope):
+                return _refuse(send, 431, HEAD_TOO_LARGE)
+            if fault := _fault(scope):
+                return _refuse(send, 400, fault)
         return self._app(scope, receive, send)
+
+
+def _fault(scope: MutableMapping[str, Any]) -> str | None:
+    hosts = 0
+    for name, value in scope["headers"]:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length" and not _LENGTH.fullmatch(value):
+            return ODD_LENGTH
+    # Before 1.1 there may be none; since 2 there is `:authority`.
+    return ODD_HOST if hosts != 1 and scope.get("http_version") == "1.1" else None
 
 
 def _is_too_large(scope: MutableMapping[str, Any]) -> bool:
@@ -49,12 +75,12 @@ def _is_too_large(scope: MutableMapping[str, Any]) -> bool:
     return target + sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_BYTES
 
 
-async def _refuse(send: Any) -> None:
+async def _refuse(send: Any, status: int, reason: str) -> None:
     # A JSON-RPC error, Invalid Request.
-    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": HEAD_TOO_LARGE}}
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": reason}}
     body = json.dumps(error).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 431, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

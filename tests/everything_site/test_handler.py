@@ -41,6 +41,7 @@ async def post(path: str, content_type: str, body: bytes = FORM) -> Response:
     [
         *(f"{kind}; charset={charset}" for kind in (MULTIPART, URLENCODED) for charset in CHARSETS),
         *(f"{kind}; {one}" for kind in (MULTIPART, URLENCODED, "text/plain") for one in PARAMETERS),
+        *(f"{URLENCODED}; charset={charset}" for charset in ("iso-8859-1", "us-ascii", "utf8", "utf_8")),
     ],
 )
 async def test_a_charset_that_is_not_one_of_text_is_refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from twisted.web.http import HTTPChannel
 
 from everything_site.handler import Handler
 from everything_site.request_limits import MAX_HEAD_BYTES, MAX_HEADERS, HeadLimit
-from tests.everything_site.started import SEPARATE, ask, served
+from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.asgi import PATIENCE, Http, Response
 from tests.support.processes import Installation, free_port, installation
 
@@ -41,8 +42,21 @@ class Asked:
         await send({"type": "http.response.body", "body": b""})
 
 
-async def head(app: Any, headers: list[tuple[bytes, bytes]], *, path: str = "/", query: bytes = b"") -> int:
-    scope = {"type": "http", "path": path, "query_string": query, "headers": headers}
+async def head(
+    app: Any,
+    headers: list[tuple[bytes, bytes]],
+    *,
+    path: str = "/",
+    query: bytes = b"",
+    version: str = "1.0",
+) -> int:
+    scope = {
+        "type": "http",
+        "http_version": version,
+        "path": path,
+        "query_string": query,
+        "headers": headers,
+    }
     statuses = []
 
     async def send(message: Any) -> None:
@@ -75,6 +89,42 @@ async def test_a_head_that_daphne_would_not_read_is_refused_under_every_server(
     app = Asked()
     assert await head(HeadLimit(app), headers, path=path, query=query) == 431
     assert app.times == 0
+
+
+HOST = (b"host", b"localhost")
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "status"),
+    [
+        ("1.1", [], 400),
+        ("1.1", [HOST, HOST], 400),
+        ("1.1", [HOST], 200),
+        ("1.0", [], 200),
+        ("2", [], 200),
+        *(
+            ("1.1", [HOST, (b"content-length", length)], 400)
+            for length in (b"", b"x", b"-1", b"1,1", b"9" * 30)
+        ),
+        ("1.1", [HOST, (b"content-length", b"10")], 200),
+    ],
+)
+async def test_a_request_has_one_host_and_a_length_that_is_a_number(
+    version: str, headers: list[tuple[bytes, bytes]], status: int
+) -> None:
+    app = Asked()
+    assert await head(HeadLimit(app), headers, version=version) == status
+    assert app.times == (status == 200)
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("command", ["daphne", "daphne of the authorization server"])
+def test_no_page_is_served_without_a_host(made: Installation, command: str) -> None:
+    with served(made, COMMANDS[command], SEPARATE if "auth" in command else {}) as port:
+        for path in ("/", "/admin/login/", "/healthz"):
+            with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+                connection.sendall(f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+                assert connection.makefile("rb").readline().split()[1] == b"400", path
 
 
 async def test_a_head_within_the_limits_is_served() -> None:
