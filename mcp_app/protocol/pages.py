@@ -33,6 +33,9 @@ from mcp_app.protocol.personal import PersonalResources, person_of
 Item = TypeVar("Item")
 Context = ServerRequestContext[Any, Any]
 
+LONGEST_CURSOR = 65_536
+"""The maximum length of a cursor, in characters: many times that of any URI."""
+
 Key = tuple[int, str]
 """Identifies an item in a cursor: its section of the list, and its key. Section 0 is fixed, in any order; the
 other sections may change, and are sorted by key."""
@@ -135,6 +138,8 @@ def _encode(last: Key, name: str) -> str:
 
 
 def _decode(cursor: str, name: str, sections: int) -> Key:
+    if len(cursor) > LONGEST_CURSOR:  # before anything is decoded
+        raise _invalid()
     try:
         match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):
             case [found, int(section), str(key)] if found == name and 0 <= section <= sections:

@@ -6,6 +6,7 @@ the server acknowledges the subset of the request that it honors. The SDK honors
 resources are left out.
 """
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import replace
@@ -77,10 +78,12 @@ class Readable:
         return await call_next(replace(ctx, params={**(ctx.params or {}), "notifications": notifications}))
 
     async def _existing(self, ctx: RequestContext, uris: list[str]) -> list[str]:
-        # List each provider's resources once: a request may have a thousand URIs.
+        # A request may have a thousand URIs: list each provider's resources once, and let others run between
+        # them, as looking for one need not wait for anything.
         own: dict[PersonalResources, set[str]] = {}
         found = []
         for uri in uris:
+            await asyncio.sleep(0)
             provider = owner_of(uri, self._providers)
             if provider is None:
                 exists = await self.exists(ctx, uri)

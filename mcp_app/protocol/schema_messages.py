@@ -22,36 +22,43 @@ from mcp_app.protocol.words import plural
 _FORMATS = FormatChecker(())
 """The formats that a form may use (schema of `StringSchema`)."""
 
+_LONGEST = 8192
+"""The maximum length of a text in a format, in characters: matching millions takes long."""
+
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 
 
 @_FORMATS.checks("email")
 def is_email(value: object) -> bool:
     """Whether a string is an email address, by the rules of browsers' input fields."""
-    return not isinstance(value, str) or _EMAIL.fullmatch(value) is not None
+    return not isinstance(value, str) or _matches(_EMAIL, value)
 
 
 @_FORMATS.checks("uri")
 def is_uri(value: object) -> bool:
     """Whether a string is a URI with a scheme (RFC 3986): ASCII, without spaces."""
-    return not isinstance(value, str) or _URI.fullmatch(value) is not None
+    return not isinstance(value, str) or _matches(_URI, value)
 
 
 @_FORMATS.checks("date", ValueError)
 def is_date(value: object) -> bool:
     """Whether a string is a day of the calendar (RFC 3339, `full-date`)."""
-    return not isinstance(value, str) or bool(_DATE.fullmatch(value) and date.fromisoformat(value))
+    return not isinstance(value, str) or bool(_matches(_DATE, value) and date.fromisoformat(value))
 
 
 @_FORMATS.checks("date-time", ValueError)
 def is_date_time(value: object) -> bool:
     """Whether a string is a moment with its offset (RFC 3339, `date-time`)."""
     return not isinstance(value, str) or bool(
-        _DATE_TIME.fullmatch(value.upper()) and datetime.fromisoformat(value.upper())
+        _matches(_DATE_TIME, value) and datetime.fromisoformat(value.upper())
     )
+
+
+def _matches(pattern: re.Pattern[str], value: str) -> bool:
+    return len(value) <= _LONGEST and pattern.fullmatch(value) is not None
 
 
 _FORMAT_NAMES = {

@@ -33,6 +33,8 @@ PREFIX = "session://files/"
 TEMPLATE = PREFIX + "{name}"
 MIME_TYPE = "application/gzip"
 MAX_BYTES = 1024 * 1024  # before compression; well within the limit of a request
+MAX_ENCODED_BYTES = (MAX_BYTES + 2) // 3 * 4  # the same in base64
+PIECE = 64 * 1024  # decoded at a time: while Python decodes, nothing else runs, not even in other threads
 MAX_FILES = 20  # per session
 _VALUES = "files/"  # prefix of session data that are files
 SAMPLE = "data:text/plain,Hello%20from%20Everything%20Server"
@@ -58,16 +60,38 @@ def decode_data_uri(uri: str) -> bytes:
     head, comma, body = rest.partition(",")
     if not comma:
         raise ValueError("a data: URI needs a comma before its data")
-    if head.lower().endswith(";base64"):
-        try:
-            data = base64.b64decode(unquote_to_bytes(body), validate=True)
-        except binascii.Error:
-            raise ValueError("the data is not valid base64") from None
-    else:
-        data = unquote_to_bytes(body)
+    if not head.lower().endswith(";base64"):
+        return _unquote(body, MAX_BYTES)
+    try:
+        data = base64.b64decode(_unquote(body, MAX_ENCODED_BYTES), validate=True)
+    except binascii.Error:
+        raise ValueError("the data is not valid base64") from None
     if len(data) > MAX_BYTES:
-        raise ValueError(f"the data is longer than {MAX_BYTES} bytes")
+        raise _too_long()
     return data
+
+
+def _unquote(text: str, most: int) -> bytes:
+    """Percent-decode a text of which at most `most` bytes are allowed.
+
+    Raises:
+        ValueError: They are more.
+    """
+    data = bytearray()
+    start = 0
+    while start < len(text):
+        end = start + PIECE
+        if (escape := text.rfind("%", end - 2, end)) >= 0:  # not within `%41`
+            end = escape
+        data += unquote_to_bytes(text[start:end])
+        if len(data) > most:
+            raise _too_long()
+        start = end
+    return bytes(data)
+
+
+def _too_long() -> ValueError:
+    return ValueError(f"the data is longer than {MAX_BYTES} bytes")
 
 
 def compress(uri: str) -> bytes:

@@ -79,4 +79,10 @@ def _input(path: str, name: str, kind: str, body: bytes) -> Input:
 
 def inputs() -> Iterator[Input]:
     """Every shape to every path."""
-    return (_input(path, *shape) for shape in _shapes() for path in PATHS)
+    yield from (_input(path, *shape) for shape in _shapes() for path in PATHS)
+    query = "?" + "a&" * 1100
+    for kind in (URLENCODED, f"{URLENCODED}; charset=utf-8", f"{MULTIPART}; charset=utf-8"):
+        yield from (_input(path + query, f"a long query, {kind}", kind, b"a=b") for path in PATHS)
+    yield from (
+        _input(path, "a form in Latin-1", f"{URLENCODED}; charset=iso-8859-1", b"a=\xe4") for path in PATHS
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -39,12 +40,19 @@ def _stateless(name: str, method: str, params: Any) -> Input:
     return Input("parameters", f"{name}, 2026-07-28", make)
 
 
+def _uris(text: str, number: int, length: int) -> list[str]:
+    """Different URIs that nearly match a template, each of so many characters."""
+    return [f"test://template/{n}/{text * length}"[:length] for n in range(number)]
+
+
 def _of_methods() -> Iterator[Input]:
     yield _request("a long method", "a" * LONG, {})
     yield _request("a long id", "ping", {}, id="a" * LONG)
     yield _request("a long progress token", "ping", {"_meta": {"progressToken": "a" * LONG}})
     yield _request("a long cursor", "tools/list", {"cursor": "a" * LONG})
     yield _request("a long encoded cursor", "resources/list", {"cursor": "eyJ" * (LONG // 3)})
+    nested = base64.urlsafe_b64encode(b'["tools",' + b"[]," * (LONG // 5) + b"0]").decode()
+    yield _request("a cursor of many values", "tools/list", {"cursor": nested})
     yield _request("a wide _meta", "tools/list", {"_meta": WIDE})
     yield _request("a long log level", "logging/setLevel", {"level": "a" * LONG})
     yield _request(
@@ -120,6 +128,13 @@ def _of_methods() -> Iterator[Input]:
         "subscriptions/listen",
         {"notifications": {"resourceSubscriptions": ["a:" + "b" * 190] * MANY}},
     )
+    for text in ("a", "%41", "%", "\U0001f600"):
+        for number, length in ((1000, 256), (1000, 2048), (128, 2048)):
+            yield _stateless(
+                f"{number} subscriptions of {length} {text}",
+                "subscriptions/listen",
+                {"notifications": {"resourceSubscriptions": _uris(text, number, length)}},
+            )
     yield _stateless("a long name", "tools/call", {"name": "a" * LONG, "arguments": {}})
     yield _stateless(
         "wide input responses",
@@ -163,6 +178,15 @@ def of_tools(tools: list[dict[str, Any]]) -> Iterator[Input]:
         yield _call(tool["name"], "a string of digits", dict.fromkeys(names, "1" * size))
 
 
+def _of_data() -> Iterator[Input]:
+    """Data to be decoded, far more than is allowed."""
+    for head in ("data:,", "data:;base64,"):
+        for text in ("%", "%41", "%zz", "A"):
+            data = {"data": head + text * (LONG // len(text))}
+            yield _call("gzip-file-as-resource", f"{head}{text}…", data)
+
+
 def inputs(tools: list[dict[str, Any]]) -> Iterator[Input]:
     yield from _of_methods()
+    yield from _of_data()
     yield from of_tools(tools)

@@ -5,13 +5,20 @@ import gzip
 import threading
 from collections import defaultdict
 from types import SimpleNamespace
+from urllib.parse import unquote_to_bytes
 
 import anyio
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from everything_site.demo.tools import gzipping
-from everything_site.demo.tools.gzipping import MAX_BYTES, MAX_FILES, decode_data_uri
+from everything_site.demo.tools.gzipping import (
+    MAX_BYTES,
+    MAX_ENCODED_BYTES,
+    MAX_FILES,
+    PIECE,
+    decode_data_uri,
+)
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
 from .support import MODERN, WAIT, Exchange, Values, build_server, connect, text, texts
@@ -78,6 +85,29 @@ async def test_anything_else_is_refused_and_nothing_is_fetched(server, era, uri)
         result = await client.call_tool(NAME, {"data": uri})
     assert result.is_error
     assert "data" in texts(result)[0]
+
+
+@pytest.mark.parametrize("head", ["data:,", "data:;base64,"])
+@pytest.mark.parametrize("text", ["%", "%41", "é"])
+def test_long_data_are_decoded_in_pieces_and_only_as_far_as_they_are_allowed(monkeypatch, head, text):
+    pieces = []
+
+    def unquote(piece):
+        pieces.append(len(piece))
+        return unquote_to_bytes(piece)
+
+    monkeypatch.setattr(gzipping, "unquote_to_bytes", unquote)
+    with pytest.raises(ValueError, match=r"longer than|valid base64"):
+        decode_data_uri(head + text * (12 * MAX_BYTES // len(text)))
+    assert max(pieces) <= PIECE
+    assert sum(pieces) <= 3 * MAX_ENCODED_BYTES + PIECE
+
+
+@pytest.mark.parametrize("shift", range(8))
+def test_a_piece_does_not_end_within_a_percent_encoding(monkeypatch, shift):
+    monkeypatch.setattr(gzipping, "PIECE", 7)
+    for encoded in ("%41%C3%B6" * 9, "%" * 40, "%4%41%%41%" * 9, "ö%" * 20):
+        assert decode_data_uri("data:," + "x" * shift + encoded) == unquote_to_bytes("x" * shift + encoded)
 
 
 async def test_others_are_answered_while_data_are_compressed(server, monkeypatch):

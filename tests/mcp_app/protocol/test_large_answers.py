@@ -51,3 +51,18 @@ def test_validation_ends_when_enough_faults_are_found() -> None:
     schema = {"items": {"enum": ["a", "b"]}}
     assert problems(schema, values).endswith(f"and {MAX_FAULTS - MAX_REASONS} more")
     assert values.looked_at <= MAX_FAULTS + 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("email", "a@{}"),
+        ("uri", "https://{}"),
+        ("date-time", "2026-07-28T12:00:00.{}Z"),
+        ("date", "{}"),
+    ],
+)
+def test_a_text_that_is_far_too_long_for_its_format_is_not_matched(kind: str, text: str) -> None:
+    for length in (10, 100_000):
+        fits = problems({"type": "string", "format": kind}, text.format("1" * length)) == ""
+        assert fits is (length == 10 and kind != "date")

@@ -6,7 +6,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-from mcp_app.protocol.pages import page, page_of_entries
+from mcp_app.protocol.pages import LONGEST_CURSOR, page, page_of_entries
 
 
 def test_a_list_that_fits_has_no_next_page():
@@ -43,10 +43,11 @@ def test_a_cursor_of_an_item_that_is_no_longer_in_a_fixed_list_is_invalid():
         '["x", 0, "nope"]',
         '["y", 0, "0"]',
         '["x", 0]',
-        "[" * 100_000,
+        "[" * 40_000,
         "1" * 5_000,
+        f'["x", 0,{" " * LONGEST_CURSOR}"4"]',
     ],
-    ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long"],
+    ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long", "longer"],
 )
 def test_a_cursor_that_is_from_no_page_is_invalid(text):
     cursor = base64.urlsafe_b64encode(text.encode()).decode()
