@@ -181,7 +181,10 @@ def _sessions(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> list
     calls = sum(session.calls for session in found.sessions)
     sessions = counted(len(found.sessions), "live session")
     least = "" if found.is_complete else "At least "
-    return [f"{least}{sessions} with {counted(calls, 'running call')} will end."]
+    return [
+        f"{least}{sessions} with {counted(calls, 'running call')} will end.",
+        "Calls of clients without sessions (revision 2026-07-28) end as well; they are not counted.",
+    ]
 
 
 def _sessions_count(users: Iterable[Any] = (), clients: Iterable[Client] = ()) -> dict[str, int]:

@@ -184,6 +184,8 @@ class AuthorizeView(BaseAuthorizationView):
         client_id = self.request.GET.get("client_id", "")
         if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
             reason = cimd.why_unknown(client_id)
+        elif self._why_unknown(error) == "disabled":
+            reason = "This application has been disabled here."
         else:
             description = error.oauthlib_error.description or ERROR_DESCRIPTIONS.get(
                 error.oauthlib_error.error, ""
@@ -194,9 +196,19 @@ class AuthorizeView(BaseAuthorizationView):
 
     def _log_refusal(self, error: OAuthToolkitError) -> None:
         client_id = self.request.GET.get("client_id", "")[:255]
-        log.info(
-            "authorization request rejected", extra={"client": client_id, "error": error.oauthlib_error.error}
-        )
+        facts = {"client": client_id, "error": error.oauthlib_error.error}
+        if why := self._why_unknown(error):
+            facts["reason"] = why
+        log.info("authorization request rejected", extra=facts)
+
+    def _why_unknown(self, error: OAuthToolkitError) -> str:
+        """Why a client id is not accepted; empty for other errors."""
+        if not isinstance(error.oauthlib_error, InvalidClientIdError):
+            return ""
+        client = self._client(self.request)
+        if client is None:
+            return "unknown"
+        return "expired" if client.is_enabled else "disabled"
 
     def _authorization_request(self, request: HttpRequest) -> tuple[list[str], dict[str, Any]]:
         """The scopes and credentials of a valid request.

@@ -33,6 +33,10 @@ from oauth_app.display_names import sanitized
 from oauth_app.secrets import checksum, is_secret, new_secret
 from oauth_app.signals import Access, one_access_withdrawn, send_access_withdrawn
 
+_SHOWN_ID = 8
+_SHOWN_URL = 60
+"""How much of a client id is shown after a name."""
+
 
 class Client(AbstractApplication):
     """An OAuth client: registered dynamically (RFC 7591), known by its URL (CIMD), or made in the admin."""
@@ -136,8 +140,12 @@ class Client(AbstractApplication):
         return self.name or self.client_id
 
     def __str__(self) -> str:
-        """The name, which anybody may have chosen, as it may be displayed."""
-        return sanitized(self.display_name) or sanitized(self.client_id)
+        """The name, which anybody may have chosen and many may share, as it may be displayed, and the id."""
+        name, client_id = sanitized(self.name), sanitized(self.client_id)
+        if not name:
+            return client_id
+        longest = _SHOWN_URL if self.registration_source == self.RegistrationSource.CIMD else _SHOWN_ID
+        return f"{name} ({client_id if len(client_id) <= longest else client_id[:longest] + '…'})"
 
     def clean(self) -> None:
         faults: dict[str, Any] = {}

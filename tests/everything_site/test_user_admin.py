@@ -58,6 +58,7 @@ def test_disabling_a_user_asks_and_says_what_is_lost(root: Http, alice: flow.Con
     assert "Disable 1 user?" in text
     assert "1 access token and 1 refresh token of 1 client will be revoked" in text
     assert "1 live session with 1 running call will end." in text
+    assert "Calls of clients without sessions (revision 2026-07-28) end as well" in text
     assert is_active(ALICE)
     deletion = root.get(reverse("admin:auth_user_delete", args=[user.pk])).content.decode()
     assert "Live sessions: 1" in deletion

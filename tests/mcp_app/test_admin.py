@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -131,6 +132,21 @@ def test_a_long_client_id_is_shortened_and_shown_in_full_on_hover(
     assert f'title="{client_id}"' in text
     assert f"<small>{client_id[:23]}\u2026<" in text
     assert f">{client_id}<" not in text
+
+
+@pytest.mark.parametrize("may_view_clients", [True, False])
+def test_the_client_of_a_session_is_a_link_for_those_who_may_follow_it(
+    sign_in: Callable[..., Client],
+    page: str,
+    person: str,
+    make_session: Callable[..., str],
+    may_view_clients: bool,
+) -> None:
+    client_id = "https://claude.ai/oauth/claude-code-client-metadata"
+    make_session(person, client_id, "The Editor")
+    staff = sign_in("view_livesession", *["view_client"] * may_view_clients)
+    link = f"{reverse('admin:oauth_app_client_changelist')}?q={quote(client_id, safe='')}"
+    assert (f'href="{link}"' in staff.get(page, {"user": person}).content.decode()) == may_view_clients
 
 
 @pytest.mark.parametrize("step", ["list", "question"])

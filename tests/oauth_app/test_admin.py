@@ -69,6 +69,30 @@ def test_the_client_list_shows_the_origin_and_tokens_of_a_client(admin, alice):
     assert '<td class="field-live_tokens">1</td>' in page
 
 
+def test_clients_of_the_same_name_can_be_told_apart(admin, alice):
+    one = Client.objects.get()
+    other = Client.objects.create(
+        client_id="0123456789abcdef", name=one.name, redirect_uris=one.redirect_uris
+    )
+    changelist = reverse("admin:oauth_app_client_changelist")
+    question = {"action": "disable", "_selected_action": [one.pk, other.pk]}
+    delete = reverse("admin:oauth_app_client_delete", args=[other.pk])
+    for page in (admin.get(changelist), admin.post(changelist, question)):
+        for client in (one, other):
+            assert f"{client.name} ({client.client_id[:8]}…)" in page.content.decode()
+    assert "01234567…" in admin.get(delete).content.decode()
+
+
+def test_a_client_is_found_by_the_name_of_its_user_and_its_tokens_are_counted_once(admin, alice):
+    Client.objects.create(client_id="another", name="Another", redirect_uris="https://a.example/cb")
+    changelist = reverse("admin:oauth_app_client_changelist")
+    page = admin.get(changelist, {"q": AccessToken.objects.get().user.username}).content.decode()
+    assert '<td class="field-live_tokens">1</td>' in page
+    assert "Another" not in page
+    assert "Another" in admin.get(changelist, {"q": "anoth"}).content.decode()
+    assert "0 clients" in admin.get(changelist, {"q": "nobody-of-this-name"}).content.decode()
+
+
 @pytest.mark.parametrize("action", ["revoke", "disable"])
 def test_a_client_loses_its_access_when_the_question_is_answered(admin, alice, verify, action):
     changelist = reverse("admin:oauth_app_client_changelist")

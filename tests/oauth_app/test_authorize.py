@@ -615,6 +615,23 @@ def test_an_expired_or_disabled_client_is_refused(signed_in, client_id):
     assert signed_in.get(flow.authorize_url(client_id)).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("change", "reason", "says"),
+    [
+        ({"is_enabled": False}, "disabled", "has been disabled here"),
+        ({"created": PAST}, "expired", "its registration has expired"),
+        ({"client_id": "another"}, "unknown", "is not registered here"),
+    ],
+    ids=["disabled", "expired", "unknown"],
+)
+def test_the_page_and_the_log_say_why_a_client_is_refused(signed_in, client_id, caplog, change, reason, says):
+    caplog.set_level("INFO")
+    Client.objects.update(**change)
+    assert says in signed_in.get(flow.authorize_url(client_id)).content.decode()
+    [line] = [line for line in caplog.records if line.getMessage() == "authorization request rejected"]
+    assert line.reason == reason
+
+
 def test_the_code_reaches_the_client_only(signed_in, client_id):
     answer = signed_in.post(flow.authorize_url(client_id), {"decision": "allow"})
     assert urlsplit(answer["Location"]).netloc == "127.0.0.1:6274"
