@@ -139,8 +139,8 @@ class Conf(AppSettings):
     request_rate = Setting(
         1000,
         "how many requests a user may send within `MCP_REQUEST_RATE_SECONDS`, over all clients and "
-        "processes. More are answered a second late, and with 429 unless they only end something; 0 means no "
-        "limit",
+        "processes; each 64 KiB received or sent count as one more. More are answered a second late, and "
+        "with 429 unless they only end something; 0 means no limit",
         minimum=0,
     )
     request_rate_seconds = Setting(10.0, "the period of `MCP_REQUEST_RATE`", minimum=0.1)
@@ -266,7 +266,7 @@ class Conf(AppSettings):
     redis_connections = Setting(
         32,
         "the maximum number of Redis connections per process, not counting those of Channels and the "
-        "rate limits",
+        "rate limits; one user uses at most a quarter of them",
         minimum=1,
     )
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, Redi
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
+from mcp_app.coordination.shares import SharedPool
 from mcp_app.exceptions import Reaching, Store, Unavailable, Unreadable
 
 T = TypeVar("T")
@@ -179,7 +180,7 @@ async def in_portions(
 
 def connect(url: str) -> Redis:
     """A Redis client that has time-outs for everything and raises `Unavailable`."""
-    pool = BlockingConnectionPool.from_url(
+    pool = SharedPool.from_url(
         url,
         max_connections=conf.redis_connections,
         timeout=conf.redis_timeout_seconds,

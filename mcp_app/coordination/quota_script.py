@@ -2,10 +2,11 @@
 
 # Leases units to a process, which says how many it keeps: it gets those that it needs, all or none, and some
 # to spare, fewer the nearer the limit is. Saying it again changes nothing, so a lost reply does no harm.
-# Requests are taken from a bucket that refills steadily. The clock of Redis may go back, as in a failover:
-# no lease then lasts longer than one given now. KEYS: quota. ARGV: address, seconds; rate, its seconds,
-# requests needed and to spare; for each kind its name, limit, units kept, needed and to spare. Returns
-# requests, the seconds until there are enough, the units held of each kind, and the other processes.
+# Requests are taken from a bucket that refills steadily; what is owed may leave it below zero. The clock of
+# Redis may go back, as in a failover: no lease then lasts longer than one given now. KEYS: quota. ARGV:
+# address, seconds; rate, its seconds, requests needed, to spare and owed; for each kind its name, limit,
+# units kept, needed and to spare. Returns requests, the seconds until there are enough, the units held of
+# each kind, and the other processes.
 LEASE = """
 local clock = redis.call('TIME')
 local time = clock[1] + clock[2] / 1000000
@@ -38,25 +39,26 @@ local function lease(kind, limit, kept, needed, spare)
   end
   return held
 end
-local function spend(rate, period, needed, spare)
-  if rate == 0 then return 0, 0 end
+local function spend(rate, period, needed, spare, owed)
+  if rate == 0 then return 0, 0, 0 end
   local level, given, enough = rate, 0, math.min(needed, rate)
   local last = redis.call('HGET', KEYS[1], 'requests')
   if last then
     local left, since = string.match(last, '^(%S+) (.+)$')
     level = math.min(rate, left + math.max(0, time - since) * rate / period)
   end
+  level = level - owed
   if level >= enough then given = math.max(needed, math.min(spare, math.floor(level / 4))) end
   level = level - given
   redis.call('HSET', KEYS[1], 'requests', level .. ' ' .. time)
-  return given, math.max(0, enough - level) * period / rate
+  return given, math.max(0, enough - level) * period / rate, (rate - level) * period / rate
 end
 local n = {}
 for i = 1, #ARGV do n[i] = tonumber(ARGV[i]) end
-local given, wait = spend(n[3], n[4], n[5], n[6])
+local given, wait, full = spend(n[3], n[4], n[5], n[6], n[7])
 local reply = {given, tostring(wait)}
-for i = 7, #ARGV, 5 do table.insert(reply, lease(ARGV[i], n[i + 1], n[i + 2], n[i + 3], n[i + 4])) end
-redis.call('EXPIRE', KEYS[1], math.ceil(math.max(seconds, n[4])))
+for i = 8, #ARGV, 5 do table.insert(reply, lease(ARGV[i], n[i + 1], n[i + 2], n[i + 3], n[i + 4])) end
+redis.call('EXPIRE', KEYS[1], math.ceil(math.max(seconds, n[4], full)))
 for process in pairs(others) do table.insert(reply, process) end
 return reply
 """

@@ -20,17 +20,16 @@ from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
+from mcp_app.coordination.allowance import SPARE_REQUESTS, Allowance
 from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.limits import KINDS, Kind
 from mcp_app.coordination.quota_script import LEASE
+from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store, Unavailable, Unreadable
 
 RECLAIM = "quota.reclaim"
-
-_SPARE_REQUESTS = 200
-"""How many requests a process leases in advance, at most."""
 
 _ASK_SECONDS = 1.0
 """How long to wait for Redis before this process counts alone."""
@@ -49,9 +48,6 @@ _QUEUE_SECONDS = 2.0
 
 _PORTION = 500
 """How many people are renewed at a time. Meanwhile these cannot ask Redis."""
-
-_AGAIN_SECONDS = 0.25
-"""How long Redis is not asked again for requests after it had none to give."""
 
 PAUSE_SECONDS = 1.0
 """How long a request past the rate waits, on average, which slows down whoever repeats it at once."""
@@ -73,17 +69,13 @@ class _Units:
         self.held = 0
 
 
-class _Account:
+class _Account(Allowance):
     """What this process holds for one person."""
 
     def __init__(self, person: str) -> None:
+        super().__init__()
         self.person = person
         self.units = {kind: _Units() for kind in KINDS}
-        self.requests = 0
-        self.valid_until = -math.inf
-        """Until when what is not in use may be used."""
-        self.exhausted_until = -math.inf
-        """Until when Redis has no more requests."""
         self.is_active = True
         """Whether it was used since the last beat."""
         self.asking = asyncio.Semaphore(1)
@@ -99,10 +91,6 @@ class _Account:
         self.logged_at: dict[str, float] = {}
 
     @property
-    def is_valid(self) -> bool:
-        return time.monotonic() < self.valid_until
-
-    @property
     def is_in_use(self) -> bool:
         return bool(self.paused or any(units.used for units in self.units.values()))
 
@@ -114,12 +102,6 @@ class _Account:
     def keep(self, kind: Kind, number: int) -> None:
         """Keep only so many of those that are not in use."""
         self.units[kind].held = self.units[kind].used + min(number, self.free(kind))
-
-    def spend(self, number: int) -> bool:
-        if self.requests < number or not self.is_valid:
-            return False
-        self.requests -= number
-        return True
 
 
 @asynccontextmanager
@@ -176,6 +158,15 @@ class Quotas:
                 return False
             await self._ask(account, requests=number)
             return account.spend(number)
+
+    def charge(self, person: str, size: int) -> None:
+        """Count bytes for the rate, after the fact: those who owe requests wait before they get new ones."""
+        if size:
+            self._account(person).charge(size)
+
+    def owes(self, person: str) -> bool:
+        """Whether a person has been charged for more than their rate allows."""
+        return self._account(person).owes
 
     async def pause(self, person: str) -> bool:
         """Wait because of the rate. Returns False at once if too many requests of the person wait already."""
@@ -236,7 +227,8 @@ class Quotas:
             raise Unavailable(Store.SESSIONS, "quotas are counted by each process alone")
         soon = now + conf.lease_seconds / 2
         for account in list(self._accounts.values()):
-            if account.is_in_use or (account.is_active and account.valid_until < soon):
+            is_used = account.is_in_use or account.requests < 0
+            if is_used or (account.is_active and account.valid_until < soon):
                 due.append(account)
             elif now >= account.valid_until and not (account.is_active or account.asking.locked()):
                 del self._accounts[account.person]
@@ -267,8 +259,9 @@ class Quotas:
     async def _reaching(self) -> AsyncIterator[None]:
         """Around what asks Redis. If there is no reply soon, this process counts alone for a while."""
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
-                yield
+            with share_of(None):  # or a person's own flood would let this process count alone
+                async with asyncio.timeout(_ASK_SECONDS):
+                    yield
         except (Unavailable, TimeoutError) as error:
             if not isinstance(error, Unreadable):
                 self._alone_until = time.monotonic() + RETRY_AFTER_SECONDS
@@ -296,17 +289,15 @@ class Quotas:
                 return
         for each, units in account.units.items():
             units.held = each.limit
-        account.requests = max(account.requests, _SPARE_REQUESTS)
+        account.requests = max(account.requests, SPARE_REQUESTS)
         account.valid_until = time.monotonic() + RETRY_AFTER_SECONDS
 
     def _arguments(
         self, account: _Account, kind: Kind | None = None, number: int = 0, requests: int = 0
     ) -> list[str | int | float]:
-        left = account.requests if account.is_valid else 0
-        spare = max(0, _SPARE_REQUESTS - left) if account.is_active else 0
         is_wanted = time.monotonic() < account.wanted_until
         args: list[str | int | float] = [self._bus.address, conf.lease_seconds]
-        args += [conf.request_rate, conf.request_rate_seconds, requests, spare]
+        args += account.arguments(requests, is_active=account.is_active)
         for each, units in account.units.items():
             # What is free here may be used before the reply arrives, so it is kept.
             free = account.free(each)
@@ -320,11 +311,8 @@ class Quotas:
         for units, held in zip(account.units.values(), rest, strict=False):
             units.held = held
         account.others = rest[len(account.units) :]
-        # Requests that were leased earlier lapse with the lease.
-        account.requests = given + (account.requests if account.is_valid else 0)
+        account.apply(given, float(wait), needed)
         account.valid_until = began + conf.lease_seconds
-        if needed == 1 and not given:  # there may be some if a batch got none
-            account.exhausted_until = time.monotonic() + max(float(wait), _AGAIN_SECONDS)
 
     async def _renew(self, accounts: list[_Account]) -> None:
         began = time.monotonic()
@@ -335,7 +323,7 @@ class Quotas:
                 for kind in account.units:
                     account.keep(kind, account.free(kind) // 2)
                 if not account.is_active:
-                    account.requests = 0
+                    account.requests = min(0, account.requests)
             for account, reply in await in_portions(self._redis, free, self._add_renewal):
                 if not isinstance(reply, Exception):
                     self._apply(account, reply, began)

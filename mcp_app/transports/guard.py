@@ -19,6 +19,7 @@ from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
+from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import Store, Unavailable, Unreadable
 from mcp_app.hosts import is_loopback
 from mcp_app.runtime import Runtime
@@ -26,6 +27,7 @@ from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
 from mcp_app.transports.request import ClientDisconnected, Receive, Request, Scope, Send
 from mcp_app.transports.responses import respond_error
+from mcp_app.transports.traffic import charge_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +67,15 @@ class Guard:
             await self._runtime.start()
             principal = await self._authenticate(request)
             request.set_principal(principal)
+            charge_bytes(request, self._runtime.quotas)
             if not await self._runtime.quotas.count_requests(principal.person_key):
                 await self._slow_down(request)
             if not covers(principal.scopes, conf.required_scopes):
                 raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
             context = auth_context_var.set(principal)
             try:
-                await self._endpoint(request)
+                with share_of(principal.person_key):
+                    await self._endpoint(request)
             finally:
                 auth_context_var.reset(context)
         except ClientDisconnected:
@@ -95,7 +99,10 @@ class Guard:
     async def _slow_down(self, request: Request) -> None:
         """Let a request past the rate wait, before its body is read. It may be one that is never refused."""
         request.is_past_rate = True
-        if not await self._runtime.quotas.pause(request.principal.person_key) and request.method != "DELETE":
+        quotas, person = self._runtime.quotas, request.principal.person_key
+        if not await quotas.pause(person) and request.method != "DELETE":
+            raise too_many_requests()
+        if request.method == "GET" and quotas.owes(person):  # a small request for a large response
             raise too_many_requests()
 
     async def _authenticate(self, request: Request) -> Principal:

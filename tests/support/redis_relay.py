@@ -17,6 +17,8 @@ class RedisRelay:
         self._target = urlsplit(url)
         self.url = ""
         self.lost = 0
+        self.opened = 0
+        """The number of connections that clients have opened."""
         self.sent = 0
         """The number of commands or pipelines that clients have sent."""
         self.delay = 0.0
@@ -37,6 +39,7 @@ class RedisRelay:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
+        self.opened += 1
         redis_reader, redis_writer = await self._connect()
         breaks = False
 

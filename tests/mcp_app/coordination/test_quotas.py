@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from mcp_app.coordination import keys, quotas
+from mcp_app.coordination import allowance, keys, quotas
+from mcp_app.coordination.allowance import CHARGED_BYTES
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect
@@ -30,8 +31,10 @@ NO_TIME = 0.05
 class Clock:
     """The time that a process sees."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = time.monotonic()
+        for module in (quotas, allowance):
+            monkeypatch.setattr(module, "time", self)
 
     def monotonic(self) -> float:
         return self.now
@@ -218,8 +221,7 @@ async def test_what_is_leased_in_advance_is_renewed_while_its_person_is_active(
     one: Quotas, redis: Redis, person: str, limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits.MCP_MAX_CALLS = 100
-    clock = Clock()
-    monkeypatch.setattr(quotas, "time", clock)
+    clock = Clock(monkeypatch)
     await one.ensure(person, CALLS)
     clock.now += 6.0  # of the ten seconds of a lease
     await one.beat()
@@ -236,8 +238,7 @@ async def test_nothing_is_remembered_of_a_person_who_has_gone(
 ) -> None:
     await take(one, person)
     one.release(person, CALLS)
-    clock = Clock()
-    monkeypatch.setattr(quotas, "time", clock)
+    clock = Clock(monkeypatch)
     for _ in range(2):
         clock.now += 60.0
         await one.beat()
@@ -371,8 +372,7 @@ async def test_requests_leased_for_a_while_lapse(
     one: Quotas, person: str, limits: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits.MCP_REQUEST_RATE = 100
-    clock = Clock()
-    monkeypatch.setattr(quotas, "time", clock)
+    clock = Clock(monkeypatch)
     await take(one, person)
     assert await one.count_requests(person)
     leased = one._accounts[person].requests
@@ -437,8 +437,7 @@ async def test_a_redis_that_hangs_refuses_nobody_below_the_limits(
     await take(behind_relay, person)
     behind_relay.release(person, CALLS)
     relay.stalls = True
-    clock = Clock()
-    monkeypatch.setattr(quotas, "time", clock)
+    clock = Clock(monkeypatch)
     clock.now += 60.0  # so that nothing is leased any more
     behind_relay.use(person, CALLS)
     beating = asyncio.create_task(behind_relay.beat())
@@ -505,3 +504,73 @@ async def test_a_person_past_a_limit_is_logged_once_in_a_while(one: Quotas, pers
     logged = [one.should_log(person, limit) for limit in ("A", "A", "B", "A")]
     assert logged == [True, False, True, False]
     assert one.should_log("a neighbour", "A")
+
+
+async def test_each_64_kib_count_as_one_more_request(one: Quotas, other: Quotas, person: str) -> None:
+    for _ in range(4):
+        one.charge(person, CHARGED_BYTES // 2)
+    assert await one.count_requests(person)
+    assert not await one.count_requests(person)
+    assert not await other.count_requests(person)
+    assert await other.count_requests(person + "-neighbour")
+
+
+async def test_bytes_past_the_rate_are_owed_and_paid_by_the_refill(
+    one: Quotas, other: Quotas, redis: Redis, person: str
+) -> None:
+    assert await one.count_requests(person)
+    assert not one.owes(person)
+    one.charge(person, 10 * CHARGED_BYTES)
+    assert one.owes(person)
+    assert not await one.count_requests(person)
+    assert not await other.count_requests(person)
+    assert other.owes(person), "as Redis was told"
+    level, since = (await cast(Any, redis.hget(keys.quota(person), "requests"))).split()
+    assert round(float(level)) == 3 - 1 - 10
+    assert await redis.ttl(keys.quota(person)) > 1000, "what is owed is not forgiven by an expiry"
+    refilled_8 = float(since) - 8 * 1000 / 3
+    await redis.hset(keys.quota(person), "requests", f"{level} {refilled_8}")
+    for process in (one, other):
+        process._accounts[person].exhausted_until = process._accounts[person].valid_until = 0.0
+        assert not await process.count_requests(person)
+        assert not process.owes(person), "it has none left, and owes nothing"
+
+
+async def test_what_is_charged_reaches_redis_without_another_request(
+    one: Quotas, other: Quotas, person: str
+) -> None:
+    assert await one.count_requests(person)
+    one.charge(person, 3 * CHARGED_BYTES)
+    await one.beat()
+    assert not await other.count_requests(person)
+
+
+async def test_what_is_owed_outlives_the_lease(
+    one: Quotas, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    assert await one.count_requests(person)
+    one.charge(person, 5 * CHARGED_BYTES)
+    clock.now += 1000.0
+    assert not await one.count_requests(person)
+    level, _ = (await cast(Any, redis.hget(keys.quota(person), "requests"))).split()
+    assert round(float(level)) == 3 - 1 - 5
+
+
+async def test_bytes_that_are_charged_while_redis_is_asked_are_kept(
+    behind_relay: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_ASK_SECONDS", 10.0)
+    relay.delay = NO_TIME
+    asking = asyncio.create_task(behind_relay.count_requests(person))
+    await eventually(lambda: behind_relay._accounts.get(person))
+    behind_relay.charge(person, 7 * CHARGED_BYTES)
+    assert not await asking
+    assert behind_relay.owes(person)
+
+
+async def test_without_a_rate_bytes_are_not_counted(one: Quotas, person: str, limits: Any) -> None:
+    limits.MCP_REQUEST_RATE = 0
+    one.charge(person, 1000 * CHARGED_BYTES)
+    assert await one.count_requests(person)
+    assert not one.owes(person)

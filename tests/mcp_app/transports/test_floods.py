@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 
+from mcp_app.conf import conf
 from mcp_app.coordination import keys, quotas
+from mcp_app.coordination.allowance import CHARGED_BYTES
 from mcp_app.coordination.limits import CALLS, STREAMS
+from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.extensions.tasks.store import index_key
 from mcp_app.protocol.personal import Person
 from tests.mcp_app.transports.support import (
@@ -494,3 +500,72 @@ async def test_a_quick_call_of_a_person_who_was_here_needs_no_redis_for_its_quot
     monkeypatch.setattr(one.runtime.quotas, "_ask", fail)
     for _ in range(20):
         assert (await client.post(one, echo)).status == 200
+
+
+@pytest.mark.parametrize("revision", [*OLDER, MODERN])
+async def test_what_is_received_and_sent_counts_for_the_rate(
+    one: Process, other: Process, slow: Any, revision: str
+) -> None:
+    slow.MCP_REQUEST_RATE = 12
+    client = Client(revision)
+    text = "x" * (2 * CHARGED_BYTES)
+    said = await client.post(one, tool_call("echo", {"message": text}))
+    assert text in text_of(await said.answer()), "a running request is not affected"
+    left = slow.MCP_REQUEST_RATE - (1 if revision == MODERN else 3) - 2 * 2
+    assert one.runtime.quotas._accounts[ALICE].requests <= left
+    said = await client.post(one, tool_call("echo", {"message": 2 * text}))
+    assert text in text_of(await said.answer())
+    for at in (one, other):
+        refused = await client.post(at, tool_call("echo", {"message": "x"}, id="late"))
+        await assert_refused(refused, "MCP_REQUEST_RATE", slow.MCP_REQUEST_RATE)
+    neighbour = Client(revision, "bob")
+    assert (await neighbour.post(one, tool_call("echo", {"message": text}))).status == 200
+
+
+async def test_what_a_stream_sends_counts_for_the_rate(one: Process, session: Session, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE = 10
+    text = "x" * (10 * CHARGED_BYTES)
+
+    async def tell(ctx: Context) -> str:
+        await ctx.report_progress(1, 1, text)
+        return "told"
+
+    one.runtime.server.add_tool(tell, structured_output=False)
+    one.runtime.quotas._accounts[ALICE].requests = 0
+    await one.runtime.redis.delete(keys.quota(ALICE))
+    told = await session.call(one, "tell", {}, progress=1)
+    assert text_of(told) == "told"
+    refused = await session.post(one, request("ping"))
+    await assert_refused(refused, "MCP_REQUEST_RATE", 10)
+
+
+async def test_who_owes_for_bytes_cannot_resume_streams_until_they_are_paid(
+    one: Process, other: Process, session: Session, slow: Any
+) -> None:
+    held = Held(one)
+    running = await session.post(one, call_held(id=1))
+    last = await running.next_event()
+    await running.drop()
+    one.runtime.quotas.charge(ALICE, 2 * slow.MCP_REQUEST_RATE * CHARGED_BYTES)
+    await one.runtime.quotas.beat()
+    for at in (one, other):
+        await assert_refused(await session.get(at, last.id), "MCP_REQUEST_RATE", slow.MCP_REQUEST_RATE)
+    assert (await session.post(one, notification("notifications/cancelled", {"requestId": 1}))).status == 202
+    await within(held.ended.wait())
+    assert (await session.delete(other)).status == 204
+
+
+async def test_a_person_who_uses_all_of_their_redis_connections_leaves_the_others_alone(
+    one: Process,
+) -> None:
+    pool = one.runtime.redis.connection_pool
+    async with AsyncExitStack() as stack:
+        for _ in range(conf.redis_connections // PARTS):
+            with share_of(ALICE):
+                connection = await pool.get_connection()
+            stack.push_async_callback(pool.release, connection)
+        waiting = asyncio.create_task(Session.open(one, "alice"))
+        neighbour = await Session.open(one, "bob")
+        assert text_of(await neighbour.call(one, "echo", {"message": "x"}))
+        assert not waiting.done()
+    assert (await (await waiting).delete(one)).status == 204

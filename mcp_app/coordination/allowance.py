@@ -1,0 +1,79 @@
+"""What a process has of the requests that one person may send, `MCP_REQUEST_RATE`."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from mcp_app.conf import conf
+
+SPARE_REQUESTS = 200
+"""How many requests a process leases in advance, at most."""
+
+CHARGED_BYTES = 64 * 1024
+"""So many bytes, received or sent, count as one more request."""
+
+_AGAIN_SECONDS = 0.25
+"""How long Redis is not asked again for requests after it had none to give."""
+
+
+class Allowance:
+    """Requests out of the person's rate, leased from Redis in advance or owed to it."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        """What may still be spent; below zero, what Redis has not been told of yet."""
+        self.valid_until = -math.inf
+        """Until when what was leased may be used."""
+        self.exhausted_until = -math.inf
+        """Until when Redis has no more requests."""
+        self._reported = 0
+        """What Redis is being told of."""
+        self._bytes = 0
+        """Those that are not counted as a request yet."""
+        self._owes_until = -math.inf
+        """Until when Redis has less than none."""
+
+    @property
+    def is_valid(self) -> bool:
+        return time.monotonic() < self.valid_until
+
+    @property
+    def left(self) -> int:
+        """What may still be spent or is owed. Requests that were leased lapse with the lease."""
+        return self.requests if self.is_valid else min(0, self.requests)
+
+    @property
+    def owes(self) -> bool:
+        """Whether more was charged than the rate allows."""
+        return self.requests < 0 or time.monotonic() < self._owes_until
+
+    def spend(self, number: int) -> bool:
+        if self.requests < number or not self.is_valid:
+            return False
+        self.requests -= number
+        return True
+
+    def charge(self, size: int) -> None:
+        """Count bytes after the fact, even if there are no requests left for them."""
+        self._bytes += size
+        if self._bytes >= CHARGED_BYTES:
+            requests, self._bytes = divmod(self._bytes, CHARGED_BYTES)
+            if conf.request_rate:
+                self.requests = self.left - requests
+
+    def arguments(self, needed: int, *, is_active: bool) -> list[int | float]:
+        """The arguments of the script for the rate: how many are needed now, to spare, and owed."""
+        self._reported = max(0, -self.left)
+        spare = max(0, SPARE_REQUESTS - max(0, self.left)) if is_active else 0
+        return [conf.request_rate, conf.request_rate_seconds, needed, spare, self._reported]
+
+    def apply(self, given: int, wait: float, needed: int) -> None:
+        """Take in the reply of the script, before `valid_until` is set."""
+        now = time.monotonic()
+        self.requests = self.left + self._reported + given
+        self._reported = 0
+        rate = max(1, conf.request_rate)
+        self._owes_until = now + wait - min(needed, rate) * conf.request_rate_seconds / rate
+        if needed == 1 and not given:  # there may be some if a batch got none
+            self.exhausted_until = now + max(wait, _AGAIN_SECONDS)

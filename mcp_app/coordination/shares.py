@@ -1,0 +1,77 @@
+"""The connections to Redis of one process, of which each person gets a share.
+
+The pool serves those who wait in the order of their arrival. Without shares, somebody whose hundred calls all
+write at once would always have a hundred places ahead of everybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakValueDictionary
+
+from redis.asyncio import BlockingConnectionPool
+from redis.exceptions import ConnectionError
+
+PARTS = 4
+"""One person uses at most this fraction of the connections."""
+
+_person: ContextVar[str | None] = ContextVar("person", default=None)
+
+
+@contextmanager
+def share_of(person: str | None) -> Iterator[None]:
+    """Around what uses Redis for a person (`Person.key`): it gets no more than their share.
+
+    Tasks that are started in the body inherit it. With None the body is no longer limited by a share.
+    """
+    token = _person.set(person)
+    try:
+        yield
+    finally:
+        _person.reset(token)
+
+
+class SharedPool(BlockingConnectionPool):
+    """A pool in which the commands of one person queue among themselves.
+
+    Whoever waits longer than the pool's `timeout` gets a `ConnectionError`, as from any pool.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._share: int = max(1, self.max_connections // PARTS)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._lent: dict[Any, asyncio.Semaphore] = {}
+        """The shares that connections in use belong to."""
+
+    async def get_connection(self, *args: Any, **options: Any) -> Any:
+        person = _person.get()
+        if person is None:
+            return await super().get_connection(*args, **options)
+        share = self._shares.get(person)
+        if share is None:
+            share = self._shares[person] = asyncio.Semaphore(self._share)
+        try:
+            async with asyncio.timeout(self.timeout):
+                await share.acquire()
+        except TimeoutError as error:
+            raise ConnectionError("No connection available: one user uses all of their share.") from error
+        try:
+            connection = await super().get_connection(*args, **options)
+        except BaseException:
+            share.release()
+            raise
+        self._lent[connection] = share
+        return connection
+
+    async def release(self, connection: Any) -> None:
+        share = self._lent.pop(connection, None)
+        try:
+            await super().release(connection)
+        finally:
+            if share is not None:
+                share.release()
