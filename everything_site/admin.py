@@ -10,17 +10,20 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from everything_site import people
+from everything_site.demo.admin import NoteAdmin
 from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring.sessions import Listing, connected, live_sessions
 from oauth_app.admin import ClientAdmin
 from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
+from oauth_app.admin_lists import ListAdmin
 from oauth_app.models import Client, live_tokens
 
 _COUNTED = 10_000
@@ -29,7 +32,7 @@ _COUNTED = 10_000
 User = get_user_model()
 admin.site.site_header = admin.site.site_title = "Everything Server"
 admin.site.index_title = "Admin"
-admin.site.unregister(User)
+admin.site.unregister([User, Group, Note])
 
 
 @admin.register(User)
@@ -142,6 +145,16 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
                 messages.WARNING,
             )
         return allowed
+
+
+@admin.register(Group)
+class SiteGroupAdmin(ListAdmin, GroupAdmin):
+    pass
+
+
+@admin.register(Note)
+class SiteNoteAdmin(ListAdmin, NoteAdmin):
+    pass
 
 
 class SiteClientAdmin(ClientAdmin):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin import helpers
 from django.db import DatabaseError
 from django.db.models import QuerySet
@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from oauth_app.admin_lists import ListAdmin
 from oauth_app.models import AccessToken, RefreshToken, is_of_missing_row
 
 _NAMED = 20
@@ -74,7 +75,7 @@ def revoked(tokens: tuple[QuerySet[AccessToken], QuerySet[RefreshToken]], other:
     )
 
 
-class AskingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class AskingAdmin(ListAdmin):
     """A base class with actions that ask, and with an answer if a row is deleted while somebody edits it."""
 
     change_form_template = "admin/oauth_app/change_form.html"

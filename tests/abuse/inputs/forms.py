@@ -74,7 +74,7 @@ def _input(path: str, name: str, kind: str, body: bytes) -> Input:
         cookie = f"Cookie: everything-{site.ports[0]}-csrf={CSRF_TOKEN}"
         return site.head("POST", path, f"Content-Type: {kind}", cookie, length=len(body)) + body
 
-    return Input("form", f"{name} to {path}", make)
+    return Input("form", f"{name} to {path.partition('?')[0]}", make)
 
 
 def inputs() -> Iterator[Input]:

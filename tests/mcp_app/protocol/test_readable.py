@@ -43,7 +43,7 @@ async def test_others_run_between_the_resources_that_are_looked_for() -> None:
     uris = [f"test://{number}" for number in range(100)]
     request: Any = Request({"notifications": {URIS: uris}})
     running = asyncio.create_task(others())
-    honored = await Looking(MCPServer("small"), []).listen(request, next_handler)
+    honored: Any = await Looking(MCPServer("small"), []).listen(request, next_handler)
     running.cancel()
     assert honored == [uri for uri in uris if uri.endswith("1")]
     assert len(set(looked)) == len(uris), "each in another turn of the event loop"

@@ -1,0 +1,53 @@
+"""Lists of the admin that are given anything: forged keys of rows, and filters that no page offers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.admin.utils import flatten_fieldsets
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import QuerySet
+from django.db.models.constants import LOOKUP_SEP
+from django.http import HttpRequest
+
+
+class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """A base class of what has a list."""
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Whether a parameter of the URL may filter the list: only by what its pages show.
+
+        A list that can be filtered by anything else tells it, character by character, to whoever may view it.
+        """
+        name = lookup.partition(LOOKUP_SEP)[0]
+        return self._is_shown(name) and super().lookup_allowed(lookup, value, request)
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Run an action, but not for keys that no row can have: the query for some would fail."""
+        form = request.POST.copy()
+        keys = [str(key) for key in form.getlist(helpers.ACTION_CHECKBOX_NAME)]
+        form.setlist(helpers.ACTION_CHECKBOX_NAME, [key for key in keys if self._is_key(key)])
+        request.POST = form  # type: ignore[assignment]
+        return super().response_action(request, queryset, *args, **kwargs)
+
+    def _is_key(self, text: str) -> bool:
+        try:
+            self.opts.pk.clean(text, None)
+        except ValidationError:
+            return False
+        return "\0" not in text
+
+    def _is_shown(self, name: str) -> bool:
+        """Whether a field is on a page. Django itself refuses most lookups across relations."""
+        try:
+            field = self.opts.get_field(name)
+        except FieldDoesNotExist:
+            return True  # refused elsewhere, or `pk`
+        fields = flatten_fieldsets(self.fieldsets) if self.fieldsets else self.fields
+        if fields is None or field.is_relation or field is self.opts.pk:
+            return True
+        return name in {*fields, *self.list_display, *self.list_filter, self.date_hierarchy}
