@@ -53,6 +53,7 @@ class Admission:
         *,
         is_past_rate: bool = False,
         in_session: bool = True,
+        is_reply_held: bool = False,
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
@@ -64,6 +65,7 @@ class Admission:
             messages: One, or those of a batch.
             is_past_rate: Whether the principal has sent too many requests.
             in_session: Whether they are of a session, or open one, which holds their messages.
+            is_reply_held: Whether the session holds every reply, also that to a `ping`.
 
         Raises:
             QuotaExceeded: The person has sent too many requests, would have more than `MCP_MAX_CALLS`
@@ -84,7 +86,7 @@ class Admission:
             raise too_many_requests()
         if more_messages and not await self._quotas.count_requests(principal.person_key, more_messages):
             raise too_many_requests()
-        if in_session and (calls or is_new):
+        if in_session and (calls or is_new or is_reply_held):
             await self._held.ensure(principal.person_key)
         if calls:
             await self._quotas.ensure(principal.person_key, CALLS, calls)

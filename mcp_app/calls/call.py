@@ -51,7 +51,6 @@ _APPEND_RETRY_SECONDS = 45.0
 _RESPONSE_RETRY_SECONDS = 60.0
 """How long appending the response is retried while Redis is unavailable."""
 
-
 _SMALL = 4096
 """Responses of up to so many bytes are delivered however much their person holds."""
 
@@ -319,8 +318,7 @@ class SessionCall(SessionOutbound, Call):
             self.response, response = response, None
             self._wake_waiter()
         try:
-            async with self.session.room(0 if response is None or len(response) <= _SMALL else len(response)):
-                await self._settle(response)
+            await self._settle(response)
         except TooMuchHeld as error:
             logger.warning("response replaced by an error: the person holds too much")
             refusal = ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data)
@@ -328,10 +326,12 @@ class SessionCall(SessionOutbound, Call):
 
     async def _settle(self, response: bytes | None) -> None:
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
+        size = len(response or b"")
         try:
-            written = await self._backend.registry.write(
-                self.registration, response, is_final=True, retry_seconds=_RESPONSE_RETRY_SECONDS
-            )
+            async with self.session.room(size, always=size <= _SMALL):
+                written = await self._backend.registry.write(
+                    self.registration, response, is_final=True, retry_seconds=_RESPONSE_RETRY_SECONDS
+                )
         except Unavailable:
             if response is not None:
                 logger.error("response lost: Redis unavailable")

@@ -51,7 +51,7 @@ class SharedPool(BlockingConnectionPool):
     async def get_connection(self, *args: Any, **options: Any) -> Any:
         person = _person.get()
         if person is None:
-            return await super().get_connection(*args, **options)
+            return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
         share = self._shares.get(person)
         if share is None:
             share = self._shares[person] = asyncio.Semaphore(self._share)
@@ -61,7 +61,7 @@ class SharedPool(BlockingConnectionPool):
         except TimeoutError as error:
             raise ConnectionError("No connection available: one user uses all of their share.") from error
         try:
-            connection = await super().get_connection(*args, **options)
+            connection = await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
         except BaseException:
             share.release()
             raise

@@ -91,12 +91,13 @@ class HeldBytes:
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
 
     @asynccontextmanager
-    async def room(self, person: str, size: int) -> AsyncIterator[None]:
+    async def room(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
         """Write something for a person in the body, if there is room for it.
 
         Args:
             person: Their key (`Person.key`).
             size: How much is written, in bytes.
+            always: Whether it is written, and counted, even if there is no room.
 
         Raises:
             TooMuchHeld: There is no room.
@@ -105,7 +106,7 @@ class HeldBytes:
             yield
             return
         account = self._account(person)
-        if not account.needs_no_look(size):
+        if not (always or account.needs_no_look(size)):
             await self._ensure(person, account, size)
         account.in_flight += size
         try:

@@ -326,9 +326,9 @@ class RequestSession:
     async def unsubscribe(self, uri: str) -> None:
         await self._store.unsubscribe(self.record.id, uri)
 
-    def room(self, size: int) -> AbstractAsyncContextManager[None]:
+    def room(self, size: int, *, always: bool = False) -> AbstractAsyncContextManager[None]:
         """Makes room for so many bytes while they are written; see `HeldBytes.room`."""
-        return self._store.held.room(self.record.person_key, size)
+        return self._store.held.room(self.record.person_key, size, always=always)
 
     @property
     def data(self) -> SessionData:

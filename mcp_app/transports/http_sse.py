@@ -138,7 +138,10 @@ class SsePost:
             case JSONRPCRequest():
                 try:
                     await self._runtime.admission.admit(
-                        request.principal, [message], is_past_rate=request.is_past_rate
+                        request.principal,
+                        [message],
+                        is_past_rate=request.is_past_rate,
+                        is_reply_held=True,
                     )
                 except QuotaExceeded as error:
                     if request.is_past_rate and not self._may_refuse_on_stream(record.id):
@@ -180,4 +183,11 @@ class SsePost:
             await call.run_registered()  # before it is acknowledged
 
     async def _reply(self, record: SessionRecord, answer: dict[str, Any] | bytes) -> None:
-        await self._runtime.log.append(record.id, new_shared_stream(), answer)
+        """Send a reply on the stream.
+
+        Raises:
+            TooMuchHeld: There is no room for it in the log.
+        """
+        data = answer if isinstance(answer, bytes) else framing.to_json(answer)
+        async with self._runtime.sessions.held.room(record.person_key, len(data)):
+            await self._runtime.log.append(record.id, new_shared_stream(), data)

@@ -122,3 +122,26 @@ async def test_a_call_over_http_sse_is_refused_on_its_stream(one: Process, hoard
     response = await one.http.request("POST", endpoint, headers=headers_for(hoarder.token), body=body)
     assert response.status == 202
     assert (await stream.next_message())["error"]["data"] == {"limit": SETTING, "value": LIMIT}
+
+
+@pytest.mark.parametrize("method", ["ping", "tools/call", "unknown"])
+async def test_small_replies_over_http_sse_that_nobody_reads_hold_no_more_than_the_limit(
+    one: Process, hoarder: Session, mcp_settings: Any, method: str
+) -> None:
+    mcp_settings.MCP_MAX_HELD_BYTES = limit = 65536
+    headers = headers_for(hoarder.token, accept="text/event-stream")
+    stream = await one.http.request("GET", "/sse", headers=headers)
+    endpoint = (await stream.next_event()).data
+    assert endpoint is not None
+    await stream.drop()
+    params = {"name": "unknown", "arguments": {}} if method == "tools/call" else {}
+    statuses = set()
+    for n in range(100):
+        message = request(method, params, id="\u0001" * 250 + str(n))
+        body = json.dumps(message).encode()
+        sent = await one.http.request("POST", endpoint, headers=headers_for(hoarder.token), body=body)
+        statuses.add(sent.status)
+    assert statuses == {202, 429}
+    record = await one.runtime.sessions.get(hoarder.id)
+    assert record is not None
+    assert await one.runtime.sessions.held.total(record.person_key) <= limit + 2 * 4096
