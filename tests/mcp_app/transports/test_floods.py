@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -54,10 +54,12 @@ def no_time_to_lose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-async def beginning(one: Process) -> None:
-    """Nothing is left of earlier tests of the same people."""
-    for person in (ALICE, Person(ISSUER, "bob").key):
-        await one.runtime.redis.delete(keys.quota(person))
+async def clean(one: Process) -> AsyncIterator[None]:
+    """Nothing is left of earlier tests of the same people, and nothing for later ones."""
+    quota_keys = [keys.quota(person) for person in (ALICE, Person(ISSUER, "bob").key)]
+    await one.runtime.redis.delete(*quota_keys)
+    yield
+    await one.runtime.redis.delete(*quota_keys)
 
 
 @pytest.fixture
@@ -546,6 +548,8 @@ async def test_who_owes_for_bytes_cannot_resume_streams_until_they_are_paid(
     running = await session.post(one, call_held(id=1))
     last = await running.next_event()
     await running.drop()
+    slow.MCP_REQUEST_RATE = 100
+    one.runtime.quotas._accounts[ALICE].requests = 0
     one.runtime.quotas.charge(ALICE, 2 * slow.MCP_REQUEST_RATE * CHARGED_BYTES)
     await one.runtime.quotas.beat()
     for at in (one, other):
