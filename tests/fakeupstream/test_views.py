@@ -258,7 +258,12 @@ def test_nobody_can_sign_in_by_a_name_that_looks_like_that_of_such_an_account(cl
 
 def test_names_are_compared_for_new_accounts_only(monkeypatch):
     compared = []
-    monkeypatch.setattr(provider, "_protected_names", lambda: compared.append(1) or ())
+
+    def protected_names():
+        compared.append(1)
+        return ()
+
+    monkeypatch.setattr(provider, "_protected_names", protected_names)
     for _ in range(3):
         assert provider.find_or_create("carla").username == "carla"
     assert compared == [1]

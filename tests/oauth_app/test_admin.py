@@ -132,7 +132,7 @@ def test_actions_are_noted_in_the_history(admin, alice):
     changelist = reverse("admin:oauth_app_client_changelist")
     for action, note in {"disable": "Disabled.", "enable": "Enabled.", "revoke": "Access revoked."}.items():
         admin.post(changelist, {"action": action, "_selected_action": client.pk, "confirmed": "yes"})
-        entry = LogEntry.objects.first()
+        entry = LogEntry.objects.all()[0]
         assert (entry.user.username, entry.object_id) == ("root", str(client.pk))
         assert note in entry.get_change_message()
         history = admin.get(reverse("admin:oauth_app_client_history", args=[client.pk])).content.decode()

@@ -62,7 +62,7 @@ async def test_somebody_else_is_served_while_a_person_uses_all_of_their_share(cl
 async def test_a_task_has_the_share_of_who_started_it(client: Redis) -> None:
     async with in_use(client, "alice"):
         with share_of("alice"):
-            task = asyncio.create_task(client.get("nothing"))
+            task = asyncio.ensure_future(client.get("nothing"))
         with pytest.raises(Unavailable):
             await task
 

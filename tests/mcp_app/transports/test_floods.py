@@ -395,7 +395,7 @@ async def test_a_call_past_the_limit_of_tasks_is_refused_like_one_past_any_other
 ) -> None:
     mcp_settings.MCP_MAX_TASKS = 1
     await one.runtime.redis.delete(index_key(ALICE))
-    tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    tasks: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     call = {"name": "slow_compute", "arguments": {"seconds": 1}}
     created = await modern(one, "tools/call", call, capabilities=tasks)
     assert (await created.json())["result"]["resultType"] == "task"
