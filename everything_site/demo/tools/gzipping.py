@@ -77,6 +77,8 @@ def _unquote(text: str, most: int) -> bytes:
     Raises:
         ValueError: They are more.
     """
+    if len(text) > 3 * most:  # each byte takes at most three characters
+        raise _too_long()
     data = bytearray()
     start = 0
     while start < len(text):
