@@ -71,7 +71,7 @@ def too_many_requests() -> QuotaExceeded:
     """The error for a person who has sent more requests than their rate allows."""
     seconds = conf.request_rate_seconds
     message = (
-        f"Too many requests: you may send {{limit}} within {seconds:g} s, over all clients ({{setting}}). "
-        "Send fewer, and wait as long as Retry-After says."
+        f"Too many requests: you may send {{limit}} within {seconds:g} s, over all clients ({{setting}}); "
+        "each 64 KiB received or sent count as one more. Send fewer, and wait as long as Retry-After says."
     )
     return QuotaExceeded(message, Conf.request_rate, seconds / max(1, conf.request_rate))
