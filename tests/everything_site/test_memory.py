@@ -24,7 +24,8 @@ MAY_GROW = 100 * MEGABYTE
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    settings = {"MCP_TOKEN_VERIFIER": "tests.support.tokens.NamedTokens"}
+    # Without a limit of the rate, since large bodies use it up.
+    settings = {"MCP_TOKEN_VERIFIER": "tests.support.tokens.NamedTokens", "MCP_REQUEST_RATE": 0}
     with installation(
         "http://localhost:3232",
         DJANGO_SETTINGS_MODULE="tests.processes.settings",
