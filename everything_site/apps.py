@@ -30,9 +30,11 @@ def announce_withdrawal(
     """Tell every process that access has been revoked, and end the sessions that nobody can use any more."""
     from mcp_app import control
     from mcp_app.extensions.tasks.withdrawal import cancel_tasks
-    from oauth_app.conf import conf as oauth
 
     # Tasks first: nothing else ends one that is missed, but a token that is missed is verified again soon.
     cancel_tasks(grants)
     control.withdraw_tokens(checksums, grants)  # before the sessions end: it tells the clients of calls why
-    control.end_sessions_of((client_id, oauth.issuer, str(user)) for client_id, user in ended)
+    if ended := list(ended):
+        from oauth_app.conf import conf as oauth
+
+        control.end_sessions_of((client_id, oauth.issuer, str(user)) for client_id, user in ended)
