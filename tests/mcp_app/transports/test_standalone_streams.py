@@ -72,7 +72,11 @@ async def test_a_silent_stream_is_kept_alive_and_its_session_with_it(
         block = await stream.next_block()
         assert block is not None
         assert block.comment == "keep-alive"
-    assert await one.runtime.redis.ttl(keys.owner(session.id)) > 10
+
+    async def is_renewed() -> bool:
+        return await one.runtime.redis.ttl(keys.owner(session.id)) > 10
+
+    await eventually(is_renewed)
 
 
 async def test_messages_sent_while_nobody_listens_arrive_on_the_next_stream(
