@@ -38,7 +38,7 @@ local function add(number)
   redis.call('HINCRBY', KEYS[1], 'subscribed_bytes', number * #ARGV[2])
 end
 if ARGV[1] == 'HDEL' then
-  add(-redis.call('HDEL', KEYS[1], ARGV[2]))
+  if redis.call('HDEL', KEYS[1], ARGV[2]) == 1 then add(-1) end
 elseif redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   local count = tonumber(redis.call('HGET', KEYS[1], 'subscribed') or 0)
   local bytes = tonumber(redis.call('HGET', KEYS[1], 'subscribed_bytes') or 0)
