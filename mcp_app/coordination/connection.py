@@ -10,10 +10,8 @@ from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 from redis.commands.core import AsyncScript
-from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
@@ -186,13 +184,6 @@ def connect(url: str) -> Redis:
         timeout=conf.redis_timeout_seconds,
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
-        # Lost connections are reopened, but time-outs are not retried. A server that has become a replica
-        # refuses the write; after reconnecting, the address may lead to the new primary.
-        retry=Retry(
-            ExponentialBackoff(cap=0.5, base=0.05),
-            retries=2,
-            supported_errors=(ConnectionError, ReadOnlyError),
-        ),
         decode_responses=True,
         encoding_errors=DECODING_ERRORS,
     )

@@ -13,8 +13,9 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakValueDictionary
 
-from redis.asyncio import BlockingConnectionPool
 from redis.exceptions import ConnectionError
+
+from mcp_app.coordination.failover import FailoverPool
 
 PARTS = 4
 """One person uses at most this fraction of the connections."""
@@ -35,7 +36,7 @@ def share_of(person: str | None) -> Iterator[None]:
         _person.reset(token)
 
 
-class SharedPool(BlockingConnectionPool):
+class SharedPool(FailoverPool):
     """A pool in which the commands of one person queue among themselves.
 
     Whoever waits longer than the pool's `timeout` gets a `ConnectionError`, as from any pool.
@@ -51,7 +52,7 @@ class SharedPool(BlockingConnectionPool):
     async def get_connection(self, *args: Any, **options: Any) -> Any:
         person = _person.get()
         if person is None:
-            return await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().get_connection(*args, **options)
         share = self._shares.get(person)
         if share is None:
             share = self._shares[person] = asyncio.Semaphore(self._share)
@@ -61,7 +62,7 @@ class SharedPool(BlockingConnectionPool):
         except TimeoutError as error:
             raise ConnectionError("No connection available: one user uses all of their share.") from error
         try:
-            connection = await super().get_connection(*args, **options)  # type: ignore[no-untyped-call]
+            connection = await super().get_connection(*args, **options)
         except BaseException:
             share.release()
             raise
