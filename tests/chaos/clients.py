@@ -18,7 +18,7 @@ import mcp.types as types
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse
+from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCNotification, JSONRPCResponse
 
 from tests.chaos.ledger import Ledger
 
@@ -75,6 +75,7 @@ class ChaosClient:
             self._ledger.note("lost", f"{tool} {arguments}")
         except MCPError as error:
             self._ledger.failed[str(error)[:60]] += 1
+            raise_if_closed(error)
         else:
             text = result.content[0].text if isinstance(result.content[0], types.TextContent) else ""
             if text == expected:
@@ -118,12 +119,14 @@ class ChaosClient:
 
     async def subscribe(self, client: Client) -> None:
         uri = f"test://static/resource/{self._rng.randint(1, 100)}"
-        with contextlib.suppress(MCPError):
+        try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 began = time.monotonic()
                 await client.subscribe_resource(uri)
                 self._ledger.changes.append(time.monotonic() - began)
                 await client.unsubscribe_resource(uri)
+        except MCPError as error:
+            raise_if_closed(error)
 
     def _elicited(self) -> str:
         content = json.dumps({"username": self._mark, "email": EMAIL})
@@ -201,6 +204,12 @@ class ChaosClient:
                     progress.append(float(str(rest["progress"])))
                     if progress != sorted(set(progress)):
                         self._ledger.repeated[self._session_id[:8], str(token)] = progress
+
+
+def raise_if_closed(error: MCPError) -> None:
+    """Raise an error which says that the client has given up: all further calls would fail at once."""
+    if error.code == CONNECTION_CLOSED:
+        raise error
 
 
 def _innermost(error: BaseException) -> BaseException:
