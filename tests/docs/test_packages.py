@@ -1,11 +1,15 @@
-"""The requirements name every imported package and allow no version with a known vulnerability."""
+"""The requirements name every imported package and allow no version with a known vulnerability.
+
+Those of the two apps that others install are in pyproject.toml, those of the site in requirements.txt.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -26,6 +30,8 @@ FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
 
 SERVER = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
+NARROWER = {"django": "the site stays with the long-term support release"}
+"""What the site restricts further than the package, and why."""
 
 
 def requirements(*files: str) -> dict[str, Requirement]:
@@ -34,6 +40,15 @@ def requirements(*files: str) -> dict[str, Requirement]:
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     found = [Requirement(line) for line in lines if line and not line.startswith("-r ")]
     return {_canonical(requirement.name): requirement for requirement in found}
+
+
+def of_the_package(extras: Iterable[str] | None = None) -> dict[str, Requirement]:
+    """What an installation of the wheel requires, with these extras or with all."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    chosen = optional if extras is None else extras
+    lines = [*project["dependencies"], *(line for extra in chosen for line in optional[extra])]
+    return {_canonical(requirement.name): requirement for requirement in map(Requirement, lines)}
 
 
 def _canonical(name: str) -> str:
@@ -60,26 +75,49 @@ def imported(parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
                         yield top, path
 
 
+def missing(parts: Iterable[str], named: Iterable[str]) -> set[str]:
+    """What is imported, but not required."""
+    providers = packages_distributions()
+    return {
+        f"{path.relative_to(ROOT)} imports {top}"
+        for top, path in imported(parts)
+        if not set(named) & {_canonical(name) for name in providers.get(top, [])}
+    }
+
+
 @pytest.mark.parametrize(
     ("parts", "files"), [(SERVER_PARTS, [SERVER]), (DEVELOPMENT_PARTS, [SERVER, DEVELOPMENT])]
 )
 def test_every_package_that_is_imported_is_named(parts: tuple[str, ...], files: list[str]) -> None:
-    named = set(requirements(*files))
-    providers = packages_distributions()
-    missing = {
-        f"{path.relative_to(ROOT)} imports {top}"
-        for top, path in imported(parts)
-        if not named & {_canonical(name) for name in providers.get(top, [])}
-    }
-    assert not missing
+    assert not missing(parts, requirements(*files))
+
+
+@pytest.mark.parametrize(("app", "extras"), [("mcp_app", []), ("oauth_app", ["oauth"])])
+def test_an_installed_app_has_every_package_that_it_imports(app: str, extras: list[str]) -> None:
+    assert not missing([app], of_the_package(extras))
+
+
+@pytest.mark.parametrize("name", sorted(of_the_package()))
+def test_the_site_runs_on_versions_that_the_package_allows(name: str) -> None:
+    ours, theirs = requirements(SERVER)[name], of_the_package()[name]
+    assert (ours.extras, str(ours.marker)) == (theirs.extras, str(theirs.marker))
+    if name in NARROWER:
+        assert ours.specifier != theirs.specifier
+        assert Version(version(name)) in theirs.specifier
+    else:
+        assert ours.specifier == theirs.specifier
 
 
 @pytest.mark.parametrize("name", FIXED_IN)
-def test_no_version_with_a_known_vulnerability_is_allowed(name: str) -> None:
-    assert Version(FIXED_IN[name]) in requirements()[name].specifier
+@pytest.mark.parametrize("read", [requirements, of_the_package])
+def test_no_version_with_a_known_vulnerability_is_allowed(
+    name: str, read: Callable[[], dict[str, Requirement]]
+) -> None:
+    allowed = read()[name].specifier
+    assert Version(FIXED_IN[name]) in allowed
     release = Version(FIXED_IN[name]).release
     before = ".".join(map(str, (*release[:-1], release[-1] - 1)))
-    assert Version(before) not in requirements()[name].specifier
+    assert Version(before) not in allowed
 
 
 def test_the_sdk_is_pinned_to_a_minor_release() -> None:
