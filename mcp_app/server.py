@@ -10,10 +10,13 @@ It is called once in each process, before the first MCP request, and must not to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from mcp.server import ServerRequestContext
 from mcp.server.extension import Extension as SdkExtension
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
@@ -31,7 +34,7 @@ from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.session_features import TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
-from mcp_app.sdk import ResourcesListChanged, ServerMiddleware
+from mcp_app.sdk import CallNext, HandlerResult, ResourcesListChanged, ServerMiddleware
 from mcp_app.sessions.listening_work import ListeningSession, Work
 
 __all__ = [
@@ -130,6 +133,7 @@ class Engine:
         *,
         extensions: Sequence[SdkExtension] = (),
         resources: Sequence[PersonalResources] = (),
+        middleware: Sequence[ServerMiddleware[Any]] = (),
     ) -> dict[str, Any]:
         """Arguments for the server's constructor.
 
@@ -138,6 +142,7 @@ class Engine:
         Args:
             extensions: Extensions of the SDK, or of this module.
             resources: Providers of per-person resources.
+            middleware: Middleware of the SDK, the outermost first.
 
         Raises:
             ImproperlyConfigured: It was called before: an engine has one server.
@@ -153,6 +158,7 @@ class Engine:
         seconds = max(PERSON_DEADLINE, *(extension.state_seconds for extension in self.extensions), 0)
         return {
             "extensions": extensions,
+            "middleware": [self._passed, *middleware],
             "request_state_security": RequestStateSecurity(keys=list(self._state_keys), ttl=float(seconds)),
             "subscriptions": self._subscriptions,
         }
@@ -180,21 +186,28 @@ class Engine:
         """
         await self._subscriptions.publish(ResourcesListChanged(), person.key)
 
+    async def _passed(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """A middleware that shows, until it is removed, that the server was built with these options."""
+        return await call_next(ctx)
+
     def build(self, factory: Factory) -> MCPServer[Any]:
         """Build the server and install the protocol features. Called once per process.
 
         Raises:
-            ImproperlyConfigured: The factory returned no server, or did not use `options`.
+            ImproperlyConfigured: The factory returned no server, or one without a name, or did not pass it
+                the result of `options`.
         """
         name = getattr(factory, "__name__", str(factory))
-        server = factory(self)
+        with _root_logger_kept():
+            server = _call(factory, self, name)
         if not isinstance(server, MCPServer):
             raise ImproperlyConfigured(f"{name} must return an MCPServer, not {server!r}.")
-        if not self._has_options:
+        if self._passed not in server.middleware:
             raise ImproperlyConfigured(
                 f"{name} built a server that would work in a single process only. Pass the engine's options "
                 f"to its constructor: MCPServer({server.name!r}, **engine.options())"
             )
+        server.middleware.remove(self._passed)
         install(
             server,
             extensions=self._all_extensions,
@@ -207,3 +220,34 @@ class Engine:
             server.middleware.extend(extension.middleware())
         self.server = server
         return server
+
+
+def _call(factory: Factory, engine: Engine, name: str) -> object:
+    """Call a factory; the SDK's complaints about its arguments become instructions."""
+    try:
+        return factory(engine)
+    except ValueError as error:
+        if "server has no name" not in str(error):
+            raise
+        raise ImproperlyConfigured(
+            f'{name} built a server without a name. Give it one: MCPServer("my-server", **engine.options())'
+        ) from error
+    except TypeError as error:
+        if "multiple values for keyword argument" not in str(error):
+            raise
+        raise ImproperlyConfigured(
+            f"{name} passed an argument beside **engine.options() that is one of these ({error}). Pass "
+            "extensions and middleware to the engine: **engine.options(extensions=[…], middleware=[…])"
+        ) from error
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Keep the host's logging: each `MCPServer` calls `logging.basicConfig`."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

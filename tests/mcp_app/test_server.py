@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import pkgutil
 import sys
 import tomllib
@@ -16,6 +17,7 @@ import pytest
 from channels.layers import get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
+from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from mcp.types import Resource, ResourceTemplate
 
@@ -50,7 +52,7 @@ async def serving() -> AsyncIterator[Process]:
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """The server of docs/your-own-server.md."""
-    [code] = blocks("your-own-server.md", "python")
+    code = blocks("your-own-server.md", "python")[0]
     (tmp_path / "shop.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "shop", raising=False)
@@ -344,6 +346,19 @@ def nothing(engine: Engine) -> Any:
     engine.options()
 
 
+def forgotten(engine: Engine) -> Any:
+    engine.options()
+    return MCPServer("forgotten")
+
+
+def nameless(engine: Engine) -> Any:
+    return MCPServer(**engine.options())
+
+
+def beside(engine: Engine) -> Any:
+    return MCPServer("beside", extensions=[Clock()], **engine.options())
+
+
 def twice(engine: Engine) -> Any:
     engine.options()
     engine.options()
@@ -356,6 +371,9 @@ def twice(engine: Engine) -> Any:
             plain,
             r"plain built a server .* in a single process only.*MCPServer\('plain', \*\*engine.options\(\)\)",
         ),
+        (forgotten, r"forgotten built .*: MCPServer\('forgotten', \*\*engine.options\(\)\)"),
+        (nameless, r'nameless .* without a name.*: MCPServer\("my-server", \*\*engine.options\(\)\)'),
+        (beside, r"'extensions'.*engine.options\(extensions="),
         (nothing, "nothing must return an MCPServer, not None"),
         (twice, "called twice"),
     ],
@@ -365,6 +383,37 @@ def test_a_factory_that_does_not_use_the_engine_is_refused(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=sentence):
         make_engine().build(factory)
+
+
+@pytest.mark.parametrize("error", [ValueError("too dear"), TypeError("not a number")])
+def test_what_else_a_factory_raises_is_raised(error: Exception) -> None:
+    def failing(engine: Engine) -> Any:
+        raise error
+
+    with pytest.raises(type(error), match=str(error)):
+        make_engine().build(failing)
+
+
+async def test_a_factory_passes_middleware_with_the_options() -> None:
+    seen = []
+
+    async def count(ctx: Any, call_next: Any) -> Any:
+        seen.append(ctx.method)
+        return await call_next(ctx)
+
+    engine = make_engine()
+    server = engine.build(lambda engine: MCPServer("counted", **engine.options(middleware=[count])))
+    async with Client(server) as client:
+        await client.list_tools()
+    assert "tools/list" in seen
+
+
+def test_the_logging_of_the_project_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", logging.WARNING)
+    make_engine().build(lambda engine: MCPServer("loud", log_level="DEBUG", **engine.options()))
+    assert (root.handlers, root.level) == ([], logging.WARNING)
 
 
 def test_the_import_contract_lists_every_module_that_is_not_public() -> None:
