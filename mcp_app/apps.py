@@ -6,4 +6,6 @@ class McpAppConfig(AppConfig):
     verbose_name = "MCP"
 
     def ready(self) -> None:
-        from mcp_app import checks  # noqa: F401 - importing the checks registers them
+        from mcp_app import checks, withdrawal  # noqa: F401 - importing the checks registers them
+
+        withdrawal.connect()

