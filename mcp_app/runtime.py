@@ -168,7 +168,7 @@ class Runtime:
     @property
     def is_draining(self) -> bool:
         """Whether this process is shutting down and should get no new work."""
-        return self.drain is not None and self.drain.is_draining
+        return self.engine.is_draining
 
     @property
     def needs(self) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -262,7 +262,9 @@ class Runtime:
             self.admission = Admission(ToolScopes(self.server), self.quotas, self.sessions.held)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
-            self.drain = Drain(work, self.streams, self.listening, self._end_listening, self._leave)
+            self.drain = Drain(
+                self.engine, work, self.streams, self.listening, self._end_listening, self._leave
+            )
             self.drain.watch_for_sigterm()
             self.heartbeat.add("leases", self.leases.beat)
             self.heartbeat.add("directory", self.directory.beat)

@@ -95,7 +95,11 @@ class Extension(SdkExtension):
         return True
 
     async def drain(self) -> None:
-        """Hand over what has not finished within `MCP_SHUTDOWN_GRACE_SECONDS` after SIGTERM."""
+        """Hand over what has not finished within `MCP_SHUTDOWN_GRACE_SECONDS` after SIGTERM.
+
+        Called before calls are handed over, and cancelled after ten seconds. `run` goes on until later: see
+        `Engine.is_draining` for not taking on more work.
+        """
 
 
 class Engine:
@@ -104,9 +108,11 @@ class Engine:
     Attributes:
         leases: Locks that expire with their process, for work that only one process may do at a time.
         server: The server, once the factory has returned it.
+        is_draining: Whether this process got SIGTERM: it finishes what it does, and should begin nothing new.
     """
 
     server: MCPServer[Any]
+    is_draining = False
 
     def __init__(
         self,

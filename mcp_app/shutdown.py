@@ -42,6 +42,12 @@ class Drainable(Protocol):
         """Hand over or cancel what has not finished in time."""
 
 
+class Draining(Protocol):
+    """Where the process can see that it is shutting down."""
+
+    is_draining: bool
+
+
 async def finish_within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
     """Await work for a limited time, then cancel it and go on.
 
@@ -95,6 +101,7 @@ class Drain:
     """The graceful shutdown of this process.
 
     Args:
+        state: Set while the process is shutting down.
         work: Work that may finish first, in the order in which the rest is handed over.
         streams: The session streams.
         listening: The running `subscriptions/listen` requests (2026-07-28).
@@ -104,13 +111,14 @@ class Drain:
 
     def __init__(
         self,
+        state: Draining,
         work: Sequence[Drainable],
         streams: Streams,
         listening: TaskSet,
         end_listening: Callable[[], None],
         leave: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        self.is_draining = False
+        self._state = state
         self._work = work
         self._streams = streams
         self._listening = listening
@@ -133,10 +141,10 @@ class Drain:
         loop = asyncio.get_running_loop()
 
         def on_sigterm(number: int, frame: FrameType | None) -> None:
-            if self.is_draining:  # a second SIGTERM: stop immediately
+            if self._state.is_draining:  # a second SIGTERM: stop immediately
                 self._server_handler(number, frame)
                 return
-            self.is_draining = True
+            self._state.is_draining = True
             loop.call_soon_threadsafe(self._begin, context=contextvars.Context())
 
         signal.signal(signal.SIGTERM, on_sigterm)
@@ -155,7 +163,7 @@ class Drain:
 
     async def drain(self) -> None:
         """End GET streams, wait for running calls and tasks, then end the rest."""
-        self.is_draining = True
+        self._state.is_draining = True
         logger.info("draining", extra={"running": sum(map(len, self._work)), "streams": len(self._streams)})
         self._streams.end_standalone()
         self._end_listening()

@@ -25,6 +25,11 @@ def held(name: str) -> str:
     return f"mcp:held:{{{name}}}"
 
 
+def fence(name: str) -> str:
+    """String: the token of the last holder of a named lease."""
+    return f"mcp:fence:{{{name}}}"
+
+
 def quota(person: str) -> str:
     """Hash: what a person holds, by kind and process, and the requests that are left of their rate."""
     return f"mcp:quota:{{{person}}}"

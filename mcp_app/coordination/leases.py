@@ -38,6 +38,19 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+# Takes a named lease. The token rises even if the clock of Redis is set back, or a failover loses the last
+# milliseconds. KEYS: lease, fence. ARGV: holder, milliseconds, seconds that the last token is remembered.
+_HOLD = """
+if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+local time = redis.call('TIME')
+local token = math.max(time[1] * 1000000 + time[2], (redis.call('GET', KEYS[2]) or 0) + 1)
+redis.call('SET', KEYS[2], string.format('%.0f', token), 'EX', ARGV[3])
+return token
+"""
+
+_TOKEN_SECONDS = 24 * 60 * 60
+"""How long the last token is remembered; after that the clock suffices."""
+
 RELEASE = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -68,6 +81,8 @@ class Lease:
         fence: The record of the work that it protects.
         on_lost: Called once when another holder has taken it, or the work has ended.
         is_lost: Whether that has happened.
+        token: Of a lease that `try_hold` took: a number greater than that of every earlier holder, with which
+            writes under the lease can be fenced. 0 for other leases.
     """
 
     key: str
@@ -75,6 +90,7 @@ class Lease:
     fence: Fence | None = None
     on_lost: Callable[[], None] | None = None
     is_lost: bool = False
+    token: int = 0
 
 
 class Leases:
@@ -86,6 +102,7 @@ class Leases:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._held: set[Lease] = set()
+        self._hold = redis.register_script(_HOLD)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(RELEASE)
         self._reached_at: float | None = None
@@ -168,7 +185,10 @@ class Leases:
 
         After a pause of the process or an outage of Redis that is longer than a lease, another process may
         have taken it. The body is cancelled as soon as this process notices (`Lease.is_lost`). If two at once
-        would do harm until then, store `Lease.holder` with the work, and make each write conditional on it.
+        would do harm until then, fence the writes: store `Lease.token` with the work, and make each write
+        conditional on there being no greater one, as in
+        `Delivery.objects.filter(pk=pk, fence__lte=lease.token).update(fence=lease.token, …)`. Tokens are
+        greater than 0 and fit into 63 bits.
 
         Args:
             name: The purpose of the lease, the same in all processes.
@@ -177,7 +197,9 @@ class Leases:
             Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
         lease = Lease(keys.held(name), secrets.token_hex(8))
-        if not await self.take(lease.key, lease.holder):
+        args = [lease.holder, self.milliseconds, _TOKEN_SECONDS]
+        lease.token = await self._hold(keys=[lease.key, keys.fence(name)], args=args)
+        if not lease.token:
             yield None
             return
         try:

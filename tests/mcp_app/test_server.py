@@ -226,6 +226,43 @@ async def test_a_stopped_process_sends_its_clients_away() -> None:
     await get_channel_layer().flush()
 
 
+class Worker(Extension):
+    """An extension with a worker that takes one piece of work after the other."""
+
+    identifier = "example.com/worker"
+
+    def __init__(self) -> None:
+        self.has_begun = asyncio.Event()
+        self.may_finish = asyncio.Event()
+        self.begun = self.finished = 0
+
+    def __len__(self) -> int:
+        return self.begun - self.finished
+
+    async def run(self) -> None:
+        while not self.engine.is_draining:
+            self.begun += 1
+            self.has_begun.set()
+            await self.may_finish.wait()
+            self.finished += 1
+
+
+async def test_a_worker_finishes_what_it_does_before_the_process_ends_and_begins_nothing_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = Worker()
+    use(worker, monkeypatch)
+    async with serving() as process:
+        await process.runtime.start()
+        await worker.has_begun.wait()
+        assert process.runtime.drain
+        draining = asyncio.create_task(process.runtime.drain.drain())
+        await eventually(lambda: process.runtime.is_draining)
+        worker.may_finish.set()
+        await draining
+    assert (worker.begun, worker.finished) == (1, 1)
+
+
 class Swallowing(Extension):
     """An extension whose background work loses its first cancellation, as redis-py may do on Python 3.11."""
 

@@ -45,7 +45,7 @@ def here(redis: Redis, clock: Clock) -> Leases:
 async def name(redis: Redis) -> AsyncIterator[str]:
     name = "test-" + secrets.token_hex(8)
     yield name
-    await redis.delete(keys.held(name), f"fence:{{{name}}}")
+    await redis.delete(keys.held(name), keys.fence(name), f"fence:{{{name}}}")
 
 
 @pytest.fixture
@@ -75,6 +75,47 @@ async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis
     async with there.try_hold(name) as other:
         assert other is not None
         assert other.holder != mine.holder
+
+
+async def token_of(leases: Leases, name: str) -> int:
+    """The token of a lease that is held for a moment."""
+    async with leases.try_hold(name) as lease:
+        assert lease is not None
+        return lease.token
+
+
+async def test_each_holder_has_a_greater_token_than_all_before_it(redis: Redis, name: str) -> None:
+    here, there = Leases(redis), Leases(redis)
+    tokens = [await token_of(leases, name) for leases in (here, there, there, here)]
+    assert tokens == sorted(set(tokens))
+    assert 0 < tokens[-1] < 2**63
+
+
+async def test_a_token_is_greater_although_the_clock_of_redis_was_set_back(
+    redis: Redis, here: Leases, name: str
+) -> None:
+    tomorrow = await token_of(here, name) + 86_400_000_000
+    await redis.set(keys.fence(name), tomorrow)
+    assert [await token_of(here, name) for _ in range(2)] == [tomorrow + 1, tomorrow + 2]
+
+
+async def test_a_token_is_greater_although_redis_has_lost_everything(
+    redis: Redis, here: Leases, name: str
+) -> None:
+    earlier = await token_of(here, name)
+    await redis.delete(keys.fence(name))
+    assert await token_of(here, name) > earlier
+
+
+async def test_who_takes_an_expired_lease_has_a_greater_token_than_its_holder_that_stood_still(
+    redis: Redis, name: str
+) -> None:
+    async with Leases(redis).try_hold(name) as paused:
+        await redis.delete(keys.held(name))  # it expires
+        async with Leases(redis).try_hold(name) as other:
+            assert paused is not None
+            assert other is not None
+            assert other.token > paused.token
 
 
 async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name: str) -> None:
