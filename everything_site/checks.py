@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.http.request import validate_host
 
-from everything_site import valkey
+from mcp_app import valkey
 from mcp_app.conf import conf
 from oauth_app.scopes import SCOPES
 

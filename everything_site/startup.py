@@ -124,7 +124,7 @@ def _lacks_something(error: DatabaseError) -> bool:
 def _hold_embedded_valkey() -> None:
     from django.conf import settings
 
-    from everything_site import valkey
+    from mcp_app import valkey
 
     if valkey.is_embedded(settings.REDIS_URL, settings.BASE_DIR):
         try:

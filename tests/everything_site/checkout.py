@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from everything_site import valkey
+from mcp_app import valkey
 from tests.support import forking
 from tests.support.forking import Process
 from tests.support.preloaded import Command

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.core.checks import CheckMessage, run_checks
 
-from everything_site import valkey
 from everything_site.checks import (
     check_env_file,
     check_fixtures,
@@ -21,6 +20,7 @@ from everything_site.checks import (
     check_resource_urls,
     check_temporary_folder,
 )
+from mcp_app import valkey
 
 
 def ids(check: Callable[[Any], list[CheckMessage]] = check_temporary_folder) -> list[str | None]:

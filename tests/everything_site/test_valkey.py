@@ -18,7 +18,8 @@ import pytest
 import redis
 from django.core.exceptions import ImproperlyConfigured
 
-from everything_site import env, valkey
+from everything_site import env
+from mcp_app import valkey
 from tests.everything_site.checkout import ROOT, eventually, processes_of
 from tests.support.folders import short_folder
 from tests.support.processes import needs_proc
@@ -27,7 +28,7 @@ pytestmark = [pytest.mark.processes, needs_proc]
 
 OWNER = """
 import sys, time
-from everything_site import valkey
+from mcp_app import valkey
 
 with valkey.running(sys.argv[1]):
     print("running", flush=True)

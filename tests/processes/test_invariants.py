@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from everything_site import valkey
+from mcp_app import valkey
 from tests.everything_site.checkout import checkout
 from tests.mcp_app.transports.support import notification, request, text_of, tool_call
 from tests.processes import COUNTS

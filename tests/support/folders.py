@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 
-from everything_site import valkey
+from mcp_app import valkey
 
 
 def short_folder(prefix: str = "everything-") -> tempfile.TemporaryDirectory[str]:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from everything_site import valkey
+from mcp_app import valkey
 
 STARTUP_SECONDS = 15
 

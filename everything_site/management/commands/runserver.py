@@ -27,7 +27,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from everything_site import env, startup, valkey
+from everything_site import env, startup
+from mcp_app import valkey
 from mcp_app.hosts import is_loopback
 
 ADMIN = "admin"

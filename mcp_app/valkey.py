@@ -1,8 +1,7 @@
 """The embedded Valkey of development and tests: a real server without an installation.
 
-`python manage.py runserver` starts it when REDIS_URL is not set. It listens on a Unix socket in a private
-folder whose path depends only on the user and the checkout, so that other commands of the same checkout
-find it, whatever their environment is.
+It listens on a Unix socket in a private folder. The path of `default_url` depends only on the user and the
+project's folder, so that other commands of the same project find it, whatever their environment is.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ def running(url: str) -> Iterator[None]:
     """
     with holding(url):
         keeper = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "everything_site.valkey", url, str(os.getpid())],
+            [sys.executable, "-m", "mcp_app.valkey", url, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=Path(__file__).resolve().parent.parent,
