@@ -207,9 +207,13 @@ class SuspiciousRequestHandler(logging.Handler):
 
 def console_of(logger: logging.Logger) -> ConsoleHandler | None:
     """The console, if lines of a logger go there and nowhere else."""
-    root = logging.getLogger()
-    if logger.handlers or logger.filters or not logger.propagate or logger.parent is not root:
+    root, each = logging.getLogger(), logger
+    if logger.filters:
         return None
+    while each is not root:
+        if each.handlers or not each.propagate or each.parent is None:
+            return None
+        each = each.parent
     match root.handlers:
         case [ConsoleHandler(filters=[], formatter=LineFormatter()) as console]:
             return console

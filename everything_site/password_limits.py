@@ -27,7 +27,7 @@ from oauth_app.api import View
 from oauth_app.rate_limits import address_of, seconds_to_wait, too_many
 from oauth_app.secrets import checksum
 
-log = logging.getLogger("everything_site")
+logger = logging.getLogger(__name__)
 
 SALT = "everything_site.known_browser"
 KNOWN_SECONDS = 90 * 24 * 3600
@@ -79,9 +79,9 @@ def sign_in_logged(view: View) -> View:
         if request.method == "POST":
             fields = {"account": entered_name(request)[:_LONGEST_NAME], "address": address_of(request)}
             if response.status_code == 302:
-                log.info("signed in to the admin", extra=fields)
+                logger.info("signed in to the admin", extra=fields)
             elif response.status_code == 200:
-                log.warning("sign-in to the admin failed", extra=fields)
+                logger.warning("sign-in to the admin failed", extra=fields)
         return response
 
     return logged_view

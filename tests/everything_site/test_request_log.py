@@ -113,6 +113,34 @@ async def test_where_only_the_console_listens_the_line_is_the_same() -> None:
     assert direct["status"] == 204
 
 
+@pytest.mark.parametrize("parent", ["everything_site", "everything_site.another"])
+async def test_where_only_the_console_listens_no_record_is_made(
+    parent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other loggers there are: the parent of the request log may be one."""
+    logging.getLogger(parent)
+    with only_console() as console, monkeypatch.context() as patched:
+        patched.setattr(logging.Logger, "makeRecord", lambda *args, **options: pytest.fail("a record"))
+        await request("/callback")
+        console.flush()
+        assert len(lines_of(console)) == 1
+
+
+@pytest.mark.parametrize("name", ["everything_site", ""])
+async def test_another_handler_of_a_logger_above_has_the_line_too(name: str) -> None:
+    heard = StringIO()
+    handler = logging.StreamHandler(heard)
+    with only_console() as console:
+        above = logging.getLogger(name)
+        above.addHandler(handler)
+        try:
+            await request("/callback")
+        finally:
+            above.removeHandler(handler)
+        assert len(lines_of(console)) == 1
+    assert heard.getvalue() == "GET /callback\n"
+
+
 async def test_the_line_is_written_soon_by_itself() -> None:
     with only_console() as console:
         await request("/callback")
