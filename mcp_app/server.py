@@ -26,6 +26,7 @@ from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Lease, Leases
+from mcp_app.coordination.topics import TopicListener, Topics
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
@@ -47,6 +48,8 @@ __all__ = [
     "ListeningSession",
     "TooMuchData",
     "ToolServer",
+    "TopicListener",
+    "Topics",
     "find_session",
     "log",
     "problems",
@@ -106,6 +109,7 @@ class Engine:
     """The engine of one process, as its server uses it.
 
     Attributes:
+        bus: Topics that other processes of the project wake this one by, with `notify.publish`.
         leases: Locks that expire with their process, for work that only one process may do at a time.
         server: The server, once the factory has returned it.
         is_draining: Whether this process got SIGTERM: it finishes what it does, and should begin nothing new.
@@ -123,6 +127,7 @@ class Engine:
         state_keys: Sequence[bytes],
     ) -> None:
         self.redis = redis
+        self.bus = Topics(directory.bus)
         self.directory = directory
         self.leases = leases
         self.extensions: list[Extension] = []

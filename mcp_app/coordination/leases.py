@@ -197,7 +197,7 @@ class Leases:
             Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
         lease = Lease(keys.held(name), secrets.token_hex(8))
-        args = [lease.holder, self.milliseconds, _TOKEN_SECONDS]
+        args: list[str | int] = [lease.holder, self.milliseconds, _TOKEN_SECONDS]
         lease.token = await self._hold(keys=[lease.key, keys.fence(name)], args=args)
         if not lease.token:
             yield None
