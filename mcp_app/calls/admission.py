@@ -21,7 +21,11 @@ from mcp_app.protocol.messages import Message
 from mcp_app.sessions.held import HeldBytes
 
 _UNLIMITED = frozenset({"initialize", "ping", listen.METHOD})
-"""Requests that are not limited as calls at once; `subscriptions/listen` is limited as a stream."""
+
+
+def is_limited(method: str) -> bool:
+    """Whether requests of a method count as calls at once; `subscriptions/listen` counts as a stream."""
+    return method not in _UNLIMITED
 
 
 class InsufficientScope(Exception):
@@ -79,7 +83,7 @@ class Admission:
                 if more and not covers(principal.scopes, more):
                     raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
                 has_requests = True
-                calls += message.method not in _UNLIMITED
+                calls += is_limited(message.method)
                 is_new |= message.method == "initialize"
         more_messages = len(messages) - 1  # than the one that was counted as the HTTP request
         if is_past_rate and (has_requests or more_messages):

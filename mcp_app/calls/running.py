@@ -13,6 +13,7 @@ from typing import Any
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
+from mcp_app.calls.admission import is_limited
 from mcp_app.calls.call import Backend, SessionCall
 from mcp_app.calls.registry import Registration
 from mcp_app.coordination.directory import Directory
@@ -86,13 +87,15 @@ class RunningCalls:
 
     def _start(self, call: SessionCall, *, held: bool) -> SessionCall:
         self._calls[call.session_id].add(call)
-        self._quotas.use(call.person_key, CALLS)
+        if is_limited(call.method):
+            self._quotas.use(call.person_key, CALLS)
         call.start(held=held)
         call.task.add_done_callback(lambda _: self._end(call))
         return call
 
     def _end(self, call: SessionCall) -> None:
-        self._quotas.release(call.person_key, CALLS)
+        if is_limited(call.method):
+            self._quotas.release(call.person_key, CALLS)
         call.end()
         calls = self._calls[call.session_id]
         calls.discard(call)

@@ -1,12 +1,12 @@
 """The Lua script of the quotas."""
 
 # Leases units to a process, which says how many it keeps: it gets those that it needs, all or none, and some
-# to spare, fewer the nearer the limit is. Saying it again changes nothing, so a lost reply does no harm.
-# Requests are taken from a bucket that refills steadily; what is owed may leave it below zero. The clock of
-# Redis may go back, as in a failover: no lease then lasts longer than one given now. KEYS: quota. ARGV:
-# address, seconds; rate, its seconds, requests needed, to spare and owed; for each kind its name, limit,
-# units kept, needed and to spare. Returns requests, the seconds until there are enough, the units held of
-# each kind, and the other processes.
+# to spare, fewer the nearer the limit is. Units that it keeps count even if they are past the limit. Requests
+# are taken from a bucket that refills steadily; what is owed may leave it below zero. The clock of Redis may
+# go back, as in a failover: no lease then lasts longer than one given now. KEYS: quota. ARGV: address,
+# seconds; rate, its seconds, requests needed, to spare and owed; for each kind its name, limit, units kept,
+# needed and to spare. Returns requests, the seconds until there are enough; for each kind the units leased,
+# and how many of all are past the limit; and the other processes.
 LEASE = """
 local clock = redis.call('TIME')
 local time = clock[1] + clock[2] / 1000000
@@ -30,14 +30,14 @@ end
 local function lease(kind, limit, kept, needed, spare)
   local room = math.max(0, limit - kept - (taken[kind] or 0))
   local granted = needed <= room and needed or 0
-  local held = kept + granted + math.min(spare, math.floor((room - granted) / 4))
+  local leased = kept + granted + math.min(spare, math.floor((room - granted) / 4))
   local field = kind .. ' ' .. address
-  if held > 0 then
-    redis.call('HSET', KEYS[1], field, held .. ' ' .. till)
+  if leased > 0 then
+    redis.call('HSET', KEYS[1], field, leased .. ' ' .. till)
   else
     redis.call('HDEL', KEYS[1], field)
   end
-  return held
+  return leased, math.max(0, kept + (taken[kind] or 0) - limit)
 end
 local function spend(rate, period, needed, spare, owed)
   if rate == 0 then return 0, 0, 0 end
@@ -57,7 +57,11 @@ local n = {}
 for i = 1, #ARGV do n[i] = tonumber(ARGV[i]) end
 local given, wait, full = spend(n[3], n[4], n[5], n[6], n[7])
 local reply = {given, tostring(wait)}
-for i = 8, #ARGV, 5 do table.insert(reply, lease(ARGV[i], n[i + 1], n[i + 2], n[i + 3], n[i + 4])) end
+for i = 8, #ARGV, 5 do
+  local leased, excess = lease(ARGV[i], n[i + 1], n[i + 2], n[i + 3], n[i + 4])
+  table.insert(reply, leased)
+  table.insert(reply, excess)
+end
 redis.call('EXPIRE', KEYS[1], math.ceil(math.max(seconds, n[4], full)))
 for process in pairs(others) do table.insert(reply, process) end
 return reply

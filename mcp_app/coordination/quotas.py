@@ -60,13 +60,18 @@ _LOG_SECONDS = 10.0
 
 
 class _Units:
-    """Units of one kind: those in use here, and those that were granted, which include them."""
+    """Units of one kind."""
 
-    __slots__ = ("held", "used")
+    __slots__ = ("granted", "leased", "used")
 
     def __init__(self) -> None:
         self.used = 0
-        self.held = 0
+        """Those in use here, also past the limit."""
+        self.granted = 0
+        """How many may be in use here without asking Redis."""
+        self.leased = 0
+        """What Redis counts for this process, also those in use past the limit: these were not granted, and are
+        not free when they end."""
 
 
 class _Account(Allowance):
@@ -97,11 +102,12 @@ class _Account(Allowance):
     def free(self, kind: Kind) -> int:
         """How many more may be used without asking."""
         units = self.units[kind]
-        return units.held - units.used if self.is_valid and units.held > units.used else 0
+        return units.granted - units.used if self.is_valid and units.granted > units.used else 0
 
     def keep(self, kind: Kind, number: int) -> None:
         """Keep only so many of those that are not in use."""
-        self.units[kind].held = self.units[kind].used + min(number, self.free(kind))
+        units = self.units[kind]
+        units.granted = min(units.granted, units.used + number)
 
 
 @asynccontextmanager
@@ -288,7 +294,7 @@ class Quotas:
                 self._apply(account, reply, began, requests)
                 return
         for each, units in account.units.items():
-            units.held = each.limit
+            units.granted = each.limit
         account.requests = max(account.requests, SPARE_REQUESTS)
         account.valid_until = time.monotonic() + RETRY_AFTER_SECONDS
 
@@ -308,9 +314,10 @@ class Quotas:
 
     def _apply(self, account: _Account, reply: list[Any], began: float, needed: int = 0) -> None:
         given, wait, *rest = reply
-        for units, held in zip(account.units.values(), rest, strict=False):
-            units.held = held
-        account.others = rest[len(account.units) :]
+        most = 2 * len(account.units)
+        for units, leased, excess in zip(account.units.values(), rest[:most:2], rest[1:most:2], strict=True):
+            units.leased, units.granted = leased, leased - excess
+        account.others = rest[most:]
         account.apply(given, float(wait), needed)
         account.valid_until = began + conf.lease_seconds
 
@@ -363,7 +370,7 @@ class Quotas:
     async def _return(self, account: _Account) -> None:
         """Return what is not in use, for as long as another process needs it."""
         while time.monotonic() < account.wanted_until:
-            if any(account.free(kind) for kind in account.units):
+            if any(units.leased > units.used for units in account.units.values()):
                 with suppress(Unavailable):  # it expires
                     async with _turn(account.asking, _QUEUE_SECONDS):
                         for kind in account.units:

@@ -24,6 +24,7 @@ from mcp_types import (
 )
 from starlette.datastructures import Headers as RepeatedHeaders
 
+from mcp_app.calls.admission import is_limited
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import CALLS, STREAMS, QuotaExceeded
 from mcp_app.protocol import client_declaration, listen
@@ -170,8 +171,9 @@ class Stateless:
         tasks = self._runtime.listening if listens else self._runtime.stateless_calls
         task = tasks.start(call.run())
         quotas, person = self._runtime.quotas, request.principal.person_key
-        kind = STREAMS if listens else CALLS
-        quotas.use(person, kind)
+        kind = STREAMS if listens else CALLS if is_limited(call.method) else None
+        if kind is not None:
+            quotas.use(person, kind)
         watcher: asyncio.Task[Ending] | None = None
         try:
             await asyncio.sleep(0)  # most handlers finish without waiting
@@ -193,9 +195,9 @@ class Stateless:
                 await _send_stream(request.send, call, item)
         finally:
             task.cancel()
-            if task.done():
+            if kind is not None and task.done():
                 quotas.release(person, kind)
-            else:
+            elif kind is not None:
                 task.add_done_callback(lambda _: quotas.release(person, kind))
             if watcher is not None:
                 watcher.cancel()

@@ -574,3 +574,51 @@ async def test_without_a_rate_bytes_are_not_counted(one: Quotas, person: str, li
     one.charge(person, 1000 * CHARGED_BYTES)
     assert await one.count_requests(person)
     assert not one.owes(person)
+
+
+async def test_what_was_used_past_the_limit_leaves_nothing_free_when_it_ends(
+    one: Quotas, other: Quotas, person: str
+) -> None:
+    for _ in range(2):  # as when calls of a process that died run again
+        await take(one, person, CALLS, 3)
+        for _ in range(5):
+            one.use(person, CALLS)
+        with pytest.raises(QuotaExceeded):
+            await one.ensure(person, CALLS)
+        await one.beat()
+        for _ in range(8):
+            one.release(person, CALLS)
+        assert one._accounts[person].free(CALLS) <= 3
+    await take(other, person, CALLS, 3)
+    with pytest.raises(QuotaExceeded):
+        await one.ensure(person, CALLS)
+
+
+async def test_while_more_is_used_than_the_limit_what_ends_makes_no_room(
+    one: Quotas, other: Quotas, person: str
+) -> None:
+    await take(one, person, CALLS, 3)
+    for _ in range(2):
+        other.use(person, CALLS)
+    await other.beat()
+    other.release(person, CALLS)
+    with pytest.raises(QuotaExceeded):
+        await other.ensure(person, CALLS)
+    one.release(person, CALLS)
+    with pytest.raises(QuotaExceeded):
+        await other.ensure(person, CALLS)
+    one.release(person, CALLS)
+    await take(other, person, CALLS)
+
+
+async def test_what_ends_past_the_limit_is_returned_when_another_process_needs_it(
+    one: Quotas, other: Quotas, person: str
+) -> None:
+    await take(one, person, CALLS, 2)
+    for _ in range(2):
+        other.use(person, CALLS)
+    await other.beat()
+    other.release(person, CALLS)
+    one.release(person, CALLS)
+    await one.beat()
+    await take(one, person, CALLS)

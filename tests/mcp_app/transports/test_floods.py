@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
+from mcp_types import JSONRPCRequest
 
 from mcp_app.conf import conf
 from mcp_app.coordination import keys, quotas
 from mcp_app.coordination.allowance import CHARGED_BYTES
-from mcp_app.coordination.limits import CALLS, STREAMS
+from mcp_app.coordination.limits import CALLS, STREAMS, Kind
 from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.extensions.tasks.store import index_key
 from mcp_app.protocol.personal import Person
@@ -276,6 +277,37 @@ async def test_a_person_at_the_limit_of_calls_can_answer_cancel_ping_and_end(
     await within(held.ended.wait())
     assert held.was_cancelled
     assert (await session.delete(other)).status == 204
+
+
+@pytest.mark.parametrize("method", ["ping", "subscriptions/listen"])
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+async def test_what_is_not_limited_as_a_call_is_not_counted_as_one(
+    one: Process, revision: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[Kind] = []
+    monkeypatch.setattr(one.runtime.quotas, "use", lambda person, kind: counted.append(kind))
+    monkeypatch.setattr(one.runtime.quotas, "release", lambda person, kind: None)
+    client = Client(revision)
+    await client.post(one, request(method, LISTEN if method != "ping" else None))
+    assert counted == ([STREAMS] if (method, revision) == ("subscriptions/listen", MODERN) else [])
+    await client.post(one, tool_call("echo", {"message": "x"}))
+    assert counted[-1:] == [CALLS]
+
+
+async def test_a_flood_of_pings_makes_no_room_for_more_calls(one: Process, mcp_settings: Any) -> None:
+    mcp_settings.MCP_MAX_CALLS = 2
+    session = await Session.open(one)
+    Held(one)
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    start = one.runtime.calls.start
+    pings = [start(record, JSONRPCRequest(**request("ping", id=n)), {}, held=True) for n in range(9)]
+    calls = await asyncio.gather(*(session.post(one, call_held(id=n)) for n in range(5)))
+    for ping in pings:  # which waited for Redis, as over HTTP+SSE
+        ping.let_run()
+    await within(asyncio.gather(*(ping.task for ping in pings)))
+    calls += await asyncio.gather(*(session.post(one, call_held(id=n)) for n in range(5, 9)))
+    assert sorted(response.status for response in calls) == [200] * 2 + [429] * 7
 
 
 @pytest.mark.parametrize("revision", [*OLDER, MODERN])
