@@ -186,6 +186,12 @@ class Conf(AppSettings):
     session_data_bytes = Setting(
         32 * 1024 * 1024, "how many bytes tools may store per session, in base64", minimum=0
     )
+    person_data_bytes = Setting(
+        1024 * 1024, "how many bytes tools may store per user, over all sessions, in base64", minimum=0
+    )
+    person_data_seconds = Setting(
+        30 * 24 * 60 * 60, "how long the data of a user is kept after something was last stored", minimum=1
+    )
     # This limits the effect of a lost message.
     cache_seconds = Setting(
         5.0,

@@ -42,9 +42,11 @@ from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import outage_in, use_database
 from mcp_app.exceptions import RETRY_AFTER_SECONDS
 from mcp_app.protocol import listen
+from mcp_app.protocol.personal import values_of
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.server import Engine, Extension, Factory
+from mcp_app.sessions.data import PersonData
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
@@ -138,6 +140,7 @@ class Runtime:
         self.directory = Directory(self.redis, self.bus)
         self.quotas = Quotas(self.redis, self.bus)
         self.sessions = SessionStore(self.redis, self.bus)
+        self.person_data = partial(PersonData, self.redis)
         self.log = EventLog(self.redis, self.directory)
         subscribers = Subscribers(self.redis, self.log)
         self.subscription_bus = SharedSubscriptionBus(self.directory, subscribers)
@@ -253,6 +256,7 @@ class Runtime:
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Run the server's lifespan, which must be entered and exited in the same task."""
         app = self.server.session_manager.app
+        values_of.set(self.person_data)  # for the lifespan and the work of extensions
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             backend = Backend(

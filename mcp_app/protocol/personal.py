@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +18,12 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
 from mcp.types import Resource, ResourceTemplate
 
-from mcp_app.protocol.session_features import SessionState, find_session
+from mcp_app.protocol.session_features import SessionState, StoredValues, find_session
 
 Context = ServerRequestContext[Any, Any]
+
+values_of: ContextVar[Callable[[str], StoredValues]] = ContextVar("values_of")
+"""Finds the data of a person by their key; set wherever code of a server runs."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,20 @@ class Person:
     def key(self) -> str:
         """Identifies the person in Redis and in messages between processes: a checksum."""
         return hashlib.sha256(f"{self.issuer}\0{self.subject}".encode()).hexdigest()
+
+    @property
+    def data(self) -> StoredValues:
+        """Values kept for the person, up to `MCP_PERSON_DATA_BYTES`, over all their sessions and clients.
+
+        All are kept for `MCP_PERSON_DATA_SECONDS` after one was last set. It can be used wherever a server's
+        code runs: in handlers, tasks, and the background work of extensions.
+
+        Raises:
+            ValueError: Nobody is signed in, so it would be the data of everybody who is not.
+        """
+        if not self.is_signed_in:
+            raise ValueError("nobody is signed in, and data is kept for people only")
+        return values_of.get()(self.key)
 
 
 def person_key(owner: str) -> str:

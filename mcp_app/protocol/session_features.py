@@ -34,11 +34,11 @@ Exists = Callable[[Context, str], Awaitable[bool]]
 
 
 class TooMuchData(Exception):
-    """A limit of the session data is reached. The message says which."""
+    """A limit of the data of a session or a person is reached. The message says which."""
 
 
-class SessionValues(Protocol):
-    """Values that tools store for a session, by name: visible in every process, deleted with it."""
+class StoredValues(Protocol):
+    """Values that tools store for a session or a person, by name: the same in every process."""
 
     async def names(self, prefix: str = "") -> list[str]:
         """The names with this prefix, unordered."""
@@ -55,7 +55,8 @@ class SessionValues(Protocol):
             prefix: Which names count towards `most`.
 
         Raises:
-            TooMuchData: There are `most` already, or the total would exceed `MCP_SESSION_DATA_BYTES`.
+            TooMuchData: There are `most` already, or the total would exceed `MCP_SESSION_DATA_BYTES` or
+                `MCP_PERSON_DATA_BYTES`.
         """
 
     async def delete(self, name: str) -> bool:
@@ -79,7 +80,7 @@ class SessionState(Protocol):
     def record(self) -> SessionFacts: ...
 
     @property
-    def data(self) -> SessionValues: ...
+    def data(self) -> StoredValues: ...
 
     async def set_log_level(self, level: LoggingLevel) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Values that tools store for a session: visible in every process, deleted with the session."""
+"""Values that tools store: for a session, with which they end, or for a person, for a set time."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
-from mcp_app.conf import conf
+from mcp_app.app_settings import Setting
+from mcp_app.conf import Conf, conf
 from mcp_app.exceptions import Unreadable, reading
-from mcp_app.protocol.session_features import SessionValues, TooMuchData
+from mcp_app.protocol.session_features import StoredValues, TooMuchData
 from mcp_app.sessions import keys
 from mcp_app.sessions.held import TooMuchHeld
 
@@ -44,7 +45,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], size)
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 return old and 0 or 1
 """
-"""KEYS: the session's data. ARGV: name, value, the size field, overhead per value, maximum bytes, seconds to
+"""KEYS: data. ARGV: name, value, the size field, overhead per value, maximum bytes, seconds to
 live, maximum number of values (-1: unlimited) with the prefix that follows.
 
 Returns 1 for a new value, 0 for one that was replaced, -1 for too many bytes, -2 for too many values.
@@ -57,10 +58,66 @@ redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HINCRBY', KEYS[1], ARGV[2], -(#old + tonumber(ARGV[3])))
 return 1
 """
-"""KEYS: the session's data. ARGV: name, the size field, overhead per value."""
+"""KEYS: data. ARGV: name, the size field, overhead per value."""
 
 
-class SessionData(SessionValues):
+class _Data(StoredValues):
+    """Values in a hash of their own.
+
+    Args:
+        key: The hash.
+        limit: The setting with the maximum size of all values together, in base64.
+        seconds: How long they live from the last `set`.
+    """
+
+    def __init__(self, redis: Redis, key: str, limit: Setting[int], seconds: int) -> None:
+        self._redis = redis
+        self._key = key
+        self._limit = limit
+        self._seconds = seconds
+
+    async def names(self, prefix: str = "") -> list[str]:
+        names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
+        return [name for name in names if name != _SIZE and name.startswith(prefix)]
+
+    async def get(self, name: str) -> bytes | None:
+        text = await cast(Any, self._redis.hget(self._key, name)) if name != _SIZE else None
+        try:
+            with reading():
+                return None if text is None else base64.b64decode(text, validate=True)
+        except Unreadable as error:
+            logger.warning("stored data cannot be read", extra={"reason": str(error)})
+            return None
+
+    async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
+        if name == _SIZE:
+            raise ValueError("a value needs a name")
+        content = base64.b64encode(value).decode()  # the Redis client decodes responses as text
+        limit: int = getattr(conf, self._limit.attribute)
+        bounds = (limit, self._seconds, -1 if most is None else most)
+        args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
+        try:
+            async with self._room(len(content)):
+                outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
+        except TooMuchHeld as error:
+            raise TooMuchData(str(error)) from error
+        if outcome == -2:
+            raise TooMuchData(f"there are {most} of them already")
+        if outcome == -1:
+            raise TooMuchData(f"there would be more than {limit} bytes of data ({self._limit.name})")
+        return bool(outcome)
+
+    async def delete(self, name: str) -> bool:
+        if name == _SIZE:
+            return False
+        return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))
+
+    def _room(self, size: int) -> AbstractAsyncContextManager[None]:
+        """Makes room for so many bytes while they are written."""
+        return nullcontext()
+
+
+class SessionData(_Data):
     """The values of one session, by name. They expire with the session.
 
     Args:
@@ -73,41 +130,21 @@ class SessionData(SessionValues):
         session_id: str,
         room: Callable[[int], AbstractAsyncContextManager[None]] = lambda size: nullcontext(),
     ) -> None:
-        self._redis = redis
-        self._room = room
-        self._key = keys.data(session_id)
+        super().__init__(redis, keys.data(session_id), Conf.session_data_bytes, conf.session_idle_seconds)
+        self._make_room = room
 
-    async def names(self, prefix: str = "") -> list[str]:
-        names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
-        return [name for name in names if name != _SIZE and name.startswith(prefix)]
+    def _room(self, size: int) -> AbstractAsyncContextManager[None]:
+        return self._make_room(size)
 
-    async def get(self, name: str) -> bytes | None:
-        text = await cast(Any, self._redis.hget(self._key, name)) if name != _SIZE else None
-        try:
-            with reading():
-                return None if text is None else base64.b64decode(text, validate=True)
-        except Unreadable as error:
-            logger.warning("session data cannot be read", extra={"reason": str(error)})
-            return None
 
-    async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
-        if name == _SIZE:
-            raise ValueError("a value needs a name")
-        content = base64.b64encode(value).decode()  # the Redis client decodes responses as text
-        bounds = (conf.session_data_bytes, conf.session_idle_seconds, -1 if most is None else most)
-        args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
-        try:
-            async with self._room(len(content)):
-                outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
-        except TooMuchHeld as error:
-            raise TooMuchData(str(error)) from error
-        if outcome == -2:
-            raise TooMuchData(f"the session already has {most} of them")
-        if outcome == -1:
-            raise TooMuchData(f"the session would store more than {conf.session_data_bytes} bytes")
-        return bool(outcome)
+class PersonData(_Data):
+    """The values of one person, whatever the session or the client.
 
-    async def delete(self, name: str) -> bool:
-        if name == _SIZE:
-            return False
-        return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))
+    They have a limit of their own, and do not count for what the sessions of the person hold.
+
+    Args:
+        person: Their key (`Person.key`).
+    """
+
+    def __init__(self, redis: Redis, person: str) -> None:
+        super().__init__(redis, keys.person_data(person), Conf.person_data_bytes, conf.person_data_seconds)

@@ -31,6 +31,11 @@ def sessions_of_person(person: str) -> str:
     return f"mcp:sessions:{{{person}}}"
 
 
+def person_data(person: str) -> str:
+    """Hash: the values that tools store for a person, by name, and their total size."""
+    return f"mcp:person:{{{person}}}"
+
+
 def record(session_id: str) -> str:
     """Hash: the session record. It lives until the session's maximum age, in use or not."""
     return f"session:{{{session_id}}}"

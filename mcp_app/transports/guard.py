@@ -22,6 +22,7 @@ from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
 from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import Store, Unavailable, Unreadable
 from mcp_app.hosts import is_loopback
+from mcp_app.protocol.personal import values_of
 from mcp_app.runtime import Runtime
 from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
@@ -73,10 +74,12 @@ class Guard:
             if not covers(principal.scopes, conf.required_scopes):
                 raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
             context = auth_context_var.set(principal)
+            values = values_of.set(self._runtime.person_data)
             try:
                 with share_of(principal.person_key):
                     await self._endpoint(request)
             finally:
+                values_of.reset(values)
                 auth_context_var.reset(context)
         except ClientDisconnected:
             return

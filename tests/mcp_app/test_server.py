@@ -23,8 +23,9 @@ from mcp.types import Resource, ResourceTemplate
 
 import mcp_app
 from mcp_app.exceptions import Store, Unavailable
-from mcp_app.resources import Person, PersonalResources
+from mcp_app.resources import Person, PersonalResources, current_person
 from mcp_app.server import Engine, Extension
+from mcp_app.sessions.keys import person_data
 from tests.docs.markdown import DOCS, blocks, code, rows
 from tests.mcp_app.transports.support import OLDER, Process, Session, modern, request, text_of, tool_call
 from tests.support.engine import make_engine
@@ -97,6 +98,61 @@ class Basket(PersonalResources):
 
     async def read(self, person: Person, uri: str) -> str | None:
         return "an apple" if uri == f"basket://{person.subject}" else None
+
+
+async def visits() -> int:
+    """How often the person has called it, from any session."""
+    person = current_person()
+    count = int(await person.data.get("visits") or 0) + 1
+    await person.data.set("visits", str(count).encode())
+    return count
+
+
+async def test_what_a_tool_keeps_for_a_person_is_there_in_every_process_session_and_revision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def build(engine: Engine) -> MCPServer[Any]:
+        server = MCPServer("test", **engine.options())
+        server.add_tool(visits)
+        return server
+
+    monkeypatch.setattr(sys.modules[__name__], "build", build)
+    async with serving() as one, serving() as other:
+        await one.runtime.start()
+        await one.runtime.redis.delete(*(person_data(Person("", name).key) for name in ("alice", "bob")))
+        alice, bob = await Session.open(one), await Session.open(other, "bob")
+        assert text_of(await alice.call(one, "visits")) == "1"
+        assert text_of(await alice.call(other, "visits")) == "2"
+        call = {"name": "visits", "arguments": {}}
+        assert text_of(await (await modern(other, "tools/call", call)).answer()) == "3"
+        assert text_of(await bob.call(one, "visits")) == "1"
+
+
+def test_nothing_is_kept_for_who_is_not_signed_in() -> None:
+    with pytest.raises(ValueError, match="nobody is signed in"):
+        _ = Person().data
+
+
+class Keeping(Extension):
+    """An extension whose background work keeps something for a person."""
+
+    identifier = "example.com/keeping"
+
+    def __init__(self) -> None:
+        self.kept: bytes | None = None
+
+    async def run(self) -> None:
+        data = Person("", "alice").data
+        await data.set("theme", b"dark")
+        self.kept = await data.get("theme")
+
+
+async def test_background_work_has_the_data_of_people_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping = Keeping()
+    use(keeping, monkeypatch)
+    async with serving() as process:
+        await process.runtime.start()
+        await eventually(lambda: keeping.kept == b"dark")
 
 
 class Clock(Extension):

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from mcp_app.protocol.session_features import TooMuchData
 from mcp_app.sessions import keys
-from mcp_app.sessions.data import SessionData
+from mcp_app.sessions.data import PersonData, SessionData
 
 SESSION = "session-data-test"
 
@@ -109,3 +109,27 @@ async def test_the_name_of_a_value_is_not_empty(data: SessionData) -> None:
 
 def test_values_live_as_long_as_their_session_is_used() -> None:
     assert keys.data(SESSION) in keys.renewed_by_use(SESSION)
+
+
+@pytest.fixture
+async def alice(redis: Redis) -> AsyncIterator[PersonData]:
+    yield PersonData(redis, "alice")
+    await redis.delete(keys.person_data("alice"))
+
+
+async def test_the_data_of_a_person_is_theirs_alone_and_kept_for_a_set_time(
+    alice: PersonData, redis: Redis, settings: Any
+) -> None:
+    settings.MCP_PERSON_DATA_SECONDS = 1000
+    alice = PersonData(redis, "alice")
+    assert await alice.set("theme", b"dark")
+    assert await alice.get("theme") == b"dark"
+    assert await PersonData(redis, "bob").get("theme") is None
+    assert 900 < await redis.ttl(keys.person_data("alice")) <= 1000
+
+
+async def test_the_data_of_a_person_has_a_limit_of_its_own(alice: PersonData, settings: Any) -> None:
+    settings.MCP_PERSON_DATA_BYTES = 1000
+    with pytest.raises(TooMuchData, match=r"1000 bytes.*MCP_PERSON_DATA_BYTES"):
+        await alice.set("theme", b"x" * 1000)
+    assert await alice.names() == []
