@@ -48,31 +48,29 @@ class HeadLimit:
         self._app = app
 
     def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> Awaitable[None]:
-        if scope["type"] == "http":
-            if _is_too_large(scope):
-                return _refuse(send, 431, HEAD_TOO_LARGE)
-            if fault := _fault(scope):
-                return _refuse(send, 400, fault)
+        if scope["type"] == "http" and (refusal := _refusal(scope)):
+            return _refuse(send, *refusal)
         return self._app(scope, receive, send)
 
 
-def _fault(scope: MutableMapping[str, Any]) -> str | None:
-    hosts = 0
-    for name, value in scope["headers"]:
+def _refusal(scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
+    """The status and the reason if a head is refused."""
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS:
+        return 431, HEAD_TOO_LARGE
+    size, hosts, fault = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]), 0, ""
+    for name, value in headers:
+        size += len(name) + len(value)
         if name == b"host":
             hosts += 1
         elif name == b"content-length" and not _LENGTH.fullmatch(value):
-            return ODD_LENGTH
+            fault = ODD_LENGTH
+    if size > MAX_HEAD_BYTES:
+        return 431, HEAD_TOO_LARGE
     # Before 1.1 there may be none; since 2 there is `:authority`.
-    return ODD_HOST if hosts != 1 and scope.get("http_version") == "1.1" else None
-
-
-def _is_too_large(scope: MutableMapping[str, Any]) -> bool:
-    headers = scope["headers"]
-    if len(headers) > MAX_HEADERS:
-        return True
-    target = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
-    return target + sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_BYTES
+    if not fault and hosts != 1 and scope.get("http_version") == "1.1":
+        fault = ODD_HOST
+    return (400, fault) if fault else None
 
 
 async def _refuse(send: Any, status: int, reason: str) -> None:
