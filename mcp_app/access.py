@@ -1,43 +1,276 @@
-"""Authorization of tool calls. A tool declares the scopes that it needs:
+"""People in tools, and tools for some only. A rule is in the tool's `meta`:
 
-    server.add_tool(refund, meta=needing("orders:write"))
+    server.add_tool(refund, meta=requires(permission="orders.refund_order", scopes=["orders:write"]))
 
-They are in the tool's `_meta`, where clients can read them, and are checked before a call runs.
+Whoever lacks the permission does not see the tool, and calling it fails as if it did not exist. Whoever only
+lacks a scope sees it, and gets a challenge that names all required scopes (RFC 6750 §3.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.core.exceptions import PermissionDenied
+from mcp.server import ServerRequestContext
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import MCPServer
+from mcp.types import Tool
+
+from mcp_app.auth.scopes import covers
+from mcp_app.conf import conf
+from mcp_app.coordination.cache import ReadThroughCache
+from mcp_app.database import OwnThread, outage_in, reaching_database
+from mcp_app.exceptions import Refused
+from mcp_app.people import find_user, person_of
+from mcp_app.protocol.personal import Person, current_person
+from mcp_app.protocol.words import plural
+from mcp_app.sdk import CallNext, HandlerResult
+
+__all__ = ["Person", "aget_user", "current_person", "person_of", "requires"]
+
+logger = logging.getLogger(__name__)
 
 META_KEY = "everything-server/scopes"
 
+When = Callable[[Person], Awaitable[bool]]
 
-def needing(*scopes: str) -> dict[str, Any]:
-    """The `_meta` of a tool that needs these scopes, in addition to those of every request."""
-    return {META_KEY: list(scopes)}
+_WHEN_SECONDS = 10.0
+"""How long the functions of a server that decide about a person may take together."""
 
 
-class ToolScopes:
-    """The scopes that the tools of a server need, by name."""
+class Rule(list[str]):
+    """Who may use a tool, as the value in its `_meta`. As JSON it shows the scopes only.
+
+    Attributes:
+        permission: The Django permission that is needed, as `app_label.codename`.
+        when: Decides about a person.
+    """
+
+    def __init__(self, scopes: Sequence[str], permission: str | None, when: When | None) -> None:
+        super().__init__(scopes)
+        self.permission = permission
+        self.when = when
+
+    @property
+    def hides(self) -> bool:
+        """Whether the tool is hidden from some people."""
+        return self.permission is not None or self.when is not None
+
+
+_OPEN = Rule((), None, None)
+
+
+def requires(
+    *, scopes: Sequence[str] = (), permission: str | None = None, when: When | None = None
+) -> dict[str, Any]:
+    """The `meta` of a tool for some only. What is given must all be met.
+
+    Args:
+        scopes: Scopes that the token needs in addition to `MCP_REQUIRED_SCOPES`. A call without them gets 403
+            with a challenge. Clients see them in the `_meta` of the tool.
+        permission: A permission that the user needs, `app_label.codename`. To others the tool does not exist.
+        when: Decides about a person, who may be nobody; `aget_user(person)` finds the user. If it returns
+            False, raises, or takes longer than 10 seconds, the tool does not exist for them.
+
+    The answers about a person are kept for `MCP_CACHE_SECONDS` in each process.
+
+    Raises:
+        ValueError: Nothing is required, or the permission has no app label.
+        TypeError: `scopes` is a string.
+    """
+    if isinstance(scopes, str):
+        raise TypeError(f"scopes must be a list of strings, not the string {scopes!r}")
+    if not scopes and permission is None and when is None:
+        raise ValueError("requires() needs scopes, a permission or a function; leave it out for everybody")
+    if permission is not None and not all(permission.partition(".")):
+        raise ValueError(f"A permission is written app_label.codename, not {permission!r}")
+    return {META_KEY: Rule(scopes, permission, when)}
+
+
+async def aget_user(person: Person | None = None) -> Any:
+    """The active user who makes the current request. It works in any handler, also within tasks.
+
+    Args:
+        person: Whose user; by default the current person's.
+
+    Raises:
+        PermissionDenied: No active user is signed in.
+        ImproperlyConfigured: The tokens are those of another server, and `MCP_PERSON_TO_USER` is not set.
+    """
+    user = await sync_to_async(find_user)(current_person() if person is None else person)
+    if user is None:
+        raise PermissionDenied("No active user of this server is signed in.")
+    return user
+
+
+class InsufficientScope(Refused):
+    """The token lacks a scope.
+
+    Args:
+        held: The scopes of the token.
+        needed: All scopes that the request needs.
+    """
+
+    def __init__(self, held: Collection[str], needed: Sequence[str]) -> None:
+        lacking = [scope for scope in needed if not covers(held, (scope,))]
+        names = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
+        super().__init__(f"This requires the {names}, which the token does not have.")
+        self.needed = needed
+
+
+class ToolAccess:
+    """Who may use which tool of a server. Everything asks here: lists, calls, tasks, recovery.
+
+    A tool without a rule costs nothing. Unknown and hidden tools take the same path, with the same queries.
+    """
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._server = server
-        self._needed: dict[str, tuple[str, ...]] = {}
+        self._rules: dict[str, tuple[Any, Rule]] = {}
+        """By tool: its input schema, which tells whether it is still the same tool, and its rule."""
+        self._allowed: ReadThroughCache[frozenset[str]] = ReadThroughCache(_size_of)
+        """By person: the names of the tools that others do not see, and they do."""
+
+    async def exists(self, name: str) -> bool:
+        """Whether a tool exists for the current person. Scopes do not count."""
+        rule = await self._rule(name)
+        if rule is not None and not rule.hides:
+            return True
+        return name in await self._allowed_now()
+
+    async def is_hidden(self, name: str) -> bool:
+        """Whether there is such a tool, and it does not exist for the current person."""
+        rule = await self._rule(name)
+        return rule is not None and rule.hides and name not in await self._allowed_now()
+
+    def differs(self, tools: Sequence[Tool]) -> bool:
+        """Whether not everybody sees all of these tools."""
+        return any(_rule_of(tool).hides for tool in tools)
+
+    async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """Those of the tools of the server that exist for the current person."""
+        if not self.differs(tools):
+            return tools
+        allowed = await self._allowed_now()
+        return [tool for tool in tools if not _rule_of(tool).hides or tool.name in allowed]
 
     async def needed(self, method: str, params: Mapping[str, Any] | None) -> Sequence[str]:
         """The scopes that a request needs in addition to those of every request; usually none.
 
-        They depend on the method and the tool, not on arguments, so one challenge can name all of them.
+        They depend on the method and the tool, not on arguments, so one challenge can name all of them. A
+        tool that does not exist for the current person needs none.
         """
         name = (params or {}).get("name")
-        if method != "tools/call" or not isinstance(name, str):
+        if method != "tools/call" or not isinstance(name, str) or not await self.exists(name):
             return ()
-        if name not in self._needed:  # at first, and when a tool has been added since
-            self._needed = {
-                tool.name: tuple((tool.meta or {}).get(META_KEY, ()))
-                for tool in await self._server.list_tools()
-            }
-        return self._needed.get(name, ())
+        return await self._rule(name) or ()
+
+    async def ensure_scopes(
+        self, held: Collection[str], method: str, params: Mapping[str, Any] | None
+    ) -> None:
+        """
+        Raises:
+            InsufficientScope: A token with these scopes lacks one that the request needs.
+        """
+        more = await self.needed(method, params)
+        if more and not covers(held, more):
+            raise InsufficientScope(held, (*conf.required_scopes, *more))
+
+    async def check(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """A middleware: the scopes once more, for what runs later than it was admitted.
+
+        A call or a task may be re-run, or continued, for a token that lacks them.
+        """
+        token = get_access_token()
+        await self.ensure_scopes(() if token is None else token.scopes, ctx.method, ctx.params)
+        return await call_next(ctx)
+
+    async def aclose(self) -> None:
+        """Cancel look-ups in progress."""
+        await self._allowed.aclose()
+
+    async def _rule(self, name: str) -> Rule | None:
+        """The rule of a tool; None if there is no such tool."""
+        find_schema = self._server.session_manager.app.get_tool_input_schema
+        assert find_schema is not None, "MCPServer sets it"
+        schema = find_schema(name)
+        if schema is None:
+            return None
+        if name not in self._rules or self._rules[name][0] is not schema:  # at first, or it is new
+            tools = await self._server.list_tools()
+            self._rules = {tool.name: (find_schema(tool.name), _rule_of(tool)) for tool in tools}
+        return self._rules[name][1] if name in self._rules else None
+
+    async def _allowed_now(self) -> frozenset[str]:
+        person = current_person()
+        load = partial(self._load, person)
+        allowed = self._allowed.get(person.key, load)
+        if allowed is None:
+            allowed = await self._allowed.read(person.key, load)
+        return allowed or frozenset()
+
+    async def _load(self, person: Person) -> frozenset[str]:
+        """
+        Raises:
+            Unavailable: The database is, or what a rule asked.
+        """
+        rules = {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
+        rules = {name: rule for name, rule in rules.items() if rule.hides}
+        functions = list({rule.when for rule in rules.values() if rule.when is not None})
+        async with OwnThread():  # for these queries are outside of any call, or of its thread
+            granted = await _granted(person, {rule.permission for rule in rules.values() if rule.permission})
+            decided = await asyncio.gather(
+                *(_decide(when, person) for when in functions), return_exceptions=True
+            )
+        for outcome in decided:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        agreed = {when for when, outcome in zip(functions, decided, strict=True) if outcome}
+        return frozenset(
+            name
+            for name, rule in rules.items()
+            if (rule.permission is None or rule.permission in granted)
+            and (rule.when is None or rule.when in agreed)
+        )
+
+
+async def _granted(person: Person, permissions: Collection[str]) -> Collection[str]:
+    """Those of the permissions that the person's user has."""
+    if not permissions:
+        return ()
+
+    def granted() -> Collection[str]:
+        user = find_user(person)
+        return () if user is None else [name for name in permissions if user.has_perm(name)]
+
+    with reaching_database:
+        return await sync_to_async(granted)()
+
+
+async def _decide(when: When, person: Person) -> bool:
+    """
+    Raises:
+        Unavailable: It could not use a store.
+    """
+    try:
+        async with asyncio.timeout(_WHEN_SECONDS):
+            return bool(await when(person))
+    except Exception as error:
+        if (outage := outage_in(error)) is not None:
+            raise outage from error
+        logger.exception("the rule of a tool failed, which hides the tool")
+        return False
+
+
+def _rule_of(tool: Tool) -> Rule:
+    rule = (tool.meta or {}).get(META_KEY)
+    return rule if isinstance(rule, Rule) else _OPEN
+
+
+def _size_of(names: frozenset[str]) -> int:
+    return 512 + sum(64 + len(name) for name in names)

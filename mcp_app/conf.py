@@ -109,6 +109,15 @@ class Conf(AppSettings):
     jwt_types = Setting[Sequence[str]](
         ("at+jwt",), "the accepted values of a JWT's `typ`", variable="JWT_TYPES"
     )
+    person_to_user = Setting(
+        "",
+        "dotted path of a function that takes a `mcp_app.access.Person` and returns the user of this "
+        "project, or None; not needed if the tokens are this project's own, whose subjects are its users",
+    )
+    user_to_person = Setting(
+        "",
+        "dotted path of the reverse: it takes a user and returns the `Person`, or None",
+    )
     auth_server_timeout_seconds = Setting(
         5.0, "how long to wait for another authorization server before answering 503", minimum=0.1
     )

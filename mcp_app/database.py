@@ -46,34 +46,48 @@ reaching_database = Reaching(Store.DATABASE, is_database_outage)
 """Around what uses the database; other errors are raised unchanged."""
 
 
+class OwnThread:
+    """A context, for `async with`, whose asynchronous queries have a thread of their own.
+
+    Django runs all asynchronous queries of a process in one thread, unless there is a
+    `ThreadSensitiveContext`, which starts its thread with the first query. Each of these has its own, even if
+    it inherited one. At its end the connections of the thread are closed.
+    """
+
+    __slots__ = ("_inherited", "_own")
+
+    async def __aenter__(self) -> None:
+        self._own = ThreadSensitiveContext()
+        self._inherited = SyncToAsync.thread_sensitive_context.set(self._own)
+
+    async def __aexit__(self, *raised: object) -> None:
+        threads = SyncToAsync.context_to_thread_executor
+        try:
+            if self._own in threads:
+                await sync_to_async(_close_connections)()
+        finally:
+            SyncToAsync.thread_sensitive_context.reset(self._inherited)
+            if (thread := threads.pop(self._own, None)) is not None:
+                thread.shutdown(wait=False)
+
+
 async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """A middleware: queries of different calls run concurrently, and connections are closed after each call.
 
-    Django runs all asynchronous queries of a process in one thread, unless there is a
-    `ThreadSensitiveContext`, which starts its thread with the first query. Each call gets its own, even if it
-    inherited one, as the call of a task does.
+    The call of a task inherits the thread of the call that started it, and gets its own, too.
 
     Raises:
         Unavailable: The handler could not use a store, also if the SDK has wrapped its exception.
     """
-    own, threads = ThreadSensitiveContext(), SyncToAsync.context_to_thread_executor
-    inherited = SyncToAsync.thread_sensitive_context.set(own)
-    try:
-        return await call_next(ctx)
-    except MCPError:
-        raise  # what the handler has decided to report
-    except Exception as error:
-        if (outage := outage_in(error)) is None or outage is error:
-            raise
-        raise outage from error
-    finally:
+    async with OwnThread():
         try:
-            if own in threads:
-                await sync_to_async(_close_connections)()
-        finally:
-            SyncToAsync.thread_sensitive_context.reset(inherited)
-            if (thread := threads.pop(own, None)) is not None:
-                thread.shutdown(wait=False)
+            return await call_next(ctx)
+        except MCPError:
+            raise  # what the handler has decided to report
+        except Exception as error:
+            if (outage := outage_in(error)) is None or outage is error:
+                raise
+            raise outage from error
 
 
 def _close_connections() -> None:

@@ -22,7 +22,6 @@ from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
 from mcp.server.subscriptions import ListenHandler
 
-from mcp_app.access import ToolScopes
 from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.admission import Admission
 from mcp_app.calls.call import Backend
@@ -251,6 +250,7 @@ class Runtime:
         await self.bus.stop()
         await self.sessions.aclose()
         await self.tokens.aclose()
+        await self.engine.access.aclose()
         await self.redis.aclose()
 
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
@@ -263,7 +263,7 @@ class Runtime:
                 app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
             )
             self.calls = RunningCalls(backend, self.directory, self.quotas)
-            self.admission = Admission(ToolScopes(self.server), self.quotas, self.sessions.held)
+            self.admission = Admission(self.engine.access, self.quotas, self.sessions.held)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(

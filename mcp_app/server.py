@@ -22,6 +22,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
 from redis.asyncio import Redis
 
+from mcp_app.access import ToolAccess
 from mcp_app.asking import PERSON_DEADLINE
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
@@ -112,10 +113,12 @@ class Engine:
         bus: Topics that other processes of the project wake this one by, with `notify.publish`.
         leases: Locks that expire with their process, for work that only one process may do at a time.
         server: The server, once the factory has returned it.
+        access: Who may use which of its tools, from then on.
         is_draining: Whether this process got SIGTERM: it finishes what it does, and should begin nothing new.
     """
 
     server: MCPServer[Any]
+    access: ToolAccess
     is_draining = False
 
     def __init__(
@@ -219,14 +222,17 @@ class Engine:
                 f"to its constructor: MCPServer({server.name!r}, **engine.options())"
             )
         server.middleware.remove(self._passed)
+        self.access = ToolAccess(server)
         install(
             server,
+            access=self.access,
             extensions=self._all_extensions,
             providers=self._resources,
             page_size=conf.page_size,
             resource_page_size=conf.resource_page_size,
             max_body_bytes=conf.max_body_bytes,
         )
+        server.middleware.append(self.access.check)
         for extension in self.extensions:
             server.middleware.extend(extension.middleware())
         self.server = server

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 
 from mcp_types import JSONRPCRequest
 
-from mcp_app.access import ToolScopes
-from mcp_app.auth.scopes import covers
+from mcp_app.access import ToolAccess
 from mcp_app.auth.tokens import Principal
-from mcp_app.conf import conf
 from mcp_app.coordination.limits import CALLS, too_many_requests
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.protocol import listen
@@ -28,25 +26,11 @@ def is_limited(method: str) -> bool:
     return method not in _UNLIMITED
 
 
-class InsufficientScope(Exception):
-    """The token lacks a scope.
-
-    Args:
-        held: The scopes of the token.
-        needed: All scopes that the request needs.
-    """
-
-    def __init__(self, held: Sequence[str], needed: Sequence[str]) -> None:
-        super().__init__("insufficient scope")
-        self.held = held
-        self.needed = needed
-
-
 class Admission:
     """Admits requests to this process."""
 
-    def __init__(self, scopes: ToolScopes, quotas: Quotas, held: HeldBytes) -> None:
-        self._scopes = scopes
+    def __init__(self, access: ToolAccess, quotas: Quotas, held: HeldBytes) -> None:
+        self._access = access
         self._quotas = quotas
         self._held = held
 
@@ -79,9 +63,7 @@ class Admission:
         has_requests, calls, is_new = False, 0, False
         for message in messages:
             if isinstance(message, JSONRPCRequest):
-                more = await self._scopes.needed(message.method, message.params)
-                if more and not covers(principal.scopes, more):
-                    raise InsufficientScope(principal.scopes, (*conf.required_scopes, *more))
+                await self._access.ensure_scopes(principal.scopes, message.method, message.params)
                 has_requests = True
                 calls += is_limited(message.method)
                 is_new |= message.method == "initialize"

@@ -56,11 +56,11 @@ class SpecifiedErrors:
     """Error codes: unknown tool and bad prompt request -32602, missing resource by revision.
 
     Args:
-        tool_exists: Whether a tool of that name exists.
+        tool_exists: Whether a tool of that name exists for the caller.
         list_tools: The handler of `tools/list`: only tools that the caller can see are suggested.
     """
 
-    def __init__(self, tool_exists: Callable[[str], bool], list_tools: ListTools) -> None:
+    def __init__(self, tool_exists: Callable[[str], Awaitable[bool]], list_tools: ListTools) -> None:
         self.tool_exists = tool_exists
         self.list_tools = list_tools
 
@@ -87,7 +87,7 @@ class SpecifiedErrors:
 
     async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
         name = (ctx.params or {}).get("name")
-        if isinstance(name, str) and not self.tool_exists(name):
+        if isinstance(name, str) and not await self.tool_exists(name):
             suggestion = await self._suggestion(ctx, name) if len(name) <= LONGEST_TYPO else ""
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{suggestion}")
 

@@ -15,11 +15,13 @@ from mcp_app.protocol.error_codes import SpecifiedErrors
 from mcp_app.protocol.personal import PersonalResources
 from mcp_app.protocol.readable import Readable
 from mcp_app.protocol.server_info import shorten_server_info
+from mcp_app.protocol.visibility import ToolVisibility
 
 
 def install(
     server: MCPServer[Any],
     *,
+    access: ToolVisibility,
     extensions: Sequence[Extension] = (),
     providers: Sequence[PersonalResources] = (),
     page_size: int,
@@ -30,6 +32,7 @@ def install(
 
     Args:
         server: The server.
+        access: Which tools a person sees.
         extensions: The extensions passed to its constructor.
         providers: Providers of per-person resources.
         page_size: Tools, prompts or templates per page.
@@ -49,12 +52,10 @@ def install(
     readable = Readable(server, providers)
     readable.register(app)
     session_features.register(app, readable.exists)
-    pages.register(server, app, providers, page_size=page_size, resource_page_size=resource_page_size)
+    pages.register(server, app, access, providers, page_size=page_size, resource_page_size=resource_page_size)
     older_revisions.register(app)
     completions.register(server, app, providers)
 
-    find_schema = app.get_tool_input_schema
-    assert find_schema is not None, "MCPServer sets it; needed to check whether a tool exists"
     listing = app.get_request_handler("tools/list")
     assert listing is not None
     server.middleware.extend(
@@ -62,7 +63,7 @@ def install(
             readable.listen,
             CompleteCapabilities(extensions),
             shorten_server_info,
-            SpecifiedErrors(lambda name: find_schema(name) is not None, listing.handler),
+            SpecifiedErrors(access.exists, listing.handler),
         )
     )
     rounds.register(server, max_body_bytes)

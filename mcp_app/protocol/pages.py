@@ -29,6 +29,7 @@ from mcp.types import (
 )
 
 from mcp_app.protocol.personal import PersonalResources, person_of
+from mcp_app.protocol.visibility import ToolVisibility
 
 Item = TypeVar("Item")
 Context = ServerRequestContext[Any, Any]
@@ -83,6 +84,7 @@ def _after(last: Key, keys: Sequence[Key]) -> int:
 def register(
     server: MCPServer[Any],
     app: Server[Any],
+    access: ToolVisibility,
     providers: Sequence[PersonalResources] = (),
     *,
     page_size: int,
@@ -91,6 +93,7 @@ def register(
     """Serve `tools/list`, `prompts/list`, `resources/list` and `resources/templates/list` in pages.
 
     Args:
+        access: Which tools a person sees. A list that differs between people must not be shared by a cache.
         providers: Their resources follow the shared ones. Lists with them must not be cached.
         page_size: Tools, prompts or templates per page.
         resource_page_size: Resources per page.
@@ -98,8 +101,11 @@ def register(
 
     async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
         found = await server.list_tools()
-        items, cursor = page(found, params.cursor, page_size, "tools", attrgetter("name"))
-        return ListToolsResult(tools=items, next_cursor=cursor)
+        # Before the page is cut: a cursor that names a hidden tool is as invalid as any other.
+        own = await access.visible(found)
+        items, cursor = page(own, params.cursor, page_size, "tools", attrgetter("name"))
+        scope: dict[str, Any] = {"cache_scope": "private"} if access.differs(found) else {}
+        return ListToolsResult(tools=items, next_cursor=cursor, **scope)
 
     async def prompts(ctx: Context, params: PaginatedRequestParams) -> ListPromptsResult:
         found = await server.list_prompts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_types import (
@@ -16,10 +16,9 @@ from mcp_types import (
 )
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from mcp_app.access import InsufficientScope
 from mcp_app.auth.authorization_server import AuthorizationServerUnavailable
-from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal, TokenWithdrawn
-from mcp_app.calls.admission import InsufficientScope
 from mcp_app.calls.call import ACCESS_WITHDRAWN
 from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
@@ -27,7 +26,7 @@ from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable, Unreadable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
-from mcp_app.protocol.words import plural, shortened
+from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Stopped
 from mcp_app.sessions.store import SessionNotFound
 
@@ -115,17 +114,9 @@ def challenge(
     return Challenge(status, description, fields)
 
 
-def insufficient_scope(held: Collection[str], needed: Sequence[str]) -> Challenge:
-    """For a token that lacks a scope; the challenge names all required scopes (RFC 6750 §3.1).
-
-    Args:
-        held: The scopes of the token.
-        needed: The scopes that the request needs.
-    """
-    lacking = [scope for scope in needed if not covers(held, (scope,))]
-    scopes = f"{plural('scope', len(lacking))} {', '.join(lacking)}"
-    description = f"This requires the {scopes}, which the token does not have."
-    return challenge(403, "insufficient_scope", description, needed)
+def insufficient_scope(error: InsufficientScope) -> Challenge:
+    """For a token that lacks a scope; the challenge names all required scopes (RFC 6750 §3.1)."""
+    return challenge(403, "insufficient_scope", str(error), error.needed)
 
 
 def token_withdrawn() -> Challenge:
@@ -204,7 +195,7 @@ def from_exception(error: Exception) -> HttpError | None:
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()
     if isinstance(error, InsufficientScope):
-        return insufficient_scope(error.held, error.needed)
+        return insufficient_scope(error)
     if isinstance(error, QuotaExceeded):
         return quota_exceeded(error)
     if isinstance(error, Stopped):

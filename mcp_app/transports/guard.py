@@ -15,6 +15,7 @@ from django.http.request import split_domain_port, validate_host
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp_types import INTERNAL_ERROR
 
+from mcp_app.access import InsufficientScope
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
@@ -72,7 +73,7 @@ class Guard:
             if not await self._runtime.quotas.count_requests(principal.person_key):
                 await self._slow_down(request)
             if not covers(principal.scopes, conf.required_scopes):
-                raise errors.insufficient_scope(principal.scopes, conf.required_scopes)
+                raise InsufficientScope(principal.scopes, conf.required_scopes)
             context = auth_context_var.set(principal)
             values = values_of.set(self._runtime.person_data)
             try:

@@ -90,6 +90,8 @@ class Stateless:
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("clients send no responses in this revision.")
         route = self._route(request, message)
+        if message.method == "tools/call":
+            await self._check_param_headers(request, message.params or {})
         await self._runtime.admission.admit(
             request.principal, [message], is_past_rate=request.is_past_rate, in_session=False
         )
@@ -142,17 +144,18 @@ class Stateless:
             )
         except MCPError as error:
             raise _refusal(InboundLadderRejection(error.code, error.message)) from error
-        if message.method == "tools/call":
-            self._check_param_headers(lines, message.params or {})
         return verdict
 
-    def _check_param_headers(self, lines: list[tuple[bytes, bytes]], params: Mapping[str, Any]) -> None:
-        """Reject a call whose `Mcp-Param-*` headers do not match its arguments."""
+    async def _check_param_headers(self, request: Request, params: Mapping[str, Any]) -> None:
+        """Reject a call whose `Mcp-Param-*` headers do not match its arguments.
+
+        A tool that does not exist for the person has no parameters, as one that does not exist for anybody.
+        """
         name, arguments = params.get("name"), params.get("arguments")
         lookup = self._runtime.server.session_manager.app.get_tool_input_schema
         if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
             return
-        schema = lookup(name)
+        schema = lookup(name) if await self._runtime.engine.access.exists(name) else None
         if schema is None:
             return
         known = self._schemas.get(name)
@@ -161,7 +164,9 @@ class Stateless:
                 self._schemas.clear()
             known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in framing.to_json(schema)
         if known[1]:
-            rejection = validate_mcp_param_headers(schema, arguments or {}, RepeatedHeaders(raw=lines))
+            rejection = validate_mcp_param_headers(
+                schema, arguments or {}, RepeatedHeaders(raw=request.scope["headers"])
+            )
             if rejection is not None:
                 raise _refusal(rejection)
 

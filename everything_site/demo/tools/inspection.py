@@ -8,7 +8,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from mcp_app import __version__
-from mcp_app.access import needing
+from mcp_app.access import requires
 
 READING = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -47,5 +47,5 @@ def register(server: MCPServer) -> None:
         description="Returns the versions of the server and its packages; requires the scope mcp:admin, "
         "to demonstrate step-up authorization",
         annotations=READING,
-        meta=needing("mcp:admin"),
+        meta=requires(scopes=["mcp:admin"]),
     )

@@ -187,9 +187,11 @@ class Tasks(Extension):
         return None if task is None else await self.runs.recover_if_lost(task, lifespan_state)
 
     async def _own(self, task_id: str) -> Task | None:
-        """A task of the current principal, without recovery."""
+        """A task of the current principal, without recovery. It is hidden together with its tool."""
         task = await self.store.get(task_id)
-        return task if task is not None and task.owner == principal() else None
+        if task is None or task.owner != principal() or await self.engine.access.is_hidden(task.tool):
+            return None
+        return task
 
     async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
         """tasks/get."""

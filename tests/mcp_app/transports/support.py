@@ -186,7 +186,13 @@ def modern_request(message: dict[str, Any]) -> tuple[list[str], bytes]:
 class Held:
     """A tool that waits until the test lets it go: it says `first`, then waits, then says `second`."""
 
-    def __init__(self, at: Process, name: str = "held", annotations: ToolAnnotations | None = None) -> None:
+    def __init__(
+        self,
+        at: Process,
+        name: str = "held",
+        annotations: ToolAnnotations | None = None,
+        meta: dict[str, Any] | None = None,
+    ) -> None:
         self.started = asyncio.Event()
         self.go = asyncio.Event()
         self.ended = asyncio.Event()
@@ -209,7 +215,9 @@ class Held:
             finally:
                 self.ended.set()
 
-        at.runtime.server.add_tool(held, name=name, annotations=annotations, structured_output=False)
+        at.runtime.server.add_tool(
+            held, name=name, annotations=annotations, meta=meta, structured_output=False
+        )
 
 
 def call_held(

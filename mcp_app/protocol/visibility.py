@@ -1,0 +1,21 @@
+"""Tools that exist for some people only, as the handlers of the protocol need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mcp.types import Tool
+
+
+class ToolVisibility(Protocol):
+    """Which tools exist for the person of the current request. `mcp_app.access` implements it."""
+
+    def differs(self, tools: Sequence[Tool]) -> bool:
+        """Whether not everybody sees all of these tools."""
+
+    async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """Those of the tools that exist for the person."""
+
+    async def exists(self, name: str) -> bool:
+        """Whether a tool exists for the person. Unknown and hidden ones take the same path."""
