@@ -24,7 +24,7 @@ from mcp.server.subscriptions import ListenHandler
 
 from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.admission import Admission
-from mcp_app.calls.call import Backend
+from mcp_app.calls.backend import Backend
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.calls.recovery import Recovery
 from mcp_app.calls.registry import CallRegistry

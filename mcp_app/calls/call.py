@@ -12,31 +12,27 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
-from typing import Any
 
-from mcp.server import Server
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
 
 from mcp_app.auth.tokens import TokenWithdrawn
-from mcp_app.calls.channel import SessionChannel, SessionOutbound
-from mcp_app.calls.client_requests import ClientRequests
-from mcp_app.calls.registry import CallRegistry, Registration
+from mcp_app.calls.backend import Backend
+from mcp_app.calls.channel import SessionOutbound
+from mcp_app.calls.registry import Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.serve import Outcome, serve
-from mcp_app.sdk import Connection, ServerMessageMetadata
+from mcp_app.sdk import ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import new_reply_stream
 from mcp_app.sessions.held import TooMuchHeld
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.store import RequestSession, SessionStore
-from mcp_app.sessions.streams import Streams
+from mcp_app.sessions.store import RequestSession
 
 logger = logging.getLogger(__name__)
 
@@ -53,36 +49,6 @@ _RESPONSE_RETRY_SECONDS = 60.0
 
 _SMALL = 4096
 """Responses of up to so many bytes are delivered however much their person holds."""
-
-
-@dataclass(frozen=True)
-class Backend:
-    """What the calls of a process share.
-
-    Attributes:
-        server: The low-level server with the handlers.
-        lifespan_state: The value that the server's lifespan yielded.
-    """
-
-    server: Server[Any]
-    lifespan_state: Any
-    sessions: SessionStore
-    streams: Streams
-    registry: CallRegistry
-    client_requests: ClientRequests
-
-    def connection(self, session: RequestSession) -> Connection:
-        """The SDK's connection, rebuilt from the record of a session."""
-        record = session.record
-        connection = Connection(
-            SessionChannel(self.streams.log, self.client_requests, session),
-            protocol_version=record.protocol_version,
-            session_id=record.id,
-            client_params=record.client_params,
-        )
-        if record.client_params is not None:
-            connection.initialized.set()
-        return connection
 
 
 class State(Enum):

@@ -10,7 +10,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import InitializeRequestParams, JSONRPCRequest
 from pydantic import ValidationError
 
-from mcp_app.calls.call import Backend, SessionCall
+from mcp_app.calls.backend import Backend
+from mcp_app.calls.call import SessionCall
 from mcp_app.calls.channel import SessionChannel
 from mcp_app.protocol import client_declaration
 from mcp_app.protocol.error_codes import invalid_params

@@ -14,7 +14,8 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.admission import is_limited
-from mcp_app.calls.call import Backend, SessionCall
+from mcp_app.calls.backend import Backend
+from mcp_app.calls.call import SessionCall
 from mcp_app.calls.registry import Registration
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import CALLS

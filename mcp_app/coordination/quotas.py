@@ -70,8 +70,8 @@ class _Units:
         self.granted = 0
         """How many may be in use here without asking Redis."""
         self.leased = 0
-        """What Redis counts for this process, also those in use past the limit: these were not granted, and are
-        not free when they end."""
+        """What Redis counts for this process, also those in use past the limit: these were not granted, and
+        are not free when they end."""
 
 
 class _Account(Allowance):
