@@ -30,6 +30,9 @@ from mcp_app.conf import Conf as Mcp
 from mcp_app.hosts import is_loopback
 from oauth_app.redirects import LOOPBACK_HOSTS
 
+ADMIN_SCOPE = {"mcp:admin": "Use the tools that inspect the server itself, such as its versions"}
+"""The scope that a tool of the demonstration requires."""
+
 _INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.introspection_client_secret)
 
 
@@ -116,6 +119,10 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
     found["MCP_ISSUER"] = site.auth_server_issuer
     found["MCP_TOKEN_VERIFIER"] = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
     found.setdefault("MCP_SERVER", "everything_site.demo.server.build")
+    if "OAUTH_SCOPES" not in found:
+        found["OAUTH_SCOPES"] = ADMIN_SCOPE
+        found.setdefault("OAUTH_FURTHER_SCOPES", tuple(ADMIN_SCOPE))
+    found.setdefault("MCP_IMPLIED_SCOPES", dict.fromkeys(ADMIN_SCOPE, "mcp"))
     found.setdefault("OAUTH_SIGN_IN", "fakeupstream.sign_in.begin")
     if not site.rate_limits:
         if env.text("OAUTH_RATE_LIMITS"):

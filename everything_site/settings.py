@@ -141,7 +141,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
     "mcp_app.E008",  # oauth_app.E002 says the same
     # In separate mode, the issuer may be of another vendor. If not, see env.auth_server_fault.
-    *(["oauth_app.E001"] if IS_SEPARATE else []),
+    # And the MCP server has no pages of an authorization server.
+    *(["oauth_app.E001", "oauth_app.E011"] if IS_SEPARATE else []),
 ]
 SECURE_HSTS_SECONDS = ENV.hsts_seconds if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS and ENV.hsts_subdomains
@@ -191,27 +192,21 @@ CHANNEL_LAYERS = {
 
 # --- MCP and OAuth: mcp_app/conf.py and oauth_app/conf.py declare the settings and defaults ---
 
-globals().update(ENV.settings)
+globals().update(
+    toolkit.project_settings(
+        AUTH_SERVER_URL,
+        APPLICATION_ADMIN_CLASS="everything_site.admin.SiteClientAdmin",
+        CIMD_ENABLED=ENV.client_id_metadata_documents,
+        ACCESS_TOKEN_EXPIRE_SECONDS=ENV.of(OAuth.access_seconds),
+        REFRESH_TOKEN_EXPIRE_SECONDS=ENV.of(OAuth.refresh_seconds),
+    )
+)
+globals().update(ENV.settings)  # in separate mode, those of the MCP server replace some
 MCP_RESOURCE_URL: str = ENV.settings["MCP_RESOURCE_URL"]
 MCP_SSE_RESOURCE_URL: str = ENV.settings["MCP_SSE_RESOURCE_URL"]
 
 LOGIN_URL = "fakeupstream:authorize"
 LOGIN_REDIRECT_URL = "/"
-
-OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth_app.Client"
-OAUTH2_PROVIDER_GRANT_MODEL = "oauth_app.Grant"
-OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth_app.AccessToken"  # noqa: S105 - a model
-OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "oauth_app.RefreshToken"  # noqa: S105 - a model
-OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"  # noqa: S105 - a model
-
-OAUTH2_PROVIDER = {
-    **toolkit.SETTINGS,
-    "APPLICATION_ADMIN_CLASS": "everything_site.admin.SiteClientAdmin",
-    "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL,
-    "CIMD_ENABLED": ENV.client_id_metadata_documents,
-    "ACCESS_TOKEN_EXPIRE_SECONDS": ENV.of(OAuth.access_seconds),
-    "REFRESH_TOKEN_EXPIRE_SECONDS": ENV.of(OAuth.refresh_seconds),
-}
 
 # --- Logs -----------------------------------------------------------------------------------------
 

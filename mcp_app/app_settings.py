@@ -30,7 +30,7 @@ class Setting(Generic[T]):
         below: The attribute that must be greater than this one, and what would happen otherwise.
         up_to: The attribute that must be at least this one.
         must_be: A description of valid values, as in "a list of scopes", and a function that validates a
-            string, or an item of the list.
+            string, or an item of the list or dictionary.
         secret: Whether the value must not be shown.
         name: The name in Django's settings: by default the app's prefix and the attribute in upper case.
     """
@@ -83,7 +83,9 @@ class Setting(Generic[T]):
             case str():
                 wanted, is_allowed = "a string", self._accepts(value)
             case Mapping():
-                wanted, is_allowed = "a dictionary", isinstance(value, Mapping)
+                is_dictionary = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+                wanted = "a dictionary of strings"
+                is_allowed = is_dictionary and all(map(self._accepts, value.values()))
             case _:  # a string would also be iterable
                 is_list = isinstance(value, Iterable) and not isinstance(value, str)
                 wanted, is_allowed = "a list of strings", is_list and all(map(self._accepts, value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -123,6 +123,12 @@ class Conf(AppSettings):
     )
     required_scopes = Setting[Sequence[str]](
         ("mcp",), "scopes that every request needs", must_be=("a list of scopes", _is_scope)
+    )
+    implied_scopes = Setting[Mapping[str, str]](
+        {},
+        "scopes that include others, each with these, separated by spaces",
+        follows="`mcp:admin=mcp`",
+        must_be=("scopes with those that they include, such as orders:write=orders:read mcp", bool),
     )
     allowed_origins = Setting[Sequence[str]](
         (),

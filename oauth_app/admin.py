@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -15,12 +16,15 @@ from django.utils.formats import localize
 from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families, live_tokens
 
+USERNAME = f"user__{get_user_model().USERNAME_FIELD}"
+"""The look-up of the name by which users sign in."""
+
 
 class _ReadOnlyAdmin(AskingAdmin):
     """Created by the OAuth flows only. Revoked rather than deleted, so that reuse can be detected."""
 
     list_select_related = ("user", "application")
-    search_fields = ("user__username", "application__name", "application__client_id")
+    search_fields = (USERNAME, "application__name", "application__client_id")
     date_hierarchy = "created"
     actions = ("revoke",)
 
@@ -146,7 +150,7 @@ class ClientAdmin(AskingAdmin):
         if name := search_term.strip():
             wanted = Q(pk__in=found.values("pk"))
             for model in (AccessToken, RefreshToken, Grant):
-                theirs = model._default_manager.filter(user__username__icontains=name)
+                theirs = model._default_manager.filter(**{f"{USERNAME}__icontains": name})
                 wanted |= Q(pk__in=theirs.values("application"))
             found = queryset.filter(wanted)
         return found, has_duplicates

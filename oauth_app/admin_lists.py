@@ -16,6 +16,9 @@ from django.http import HttpRequest
 class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A base class of what has a list."""
 
+    class Media:
+        css = {"all": ["oauth_app/admin.css"]}
+
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Whether a parameter of the URL may filter the list: only by what its pages show.
 

@@ -35,7 +35,7 @@ from oauth_app import cimd, redirects, resources
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.models import Client, live_tokens
-from oauth_app.scopes import FURTHER_SCOPES, SCOPES
+from oauth_app.scopes import scopes as all_scopes
 
 log = logging.getLogger("oauth_app")
 
@@ -67,7 +67,6 @@ ERROR_DESCRIPTIONS = {
     "access_denied": "The user denied access.",
     "consent_required": "The user is asked for consent every time, which prompt=none does not allow.",
     "login_required": "The user must sign in, which prompt=none does not allow.",
-    "invalid_scope": f"The scopes of this server are: {', '.join(SCOPES)}.",
     "unsupported_response_type": "response_type must be code.",
     "unauthorized_client": "response_type must be code.",
 }
@@ -168,7 +167,7 @@ class AuthorizeView(BaseAuthorizationView):
         oauth_error = error.oauthlib_error
         if isinstance(error, FatalClientError) or application is None:
             return self._error_page(error)
-        oauth_error.description = oauth_error.description or ERROR_DESCRIPTIONS.get(oauth_error.error, "")
+        oauth_error.description = oauth_error.description or _description(oauth_error.error)
         uri = oauth_error.redirect_uri
         url = _with_issuer(uri, oauth_error.twotuples)
         if _is_trusted(application, uri, self.request):
@@ -187,9 +186,7 @@ class AuthorizeView(BaseAuthorizationView):
         elif self._why_unknown(error) == "disabled":
             reason = "This application has been disabled here."
         else:
-            description = error.oauthlib_error.description or ERROR_DESCRIPTIONS.get(
-                error.oauthlib_error.error, ""
-            )
+            description = error.oauthlib_error.description or _description(error.oauthlib_error.error)
             reason = SENTENCES.get(description, description)
         context |= {"reason": reason, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
@@ -268,6 +265,7 @@ class AuthorizeView(BaseAuthorizationView):
         redirect_uri = credentials["redirect_uri"]
         by_url = is_cimd_client_id(client.client_id)
         now = timezone.now()
+        described = all_scopes()
         return {
             "client_name": sanitized(client.display_name),
             "client_host": urlsplit(client.client_id).netloc if by_url else None,
@@ -276,10 +274,17 @@ class AuthorizeView(BaseAuthorizationView):
             "on_this_computer": redirects.is_on_this_computer(redirect_uri),
             "resource": conf.resource_url,
             "lasts": timesince(now, now=now + timedelta(seconds=conf.refresh_seconds)),
-            "scopes": [(scope, SCOPES[scope]) for scope in scopes],
-            "further_scopes": [(scope, SCOPES[scope]) for scope in _further(scopes)],
+            "scopes": [(scope, described[scope]) for scope in scopes],
+            "further_scopes": [(scope, described[scope]) for scope in _further(scopes)],
             "action": self.request.get_full_path(),
         }
+
+
+def _description(error: str) -> str:
+    """What to say of an error that was raised without a description."""
+    if error == "invalid_scope":
+        return f"The scopes of this server are: {', '.join(all_scopes())}."
+    return ERROR_DESCRIPTIONS.get(error, "")
 
 
 def _is_signed_in(request: HttpRequest) -> bool:
@@ -318,7 +323,7 @@ def _further(scopes: list[str]) -> list[str]:
     Many clients never request more when a tool needs it. RFC 6749 §3.3 allows the user to change the
     scope; the token response says what was granted.
     """
-    return [scope for scope in FURTHER_SCOPES if scope not in scopes]
+    return [scope for scope in conf.further_scopes if scope not in scopes]
 
 
 def _fetch_metadata_document(client_id: str, request: HttpRequest) -> None:

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+from django.shortcuts import resolve_url
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
+from django.urls import NoReverseMatch, Resolver404, resolve
 from limits import parse
+from oauth2_provider.models import (
+    AbstractAccessToken,
+    AbstractApplication,
+    AbstractGrant,
+    AbstractIDToken,
+    AbstractRefreshToken,
+    Application,
+)
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import redirects
 from oauth_app.conf import RATE_LIMITS, Conf, conf
-from oauth_app.scopes import SCOPES
+from oauth_app.models import AccessToken, has_field
+from oauth_app.scopes import Scopes, scopes
+from oauth_app.toolkit import MODELS
+from oauth_app.validators import Validator
 
-_IDS = {"tuple": "oauth_app.E003", "dict": "oauth_app.E006"}  # by type; all others are numbers
+_IDS = {
+    "custom_schemes": "oauth_app.E003",
+    "rate_limits": "oauth_app.E006",
+    "scopes": "oauth_app.E008",
+    "further_scopes": "oauth_app.E008",
+}
+"""By setting; all others are numbers."""
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+"""RFC 6749 §3.3."""
+_SETTINGS_LINE = 'globals().update(oauth_app.toolkit.project_settings("https://…"))'
+_PATHS = (
+    "/.well-known/oauth-authorization-server",
+    "/authorize",
+    "/connections",
+    "/register",
+    "/token",
+    "/revoke",
+    "/introspect",
+)
+_TOOLKIT_MODELS = (
+    AbstractAccessToken,
+    AbstractApplication,
+    AbstractGrant,
+    AbstractIDToken,
+    AbstractRefreshToken,
+)
+_VENDORS = ("postgresql", "sqlite")
 
 
 @register(Tags.security)
@@ -29,7 +77,9 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"{name} must be an https URL without query, fragment or trailing slash, not {url!r}.",
-                    hint="Clients compare it character by character. http works on localhost only.",
+                    hint="Clients compare it character by character. http works on localhost only."
+                    if url
+                    else f"Write in settings.py: {_SETTINGS_LINE}",
                     id=check_id,
                 )
             )
@@ -40,12 +90,31 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     faults = conf.faults()
     found: list[CheckMessage] = [
-        Error(sentence, id=_IDS.get(type(setting.default).__name__, "oauth_app.E004"))
-        for setting, sentence in faults
+        Error(sentence, id=_IDS.get(setting.attribute, "oauth_app.E004")) for setting, sentence in faults
     ]
     if not faults:
         found += [Error(sentence, id="oauth_app.E004") for sentence in conf.contradictions()]
     return found
+
+
+@register(Tags.security)
+def check_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if Conf.scopes.fault(conf.scopes) or Conf.further_scopes.fault(conf.further_scopes):
+        return []
+    found: list[CheckMessage] = [
+        Error(f"OAUTH_SCOPES: {scope!r} is no scope (RFC 6749 §3.3).", id="oauth_app.E008")
+        for scope in conf.scopes
+        if not _SCOPE.fullmatch(scope)
+    ]
+    return found + [
+        Error(
+            f"OAUTH_FURTHER_SCOPES names {scope!r}, which OAUTH_SCOPES lacks.",
+            hint="Add it there, with what the consent page says of it.",
+            id="oauth_app.E008",
+        )
+        for scope in conf.further_scopes
+        if scope not in scopes()
+    ]
 
 
 @register(Tags.security)
@@ -107,8 +176,143 @@ def check_toolkit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         wrong.append("PKCE_REQUIRED must be True")
     if conf.issuer != oauth2_settings.OIDC_ISS_ENDPOINT:
         wrong.append("OIDC_ISS_ENDPOINT must be AUTH_SERVER_URL")
-    if set(oauth2_settings.SCOPES) != set(SCOPES):
-        wrong.append("SCOPES must be those of oauth_app.scopes")
+    if oauth2_settings.SCOPES_BACKEND_CLASS is not Scopes:
+        wrong.append("SCOPES_BACKEND_CLASS must be oauth_app.scopes.Scopes: OAUTH_SCOPES has the scopes")
+    if oauth2_settings.OAUTH2_VALIDATOR_CLASS is not Validator:
+        wrong.append("OAUTH2_VALIDATOR_CLASS must be oauth_app.validators.Validator")
     if conf.access_seconds != oauth2_settings.ACCESS_TOKEN_EXPIRE_SECONDS:
         wrong.append("ACCESS_TOKEN_EXPIRE_SECONDS must be OAUTH_ACCESS_SECONDS")
-    return [Error(f"OAUTH2_PROVIDER: {sentence}.", id="oauth_app.E005") for sentence in wrong]
+    hint = f"Write in settings.py, and change OAUTH2_PROVIDER nowhere else: {_SETTINGS_LINE}"
+    return [Error(f"OAUTH2_PROVIDER: {sentence}.", hint=hint, id="oauth_app.E005") for sentence in wrong]
+
+
+@register(Tags.security)
+def check_models(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The models are in place of the toolkit's, and no others are."""
+    found: list[CheckMessage] = []
+    for name, wanted in MODELS.items():
+        given = getattr(settings, name, None)
+        if given != wanted:
+            fault = f"is {given!r}, not {wanted!r}" if given else "is not set"
+            found.append(
+                Error(f"{name} {fault}.", hint=f"Write in settings.py: {_SETTINGS_LINE}", id="oauth_app.E009")
+            )
+    others = [
+        model._meta.label
+        for model in apps.get_models()
+        if issubclass(model, _TOOLKIT_MODELS)
+        and model._meta.app_label not in ("oauth2_provider", "oauth_app")
+    ]
+    if others:
+        found.append(_in_use(f"{', '.join(others)} of this project"))
+    return found
+
+
+@register(Tags.database)
+def check_tables(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The toolkit has no tables of its own: their rows would not be seen any more."""
+    table = Application._meta.db_table
+    return [
+        _in_use(f"the table {table} of the database {alias!r}")
+        for alias in databases or ()
+        if oauth2_settings.APPLICATION_MODEL in MODELS.values()
+        and table in connections[alias].introspection.table_names()
+    ]
+
+
+def _in_use(what: str) -> CheckMessage:
+    return Error(
+        f"This project already uses django-oauth-toolkit, with {what}: oauth_app has models of its own, by "
+        "which the existing applications and tokens would not be found.",
+        hint="Leave oauth_app out, and name a verifier of your tokens in MCP_TOKEN_VERIFIER; or make "
+        "oauth_app the authorization server of another project. Silence this if nobody needs the old rows.",
+        id="oauth_app.E010",
+    )
+
+
+@register(Tags.urls)
+def check_paths(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The metadata of this server names paths at the root."""
+    hint = f'Add path("", include("oauth_app.urls")) to {settings.ROOT_URLCONF}'
+    taken = []
+    for path in _PATHS:
+        try:
+            match = resolve(path)
+        except Resolver404:
+            sentence = f"No URL pattern serves {path}."
+            return [Error(sentence, hint=f"{hint}, at the root.", id="oauth_app.E011")]
+        if "oauth_app" not in match.app_names:
+            taken.append(f"{path} is served by the URL pattern {match.route!r}")
+    return [Error(f"{fault}.", hint=f"{hint}, before that one.", id="oauth_app.E011") for fault in taken]
+
+
+@register(Tags.urls)
+def check_login(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Users can sign in."""
+    if conf.sign_in_path != Conf.sign_in_path.default:
+        return []
+    try:
+        url = urlsplit(resolve_url(settings.LOGIN_URL))
+        if url.netloc or _is_served(url.path) or (settings.APPEND_SLASH and _is_served(f"{url.path}/")):
+            return []
+    except NoReverseMatch:
+        pass
+    return [
+        Error(
+            f"LOGIN_URL is {str(settings.LOGIN_URL)!r}, which no URL pattern serves: users cannot sign in.",
+            hint='Add path("accounts/", include("django.contrib.auth.urls")) with a template '
+            "registration/login.html, or set LOGIN_URL to the login page that you have.",
+            id="oauth_app.E012",
+        )
+    ]
+
+
+def _is_served(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
+@register(Tags.templates)
+def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        get_template("oauth_app/consent.html")
+    except (TemplateDoesNotExist, ImproperlyConfigured):
+        return [
+            Error(
+                "The templates of oauth_app are not found.",
+                hint='Set "APP_DIRS": True for the DjangoTemplates of TEMPLATES.',
+                id="oauth_app.E013",
+            )
+        ]
+    return []
+
+
+@register(Tags.models)
+def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Locks that leave others free to refer to a row (`FOR NO KEY UPDATE`) are PostgreSQL's."""
+    vendor = connections[router.db_for_write(AccessToken)].vendor
+    if vendor in _VENDORS:
+        return []
+    return [
+        Error(f"oauth_app needs PostgreSQL, or SQLite for development; not {vendor}.", id="oauth_app.E014")
+    ]
+
+
+@register(Tags.models)
+def check_user_model(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    user = get_user_model()
+    if has_field(user, "is_active") or getattr(user, "is_active", None) is True:
+        return []
+    return [
+        Warning(
+            f"is_active of {user._meta.label} is no field: a user who is no longer active keeps the access "
+            "tokens that have been issued until they expire.",
+            hint="Call oauth_app.models.end_access(user=user) when you deactivate a user.",
+            id="oauth_app.W003",
+        )
+    ]

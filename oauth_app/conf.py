@@ -62,6 +62,19 @@ class Conf(AppSettings):
             lambda scheme: not scheme_fault(scheme),
         ),
     )
+    scopes = Setting[Mapping[str, str]](
+        {},
+        "the scopes that a client can be granted besides `mcp`, which every token has, and `offline_access`; "
+        "each with what the consent page says of it",
+        follows="`mcp:admin`, which a tool of the demonstration requires",
+        must_be=("scopes with their descriptions, such as orders:write=Change your orders", bool),
+    )
+    further_scopes = Setting[Sequence[str]](
+        (),
+        "those of them that the consent page offers, not ticked, to clients that do not ask for them: many "
+        "never ask for more, even if a tool needs it",
+        follows="`mcp:admin`, unless `OAUTH_SCOPES` is set",
+    )
     max_redirect_uris = Setting(20, "the maximum number of redirect URIs per client", minimum=1)
     max_registration_bytes = Setting(32 * 1024, "the maximum size of a registration request", minimum=1)
     # A company's people may share one address.
@@ -94,17 +107,18 @@ class Conf(AppSettings):
     @cached_property
     def issuer(self) -> str:
         """AUTH_SERVER_URL: who issues tokens. Byte for byte the same in the metadata and in `iss`."""
-        return settings.AUTH_SERVER_URL
+        return getattr(settings, "AUTH_SERVER_URL", "")
 
     @cached_property
     def resource_url(self) -> str:
         """MCP_RESOURCE_URL: the one resource that tokens are issued for."""
-        return settings.MCP_RESOURCE_URL
+        return getattr(settings, "MCP_RESOURCE_URL", "")
 
     @cached_property
     def resource_urls(self) -> tuple[str, ...]:
         """The names of that resource: clients of HTTP+SSE know it as MCP_SSE_RESOURCE_URL."""
-        return (settings.MCP_RESOURCE_URL, settings.MCP_SSE_RESOURCE_URL)
+        sse = getattr(settings, "MCP_SSE_RESOURCE_URL", "")
+        return (self.resource_url, sse) if sse else (self.resource_url,)
 
     @cached_property
     def redis_url(self) -> str:

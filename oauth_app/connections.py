@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
@@ -20,7 +21,7 @@ from oauth_app import redirects
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.models import Client, end_access, live_tokens
-from oauth_app.scopes import SCOPES
+from oauth_app.scopes import scopes
 
 log = logging.getLogger("oauth_app")
 
@@ -49,7 +50,7 @@ class Connection:
     @property
     def permissions(self) -> list[str]:
         """What its scopes allow, in the order of the consent page."""
-        return [text for scope, text in SCOPES.items() if scope in self.scopes]
+        return [text for scope, text in scopes().items() if scope in self.scopes]
 
 
 def connections(user: AbstractBaseUser) -> list[Connection]:
@@ -76,7 +77,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return render(request, "oauth_app/connections.html", {"connections": connections(request.user)})
     if request.POST.get("decision") == "sign-out":
         logout(request)
-        return HttpResponseRedirect("/")
+        return HttpResponseRedirect(resolve_url(settings.LOGOUT_REDIRECT_URL or "/"))
     client = request.POST.get("client", "")
     if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))

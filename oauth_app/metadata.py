@@ -14,7 +14,7 @@ from oauth_app.api import api_view
 from oauth_app.conf import conf
 from oauth_app.cors import allow_all_origins
 from oauth_app.models import Client
-from oauth_app.scopes import SCOPES
+from oauth_app.scopes import scopes
 
 AUTH_METHODS = Client.AuthMethod.values
 SECRET_METHODS = [method for method in AUTH_METHODS if method != Client.AuthMethod.NONE]
@@ -29,7 +29,7 @@ def authorization_server_metadata() -> dict[str, Any]:
         "registration_endpoint": f"{issuer}/register",
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
-        "scopes_supported": list(SCOPES),
+        "scopes_supported": list(scopes()),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token"],

@@ -210,8 +210,12 @@ class Grant(AbstractGrant):
 
 class AccessTokens(models.QuerySet["AccessToken"]):
     def enabled(self) -> AccessTokens:
-        """Tokens of an active user and an enabled client."""
-        return self.filter(user__is_active=True, application__is_enabled=True)
+        """Tokens of an active user and an enabled client.
+
+        All users are active to a model that has no field `is_active`.
+        """
+        found = self.filter(application__is_enabled=True)
+        return found.filter(user__is_active=True) if has_field(get_user_model(), "is_active") else found
 
     def valid(self) -> AccessTokens:
         """Those that have not expired either, with their users and clients."""
@@ -269,13 +273,18 @@ class IDToken(AbstractIDToken):
         pass
 
 
+def has_field(model: type[models.Model], name: str) -> bool:
+    """Whether a model has a field of its own, or inherited, of that name."""
+    return any(field.name == name for field in model._meta.get_fields())
+
+
 def is_of_missing_row(error: DatabaseError) -> bool:
     """Whether saving failed because the row has been deleted, which only Django notices, not the database."""
     cause = error.__cause__ if isinstance(error, IntegrityError) else error
     return type(cause) is DatabaseError and cause.__cause__ is None
 
 
-def lock_owners(client: int, user: int) -> bool:
+def lock_owners(client: int, user: Any) -> bool:
     """Keep a client and a user from being deleted until the transaction ends; whether both exist.
 
     Called before a consent or token of theirs is locked or created. A deletion that waits for the lock is

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
+from django.apps import apps
+from django.contrib.auth import get_user_model
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
 from oauth_app.models import AccessToken, AccessTokens, Client, Grant, RefreshToken, end_access
 from oauth_app.signals import send_access_withdrawn
+
+
+def connect() -> None:
+    """Listen to changes of users: of their model, its proxies, and the models that extend it.
+
+    Django sends signals for the class of the instance only.
+    """
+    for model in apps.get_models():
+        if issubclass(model, get_user_model()):
+            label = model._meta.label_lower
+            pre_delete.connect(owner_deleted, sender=model, dispatch_uid=f"oauth_app.deleted.{label}")
+            post_save.connect(user_saved, sender=model, dispatch_uid=f"oauth_app.saved.{label}")
 
 
 @receiver(post_delete, sender=AccessToken, dispatch_uid="oauth_app.access_token_deleted")
@@ -24,7 +37,6 @@ def access_token_deleted(instance: AccessToken, origin: Any, **kwargs: Any) -> N
 
 
 @receiver(pre_delete, sender=Client, dispatch_uid="oauth_app.client_deleted")
-@receiver(pre_delete, sender=settings.AUTH_USER_MODEL, dispatch_uid="oauth_app.user_deleted")
 def owner_deleted(sender: Any, instance: Any, **kwargs: Any) -> None:
     """End all access of a user or a client that is being deleted, whoever deletes it.
 
@@ -41,7 +53,6 @@ def owner_deleted(sender: Any, instance: Any, **kwargs: Any) -> None:
     AccessToken.objects.filter(**of).delete()  # those without a family
 
 
-@receiver(post_save, sender=settings.AUTH_USER_MODEL, dispatch_uid="oauth_app.user_saved")
 def user_saved(instance: Any, created: bool, **kwargs: Any) -> None:
     if not created and not instance.is_active:
         end_access(user=instance)

@@ -22,7 +22,7 @@ from oauth_app.api import refusal
 from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
 from oauth_app.models import Client, end_access
-from oauth_app.scopes import SCOPES
+from oauth_app.scopes import scopes
 from oauth_app.secrets import is_secret
 
 log = logging.getLogger("oauth_app")
@@ -145,7 +145,7 @@ def _response(client: Client, token: str, secret: str | None = None) -> dict[str
         "response_types": RESPONSE_TYPES,
         "token_endpoint_auth_method": client.auth_method,
         "application_type": client.application_type,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(scopes()),
         "registration_access_token": token,
         "registration_client_uri": f"{conf.issuer}/register/{client.client_id}",
     }

@@ -1,20 +1,28 @@
-"""The scopes, with their descriptions on the consent page."""
+"""The scopes: which there are, what the consent page says of them, and which every token has."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
+
+from oauth2_provider.scopes import BaseScopes
+
+from oauth_app.conf import conf
 
 PROTOCOL_SCOPE = "mcp"
-ADMIN_SCOPE = "mcp:admin"
+"""The scope that every request needs, and so every token has."""
 
-SCOPES = {
-    PROTOCOL_SCOPE: "Use the tools, resources and prompts of this server on your behalf",
-    ADMIN_SCOPE: "Use the tools that inspect the server itself, such as its versions",
-    "offline_access": "Stay connected while you are away",
-}
+_FIRST = {PROTOCOL_SCOPE: "Use the tools, resources and prompts of this server on your behalf"}
+_LAST = {"offline_access": "Stay connected while you are away"}
 
-FURTHER_SCOPES = (ADMIN_SCOPE,)
-"""Scopes that the consent page offers in addition; `offline_access` would not allow anything more."""
+
+def scopes() -> dict[str, str]:
+    """All scopes that can be granted, with their descriptions: those of OAUTH_SCOPES, and two more."""
+    return {
+        **_FIRST,
+        **conf.scopes,
+        **{name: text for name, text in _LAST.items() if name not in conf.scopes},
+    }
 
 
 def completed(asked: Iterable[str]) -> list[str]:
@@ -25,3 +33,16 @@ def completed(asked: Iterable[str]) -> list[str]:
     """
     named = dict.fromkeys(" ".join(asked).split())
     return list(named) if PROTOCOL_SCOPE in named else [PROTOCOL_SCOPE, *named]
+
+
+class Scopes(BaseScopes):
+    """The scopes, as django-oauth-toolkit asks for them (its setting `SCOPES_BACKEND_CLASS`)."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        return scopes()
+
+    def get_available_scopes(self, *args: Any, **kwargs: Any) -> list[str]:
+        return list(scopes())
+
+    def get_default_scopes(self, *args: Any, **kwargs: Any) -> list[str]:
+        return [PROTOCOL_SCOPE]

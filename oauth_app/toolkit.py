@@ -1,28 +1,28 @@
-"""What this app needs django-oauth-toolkit to be set to.
+"""What this app needs django-oauth-toolkit to be set to: one line of a project's settings.
 
-A project's settings build on it, and `oauth_app.E005` complains if something is undone:
+    globals().update(oauth_app.toolkit.project_settings("https://shop.example.com"))
 
-    OAUTH2_PROVIDER = {
-        **toolkit.SETTINGS,
-        "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL,
-    }
-
-The models cannot be set there: see `OAUTH2_PROVIDER_APPLICATION_MODEL` and the four after it in
-`everything_site/settings.py`.
+It can be imported before the settings exist, and changes nothing by itself.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from oauth_app.scopes import PROTOCOL_SCOPE, SCOPES
+MODELS = {
+    "OAUTH2_PROVIDER_APPLICATION_MODEL": "oauth_app.Client",
+    "OAUTH2_PROVIDER_GRANT_MODEL": "oauth_app.Grant",
+    "OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL": "oauth_app.AccessToken",
+    "OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL": "oauth_app.RefreshToken",
+    "OAUTH2_PROVIDER_ID_TOKEN_MODEL": "oauth_app.IDToken",
+}
+"""The models in place of the toolkit's, which it reads from these settings and not from OAUTH2_PROVIDER."""
 
 SETTINGS: dict[str, Any] = {
     "OAUTH2_VALIDATOR_CLASS": "oauth_app.validators.Validator",
     # Knows the authorization code and refresh token grants only: no token without a user.
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.WebApplicationServer",
-    "SCOPES": SCOPES,
-    "DEFAULT_SCOPES": [PROTOCOL_SCOPE],
+    "SCOPES_BACKEND_CLASS": "oauth_app.scopes.Scopes",
     "PKCE_REQUIRED": True,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "REFRESH_TOKEN_EXPIRE_SECONDS": 7 * 24 * 3600,
@@ -52,3 +52,28 @@ SETTINGS: dict[str, Any] = {
     "REFRESH_TOKEN_ADMIN_CLASS": "oauth_app.admin.RefreshTokenAdmin",
     "ID_TOKEN_ADMIN_CLASS": "oauth_app.admin.IDTokenAdmin",
 }
+
+
+def project_settings(url: str, *, resource_url: str = "", **changes: Any) -> dict[str, Any]:
+    """The settings of a project whose authorization server is this app.
+
+    Args:
+        url: The public URL of the project, without a path or a trailing slash; https in production. It is the
+            issuer of the tokens (RFC 8414 §2), so clients compare it to the letter.
+        resource_url: The public URL of the MCP endpoint, for which tokens are issued (RFC 8707); by default
+            `/mcp` below the URL.
+        changes: Settings of OAUTH2_PROVIDER to replace, such as `CIMD_ENABLED=False` where this server cannot
+            reach the internet.
+
+    Returns:
+        AUTH_SERVER_URL, MCP_RESOURCE_URL, MCP_ISSUER, MCP_TOKEN_VERIFIER, OAUTH2_PROVIDER, and the settings
+        of the toolkit's five models.
+    """
+    return {
+        "AUTH_SERVER_URL": url,
+        "MCP_RESOURCE_URL": resource_url or f"{url}/mcp",
+        "MCP_ISSUER": url,
+        "MCP_TOKEN_VERIFIER": "oauth_app.verifier.DatabaseTokenVerifier",
+        **MODELS,
+        "OAUTH2_PROVIDER": {**SETTINGS, "OIDC_ISS_ENDPOINT": url, **changes},
+    }

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
 from oauth_app import connections, metadata
@@ -19,24 +20,29 @@ app_name = "oauth_app"
 _RESOURCE_PATHS = "|".join(re.escape(urlsplit(url).path) for url in conf.resource_urls)
 
 
+def _for_people(limit: str, view: View) -> View:
+    """The view, at a limited rate. It lets users sign in itself, whether or not the project requires that."""
+    return login_not_required(rate_limited(limit, view))
+
+
 def _for_programs(limit: str, view: View) -> View:
     """The view, as clients call it: at a limited rate, from pages of any origin, without a cookie."""
-    return api_view(allow_all_origins(rate_limited(limit, view)))
+    return login_not_required(api_view(allow_all_origins(rate_limited(limit, view))))
 
 
 urlpatterns = [
     # At the root (RFC 8414 §3.1), and with the path of a resource inserted: clients of 2025-03-26 look there.
     re_path(
         rf"^\.well-known/oauth-authorization-server(?:{_RESOURCE_PATHS})?/?$",
-        metadata.authorization_server,
+        login_not_required(metadata.authorization_server),
         name="authorization-server",
     ),
-    path("authorize", rate_limited("authorize", AuthorizeView.as_view()), name="authorize"),
-    path("connections", rate_limited("connections", connections.page), name="connections"),
+    path("authorize", _for_people("authorize", AuthorizeView.as_view()), name="authorize"),
+    path("connections", _for_people("connections", connections.page), name="connections"),
     path("register", _for_programs("register", RegisterView.as_view()), name="register"),
     path("register/<path:client_id>", _for_programs("token", ManageView.as_view()), name="manage"),
     path("token", _for_programs("token", TokenView.as_view()), name="token"),
     path("revoke", _for_programs("token", RevokeView.as_view()), name="revoke"),
     # Neither limited nor for pages: a resource server asks for all of its users.
-    path("introspect", api_view(IntrospectView.as_view()), name="introspect"),
+    path("introspect", login_not_required(api_view(IntrospectView.as_view())), name="introspect"),
 ]

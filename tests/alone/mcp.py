@@ -38,4 +38,5 @@ CONFORMANCE_FIXTURES = False
 MCP_RESOURCE_URL = "http://localhost:3232/mcp"
 MCP_SSE_RESOURCE_URL = "http://localhost:3232/sse"
 MCP_ISSUER = "https://auth.example"
+MCP_IMPLIED_SCOPES = {"mcp:admin": "mcp"}
 MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"

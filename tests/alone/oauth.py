@@ -27,13 +27,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [*MIDDLEWARE, "django.middleware.clickjacking.XFrameOptionsMiddleware"]
 
-AUTH_SERVER_URL = "http://localhost:3232"
-MCP_RESOURCE_URL = f"{AUTH_SERVER_URL}/mcp"
-MCP_SSE_RESOURCE_URL = f"{AUTH_SERVER_URL}/sse"
+globals().update(toolkit.project_settings("http://localhost:3232"))
+MCP_SSE_RESOURCE_URL = "http://localhost:3232/sse"
+OAUTH_SCOPES = {"mcp:admin": "Use the tools that inspect the server itself, such as its versions"}
+OAUTH_FURTHER_SCOPES = ["mcp:admin"]
 OAUTH_RATE_LIMITS: dict[str, str] = {}
-OAUTH2_PROVIDER_APPLICATION_MODEL = "oauth_app.Client"
-OAUTH2_PROVIDER_GRANT_MODEL = "oauth_app.Grant"
-OAUTH2_PROVIDER_ACCESS_TOKEN_MODEL = "oauth_app.AccessToken"
-OAUTH2_PROVIDER_REFRESH_TOKEN_MODEL = "oauth_app.RefreshToken"
-OAUTH2_PROVIDER_ID_TOKEN_MODEL = "oauth_app.IDToken"
-OAUTH2_PROVIDER = {**toolkit.SETTINGS, "OIDC_ISS_ENDPOINT": AUTH_SERVER_URL}

@@ -62,6 +62,12 @@ def test_broader_scopes_imply_narrower_ones(held: set[str], needed: set[str], en
     assert covers(held, needed) is enough
 
 
+def test_a_project_says_which_scopes_imply_which(settings):
+    settings.MCP_IMPLIED_SCOPES = {"orders:write": "orders:read mcp"}
+    assert covers({"orders:write"}, {"orders:read", "mcp"})
+    assert not covers({"mcp:admin"}, {"mcp"})
+
+
 async def nothing() -> str:
     return ""
 

@@ -1,6 +1,14 @@
+from types import ModuleType
+
 import pytest
-from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.checks import run_checks
+from django.db import connection
+from django.db.models import DateField
+from django.test.utils import isolate_apps
+from django.urls import include, path, re_path
+from oauth2_provider.models import AbstractApplication
+from oauth2_provider.settings import oauth2_settings
 
 from oauth_app import checks
 
@@ -59,7 +67,8 @@ def test_an_invalid_sign_in_function(settings, path):
         {"COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": False},
         {"PKCE_REQUIRED": False},
         {"OIDC_ISS_ENDPOINT": "https://other.example"},
-        {"SCOPES": {"mcp": "", "introspection": ""}},
+        {"SCOPES_BACKEND_CLASS": "oauth2_provider.scopes.SettingsScopes"},
+        {"OAUTH2_VALIDATOR_CLASS": "oauth2_provider.oauth2_validators.OAuth2Validator"},
         {"ACCESS_TOKEN_EXPIRE_SECONDS": 1},
     ],
 )
@@ -68,9 +77,127 @@ def test_settings_of_the_toolkit_that_disable_a_guarantee(settings, change):
     assert ids(checks.check_toolkit) == ["oauth_app.E005"]
 
 
+@pytest.mark.parametrize(
+    ("scopes", "further"),
+    [
+        ({"orders:write": 1}, []),
+        (["orders:write"], []),
+        ({"orders write": "Change your orders"}, []),
+        ({'"orders"': "Change your orders"}, []),
+        ({"orders:write": "Change your orders"}, ["orders:writ"]),
+        ({}, "mcp"),
+    ],
+)
+def test_invalid_scopes(settings, scopes, further):
+    settings.OAUTH_SCOPES = scopes
+    settings.OAUTH_FURTHER_SCOPES = further
+    assert ids(checks.check_values) + ids(checks.check_scopes) == ["oauth_app.E008"]
+
+
+def test_settings_without_the_line_for_the_toolkit(settings):
+    del settings.OAUTH2_PROVIDER_GRANT_MODEL
+    settings.OAUTH2_PROVIDER_APPLICATION_MODEL = "shop.Application"
+    found = checks.check_models(None)
+    assert [message.id for message in found] == ["oauth_app.E009"] * 2
+    assert all("project_settings(" in (message.hint or "") for message in found)
+    assert "shop.Application" in found[0].msg
+    assert "OAUTH2_PROVIDER_GRANT_MODEL is not set" in found[1].msg
+
+
+@isolate_apps("django.contrib.auth", "oauth2_provider", "oauth_app")
+def test_a_project_with_models_of_its_own_for_the_toolkit(monkeypatch):
+    class Application(AbstractApplication):
+        class Meta:
+            app_label = "auth"
+
+    monkeypatch.setattr(checks, "apps", Application._meta.apps)
+    [found] = checks.check_models(None)
+    assert found.id == "oauth_app.E010"
+    assert "auth.Application" in found.msg
+
+
+def test_a_project_that_has_tables_of_the_toolkit(db):
+    assert checks.check_tables(None, databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE oauth2_provider_application (id integer)")  # rolled back with the test
+    [found] = checks.check_tables(None, databases=["default"])
+    assert found.id == "oauth_app.E010"
+    assert checks.check_tables(None) == [], "only commands that use the database look there"
+
+
+def nothing(request, **kwargs):
+    """A view of the project."""
+
+
+@pytest.mark.parametrize(
+    ("patterns", "hint"),
+    [
+        ([], "at the root"),
+        ([path("oauth/", include("oauth_app.urls"))], "at the root"),
+        ([re_path(r"^(?!\.well-known)", nothing), path("", include("oauth_app.urls"))], "before that one"),
+        ([path("register", nothing), path("", include("oauth_app.urls"))], "before that one"),
+    ],
+)
+def test_urls_that_are_not_included_at_the_root_or_are_taken_by_others(settings, patterns, hint):
+    settings.ROOT_URLCONF = ModuleType("urls_of_a_project")
+    settings.ROOT_URLCONF.urlpatterns = patterns
+    found = checks.check_paths(None)
+    assert {message.id for message in found} == {"oauth_app.E011"}
+    assert all(hint in (message.hint or "") for message in found)
+
+
+@pytest.mark.parametrize("url", ["/accounts/nowhere/", "nowhere:login", "nowhere"])
+def test_a_login_page_that_does_not_exist(settings, url):
+    settings.OAUTH_SIGN_IN = "oauth_app.sign_in.begin"
+    settings.LOGIN_URL = url
+    assert ids(checks.check_login) == ["oauth_app.E012"]
+    settings.OAUTH_SIGN_IN = "oauth_app.sign_in.another"
+    assert ids(checks.check_login) == [], "it is not used"
+
+
+@pytest.mark.parametrize("url", ["/admin/login/", "/admin/login", "admin:login", "https://id.example/login"])
+def test_a_login_page_that_exists(settings, url):
+    settings.OAUTH_SIGN_IN = "oauth_app.sign_in.begin"
+    settings.LOGIN_URL = url
+    assert ids(checks.check_login) == []
+
+
+def test_templates_that_are_not_found(settings):
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
+    assert ids(checks.check_templates) == ["oauth_app.E013"]
+
+
+def test_a_database_that_lacks_the_locks(monkeypatch):
+    assert ids(checks.check_database) == []
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    assert ids(checks.check_database) == ["oauth_app.E014"]
+
+
+@isolate_apps("django.contrib.auth", "django.contrib.contenttypes")
+def test_a_user_model_whose_is_active_is_no_field(monkeypatch):
+    class Person(AbstractBaseUser):
+        class Meta:
+            app_label = "auth"
+
+    class Employee(AbstractBaseUser):
+        left = DateField(null=True)
+
+        class Meta:
+            app_label = "auth"
+
+        @property
+        def is_active(self):  # type: ignore[override]
+            return self.left is None
+
+    monkeypatch.setattr(checks, "get_user_model", lambda: Person)
+    assert ids(checks.check_user_model) == [], "all are active"
+    monkeypatch.setattr(checks, "get_user_model", lambda: Employee)
+    assert ids(checks.check_user_model) == ["oauth_app.W003"]
+
+
 def test_production_settings_raise_no_error_of_the_toolkit():
     found = [
         m for m in run_checks(include_deployment_checks=True) if (m.id or "").startswith("oauth2_provider")
     ]
     assert found == []
-    assert settings.OAUTH2_PROVIDER["PKCE_REQUIRED"] is True
+    assert oauth2_settings.PKCE_REQUIRED is True

@@ -1,8 +1,10 @@
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, transaction
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
+from oauth_app import receivers
 from oauth_app.models import AccessToken, AccessTokens, Client, RefreshToken, end_access, end_families
 from oauth_app.secrets import checksum
 from oauth_app.signals import access_withdrawn
@@ -80,6 +82,25 @@ def test_disabling_a_user_is_announced(alice, withdrawn):
     user.is_active = False
     assert withdrawn(user.save) == {checksum(alice.access)}
     assert not AccessToken.objects.exists()
+
+
+@isolate_apps("django.contrib.auth", "django.contrib.contenttypes")
+@pytest.mark.parametrize("action", ["disable", "delete"])
+def test_users_may_be_disabled_and_deleted_as_instances_of_a_proxy_model(alice, ended, monkeypatch, action):
+    class Customer(User):
+        class Meta:
+            app_label = "auth"
+            proxy = True
+
+    def disable():
+        customer.is_active = False
+        customer.save()
+
+    monkeypatch.setattr(receivers, "apps", Customer._meta.apps)  # as if it were of an installed app
+    receivers.connect()
+    customer = Customer.objects.get(username="alice")
+    pk = customer.pk
+    assert ended(customer.delete if action == "delete" else disable) == [(alice.client_id, pk)]
 
 
 @pytest.mark.parametrize(
