@@ -214,7 +214,7 @@ class Runtime:
             logger.error("startup failed; the next request retries", extra={"reason": str(error)})
 
     async def _connect(self) -> None:
-        await self.redis.ping()
+        await self.leases.beat()
         await self.bus.start()
         await self.processes.register()
         running = asyncio.get_running_loop().create_future()

@@ -53,14 +53,14 @@ class Recovery:
             return await self._give_up(record, stream, error)
         if registered is None:
             return False
-        if not self._registry.leases.can_judge:
-            return True
         if (own := self._calls.of_stream(record.id, stream)) is not None:
             await own.renew_lease()
             return True
+        if not (registered.is_handed_over or self._registry.leases.can_judge):
+            return True
         if not await self._registry.take_over(registered):
             return await self._registry.is_running(record.id, stream)
-        lost = replace(registered, losses=registered.losses + 1)
+        lost = replace(registered, losses=registered.losses + 1, is_handed_over=False)
         request = lost.request
         facts = {
             "session": record.id[:8],

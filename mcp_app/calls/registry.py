@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from mcp.server.auth.provider import AccessToken
@@ -82,9 +82,16 @@ MAX_REQUEST_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Registration:
-    """A running call as stored in Redis: enough to re-run it. `losses` of its processes have died.
+    """A running call as stored in Redis: enough to re-run it.
 
-    A request that is too large is stored without its parameters, and cannot be re-run.
+    Attributes:
+        session_id: The session.
+        stream: The name of its event stream.
+        request: The request.
+        losses: How many of its processes have died.
+        is_complete: Whether the request is stored with its parameters. One that is too large is not, and
+            cannot be re-run.
+        is_handed_over: Whether its process has handed it over, and any other may continue it.
     """
 
     session_id: str
@@ -92,6 +99,7 @@ class Registration:
     request: JSONRPCRequest
     losses: int = 0
     is_complete: bool = True
+    is_handed_over: bool = False
 
 
 class NotResumable(Exception):
@@ -124,7 +132,7 @@ class CallRegistry:
         self._streams = streams
         self._log = streams.log
         self._process = secrets.token_hex(8)
-        """The holder of its leases; not its address, which may change."""
+        """The holder of its leases, and in the registrations of its calls."""
         self._write = redis.register_script(_WRITE)
         self._hand_over = redis.register_script(_HAND_OVER)
 
@@ -188,7 +196,7 @@ class CallRegistry:
         Calls `on_lost` when another process took the call over, or it was ended. End with `stop_renewing`.
         """
         session_id, stream = call.session_id, call.stream
-        fence = Fence(keys.calls(session_id), stream)
+        fence = Fence(keys.calls(session_id), stream, json.dumps({"by": self._process})[:-1])
         lease = Lease(keys.lease(session_id, stream), self._process, fence, on_lost)
         self.leases.start_renewing(lease)
         places = [keys.processes(session_id), *([] if token is None else token_places(token))]
@@ -219,8 +227,14 @@ class CallRegistry:
             with reading():
                 fields = json.loads(found)
                 request = JSONRPCRequest.model_validate(fields["request"])
-                losses, is_complete = int(fields.get("losses", 0)), not fields.get("cut")
-                return Registration(session_id, stream, request, losses, is_complete)
+                return Registration(
+                    session_id,
+                    stream,
+                    request,
+                    losses=int(fields.get("losses", 0)),
+                    is_complete=not fields.get("cut"),
+                    is_handed_over=bool(fields.get("handed_over")),
+                )
         except Unreadable as error:
             raise UnreadableCall(error, fields) from None
 
@@ -254,7 +268,7 @@ class CallRegistry:
         session_id, stream = call.session_id, call.stream
         await self._hand_over(
             keys=[keys.calls(session_id), keys.lease(session_id, stream)],
-            args=[stream, self._process, self._to_json(call)],
+            args=[stream, self._process, self._to_json(replace(call, is_handed_over=True))],
             client=pipe,
         )
 
@@ -281,9 +295,11 @@ class CallRegistry:
         return replay
 
     def _to_json(self, call: Registration) -> str:
-        # The script expects `by` first.
+        # The script and the fence of the lease expect `by` first.
         request = call.request.model_dump(mode="json")
         fields = {"by": self._process, "losses": call.losses, "request": request}
+        if call.is_handed_over:
+            fields["handed_over"] = True
         text = json.dumps(fields)
         if len(text) <= MAX_REQUEST_BYTES:
             return text

@@ -23,14 +23,14 @@ from mcp_app.exceptions import Store, Unavailable
 logger = logging.getLogger(__name__)
 
 # Renews a lease, unless another holder has taken it. An expired lease is taken again only if its fence shows
-# that the work still belongs to this holder. KEYS: lease[, fence]. ARGV: holder, milliseconds[,
-# field[, value]].
+# that the work still belongs to this holder. KEYS: lease[, fence]. ARGV: holder, milliseconds[, field,
+# prefix].
 _RENEW = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 if KEYS[2] then
   local value = redis.call('HGET', KEYS[2], ARGV[3])
-  if not value or ARGV[4] and value ~= ARGV[4] then return 0 end
+  if not value or string.sub(value, 1, #ARGV[4]) ~= ARGV[4] then return 0 end
 elseif not holder then
   return 0
 end
@@ -60,15 +60,15 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A field of a hash, in the slot of the lease: the lease counts only while it has this value.
+    """A field of a hash, in the slot of the lease: the lease counts only while its value begins like this.
 
-    So a holder that was paused does not renew a lease whose work another process has finished.
+    So a holder that was paused does not renew a lease whose work another process has finished, or has taken
+    over and then lost as well.
     """
 
     key: str
     field: str
-    value: str | None = None
-    """None means any value."""
+    prefix: str
 
 
 @dataclass(eq=False, slots=True)
@@ -105,9 +105,9 @@ class Leases:
         self._hold = redis.register_script(_HOLD)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(RELEASE)
-        self._reached_at: float | None = None
+        self._reached_at = -math.inf
         """When the last beat succeeded."""
-        self._judges_from = -math.inf
+        self._judges_from = math.inf
 
     @property
     def milliseconds(self) -> int:
@@ -118,13 +118,12 @@ class Leases:
     def can_judge(self) -> bool:
         """Whether an expired lease means that its holder died.
 
-        Only if this process has reached Redis throughout: in an outage all leases expire, and afterwards the
-        other processes get the time of a lease to renew theirs. The same applies after this process was
-        paused.
+        Only if this process has reached Redis throughout, for at least the time of a lease: in an outage all
+        leases expire, and afterwards the other processes get that time to renew theirs. The same applies
+        after this process was paused, and after its first beat, as it may have started after an outage.
         """
         now = time.monotonic()
-        reached_at = now if self._reached_at is None else self._reached_at
-        return now >= self._judges_from and now - reached_at < conf.lease_seconds
+        return now >= self._judges_from and now - self._reached_at < conf.lease_seconds
 
     async def take(self, key: str, holder: str) -> bool:
         """Take a lease that nobody holds. Call `start_renewing` to keep it.
@@ -158,7 +157,7 @@ class Leases:
         names, args = [lease.key], [lease.holder, str(self.milliseconds)]
         if (fence := lease.fence) is not None:
             names.append(fence.key)
-            args += [fence.field] if fence.value is None else [fence.field, fence.value]
+            args += [fence.field, fence.prefix]
         await self._renew(keys=names, args=args, client=pipe)
 
     async def beat(self) -> None:
@@ -174,7 +173,7 @@ class Leases:
             self._judges_from = math.inf
             raise
         now = time.monotonic()
-        stood_still = self._reached_at is not None and now - self._reached_at >= conf.lease_seconds
+        stood_still = now - self._reached_at >= conf.lease_seconds
         if stood_still or self._judges_from == math.inf:
             self._judges_from = now + conf.lease_seconds
         self._reached_at = now

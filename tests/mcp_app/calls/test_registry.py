@@ -125,6 +125,25 @@ async def test_a_stalled_process_writes_nothing_even_if_its_successor_has_died_a
     assert await words(redis, bus, call) == ["by the successor"]
 
 
+async def test_a_stalled_process_does_not_revive_the_lease_of_a_call_that_its_successor_has_lost_as_well(
+    process: Process, redis: Redis, call: Registration
+) -> None:
+    here, there = await process(redis), await process(redis)
+    await here.write(call, None, is_first=True)
+    lost: list[str] = []
+    lease = here.start_renewing(call, None, lambda: lost.append("here"))
+    await stands_still(redis, call)
+    await here.renew(lease)
+    assert await redis.exists(lease.key), "the call is still its own"
+    await stands_still(redis, call)
+    assert await there.take_over(call)
+    await there.write(replace(call, losses=1), None, is_first=True)
+    await stands_still(redis, call)
+    await here.renew(lease)
+    assert lost == ["here"]
+    assert not await redis.exists(lease.key), "the next reader can recover the call"
+
+
 async def test_nothing_is_written_for_a_call_that_was_settled(
     process: Process, redis: Redis, bus: Bus, call: Registration
 ) -> None:
@@ -187,9 +206,12 @@ async def test_a_call_that_was_handed_over_can_be_taken_by_any_process(
     here, there = await process(redis), await process(redis)
     await here.write(call, said("before"), is_first=True)
     await here.hand_over([replace(call, losses=-1)])
-    assert await there.find(call.session_id, call.stream) == replace(call, losses=-1)
+    handed_over = replace(call, losses=-1, is_handed_over=True)
+    assert await there.find(call.session_id, call.stream) == handed_over
     assert await there.take_over(call)
+    await there.write(call, None, is_first=True)
     await here.hand_over([replace(call, losses=-1)])
+    assert await there.find(call.session_id, call.stream) == call
     assert await redis.exists(keys.lease(call.session_id, call.stream)), "the lease is another's now"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from mcp_app.conf import conf
 from mcp_app.coordination import keys
 from mcp_app.coordination import leases as module
 from mcp_app.coordination.connection import connect
@@ -61,6 +62,12 @@ async def _held(leases: Leases, name: str, fence: Fence | None = None, holder: s
     assert await leases.take(lease.key, holder)
     leases.start_renewing(lease)
     return lease
+
+
+async def beat_for_a_lease(leases: Leases, clock: Clock) -> None:
+    for _ in range(5):
+        await leases.beat()
+        clock.now += conf.lease_seconds / 4
 
 
 async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis, name: str) -> None:
@@ -172,7 +179,7 @@ async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stan
     plain = await _held(here, name)
     fenced = Lease(f"fenced:{{{name}}}", "mine", fence)
     settled = Lease(f"settled:{{{name}}}", "mine", Fence(fence.key, "run", "an earlier run"))
-    gone = Lease(f"gone:{{{name}}}", "mine", Fence(fence.key, "no such field"))
+    gone = Lease(f"gone:{{{name}}}", "mine", Fence(fence.key, "no such field", ""))
     for lease in (fenced, settled, gone):
         here.start_renewing(lease)
     await redis.delete(plain.key)  # as in an outage
@@ -193,7 +200,7 @@ async def test_the_holder_of_a_lost_lease_is_notified_once(redis: Redis, here: L
 
 
 async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
-    redis: Redis, here: Leases, name: str, caplog: pytest.LogCaptureFixture
+    redis: Redis, here: Leases, name: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = f"bad:{{{name}}}"
     await redis.rpush(bad, "of another release")
@@ -204,7 +211,7 @@ async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
     here.start_renewing(Lease(bad, "bad again"))
     for lease in good:
         await redis.pexpire(lease.key, 50)
-    await here.beat()
+    await beat_for_a_lease(here, clock)
     assert [await redis.pttl(lease.key) > 50 for lease in good] == [True, True]
     assert here.can_judge
     assert "WRONGTYPE" in str([vars(record).get("reason") for record in caplog.records])
@@ -214,13 +221,13 @@ async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
 @pytest.mark.slow
 @pytest.mark.parametrize("state", ["full", "read-only"])
 async def test_a_redis_that_refuses_to_renew_is_an_outage_and_no_damage(
-    state: str, name: str, caplog: pytest.LogCaptureFixture
+    state: str, name: str, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with own_redis() as server, server.client() as operator:
         async with connect(server.url) as redis:
             here = Leases(redis)
             leases = [await _held(here, f"{name}-{number}") for number in range(2)]
-            await here.beat()
+            await beat_for_a_lease(here, clock)
             assert here.can_judge
             if state == "full":
                 operator.config_set("maxmemory", "1")
@@ -245,12 +252,30 @@ async def test_many_leases_are_renewed_in_few_round_trips(
     await redis.delete(*(lease.key for lease in held))
 
 
-async def test_a_process_that_could_always_reach_redis_decides(here: Leases, clock: Clock) -> None:
-    assert here.can_judge
+async def test_a_process_that_could_always_reach_redis_decides(
+    here: Leases, clock: Clock, settings: Any
+) -> None:
+    settings.MCP_LEASE_SECONDS = 10.0
+    await beat_for_a_lease(here, clock)
     for _ in range(5):
         await here.beat()
         clock.now += 3.0
         assert here.can_judge
+
+
+async def test_a_new_process_gives_the_others_the_time_of_a_lease_as_it_may_have_started_after_an_outage(
+    here: Leases, clock: Clock, settings: Any
+) -> None:
+    settings.MCP_LEASE_SECONDS = 10.0
+    assert not here.can_judge
+    clock.now += 60.0
+    assert not here.can_judge, "it has not reached Redis yet"
+    await here.beat()
+    clock.now += 9.0
+    assert not here.can_judge
+    await here.beat()
+    clock.now += 1.0
+    assert here.can_judge
 
 
 async def test_after_an_outage_live_processes_get_the_time_of_a_lease(

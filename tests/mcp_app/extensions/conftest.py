@@ -16,6 +16,7 @@ from mcp_types import (
 from redis.asyncio import Redis
 
 from everything_site.demo.server import task_tools
+from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.support import TaskSupport
 
 from .support import WAIT, Hub, Process
@@ -150,8 +151,9 @@ def toolbox():
 
 
 @pytest.fixture
-async def make_process(redis, toolbox, settings):
-    """Creates processes that share a Redis; they are stopped at the end."""
+async def make_process(redis, toolbox, settings, monkeypatch):
+    """Creates processes that share a Redis, and have done so for a while; they are stopped at the end."""
+    monkeypatch.setattr(Leases, "can_judge", True)
     hub, made = Hub(), []
 
     def make(lease_seconds=None):

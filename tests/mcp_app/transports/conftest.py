@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 
+from mcp_app.coordination.leases import Leases
 from tests.mcp_app.transports.support import Process, Session
 
 
@@ -24,6 +25,12 @@ def mcp_settings(settings: Any) -> Any:
         "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}
     }
     return settings
+
+
+@pytest.fixture
+def running_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes have reached Redis for longer than a lease: what has expired is lost."""
+    monkeypatch.setattr(Leases, "can_judge", True)
 
 
 @pytest.fixture

@@ -218,6 +218,7 @@ async def test_what_a_handler_says_after_its_call_has_ended_does_not_register_it
     assert not await one.runtime.redis.exists(keys.calls(session.id), keys.events(session.id))
 
 
+@pytest.mark.usefixtures("running_for_long")
 async def test_an_answer_that_another_process_has_already_given_is_not_lost_in_silence(
     one: Process, other: Process, session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:

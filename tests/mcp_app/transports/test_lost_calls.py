@@ -28,6 +28,19 @@ def short_leases(mcp_settings: Any) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
 
 
+@pytest.fixture(autouse=True)
+def running_for_long_or_not(request: pytest.FixtureRequest) -> None:
+    """The processes have been `running_for_long`, unless the test asks for `just_started`."""
+    if "just_started" not in request.fixturenames:
+        request.getfixturevalue("running_for_long")
+
+
+@pytest.fixture
+def just_started(mcp_settings: Any) -> None:
+    """The processes have reached Redis for less than the time of a lease, throughout the test."""
+    mcp_settings.MCP_LEASE_SECONDS = 1000.0
+
+
 async def _die(at: Process, session: Session, stream: Response) -> None:
     """Let a process die during its calls, and their leases expire."""
     await at.runtime.calls.stop()  # without a word to Redis, as by SIGKILL
@@ -316,3 +329,34 @@ async def test_a_call_is_handed_over_at_every_orderly_shutdown(
         await within(held[process].started.wait())
     held[one].go.set()
     assert text_of((await stream.messages())[-1]) == "result"
+
+
+@pytest.mark.usefixtures("just_started")
+async def test_a_call_whose_lease_has_expired_is_left_alone_by_a_process_that_has_just_started(
+    one: Process, other: Process, session: Session
+) -> None:
+    held, repeated = Held(one, annotations=IDEMPOTENT), Held(other, annotations=IDEMPOTENT)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    name = await _stream_of_the_call(one, session)
+    await one.runtime.redis.delete(keys.lease(session.id, name))  # as in an outage, or as if it had died
+    await other.runtime.start()
+    assert await other.runtime.recovery.recover_if_lost(await _record(other, session), name)
+    held.go.set()
+    assert text_of((await stream.messages())[-1]) == "result"
+    assert repeated.runs == 0
+
+
+@pytest.mark.usefixtures("just_started")
+async def test_a_call_that_was_handed_over_is_resumed_at_once_by_a_process_that_has_just_started(
+    one: Process, other: Process, session: Session
+) -> None:
+    Held(one, annotations=IDEMPOTENT)
+    repeated = Held(other, annotations=IDEMPOTENT)
+    repeated.go.set()
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    await one.runtime.calls.drain()
+    await stream.drop()
+    assert text_of((await (await session.get(other, last.id)).messages())[-1]) == "result"
+    assert repeated.runs == 1
