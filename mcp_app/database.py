@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
@@ -46,6 +47,10 @@ reaching_database = Reaching(Store.DATABASE, is_database_outage)
 """Around what uses the database; other errors are raised unchanged."""
 
 
+shares_thread: ContextVar[bool] = ContextVar("shares_thread", default=False)
+"""Whether queries run where those of the surrounding code do: in a test whose transaction they should see."""
+
+
 class OwnThread:
     """A context, for `async with`, whose asynchronous queries have a thread of their own.
 
@@ -56,11 +61,17 @@ class OwnThread:
 
     __slots__ = ("_inherited", "_own")
 
+    _own: ThreadSensitiveContext | None
+
     async def __aenter__(self) -> None:
-        self._own = ThreadSensitiveContext()
-        self._inherited = SyncToAsync.thread_sensitive_context.set(self._own)
+        self._own = None
+        if not shares_thread.get():
+            self._own = ThreadSensitiveContext()
+            self._inherited = SyncToAsync.thread_sensitive_context.set(self._own)
 
     async def __aexit__(self, *raised: object) -> None:
+        if self._own is None:
+            return
         threads = SyncToAsync.context_to_thread_executor
         try:
             if self._own in threads:

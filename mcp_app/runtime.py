@@ -123,9 +123,14 @@ class Stopped(Exception):
 
 
 class Runtime:
-    """The MCP service of one process. Call `start` before use; it is idempotent."""
+    """The MCP service of one process. Call `start` before use; it is idempotent.
 
-    def __init__(self) -> None:
+    Args:
+        factory: Builds the server; the function of `MCP_SERVER` if None.
+        verifier: Verifies tokens; one of `MCP_TOKEN_VERIFIER` if None.
+    """
+
+    def __init__(self, *, factory: Factory | None = None, verifier: TokenVerifier | None = None) -> None:
         self._starting: asyncio.Task[None] | None = None
         self._started = False
         self._stop = asyncio.Event()
@@ -149,15 +154,13 @@ class Runtime:
         self.streams = Streams(
             self.log, self.directory, self.sessions, subscribers, self.quotas, self.engine.background_work
         )
-        factory: Factory = import_string(conf.server)
-        self.server: MCPServer[Any] = self.engine.build(factory)
+        self.server: MCPServer[Any] = self.engine.build(factory or import_string(conf.server))
         self.server.middleware.insert(0, use_database)
         if isinstance(self.server, ToolServer):
             self.server.find_outage = outage_in
             self.server.most_values = conf.max_body_values
         self.server.middleware.append(self.subscription_bus.listening)
-        verifier: Callable[[], TokenVerifier] = import_string(conf.token_verifier)
-        self.tokens = TokenCache(verifier(), self.directory)
+        self.tokens = TokenCache(verifier or import_string(conf.token_verifier)(), self.directory)
         self.client_requests = ClientRequests(self.redis, self.bus)
         self.registry = CallRegistry(self.redis, self.leases, self.directory, self.streams)
         self.calls: RunningCalls

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,10 +12,9 @@ from mcp import Client
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
-from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCRequest
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from mcp_app.testing.revisions import asking_for
 from tests.support.browser import Browser
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
@@ -99,39 +97,6 @@ async def connect(
         if mode in HANDSHAKE_PROTOCOL_VERSIONS:
             transport, mode = asking_for(mode, transport), "legacy"
         yield await stack.enter_async_context(Client(transport, mode=mode, **options))
-
-
-@asynccontextmanager
-async def asking_for(
-    revision: str, transport: AbstractAsyncContextManager[tuple[Any, Any]]
-) -> AsyncIterator[tuple[Any, Any]]:
-    """A transport whose `initialize` requests an older revision; the SDK requests the newest."""
-    async with transport as (read_stream, write_stream):
-        yield read_stream, _Asking(write_stream, revision)
-
-
-class _Asking:
-    """A write stream that replaces the revision in `initialize`."""
-
-    def __init__(self, stream: Any, revision: str) -> None:
-        self._stream = stream
-        self._revision = revision
-
-    async def send(self, item: SessionMessage) -> None:
-        message = item.message
-        if isinstance(message, JSONRPCRequest) and message.method == "initialize":
-            params = {**(message.params or {}), "protocolVersion": self._revision}
-            item = replace(item, message=message.model_copy(update={"params": params}))
-        await self._stream.send(item)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def __aenter__(self) -> _Asking:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.aclose()
 
 
 async def sign_in(url: str, person: str = "alice") -> str:
