@@ -119,6 +119,7 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
     found["MCP_ISSUER"] = site.auth_server_issuer
     found["MCP_TOKEN_VERIFIER"] = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
     found.setdefault("MCP_SERVER", "everything_site.demo.server.build")
+    found.setdefault("MCP_RESOURCE_NAME", "Everything Server")
     if "OAUTH_SCOPES" not in found:
         found["OAUTH_SCOPES"] = ADMIN_SCOPE
         found.setdefault("OAUTH_FURTHER_SCOPES", tuple(ADMIN_SCOPE))

@@ -180,16 +180,6 @@ CONTENT_SECURITY_POLICY = {
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "everything_site.debug_page.ReporterFilter"
 
-# --- Channels -----------------------------------------------------------------------------------
-
-CHANNEL_LAYERS = {
-    "default": {
-        # Pub/sub wakes faster than the list-based layer. What it loses is caught up from the event log.
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "mcp"},
-    },
-}
-
 # --- MCP and OAuth: mcp_app/conf.py and oauth_app/conf.py declare the settings and defaults ---
 
 globals().update(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
@@ -83,7 +82,7 @@ def _server_fault() -> str:
         return f"cannot be imported: {_reason(error)}"
     if not callable(factory):
         return "cannot be called"
-    if conf.faults() or check_token_verifier(None) or check_channel_layer(None):
+    if conf.faults() or check_token_verifier(None):
         return ""  # the runtime could not be created for another reason, which is reported
     from mcp_app.runtime import Runtime  # which only the processes that serve have to import
 
@@ -118,19 +117,6 @@ def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.E005",
         )
     ]
-
-
-@register
-def check_channel_layer(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    backend = getattr(settings, "CHANNEL_LAYERS", {}).get("default", {}).get("BACKEND")
-    if backend is None:
-        fault = "CHANNEL_LAYERS has no default layer"
-    elif backend.endswith("InMemoryChannelLayer"):
-        fault = "The channel layer is in memory: processes could not reach each other"
-    else:
-        return []
-    hint = "Use channels_redis.pubsub.RedisPubSubChannelLayer."
-    return [Error(f"{fault}.", hint=hint, id="mcp_app.E006")]
 
 
 @register(deploy=True)

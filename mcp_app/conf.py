@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -28,7 +29,26 @@ def _is_scope(text: str) -> bool:
     return bool(text) and " " not in text
 
 
+def _is_path(text: str) -> bool:
+    return not text or re.fullmatch(r"(/[^/?#\s]+)+", text) is not None
+
+
+def _is_redis(text: str) -> bool:
+    return urlsplit(text).scheme in ("redis", "rediss", "unix")
+
+
+def _is_prefix(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
+
+
 _RESOURCE = ("a URL without query, fragment or trailing slash", _is_resource)
+_PATH = ("a path such as /probes/healthz, or empty", _is_path)
+
+
+def _beside(url: str, name: str) -> str:
+    """The URL with this name in place of the last part of its path."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}").geturl()
 
 
 class Conf(AppSettings):
@@ -57,12 +77,24 @@ class Conf(AppSettings):
         follows="`BASE_URI/mcp`",
         must_be=_RESOURCE,
     )
+    http_sse = Setting(True, "whether HTTP+SSE of 2024-11-05 is served as well")
     sse_resource_url = Setting(
         "",
-        "the public URL of the HTTP+SSE endpoint, under which its clients know the same server",
+        "the public URL of the HTTP+SSE endpoint, under which its clients know the same server; they send "
+        "their messages to `message` beside it",
         variable="BASE_URI",
         follows="`BASE_URI/sse`",
+        derive=lambda conf: _beside(conf.resource_url, "sse") if conf.resource_url else "",
         must_be=_RESOURCE,
+    )
+    liveness_path = Setting(
+        "/healthz", "the path of the liveness probe, which needs no token; empty for none", must_be=_PATH
+    )
+    readiness_path = Setting(
+        "/readyz", "the path of the readiness probe, which needs no token; empty for none", must_be=_PATH
+    )
+    resource_name = Setting(
+        "", "the name of this server in its metadata, for users (RFC 9728 §2); empty for none"
     )
     token_verifier = Setting(
         "",
@@ -283,18 +315,49 @@ class Conf(AppSettings):
     shutdown_grace_seconds = Setting(
         10.0, "how long calls and tasks may take to finish after SIGTERM, before they are handed over"
     )
+    redis_url = Setting(
+        "",
+        "the Redis that all processes share: `redis://`, `rediss://` or `unix://`",
+        variable="REDIS_URL",
+        follows="`REDIS_URL`",
+        derive=lambda conf: getattr(settings, "REDIS_URL", ""),
+        must_be=("the URL of a Redis server: redis://, rediss:// or unix://", _is_redis),
+        secret=True,
+    )
+    redis_prefix = Setting(
+        "",
+        "what the names of all keys and channels in Redis start with, so that projects can share a database",
+        must_be=("up to 64 letters, digits and characters of ._:-", _is_prefix),
+    )
     redis_timeout_seconds = Setting(3.0, "how long to wait for Redis before answering 503", minimum=0.1)
     redis_connections = Setting(
         32,
-        "the maximum number of Redis connections per process, not counting those of Channels and the "
-        "rate limits; one user uses at most a quarter of them",
+        "the maximum number of Redis connections per process, not counting those of the channel layer and "
+        "the rate limits; one user uses at most a quarter of them",
         minimum=1,
     )
 
     @cached_property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Django's ALLOWED_HOSTS, which applies to all endpoints."""
+        """Django's ALLOWED_HOSTS, which applies to all endpoints; if empty, what Django allows with DEBUG."""
+        if settings.DEBUG and not settings.ALLOWED_HOSTS:
+            return (".localhost", "127.0.0.1", "[::1]")
         return tuple(settings.ALLOWED_HOSTS)
+
+    @cached_property
+    def path(self) -> str:
+        """The path of the Streamable HTTP endpoint; empty if it is the root of its host."""
+        return urlsplit(self.resource_url).path
+
+    @cached_property
+    def sse_path(self) -> str:
+        """The path of the HTTP+SSE endpoint."""
+        return urlsplit(self.sse_resource_url).path
+
+    @cached_property
+    def message_path(self) -> str:
+        """The path to which clients of HTTP+SSE post."""
+        return urlsplit(_beside(self.sse_resource_url, "message")).path
 
     @cached_property
     def resource_metadata_url(self) -> str:
@@ -309,7 +372,9 @@ class Conf(AppSettings):
     @cached_property
     def token_audiences(self) -> Sequence[str]:
         """The accepted audiences of another server's tokens: by default the two endpoints."""
-        return (self.token_audience,) if self.token_audience else (self.resource_url, self.sse_resource_url)
+        if self.token_audience:
+            return (self.token_audience,)
+        return (self.resource_url, self.sse_resource_url) if self.http_sse else (self.resource_url,)
 
     @cached_property
     def introspection_credentials(self) -> tuple[str, str]:

@@ -4,54 +4,103 @@
 
 serves these, and passes every other request to Django:
 
-/mcp                Streamable HTTP, all revisions
-/sse  /message      HTTP+SSE of 2024-11-05
-/healthz  /readyz   probes
+/mcp                Streamable HTTP, all revisions      the path of MCP_RESOURCE_URL
+/sse  /message      HTTP+SSE of 2024-11-05              MCP_HTTP_SSE, the path of MCP_SSE_RESOURCE_URL
+/healthz  /readyz   probes                              MCP_LIVENESS_PATH, MCP_READINESS_PATH
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.health import Healthz, Readyz
-from mcp_app.transports.http_sse import MESSAGE_PATH, Sse, SsePost
+from mcp_app.transports.http_sse import Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 from mcp_app.transports.streamable_http import StreamableHttp
 
+logger = logging.getLogger(__name__)
 
-def mcp_application(
-    others: Any,
-    *,
-    runtime: Runtime | None = None,
-    needs: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
-) -> Asgi:
-    """An ASGI application for the scope type `http`.
+Needs = Mapping[str, Callable[[], Awaitable[None]]]
+
+
+def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs | None = None) -> Asgi:
+    """An ASGI application with the MCP endpoints in front of another one.
+
+    It answers the server's `lifespan` events itself, and connects to nothing before the first MCP request.
 
     Args:
-        others: The application for all other requests; usually that of `get_asgi_application()`.
+        others: The application for all other requests and for WebSockets; usually that of
+            `get_asgi_application()`.
         runtime: The runtime of this process; a new one if None.
         needs: Readiness checks by name, in addition to those of MCP.
-    """
-    runtime = runtime or Runtime()
-    browsers = tuple(conf.allowed_origins)
-    routes: dict[str, Asgi] = {"/healthz": Healthz()}
-    routes["/readyz"] = Readyz({**runtime.needs, **(needs or {})}, lambda: runtime.is_draining)
-    for path, endpoint in (
-        ("/mcp", Guard(StreamableHttp(runtime), runtime)),
-        ("/sse", Guard(Sse(runtime), runtime, is_sse=True)),
-        (MESSAGE_PATH, Guard(SsePost(runtime), runtime, is_sse=True)),
-    ):
-        routes[path] = routes[f"{path}/"] = allow_origins(browsers, endpoint)
 
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        path: str = scope["path"]
-        if path not in routes or scope.get("root_path"):
-            path = "/" + path.removeprefix(scope.get("root_path", "")).lstrip("/")
-        return routes.get(path, others)(scope, receive, send)
+    Raises:
+        ImproperlyConfigured: A setting or the server that `MCP_SERVER` names is faulty, or mcp_app is not
+            installed.
+    """
+    if not apps.is_installed("mcp_app"):
+        raise ImproperlyConfigured('Add "mcp_app" to INSTALLED_APPS.')
+    runtime = runtime or Runtime()
+    routes = _routes(runtime, needs or {})
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _route(routes, scope, others)(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _serve_lifespan(runtime, receive, send)
+        else:
+            await others(scope, receive, send)
 
     return application
+
+
+def _routes(runtime: Runtime, needs: Needs) -> dict[str, Asgi]:
+    """The applications by path."""
+    endpoints = {conf.path: Guard(StreamableHttp(runtime), runtime)}
+    if conf.http_sse:
+        endpoints[conf.sse_path] = Guard(Sse(runtime), runtime, is_sse=True)
+        endpoints[conf.message_path] = Guard(SsePost(runtime), runtime, is_sse=True)
+    browsers = tuple(conf.allowed_origins)
+    routes: dict[str, Asgi] = {}
+    for path, endpoint in endpoints.items():
+        routes[path] = routes[f"{path}/"] = allow_origins(browsers, endpoint)
+    if conf.liveness_path:
+        routes[conf.liveness_path] = Healthz()
+    if conf.readiness_path:
+        routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_draining)
+    return routes
+
+
+def _route(routes: Mapping[str, Asgi], scope: Scope, others: Asgi) -> Asgi:
+    """The application for a request, whose path may begin with the path at which this one is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if path not in routes or root:
+        path = "/" + path.removeprefix(root).lstrip("/")
+        if path not in routes:
+            path = root + path
+    return routes.get(path, others)
+
+
+async def _serve_lifespan(runtime: Runtime, receive: Receive, send: Send) -> None:
+    """Let the server start, and stop the runtime when it ends, unless SIGTERM has done so."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    try:
+        if not runtime.is_draining:
+            await runtime.stop()
+    except Exception as error:
+        logger.exception("shutdown failed")
+        await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+    else:
+        await send({"type": "lifespan.shutdown.complete"})

@@ -15,7 +15,6 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.utils.module_loading import import_string
 from mcp.server.auth.provider import TokenVerifier
@@ -35,6 +34,7 @@ from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelle
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
@@ -136,8 +136,8 @@ class Runtime:
         self._stop = asyncio.Event()
         self._lifespan: asyncio.Task[None] | None = None
 
-        self.redis = connect(settings.REDIS_URL)
-        self.bus = Bus(get_channel_layer())
+        self.redis = connect(conf.redis_url)
+        self.bus = Bus(channel_layer())
         self.processes = ProcessRegistry(self.redis, self.bus)
         self.leases = Leases(self.redis)
         self.heartbeat = Heartbeat()

@@ -32,6 +32,7 @@ class Setting(Generic[T]):
         must_be: A description of valid values, as in "a list of scopes", and a function that validates a
             string, or an item of the list or dictionary.
         secret: Whether the value must not be shown.
+        derive: Computes the default from the other settings of the app, which it is called with.
         name: The name in Django's settings: by default the app's prefix and the attribute in upper case.
     """
 
@@ -46,6 +47,7 @@ class Setting(Generic[T]):
     up_to: str = ""
     must_be: tuple[str, Callable[[str], bool]] = ("", lambda text: True)
     secret: bool = False
+    derive: Callable[[Any], T] | None = None
     name: str = ""
 
     def __set_name__(self, owner: type[AppSettings], attribute: str) -> None:
@@ -61,7 +63,11 @@ class Setting(Generic[T]):
         """The value, cached as an attribute of the instance: Django's settings object is slow."""
         if app is None:
             return self
-        value: T = getattr(settings, self.name, self.default)
+        value: T
+        if self.derive is not None and not hasattr(settings, self.name):
+            value = self.derive(app)
+        else:
+            value = getattr(settings, self.name, self.default)
         vars(app)[self.attribute] = value
         return value
 
@@ -114,11 +120,13 @@ class AppSettings:
 
     def faults(self) -> list[tuple[Setting[Any], str]]:
         """Each setting with an invalid value, with a message."""
-        return [
-            (setting, f"{setting.name} must be {wanted}, not {getattr(self, setting.attribute)!r}.")
-            for setting in self.declared()
-            if (wanted := setting.fault(getattr(self, setting.attribute)))
-        ]
+        found: list[tuple[Setting[Any], str]] = []
+        for setting in self.declared():
+            value = getattr(self, setting.attribute)
+            if wanted := setting.fault(value):
+                given = "" if setting.secret and value else f", not {value!r}"
+                found.append((setting, f"{setting.name} must be {wanted}{given}."))
+        return found
 
     def contradictions(self) -> list[str]:
         """A message for each setting that contradicts another one. Call it only if there are no faults."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -26,15 +27,16 @@ _CACHE_KEY = "mcp_app.authorization_server_metadata"
 
 def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
     """Lists only the basic scopes: challenges name the additional ones that a tool needs."""
-    return {
+    document = {
         "resource": resource_url,
         "authorization_servers": [conf.issuer],
         "scopes_supported": list(conf.required_scopes),
         "bearer_methods_supported": ["header"],
-        "resource_name": "Everything Server",
     }
+    return document | {"resource_name": conf.resource_name} if conf.resource_name else document
 
 
+@login_not_required  # it tells clients where to sign in
 @csrf_exempt  # otherwise a POST gets an HTML page
 def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpResponse:
     """The metadata of one endpoint. Its `resource` must be the URL that the client uses (RFC 9728 §3.3)."""
@@ -44,6 +46,7 @@ def protected_resource(request: HttpRequest, *, is_sse: bool = False) -> HttpRes
     return document_response(protected_resource_metadata(url))
 
 
+@login_not_required
 @csrf_exempt
 async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     """The metadata of the other server, published here too, for clients of 2025-03-26.
@@ -56,7 +59,7 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
     """
     if request.method not in _METHODS:
         return not_a_get(request)
-    document = cache.get(_CACHE_KEY)
+    document = await cache.aget(_CACHE_KEY)
     if document is None:
         server = AuthorizationServer()
         try:
@@ -65,7 +68,7 @@ async def other_authorization_server(request: HttpRequest) -> HttpResponse:
             document = {}
         finally:
             await server.aclose()
-        cache.set(_CACHE_KEY, document, CACHE_SECONDS if document else FAILURE_CACHE_SECONDS)
+        await cache.aset(_CACHE_KEY, document, CACHE_SECONDS if document else FAILURE_CACHE_SECONDS)
     if not document:
         response = JsonResponse({"error": "temporarily_unavailable"}, status=503, headers=_FOR_ALL_ORIGINS)
         response["Retry-After"] = str(FAILURE_CACHE_SECONDS)

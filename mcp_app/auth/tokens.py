@@ -23,6 +23,7 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_compo
 from mcp_app.conf import conf
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.directory import Directory, copy_seconds
+from mcp_app.coordination.keys import prefixed
 from mcp_app.database import reaching_database
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.personal import person_key
@@ -55,12 +56,12 @@ def grant_of(token: AccessToken) -> str | None:
 
 def token_place(key: str) -> str:
     """Sorted set: the processes that cache or use a token, by its checksum; the score is until when."""
-    return f"mcp:token:{{{key}}}"
+    return prefixed(f"mcp:token:{{{key}}}")
 
 
 def grant_place(grant: str) -> str:
     """Sorted set: the processes that use tokens of a consent; the score is until when."""
-    return f"mcp:grant:{{{grant}}}"
+    return prefixed(f"mcp:grant:{{{grant}}}")
 
 
 def token_places(token: AccessToken) -> list[str]:

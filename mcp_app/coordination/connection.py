@@ -126,10 +126,11 @@ async def try_commands(redis: Redis) -> None:
     Raises:
         Unavailable: Redis cannot be reached, is read-only, or denies a command or a key (ACL).
     """
-    await redis.pubsub_numsub(keys.PROCESSES)
+    await redis.pubsub_numsub(keys.processes())
     script = await redis.script_load(_TRY)
     await redis.script_exists(script)
-    await cast(Any, redis.evalsha(script, len(keys.READINESS), *keys.READINESS, str(_TRY_SECONDS)))
+    tried = keys.readiness()
+    await cast(Any, redis.evalsha(script, len(tried), *tried, str(_TRY_SECONDS)))
 
 
 async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:

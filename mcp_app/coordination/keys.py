@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-PROCESSES = "mcp:processes"
-"""Sorted set: the addresses of the processes that serve; the score is when each is removed."""
+from mcp_app.conf import conf
 
-READINESS = (
-    "session:{readiness}:owner",
-    "mcp:tails:{readiness}",
-    "mcp:events:{readiness}",
-    "mcp:appended:{readiness}",
-)
-"""The keys that `/readyz` tests commands on (string, hash, stream, sorted set), named like those of a
-session. They cannot clash: session ids are hexadecimal."""
+
+def prefixed(name: str) -> str:
+    """The key of this name: every key of the engine starts with `MCP_REDIS_PREFIX`."""
+    return conf.redis_prefix + name
+
+
+def processes() -> str:
+    """Sorted set: the addresses of the processes that serve; the score is when each is removed."""
+    return prefixed("mcp:processes")
+
+
+def readiness() -> list[str]:
+    """The keys that readiness probes test commands on: string, hash, stream, sorted set.
+
+    They are named like those of a session, and cannot clash: session ids are hexadecimal.
+    """
+    names = (
+        "session:{readiness}:owner",
+        "mcp:tails:{readiness}",
+        "mcp:events:{readiness}",
+        "mcp:appended:{readiness}",
+    )
+    return [prefixed(name) for name in names]
 
 
 def open_streams(process: str) -> str:
     """Hash: how many streams a process has open, by session; for operators."""
-    return f"mcp:streams:{{{process}}}"
+    return prefixed(f"mcp:streams:{{{process}}}")
 
 
 def held(name: str) -> str:
     """String: the holder of a named lease (`Leases.try_hold`)."""
-    return f"mcp:held:{{{name}}}"
+    return prefixed(f"mcp:held:{{{name}}}")
 
 
 def fence(name: str) -> str:
     """String: the token of the last holder of a named lease."""
-    return f"mcp:fence:{{{name}}}"
+    return prefixed(f"mcp:fence:{{{name}}}")
 
 
 def quota(person: str) -> str:
     """Hash: what a person holds, by kind and process, and the requests that are left of their rate."""
-    return f"mcp:quota:{{{person}}}"
+    return prefixed(f"mcp:quota:{{{person}}}")

@@ -6,13 +6,13 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from channels.layers import get_channel_layer
-from django.conf import settings
 from redis.asyncio import Redis
 
+from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect, reaching_redis
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.exceptions import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ async def connected(*, is_confirmed: bool = False) -> AsyncIterator[tuple[Redis,
     Raises:
         Unavailable: The channel layer cannot be reached.
     """
-    redis = connect(settings.REDIS_URL)
-    bus = Bus(get_channel_layer())
+    redis = connect(conf.redis_url)
+    bus = Bus(channel_layer())
     try:
         if is_confirmed:
             await bus.start()

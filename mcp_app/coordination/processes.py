@@ -29,15 +29,17 @@ class ProcessRegistry:
         """Add this process to the list, or renew its entry."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.PROCESSES, {self._bus.address: now + conf.lease_seconds})
-            pipe.zremrangebyscore(keys.PROCESSES, "-inf", now)
-            pipe.expire(keys.PROCESSES, max(1, round(conf.lease_seconds)))
+            pipe.zadd(keys.processes(), {self._bus.address: now + conf.lease_seconds})
+            pipe.zremrangebyscore(keys.processes(), "-inf", now)
+            pipe.expire(keys.processes(), max(1, round(conf.lease_seconds)))
             await pipe.execute()
 
     async def leave(self) -> None:
         """Remove this process from the list."""
+        if not self._bus.address:
+            return  # it never entered
         with suppress(Unavailable):  # the entry expires
-            await self._redis.zrem(keys.PROCESSES, self._bus.address)
+            await self._redis.zrem(keys.processes(), self._bus.address)
 
     async def beat(self) -> None:
         """Renew the entry, and check the bus.

@@ -31,7 +31,7 @@ async def publish(directory: Directory, topic: str, payload: Mapping[str, Any]) 
     """
     # As JSON: the channel layer's serializer does not support every integer.
     message = {"type": PUBLISHED, "topic": topic, "payload": encoded(payload)}
-    await directory.publish(message, keys.PROCESSES)
+    await directory.publish(message, keys.processes())
 
 
 def encoded(payload: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
-from django.conf import settings
 from redis import Redis
 
 from mcp_app.conf import conf
@@ -95,7 +94,7 @@ def connected() -> Iterator[Redis]:
         Unavailable: Redis cannot be reached.
     """
     redis = Redis.from_url(
-        settings.REDIS_URL,
+        conf.redis_url,
         socket_timeout=conf.redis_timeout_seconds,
         socket_connect_timeout=conf.redis_timeout_seconds,
         decode_responses=True,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from mcp_app.coordination.keys import prefixed
 from mcp_app.exceptions import reading
 from mcp_app.protocol.personal import person_key
 
-SUBSCRIBERS = "mcp:subscribers"
-"""Sorted set: the sessions that recently had a GET stream; the score is when each is removed."""
+
+def subscribers() -> str:
+    """Sorted set: the sessions that recently had a GET stream; the score is when each is removed."""
+    return prefixed("mcp:subscribers")
 
 
-LISTENERS = "mcp:listeners"
-"""Sorted set: the processes that serve `subscriptions/listen`; the score is until when."""
+def listeners() -> str:
+    """Sorted set: the processes that serve `subscriptions/listen`; the score is until when."""
+    return prefixed("mcp:listeners")
 
 
 def sessions_of(owner: str) -> str:
@@ -28,82 +32,82 @@ def sessions_of(owner: str) -> str:
 
 def sessions_of_person(person: str) -> str:
     """The same, by the key of the person."""
-    return f"mcp:sessions:{{{person}}}"
+    return prefixed(f"mcp:sessions:{{{person}}}")
 
 
 def person_data(person: str) -> str:
     """Hash: the values that tools store for a person, by name, and their total size."""
-    return f"mcp:person:{{{person}}}"
+    return prefixed(f"mcp:person:{{{person}}}")
 
 
 def record(session_id: str) -> str:
     """Hash: the session record. It lives until the session's maximum age, in use or not."""
-    return f"session:{{{session_id}}}"
+    return prefixed(f"session:{{{session_id}}}")
 
 
 def copies(session_id: str) -> str:
     """Sorted set: the processes that have a copy of the record; the score is until when."""
-    return f"mcp:copies:{{{session_id}}}"
+    return prefixed(f"mcp:copies:{{{session_id}}}")
 
 
 def processes(session_id: str) -> str:
     """Sorted set: the processes that have a stream or a call of the session; the score is until when."""
-    return f"mcp:at:{{{session_id}}}"
+    return prefixed(f"mcp:at:{{{session_id}}}")
 
 
 def owner(session_id: str) -> str:
     """String: who owns the session. It exists as long as the session is not idle."""
-    return f"session:{{{session_id}}}:owner"
+    return prefixed(f"session:{{{session_id}}}:owner")
 
 
 def events(session_id: str) -> str:
     """Stream: every message sent on an event stream of the session, in order."""
-    return f"mcp:events:{{{session_id}}}"
+    return prefixed(f"mcp:events:{{{session_id}}}")
 
 
 def tails(session_id: str) -> str:
     """Hash: the last event of each event stream, `ended` or `cancelled` once it is over; the `bytes`."""
-    return f"mcp:tails:{{{session_id}}}"
+    return prefixed(f"mcp:tails:{{{session_id}}}")
 
 
 def appended(session_id: str) -> str:
     """Sorted set: the ids of recent appends, so that a retry does not append twice."""
-    return f"mcp:appended:{{{session_id}}}"
+    return prefixed(f"mcp:appended:{{{session_id}}}")
 
 
 def pending(session_id: str) -> str:
     """Stream: messages that belong to no call and wait for an open GET stream."""
-    return f"mcp:pending:{{{session_id}}}"
+    return prefixed(f"mcp:pending:{{{session_id}}}")
 
 
 def calls(session_id: str) -> str:
     """Hash: the running calls whose response is an event stream, by the name of that stream."""
-    return f"mcp:calls:{{{session_id}}}"
+    return prefixed(f"mcp:calls:{{{session_id}}}")
 
 
 def lease(session_id: str, stream: str) -> str:
     """String: the process that runs one of these calls; expires if that process stops renewing it."""
-    return f"mcp:lease:{{{session_id}}}:{stream}"
+    return prefixed(f"mcp:lease:{{{session_id}}}:{stream}")
 
 
 def asked(session_id: str) -> str:
     """Hash: the requests to the client that wait for an answer, by their id."""
-    return f"mcp:asked:{{{session_id}}}"
+    return prefixed(f"mcp:asked:{{{session_id}}}")
 
 
 def answer(session_id: str, request_id: str) -> str:
     """String: the client's answer to one request, until the process that asked takes it."""
-    return f"mcp:answer:{{{session_id}}}:{request_id}"
+    return prefixed(f"mcp:answer:{{{session_id}}}:{request_id}")
 
 
 def claim(session_id: str) -> str:
     """String: which of the session's GET streams gets the messages that belong to no call."""
-    return f"mcp:claim:{{{session_id}}}"
+    return prefixed(f"mcp:claim:{{{session_id}}}")
 
 
 def data(session_id: str) -> str:
     """Hash: the values that tools store for the session, by name, and their total size."""
-    return f"mcp:data:{{{session_id}}}"
+    return prefixed(f"mcp:data:{{{session_id}}}")
 
 
 def of_session(session_id: str) -> list[str]:

@@ -48,9 +48,9 @@ class Subscribers:
         """Add or renew a session that has a GET stream, and remove expired ones."""
         now = time.time()
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.SUBSCRIBERS, {session_id: now + conf.session_idle_seconds})
-            pipe.zremrangebyscore(keys.SUBSCRIBERS, "-inf", now)
-            pipe.expire(keys.SUBSCRIBERS, conf.session_idle_seconds)
+            pipe.zadd(keys.subscribers(), {session_id: now + conf.session_idle_seconds})
+            pipe.zremrangebyscore(keys.subscribers(), "-inf", now)
+            pipe.expire(keys.subscribers(), conf.session_idle_seconds)
             await pipe.execute()
 
     async def notify(self, event: ServerEvent, person: str | None = None) -> None:
@@ -80,11 +80,11 @@ class Subscribers:
     async def _listening(self, person: str | None) -> list[str]:
         now = time.time()
         if person is None:
-            return cast("list[str]", await self._redis.zrangebyscore(keys.SUBSCRIBERS, now, "+inf"))
+            return cast("list[str]", await self._redis.zrangebyscore(keys.subscribers(), now, "+inf"))
         own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in own:
-                pipe.zscore(keys.SUBSCRIBERS, session_id)
+                pipe.zscore(keys.subscribers(), session_id)
             scores = await pipe.execute()
         return [session_id for session_id, until in zip(own, scores, strict=True) if (until or 0) >= now]
 
@@ -116,7 +116,7 @@ class SharedSubscriptionBus(PersonalBus):
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
         """Publish a change that has happened. Failing to reach some subscribers is logged, not raised."""
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
-        await self._directory.publish(message, keys.LISTENERS)
+        await self._directory.publish(message, keys.listeners())
         try:
             await self._subscribers.notify(event, person)
         except Unavailable:
@@ -126,11 +126,11 @@ class SharedSubscriptionBus(PersonalBus):
         """A middleware: register this process before a listen request starts."""
         if ctx.method != listen.METHOD:
             return await call_next(ctx)
-        await self._directory.register_and_renew(keys.LISTENERS)
+        await self._directory.register_and_renew(keys.listeners())
         try:
             return await call_next(ctx)
         finally:
-            self._directory.stop_renewing(keys.LISTENERS)
+            self._directory.stop_renewing(keys.listeners())
 
     def _on_published(self, message: dict[str, Any]) -> None:
         kind = _KINDS.get(message["kind"])

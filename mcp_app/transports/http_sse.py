@@ -41,13 +41,17 @@ from mcp_app.transports.responses import COMMON_HEADERS, respond
 
 logger = logging.getLogger(__name__)
 
-MESSAGE_PATH = "/message"
-
 _REFUSAL_SECONDS = 0.5
 """How long a stream gets no more refusals of requests past the rate: less than those wait."""
 
 _MOST_REFUSED = 1000
 """The maximum number of sessions of which that is known."""
+
+
+def _message_path(root_path: str) -> str:
+    """Where clients post their messages, also if the application is mounted below a path."""
+    path = conf.message_path
+    return quote(path if path.startswith(f"{root_path}/") else root_path + path)
 
 
 class Sse:
@@ -77,7 +81,7 @@ class Sse:
         opening = framing.named_event(
             "endpoint",
             f"{record.id}.{event_id(name, position)}",
-            f"{quote(request.scope.get('root_path', ''))}{MESSAGE_PATH}?sessionId={record.id}",
+            f"{_message_path(request.scope.get('root_path', ''))}?sessionId={record.id}",
         )
         await send_stream(self._runtime, request, stream, opening, name_event=name_event)
 
@@ -132,7 +136,7 @@ class SsePost:
             raise
         request.set_message(message)
         if era.is_modern_by_meta(message):
-            raise invalid_request("HTTP+SSE does not support this revision; use the endpoint /mcp.")
+            raise invalid_request(f"HTTP+SSE does not support this revision; use {conf.resource_url}.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
         match message:
             case JSONRPCRequest():

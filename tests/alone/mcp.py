@@ -6,7 +6,6 @@ pytest --ds tests.alone.mcp tests/mcp_app
 import sys
 
 from tests.alone.common import *  # noqa: F403
-from tests.support.run import REDIS_URL
 
 for name in ("oauth_app", "fakeupstream"):
     sys.modules[name] = None  # type: ignore[assignment]  # importing it is an error
@@ -15,7 +14,6 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 ROOT_URLCONF = "tests.alone.mcp_urls"
 
 INSTALLED_APPS = [
-    "channels",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -26,12 +24,6 @@ INSTALLED_APPS = [
     "everything_site.demo",  # the server that the tests use
 ]
 STATIC_URL = "/static/"
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "mcp"},
-    },
-}
 
 MCP_SERVER = "everything_site.demo.server.build"
 CONFORMANCE_FIXTURES = False

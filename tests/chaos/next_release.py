@@ -52,7 +52,7 @@ def _patch() -> None:
             else:
                 pipe.rpush(keys.record(bad), b"\xff")
             pipe.expire(keys.record(bad), _BAD_SECONDS)
-            pipe.zadd(keys.SUBSCRIBERS, {bad: 2**40})
+            pipe.zadd(keys.subscribers(), {bad: 2**40})
             pipe.zadd(keys.sessions_of(record.owner), {bad: record.created_at})
             await pipe.execute()
         await create(self, record)

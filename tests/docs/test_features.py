@@ -12,8 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
+from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
-from mcp_app.transports.http_sse import MESSAGE_PATH
 from tests.docs.markdown import DOCS, code, rows
 
 ROOT = DOCS.parent
@@ -94,8 +94,7 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
 
 
 def asgi_endpoints() -> set[str]:
-    source = (ROOT / "mcp_app/routing.py").read_text()
-    return {MESSAGE_PATH, *re.findall(r'"(/\w+)"', source)}
+    return {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path}
 
 
 def test_every_endpoint_is_documented_and_no_other() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,20 @@ def test_every_name_in_the_code_is_documented() -> None:
             slot = re.sub(r"{{{.*?}}}|{readiness}", "{}", name)
             written.add(re.sub(r"{\w+}", "X", slot))
     assert written == {name for name in documented if not name.startswith("oauth:")}
+
+
+@pytest.fixture
+def prefix(settings: Any) -> str:
+    settings.MCP_REDIS_PREFIX = "shop-1:"
+    return "shop-1:"
+
+
+@pytest.mark.parametrize("own_redis", ["alone"], indirect=True)
+async def test_every_key_and_channel_of_the_engine_starts_with_its_prefix(prefix: str, busy: Busy) -> None:
+    names = [*busy.redis.scan_iter(), *busy.redis.pubsub_channels()]
+    assert len(names) > len(rows("redis.md", "Key", "Type"))
+    others = [name for name in names if not str(name).startswith(prefix)]
+    assert all(str(name).startswith("oauth:limits") for name in others), others
 
 
 @pytest.mark.parametrize("own_redis", ["alone"], indirect=True)

@@ -122,14 +122,6 @@ def test_an_invalid_token_verifier(settings: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "layers", [{}, {"default": {}}, {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}]
-)
-def test_a_channel_layer_that_joins_no_processes(settings: Any, layers: Any) -> None:
-    settings.CHANNEL_LAYERS = layers
-    assert ids(checks.check_channel_layer) == ["mcp_app.E006"]
-
-
-@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("MCP_REQUIRED_SCOPES", "mcp"),

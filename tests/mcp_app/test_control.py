@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from redis.asyncio import Redis
 
 from mcp_app import control
@@ -17,6 +16,7 @@ from mcp_app.auth.tokens import WITHDRAWN, checksum, grant_place, owner, token_p
 from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
@@ -37,7 +37,7 @@ async def test_a_process_that_died_delays_a_revocation_only_briefly(
     redis_server: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis, token = connect(redis_server), secrets.token_hex(8)
-    dead = Bus(get_channel_layer())
+    dead = Bus(channel_layer())
     dead.address = f"mcpprocess.{secrets.token_hex(16)}"
     await Directory(redis, dead).register(token_place(checksum(token)), 5.0)
     try:
@@ -51,7 +51,7 @@ async def test_a_process_that_died_delays_a_revocation_only_briefly(
 
 async def test_a_view_of_a_serving_process_may_withdraw_tokens(redis_server: str) -> None:
     """There, Django runs the coroutine in the event loop of the process, which has a bus of its own."""
-    redis, layer, token = connect(redis_server), get_channel_layer(), secrets.token_hex(8)
+    redis, layer, token = connect(redis_server), channel_layer(), secrets.token_hex(8)
     heard: list[str] = []
     bus = Bus(layer)
     bus.on(WITHDRAWN, partial(_note, heard, "here"))
@@ -72,7 +72,7 @@ async def test_a_view_of_a_serving_process_may_withdraw_tokens(redis_server: str
 async def test_a_revocation_reaches_the_processes_that_know_the_token_or_its_consent(
     redis_server: str,
 ) -> None:
-    redis, layer = connect(redis_server), get_channel_layer()
+    redis, layer = connect(redis_server), channel_layer()
     token, grant = secrets.token_hex(8), secrets.token_hex(8)
     places = {"token": token_place(checksum(token)), "grant": grant_place(grant), "another": token_place("x")}
     heard: list[str] = []
@@ -105,7 +105,7 @@ def test_a_revocation_without_redis_is_logged_and_raises_no_error(
 async def test_the_sessions_of_access_that_has_ended_end_and_those_of_others_do_not(
     redis_server: str,
 ) -> None:
-    redis, layer = connect(redis_server), get_channel_layer()
+    redis, layer = connect(redis_server), channel_layer()
     serving = Bus(layer)
     heard: list[str] = []
     serving.on(SESSION_ENDED, lambda message: heard.append(message["session"]))
@@ -148,7 +148,7 @@ def test_sessions_that_cannot_be_ended_are_logged_and_no_error(
 
 async def test_tasks_of_a_consent_are_cancelled_from_outside(redis_server: str) -> None:
     redis = connect(redis_server)
-    store = TaskStore(redis, Directory(redis, Bus(get_channel_layer())), Leases(redis))
+    store = TaskStore(redis, Directory(redis, Bus(channel_layer())), Leases(redis))
     grant = secrets.token_hex(8)
     task = await store.create('["client",null,"alice"]', "tool", {}, grant=grant)
     await asyncio.to_thread(cancel_tasks, [grant])

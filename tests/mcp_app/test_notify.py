@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from django.db import transaction
 from mcp.shared.subscriptions import (
     PromptsListChanged,
@@ -20,6 +19,7 @@ from mcp_app import notify
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.coordination.topics import Topics
 from mcp_app.sessions import keys
@@ -32,18 +32,18 @@ from tests.support.waiting import eventually
 @pytest.fixture
 async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
     """The changes that reach a process with a listen stream."""
-    redis, bus = connect(redis_server), Bus(get_channel_layer())
+    redis, bus = connect(redis_server), Bus(channel_layer())
     directory = Directory(redis, bus)
     changes: list[Any] = []
     subscribers = Subscribers(redis, EventLog(redis, directory))
     SharedSubscriptionBus(directory, subscribers).subscribe(changes.append)
     await bus.start()
-    await directory.register_and_renew(keys.LISTENERS)
+    await directory.register_and_renew(keys.listeners())
     yield changes
     await bus.stop()
-    await redis.zrem(keys.LISTENERS, bus.address)
+    await redis.zrem(keys.listeners(), bus.address)
     await redis.aclose()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_change_within_a_transaction_is_announced_at_its_commit(monkeypatch: p
 @pytest.fixture
 async def serving(redis_server: str) -> AsyncIterator[list[Topics]]:
     """The topics of two processes that serve."""
-    redis, buses = connect(redis_server), [Bus(get_channel_layer()) for _ in range(2)]
+    redis, buses = connect(redis_server), [Bus(channel_layer()) for _ in range(2)]
     for bus in buses:
         await bus.start()
         await ProcessRegistry(redis, bus).register()
@@ -100,7 +100,7 @@ async def serving(redis_server: str) -> AsyncIterator[list[Topics]]:
         await ProcessRegistry(redis, bus).leave()
         await bus.stop()
     await redis.aclose()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 async def test_what_a_view_publishes_wakes_those_who_listen_to_the_topic_in_every_process(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from mcp import Client
@@ -22,6 +21,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import Resource, ResourceTemplate
 
 import mcp_app
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.resources import Person, PersonalResources, current_person
 from mcp_app.server import Engine, Extension
@@ -47,7 +47,7 @@ async def serving() -> AsyncIterator[Process]:
         yield process
     finally:
         await process.stop()
-        await get_channel_layer().flush()
+        await channel_layer().flush()
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ async def test_a_stopped_process_sends_its_clients_away() -> None:
     response = await session.post(process, request("ping"))
     assert response.status == 503
     assert "shutting down" in (await response.json())["error"]["message"]
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 class Worker(Extension):

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 
 from mcp_app.coordination import keys
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.runtime import Stopped
@@ -35,7 +35,7 @@ async def process(settings: Any) -> AsyncIterator[Process]:
     process = Process()
     yield process
     await process.stop()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 class Stubborn:
@@ -180,7 +180,7 @@ async def test_a_process_that_is_stopped_while_it_connects_serves_nothing_afterw
     for start in (starting, process.runtime.start()):
         with pytest.raises(Stopped):
             await within(start)
-    assert await process.runtime.redis.zscore(keys.PROCESSES, process.runtime.bus.address) is None
+    assert await process.runtime.redis.zscore(keys.processes(), process.runtime.bus.address) is None
 
 
 @pytest.mark.parametrize("wanted", [{"toolsListChanged": True}, {"resourcesListChanged": True}])

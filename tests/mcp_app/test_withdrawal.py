@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.dispatch import Signal
 
 from mcp_app import withdrawal
@@ -16,6 +15,7 @@ from mcp_app.auth.tokens import owner
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.sessions import keys
@@ -54,7 +54,7 @@ async def test_the_signal_of_the_configured_verifier_ends_sessions_and_tasks(
     withdrawal.connect()  # a second time changes nothing
     redis, layer, subject, grant = (
         connect(redis_server),
-        get_channel_layer(),
+        channel_layer(),
         secrets.token_hex(4),
         secrets.token_hex(8),
     )

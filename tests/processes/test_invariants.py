@@ -238,7 +238,10 @@ async def test_invariant_6_development_uses_a_real_server(tmp_path: Path) -> Non
 def test_invariant_6_there_is_no_imitation_of_the_store(site: Site) -> None:
     for path in _modules(ROOT / "mcp_app") + _modules(ROOT / "everything_site"):
         assert not {"fakeredis", "channels.layers.InMemoryChannelLayer"} & set(_imports(path)), path
-    code = "from django.conf import settings as s; print(s.CHANNEL_LAYERS['default']['BACKEND'], s.REDIS_URL)"
+    code = (
+        "from mcp_app.conf import conf; from mcp_app.coordination.layer import channel_layer; "
+        "print(type(channel_layer()).__module__, conf.redis_url)"
+    )
     backend, url = site.installation.run("shell", "--no-imports", "-c", code).stdout.split()
     assert backend.startswith("channels_redis.")
     assert url == site.installation.environment["REDIS_URL"]

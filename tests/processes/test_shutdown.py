@@ -121,11 +121,11 @@ async def test_a_terminated_process_leaves_no_lease_and_no_entry_behind(
     process, lease = leaving.process, keys.held(lease_of(pid_of(leaving)))
     with fleet.redis() as redis:
         await eventually(lambda: bool(redis.exists(lease)))
-        before: Any = redis.zrange(keys.PROCESSES, 0, -1)
+        before: Any = redis.zrange(keys.processes(), 0, -1)
         process.send_signal(signal.SIGTERM)
         await ended(process)
         assert not redis.exists(lease)
-        after: Any = redis.zrange(keys.PROCESSES, 0, -1)
+        after: Any = redis.zrange(keys.processes(), 0, -1)
         assert len(set(before) - set(after)) == 1
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.server import Engine
@@ -16,5 +16,5 @@ from mcp_app.server import Engine
 def make_engine(kind: type[Engine] = Engine, subscriptions: PersonalBus | None = None) -> Engine:
     """An engine whose subscriptions stay in memory."""
     redis = connect(settings.REDIS_URL)
-    directory = Directory(redis, Bus(get_channel_layer()))
+    directory = Directory(redis, Bus(channel_layer()))
     return kind(redis, directory, Leases(redis), subscriptions or PersonalBus(), [b"k" * 32])

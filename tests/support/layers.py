@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from mcp_app.coordination import layer
+
 
 class LossyLayer(RedisPubSubChannelLayer):
-    """The channel layer of the project; set `loses` to a message type, or to "everything"."""
+    """The engine's channel layer; set `loses` to a message type, or to "everything"."""
 
     loses: str | None = None
 
@@ -22,3 +27,12 @@ class LossyLayer(RedisPubSubChannelLayer):
                 await method(address, message)
 
         return send
+
+
+@contextmanager
+def lossy_layers() -> Iterator[None]:
+    """Let `channel_layer()` return layers that can lose messages."""
+    with patch.object(layer, "RedisPubSubChannelLayer", LossyLayer):
+        layer._on.cache_clear()
+        yield
+    layer._on.cache_clear()

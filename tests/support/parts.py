@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from mcp_types import InitializeRequestParams
 from redis.asyncio import Redis
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
+from tests.support.layers import lossy_layers
 from tests.support.redis_relay import RedisRelay, relaying
 
 CLIENT = {
@@ -27,10 +28,9 @@ CLIENT = {
 
 
 @pytest.fixture(autouse=True)
-def channel_layers(settings: Any) -> None:
-    settings.CHANNEL_LAYERS = {
-        "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}
-    }
+def channel_layers() -> Iterator[None]:
+    with lossy_layers():
+        yield
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def open_bus(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable
     buses: list[Bus] = []
 
     async def open_one() -> Bus:
-        bus = Bus(get_channel_layer())
+        bus = Bus(channel_layer())
         buses.append(bus)
         await bus.start()
         return bus
@@ -60,7 +60,7 @@ async def open_bus(channel_layers: None) -> AsyncIterator[Callable[[], Awaitable
     yield open_one
     for bus in buses:
         await bus.stop()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.keys import prefixed
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unavailable, Unreadable
@@ -58,32 +59,32 @@ class TooLarge(Exception):
 
 def record_key(task_id: str) -> str:
     """Hash: the task. The hash tag keeps it and its lease in one slot of a cluster."""
-    return f"mcp:task:{{{task_id}}}"
+    return prefixed(f"mcp:task:{{{task_id}}}")
 
 
 def lease_key(task_id: str) -> str:
     """String: the run in progress; expires if its process stops renewing it."""
-    return f"mcp:task:{{{task_id}}}:lease"
+    return prefixed(f"mcp:task:{{{task_id}}}:lease")
 
 
 def processes_key(task_id: str) -> str:
     """Sorted set: the processes that run or watch the task; the score is until when."""
-    return f"mcp:task:{{{task_id}}}:at"
+    return prefixed(f"mcp:task:{{{task_id}}}:at")
 
 
 def index_key(person: str) -> str:
     """Sorted set: the tasks of a person with all clients by when they expire, for counting."""
-    return f"mcp:tasks:{{{person}}}"
+    return prefixed(f"mcp:tasks:{{{person}}}")
 
 
 def grant_key(grant: str) -> str:
     """Sorted set: the tasks of a consent by when they expire, for cancelling them with it."""
-    return f"mcp:granted:{{{grant}}}"
+    return prefixed(f"mcp:granted:{{{grant}}}")
 
 
 def withdrawn_key(grant: str) -> str:
     """String: marks a withdrawn consent, for a task that is being created concurrently."""
-    return f"mcp:withdrawn:{{{grant}}}"
+    return prefixed(f"mcp:withdrawn:{{{grant}}}")
 
 
 class TaskStore:

@@ -5,6 +5,7 @@ import importlib
 import httpx2
 import pytest
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 
 from mcp_app import urls
@@ -60,6 +61,39 @@ def test_the_resource_names_the_other_server(client, path, resource):
     document = client.get(f"/.well-known/oauth-protected-resource{path}").json()
     assert document["resource"] == f"http://localhost:3232{resource}"
     assert document["authorization_servers"] == [ISSUER]
+
+
+def test_the_resource_has_a_name_if_it_is_set(client, settings):
+    settings.MCP_RESOURCE_NAME = "Shop"
+    path = "/.well-known/oauth-protected-resource"
+    assert client.get(path).json()["resource_name"] == "Shop"
+    settings.MCP_RESOURCE_NAME = ""
+    assert "resource_name" not in client.get(path).json()
+
+
+def test_a_project_whose_pages_are_only_for_users_tells_strangers_where_to_sign_in(client, serve, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    settings.LOGIN_URL = "/login/"
+    serve({f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT})
+    assert client.get("/admin/").status_code == 302
+    for path in (
+        "oauth-protected-resource/mcp",
+        "oauth-protected-resource/sse",
+        "oauth-authorization-server",
+    ):
+        assert client.get(f"/.well-known/{path}").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_cache_may_be_in_the_database(client, serve, settings):
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}
+    }
+    call_command("createcachetable")
+    asked = serve({f"{ISSUER}/.well-known/oauth-authorization-server": DOCUMENT})
+    for _ in range(2):
+        assert client.get("/.well-known/oauth-authorization-server").json() == DOCUMENT
+    assert len(asked) == 1
 
 
 def test_clients_of_2025_03_26_find_the_other_servers_metadata(client, serve):
@@ -126,6 +160,16 @@ def test_the_documents_are_where_the_paths_of_the_resource_say(settings):
         assert urls.other_authorization_server.resolve(".well-known/oauth-authorization-server/api/v1.0/mcp")
     finally:
         settings.MCP_RESOURCE_URL, settings.MCP_SSE_RESOURCE_URL = RESOURCE_URLS
+        importlib.reload(urls)
+
+
+def test_without_http_sse_there_is_one_resource(settings):
+    settings.MCP_HTTP_SSE = False
+    try:
+        [where] = [pattern.resolve for pattern in importlib.reload(urls).urlpatterns]
+        assert where(".well-known/oauth-protected-resource/mcp")
+    finally:
+        del settings.MCP_HTTP_SSE
         importlib.reload(urls)
 
 

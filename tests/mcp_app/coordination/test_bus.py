@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from mcp_app.coordination import bus as module
 from mcp_app.coordination.bus import CONFIRMED, ECHO, Bus
+from mcp_app.coordination.layer import channel_layer
 from tests.support.waiting import eventually
 
 Open = Callable[[], Awaitable[Bus]]
@@ -113,10 +113,10 @@ async def test_a_change_does_not_wait_long_for_a_missing_acknowledgement(
 ) -> None:
     monkeypatch.setattr(module, "_CONFIRM_SECONDS", 0.05)
     here, there = await open_bus(), await open_bus()
-    get_channel_layer().loses = lost
+    channel_layer().loses = lost
     async with asyncio.timeout(5):
         await here.publish([there.address], {"type": "test", "n": 1}, confirm=True)
-    get_channel_layer().loses = None
+    channel_layer().loses = None
     assert "no acknowledgement in time" in caplog.text
     assert here._unconfirmed == {}
 
@@ -152,7 +152,7 @@ async def test_nothing_waits_again_for_a_process_that_did_not_acknowledge_until_
 
 async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) -> None:
     there = await open_bus()
-    layer = SwallowingLayer(get_channel_layer())
+    layer = SwallowingLayer(channel_layer())
     here = Bus(layer)
     await here.start()
     confirming = asyncio.create_task(there.publish([here.address], {"type": "test"}, confirm=True))
@@ -163,7 +163,7 @@ async def test_a_bus_stops_even_while_it_acknowledges_a_message(open_bus: Open) 
 
 
 async def test_a_bus_stops_although_its_layer_swallowed_the_cancellation_and_keeps_waiting() -> None:
-    bus = Bus(SwallowingLayer(get_channel_layer()))
+    bus = Bus(SwallowingLayer(channel_layer()))
     await bus.start()
     await asyncio.sleep(0)
     async with asyncio.timeout(10):
@@ -201,7 +201,7 @@ async def test_a_silent_bus_reconnects_with_the_same_address(
 ) -> None:
     settings.MCP_LEASE_SECONDS = 0.05
     here, there = await open_bus(), await open_bus()
-    heard, address, layer = _heard_by(here), here.address, get_channel_layer()
+    heard, address, layer = _heard_by(here), here.address, channel_layer()
     layer.loses = ECHO  # what it writes to itself is accepted, and never arrives
 
     async def is_opened_anew() -> bool:
@@ -259,7 +259,7 @@ async def test_a_message_that_cannot_be_read_delays_no_other(
     monkeypatch.setattr(module, "_RECEIVE_RETRY_SECONDS", 60.0)
     here, there = await open_bus(), await open_bus()
     heard = _heard_by(here)
-    layer = get_channel_layer()
+    layer = channel_layer()
     with monkeypatch.context() as patched:
         patched.setattr(layer, "serialize", lambda message: sent)
         await there.send(here.address, {"type": "test", "n": 1})

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from tests.mcp_app.transports.support import Process, Session
+from tests.support.layers import lossy_layers
 
 
 @pytest.fixture(autouse=True)
-def mcp_settings(settings: Any) -> Any:
+def channel_layers() -> Iterator[None]:
+    with lossy_layers():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def mcp_settings(settings: Any, channel_layers: None) -> Any:
     """Tokens without a database, and a small server."""
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_SERVER = "tests.support.demonstration.build"
@@ -21,9 +28,6 @@ def mcp_settings(settings: Any) -> Any:
     settings.MCP_REQUEST_RATE = 1_000_000  # their requests
     settings.MCP_STREAM_AFTER_SECONDS = 3.0  # a quick call becomes no stream, even on a busy machine
     settings.MCP_ALLOWED_ORIGINS = ("https://app.example",)
-    settings.CHANNEL_LAYERS = {
-        "default": settings.CHANNEL_LAYERS["default"] | {"BACKEND": "tests.support.layers.LossyLayer"}
-    }
     return settings
 
 
@@ -45,7 +49,7 @@ async def start_process(mcp_settings: Any) -> AsyncIterator[Callable[[], Process
     yield start
     for process in processes:
         await process.stop()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 @pytest.fixture

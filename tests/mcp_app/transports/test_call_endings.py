@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 from mcp_types import JSONRPCRequest
 
 from mcp_app.calls.call import State
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED
@@ -87,7 +87,7 @@ async def test_the_calls_of_an_ended_session_are_cancelled_even_without_an_annou
     held = Held(one)
     stream = await session.post(one, call_held())
     await stream.next_event()
-    get_channel_layer().loses = SESSION_ENDED
+    channel_layer().loses = SESSION_ENDED
     assert (await session.delete(other)).status == 204
     await eventually(lambda: held.was_cancelled)
     await eventually(lambda: len(one.runtime.calls) == 0)

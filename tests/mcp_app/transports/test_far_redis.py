@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from mcp.server.mcpserver import Context
 
+from mcp_app.coordination.layer import channel_layer
 from tests.mcp_app.transports.support import LATEST, OLDER, Process, Session, text_of, tool_call
 from tests.support.redis_relay import relaying
 
@@ -24,13 +24,10 @@ async def far(mcp_settings: Any, request: pytest.FixtureRequest) -> AsyncIterato
         relay.delay = milliseconds / 1000
         mcp_settings.REDIS_URL = relay.url
         mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 30.0  # it is far, not unavailable, also on a busy machine
-        layer = mcp_settings.CHANNEL_LAYERS["default"]
-        hosts = {"CONFIG": layer["CONFIG"] | {"hosts": [relay.url]}}
-        mcp_settings.CHANNEL_LAYERS = {"default": layer | hosts}
         process = Process()
         yield process
         await process.stop()
-        await get_channel_layer().flush()
+        await channel_layer().flush()
 
 
 @pytest.mark.parametrize("revision", [OLDER[1], LATEST])  # the streams of the older one begin without an id

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 from django.core.management import call_command
 from redis import Redis
 
 from mcp_app.coordination import connection
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.transports.health import Readyz
 from tests.mcp_app.transports.support import (
     Held,
@@ -43,17 +43,11 @@ NOBODY = ("127.0.0.1", 1)
 @pytest.fixture
 def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
     with own_redis_server() as redis:
-        use(mcp_settings, redis.url)
+        mcp_settings.REDIS_URL = redis.url
         mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 0.5
         mcp_settings.MCP_CACHE_SECONDS = 0.0
         mcp_settings.MCP_LEASE_SECONDS = 1.0
         yield redis
-
-
-def use(mcp_settings: Any, url: str) -> None:
-    mcp_settings.REDIS_URL = url
-    layer = mcp_settings.CHANNEL_LAYERS["default"]
-    mcp_settings.CHANNEL_LAYERS = {"default": layer | {"CONFIG": layer["CONFIG"] | {"hosts": [url]}}}
 
 
 @asynccontextmanager
@@ -63,7 +57,7 @@ async def started() -> AsyncIterator[Process]:
         yield process
     finally:
         await process.stop()
-        await get_channel_layer().flush()
+        await channel_layer().flush()
 
 
 async def readiness(at: Process) -> tuple[int, Any]:
@@ -97,7 +91,7 @@ async def test_after_a_failover_the_new_primary_is_used_although_the_old_one_sti
 ) -> None:
     with own_redis_server() as new_primary:
         async with relaying(own_redis.url) as relay:
-            use(mcp_settings, relay.url)
+            mcp_settings.REDIS_URL = relay.url
             async with started() as process:
                 session = await Session.open(process)
                 await session.listen(process)
@@ -132,7 +126,7 @@ async def test_a_failover_that_is_over_before_a_request_is_noticed_by_the_first_
     """One of them may have to retry: its script was loaded over a connection to the old primary."""
     with own_redis_server() as new_primary:
         async with relaying(own_redis.url) as relay:
-            use(mcp_settings, relay.url)
+            mcp_settings.REDIS_URL = relay.url
             async with started() as process:
                 await Session.open(process)
                 with own_redis.client() as client:
@@ -193,7 +187,7 @@ async def test_a_full_server_is_not_ready(own_redis: OwnRedis) -> None:
 async def test_a_redis_user_without_the_required_permissions_is_not_ready(
     own_redis: OwnRedis, mcp_settings: Any, rules: tuple[str, ...], reason: str
 ) -> None:
-    use(mcp_settings, as_user(own_redis, *rules))
+    mcp_settings.REDIS_URL = as_user(own_redis, *rules)
     async with started() as process:
         assert await readiness(process) == (503, reason)
 
@@ -209,7 +203,7 @@ def test_every_command_of_a_script_is_tried_and_none_that_nothing_uses() -> None
 
 
 async def test_a_wrong_password_is_not_ready(own_redis: OwnRedis, mcp_settings: Any) -> None:
-    use(mcp_settings, as_user(own_redis, "~*", "&*", "+@all").replace("secret", "guess"))
+    mcp_settings.REDIS_URL = as_user(own_redis, "~*", "&*", "+@all").replace("secret", "guess")
     async with started() as process:
         assert await readiness(process) == (503, "redis")
 
@@ -262,7 +256,7 @@ async def test_the_documented_redis_user_may_do_all_that_the_server_does(
 ) -> None:
     text = (Path(__file__).parents[3] / "docs" / "redis.md").read_text()
     [line] = [line for line in text.splitlines() if line.startswith("user everything ")]
-    use(mcp_settings, as_user(own_redis, *(word for word in line.split()[2:] if word[0] not in ">o")))
+    mcp_settings.REDIS_URL = as_user(own_redis, *(word for word in line.split()[2:] if word[0] not in ">o"))
     async with started() as process, started() as other:
         assert await is_ready(process)
         await use_much(process, other)

@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from channels.layers import get_channel_layer
 
 from mcp_app.conf import conf
+from mcp_app.coordination.layer import channel_layer
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import Reader
@@ -49,10 +49,6 @@ BOUND = 5.0
 def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
     with own_redis_server() as redis:
         mcp_settings.REDIS_URL = redis.url
-        layer = mcp_settings.CHANNEL_LAYERS["default"]
-        mcp_settings.CHANNEL_LAYERS = {
-            "default": layer | {"CONFIG": layer["CONFIG"] | {"hosts": [redis.url]}},
-        }
         mcp_settings.MCP_REDIS_TIMEOUT_SECONDS = 0.2
         mcp_settings.MCP_CACHE_SECONDS = 0.0
         yield redis
@@ -63,7 +59,7 @@ async def unstarted(own_redis: OwnRedis) -> AsyncIterator[Process]:
     made = Process()
     yield made
     await made.stop()
-    await get_channel_layer().flush()
+    await channel_layer().flush()
 
 
 @pytest.fixture
@@ -357,7 +353,7 @@ async def test_a_start_that_failed_halfway_leaves_no_second_receiver(
     heard: list[Any] = []
     unstarted.runtime.bus.on("test", heard.append)
     await Session.open(unstarted)
-    layer = get_channel_layer()
+    layer = channel_layer()
     for _ in range(2):
         await layer.send(unstarted.runtime.bus.address, {"type": "test"})
     await eventually(lambda: len(heard) >= 2)

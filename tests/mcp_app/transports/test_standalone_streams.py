@@ -351,10 +351,10 @@ async def test_messages_moved_to_a_stream_reach_it_even_if_the_reply_of_redis_is
 
 
 async def test_the_set_of_listening_sessions_drops_dead_ones(one: Process, session: Session) -> None:
-    await one.runtime.redis.zadd(keys.SUBSCRIBERS, {"long gone": time.time() - 1})
+    await one.runtime.redis.zadd(keys.subscribers(), {"long gone": time.time() - 1})
     await _listen(one, session)
-    assert await one.runtime.redis.zscore(keys.SUBSCRIBERS, "long gone") is None
-    assert await one.runtime.redis.zscore(keys.SUBSCRIBERS, session.id) is not None
+    assert await one.runtime.redis.zscore(keys.subscribers(), "long gone") is None
+    assert await one.runtime.redis.zscore(keys.subscribers(), session.id) is not None
 
 
 async def test_one_subscription_too_many_is_an_error_that_names_the_limit(
