@@ -186,7 +186,7 @@ class Conf(AppSettings):
     request_rate = Setting(
         1000,
         "how many requests a user may send within `MCP_REQUEST_RATE_SECONDS`, over all clients and "
-        "processes; each 64 KiB received or sent count as one more. More are answered a second late, and "
+        "processes; each 64 KiB received or sent counts as one more. More are answered a second late, and "
         "with 429 unless they only end something; 0 means no limit",
         minimum=0,
     )

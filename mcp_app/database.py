@@ -35,7 +35,7 @@ def outage_in(error: BaseException) -> Unavailable | None:
     seen: list[BaseException] = []
     while cause is not None and cause not in seen:
         if isinstance(cause, Unavailable):  # a new one: raised from `error`, this one would be its own cause
-            return cause if cause is error else Unavailable(cause.store, str(cause))
+            return cause if cause is error else cause.copy()
         if is_database_outage(cause):
             return Unavailable(Store.DATABASE, cause)
         seen.append(cause)

@@ -43,6 +43,10 @@ class Unavailable(Exception):
         super().__init__(str(reason).strip() or repr(reason))
         self.store = store
 
+    def copy(self) -> Unavailable:
+        """Another exception that means the same, to be raised from one that this one caused."""
+        return Unavailable(self.store, str(self))
+
 
 class Unreadable(Unavailable):
     """Something in Redis cannot be read: another release wrote it, or it is damaged.

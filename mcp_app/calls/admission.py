@@ -12,7 +12,7 @@ from mcp_types import JSONRPCRequest
 
 from mcp_app.access import ToolAccess
 from mcp_app.auth.tokens import Principal
-from mcp_app.coordination.limits import CALLS, too_many_requests
+from mcp_app.coordination.limits import CALLS
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.protocol import listen
 from mcp_app.protocol.messages import Message
@@ -41,23 +41,23 @@ class Admission:
         *,
         is_past_rate: bool = False,
         in_session: bool = True,
-        is_reply_held: bool = False,
+        is_reply_stored: bool = False,
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
-        Alone, only a request can be refused: what a client notifies of, answers or cancels mostly ends
-        something.
+        Of single messages, only requests are refused: what a client notifies of, answers or cancels mostly
+        ends something.
 
         Args:
             principal: Who sent them.
             messages: One, or those of a batch.
             is_past_rate: Whether the principal has sent too many requests.
-            in_session: Whether they are of a session, or open one, which holds their messages.
-            is_reply_held: Whether the session holds every reply, also that to a `ping`.
+            in_session: Whether they are of a session, or open one, whose log stores their messages.
+            is_reply_stored: Whether every reply is stored there, also that to a `ping`.
 
         Raises:
             QuotaExceeded: The person has sent too many requests, would have more than `MCP_MAX_CALLS`
-                running, or holds `MCP_MAX_HELD_BYTES`.
+                running, holds `MCP_MAX_HELD_BYTES`, or has too many requests waiting for Redis.
             InsufficientScope: The token lacks a scope for one of them.
         """
         has_requests, calls, is_new = False, 0, False
@@ -68,11 +68,12 @@ class Admission:
                 calls += is_limited(message.method)
                 is_new |= message.method == "initialize"
         more_messages = len(messages) - 1  # than the one that was counted as the HTTP request
+        person = principal.person_key
         if is_past_rate and (has_requests or more_messages):
-            raise too_many_requests()
-        if more_messages and not await self._quotas.count_requests(principal.person_key, more_messages):
-            raise too_many_requests()
-        if in_session and (calls or is_new or is_reply_held):
-            await self._held.ensure(principal.person_key)
+            raise self._quotas.rate_exceeded(person, len(messages))
+        if more_messages and not await self._quotas.count_requests(person, more_messages):
+            raise self._quotas.rate_exceeded(person, more_messages)
+        if in_session and (calls or is_new or is_reply_stored):
+            await self._held.ensure(person)
         if calls:
-            await self._quotas.ensure(principal.person_key, CALLS, calls)
+            await self._quotas.ensure(person, CALLS, calls)

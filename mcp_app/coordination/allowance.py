@@ -48,6 +48,13 @@ class Allowance:
         """Whether more was charged than the rate allows."""
         return self.requests < 0 or time.monotonic() < self._owes_until
 
+    def seconds_until(self, number: int) -> float:
+        """How long it takes until so many requests may be sent, or as many as the rate allows at once."""
+        now, period = time.monotonic(), conf.request_rate_seconds
+        rate = max(1, conf.request_rate)
+        empty_at = max(self._owes_until, now - period)  # when the bucket has, or had, none
+        return max(0.0, empty_at - now + (max(0, -self.left) + min(number, rate)) * period / rate)
+
     def spend(self, number: int) -> bool:
         if self.requests < number or not self.is_valid:
             return False

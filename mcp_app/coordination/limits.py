@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from mcp_app.app_settings import Setting
 from mcp_app.conf import Conf, conf
-from mcp_app.exceptions import Refused
+from mcp_app.exceptions import Refused, Store, Unavailable
+
+LONGEST_WAIT_SECONDS = 3600
+"""The maximum of `Retry-After`, after which a client may ask how much longer it takes."""
 
 
 class QuotaExceeded(Refused):
@@ -16,15 +19,34 @@ class QuotaExceeded(Refused):
     Args:
         message: The message, with places for `{limit}` and `{setting}`.
         setting: The setting with the limit.
-        retry_after: Seconds until trying again makes sense; at least one is reported.
+        retry_after: Seconds until trying again makes sense. Rounded up, at least one and at most
+            `LONGEST_WAIT_SECONDS` are reported.
     """
 
     def __init__(self, message: str, setting: Setting[int], retry_after: float = 1.0) -> None:
         self.setting = setting.name
         self.limit: int = getattr(conf, setting.attribute)
-        super().__init__(message.format(limit=self.limit, setting=self.setting))
-        self.retry_after = max(1, math.ceil(retry_after))
+        Refused.__init__(self, message.format(limit=self.limit, setting=self.setting))
+        self.retry_after = min(max(1, math.ceil(retry_after)), LONGEST_WAIT_SECONDS)
         self.data = {"limit": self.setting, "value": self.limit}
+
+
+class TooManyWaiting(QuotaExceeded, Unavailable):
+    """Too many requests of a person wait for Redis, and one has waited too long. Others do not wait for them.
+
+    Whatever waits for the end of an outage waits for that of the flood, too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too many requests at once: yours wait for the connections to Redis, of which one user gets a "
+            "quarter ({limit} in all, {setting}). Wait until some are answered.",
+            Conf.redis_connections,
+        )
+        self.store = Store.SESSIONS
+
+    def copy(self) -> TooManyWaiting:
+        return TooManyWaiting()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +89,11 @@ STREAMS = Kind(
 KINDS = (CALLS, STREAMS)
 
 
-def too_many_requests() -> QuotaExceeded:
+def too_many_requests(retry_after: float) -> QuotaExceeded:
     """The error for a person who has sent more requests than their rate allows."""
     seconds = conf.request_rate_seconds
     message = (
         f"Too many requests: you may send {{limit}} within {seconds:g} s, over all clients ({{setting}}); "
-        "each 64 KiB received or sent count as one more. Send fewer, and wait as long as Retry-After says."
+        "each 64 KiB received or sent counts as one more. Send fewer, and wait as long as Retry-After says."
     )
-    return QuotaExceeded(message, Conf.request_rate, seconds / max(1, conf.request_rate))
+    return QuotaExceeded(message, Conf.request_rate, retry_after)

@@ -24,7 +24,7 @@ from mcp_app.coordination.allowance import SPARE_REQUESTS, Allowance
 from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import in_portions
-from mcp_app.coordination.limits import KINDS, Kind
+from mcp_app.coordination.limits import KINDS, Kind, QuotaExceeded, TooManyWaiting, too_many_requests
 from mcp_app.coordination.quota_script import LEASE
 from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store, Unavailable, Unreadable
@@ -70,8 +70,8 @@ class _Units:
         self.granted = 0
         """How many may be in use here without asking Redis."""
         self.leased = 0
-        """What Redis counts for this process, also those in use past the limit: these were not granted, and
-        are not free when they end."""
+        """What Redis counts for this process. Those in use past the limit are included, but not granted, so
+        they are not free when they end."""
 
 
 class _Account(Allowance):
@@ -115,13 +115,13 @@ async def _turn(semaphore: asyncio.Semaphore, seconds: float) -> AsyncIterator[N
     """Wait for a semaphore.
 
     Raises:
-        Unavailable: Too many others of the person wait for it.
+        TooManyWaiting: Too many other requests of this person are waiting for it.
     """
     try:
         async with asyncio.timeout(seconds):
             await semaphore.acquire()
     except TimeoutError as error:
-        raise Unavailable(Store.SESSIONS, "too many requests of one user ask Redis") from error
+        raise TooManyWaiting from error
     try:
         yield
     finally:
@@ -147,8 +147,7 @@ class Quotas:
     async def count_requests(self, person: str, number: int = 1) -> bool:
         """Count requests. Returns whether they are within the rate of the person, `MCP_REQUEST_RATE`.
 
-        Raises:
-            Unavailable: Too many others of the person wait for Redis.
+        They are not if too many other requests of this person are waiting to be counted.
         """
         account = self._accounts.get(person)
         if account is not None and account.spend(number):
@@ -157,13 +156,19 @@ class Quotas:
         if not conf.request_rate:
             return True
         account = self._account(person)
-        async with _turn(account.asking, _QUEUE_SECONDS):
-            if account.spend(number):
-                return True
-            if time.monotonic() < account.exhausted_until:
-                return False
-            await self._ask(account, requests=number)
-            return account.spend(number)
+        with suppress(TooManyWaiting):
+            async with _turn(account.asking, _QUEUE_SECONDS):
+                if account.spend(number):
+                    return True
+                if time.monotonic() < account.exhausted_until:
+                    return False
+                await self._ask(account, requests=number)
+                return account.spend(number)
+        return False
+
+    def rate_exceeded(self, person: str, number: int = 1) -> QuotaExceeded:
+        """The error for so many requests past the rate, with the time until they are within it."""
+        return too_many_requests(self._account(person).seconds_until(number))
 
     def charge(self, person: str, size: int) -> None:
         """Count bytes for the rate, after the fact: those who owe requests wait before they get new ones."""
@@ -192,7 +197,7 @@ class Quotas:
 
         Raises:
             QuotaExceeded: They would be more than the limit, over all processes.
-            Unavailable: Too many others of the person wait for Redis.
+            TooManyWaiting: Too many other requests of this person are waiting for Redis.
         """
         account = self._account(person)
         if account.free(kind) >= number:
@@ -346,7 +351,7 @@ class Quotas:
         """
         message = {"type": RECLAIM, "person": account.person}
         until, pause = time.monotonic() + RECLAIM_SECONDS, _POLL_SECONDS
-        with suppress(Unavailable):  # then somebody else has waited here for as long
+        with suppress(TooManyWaiting):  # then somebody else has waited here for as long
             async with _turn(account.reclaiming, RECLAIM_SECONDS):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RECLAIM_SECONDS):
@@ -371,7 +376,7 @@ class Quotas:
         """Return what is not in use, for as long as another process needs it."""
         while time.monotonic() < account.wanted_until:
             if any(units.leased > units.used for units in account.units.values()):
-                with suppress(Unavailable):  # it expires
+                with suppress(TooManyWaiting):  # it is tried again
                     async with _turn(account.asking, _QUEUE_SECONDS):
                         for kind in account.units:
                             account.keep(kind, 0)

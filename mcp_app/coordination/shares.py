@@ -13,9 +13,8 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakValueDictionary
 
-from redis.exceptions import ConnectionError
-
 from mcp_app.coordination.failover import FailoverPool
+from mcp_app.coordination.limits import TooManyWaiting
 
 PARTS = 4
 """One person uses at most this fraction of the connections."""
@@ -39,7 +38,8 @@ def share_of(person: str | None) -> Iterator[None]:
 class SharedPool(FailoverPool):
     """A pool in which the commands of one person queue among themselves.
 
-    Whoever waits longer than the pool's `timeout` gets a `ConnectionError`, as from any pool.
+    Whoever waits longer than the pool's `timeout` gets `TooManyWaiting` if it is for their own commands, and
+    a `ConnectionError` otherwise, as from any pool.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -60,7 +60,7 @@ class SharedPool(FailoverPool):
             async with asyncio.timeout(self.timeout):
                 await share.acquire()
         except TimeoutError as error:
-            raise ConnectionError("No connection available: one user uses all of their share.") from error
+            raise TooManyWaiting from error
         try:
             connection = await super().get_connection(*args, **options)
         except BaseException:

@@ -91,13 +91,14 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
             "handler raised CancelledError without being cancelled", extra={"method": call.method}
         )
         return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
-    except (Unavailable, InterruptedTool) as error:
-        outage = error.outage if isinstance(error, InterruptedTool) else error
-        fields = {"method": call.method, "reason": str(outage)}
-        logger.error("request failed: %s unavailable", _NAMES[outage.store], extra=fields)
-        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=outage.store.value), outage)
-    except Refused as error:
-        return Outcome.failed(ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data), error)
+    except (Unavailable, Refused, InterruptedTool) as error:
+        failure = error.outage if isinstance(error, InterruptedTool) else error
+        if isinstance(failure, Refused):
+            refusal = ErrorData(code=INVALID_REQUEST, message=str(failure), data=failure.data)
+            return Outcome.failed(refusal, failure)
+        fields = {"method": call.method, "reason": str(failure)}
+        logger.error("request failed: %s unavailable", _NAMES[failure.store], extra=fields)
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=failure.store.value), failure)
     except Exception as error:
         return Outcome.failed(modern_error_data(error))
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
-from mcp_app.coordination.limits import STREAMS, QuotaExceeded
+from mcp_app.coordination.limits import STREAMS, QuotaExceeded, TooManyWaiting
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.sessions import keys
@@ -153,12 +153,6 @@ class Streams:
                 else:
                     await self._directory.register_and_renew(place)
                     is_placed = True
-                if stream.listens and not stream.is_closed:
-                    await self._make_room(stream)
-                    self._quotas.use(stream.record.person_key, STREAMS)
-                    is_counted = True
-                if not stream.is_closed:
-                    await stream.begin()
             except Unreadable:
                 raise  # there is nothing to reconnect to
             except Unavailable:
@@ -167,6 +161,17 @@ class Streams:
                 elif not is_placed:
                     self._directory.start_renewing(place)
                     is_placed = True
+            if stream.listens and not stream.is_closed:
+                await self._make_room(stream)
+                self._quotas.use(stream.record.person_key, STREAMS)
+                is_counted = True
+            if not stream.is_closed:
+                try:
+                    await stream.begin()
+                except Unreadable:
+                    raise
+                except Unavailable:
+                    pass  # it begins later, as it ticks
             yield
         finally:
             self._forget(stream)
@@ -183,11 +188,13 @@ class Streams:
         stream of a session gets messages.
 
         Raises:
-            QuotaExceeded: The person's other sessions have too many.
+            QuotaExceeded: The person's other sessions have too many, or too many requests wait for Redis.
         """
         person = stream.record.person_key
         try:
             await self._quotas.ensure(person, STREAMS)
+        except TooManyWaiting:
+            raise
         except QuotaExceeded:
             message = {"type": SUPERSEDED, "session": stream.session_id, "by": stream.id}
             await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)

@@ -19,7 +19,7 @@ from mcp_app.access import InsufficientScope
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
-from mcp_app.coordination.limits import QuotaExceeded, too_many_requests
+from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import Store, Unavailable, Unreadable
 from mcp_app.hosts import is_loopback
@@ -105,9 +105,9 @@ class Guard:
         request.is_past_rate = True
         quotas, person = self._runtime.quotas, request.principal.person_key
         if not await quotas.pause(person) and request.method != "DELETE":
-            raise too_many_requests()
+            raise quotas.rate_exceeded(person)
         if request.method == "GET" and quotas.owes(person):  # a small request for a large response
-            raise too_many_requests()
+            raise quotas.rate_exceeded(person)
 
     async def _authenticate(self, request: Request) -> Principal:
         query = request.scope["query_string"]

@@ -21,7 +21,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest
 from mcp_app.auth.tokens import Principal
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
-from mcp_app.coordination.limits import STREAMS, QuotaExceeded, too_many_requests
+from mcp_app.coordination.limits import STREAMS, QuotaExceeded
 from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
@@ -69,9 +69,13 @@ class Sse:
         if self._runtime.is_draining:
             raise errors.shutting_down()
         last_event_id = request.headers.get("last-event-id")
-        if request.is_past_rate and not last_event_id:
-            raise too_many_requests()
-        record, name, position = await self._open_or_resume(last_event_id, request.principal)
+        resumed = await self._resume(last_event_id, request.principal) if last_event_id else None
+        if resumed is None and request.is_past_rate:
+            raise self._runtime.quotas.rate_exceeded(request.principal.person_key)
+        record, name, position = resumed or await self._open(request.principal)
+        if last_event_id and resumed is None:
+            reason = "malformed, of another session, or its later events are gone; a new session was opened"
+            logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
         stream = self._runtime.streams.shared(record, name, position, self._runtime.recovery.recover_if_lost)
 
         def name_event(event: Event) -> str:
@@ -85,31 +89,31 @@ class Sse:
         )
         await send_stream(self._runtime, request, stream, opening, name_event=name_event)
 
-    async def _open_or_resume(
-        self, last_event_id: str | None, principal: Principal
-    ) -> tuple[SessionRecord, str, str]:
-        if last_event_id:
-            session_id, _, rest = last_event_id.partition(".")
-            resumed = parse_event_id(rest)
-            record = await self._runtime.sessions.get(session_id) if resumed else None
-            if (
-                resumed is not None
-                and record is not None
-                and record.owner == principal.owner
-                and is_standalone_of(record.id, resumed[0])
-                and await self._runtime.log.is_whole(record.id, resumed[1])
-            ):
-                return record, *resumed
-        # Unknown, too old, or somebody else's: open a new session, as clients of this transport expect.
+    async def _resume(
+        self, last_event_id: str, principal: Principal
+    ) -> tuple[SessionRecord, str, str] | None:
+        """The session, stream and position of an event; None if it cannot be resumed."""
+        session_id, _, rest = last_event_id.partition(".")
+        resumed = parse_event_id(rest)
+        record = await self._runtime.sessions.get(session_id) if resumed else None
+        if (
+            resumed is not None
+            and record is not None
+            and record.owner == principal.owner
+            and is_standalone_of(record.id, resumed[0])
+            and await self._runtime.log.is_whole(record.id, resumed[1])
+        ):
+            return record, *resumed
+        return None
+
+    async def _open(self, principal: Principal) -> tuple[SessionRecord, str, str]:
+        """A new session, which clients of this transport also expect if they cannot resume theirs."""
         # First, as a session without its stream would be useless.
         await self._runtime.quotas.ensure(principal.person_key, STREAMS)
         record = self._runtime.sessions.new(
             principal.owner, principal.person, principal.client_id, principal.client_name
         )
         await self._runtime.sessions.create(record)
-        if last_event_id:
-            reason = "malformed, of another session, or its later events are gone; a new session was opened"
-            logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
         return record, new_standalone_stream(record.id), START
 
 
@@ -145,7 +149,7 @@ class SsePost:
                         request.principal,
                         [message],
                         is_past_rate=request.is_past_rate,
-                        is_reply_held=True,
+                        is_reply_stored=True,
                     )
                 except QuotaExceeded as error:
                     if request.is_past_rate and not self._may_refuse_on_stream(record.id):

@@ -16,7 +16,7 @@ from mcp_app.calls.call import SessionCall, State
 from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import NotResumable
 from mcp_app.conf import conf
-from mcp_app.coordination.limits import too_many_requests
+from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, Message, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
@@ -31,7 +31,7 @@ from mcp_app.sessions.events import (
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.transports import era, errors, framing
 from mcp_app.transports.event_streams import send_stream
-from mcp_app.transports.request import Request, Send
+from mcp_app.transports.request import Request
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 from mcp_app.transports.stateless import Stateless
 
@@ -165,14 +165,14 @@ class StreamableHttp:
             store=self._runtime.sessions.create,
         )
         session = [] if record is None else [(_SESSION_ID, record.id.encode())]
-        await _respond(request.send, outcome.response(message.id), outcome.failure, session)
+        await self._respond(request, outcome.response(message.id), outcome.failure, session)
 
     async def _respond_to(self, request: Request, record: SessionRecord, call: SessionCall) -> None:
         """Respond with JSON if the call has ended quietly, otherwise with an event stream."""
         if call.response is None and call.state is not State.ENDED:
             await call.start_streaming()
         if call.response is not None:
-            await _respond(request.send, call.response, call.failure)
+            await self._respond(request, call.response, call.failure)
         elif call.position is None:
             if not call.cancel_requested.is_set():
                 raise errors.worker_lost()  # the process is stopping, and could not hand the call over
@@ -204,7 +204,7 @@ class StreamableHttp:
         streams = self._runtime.streams
         last_event_id = request.headers.get("last-event-id")
         if request.is_past_rate and not last_event_id:
-            raise too_many_requests()
+            raise self._runtime.quotas.rate_exceeded(request.principal.person_key)
         stream: EventStream
         requests: dict[str, RequestId | None] | None = None
         if not last_event_id:
@@ -238,6 +238,21 @@ class StreamableHttp:
         logger.info("session ended by its client", extra={"session": record.id[:8]})
         await respond(request.send, 204, headers=COMMON_HEADERS)
 
+    def _respond(
+        self,
+        request: Request,
+        response: bytes,
+        failure: Exception | None,
+        headers: errors.HeaderList = (),
+    ) -> Awaitable[None]:
+        """Send a response, with the HTTP status of the failure, if any."""
+        if isinstance(failure, QuotaExceeded):
+            errors.log_quota(failure, request.principal, self._runtime.quotas)
+        refusal = None if failure is None else errors.from_exception(failure)
+        if refusal is None:
+            return respond(request.send, 200, response, [*headers, *JSON_HEADERS])
+        return respond(request.send, refusal.status, response, [*headers, *JSON_HEADERS, *refusal.headers])
+
     def _session(self, request: Request) -> Awaitable[SessionRecord]:
         """The session in the request's headers, if it belongs to the requester."""
         session_id = request.headers.raw.get(_SESSION_ID, b"").decode("latin-1")
@@ -252,16 +267,6 @@ class StreamableHttp:
 def _respond_to_cancelled(request: Request) -> Awaitable[None]:
     """Send an empty event stream: a cancelled request has no response."""
     return respond(request.send, 200, headers=framing.STREAM_HEADERS)
-
-
-def _respond(
-    send: Send, response: bytes, failure: Exception | None, headers: errors.HeaderList = ()
-) -> Awaitable[None]:
-    """Send a response, with the HTTP status of the failure, if any."""
-    refusal = None if failure is None else errors.from_exception(failure)
-    if refusal is None:
-        return respond(send, 200, response, [*headers, *JSON_HEADERS])
-    return respond(send, refusal.status, response, [*headers, *JSON_HEADERS, *refusal.headers])
 
 
 def _unknown_event_id(record: SessionRecord, reason: str) -> errors.HttpError:

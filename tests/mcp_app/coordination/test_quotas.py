@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +17,15 @@ from mcp_app.coordination.allowance import CHARGED_BYTES
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect
-from mcp_app.coordination.limits import CALLS, KINDS, STREAMS, Kind, QuotaExceeded
+from mcp_app.coordination.limits import (
+    CALLS,
+    KINDS,
+    LONGEST_WAIT_SECONDS,
+    STREAMS,
+    Kind,
+    QuotaExceeded,
+    TooManyWaiting,
+)
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable
 from tests.support.processes import free_port
@@ -466,7 +475,7 @@ async def test_a_redis_that_hangs_while_units_are_reclaimed_refuses_nobody(
     await behind_relay.ensure(person, CALLS)
 
 
-async def test_who_waits_too_long_for_others_of_the_same_person_is_told_of_an_outage(
+async def test_who_waits_too_long_for_requests_of_the_same_person_is_past_a_limit(
     behind_relay: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quotas, "_ASK_SECONDS", 10.0)
@@ -474,10 +483,9 @@ async def test_who_waits_too_long_for_others_of_the_same_person_is_told_of_an_ou
     relay.stalls = True
     asking = asyncio.create_task(behind_relay.ensure(person, CALLS))
     await eventually(lambda: relay.sent)
-    with pytest.raises(Unavailable):
+    with pytest.raises(TooManyWaiting):
         await behind_relay.ensure(person, CALLS)
-    with pytest.raises(Unavailable):
-        await behind_relay.count_requests(person)
+    assert not await behind_relay.count_requests(person)
     await cancel_and_wait(asking)
 
 
@@ -622,3 +630,38 @@ async def test_what_ends_past_the_limit_is_returned_when_another_process_needs_i
     one.release(person, CALLS)
     await one.beat()
     await take(one, person, CALLS)
+
+
+async def seconds_pass(redis: Redis, person: str, seconds: float) -> None:
+    """The bucket refills as in so many seconds."""
+    level, since = (await cast(Any, redis.hget(keys.quota(person), "requests"))).split()
+    await redis.hset(keys.quota(person), "requests", f"{level} {float(since) - seconds}")
+
+
+@pytest.mark.parametrize(("number", "owed"), [(1, 0), (2, 0), (1, 5), (3, 2)])
+async def test_who_waits_as_long_as_they_are_told_may_send_again_and_not_much_sooner(
+    one: Quotas, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch, number: int, owed: int
+) -> None:
+    clock = Clock(monkeypatch)
+    assert await one.count_requests(person, 3)
+    one.charge(person, owed * CHARGED_BYTES)
+    assert not await one.count_requests(person, number)
+    told = one.rate_exceeded(person, number).retry_after
+    for seconds, is_enough in ((told - 5, False), (5, True)):
+        clock.now += seconds
+        await seconds_pass(redis, person, seconds)
+        assert await one.count_requests(person, number) is is_enough
+
+
+async def test_bytes_that_redis_has_not_been_told_of_are_waited_for_as_well(one: Quotas, person: str) -> None:
+    assert await one.count_requests(person, 3)
+    assert not await one.count_requests(person)
+    assert one.rate_exceeded(person).retry_after == math.ceil(1 * 1000 / 3)
+    one.charge(person, 2 * CHARGED_BYTES)
+    assert one.rate_exceeded(person).retry_after == math.ceil((1 + 2) * 1000 / 3)
+
+
+async def test_nobody_is_told_to_wait_for_longer_than_an_hour_or_not_at_all(one: Quotas, person: str) -> None:
+    assert one.rate_exceeded(person).retry_after == 1
+    one.charge(person, 1000 * CHARGED_BYTES)
+    assert one.rate_exceeded(person).retry_after == LONGEST_WAIT_SECONDS

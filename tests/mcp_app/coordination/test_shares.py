@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.coordination.connection import connect
+from mcp_app.coordination.limits import TooManyWaiting
 from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.exceptions import Unavailable
 from tests.support.redis_relay import RedisRelay
@@ -52,7 +53,7 @@ async def test_many_writers_of_one_person_use_no_more_than_their_share(
 
 async def test_somebody_else_is_served_while_a_person_uses_all_of_their_share(client: Redis) -> None:
     async with in_use(client, "alice"):
-        with pytest.raises(Unavailable, match="one user"):
+        with pytest.raises(TooManyWaiting):
             await get(client, "alice")
         assert await get(client, "bob") is None
         assert await get(client, None) is None
@@ -63,7 +64,7 @@ async def test_a_task_has_the_share_of_who_started_it(client: Redis) -> None:
     async with in_use(client, "alice"):
         with share_of("alice"):
             task = asyncio.ensure_future(client.get("nothing"))
-        with pytest.raises(Unavailable):
+        with pytest.raises(TooManyWaiting):
             await task
 
 

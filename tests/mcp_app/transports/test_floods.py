@@ -20,6 +20,7 @@ from mcp_app.coordination.limits import CALLS, STREAMS, Kind
 from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.extensions.tasks.store import index_key
 from mcp_app.protocol.personal import Person
+from mcp_app.sessions.events import new_standalone_stream
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -32,6 +33,7 @@ from tests.mcp_app.transports.support import (
     initialize,
     modern,
     notification,
+    open_of,
     request,
     text_of,
     tool_call,
@@ -248,6 +250,69 @@ async def test_each_message_of_a_batch_counts(one: Process, slow: Any) -> None:
     assert (await session.post(one, batch)).status == 202
     assert (await session.post(one, request("ping"))).status == 200
     await assert_refused(await session.post(one, request("ping")), "MCP_REQUEST_RATE", 10)
+
+
+async def test_retry_after_says_how_long_to_wait(one: Process, session: Session, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE, slow.MCP_REQUEST_RATE_SECONDS = 4, 1000.0
+    one.runtime.quotas._accounts[ALICE].requests = 0
+    await one.runtime.redis.delete(keys.quota(ALICE))
+    for _ in range(4):
+        assert (await session.post(one, request("ping"))).status == 200
+    refused = [
+        await session.post(one, request("ping")),
+        await session.get(one),
+        await one.http.request("GET", "/sse", headers=headers_for()),
+        await modern(one, "ping"),
+    ]
+    assert [response.status for response in refused] == [429] * 4
+    assert {response.headers["retry-after"] for response in refused} == {"250"}
+    one.runtime.quotas.charge(ALICE, 3 * CHARGED_BYTES)
+    owing = await session.get(one)
+    assert (owing.status, owing.headers["retry-after"]) == (429, "1000")
+
+
+async def test_past_the_rate_a_made_up_event_id_opens_no_session(one: Process, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE = 1
+    stream = await one.http.request("GET", "/sse", headers=headers_for(**EVENTS))
+    assert stream.status == 200
+    known = await one.runtime.redis.zcard(f"mcp:sessions:{{{ALICE}}}")
+    for made_up in ("x", f"{'0' * 48}.{new_standalone_stream('0' * 48)}/1-0"):
+        headers = headers_for(last_event_id=made_up, **EVENTS)
+        await assert_refused(await one.http.request("GET", "/sse", headers=headers), "MCP_REQUEST_RATE", 1)
+    assert await one.runtime.redis.zcard(f"mcp:sessions:{{{ALICE}}}") == known
+
+
+async def test_who_has_too_many_requests_waiting_for_redis_can_still_end_what_they_have(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Held(one)
+    running = await session.post(one, call_held(id=1))
+    await running.next_message()
+    monkeypatch.setattr(quotas, "_QUEUE_SECONDS", 0.05)
+    account = one.runtime.quotas._accounts[ALICE]
+    async with account.asking:  # as others ask Redis
+        account.requests = 0
+        for _ in range(3):
+            await assert_refused(await session.post(one, request("ping")), "MCP_REQUEST_RATE", 1_000_000)
+        cancel = notification("notifications/cancelled", {"requestId": 1})
+        assert (await session.post(one, cancel)).status == 202
+        await within(held.ended.wait())
+        assert held.was_cancelled
+        assert (await session.delete(one)).status == 204
+    assert caplog.messages.count("quota exceeded") == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_stream_of_which_redis_could_not_be_asked_in_time_is_refused_and_no_other_is_closed(
+    one: Process, session: Session, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mcp_settings.MCP_MAX_STREAMS = 1
+    stream = await session.listen(one)
+    monkeypatch.setattr(quotas, "_QUEUE_SECONDS", 0.05)
+    async with one.runtime.quotas._accounts[ALICE].asking:
+        await assert_refused(await session.get(one), "MCP_REDIS_CONNECTIONS", conf.redis_connections)
+    assert used(one, STREAMS) == 1
+    assert open_of([stream])
 
 
 async def test_past_the_rate_a_batch_is_refused_even_if_it_has_no_request(one: Process, slow: Any) -> None:
@@ -605,3 +670,30 @@ async def test_a_person_who_uses_all_of_their_redis_connections_leaves_the_other
         assert text_of(await neighbour.call(one, "echo", {"message": "x"}))
         assert not waiting.done()
     assert (await (await waiting).delete(one)).status == 204
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+async def test_who_uses_all_of_their_redis_connections_is_past_a_limit(
+    one: Process, mcp_settings: Any, revision: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Client(revision)
+    assert (await client.post(one, tool_call("echo", {"message": "x"}))).status == 200
+
+    async def use_redis() -> str:
+        await one.runtime.redis.get("nothing")
+        return "done"
+
+    one.runtime.server.add_tool(use_redis, structured_output=False)
+    pool = one.runtime.redis.connection_pool
+    pool.timeout = 0.05  # type: ignore[attr-defined]
+    async with AsyncExitStack() as stack:
+        for _ in range(conf.redis_connections // PARTS):
+            with share_of(ALICE):
+                connection = await pool.get_connection()
+            stack.push_async_callback(pool.release, connection)
+        for _ in range(3):
+            refused = await client.post(one, tool_call("use_redis"))
+            await assert_refused(refused, "MCP_REDIS_CONNECTIONS", conf.redis_connections)
+    assert caplog.messages.count("quota exceeded") == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert text_of(await (await client.post(one, tool_call("use_redis"))).answer()) == "done"
