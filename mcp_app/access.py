@@ -27,7 +27,8 @@ from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.database import OwnThread, outage_in, reaching_database
 from mcp_app.exceptions import Refused
 from mcp_app.people import find_user, person_of
-from mcp_app.protocol.personal import Person, current_person
+from mcp_app.protocol.personal import Person, current_person, values_of
+from mcp_app.protocol.session_features import StoredValues
 from mcp_app.protocol.words import plural
 from mcp_app.sdk import CallNext, HandlerResult
 
@@ -208,17 +209,20 @@ class ToolAccess:
 
     async def _allowed_now(self) -> frozenset[str]:
         person = current_person()
-        load = partial(self._load, person)
+        load = partial(self._load, person, values_of.get(None))
         allowed = self._allowed.get(person.key, load)
         if allowed is None:
             allowed = await self._allowed.read(person.key, load)
         return allowed or frozenset()
 
-    async def _load(self, person: Person) -> frozenset[str]:
-        """
+    async def _load(self, person: Person, values: Callable[[str], StoredValues] | None) -> frozenset[str]:
+        """The names that are kept in `_allowed`. It runs in a task of its own, maybe of no request.
+
         Raises:
             Unavailable: The database is, or what a rule asked.
         """
+        if values is not None:
+            values_of.set(values)  # for `Person.data` in rules
         rules = {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
         rules = {name: rule for name, rule in rules.items() if rule.hides}
         functions = list({rule.when for rule in rules.values() if rule.when is not None})

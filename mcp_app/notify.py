@@ -6,7 +6,7 @@ ones wait until the current transaction is committed. If Redis cannot be reached
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -24,49 +24,65 @@ from mcp_app.sdk import (
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 
-
-def resource_updated(uri: str) -> None:
-    """A resource has changed; notifies its subscribers."""
-    _announce(ResourceUpdated(uri=uri))
+Change = tuple[ServerEvent, str | None]
+"""A change, and the key of the only person who is told of it (`Person.key`); None for everybody."""
 
 
-async def aresource_updated(uri: str) -> None:
+def resource_updated(uri: str, person: str | None = None, *, using: str | None = None) -> None:
+    """A resource has changed; notifies its subscribers.
+
+    Args:
+        uri: The resource.
+        person: The key of the only person to notify, if they subscribed (`Person.key`); None for everybody
+            who did.
+        using: The database whose transaction is awaited; None for the default one.
+    """
+    announce([(ResourceUpdated(uri=uri), person)], using)
+
+
+async def aresource_updated(uri: str, person: str | None = None) -> None:
     """`resource_updated`, for coroutines."""
-    await _aannounce(ResourceUpdated(uri=uri))
+    await _aannounce([(ResourceUpdated(uri=uri), person)])
 
 
-def resources_changed(person: str | None = None) -> None:
+def resources_changed(person: str | None = None, *, using: str | None = None) -> None:
     """The list of resources has changed.
 
     Args:
         person: The key of the only person who sees the change (`Person.key`); None for everybody.
+        using: The database whose transaction is awaited; None for the default one.
     """
-    _announce(ResourcesListChanged(), person)
+    announce([(ResourcesListChanged(), person)], using)
 
 
 async def aresources_changed(person: str | None = None) -> None:
     """`resources_changed`, for coroutines."""
-    await _aannounce(ResourcesListChanged(), person)
+    await _aannounce([(ResourcesListChanged(), person)])
 
 
-def tools_changed() -> None:
-    """The list of tools has changed."""
-    _announce(ToolsListChanged())
+def tools_changed(person: str | None = None) -> None:
+    """The list of tools has changed.
+
+    Args:
+        person: The key of the only person who sees the change, such as one whose permissions have changed
+            (`Person.key`); None for everybody.
+    """
+    announce([(ToolsListChanged(), person)])
 
 
-async def atools_changed() -> None:
+async def atools_changed(person: str | None = None) -> None:
     """`tools_changed`, for coroutines."""
-    await _aannounce(ToolsListChanged())
+    await _aannounce([(ToolsListChanged(), person)])
 
 
 def prompts_changed() -> None:
     """The list of prompts has changed."""
-    _announce(PromptsListChanged())
+    announce([(PromptsListChanged(), None)])
 
 
 async def aprompts_changed() -> None:
     """`prompts_changed`, for coroutines."""
-    await _aannounce(PromptsListChanged())
+    await _aannounce([(PromptsListChanged(), None)])
 
 
 def publish(topic: str, payload: Mapping[str, Any]) -> None:
@@ -93,20 +109,22 @@ async def apublish(topic: str, payload: Mapping[str, Any]) -> None:
             await topics.publish(directory, topic, payload)
 
 
-def _after_commit(send: Callable[[], None]) -> None:
+def announce(changes: Sequence[Change], using: str | None = None) -> None:
+    """Several changes at once, in this order."""
+    _after_commit(lambda: async_to_sync(_aannounce)(changes), using)
+
+
+def _after_commit(send: Callable[[], None], using: str | None = None) -> None:
     # Outside of a transaction `on_commit` would open a database connection first.
-    if transaction.get_connection().in_atomic_block:
-        transaction.on_commit(send, robust=True)
+    if transaction.get_connection(using).in_atomic_block:
+        transaction.on_commit(send, using, robust=True)
     else:
         send()
 
 
-def _announce(event: ServerEvent, person: str | None = None) -> None:
-    _after_commit(lambda: async_to_sync(_aannounce)(event, person))
-
-
-async def _aannounce(event: ServerEvent, person: str | None = None) -> None:
+async def _aannounce(changes: Sequence[Change]) -> None:
     with only_logged("could not notify other processes"):
         async with connected() as (redis, directory):
-            subscribers = Subscribers(redis, EventLog(redis, directory))
-            await SharedSubscriptionBus(directory, subscribers).publish(event, person)
+            bus = SharedSubscriptionBus(directory, Subscribers(redis, EventLog(redis, directory)))
+            for event, person in changes:
+                await bus.publish(event, person)

@@ -1,6 +1,7 @@
 """The settings of the tests: the project's own, on a Redis and a database that no one else uses."""
 
 import os
+import sys
 
 from tests.support.run import REDIS_URL, SQLITE_FILE
 
@@ -13,7 +14,10 @@ os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one add
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 
 from everything_site.settings import *  # noqa: F403
-from everything_site.settings import DATABASES
+from everything_site.settings import BASE_DIR, DATABASES, INSTALLED_APPS
+
+sys.path.insert(0, str(BASE_DIR / "docs" / "examples"))
+INSTALLED_APPS = [*INSTALLED_APPS, "orders"]  # of the examples
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": SQLITE_FILE}

@@ -11,8 +11,8 @@ itself may be deleted, the list is sorted by key, and the next page starts with 
 import base64
 import binascii
 import json
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -37,6 +37,10 @@ Context = ServerRequestContext[Any, Any]
 LONGEST_CURSOR = 65_536
 """The maximum length of a cursor, in characters: many times that of any URI."""
 
+Section = Callable[[str | None, int], Awaitable[Sequence[tuple[str, Item]]]]
+"""Returns at most so many items of a section, each with its key, that follow a key, or from the beginning.
+Raises ValueError for what cannot be a key."""
+
 Key = tuple[int, str]
 """Identifies an item in a cursor: its section of the list, and its key. Section 0 is fixed, in any order; the
 other sections may change, and are sorted by key."""
@@ -57,28 +61,55 @@ def page(
     Raises:
         MCPError: The cursor is invalid for this list.
     """
-    entries = [((0, key(item)), item) for item in items]
-    return page_of_entries(entries, cursor, size, name)
+    start = None if cursor is None else _decode(cursor, name, 0)
+    found = _after([((0, key(item)), item) for item in items], start)
+    return _cut(found, size, name)
 
 
-def page_of_entries(
-    entries: Sequence[tuple[Key, Item]], cursor: str | None, size: int, name: str, sections: int = 0
+async def page_of_sections(
+    fixed: Sequence[tuple[str, Item]],
+    sections: Sequence[Section[Item]],
+    cursor: str | None,
+    size: int,
+    name: str,
 ) -> tuple[list[Item], str | None]:
-    """The page of a list with `sections` sections that may change; see `page`."""
-    start = 0 if cursor is None else _after(_decode(cursor, name, sections), [key for key, _ in entries])
-    end = start + size
-    items = [item for _, item in entries[start:end]]
-    return items, _encode(entries[end - 1][0], name) if end < len(entries) else None
+    """The page of a list whose fixed items are followed by sections that may change; see `page`.
+
+    Sections are asked only for what the page has room for, and for one item more, which tells whether there
+    is another page.
+
+    Args:
+        fixed: The fixed items, with their keys.
+        sections: How to read each section.
+    """
+    start = None if cursor is None else _decode(cursor, name, len(sections))
+    first, after = start or (0, None)
+    found = _after([((0, key), item) for key, item in fixed], start) if first == 0 else []
+    for number, section in enumerate(sections, start=1):
+        room = size + 1 - len(found)
+        if number < first or room <= 0:
+            continue
+        try:
+            items = await section(after if number == first else None, room)
+        except ValueError as error:
+            raise _invalid() from error
+        found += [((number, key), item) for key, item in items]
+    return _cut(found, size, name)
 
 
-def _after(last: Key, keys: Sequence[Key]) -> int:
-    """The index of the first item after the last one of the previous page."""
-    if last in keys:
-        return keys.index(last) + 1
-    if last[0] == 0:
+def _after(entries: list[tuple[Key, Item]], last: Key | None) -> list[tuple[Key, Item]]:
+    """What of the fixed items follows the last one of the previous page."""
+    if last is None:
+        return entries
+    keys = [key for key, _ in entries]
+    if last not in keys:
         raise _invalid()
-    fixed = sum(section == 0 for section, _ in keys)
-    return bisect_right(keys, last, lo=fixed)
+    return entries[keys.index(last) + 1 :]
+
+
+def _cut(found: Sequence[tuple[Key, Item]], size: int, name: str) -> tuple[list[Item], str | None]:
+    items = [item for _, item in found[:size]]
+    return items, _encode(found[size - 1][0], name) if len(found) > size else None
 
 
 def register(
@@ -113,12 +144,10 @@ def register(
         return ListPromptsResult(prompts=items, next_cursor=cursor)
 
     async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
-        entries = [((0, resource.uri), resource) for resource in await server.list_resources()]
-        person = person_of(ctx)
-        for section, provider in enumerate(providers, start=1):
-            entries += [((section, key), resource) for key, resource in await provider.list(person)]
-        items, cursor = page_of_entries(
-            entries, params.cursor, resource_page_size, "resources", len(providers)
+        fixed = [(resource.uri, resource) for resource in await server.list_resources()]
+        sections = [partial(provider.page, person_of(ctx)) for provider in providers]
+        items, cursor = await page_of_sections(
+            fixed, sections, params.cursor, resource_page_size, "resources"
         )
         freshness = {"ttl_ms": 0} if providers else {}  # otherwise the cache hints apply
         return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)

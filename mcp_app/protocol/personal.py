@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from mcp.server import ServerRequestContext
@@ -109,6 +111,29 @@ class PersonalResources:
         Cursors contain keys, so a resource must keep its key while others come and go.
         """
         raise NotImplementedError
+
+    async def page(self, person: Person, after: str | None, most: int) -> Sequence[tuple[str, Resource]]:
+        """A part of `list`, of which this takes it. Override it where a person may have many.
+
+        Args:
+            person: Whose resources.
+            after: The key after which it starts; None for the beginning. The resource may be gone.
+            most: How many to return at most.
+
+        Raises:
+            ValueError: `after` cannot be a key. It comes from the client, in a cursor.
+        """
+        found = await self.list(person)
+        start = 0 if after is None else bisect_right(found, after, key=itemgetter(0))
+        return found[start : start + most]
+
+    async def existing(self, person: Person, uris: Collection[str]) -> Collection[str]:
+        """Those of the URIs, all of this provider, that the person has a resource of.
+
+        This looks for them in `list`. Override it where a person may have many.
+        """
+        found = {resource.uri for _, resource in await self.list(person)}
+        return found.intersection(uris)
 
     async def read(self, person: Person, uri: str) -> str | bytes | None:
         """The content of a resource; None if the person has no such resource."""

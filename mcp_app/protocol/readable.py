@@ -78,22 +78,20 @@ class Readable:
         return await call_next(replace(ctx, params={**(ctx.params or {}), "notifications": notifications}))
 
     async def _existing(self, ctx: RequestContext, uris: list[str]) -> list[str]:
-        # A request may have a thousand URIs: list each provider's resources once, and let others run between
-        # them, as looking for one need not wait for anything.
-        own: dict[PersonalResources, set[str]] = {}
-        found = []
+        # A request may have a thousand URIs: each provider looks for all of its own at once, and others run
+        # in between, as looking for one need not wait for anything.
+        own: dict[PersonalResources, list[str]] = {}
+        found: set[str] = set()
         for uri in uris:
             await asyncio.sleep(0)
             provider = owner_of(uri, self._providers)
-            if provider is None:
-                exists = await self.exists(ctx, uri)
-            else:
-                if provider not in own:
-                    own[provider] = {resource.uri for _, resource in await provider.list(person_of(ctx))}
-                exists = uri in own[provider]
-            if exists:
-                found.append(uri)
-        return found
+            if provider is not None:
+                own.setdefault(provider, []).append(uri)
+            elif await self.exists(ctx, uri):
+                found.add(uri)
+        for provider, asked in own.items():
+            found.update(await provider.existing(person_of(ctx), asked))
+        return [uri for uri in uris if uri in found]
 
 
 def _contents(

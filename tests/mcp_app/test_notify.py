@@ -22,6 +22,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.processes import ProcessRegistry
 from mcp_app.coordination.topics import Topics
+from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
@@ -71,12 +72,22 @@ async def test_notifications_from_a_coroutine_arrive(heard: list[Any]) -> None:
     await eventually(lambda: len(heard) == 4)
 
 
+async def test_a_change_for_one_person_reaches_nobody_else(heard: list[Any]) -> None:
+    """The one who listens here is not signed in, and so is another person than anybody who is."""
+    for person in (Person("https://auth.example", "alice"), Person()):
+        await notify.aresource_updated(f"test://{person.subject}", person.key)
+        await notify.aresources_changed(person.key)
+        await notify.atools_changed(person.key)
+    own = [ResourceUpdated(uri="test://"), ResourcesListChanged(), ToolsListChanged()]
+    await eventually(lambda: heard == own)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_change_within_a_transaction_is_announced_at_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 
-    async def announce(event: Any, person: Any) -> None:
-        told.append(event)
+    async def announce(changes: Any) -> None:
+        told.extend(event for event, _ in changes)
 
     monkeypatch.setattr(notify, "_aannounce", announce)
     with transaction.atomic():

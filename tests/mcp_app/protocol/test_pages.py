@@ -1,12 +1,14 @@
 """Cursors: where a page ended, and what follows, even if the list has changed since."""
 
 import base64
+from functools import partial
 
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-from mcp_app.protocol.pages import LONGEST_CURSOR, page, page_of_entries
+from mcp_app.protocol.pages import LONGEST_CURSOR, page, page_of_sections
+from mcp_app.protocol.personal import Person, PersonalResources
 
 
 def test_a_list_that_fits_has_no_next_page():
@@ -56,9 +58,23 @@ def test_a_cursor_that_is_from_no_page_is_invalid(text):
     assert caught.value.code == INVALID_PARAMS
 
 
-def entries(*numbers):
-    """A list of two fixed items and of some that come and go."""
-    return [((0, "b"), "b"), ((0, "a"), "a"), *(((1, f"{n:03}"), n) for n in numbers)]
+FIXED = [("b", "b"), ("a", "a")]
+PERSON = Person("https://auth.example", "alice")
+
+
+class Numbers(PersonalResources):
+    """Resources that come and go."""
+
+    def __init__(self, *numbers):
+        self.numbers = numbers
+
+    async def list(self, person):
+        return [(f"{number:03}", number) for number in self.numbers]
+
+
+async def page_with(numbers, cursor):
+    """A page of a list of two fixed items, and of these numbers."""
+    return await page_of_sections(FIXED, [partial(Numbers(*numbers).page, PERSON)], cursor, 5, "x")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +89,34 @@ def entries(*numbers):
         ((5, 6, 7), [5, 6, 7]),
     ],
 )
-def test_while_items_are_deleted_each_remaining_one_is_on_one_page(left, rest):
-    first, cursor = page_of_entries(entries(0, 1, 2, 3, 4, 5), None, 5, "x", 1)
+async def test_while_items_are_deleted_each_remaining_one_is_on_one_page(left, rest):
+    first, cursor = await page_with((0, 1, 2, 3, 4, 5), None)
     assert first == ["b", "a", 0, 1, 2]
-    assert page_of_entries(entries(*left), cursor, 5, "x", 1) == (rest, None)
+    assert await page_with(left, cursor) == (rest, None)
+
+
+async def test_sections_are_asked_for_no_more_than_fits():
+    asked = []
+
+    async def section(after, most):
+        asked.append((after, most))
+        return [(str(number), number) for number in range(int(after or -1) + 1, 9)][:most]
+
+    async def unwanted(after, most):
+        raise AssertionError("the page is full")
+
+    first, cursor = await page_of_sections(FIXED, [section, unwanted], None, 5, "x")
+    assert first == ["b", "a", 0, 1, 2]
+    assert asked == [(None, 4)]
+    second, _ = await page_of_sections(FIXED, [section, unwanted], cursor, 5, "x")
+    assert [str(item) for item in second] == ["3", "4", "5", "6", "7"]
+    assert asked[1:] == [("2", 6)]
+
+
+async def test_what_a_section_does_not_take_for_a_key_is_an_invalid_cursor():
+    async def section(after, most):
+        raise ValueError(after)
+
+    cursor = base64.urlsafe_b64encode(b'["x", 1, "?"]').decode()
+    with pytest.raises(MCPError, match="Invalid cursor"):
+        await page_of_sections(FIXED, [section], cursor, 5, "x")

@@ -1,0 +1,1 @@
+"""The servers of docs/examples, as their authors would write them."""
