@@ -72,7 +72,7 @@ def imported(parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
                 for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
                     is_own = any(
                         (folder / name).exists()
-                        for folder in (ROOT, path.parent)
+                        for folder in (ROOT, DOCS / "examples", path.parent)
                         for name in (top, f"{top}.py")
                     )
                     if not is_own:
