@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import get_commands
 from django.db import DatabaseError
+from django.http.request import validate_host
+from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
-from mcp_app.conf import conf
+from mcp_app.conf import Conf, conf
 from mcp_app.hosts import is_loopback
 
 _PROXY_SECONDS = 30
 """The shortest idle time-out of common proxies and load balancers."""
 
+
+_PROTECTED = "/.well-known/oauth-protected-resource"
+_SERVE = "application = mcp_application(get_asgi_application())"
+_WSGI = ("django.core", "django.contrib.staticfiles")
+"""The apps whose `runserver` serves WSGI only."""
 
 _IDS = {"str": "mcp_app.E001", "tuple": "mcp_app.E007"}  # by type; all others are numbers
 _RESOURCE_HINT = "Clients compare it to the letter with what their tokens are for."
@@ -25,8 +35,12 @@ _RESOURCE_HINT = "Clients compare it to the letter with what their tokens are fo
 def check_values(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for setting, sentence in conf.faults():
+        if setting is Conf.sse_resource_url and not hasattr(settings, setting.name):
+            continue  # it follows from the other one
         check_id = _IDS.get(type(setting.default).__name__, "mcp_app.E003")
         hint = _RESOURCE_HINT if setting.attribute.endswith("resource_url") else None
+        if setting.example and not getattr(conf, setting.attribute):
+            hint = f"Write in settings.py: {setting.line}"
         found.append(Error(sentence, hint=hint, id=check_id))
     return found
 
@@ -63,7 +77,7 @@ def check_event_log(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if not (fault := _server_fault()):
+    if not conf.server or not (fault := _server_fault()):
         return []
     return [
         Error(
@@ -102,6 +116,8 @@ def _reason(error: Exception) -> str:
 
 @register
 def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if not conf.token_verifier:
+        return []  # which is reported as a missing setting
     try:
         verifier = import_string(conf.token_verifier)
     except ImportError as error:
@@ -119,6 +135,118 @@ def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.urls)
+def check_metadata_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Clients find the authorization server by the metadata, whose path is fixed (RFC 9728 §3.1)."""
+    if conf.faults():
+        return []
+    line = f'Add path("", include("mcp_app.urls")) to {settings.ROOT_URLCONF}'
+    path = f"{_PROTECTED}{conf.path}"
+    match = _resolved(path)
+    if match is None:
+        fault, hint = f"No URL pattern serves {path}", f"{line}, at the root."
+    elif "mcp_auth" not in match.app_names:
+        fault, hint = f"{path} is served by the URL pattern {match.route!r}", f"{line}, before that one."
+    else:
+        return []
+    return [Error(f"{fault}: clients could not sign in.", hint=hint, id="mcp_app.E010")]
+
+
+@register(Tags.urls)
+def check_shadowed_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Pages of the project that cannot be reached: the endpoints come before Django."""
+    if conf.faults():
+        return []
+    paths = {conf.liveness_path: "MCP_LIVENESS_PATH", conf.readiness_path: "MCP_READINESS_PATH"}
+    if conf.http_sse:
+        advice = "MCP_SSE_RESOURCE_URL, or set MCP_HTTP_SSE = False"
+        paths |= {conf.sse_path: advice, conf.message_path: advice}
+    paths[conf.path or "/"] = "MCP_RESOURCE_URL"
+    # A pattern that takes every path has no page of this one.
+    anywhere = _resolved("/mcp-app-looks-for-a-pattern-of-all-paths/")
+    found: list[CheckMessage] = []
+    for path, advice in paths.items():
+        match = _resolved(path) if path else None
+        if match is not None and (anywhere is None or match.route != anywhere.route):
+            sentence = f"{path} is an MCP endpoint, so its URL pattern {match.route!r} is never reached."
+            found.append(Warning(sentence, hint=f"Change {advice}.", id="mcp_app.W003"))
+    return found
+
+
+def _resolved(path: str) -> ResolverMatch | None:
+    try:
+        return resolve(path)
+    except Resolver404:
+        return None
+
+
+@register
+def check_asgi(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The text of asgi.py, which is not imported: that may start what belongs to a server only."""
+    application = getattr(settings, "ASGI_APPLICATION", None)
+    module = (application or f"{settings.ROOT_URLCONF.rpartition('.')[0]}.asgi.application").rpartition(".")[
+        0
+    ]
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    source = getattr(spec.loader, "get_source", lambda name: None)(module) if spec else ""
+    if source is None or "mcp_application" in source:
+        return []
+    return [
+        Warning(
+            f"{module} does not use mcp_application: Django would answer at {conf.path or '/'}.",
+            hint=f"Write in it: from mcp_app.routing import mcp_application and {_SERVE}. Silence this if "
+            "another module does so.",
+            id="mcp_app.W004",
+        )
+    ]
+
+
+@register
+def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Django's own `runserver` never calls an ASGI application."""
+    app = get_commands().get("runserver")
+    name = app if isinstance(app, str) or app is None else app.name
+    package = settings.ROOT_URLCONF.rpartition(".")[0]
+    asgi = f"{package}.asgi.application"
+    if settings.DEBUG and name in _WSGI:
+        return [
+            Warning(
+                f"`runserver` serves WSGI only, so that Django would answer at {conf.path or '/'}.",
+                hint='Put "daphne" first in INSTALLED_APPS (pip install "everything-server[daphne]"), and '
+                f'write in settings.py: ASGI_APPLICATION = "{asgi}". Silence this if you do not use it.',
+                id="mcp_app.W005",
+            )
+        ]
+    if name == "daphne" and not getattr(settings, "ASGI_APPLICATION", None):
+        return [
+            Error(
+                "`runserver` of Daphne needs ASGI_APPLICATION.",
+                hint=f'Write in settings.py: ASGI_APPLICATION = "{asgi}"',
+                id="mcp_app.E011",
+            )
+        ]
+    return []
+
+
+@register
+def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A warning, since the proxy may send a Host of its own."""
+    parts = urlsplit(conf.resource_url)
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    if conf.faults() or validate_host(host, conf.allowed_hosts):
+        return []
+    return [
+        Warning(
+            f"ALLOWED_HOSTS lacks {host}, the host of MCP_RESOURCE_URL: requests with that Host get 421.",
+            hint=f'Write in settings.py: ALLOWED_HOSTS = ["{host}"]',
+            id="mcp_app.W006",
+        )
+    ]
+
+
 @register(deploy=True)
 def check_https(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     parts = urlsplit(conf.resource_url)
@@ -127,7 +255,7 @@ def check_https(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Error(
             f"MCP_RESOURCE_URL is {conf.resource_url!r}: tokens would travel unprotected.",
-            hint="Set BASE_URI to the https URL that the proxy serves.",
+            hint="Set MCP_RESOURCE_URL to the https URL that the proxy serves.",
             id="mcp_app.E008",
         )
     ]
@@ -140,7 +268,7 @@ def check_hosts(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
             "ALLOWED_HOSTS contains '*': a page of any site could reach this server by DNS rebinding.",
-            hint="Name the public host. Probes of /healthz and /readyz are not checked.",
+            hint="Name the public host. Probes are not checked.",
             id="mcp_app.W002",
         )
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -10,45 +9,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from mcp_app.app_settings import AppSettings, Setting
+from mcp_app.validators import PATH, PREFIX, REDIS, RESOURCE, beside, is_origin, is_scope
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
-
-
-def _is_resource(text: str) -> bool:
-    url = urlsplit(text)
-    return url.scheme in ("http", "https") and not (url.query or url.fragment or text.endswith("/"))
-
-
-def _is_origin(text: str) -> bool:
-    url = urlsplit(text)
-    return bool(url.scheme and url.netloc) and not (url.path or url.query or url.fragment)
-
-
-def _is_scope(text: str) -> bool:
-    return bool(text) and " " not in text
-
-
-def _is_path(text: str) -> bool:
-    return not text or re.fullmatch(r"(/[^/?#\s]+)+", text) is not None
-
-
-def _is_redis(text: str) -> bool:
-    return urlsplit(text).scheme in ("redis", "rediss", "unix")
-
-
-def _is_prefix(text: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
-
-
-_RESOURCE = ("a URL without query, fragment or trailing slash", _is_resource)
-_PATH = ("a path such as /probes/healthz, or empty", _is_path)
-
-
-def _beside(url: str, name: str) -> str:
-    """The URL with this name in place of the last part of its path."""
-    parts = urlsplit(url)
-    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}").geturl()
 
 
 class Conf(AppSettings):
@@ -62,6 +26,7 @@ class Conf(AppSettings):
         "",
         "dotted path of the function `(Engine) -> MCPServer` that builds the server",
         must_be=("the dotted path of a function", bool),
+        example="shop.build",
         follows="`everything_site.demo.server.build`",
     )
     # Some clients read only the first page.
@@ -75,7 +40,8 @@ class Conf(AppSettings):
         "the public URL of the endpoint, for which tokens are issued (RFC 8707); no trailing slash",
         variable="BASE_URI",
         follows="`BASE_URI/mcp`",
-        must_be=_RESOURCE,
+        must_be=RESOURCE,
+        example="https://mcp.example.com/mcp",
     )
     http_sse = Setting(True, "whether HTTP+SSE of 2024-11-05 is served as well")
     sse_resource_url = Setting(
@@ -84,14 +50,14 @@ class Conf(AppSettings):
         "their messages to `message` beside it",
         variable="BASE_URI",
         follows="`BASE_URI/sse`",
-        derive=lambda conf: _beside(conf.resource_url, "sse") if conf.resource_url else "",
-        must_be=_RESOURCE,
+        derive=lambda conf: beside(conf.resource_url, "sse") if conf.resource_url else "",
+        must_be=RESOURCE,
     )
     liveness_path = Setting(
-        "/healthz", "the path of the liveness probe, which needs no token; empty for none", must_be=_PATH
+        "/healthz", "the path of the liveness probe, which needs no token; empty for none", must_be=PATH
     )
     readiness_path = Setting(
-        "/readyz", "the path of the readiness probe, which needs no token; empty for none", must_be=_PATH
+        "/readyz", "the path of the readiness probe, which needs no token; empty for none", must_be=PATH
     )
     resource_name = Setting(
         "", "the name of this server in its metadata, for users (RFC 9728 §2); empty for none"
@@ -101,6 +67,8 @@ class Conf(AppSettings):
         "dotted path of the `mcp.server.auth.provider.TokenVerifier` that verifies tokens",
         variable="TOKEN_VERIFICATION",
         follows="derived from `AUTH_MODE` and `TOKEN_VERIFICATION`",
+        must_be=("the dotted path of a class", bool),
+        example="shop.tokens.Verifier",
     )
     issuer = Setting(
         "",
@@ -108,6 +76,7 @@ class Conf(AppSettings):
         variable="AUTH_SERVER_ISSUER",
         follows="`AUTH_SERVER_URL`",
         must_be=("the URL of the authorization server", bool),
+        example="https://auth.example.com",
     )
     token_audience = Setting(
         "",
@@ -154,7 +123,7 @@ class Conf(AppSettings):
         5.0, "how long to wait for another authorization server before answering 503", minimum=0.1
     )
     required_scopes = Setting[Sequence[str]](
-        ("mcp",), "scopes that every request needs", must_be=("a list of scopes", _is_scope)
+        ("mcp",), "scopes that every request needs", must_be=("a list of scopes", is_scope)
     )
     implied_scopes = Setting[Mapping[str, str]](
         {},
@@ -167,7 +136,7 @@ class Conf(AppSettings):
         "origins of web pages that may call the MCP endpoints; pages on this computer always may",
         variable="ALLOWED_ORIGINS",
         follows="the origin of `BASE_URI`",
-        must_be=("a list of origins such as https://app.example.com", _is_origin),
+        must_be=("a list of origins such as https://app.example.com", is_origin),
     )
 
     # --- Requests
@@ -321,13 +290,14 @@ class Conf(AppSettings):
         variable="REDIS_URL",
         follows="`REDIS_URL`",
         derive=lambda conf: getattr(settings, "REDIS_URL", ""),
-        must_be=("the URL of a Redis server: redis://, rediss:// or unix://", _is_redis),
+        must_be=REDIS,
+        example="redis://127.0.0.1:6379/0",
         secret=True,
     )
     redis_prefix = Setting(
         "",
         "what the names of all keys and channels in Redis start with, so that projects can share a database",
-        must_be=("up to 64 letters, digits and characters of ._:-", _is_prefix),
+        must_be=PREFIX,
     )
     redis_timeout_seconds = Setting(3.0, "how long to wait for Redis before answering 503", minimum=0.1)
     redis_connections = Setting(
@@ -357,7 +327,7 @@ class Conf(AppSettings):
     @cached_property
     def message_path(self) -> str:
         """The path to which clients of HTTP+SSE post."""
-        return urlsplit(_beside(self.sse_resource_url, "message")).path
+        return urlsplit(beside(self.sse_resource_url, "message")).path
 
     @cached_property
     def resource_metadata_url(self) -> str:

@@ -49,6 +49,8 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
     """
     if not apps.is_installed("mcp_app"):
         raise ImproperlyConfigured('Add "mcp_app" to INSTALLED_APPS.')
+    for setting, sentence in conf.faults():
+        raise ImproperlyConfigured(" ".join(filter(None, (sentence, setting.line))))
     runtime = runtime or Runtime()
     routes = _routes(runtime, needs or {})
 

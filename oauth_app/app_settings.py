@@ -32,6 +32,7 @@ class Setting(Generic[T]):
         must_be: A description of valid values, as in "a list of scopes", and a function that validates a
             string, or an item of the list or dictionary.
         secret: Whether the value must not be shown.
+        example: A value for a project that must set it, as text.
         derive: Computes the default from the other settings of the app, which it is called with.
         name: The name in Django's settings: by default the app's prefix and the attribute in upper case.
     """
@@ -47,6 +48,7 @@ class Setting(Generic[T]):
     up_to: str = ""
     must_be: tuple[str, Callable[[str], bool]] = ("", lambda text: True)
     secret: bool = False
+    example: str = ""
     derive: Callable[[Any], T] | None = None
     name: str = ""
 
@@ -70,6 +72,11 @@ class Setting(Generic[T]):
             value = getattr(settings, self.name, self.default)
         vars(app)[self.attribute] = value
         return value
+
+    @property
+    def line(self) -> str:
+        """The line of settings.py with the example; empty without one."""
+        return self.example and f'{self.name} = "{self.example}"'
 
     def fault(self, value: Any) -> str:
         """What a value must be, such as "a whole number of at least 1"; empty if it is valid."""

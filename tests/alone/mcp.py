@@ -12,6 +12,7 @@ for name in ("oauth_app", "fakeupstream"):
 
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 ROOT_URLCONF = "tests.alone.mcp_urls"
+ASGI_APPLICATION = "tests.alone.asgi.application"
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from django.core.checks import CheckMessage, run_checks
+from django.core.checks.registry import registry
 from django.db import OperationalError
+from django.http import HttpResponse
+from django.urls import include, path, re_path
 from mcp.server.mcpserver import MCPServer
 
 from mcp_app import checks
@@ -40,6 +45,7 @@ def test_the_project_passes_in_production(settings: Any) -> None:
     settings.BASE_URI = "https://mcp.example.com"
     settings.MCP_RESOURCE_URL = "https://mcp.example.com/mcp"
     settings.MCP_SSE_RESOURCE_URL = "https://mcp.example.com/sse"
+    settings.ALLOWED_HOSTS = ["mcp.example.com"]
     assert own(deploy=True) == []
 
 
@@ -146,7 +152,6 @@ def test_an_invalid_list(settings: Any, name: str, value: Any) -> None:
         ("nowhere.build", "cannot be imported"),
         ("mcp_app.server.nothing", "nothing"),
         ("math.pi", "called"),
-        ("", ""),
     ],
 )
 def test_a_server_that_cannot_be_built(settings: Any, path: str, fault: str) -> None:
@@ -202,6 +207,174 @@ def test_a_module_with_a_syntax_error_is_reported(
     [message] = checks.check_server(None)
     assert message.id == "mcp_app.E002"
     assert "SyntaxError" in message.msg
+
+
+@pytest.mark.parametrize(
+    "name", ["MCP_SERVER", "MCP_RESOURCE_URL", "MCP_ISSUER", "MCP_TOKEN_VERIFIER", "MCP_REDIS_URL"]
+)
+def test_a_setting_that_is_missing_is_reported_once_with_its_line(settings: Any, name: str) -> None:
+    del settings.REDIS_URL
+    settings.MCP_REDIS_URL = "redis://127.0.0.1:6379/0"
+    delattr(settings, name)
+    if name == "MCP_RESOURCE_URL":
+        del settings.MCP_SSE_RESOURCE_URL
+    ours = [check for check in registry.get_checks() if check.__module__ == checks.__name__]
+    [message] = [message for check in ours for message in check(app_configs=None, databases=None)]
+    assert message.id == "mcp_app.E001"
+    assert f'Write in settings.py: {name} = "' in (message.hint or "")
+    line = (message.hint or "").partition(": ")[2]
+    values: dict[str, str] = {}
+    exec(line, values)
+    setattr(settings, name, values[name])
+    assert checks.check_values(None) == [], "the line is right"
+
+
+def test_the_message_about_a_faulty_url_of_redis_has_no_password(settings: Any) -> None:
+    settings.MCP_REDIS_URL = "http://:secret@redis.example"
+    [message] = checks.check_values(None)
+    assert "MCP_REDIS_URL" in message.msg
+    assert "secret" not in message.msg
+
+
+@pytest.mark.parametrize("prefix", ["shop:", "", "a.b_c-1:"])
+def test_a_prefix_of_keys(settings: Any, prefix: str) -> None:
+    settings.MCP_REDIS_PREFIX = prefix
+    assert ids(checks.check_values) == []
+
+
+@pytest.mark.parametrize("prefix", ["{shop}", "shop*", "a b", "x" * 65])
+def test_a_prefix_that_would_mean_something_to_redis(settings: Any, prefix: str) -> None:
+    settings.MCP_REDIS_PREFIX = prefix
+    assert ids(checks.check_values) == ["mcp_app.E001"]
+
+
+@pytest.mark.parametrize("path", ["healthz", "/", "/a/", "/a?b", "https://example.com/healthz"])
+def test_a_probe_whose_path_is_none(settings: Any, path: str) -> None:
+    settings.MCP_LIVENESS_PATH = path
+    assert ids(checks.check_values) == ["mcp_app.E001"]
+
+
+def nothing(request: Any, **kwargs: Any) -> HttpResponse:
+    return HttpResponse()
+
+
+def urls(*patterns: Any) -> ModuleType:
+    """A URLconf."""
+    made = ModuleType("shop.urls")
+    made.urlpatterns = patterns  # type: ignore[attr-defined]
+    return made
+
+
+METADATA = path("", include("mcp_app.urls"))
+
+
+def test_missing_urls_are_reported_with_their_line(settings: Any) -> None:
+    settings.ROOT_URLCONF = urls(path("page", nothing))
+    [message] = checks.check_metadata_urls(None)
+    assert message.id == "mcp_app.E010"
+    assert "No URL pattern serves /.well-known/oauth-protected-resource/mcp" in message.msg
+    assert 'path("", include("mcp_app.urls"))' in (message.hint or "")
+
+
+def test_a_page_in_front_of_the_metadata_is_named(settings: Any) -> None:
+    settings.ROOT_URLCONF = urls(re_path("^(?P<page>.*)$", nothing), METADATA)
+    [message] = checks.check_metadata_urls(None)
+    assert message.id == "mcp_app.E010"
+    assert "^(?P<page>.*)$" in message.msg
+    settings.ROOT_URLCONF = urls(METADATA, re_path("^(?P<page>.*)$", nothing))
+    assert ids(checks.check_metadata_urls) == ids(checks.check_shadowed_urls) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "way"),
+    [
+        ("sse", {"MCP_HTTP_SSE": False}),
+        ("message", {"MCP_SSE_RESOURCE_URL": "http://localhost:3232/mcp/sse"}),
+        ("healthz", {"MCP_LIVENESS_PATH": "/alive"}),
+        ("readyz", {"MCP_READINESS_PATH": ""}),
+        ("mcp", {"MCP_RESOURCE_URL": "http://localhost:3232/api/mcp"}),
+    ],
+)
+def test_a_page_that_an_endpoint_hides_is_reported_with_the_way_out(
+    settings: Any, page: str, way: dict[str, Any]
+) -> None:
+    settings.ROOT_URLCONF = urls(METADATA, path(page, nothing))
+    [message] = checks.check_shadowed_urls(None)
+    assert message.id == "mcp_app.W003"
+    assert f"/{page} is an MCP endpoint" in message.msg
+    [(name, value)] = way.items()
+    assert name in (message.hint or "")
+    setattr(settings, name, value)
+    assert ids(checks.check_shadowed_urls) == []
+
+
+@pytest.fixture
+def shop(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package of a project; its asgi.py must not be imported by a check."""
+    package = tmp_path / "checked_shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "asgi.py").write_text("raise SystemExit('imported')\nmcp_application")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, package.name, raising=False)
+    settings.ROOT_URLCONF = "checked_shop.urls"
+    settings.ASGI_APPLICATION = None
+    return package
+
+
+def test_an_asgi_module_with_the_endpoints_is_fine(shop: Path) -> None:
+    assert ids(checks.check_asgi) == []
+
+
+@pytest.mark.parametrize("text", ["application = get_asgi_application()", None], ids=["without", "no module"])
+def test_an_asgi_module_without_the_endpoints_is_reported_with_its_lines(
+    shop: Path, text: str | None
+) -> None:
+    module = shop / "asgi.py"
+    module.unlink() if text is None else module.write_text(text)
+    [message] = checks.check_asgi(None)
+    assert message.id == "mcp_app.W004"
+    assert "checked_shop.asgi" in message.msg
+    assert "from mcp_app.routing import mcp_application" in (message.hint or "")
+
+
+def test_the_asgi_module_of_the_settings_is_the_one_that_counts(shop: Path, settings: Any) -> None:
+    (shop / "asgi.py").write_text("application = get_asgi_application()")
+    (shop / "server.py").write_text("application = mcp_application(get_asgi_application())")
+    settings.ASGI_APPLICATION = "checked_shop.server.application"
+    assert ids(checks.check_asgi) == []
+
+
+@pytest.mark.parametrize("app", ["django.core", "django.contrib.staticfiles"])
+def test_a_runserver_that_serves_no_asgi_is_reported_in_development(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    monkeypatch.setattr(checks, "get_commands", lambda: {"runserver": app})
+    assert ids(checks.check_runserver) == [], "there is no runserver in production"
+    settings.DEBUG = True
+    [message] = checks.check_runserver(None)
+    assert message.id == "mcp_app.W005"
+    assert '"daphne" first in INSTALLED_APPS' in (message.hint or "")
+
+
+def test_daphne_needs_the_name_of_the_application(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "get_commands", lambda: {"runserver": "daphne"})
+    settings.ROOT_URLCONF, settings.ASGI_APPLICATION = "shop.urls", "shop.asgi.application"
+    assert ids(checks.check_runserver) == []
+    settings.ASGI_APPLICATION = None
+    [message] = checks.check_runserver(None)
+    assert message.id == "mcp_app.E011"
+    assert 'ASGI_APPLICATION = "shop.asgi.application"' in (message.hint or "")
+
+
+def test_a_host_that_is_not_served_is_reported_with_its_line(settings: Any) -> None:
+    settings.MCP_RESOURCE_URL = "http://shop.localhost:8000/mcp"
+    settings.ALLOWED_HOSTS = []
+    [message] = checks.check_own_host(None)
+    assert message.id == "mcp_app.W006"
+    assert 'ALLOWED_HOSTS = ["shop.localhost"]' in (message.hint or "")
+    settings.DEBUG = True
+    assert ids(checks.check_own_host) == [], "Django allows it then"
 
 
 def test_an_event_log_holds_two_connections(settings: Any) -> None:

@@ -1,0 +1,45 @@
+"""What settings may be: a description, and a function that tells whether a text is that."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+
+def is_resource(text: str) -> bool:
+    url = urlsplit(text)
+    return url.scheme in ("http", "https") and not (url.query or url.fragment or text.endswith("/"))
+
+
+def is_origin(text: str) -> bool:
+    url = urlsplit(text)
+    return bool(url.scheme and url.netloc) and not (url.path or url.query or url.fragment)
+
+
+def is_scope(text: str) -> bool:
+    return bool(text) and " " not in text
+
+
+def is_path(text: str) -> bool:
+    return not text or re.fullmatch(r"(/[^/?#\s]+)+", text) is not None
+
+
+def is_redis(text: str) -> bool:
+    return urlsplit(text).scheme in ("redis", "rediss", "unix")
+
+
+def is_prefix(text: str) -> bool:
+    """Braces would be hash tags, and `*` and `?` are patterns to some commands."""
+    return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
+
+
+RESOURCE = ("a URL without query, fragment or trailing slash", is_resource)
+PATH = ("a path such as /probes/healthz, or empty", is_path)
+REDIS = ("the URL of a Redis server: redis://, rediss:// or unix://", is_redis)
+PREFIX = ("up to 64 letters, digits and characters of ._:-", is_prefix)
+
+
+def beside(url: str, name: str) -> str:
+    """The URL with this name in place of the last part of its path."""
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}").geturl()
