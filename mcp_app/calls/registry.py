@@ -25,7 +25,7 @@ from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, Replay, limits
-from mcp_app.sessions.events import START, is_standalone, is_standalone_of, order
+from mcp_app.sessions.events import is_standalone, is_standalone_of, order
 from mcp_app.sessions.log_scripts import PUT
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
@@ -33,13 +33,17 @@ from mcp_app.sessions.streams import Streams
 # Writes a message of a call, unless another process has taken the call over. A registration registers the
 # call, or takes it over; the final message, or none, removes it. Returns the previous end of the log, and the
 # processes to wake. A missing registration or message is ''. `cap`, `bytes` and `seconds` limit the log; the
-# append is remembered for `once` seconds, the address is present in the directory for `present` seconds.
+# address is present in the directory for `present` seconds. What was written, or ended the call, is
+# remembered for `once` seconds: if the script is run again, because its reply was lost, it changes nothing,
+# and returns the same processes.
 _WRITE = (
     PUT
     + """
 local calls, lease, log, tails, appended, processes = unpack(KEYS)
 local stream, process, registration, message, final, id = unpack(ARGV, 1, 6)
 local milliseconds, cap, bytes, seconds, once, address, present = unpack(ARGV, 7)
+local readers = addresses(processes)
+if is_repeated(appended, id) then return {'0-0', readers} end
 local holder = redis.call('GET', lease)
 if holder and holder ~= process then return false end
 if registration ~= '' then
@@ -50,7 +54,7 @@ else
   local known, by = redis.call('HGET', calls, stream), '{"by": "' .. process .. '"'
   if not known or string.sub(known, 1, #by) ~= by then return false end
 end
-local position = '0-0'  -- of a stream with events, as when the reply to its first write was lost
+local position = '0-0'  -- of a stream with events
 if redis.call('HEXISTS', tails, stream) == 0 then position = redis.call('HGET', tails, 'newest') or '0-0' end
 if final == '1' then
   redis.call('HDEL', calls, stream)
@@ -59,10 +63,8 @@ if final == '1' then
 else
   redis.call('SET', lease, process, 'PX', milliseconds)
 end
-local readers = addresses(processes)
-if message == '' then return {position, readers} end
-if not is_new(appended, id, seconds, once) then return {position, readers} end
-put(log, tails, cap, bytes, seconds, stream, message, final == '1')
+if message ~= '' then put(log, tails, cap, bytes, seconds, stream, message, final == '1') end
+if message ~= '' or final == '1' then remember(appended, id, seconds, once) end
 return {position, readers}
 """
 )
@@ -161,25 +163,19 @@ class CallRegistry:
             Unavailable: Redis was unavailable all that time.
         """
         session_id, stream = call.session_id, call.stream
-        names = (keys.calls, keys.events, keys.tails, keys.appended, keys.processes)
-        calls, *others = (name(session_id) for name in names)
+        kinds = (keys.calls, keys.events, keys.tails, keys.appended, keys.processes)
+        calls, *others = (kind(session_id) for kind in kinds)
         arguments: list[str | bytes | float] = [
             *(stream, self._process, self._to_json(call) if is_first else ""),
             *(message or b"", int(is_final), secrets.token_hex(8)),
             *(self.leases.milliseconds, *limits(), ONCE_SECONDS),
             *(self._directory.bus.address, conf.lease_seconds),
         ]
-        attempts = 0
-
-        async def attempt() -> Any:
-            nonlocal attempts
-            attempts += 1
-            return await self._write(keys=[calls, keys.lease(session_id, stream), *others], args=arguments)
-
-        written = await retry(attempt, retry_seconds)
-        if written is None and not (is_final and attempts > 1):  # an earlier try may have ended it
+        names = [calls, keys.lease(session_id, stream), *others]
+        written = await retry(lambda: self._write(keys=names, args=arguments), retry_seconds)
+        if written is None:
             return None
-        position, addresses = written or (START, None)
+        position, addresses = written
         if message is not None:
             await self._log.wake(session_id, stream, addresses)
         elif is_final:

@@ -38,9 +38,11 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-# Takes a named lease. The token rises even if the clock of Redis is set back, or a failover loses the last
-# milliseconds. KEYS: lease, fence. ARGV: holder, milliseconds, seconds that the last token is remembered.
+# Takes a named lease; if it is run again, because its reply was lost, it returns the same token. The token
+# rises even if the clock of Redis is set back, or a failover loses the last milliseconds. KEYS: lease, fence.
+# ARGV: holder, milliseconds, seconds that the last token is remembered.
 _HOLD = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return tonumber(redis.call('GET', KEYS[2])) end
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 local time = redis.call('TIME')
 local token = math.max(time[1] * 1000000 + time[2], (redis.call('GET', KEYS[2]) or 0) + 1)
@@ -129,7 +131,8 @@ class Leases:
         """Take a lease that nobody holds. Call `start_renewing` to keep it.
 
         Raises:
-            Unavailable: It may have been taken nevertheless, and then expires.
+            Unavailable: It may have been taken nevertheless, and then expires. So may one for which this
+                returns False, if the reply of Redis was lost.
         """
         return bool(await self._redis.set(key, holder, nx=True, px=self.milliseconds))
 

@@ -97,6 +97,7 @@ class _Data(StoredValues):
         bounds = (limit, self._seconds, -1 if most is None else most)
         args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
         try:
+            is_new = not await self._has(name)
             async with self._room(len(content)):
                 outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
         except TooMuchHeld as error:
@@ -105,12 +106,18 @@ class _Data(StoredValues):
             raise TooMuchData(f"there are {most} of them already")
         if outcome == -1:
             raise TooMuchData(f"there would be more than {limit} bytes of data ({self._limit.name})")
-        return bool(outcome)
+        return is_new or bool(outcome)
 
     async def delete(self, name: str) -> bool:
         if name == _SIZE:
             return False
-        return bool(await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH]))
+        existed = await self._has(name)
+        outcome = await self._redis.register_script(_DELETE)(keys=[self._key], args=[name, _SIZE, _EACH])
+        return existed or bool(outcome)
+
+    async def _has(self, name: str) -> bool:
+        """Read first, since a script that is run again, because its reply was lost, finds its own change."""
+        return bool(await cast(Any, self._redis.hexists(self._key, name)))
 
     def _room(self, size: int) -> AbstractAsyncContextManager[None]:
         """Makes room for so many bytes while they are written."""

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 _PAGE, _PAGE_BYTES = 50, 1024 * 1024
 """The maximum number of entries per read of a log, and of bytes, not counting the last entry."""
 
-ONCE_SECONDS = 60
+ONCE_SECONDS = 90
 """How long the id of an append is remembered: longer than appends are retried."""
 
 Entry = tuple[str, dict[str, str]]

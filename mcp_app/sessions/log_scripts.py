@@ -18,11 +18,11 @@ PUT = (
     DIRECTORY
     + _FIELD
     + """
-local function is_new(appended, id, seconds, once)
-  if redis.call('ZADD', appended, 'NX', now(), id) == 0 then return false end
+local function is_repeated(appended, id) return redis.call('ZSCORE', appended, id) end
+local function remember(appended, id, seconds, once)
+  redis.call('ZADD', appended, now(), id)
   redis.call('ZREMRANGEBYSCORE', appended, '-inf', now() - once)
   redis.call('EXPIRE', appended, math.min(seconds, once))
-  return true
 end
 local function store(log, tails, counter, cap, bytes, entry)
   local size, count = tonumber(redis.call('HGET', tails, counter) or 0), redis.call('XLEN', log)
@@ -79,8 +79,9 @@ local function put(log, tails, cap, bytes, seconds, stream, data, final)
 end
 """
 )
-"""`put`, for scripts that append to an event log or to the pending messages, `is_new`, for those that may be
-run again after the connection broke, and `cancel`, for those that end a stream without a response.
+"""`put`, for scripts that append to an event log or to the pending messages, `is_repeated` and `remember`, by
+which they recognize that they are run again because the reply was lost, and `cancel`, for those that end a
+stream without a response.
 
 Each entry has the positions of the previous entry of its stream and of the previous entry in the log, so that
 readers notice gaps. Nothing is added to a stream after its final event or after it was cancelled. The oldest
@@ -131,7 +132,8 @@ return dropped
 APPEND = (
     PUT
     + """
-if is_new(KEYS[2], ARGV[3], ARGV[6], ARGV[7]) then
+if not is_repeated(KEYS[2], ARGV[3]) then
+  remember(KEYS[2], ARGV[3], ARGV[6], ARGV[7])
   put(KEYS[1], KEYS[3], ARGV[4], ARGV[5], ARGV[6], ARGV[1], ARGV[2])
 end
 return addresses(KEYS[4])

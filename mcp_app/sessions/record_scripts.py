@@ -66,10 +66,7 @@ return cjson.encode(fields)
 """
 )
 
-# Deletes a session, even if its keys are damaged. Returns its owner, whether it existed, and the processes to
-# notify.
-# KEYS: record, copies, processes, and all others.
-ERASE = (
+_ENDING = (
     DIRECTORY
     + """
 local function type_of(key) return redis.call('TYPE', key).ok end
@@ -80,6 +77,13 @@ for i = 2, 3 do
     for _, address in ipairs(addresses(KEYS[i])) do table.insert(found, address) end
   end
 end
-return {owner, redis.call('DEL', unpack(KEYS)), found}
 """
 )
+
+# What to know before a session is deleted, even if its keys are damaged: its owner, whether it exists, and
+# the processes to notify. KEYS: record, copies, processes, and all others.
+BEFORE_ERASE = _ENDING + "return {owner, redis.call('EXISTS', unpack(KEYS)), found}"
+
+# Deletes a session. Returns the same, whether or not another process has just stored or read it. If it is run
+# again, because its reply was lost, it finds nothing; hence `BEFORE_ERASE`. KEYS: those of `BEFORE_ERASE`.
+ERASE = _ENDING + "return {owner, redis.call('DEL', unpack(KEYS)), found}"

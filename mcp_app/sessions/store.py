@@ -28,7 +28,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import HeldBytes, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
-from mcp_app.sessions.record_scripts import CHANGE, CREATE, ERASE, SUBSCRIBE, USE
+from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, SUBSCRIBE, USE
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +76,12 @@ async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
     Returns:
         Whether it existed, and the processes to send `SESSION_ENDED` to.
     """
-    names = dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)])
-    owner, existed, addresses = await redis.register_script(ERASE)(keys=list(names))
+    names = list(dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)]))
+    owner, existed, addresses = await redis.register_script(BEFORE_ERASE)(keys=names)
+    last_owner, was_there, others = await redis.register_script(ERASE)(keys=names)
     with suppress(Unreadable):  # the entry expires
-        await redis.zrem(keys.sessions_of(owner), session_id)
-    return bool(existed), addresses
+        await redis.zrem(keys.sessions_of(owner or last_owner), session_id)
+    return bool(existed or was_there), list({*addresses, *others})
 
 
 def _holder_keys(session_id: str) -> list[str]:

@@ -2,6 +2,9 @@
 
 KEYS[1] is the record, KEYS[2] the lease; both have the task's hash tag. Runs are fenced: their writes count
 only while they are the record's current run. Only `ADD` has another key.
+
+A script is run again if the connection breaks before its reply arrives. It then returns the same. A run
+identifies the change that began it, and the time of a change, in microseconds, identifies any other.
 """
 
 _FENCED = """
@@ -11,6 +14,10 @@ end
 """
 
 _FINISH = """
+local function is_repeated(first)
+  local last = redis.call('HMGET', KEYS[1], 'updated', 'status')
+  return last[1] == ARGV[first] and last[2] == ARGV[first + 1]
+end
 local function finish(first)
   redis.call('HDEL', KEYS[1], 'message')
   redis.call('HSET', KEYS[1], 'updated', ARGV[first], 'status', ARGV[first + 1], 'run', '')
@@ -38,6 +45,7 @@ Returns 0 if there are too many.
 """
 
 TAKE_OVER = """
+if redis.call('HGET', KEYS[1], 'run') == ARGV[1] then return 1 end
 if redis.call('HGET', KEYS[1], 'status') ~= 'working' or redis.call('EXISTS', KEYS[2]) == 1 then
   return 0
 end
@@ -70,12 +78,13 @@ return 1
 )
 """ARGV: run, now, message."""
 
-FINISH_RUN = _FENCED + _FINISH + "return finish(2)"
+FINISH_RUN = _FINISH + "if is_repeated(2) then return 1 end" + _FENCED + "return finish(2)"
 """ARGV: run, now, status, then fields and values. The end of a run: by a result, an error or questions."""
 
 END = (
     _FINISH
     + """
+if is_repeated(1) then return 1 end
 local status = redis.call('HGET', KEYS[1], 'status')
 if status ~= 'working' and status ~= 'input_required' then
   return 0
@@ -86,9 +95,10 @@ return finish(1)
 """ARGV: now, status, then fields and values. The end of a task from outside: cancelled or out of time."""
 
 ANSWER = """
-if redis.call('HGET', KEYS[1], 'status') ~= 'input_required' then
-  return 0
-end
+local last = redis.call('HMGET', KEYS[1], 'run', 'updated', 'status')
+if last[1] == ARGV[2] then return 2 end
+if last[3] ~= 'input_required' then return 0 end
+if last[2] == ARGV[1] then return 1 end
 local taken = 0
 for i = 4, #ARGV, 3 do
   if redis.call('HDEL', KEYS[1], 'ask:' .. ARGV[i]) == 1 then

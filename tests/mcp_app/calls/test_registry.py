@@ -18,13 +18,14 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import EventLog, Reader
+from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.events import START, Event
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.streams import Streams
+from mcp_app.sessions.streams import CLOSE, Streams
 from mcp_app.sessions.subscribers import Subscribers
 from tests.support.redis_relay import RedisRelay
+from tests.support.waiting import eventually
 
 STREAM = "r0123456789abcdef"
 
@@ -196,6 +197,50 @@ async def test_a_message_is_written_once_even_if_the_reply_of_redis_is_lost(
         earlier = [] if kind == "first" else ["earlier"]
         assert await words(redis, bus, call) == [*earlier, "important"]
         assert (await here.find(call.session_id, call.stream) is None) is (kind == "final")
+    finally:
+        await relayed.aclose()
+
+
+@pytest.mark.parametrize("message", [said("important"), None], ids=["with its response", "cancelled"])
+async def test_the_end_of_a_call_is_known_and_its_readers_are_woken_even_if_the_reply_of_redis_is_lost(
+    process: Process,
+    relay: RedisRelay,
+    redis: Redis,
+    open_bus: Callable[[], Awaitable[Bus]],
+    call: Registration,
+    message: bytes | None,
+) -> None:
+    reader = await open_bus()
+    heard: list[dict[str, Any]] = []
+    for kind in (APPENDED, CLOSE):
+        reader.on(kind, heard.append)
+    await Directory(redis, reader).register(keys.processes(call.session_id), 60)
+    relayed = connect(relay.url)
+    try:
+        here = await process(relayed)
+        await here.write(call, None, is_first=True)
+        relay.lose_reply_to(call.stream.encode())
+        assert await here.write(call, message, is_final=True) is not None, "nobody else ended it"
+        assert relay.lost == 1
+    finally:
+        await relayed.aclose()
+    await eventually(lambda: heard)
+    assert {each["type"] for each in heard} == {CLOSE if message is None else APPENDED}
+    assert not await redis.exists(keys.calls(call.session_id))
+
+
+async def test_a_write_that_was_rejected_is_rejected_again_if_the_reply_of_redis_is_lost(
+    process: Process, relay: RedisRelay, redis: Redis, call: Registration
+) -> None:
+    relayed = connect(relay.url)
+    try:
+        here, there = await process(relayed), await process(redis)
+        await here.write(call, None, is_first=True)
+        await stands_still(redis, call)
+        assert await there.take_over(call)
+        relay.lose_reply_to(b"too late")
+        assert await here.write(call, said("too late"), is_final=True) is None
+        assert relay.lost == 1
     finally:
         await relayed.aclose()
 

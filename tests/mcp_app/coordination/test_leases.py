@@ -18,6 +18,7 @@ from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.exceptions import Store, Unavailable
 from tests.support.asgi import PATIENCE
 from tests.support.own_redis import own_redis
+from tests.support.redis_relay import RedisRelay
 
 
 class Clock:
@@ -123,6 +124,21 @@ async def test_who_takes_an_expired_lease_has_a_greater_token_than_its_holder_th
             assert paused is not None
             assert other is not None
             assert other.token > paused.token
+
+
+async def test_a_lease_is_held_even_if_the_reply_that_says_so_is_lost(
+    relay: RedisRelay, redis: Redis, name: str
+) -> None:
+    async with connect(relay.url) as relayed:
+        here = Leases(relayed)
+        async with here.try_hold(name) as earlier:
+            assert earlier is not None
+        relay.lose_reply_to(keys.held(name).encode())
+        async with here.try_hold(name) as mine:
+            assert relay.lost == 1
+            assert mine is not None
+            assert mine.token > earlier.token
+            assert await redis.get(keys.held(name)) == mine.holder
 
 
 async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name: str) -> None:
