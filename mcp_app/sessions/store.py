@@ -169,18 +169,17 @@ class SessionStore:
             return
         found = cast("list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True))
         others = [entry for entry in found if entry[0] != record.id]
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session_id, _ in others:
-                pipe.exists(keys.record(session_id))
-                pipe.exists(keys.owner(session_id))
-            replies = await pipe.execute()
+        names = [name(session_id) for session_id, _ in others for name in (keys.record, keys.owner)]
+        exists = dict(await in_portions(self._redis, names, lambda pipe, name: pipe.exists(name)))
         lost, idle = [], []
-        for (session_id, began_at), lives, in_use in zip(others, replies[::2], replies[1::2], strict=True):
-            if lives and not in_use:
+        for session_id, began_at in others:
+            lives = exists[keys.record(session_id)]
+            if lives and not exists[keys.owner(session_id)]:
                 idle.append(session_id)
             elif not lives and began_at < time.time() - _CREATION_SECONDS:
                 lost.append(session_id)
-        excess = max(0, count - len(lost) - conf.max_sessions)
+        # Those that were added after this one end others for themselves, and may have done so already.
+        excess = max(0, min(count, len(found)) - len(lost) - conf.max_sessions)
         if excess > len(idle):
             await self._redis.zrem(index, record.id, *lost)
             raise TooManySessions

@@ -15,8 +15,10 @@ from typing import Any, cast, get_args
 
 from mcp.server import ServerRequestContext
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
+from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.protocol import listen
@@ -82,21 +84,18 @@ class Subscribers:
         if person is None:
             return cast("list[str]", await self._redis.zrangebyscore(keys.subscribers(), now, "+inf"))
         own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session_id in own:
-                pipe.zscore(keys.subscribers(), session_id)
-            scores = await pipe.execute()
-        return [session_id for session_id, until in zip(own, scores, strict=True) if (until or 0) >= now]
+        subscribers = keys.subscribers()
+        found = await in_portions(self._redis, own, lambda pipe, each: pipe.zscore(subscribers, each))
+        return [session_id for session_id, until in found if isinstance(until, float) and until >= now]
 
     async def _subscribed(self, event: ServerEvent, listening: Sequence[str]) -> list[str]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session_id in listening:
-                if isinstance(event, ResourceUpdated):
-                    pipe.hexists(keys.record(session_id), subscription_field(event.uri))
-                else:
-                    pipe.exists(keys.record(session_id))
-            found = await pipe.execute(raise_on_error=False)  # of a record that cannot be read
-        return [session_id for session_id, is_so in zip(listening, found, strict=True) if is_so in (True, 1)]
+        def add(pipe: Pipeline, session_id: str) -> Any:
+            if isinstance(event, ResourceUpdated):
+                return pipe.hexists(keys.record(session_id), subscription_field(event.uri))
+            return pipe.exists(keys.record(session_id))
+
+        found = await in_portions(self._redis, listening, add)
+        return [session_id for session_id, is_so in found if is_so in (True, 1)]
 
 
 class SharedSubscriptionBus(PersonalBus):

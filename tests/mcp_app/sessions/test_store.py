@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
@@ -58,6 +59,22 @@ class SlowRedis:
             return answer
 
         return run_slowly
+
+
+class WaitsToLook:
+    """A Redis whose client waits before it looks at an index of sessions."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.looks, self.may_look = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._redis, name)
+
+    async def zrange(self, *args: Any, **options: Any) -> Any:
+        self.looks.set()
+        await self.may_look.wait()
+        return await self._redis.zrange(*args, **options)
 
 
 def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
@@ -134,6 +151,46 @@ class TestQuota:
         await store.create(newest := begin("another client"))
         lives = [await store.get(record.id) is not None for record in (*records, newest)]
         assert lives == [True, False, True, True]
+
+    async def test_sessions_that_are_opened_at_once_end_no_more_idle_ones_than_they_need(
+        self, redis: Redis, bus: Bus, begin: Callable[..., SessionRecord], settings: Any
+    ) -> None:
+        settings.MCP_MAX_SESSIONS = 6
+        store = SessionStore(redis, bus)
+        for _ in range(6):
+            await store.create(idle := begin())
+            await redis.delete(keys.owner(idle.id))
+        index = keys.sessions_of(idle.owner)
+        counted = [WaitsToLook(redis) for _ in range(3)]
+        opening = [asyncio.create_task(SessionStore(one, bus).create(begin())) for one in counted]
+        await eventually(lambda: all(one.looks.is_set() for one in counted))
+        assert await redis.zcard(index) == 9
+        for one, task in zip(counted, opening, strict=True):
+            one.may_look.set()
+            await task
+        assert await redis.zcard(index) == 6
+
+    async def test_many_sessions_are_looked_at_in_portions(
+        self,
+        store: SessionStore,
+        redis: Redis,
+        begin: Callable[..., SessionRecord],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        portions: list[int] = []
+        record = begin()
+        index = keys.sessions_of(record.owner)
+        await redis.zadd(index, {f"lost-{n}": time.time() - 900 for n in range(600)})
+        execute = Pipeline.execute
+
+        async def counting(pipe: Pipeline, *args: Any, **options: Any) -> Any:
+            portions.append(len(pipe))
+            return await execute(pipe, *args, **options)
+
+        monkeypatch.setattr(Pipeline, "execute", counting)
+        await store.create(record)
+        assert max(portions) <= 500
+        assert await redis.zcard(index) == 1, "what did not exist was removed"
 
     async def test_when_all_sessions_are_in_use_a_new_one_is_refused_and_leaves_nothing(
         self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from mcp.server.auth.middleware.auth_context import auth_context_var
@@ -18,6 +20,7 @@ from mcp.shared.subscriptions import (
     ToolsListChanged,
 )
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.directory import Directory
@@ -151,6 +154,29 @@ async def test_a_change_for_one_user_reaches_only_their_listening_sessions(
         assert "notifications/resources/list_changed" in str(await redis.xrange(keys.pending(session_id)))
     for session_id in (silent, elsewhere, ended):
         assert not await redis.exists(keys.pending(session_id))
+
+
+@pytest.mark.parametrize("event", [ResourcesListChanged(), ResourceUpdated(uri="test://a")], ids=repr)
+async def test_many_sessions_are_looked_at_in_portions(
+    redis: Redis, directory: Directory, monkeypatch: pytest.MonkeyPatch, event: ServerEvent
+) -> None:
+    person = Person("https://as", secrets.token_hex(8))
+    sessions = {f"{person.key}-{n}": time.time() + 100 for n in range(600)}
+    await redis.zadd(keys.sessions_of_person(person.key), sessions)
+    await redis.zadd(keys.subscribers(), sessions)
+    portions: list[int] = []
+    execute = Pipeline.execute
+
+    async def counting(pipe: Pipeline, *args: Any, **options: Any) -> Any:
+        portions.append(len(pipe))
+        return await execute(pipe, *args, **options)
+
+    monkeypatch.setattr(Pipeline, "execute", counting)
+    await Subscribers(redis, EventLog(redis, directory)).notify(event, person.key)
+    await redis.delete(keys.sessions_of_person(person.key))
+    await redis.zrem(keys.subscribers(), *sessions)
+    assert sum(portions) == 2 * 600
+    assert max(portions) <= 500
 
 
 async def test_notifications_do_not_extend_the_life_of_a_session(
