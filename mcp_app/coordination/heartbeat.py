@@ -1,4 +1,4 @@
-"""The heartbeat: the loop that keeps everything a process has in Redis alive."""
+"""The heartbeat keeps everything alive that a process has in Redis."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ logger = logging.getLogger(__name__)
 Part = Callable[[], Awaitable[None]]
 
 _RETRY_SECONDS = 0.5
-"""The delay before the next beat after one that failed."""
+"""The delay before a part is run again after it failed."""
 
 
 class Heartbeat:
-    """Runs its parts concurrently, three times per lease. A failing or hanging part affects no other."""
+    """Runs each of its parts three times per lease. A failing or hanging part affects no other."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Part] = {}
         self._failing: set[str] = set()
-        """The parts that failed in the last beat: only the start and the end of an outage are logged."""
+        """The parts that failed the last time: only the start and the end of an outage are logged."""
 
     def add(self, name: str, part: Part) -> None:
         """Add a part, with a name for the log. It may raise, and is cancelled if it takes too long."""
         self._parts[name] = part
 
     async def run(self) -> None:
-        """Beat until cancelled."""
-        while True:
-            raise_if_cancelled()
-            period = conf.lease_seconds / 3
-            await asyncio.sleep(min(period, _RETRY_SECONDS) if self._failing else period)
-            await self.beat()
+        """Beat until cancelled, with the parts that were added before."""
+        await asyncio.gather(*(self._repeat(name, part) for name, part in self._parts.items()))
 
     async def beat(self) -> None:
         """Run every part once."""
         await asyncio.gather(*(self._do(name, part) for name, part in self._parts.items()))
+
+    async def _repeat(self, name: str, part: Part) -> None:
+        while True:
+            raise_if_cancelled()
+            period = conf.lease_seconds / 3
+            await asyncio.sleep(min(period, _RETRY_SECONDS) if name in self._failing else period)
+            await self._do(name, part)
 
     async def _do(self, name: str, part: Part) -> None:
         try:
@@ -50,7 +53,8 @@ class Heartbeat:
             if name not in self._failing:
                 logger.warning("heartbeat failed", extra={"part": name, "reason": str(error) or repr(error)})
             self._failing.add(name)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            raise_if_cancelled()
             logger.exception("heartbeat part crashed", extra={"part": name})
         else:
             if name in self._failing:

@@ -34,7 +34,7 @@ async def beating(heartbeat: Heartbeat) -> AsyncIterator[asyncio.Task[None]]:
 class Part:
     """A part that counts its beats, and does something in each."""
 
-    def __init__(self, fault: Exception | None = None, *, hangs: bool = False) -> None:
+    def __init__(self, fault: BaseException | None = None, *, hangs: bool = False) -> None:
         self.beats = 0
         self.fault = fault
         self.hangs = hangs
@@ -53,9 +53,10 @@ class Part:
         Part(Unavailable(Store.SESSIONS, "down")),
         Part(TimeoutError()),
         Part(KeyError("of another release")),
+        Part(asyncio.CancelledError()),  # as of a task that it awaited
         Part(hangs=True),
     ],
-    ids=["redis", "time-out", "bug", "hangs"],
+    ids=["redis", "time-out", "bug", "cancelled", "hangs"],
 )
 async def test_a_failing_part_stops_neither_the_others_nor_itself(bad: Part) -> None:
     heartbeat, before, after = Heartbeat(), Part(), Part()
@@ -63,6 +64,30 @@ async def test_a_failing_part_stops_neither_the_others_nor_itself(bad: Part) -> 
         heartbeat.add(name, part)
     async with beating(heartbeat):
         await eventually(lambda: min(before.beats, bad.beats, after.beats) >= 3)
+
+
+async def test_only_the_part_that_fails_is_tried_again_soon(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MCP_LEASE_SECONDS = 3000.0
+    monkeypatch.setattr("mcp_app.coordination.heartbeat._RETRY_SECONDS", 0.01)
+    heartbeat, good, bad = Heartbeat(), Part(), Part(Unavailable(Store.SESSIONS, "down"))
+    heartbeat.add("good", good)
+    heartbeat.add("bad", bad)
+    await heartbeat.beat()
+    async with beating(heartbeat):
+        await eventually(lambda: bad.beats > 3)
+    assert good.beats == 1
+
+
+async def test_a_part_that_hangs_delays_no_other(settings: Any) -> None:
+    settings.MCP_REDIS_TIMEOUT_SECONDS = 3000.0
+    heartbeat, good, bad = Heartbeat(), Part(), Part(hangs=True)
+    heartbeat.add("good", good)
+    heartbeat.add("bad", bad)
+    async with beating(heartbeat):
+        await eventually(lambda: good.beats > 3)
+    assert bad.beats == 1
 
 
 async def test_an_outage_is_logged_when_it_begins_and_when_it_is_over(
