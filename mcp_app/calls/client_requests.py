@@ -98,7 +98,7 @@ class ClientRequests:
                     answer = await self._answer(key)
             except TimeoutError:
                 late = {"requestId": request_id, "reason": "The answer took too long."}
-                with suppress(Unavailable):
+                with suppress(Unavailable, MCPError):  # there may be no room for it
                     await emit(notification("notifications/cancelled", late))
                 raise MCPError(
                     REQUEST_TIMEOUT, f"The client did not answer {method} in {seconds:g} s."
