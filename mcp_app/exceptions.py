@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 RETRY_AFTER_SECONDS = 2
-"""The value of `Retry-After`."""
+"""The value of `Retry-After` during an outage of a store."""
 
 
 class Store(Enum):

@@ -39,7 +39,6 @@ from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import outage_in, use_database
-from mcp_app.exceptions import RETRY_AFTER_SECONDS
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
 from mcp_app.protocol.repeatable import may_repeat
@@ -53,6 +52,9 @@ from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from mcp_app.shutdown import Drain, Drainable, TaskSet, hand_over
 
 logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 2.0
+"""How long to wait before the background work of an extension is restarted, at first and after an outage."""
 
 _LONGEST_PAUSE_SECONDS = 60.0
 """The longest pause before the background work of an extension is restarted."""
@@ -88,14 +90,14 @@ async def _run(extension: Extension) -> None:
             if (outage := outage_in(error)) is None:
                 logger.exception("extension crashed", extra=fields)
                 crashes, is_in_outage = crashes + 1, False
-                pause = min(RETRY_AFTER_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
+                pause = min(_PAUSE_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
             else:
                 if not is_in_outage:
                     logger.warning(
                         "extension interrupted by an outage", extra=fields | {"reason": str(outage)}
                     )
                 is_in_outage = True
-                pause = float(RETRY_AFTER_SECONDS)
+                pause = _PAUSE_SECONDS
         raise_if_cancelled()  # it failed while it cleaned up, or swallowed its cancellation
         await asyncio.sleep(pause)
 

@@ -27,12 +27,15 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.limits import KINDS, Kind, QuotaExceeded, TooManyWaiting, too_many_requests
 from mcp_app.coordination.quota_script import LEASE
 from mcp_app.coordination.shares import share_of
-from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store, Unavailable, Unreadable
+from mcp_app.exceptions import Store, Unavailable, Unreadable
 
 RECLAIM = "quota.reclaim"
 
 _ASK_SECONDS = 1.0
 """How long to wait for Redis before this process counts alone."""
+
+_ALONE_SECONDS = 2.0
+"""How long it does so, without asking Redis again."""
 
 RECLAIM_SECONDS = 0.5
 """How long a request waits for a unit that another process has to spare, or that is just becoming free."""
@@ -275,7 +278,7 @@ class Quotas:
                     yield
         except (Unavailable, TimeoutError) as error:
             if not isinstance(error, Unreadable):
-                self._alone_until = time.monotonic() + RETRY_AFTER_SECONDS
+                self._alone_until = time.monotonic() + _ALONE_SECONDS
             raise Unavailable(Store.SESSIONS, error) from error
 
     async def _obtain(self, account: _Account, kind: Kind, number: int) -> bool:
@@ -301,7 +304,7 @@ class Quotas:
         for each, units in account.units.items():
             units.granted = each.limit
         account.requests = max(account.requests, SPARE_REQUESTS)
-        account.valid_until = time.monotonic() + RETRY_AFTER_SECONDS
+        account.valid_until = time.monotonic() + _ALONE_SECONDS
 
     def _arguments(
         self, account: _Account, kind: Kind | None = None, number: int = 0, requests: int = 0

@@ -9,12 +9,15 @@ from contextvars import Context
 from typing import Any, Protocol
 
 from mcp_app.coordination.cancellation import raise_if_cancelled
-from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable
+from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 2.0
+"""How long to wait before work that an outage has interrupted is restarted."""
 
 
 class Claimant(Protocol):
@@ -84,7 +87,7 @@ class ListeningWork:
                 return
             except Unavailable:
                 raise_if_cancelled()
-                await asyncio.sleep(RETRY_AFTER_SECONDS)  # then restart it
+                await asyncio.sleep(_PAUSE_SECONDS)
             except Exception:
                 logger.exception(
                     "work for a listening session crashed", extra={"session": self._session.id[:8]}

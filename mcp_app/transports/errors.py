@@ -145,7 +145,7 @@ def too_many_listening(limit: int) -> HttpError:
         503,
         f"This process already serves {limit} requests of subscriptions/listen, and no more; try again.",
         INTERNAL_ERROR,
-        headers=[(b"retry-after", b"%d" % RETRY_AFTER_SECONDS)],
+        headers=[(b"retry-after", b"1")],
         data={"limit": limit},
     )
 

@@ -397,7 +397,7 @@ async def test_the_work_of_an_extension_is_restarted_after_a_failure_and_an_outa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing = Failing(*errors)
-    monkeypatch.setattr("mcp_app.runtime.RETRY_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
     use(failing, monkeypatch)
     async with serving() as process:
         await process.runtime.start()
@@ -410,7 +410,7 @@ async def test_work_that_ran_for_long_is_restarted_soon_however_often_it_crashed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing = Failing(*[BUG] * 12)  # with ever longer pauses these would take 40 seconds
-    monkeypatch.setattr("mcp_app.runtime.RETRY_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("mcp_app.runtime.monotonic", count(step=61).__next__)
     use(failing, monkeypatch)
     async with serving() as process:
