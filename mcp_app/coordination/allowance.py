@@ -75,6 +75,14 @@ class Allowance:
         spare = max(0, SPARE_REQUESTS - max(0, self.left)) if is_active else 0
         return [conf.request_rate, conf.request_rate_seconds, needed, spare, self._reported]
 
+    def assume_told(self) -> None:
+        """Forget what Redis was being told of, if it has not replied: it may have been told all the same.
+
+        Otherwise a person would owe it once more with each attempt.
+        """
+        self.requests += self._reported
+        self._reported = 0
+
     def apply(self, given: int, wait: float, needed: int) -> None:
         """Take in the reply of the script, before `valid_until` is set."""
         now = time.monotonic()

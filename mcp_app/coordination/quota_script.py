@@ -3,10 +3,13 @@
 # Leases units to a process, which says how many it keeps: it gets those that it needs, all or none, and some
 # to spare, fewer the nearer the limit is. Units that it keeps count even if they are past the limit. Requests
 # are taken from a bucket that refills steadily; what is owed may leave it below zero. The clock of Redis may
-# go back, as in a failover: no lease then lasts longer than one given now. KEYS: quota. ARGV: address,
-# seconds; rate, its seconds, requests needed, to spare and owed; for each kind its name, limit, units kept,
-# needed and to spare. Returns requests, the seconds until there are enough; for each kind the units leased,
-# and how many of all are past the limit; and the other processes.
+# go back, as in a failover: no lease then lasts longer than one given now. If a reply is lost, the client
+# repeats the script over another connection, twice at most. For units that changes nothing; requests, those
+# that are owed included, are taken again, and the person waits for the refill of as many more.
+#
+# KEYS: quota. ARGV: address, seconds; rate, its seconds, requests needed, to spare and owed; for each kind
+# its name, limit, units kept, needed and to spare. Returns requests, the seconds until there are enough; for
+# each kind the units leased, and how many of all are past the limit; and the other processes.
 LEASE = """
 local clock = redis.call('TIME')
 local time = clock[1] + clock[2] / 1000000

@@ -301,6 +301,7 @@ class Quotas:
                     raise_if_cancelled()
                 self._apply(account, reply, began, requests)
                 return
+        account.assume_told()
         for each, units in account.units.items():
             units.granted = each.limit
         account.requests = max(account.requests, SPARE_REQUESTS)
@@ -339,9 +340,13 @@ class Quotas:
                     account.keep(kind, account.free(kind) // 2)
                 if not account.is_active:
                     account.requests = min(0, account.requests)
-            for account, reply in await in_portions(self._redis, free, self._add_renewal):
-                if not isinstance(reply, Exception):
-                    self._apply(account, reply, began)
+            try:
+                for account, reply in await in_portions(self._redis, free, self._add_renewal):
+                    if not isinstance(reply, Exception):
+                        self._apply(account, reply, began)
+            finally:
+                for account in free:
+                    account.assume_told()
 
     async def _add_renewal(self, pipe: Pipeline, account: _Account) -> None:
         await self._lease(keys=[keys.quota(account.person)], args=self._arguments(account), client=pipe)

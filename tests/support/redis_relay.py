@@ -28,6 +28,7 @@ class RedisRelay:
         self.stalls = False
         """Whether commands are accepted and nothing is ever replied to them, as by a stopped server."""
         self._loses_after: bytes | None = None
+        self._hangs_from: bytes | None = None
 
     def lead_to(self, url: str) -> None:
         """Direct new connections to another server, as after a failover; open ones stay."""
@@ -36,6 +37,10 @@ class RedisRelay:
     def lose_reply_to(self, word: bytes) -> None:
         """Break the connection instead of replying to the next command that contains this word."""
         self._loses_after = word
+
+    def hang_from(self, word: bytes) -> None:
+        """Delay replies for minutes from the next command on that contains this word, which is executed."""
+        self._hangs_from = word
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
@@ -49,6 +54,9 @@ class RedisRelay:
                 if self._loses_after is not None and self._loses_after in data:
                     self._loses_after = None
                     breaks = True
+                if self._hangs_from is not None and self._hangs_from in data:
+                    self._hangs_from = None
+                    self.delay = 1000.0
                 self.sent += 1
                 if self.stalls:
                     continue

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from mcp_app.coordination import allowance, keys, quotas
-from mcp_app.coordination.allowance import CHARGED_BYTES
+from mcp_app.coordination.allowance import CHARGED_BYTES, SPARE_REQUESTS
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect
@@ -665,3 +665,44 @@ async def test_nobody_is_told_to_wait_for_longer_than_an_hour_or_not_at_all(one:
     assert one.rate_exceeded(person).retry_after == 1
     one.charge(person, 1000 * CHARGED_BYTES)
     assert one.rate_exceeded(person).retry_after == LONGEST_WAIT_SECONDS
+
+
+async def level(redis: Redis, person: str) -> int:
+    """How many requests Redis has left for a person."""
+    found = (await cast(Any, redis.hget(keys.quota(person), "requests"))).split()
+    return round(float(found[0]))
+
+
+async def test_what_is_owed_is_not_told_again_when_no_reply_came_in_time(
+    behind_relay: Quotas, relay: RedisRelay, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_ALONE_SECONDS", 0.0)
+    await take(behind_relay, person)
+    assert await behind_relay.count_requests(person)
+    behind_relay.charge(person, 10 * CHARGED_BYTES)
+    for _ in range(3):
+        relay.hang_from(b"EVALSHA")
+        with pytest.raises(Unavailable):
+            await behind_relay.beat()
+        relay.delay = 0.0
+    await behind_relay.beat()
+    assert await level(redis, person) == 3 - 1 - 10
+
+
+async def test_a_lost_reply_costs_its_person_requests_and_no_units(
+    relay: RedisRelay, redis: Redis, open_bus: Open, person: str, limits: Any
+) -> None:
+    limits.MCP_MAX_CALLS, limits.MCP_REQUEST_RATE = 20, 10_000
+    limits.MCP_REQUEST_RATE_SECONDS = 1e9
+    client = connect(relay.url)
+    here = Quotas(client, await open_bus())
+    await take(here, person, CALLS, 5)
+    before = await level(redis, person)
+    here._accounts[person].requests = 0
+    here.charge(person, 10 * CHARGED_BYTES)
+    relay.lose_reply_to(b"EVALSHA")
+    assert await here.count_requests(person)
+    assert relay.lost == 1
+    assert await units(redis, person) == [here._accounts[person].units[CALLS].leased]
+    assert before - await level(redis, person) <= 2 * (10 + 1 + SPARE_REQUESTS)
+    await client.aclose()
