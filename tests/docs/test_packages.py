@@ -10,6 +10,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
@@ -65,18 +66,26 @@ def imported(parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
         for path in (ROOT / part).rglob("*.py"):
             if "node_modules" in path.parts or any(path.is_relative_to(ROOT / other) for other in ELSEWHERE):
                 continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    names = [node.module]
-                for top in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
-                    is_own = any(
-                        (folder / name).exists()
-                        for folder in (ROOT, DOCS / "examples", path.parent)
-                        for name in (top, f"{top}.py")
-                    )
-                    if not is_own:
-                        yield top, path
+            for top in _imports(path) - sys.stdlib_module_names:
+                is_own = any(
+                    (folder / name).exists()
+                    for folder in (ROOT, DOCS / "examples", path.parent)
+                    for name in (top, f"{top}.py")
+                )
+                if not is_own:
+                    yield top, path
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """The top-level packages that a module imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def missing(parts: Iterable[str], named: Iterable[str]) -> set[str]:

@@ -166,6 +166,7 @@ def walk(http: Http, *, lists: bool = False) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_link_leads_to_a_page_no_get_changes_anything_and_names_are_shown_as_text(rows: None) -> None:
     root = sign_in("a superuser")
     with writes() as written:
@@ -187,6 +188,7 @@ def test_every_link_leads_to_a_page_no_get_changes_anything_and_names_are_shown_
     assert shown > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["a viewer", "a remover"])
 def test_staff_is_shown_only_links_that_it_may_follow_and_is_refused_elsewhere(rows: None, kind: str) -> None:
     http = sign_in(kind)
@@ -209,6 +211,7 @@ def test_what_is_not_there_is_no_failure(rows: None, path: str) -> None:
     assert answer.status_code in (302, 403, 404)
 
 
+@pytest.mark.slow
 def test_odd_searches_filters_and_pages_are_no_failure(rows: None) -> None:
     root = sign_in("a superuser")
     for model_admin in registered():
