@@ -10,27 +10,30 @@ def new_note_id():
 
 
 class Migration(migrations.Migration):
+    """The model is the demonstration's now (0003), whose migration creates the table. Earlier releases did here."""
 
     dependencies = [
         ('mcp_app', '0001_live_session'),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='Note',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('note_id', models.CharField(default=new_note_id, editable=False, max_length=32, unique=True)),
-                ('issuer', models.CharField(blank=True, max_length=255)),
-                ('subject', models.CharField(max_length=255)),
-                ('title', models.CharField(max_length=200)),
-                ('text', models.TextField(blank=True)),
-                ('created', models.DateTimeField(auto_now_add=True)),
-                ('updated', models.DateTimeField(auto_now=True)),
-            ],
-            options={
-                'ordering': ('pk',),
-                'indexes': [models.Index(fields=['issuer', 'subject'], name='mcp_note_user')],
-            },
-        ),
+        migrations.SeparateDatabaseAndState(state_operations=[
+            migrations.CreateModel(
+                name='Note',
+                fields=[
+                    ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                    ('note_id', models.CharField(default=new_note_id, editable=False, max_length=32, unique=True)),
+                    ('issuer', models.CharField(blank=True, max_length=255)),
+                    ('subject', models.CharField(max_length=255)),
+                    ('title', models.CharField(max_length=200)),
+                    ('text', models.TextField(blank=True)),
+                    ('created', models.DateTimeField(auto_now_add=True)),
+                    ('updated', models.DateTimeField(auto_now=True)),
+                ],
+                options={
+                    'ordering': ('pk',),
+                    'indexes': [models.Index(fields=['issuer', 'subject'], name='mcp_note_user')],
+                },
+            ),
+        ]),
     ]

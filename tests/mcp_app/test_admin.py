@@ -14,6 +14,7 @@ import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
@@ -111,6 +112,11 @@ def test_the_page_shows_no_session_id_and_loads_nothing_inline(
     assert session_id[8:] not in text
     assert "<script>" not in text
     assert "style=" not in text
+
+
+def test_the_style_of_the_page_is_in_the_app(operator: Client, page: str) -> None:
+    [name] = re.findall(r'href="/static/(mcp_app/[^"]+)"', operator.get(page).content.decode())
+    assert finders.find(name)
 
 
 @pytest.mark.parametrize(("number", "says"), [(0, "0 sessions"), (1, "1 session"), (2, "2 sessions")])

@@ -18,8 +18,19 @@ def backwards(apps, schema_editor):
     move(apps, "demo", "mcp_app")
 
 
+class CreateModelUnlessThereIsATable(migrations.CreateModel):
+    """In a database of an earlier release mcp_app has made the table. Undone, it stays, with what is in it."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        if self.options["db_table"] not in schema_editor.connection.introspection.table_names():
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        pass
+
+
 class Migration(migrations.Migration):
-    """The table was made by mcp_app, to which the model belonged before."""
+    """The model belonged to mcp_app before."""
 
     initial = True
 
@@ -29,27 +40,23 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.SeparateDatabaseAndState(
-            state_operations=[
-                migrations.CreateModel(
-                    name="Note",
-                    fields=[
-                        ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                        ("note_id", models.CharField(default=everything_site.demo.models.new_note_id, editable=False, max_length=32, unique=True)),
-                        ("issuer", models.CharField(blank=True, max_length=255)),
-                        ("subject", models.CharField(max_length=255)),
-                        ("title", models.CharField(max_length=200)),
-                        ("text", models.TextField(blank=True)),
-                        ("created", models.DateTimeField(auto_now_add=True)),
-                        ("updated", models.DateTimeField(auto_now=True)),
-                    ],
-                    options={
-                        "db_table": "mcp_app_note",
-                        "ordering": ("pk",),
-                        "indexes": [models.Index(fields=["issuer", "subject"], name="mcp_note_user")],
-                    },
-                ),
+        CreateModelUnlessThereIsATable(
+            name="Note",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("note_id", models.CharField(default=everything_site.demo.models.new_note_id, editable=False, max_length=32, unique=True)),
+                ("issuer", models.CharField(blank=True, max_length=255)),
+                ("subject", models.CharField(max_length=255)),
+                ("title", models.CharField(max_length=200)),
+                ("text", models.TextField(blank=True)),
+                ("created", models.DateTimeField(auto_now_add=True)),
+                ("updated", models.DateTimeField(auto_now=True)),
             ],
+            options={
+                "db_table": "mcp_app_note",
+                "ordering": ("pk",),
+                "indexes": [models.Index(fields=["issuer", "subject"], name="mcp_note_user")],
+            },
         ),
         migrations.RunPython(forwards, backwards),
     ]

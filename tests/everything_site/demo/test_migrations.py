@@ -54,3 +54,14 @@ def test_permission_to_delete_notes_is_kept(before: Any) -> None:
     migrate()
     assert User.objects.get(username="alice").has_perm("demo.delete_note")
     assert Permission.objects.filter(codename="delete_note").count() == 1
+
+
+def test_a_project_without_the_demonstration_has_no_table_of_notes() -> None:
+    migrate("demo", "zero")
+    with connection.schema_editor() as editor:
+        editor.delete_model(Note)
+    migrate("mcp_app", "zero")
+    migrate("mcp_app")
+    assert Note._meta.db_table not in connection.introspection.table_names()
+    migrate()
+    assert not Note.objects.exists()
