@@ -50,6 +50,7 @@ from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from mcp_app.shutdown import Drain, Drainable, TaskSet, hand_over
+from mcp_app.worker_threads import WorkerThreads
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ class Runtime:
             self.log, self.directory, self.sessions, subscribers, self.quotas, self.engine.background_work
         )
         self.server: MCPServer[Any] = self.engine.build(factory or import_string(conf.server))
-        self.server.middleware.insert(0, use_database)
+        self.worker_threads = WorkerThreads()
+        self.server.middleware[:0] = (use_database, self.worker_threads.watch)
         if isinstance(self.server, ToolServer):
             self.server.find_outage = outage_in
             self.server.most_values = conf.max_body_values
@@ -281,6 +283,8 @@ class Runtime:
             self.heartbeat.add("calls", self.calls.beat)
             self.heartbeat.add("quotas", self.quotas.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
+            self.worker_threads.start()
+            stack.push_async_callback(self.worker_threads.aclose)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
             stack.push_async_callback(cancel_and_wait, beating)  # it may be reconnecting the bus
             work_of = {

@@ -33,9 +33,9 @@ def redis_url() -> str:
     Raises:
         ImproperlyConfigured: Neither can be used.
     """
-    url = getattr(settings, "REDIS_URL", "")
+    url = conf.redis_url
     if url and _answers(url):
-        return str(url)
+        return url
     folder = valkey.socket_home() / f"mcp-tests-{secrets.token_hex(8)}"
     embedded = f"unix://{folder / 'valkey.sock'}"
     stack = ExitStack()
@@ -100,7 +100,7 @@ class Environment:
             "MCP_ISSUER": conf.issuer or f"http://{HOST}",
         }
         return own | {
-            "REDIS_URL": redis_url(),
+            "MCP_REDIS_URL": redis_url(),
             "MCP_REDIS_PREFIX": f"test-{secrets.token_hex(8)}:",
             "ALLOWED_HOSTS": [*settings.ALLOWED_HOSTS, HOST],
             "MCP_REQUEST_RATE": 0,

@@ -203,6 +203,12 @@ class InATestCase(TestCase):
         assert listed.structured_content == {"result": ["alice", "bob"]}
         assert await get_user_model().objects.acount() == 2
 
+    async def test_a_tool_that_is_not_async_fails_and_the_log_says_why(self) -> None:
+        with self.assertLogs(level="ERROR") as logged:
+            async with Client(build) as client:
+                assert (await client.call_tool("count")).is_error
+        assert "Use TransactionTestCase" in "".join(logged.output)
+
     async def test_permissions_are_those_of_the_user(self) -> None:
         bob = await get_user_model().objects.acreate_user(username="bob")
         async with Client(build, user=bob) as client:
