@@ -96,7 +96,7 @@ def _server_fault() -> str:
         return f"cannot be imported: {_reason(error)}"
     if not callable(factory):
         return "cannot be called"
-    if conf.faults() or check_token_verifier(None):
+    if conf.faults() or check_token_verifier(None) or check_observers(None):
         return ""  # the runtime could not be created for another reason, which is reported
     from mcp_app.runtime import Runtime  # which only the processes that serve have to import
 
@@ -245,6 +245,25 @@ def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.W006",
         )
     ]
+
+
+@register
+def check_observers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if conf.faults():
+        return []
+    from mcp_app.runtime import load_observers
+
+    try:
+        load_observers()
+    except ImproperlyConfigured as error:
+        return [
+            Error(
+                f"MCP_OBSERVERS: {error}.",
+                hint="Each must be the dotted path of a subclass of mcp_app.observers.Observer.",
+                id="mcp_app.E012",
+            )
+        ]
+    return []
 
 
 @register(deploy=True)

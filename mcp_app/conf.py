@@ -29,6 +29,12 @@ class Conf(AppSettings):
         example="shop.build",
         follows="`everything_site.demo.server.build`",
     )
+    observers = Setting[Sequence[str]](
+        (),
+        "dotted paths of classes that are told what happens, for metrics and audits "
+        "(`mcp_app.observers.Observer`)",
+        must_be=("a list of dotted paths", bool),
+    )
     # Some clients read only the first page.
     page_size = Setting(200, "tools, prompts or templates per page of a list", minimum=1)
     resource_page_size = Setting(10, "resources per page of `resources/list`", minimum=1)

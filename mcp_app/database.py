@@ -75,7 +75,7 @@ class OwnThread:
         threads = SyncToAsync.context_to_thread_executor
         try:
             if self._own in threads:
-                await sync_to_async(_close_connections)()
+                await sync_to_async(close_connections)()
         finally:
             SyncToAsync.thread_sensitive_context.reset(self._inherited)
             if (thread := threads.pop(self._own, None)) is not None:
@@ -101,6 +101,7 @@ async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
             raise outage from error
 
 
-def _close_connections() -> None:
+def close_connections() -> None:
+    """Close the connections of this thread."""
     for connection in connections.all(initialized_only=True):
         connection.close()

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.mcpserver import MCPServer
@@ -38,7 +39,8 @@ from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
-from mcp_app.database import outage_in, use_database
+from mcp_app.database import close_connections, outage_in, use_database
+from mcp_app.observers import Observer, Observers
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
 from mcp_app.protocol.repeatable import may_repeat
@@ -72,6 +74,25 @@ def request_state_keys() -> list[bytes]:
     return [
         f"mcp request state {key}".encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     ]
+
+
+def load_observers() -> list[Observer]:
+    """An instance of each observer in `MCP_OBSERVERS`.
+
+    Raises:
+        ImproperlyConfigured: One cannot be imported or created, or is no `Observer`.
+    """
+    return [_load_observer(path) for path in conf.observers]
+
+
+def _load_observer(path: str) -> Observer:
+    try:
+        observer = import_string(path)()
+    except Exception as error:
+        raise ImproperlyConfigured(f"{path!r} cannot be created: {error}") from error
+    if not isinstance(observer, Observer):
+        raise ImproperlyConfigured(f"{path!r} is no mcp_app.observers.Observer")
+    return observer
 
 
 async def _run(extension: Extension) -> None:
@@ -146,16 +167,28 @@ class Runtime:
         self.heartbeat = Heartbeat()
         self.directory = Directory(self.redis, self.bus)
         self.quotas = Quotas(self.redis, self.bus)
-        self.sessions = SessionStore(self.redis, self.bus)
+        self.observers = Observers(load_observers(), close_connections)
+        self.sessions = SessionStore(self.redis, self.bus, self.observers)
         self.person_data = partial(PersonData, self.redis)
         self.log = EventLog(self.redis, self.directory)
         subscribers = Subscribers(self.redis, self.log)
         self.subscription_bus = SharedSubscriptionBus(self.directory, subscribers)
         self.engine = Engine(
-            self.redis, self.directory, self.leases, self.subscription_bus, request_state_keys()
+            self.redis,
+            self.directory,
+            self.leases,
+            self.subscription_bus,
+            request_state_keys(),
+            self.observers,
         )
         self.streams = Streams(
-            self.log, self.directory, self.sessions, subscribers, self.quotas, self.engine.background_work
+            self.log,
+            self.directory,
+            self.sessions,
+            subscribers,
+            self.quotas,
+            self.engine.background_work,
+            self.observers,
         )
         self.server: MCPServer[Any] = self.engine.build(factory or import_string(conf.server))
         self.worker_threads = WorkerThreads()
@@ -259,6 +292,7 @@ class Runtime:
         await self.tokens.aclose()
         await self.engine.access.aclose()
         await self.redis.aclose()
+        await self.observers.aclose()
 
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Run the server's lifespan, which must be entered and exited in the same task."""
@@ -267,7 +301,13 @@ class Runtime:
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             backend = Backend(
-                app, lifespan_state, self.sessions, self.streams, self.registry, self.client_requests
+                app,
+                lifespan_state,
+                self.sessions,
+                self.streams,
+                self.registry,
+                self.client_requests,
+                self.observers,
             )
             self.calls = RunningCalls(backend, self.directory, self.quotas)
             self.admission = Admission(self.engine.access, self.quotas, self.sessions.held)

@@ -28,6 +28,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Lease, Leases
 from mcp_app.coordination.topics import TopicListener, Topics
+from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
@@ -128,10 +129,12 @@ class Engine:
         leases: Leases,
         subscriptions: PersonalBus,
         state_keys: Sequence[bytes],
+        observers: Observers = NOBODY,
     ) -> None:
         self.redis = redis
         self.bus = Topics(directory.bus)
         self.directory = directory
+        self.observers = observers
         self.leases = leases
         self.extensions: list[Extension] = []
         """The extensions with a lifecycle."""

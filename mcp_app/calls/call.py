@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from functools import cached_property
+from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp_types import INVALID_REQUEST, ErrorData, JSONRPCNotification, JSONRPCRequest
@@ -110,7 +111,9 @@ class SessionCall(SessionOutbound, Call):
             request.id if isinstance(request, JSONRPCRequest) else None,
             headers,
         )
-        self.session_id = record.id
+        self.session_id: str = record.id
+        self.revision = "" if request.method == "initialize" else record.protocol_version
+        self.observers = backend.observers
         self.person_key = record.person_key
         self.token = get_access_token()
         """The token of the request."""
@@ -240,6 +243,8 @@ class SessionCall(SessionOutbound, Call):
             if self.state is State.QUIET:
                 self.state = State.LOGGED
                 self._wake_waiter()
+                if self.observers.watch_calls and not self.is_recovered:
+                    self.observers.tell("call_streamed", self.facts)
             async with self._registering:
                 if self.position is None and self.state is not State.ENDED:
                     position = await registry.write(self.registration, message, is_first=True)
@@ -346,6 +351,13 @@ class SessionCall(SessionOutbound, Call):
         """Report progress; a re-run skips what was already reported, as progress must increase."""
         if progress > self.last_progress:
             await super().progress(progress, total, message)
+
+    async def _emit(self, message: dict[str, Any]) -> None:
+        await super()._emit(message)
+        if self.observers.watch_calls:
+            self.observers.tell(
+                "call_asked" if "id" in message else "call_sent", self.facts, message["method"]
+            )
 
     async def _append(self, message: bytes) -> None:
         await self._write(message)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mcp_app.calls.backend import Backend
 from mcp_app.calls.call import SessionCall
 from mcp_app.calls.channel import SessionChannel
+from mcp_app.observers import SessionFacts
 from mcp_app.protocol import client_declaration
 from mcp_app.protocol.error_codes import invalid_params
 from mcp_app.protocol.serve import Outcome, serve
@@ -60,14 +61,22 @@ async def initialize(
         return None, outcome
     record = replace(record, protocol_version=connection.protocol_version)
     await store(record)
+    facts = SessionFacts(
+        record.id,
+        record.protocol_version,
+        shortened(record.user),
+        shortened(record.client),
+        " ".join(map(shortened, (params.client_info.name, params.client_info.version))),
+    )
     logger.info(
         "session opened",
         extra={
-            "session": record.id[:8],
-            "username": shortened(record.user),
-            "client": shortened(record.client),
-            "revision": record.protocol_version,
-            "software": " ".join(map(shortened, (params.client_info.name, params.client_info.version))),
+            "session": facts.id[:8],
+            "username": facts.username,
+            "client": facts.client,
+            "revision": facts.revision,
+            "software": facts.software,
         },
     )
+    backend.observers.tell("session_opened", facts)
     return record, outcome

@@ -16,6 +16,8 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest, RequestId
 from mcp_app.calls.registry import Registration, UnreadableCall
 from mcp_app.calls.running import RunningCalls
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.observers import LOST
+from mcp_app.protocol.facts import facts_of
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
 from mcp_app.protocol.words import shortened
@@ -75,6 +77,7 @@ class Recovery:
         else:
             logger.warning("giving up a call whose process died", extra=facts)
             await self._registry.write(lost, _worker_lost(request.id), is_first=True, is_final=True)
+            self._tell_lost(record, request)
         return True
 
     async def _give_up(self, record: SessionRecord, stream: str, reason: UnreadableCall) -> bool:
@@ -88,7 +91,17 @@ class Recovery:
             )
             answer = None if reason.request_id is None else _worker_lost(reason.request_id)
             await self._registry.write(lost, answer, is_first=True, is_final=True)
+            self._tell_lost(record, request)
         return await self._registry.is_running(record.id, stream)
+
+    def _tell_lost(self, record: SessionRecord, request: JSONRPCRequest) -> None:
+        observers, revision = self._calls.backend.observers, record.protocol_version
+        if observers.watch_calls:
+            facts = facts_of(
+                request.method, request.params, kind="session", session=record.id, revision=revision
+            )
+            observers.tell("call_recovered", facts)
+            observers.tell("call_finished", facts, LOST)
 
     async def _last_progress(self, call: Registration) -> float:
         """The last progress on the stream of a call."""

@@ -83,6 +83,7 @@ class RunningCalls:
             last_progress: The last progress that was sent.
         """
         call = SessionCall(self.backend, record, lost.request, {}, lost.stream, lost.losses)
+        call.is_recovered = True
         call.last_progress = last_progress
         return self._start(call, held=True)
 

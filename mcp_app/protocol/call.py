@@ -10,6 +10,8 @@ import anyio
 from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import ProgressToken, RequestId
 
+from mcp_app.observers import NOBODY, CallFacts
+from mcp_app.protocol.facts import facts_of
 from mcp_app.sdk import CallOptions, ServerMessageMetadata, TransportContext, progress_token_from_params
 
 
@@ -27,6 +29,13 @@ class Call:
 
     kind = "streamable-http"
     can_send_request = False
+    session_id: str | None = None
+    revision = ""
+    """The protocol revision; empty while it is being negotiated."""
+    is_recovered = False
+    """Whether it was started before, by a process that died or stopped."""
+    observers = NOBODY
+    """Who is told about it."""
 
     def __init__(
         self,
@@ -61,6 +70,17 @@ class Call:
     def cancel_requested(self) -> anyio.Event:
         """How the SDK signals cancellation to a handler; the call's task is cancelled as well."""
         return anyio.Event()
+
+    @cached_property
+    def facts(self) -> CallFacts:
+        """What observers are told of it."""
+        kind = "task" if self.kind == "task" else "stateless" if self.session_id is None else "session"
+        return facts_of(self.method, self.params, kind=kind, session=self.session_id, revision=self.revision)
+
+    @property
+    def cancelled_as(self) -> str | None:
+        """How it ended if its task was cancelled, for observers; None if another process goes on with it."""
+        return "cancelled" if self.cancel_requested.is_set() else None
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

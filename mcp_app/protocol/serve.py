@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +14,7 @@ from mcp.server import Server
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData, RequestId
 
 from mcp_app.exceptions import Refused, Store, Unavailable
+from mcp_app.observers import CallOutcome
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.tool_server import InterruptedTool
 from mcp_app.sdk import Connection, ServerRunner, modern_error_data
@@ -64,8 +67,10 @@ class Outcome:
         return b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (pydantic_core.to_json(request_id), member, self.json)
 
 
-async def serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
-    """Run a request and return its outcome.
+def serve(
+    server: Server[Any], call: Call, connection: Connection, lifespan_state: Any
+) -> Coroutine[Any, Any, Outcome]:
+    """Run a request and return its outcome; observers are told when it starts and ends.
 
     The SDK's own driver, `serve_one`, also closes the exit stack of the connection, in a cancel scope that
     costs a quarter as much as a small tool. The SDK gives no handler access to it, so it is always empty.
@@ -79,6 +84,11 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
     Raises:
         asyncio.CancelledError: The call's own task was cancelled.
     """
+    running = _serve(server, call, connection, lifespan_state)
+    return _observed(call, running) if call.observers.watch_calls else running
+
+
+async def _serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
     runner = ServerRunner(server, connection, lifespan_state)
     try:
         result = await runner.on_request(call, call.method, call.params)
@@ -108,3 +118,28 @@ async def serve(server: Server[Any], call: Call, connection: Connection, lifespa
         return Outcome.failed(
             ErrorData(code=INTERNAL_ERROR, message="The result cannot be serialized as JSON.")
         )
+
+
+async def _observed(call: Call, running: Coroutine[Any, Any, Outcome]) -> Outcome:
+    facts, tell = call.facts, call.observers.tell
+    tell("call_recovered" if call.is_recovered else "call_started", facts)
+    began = time.perf_counter()
+    try:
+        outcome = await running
+    except asyncio.CancelledError:
+        if (kind := call.cancelled_as) is not None:
+            error_type = None if kind == "result" else kind
+            tell("call_finished", facts, CallOutcome(kind, time.perf_counter() - began, error_type))
+        raise
+    seconds = time.perf_counter() - began
+    result = outcome.result or {}
+    if result.get("resultType") == "input_required":
+        for question in (result.get("inputRequests") or {}).values():
+            tell("call_asked", facts, question["method"])
+    if outcome.error is not None:
+        tell("call_finished", facts, CallOutcome("error", seconds, str(outcome.error.code)))
+    elif result.get("isError"):
+        tell("call_finished", facts, CallOutcome("tool_error", seconds, "tool_error"))
+    else:
+        tell("call_finished", facts, CallOutcome("result", seconds, None))
+    return outcome

@@ -23,6 +23,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
+from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.session_features import MOST_URI_BYTES
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
@@ -99,9 +100,10 @@ class SessionStore:
         held: What each person holds in all their sessions.
     """
 
-    def __init__(self, redis: Redis, bus: Bus) -> None:
+    def __init__(self, redis: Redis, bus: Bus, observers: Observers = NOBODY) -> None:
         self._redis = redis
         self._bus = bus
+        self._observers = observers
         self.held = HeldBytes(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(CREATE)
@@ -259,7 +261,9 @@ class SessionStore:
 
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""
-        _, addresses = await erase(self._redis, session_id)
+        existed, addresses = await erase(self._redis, session_id)
+        if existed:
+            self._observers.tell("session_ended", session_id)
         await self._bus.publish(addresses, {"type": SESSION_ENDED, "session": session_id}, confirm=True)
 
     def forget(self, session_id: str) -> None:

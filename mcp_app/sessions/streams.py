@@ -13,6 +13,8 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded, TooManyWaiting
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable, Unreadable
+from mcp_app.observers import NOBODY, Observers, StreamFacts
+from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, ReplyStream
@@ -39,8 +41,10 @@ class Streams:
         subscribers: Subscribers,
         quotas: Quotas,
         background_work: Sequence[Work] = (),
+        observers: Observers = NOBODY,
     ) -> None:
         self.log = log
+        self._observers = observers
         self._directory = directory
         self._sessions = sessions
         self._subscribers = subscribers
@@ -141,6 +145,9 @@ class Streams:
         place = keys.processes(stream.session_id)
         is_placed = is_counted = False
         self._open[stream.session_id].add(stream)
+        record, kind = stream.record, "standalone" if stream.listens else "reply"
+        facts = StreamFacts(kind, record.id, shortened(record.user), shortened(record.client))
+        self._observers.tell("stream_opened", facts)
         if self._ending:
             stream.close()
         try:
@@ -174,6 +181,7 @@ class Streams:
                     pass  # it begins later, as it ticks
             yield
         finally:
+            self._observers.tell("stream_closed", facts)
             self._forget(stream)
             if is_counted:
                 self._quotas.release(stream.record.person_key, STREAMS)

@@ -98,6 +98,8 @@ class Guard:
                 )
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
+            if "refused" in self._runtime.observers:
+                self._runtime.observers.tell("refused", request.refusal_facts(refusal))
             await respond_error(send, refusal, request.message_id)
 
     async def _slow_down(self, request: Request) -> None:

@@ -157,7 +157,10 @@ class SsePost:
                     # On the stream: after a rejected POST the Python SDK still waits for the response, and
                     # sends nothing more.
                     errors.log_quota(error, request.principal, self._runtime.quotas)
-                    await self._reply(record, errors.quota_exceeded(error).body(message.id))
+                    refusal = errors.quota_exceeded(error)
+                    if "refused" in self._runtime.observers:
+                        self._runtime.observers.tell("refused", request.refusal_facts(refusal))
+                    await self._reply(record, refusal.body(message.id))
                 else:
                     await self._run(record, message, request.headers)
             case JSONRPCNotification():

@@ -13,6 +13,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import BODY_SECONDS, conf
+from mcp_app.observers import RefusalFacts
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
@@ -101,7 +102,7 @@ class Request:
         self.is_past_rate = False
         self.message_id: RequestId | None = None
         self._log_fields: dict[str, str | int] = scope.get("state", {}).get("log_fields", {})
-        """What the line of the request will say, if the site writes one (`RequestLog`)."""
+        """What is known of the request, for its line in the log, if the site writes one (`RequestLog`)."""
 
     def set_principal(self, principal: Principal) -> None:
         """Set the principal, and add it to the request log."""
@@ -124,6 +125,20 @@ class Request:
         """Add the batch in the body to the request log."""
         self._log_fields["method"] = "batch"
         self._log_fields["messages"] = len(messages)
+
+    def refusal_facts(self, error: errors.HttpError) -> RefusalFacts:
+        """What observers are told if it is refused with this error."""
+        known = {name: str(value) for name, value in self._log_fields.items()}
+        return RefusalFacts(
+            error.status,
+            error.code,
+            str(error),
+            self.scope["path"],
+            known.get("username", ""),
+            known.get("client", ""),
+            known.get("method"),
+            known.get("tool"),
+        )
 
     def accepts(self, *media_types: str) -> bool:
         """Whether responses of all these media types are acceptable (RFC 9110 §12.5.1).

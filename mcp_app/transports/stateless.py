@@ -27,12 +27,14 @@ from starlette.datastructures import Headers as RepeatedHeaders
 from mcp_app.calls.admission import is_limited
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import CALLS, STREAMS, QuotaExceeded
+from mcp_app.observers import StreamFacts
 from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
+from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
@@ -179,6 +181,8 @@ class Stateless:
         kind = STREAMS if listens else CALLS if is_limited(call.method) else None
         if kind is not None:
             quotas.use(person, kind)
+        if listens:
+            self._tell("stream_opened", request)
         watcher: asyncio.Task[Ending] | None = None
         try:
             await asyncio.sleep(0)  # most handlers finish without waiting
@@ -206,6 +210,13 @@ class Stateless:
                 task.add_done_callback(lambda _: quotas.release(person, kind))
             if watcher is not None:
                 watcher.cancel()
+            if listens:
+                self._tell("stream_closed", request)
+
+    def _tell(self, hook: str, request: Request) -> None:
+        principal = request.principal
+        names = shortened(principal.person), shortened(principal.client_id)
+        self._runtime.observers.tell(hook, StreamFacts("listen", None, *names))
 
 
 def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:
@@ -220,6 +231,7 @@ def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[En
 
 
 async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> None:
+    call.tell_streamed()
     head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
@@ -242,6 +254,8 @@ class StatelessCall(Call):
         self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
     ) -> None:
         super().__init__(request.method, request.params, request.id, headers)
+        self.revision = route.protocol_version
+        self.observers = runtime.observers
         self._runtime = runtime
         self._route = route
         self.response: bytes | None = None
@@ -251,12 +265,19 @@ class StatelessCall(Call):
         """Why it was cancelled."""
         self.headers: errors.HeaderList = ()
         self._has_ended = False
+        self._is_told_as_stream = False
         self._outbox: asyncio.Queue[bytes | None] | None = None
         """Messages to send; None until there is one, or a reader."""
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
         return ServerMessageMetadata(request_context=RequestInfo(self.request_headers, None))
+
+    @property
+    def cancelled_as(self) -> str | None:
+        if self.response is not None:
+            return "result"  # of a `subscriptions/listen` that was ended in an orderly way
+        return "lost" if self._runtime.is_draining and self.refusal is None else "cancelled"
 
     async def next(self, seconds: float) -> bytes | None:
         """What to send next: an event, a keep-alive after `seconds` without one, or None at the end."""
@@ -279,6 +300,12 @@ class StatelessCall(Call):
         self.response = Outcome.succeeded(
             result.model_dump(by_alias=True, mode="json", exclude_none=True)
         ).response(self.request_id)
+
+    def tell_streamed(self) -> None:
+        """Tell observers, once, that the response is a stream."""
+        if self.observers.watch_calls and not self._is_told_as_stream:
+            self._is_told_as_stream = True
+            self.observers.tell("call_streamed", self.facts)
 
     async def run(self) -> None:
         """Run the handler and store the encoded response; a cancelled call has none."""
@@ -317,9 +344,12 @@ class StatelessCall(Call):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which makes it a stream."""
+        self.tell_streamed()
         await self._opened_outbox().put(
             framing.event_without_id(framing.to_json(notification(method, params)))
         )
+        if self.observers.watch_calls:
+            self.observers.tell("call_sent", self.facts, method)
 
 
 def _refusal(rejection: InboundLadderRejection) -> errors.HttpError:

@@ -14,6 +14,7 @@ import pytest
 from django.core.management import call_command
 
 from mcp_app.monitoring import sessions as overview
+from mcp_app.observers import Observer
 from tests.docs.conftest import Busy
 from tests.docs.markdown import DOCS, code, commands, rows
 
@@ -102,3 +103,8 @@ def _texts(node: ast.expr) -> list[str]:
         case ast.IfExp(body=body, orelse=orelse):
             return _texts(body) + _texts(orelse)
     return []
+
+
+def test_every_hook_of_observers_is_documented() -> None:
+    documented = {code(row["Hook"])[0] for row in rows("monitoring.md", "Hook", "Arguments")}
+    assert documented == {name for name, hook in vars(Observer).items() if callable(hook)}

@@ -384,6 +384,15 @@ def test_an_event_log_holds_two_connections(settings: Any) -> None:
     assert ids(checks.check_event_log) == ["mcp_app.E009"]
 
 
+@pytest.mark.parametrize("path", ["nowhere.Metrics", "json.JSONDecoder"])
+def test_an_observer_that_cannot_be_used_is_reported_once(settings: Any, path: str) -> None:
+    settings.MCP_OBSERVERS = ["mcp_app.observers.Observer", path]
+    [message] = checks.check_observers(None)
+    assert message.id == "mcp_app.E012"
+    assert path in message.msg
+    assert checks.check_server(None) == []
+
+
 def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
     assert ids(checks.check_https) == []
     settings.MCP_RESOURCE_URL = "http://mcp.example.com/mcp"

@@ -108,7 +108,10 @@ class Tasks(Extension):
     def runs(self) -> TaskRuns:
         """The runs of this process."""
         return TaskRuns(
-            self.store, self.engine.server.session_manager.app, partial(may_repeat, self.engine.server)
+            self.store,
+            self.engine.server.session_manager.app,
+            partial(may_repeat, self.engine.server),
+            self.engine.observers,
         )
 
     def middleware(self) -> Sequence[ServerMiddleware[Any]]:

@@ -22,10 +22,12 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
 )
 
+from mcp_app import observers
 from mcp_app.coordination.connection import retry
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
+from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.repeatable import MayRepeat
@@ -71,11 +73,20 @@ class TaskCall(Call):
 
     kind = "task"
 
-    def __init__(self, store: TaskStore, task: Task) -> None:
+    def __init__(
+        self, store: TaskStore, task: Task, observers: Observers = NOBODY, *, is_recovered: bool = False
+    ) -> None:
         super().__init__("tools/call", _params(task), task.id)
+        self.revision = task.params.get("_meta", {}).get(PROTOCOL_VERSION_META_KEY, "")
+        self.observers = observers
+        self.is_recovered = is_recovered
         self.task = task
         self._store = store
         self._reported_at = 0.0
+
+    @property
+    def cancelled_as(self) -> str | None:
+        return "cancelled" if time.time() >= self.task.expires_at else super().cancelled_as
 
     async def notify(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
@@ -105,19 +116,22 @@ def _params(task: Task) -> dict[str, Any]:
 class TaskRuns:
     """Starts runs under leases, and recovers tasks whose run was lost."""
 
-    def __init__(self, store: TaskStore, server: Server[Any], may_repeat: MayRepeat) -> None:
+    def __init__(
+        self, store: TaskStore, server: Server[Any], may_repeat: MayRepeat, observers: Observers = NOBODY
+    ) -> None:
         self._store = store
         self._server = server
         self._may_repeat = may_repeat
+        self._observers = observers
         self._running: dict[TaskCall, asyncio.Task[None]] = {}
         store.on_change(self._on_change)
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, task: Task, lifespan_state: Any) -> None:
+    def start(self, task: Task, lifespan_state: Any, *, is_recovered: bool = False) -> None:
         """Start the next round of a task, which is leased to its run, as the current principal."""
-        context = TaskCall(self._store, task)
+        context = TaskCall(self._store, task, self._observers, is_recovered=is_recovered)
         running = asyncio.create_task(self._run(context, lifespan_state), name=f"task {task.id}")
         self._running[context] = running
         running.add_done_callback(lambda done: self._done(context, done))
@@ -157,12 +171,15 @@ class TaskRuns:
             logger.warning(
                 "re-running a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
             )
-            self.start(task, lifespan_state)
+            self.start(task, lifespan_state, is_recovered=True)
         else:
             logger.warning(
                 "giving up a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
             )
-            await self._store.fail(task, LOST)
+            if await self._store.fail(task, LOST) and self._observers.watch_calls:
+                facts = TaskCall(self._store, task).facts
+                self._observers.tell("call_recovered", facts)
+                self._observers.tell("call_finished", facts, observers.LOST)
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
         lease = self._store.lease_of(context.task, lambda: self._cancel(context))

@@ -1,0 +1,51 @@
+"""What observers are told of a call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken, principal_components
+
+from mcp_app.observers import CallFacts
+from mcp_app.protocol.words import shortened
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re.DOTALL)
+"""W3C Trace Context, which SEP-414 puts into `_meta`."""
+
+
+def facts_of(
+    method: str, params: Mapping[str, Any] | None, *, kind: str, session: str | None, revision: str
+) -> CallFacts:
+    """The facts of a call of the current user."""
+    params = params or {}
+    tool = params.get("name") if method == "tools/call" else None
+    token = get_access_token()
+    username, issuer, subject, client = ("", "", "", "") if token is None else _user(token)
+    return CallFacts(
+        shortened(method),
+        shortened(tool) if isinstance(tool, str) else None,
+        kind,
+        session,
+        revision,
+        username,
+        issuer,
+        subject,
+        client,
+        _trace_id(params),
+    )
+
+
+def _user(token: AccessToken) -> tuple[str, str, str, str]:
+    _, issuer, subject = principal_components(token)
+    username = str((token.claims or {}).get("username", subject or ""))
+    return shortened(username), issuer or "", subject or "", shortened(token.client_id)
+
+
+def _trace_id(params: Mapping[str, Any]) -> str | None:
+    meta = params.get("_meta")
+    parent = meta.get("traceparent") if isinstance(meta, Mapping) else None
+    found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) else None
+    return None if found is None else found[1]
