@@ -87,7 +87,8 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         help_texts = {
             "redirect_uris": "Separated by spaces or line ends.",
-            "auth_method": "A confidential client gets a secret, which is shown once, after saving.",
+            "auth_method": "A confidential client gets a secret, which is shown once, after saving. A change "
+            "between public and confidential revokes all access of the client, and a secret that it had.",
         }
 
     def clean(self) -> dict[str, Any]:
@@ -169,12 +170,7 @@ class ClientAdmin(AskingAdmin):
         return self.readonly_fields if obj is None else (*self.readonly_fields, "client_id")
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:
-        """Give a confidential client a secret if it has none; it is shown only once."""
-        secret = None
-        if not obj.is_public and not obj.client_secret:
-            secret = obj.new_client_secret()
-        super().save_model(request, obj, form, change)
-        if secret:
+        if secret := obj.save_with_secret():
             self.message_user(request, f"The secret of {obj}, which will not be shown again: {secret}")
 
     @admin.display(description="name", ordering="name")

@@ -182,8 +182,31 @@ class Client(AbstractApplication):
         self.client_secret = checksum(secret)
         return secret
 
+    @transaction.atomic
+    def save_with_secret(self) -> str | None:
+        """Save a client that may authenticate in another way than before.
+
+        A public client has no secret, and one that becomes confidential gets a new one. A change between the
+        two revokes all access.
+
+        Returns:
+            The new secret, if it got one, which is shown only once.
+        """
+        earlier = Client.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+        was_confidential = earlier is not None and not earlier.is_public
+        secret = None
+        if self.is_public:
+            self.client_secret = ""
+        elif not (was_confidential and self.client_secret):
+            secret = self.new_client_secret()
+        self.save()
+        if earlier is not None and was_confidential == self.is_public:
+            end_access(application=self)
+        return secret
+
     def has_secret(self, secret: str) -> bool:
-        return is_secret(secret, self.client_secret)
+        """Whether this is its secret. A public client has none."""
+        return not self.is_public and is_secret(secret, self.client_secret)
 
     def new_registration_token(self) -> str:
         """Replace the registration access token (RFC 7592), and return the new one."""

@@ -21,7 +21,7 @@ from oauth_app import client_metadata, redirects
 from oauth_app.api import refusal
 from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
-from oauth_app.models import Client, end_access
+from oauth_app.models import Client
 from oauth_app.scopes import scopes
 from oauth_app.secrets import is_secret
 
@@ -48,9 +48,8 @@ class RegisterView(_RegistrationView):
         metadata = client_metadata.read(_document(request))
         client = Client(registration_source=Client.RegistrationSource.DCR)
         metadata.apply(client)
-        secret = None if client.is_public else client.new_client_secret()
         token = client.new_registration_token()
-        client.save()
+        secret = client.save_with_secret()
         _log("client registered", client)
         return JsonResponse(_response(client, token, secret), status=201)
 
@@ -87,17 +86,9 @@ class ManageView(_RegistrationView):
         document = _document(request)
         self._refuse_another_identity(document)
         metadata = client_metadata.read(document)
-        was_public = self.client.is_public
         metadata.apply(self.client)
-        secret = None
-        if self.client.is_public:
-            self.client.client_secret = ""
-        elif was_public:
-            secret = self.client.new_client_secret()
         token = self.client.new_registration_token()
-        self.client.save()
-        if was_public != self.client.is_public:
-            end_access(application=self.client)
+        secret = self.client.save_with_secret()
         _log("client changed", self.client)
         return JsonResponse(_response(self.client, token, secret))
 
@@ -108,7 +99,7 @@ class ManageView(_RegistrationView):
             raise MetadataError("client_id must be that of this client.")
         secret = given.get("client_secret")
         if secret is not None and not (
-            isinstance(secret, str) and secret.isascii() and is_secret(secret, self.client.client_secret)
+            isinstance(secret, str) and secret.isascii() and self.client.has_secret(secret)
         ):
             raise MetadataError("client_secret must be that of this client.")
 

@@ -172,6 +172,42 @@ def test_a_client_is_confidential_exactly_if_it_has_a_secret(admin, method, kind
     assert ("will not be shown again" in page.content.decode()) == (kind == "confidential")
 
 
+def authentication_set(admin, client, method):
+    """Change in the form how a client authenticates; returns the client and its new secret, if any."""
+    url = reverse("admin:oauth_app_client_change", args=[client.pk])
+    page = admin.post(url, form_of(client, auth_method=method), follow=True).content.decode()
+    shown = re.search("will not be shown again: ([^<]*)", page)
+    return Client.objects.get(), shown and shown[1].strip()
+
+
+def test_a_secret_ends_when_its_client_becomes_public(admin, alice):
+    made, first = authentication_set(admin, Client.objects.get(), "client_secret_basic")
+    assert made.has_secret(first)
+    public, secret = authentication_set(admin, made, "none")
+    assert (public.client_secret, secret) == ("", None)
+    again, second = authentication_set(admin, public, "client_secret_post")
+    assert again.has_secret(second)
+    assert not again.has_secret(first)
+    kept, secret = authentication_set(admin, again, "client_secret_basic")
+    assert kept.has_secret(second)
+    assert secret is None
+
+
+def test_a_change_between_public_and_confidential_revokes_all_access(admin, alice, verify):
+    client, _ = authentication_set(admin, Client.objects.get(), "none")
+    assert verify(alice.access) is not None
+    authentication_set(admin, client, "client_secret_basic")
+    assert verify(alice.access) is None
+    assert not AccessToken.objects.exists()
+
+
+def test_a_public_client_has_no_secret_whatever_is_stored(alice):
+    client = Client.objects.get()
+    secret = client.new_client_secret()
+    assert client.is_public
+    assert not client.has_secret(secret)
+
+
 def test_saving_a_client_that_is_deleted_meanwhile_says_so(admin, alice):
     client = Client.objects.get()
 
