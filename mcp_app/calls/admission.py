@@ -18,11 +18,11 @@ from mcp_app.protocol import listen
 from mcp_app.protocol.messages import Message
 from mcp_app.sessions.held import HeldBytes
 
-_UNLIMITED = frozenset({"initialize", "ping", listen.METHOD})
+_UNLIMITED = frozenset({"initialize", "ping"})
 
 
 def is_limited(method: str) -> bool:
-    """Whether requests of a method count as calls at once; `subscriptions/listen` counts as a stream."""
+    """Whether requests of a method count as calls at once."""
     return method not in _UNLIMITED
 
 
@@ -65,7 +65,8 @@ class Admission:
             if isinstance(message, JSONRPCRequest):
                 await self._access.ensure_scopes(principal.scopes, message.method, message.params)
                 has_requests = True
-                calls += is_limited(message.method)
+                # Without a session, it counts as a stream.
+                calls += is_limited(message.method) and (in_session or message.method != listen.METHOD)
                 is_new |= message.method == "initialize"
         more_messages = len(messages) - 1  # than the one that was counted as the HTTP request
         person = principal.person_key
