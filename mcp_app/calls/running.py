@@ -144,15 +144,18 @@ class RunningCalls:
     async def drain(self) -> None:
         """Stop all calls and release their leases: the next reader of their streams recovers them."""
         calls = self._all()
+        outcomes = await asyncio.gather(*(call.register() for call in calls), return_exceptions=True)
+        if errors := [error for error in outcomes if error is not None]:
+            facts = {"calls": len(errors), "reason": str(errors[0])}
+            logger.warning("calls not handed over: they cannot be registered", extra=facts)
+        for call in calls:
+            if call.is_running:
+                call.task.cancel()
+        if calls:
+            await asyncio.wait([call.task for call in calls], timeout=_HAND_OVER_SECONDS)
+        # An orderly shutdown does not count as a loss.
+        given = [replace(call.registration, losses=call.registration.losses - 1) for call in calls]
         try:
-            await asyncio.gather(*(call.register() for call in calls))
-            for call in calls:
-                if call.is_running:
-                    call.task.cancel()
-            if calls:
-                await asyncio.wait([call.task for call in calls], timeout=_HAND_OVER_SECONDS)
-            # An orderly shutdown does not count as a loss.
-            given = [replace(call.registration, losses=call.registration.losses - 1) for call in calls]
             await self.backend.registry.hand_over(given)
         except Unavailable:
             logger.warning("calls not handed over: Redis unavailable")

@@ -50,18 +50,38 @@ return addresses(KEYS[2], KEYS[3])
 """
 )
 
-# Reads a record for a copy, and renews the session's keys, but not beyond the record itself. Returns one
-# string, which redis-py parses faster than many. KEYS: record, copies, owner, keys to renew. ARGV: seconds,
-# address and seconds of the copy.
-USE = (
+_RENEW = (
     DIRECTORY
+    + """
+local function renew(record, owner, seconds, first)
+  local left = math.max(1, math.min(seconds * 1000, redis.call('PTTL', record)))
+  redis.call('SET', owner, redis.call('HGET', record, 'owner') or '')
+  for i = first, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+end
+"""
+)
+
+# Renews a session's keys, but not beyond the record itself. Returns whether it exists. KEYS: record, owner,
+# others. ARGV: seconds.
+RENEW = (
+    _RENEW
+    + """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+renew(KEYS[1], KEYS[2], ARGV[1], 2)
+return 1
+"""
+)
+
+# Reads a record for a copy, and renews the session's keys like `RENEW`. Returns one string, which redis-py
+# parses faster than many. KEYS: record, copies, owner, others. ARGV: seconds, address and seconds of the
+# copy.
+USE = (
+    _RENEW
     + """
 local fields = redis.call('HGETALL', KEYS[1])
 if #fields == 0 then return nil end
-local left = math.max(1, math.min(ARGV[1] * 1000, redis.call('PTTL', KEYS[1])))
 register(KEYS[2], ARGV[2], ARGV[3])
-redis.call('SET', KEYS[3], redis.call('HGET', KEYS[1], 'owner') or '')
-for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], left) end
+renew(KEYS[1], KEYS[3], ARGV[1], 3)
 return cjson.encode(fields)
 """
 )

@@ -10,11 +10,12 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST, LoggingLevel
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.bus import Bus
@@ -29,7 +30,7 @@ from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import HeldBytes, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
-from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, SUBSCRIBE, USE
+from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, RENEW, SUBSCRIBE, USE
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class SessionStore:
         self._change = redis.register_script(CHANGE)
         self._subscribe = redis.register_script(SUBSCRIBE)
         self._use = redis.register_script(USE)
+        self._renew = redis.register_script(RENEW)
         bus.on(SESSION_CHANGED, lambda message: self.forget(message["session"]))
         bus.on(SESSION_ENDED, lambda message: self.forget(message["session"]))
 
@@ -225,7 +227,9 @@ class SessionStore:
 
     async def _read(self, session_id: str) -> SessionRecord | None:
         try:
-            found = await self._use_in(self._redis, session_id)
+            names = [keys.record(session_id), keys.copies(session_id), keys.owner(session_id)]
+            args: list[str | float] = [conf.session_idle_seconds, self._bus.address, copy_seconds()]
+            found = await self._use(keys=[*names, *keys.renewed_by_use(session_id)], args=args)
             if found is None:
                 return None
             fields = json.loads(found)
@@ -240,24 +244,20 @@ class SessionStore:
             return None
         return record
 
-    async def _use_in(self, redis: Redis, session_id: str) -> Any:
-        names = [keys.record(session_id), keys.copies(session_id), keys.owner(session_id)]
-        return await self._use(
-            keys=[*names, *keys.renewed_by_use(session_id)],
-            args=[conf.session_idle_seconds, self._bus.address, copy_seconds()],
-            client=redis,
-        )
-
     async def renew_all(self, session_ids: Collection[str]) -> list[str]:
         """Renew the keys of these sessions. Returns those that have ended.
 
-        Records are not parsed, so one that cannot be read does no harm.
+        Records are not read, so one that cannot be read does no harm.
 
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        found = await in_portions(self._redis, session_ids, self._use_in)
-        return [session_id for session_id, fields in found if fields is None]
+        found = await in_portions(self._redis, session_ids, self._add_renewal)
+        return [session_id for session_id, exists in found if exists == 0]
+
+    async def _add_renewal(self, pipe: Pipeline, session_id: str) -> None:
+        names = [keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)]
+        await self._renew(keys=names, args=[conf.session_idle_seconds], client=pipe)
 
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import fields
 from typing import Any, cast, get_args
 
@@ -20,6 +20,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.shares import share_of
 from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal_bus import PersonalBus
@@ -36,7 +37,7 @@ PUBLISHED = "subscriptions.published"
 _KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args(ServerEvent)}
 
 _AT_ONCE = 16
-"""How many sessions are notified concurrently: fewer than there are connections to Redis."""
+"""How many sessions a process notifies concurrently: fewer than it has connections to Redis."""
 
 
 class Subscribers:
@@ -45,6 +46,7 @@ class Subscribers:
     def __init__(self, redis: Redis, log: EventLog) -> None:
         self._redis = redis
         self._log = log
+        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def join(self, session_id: str) -> None:
         """Add or renew a session that has a GET stream, and remove expired ones."""
@@ -63,17 +65,27 @@ class Subscribers:
             person: The key of the only person to notify (`Person.key`); None for everybody.
 
         Raises:
-            Unavailable: Some sessions could not be notified.
+            Unavailable: Some sessions could not be notified; the others were, unless so many in a row could
+                not that Redis must be unavailable.
         """
         message = _message(event)
         sessions = await self._subscribed(event, await self._listening(person))
+        errors: list[BaseException] = []
         for start in range(0, len(sessions), _AT_ONCE):
             chunk = sessions[start : start + _AT_ONCE]
-            await asyncio.gather(*(self._append(session_id, message) for session_id in chunk))
+            appending = (self._append(session_id, message) for session_id in chunk)
+            outcomes = await asyncio.gather(*appending, return_exceptions=True)
+            failed = [error for error in outcomes if error is not None]
+            errors += failed
+            if len(failed) == _AT_ONCE:
+                break
+        if errors:
+            raise errors[0]
 
     async def _append(self, session_id: str, message: dict[str, Any]) -> None:
         try:
-            await self._log.append(session_id, PENDING, message)
+            async with self._places:
+                await self._log.append(session_id, PENDING, message)
         except Unreadable as error:
             logger.warning(
                 "session cannot be notified", extra={"session": session_id[:8], "reason": str(error)}
@@ -113,7 +125,16 @@ class SharedSubscriptionBus(PersonalBus):
         directory.bus.on(PUBLISHED, self._on_published)
 
     async def publish(self, event: ServerEvent, person: str | None = None) -> None:
-        """Publish a change that has happened. Failing to reach some subscribers is logged, not raised."""
+        """Publish a change that has happened. Failing to reach some subscribers is logged, not raised.
+
+        It is published even if the caller is cancelled meanwhile, and not within the share of the connections
+        to Redis that the caller has: others wait for it.
+        """
+        with share_of(None):
+            publishing = self._start(self._publish(event, person))
+        await asyncio.shield(publishing)
+
+    async def _publish(self, event: ServerEvent, person: str | None) -> None:
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
         await self._directory.publish(message, keys.listeners())
         try:
@@ -137,9 +158,13 @@ class SharedSubscriptionBus(PersonalBus):
             return  # of a later release
         known = {field.name for field in fields(kind)}
         event = kind(**{name: value for name, value in message["fields"].items() if name in known})
-        task = asyncio.create_task(super().publish(event, message["person"]))
+        self._start(super().publish(event, message["person"]))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:

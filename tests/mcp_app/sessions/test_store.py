@@ -279,6 +279,20 @@ async def test_reading_a_session_renews_all_that_belongs_to_it(
     assert [await redis.ttl(key(record.id)) > 5 for key in renewed] == [True] * 6
 
 
+async def test_renewing_the_sessions_of_running_calls_makes_no_copies_of_their_records(
+    redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
+) -> None:
+    bus = await open_bus()
+    elsewhere = SessionStore(redis, bus)
+    for key in (keys.owner(record.id), keys.events(record.id)):
+        await redis.set(key, "something", ex=5)
+    assert await elsewhere.renew_all([record.id]) == []
+    assert await redis.zscore(keys.copies(record.id), bus.address) is None
+    assert await redis.ttl(keys.owner(record.id)) > 5
+    assert await redis.ttl(keys.events(record.id)) > 5
+    assert await redis.get(keys.owner(record.id)) == record.owner
+
+
 async def test_looking_up_an_ended_session_caches_nothing(
     store: SessionStore, redis: Redis, record: SessionRecord
 ) -> None:

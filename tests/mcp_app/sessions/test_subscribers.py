@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -23,13 +24,16 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
+from mcp_app.sessions.subscribers import _AT_ONCE, SharedSubscriptionBus, Subscribers
+from tests.support.asgi import PATIENCE
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
 
@@ -192,3 +196,124 @@ async def test_notifications_do_not_extend_the_life_of_a_session(
     await subscribers.notify(ResourcesListChanged(), person.key)
     for key in (keys.record(record.id), keys.owner(record.id)):
         assert await redis.ttl(key) <= 100
+
+
+class TestManySubscribers:
+    """More sessions than are notified at once, of which some cannot be."""
+
+    @pytest.fixture
+    async def listening(
+        self, redis: Redis, directory: Directory, store: SessionStore, person: Person
+    ) -> list[str]:
+        subscribers = Subscribers(redis, EventLog(redis, directory))
+        records = [make_record(owner=f'["one","https://as","{person.subject}"]') for _ in range(_AT_ONCE + 4)]
+        for record in records:
+            await store.create(record)
+            await subscribers.join(record.id)
+        return [record.id for record in records]
+
+    @pytest.fixture
+    def person(self) -> Person:
+        return Person("https://as", secrets.token_hex(8))
+
+    @staticmethod
+    async def notified(redis: Redis, sessions: list[str]) -> int:
+        return sum([await redis.exists(keys.pending(session_id)) for session_id in sessions])
+
+    @pytest.mark.parametrize("failing", [1, _AT_ONCE - 1])
+    async def test_sessions_that_cannot_be_notified_do_not_keep_the_others_from_it(
+        self,
+        redis: Redis,
+        directory: Directory,
+        person: Person,
+        listening: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        failing: int,
+    ) -> None:
+        log = EventLog(redis, directory)
+        append = log.append
+        failed: set[str] = set()
+
+        async def fail_at_first(session_id: str, *args: Any) -> None:
+            if len(failed) < failing:
+                failed.add(session_id)
+                raise Unavailable(Store.SESSIONS, "no reply in time")
+            await append(session_id, *args)
+
+        monkeypatch.setattr(log, "append", fail_at_first)
+        with pytest.raises(Unavailable):
+            await Subscribers(redis, log).notify(ResourcesListChanged(), person.key)
+        assert len(failed) == failing
+        assert await self.notified(redis, listening) == len(listening) - failing
+
+    async def test_an_outage_is_not_waited_for_once_for_each_session(
+        self,
+        redis: Redis,
+        directory: Directory,
+        person: Person,
+        listening: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        log = EventLog(redis, directory)
+        tried: list[str] = []
+
+        async def fail(session_id: str, *args: Any) -> None:
+            tried.append(session_id)
+            raise Unavailable(Store.SESSIONS, "down")
+
+        monkeypatch.setattr(log, "append", fail)
+        with pytest.raises(Unavailable):
+            await Subscribers(redis, log).notify(ResourcesListChanged(), person.key)
+        assert len(tried) == _AT_ONCE
+
+    async def test_all_sessions_are_notified_even_if_the_publisher_is_cancelled(
+        self,
+        redis: Redis,
+        directory: Directory,
+        person: Person,
+        listening: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        log = EventLog(redis, directory)
+        append, has_begun, go = log.append, asyncio.Event(), asyncio.Event()
+
+        async def append_late(*args: Any) -> None:
+            has_begun.set()
+            await go.wait()
+            await append(*args)
+
+        monkeypatch.setattr(log, "append", append_late)
+        bus = SharedSubscriptionBus(directory, Subscribers(redis, log))
+        publishing = asyncio.create_task(bus.publish(ResourcesListChanged(), person.key))
+        await asyncio.wait_for(has_begun.wait(), PATIENCE)
+        publishing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await publishing
+        go.set()
+
+        async def all_are_notified() -> bool:
+            return await self.notified(redis, listening) == len(listening)
+
+        await eventually(all_are_notified)
+
+    async def test_a_publisher_who_uses_all_of_their_share_of_redis_notifies_the_others(
+        self,
+        redis_server: str,
+        redis: Redis,
+        bus: Bus,
+        person: Person,
+        listening: list[str],
+        settings: Any,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        settings.MCP_REDIS_CONNECTIONS = 2 * PARTS
+        settings.MCP_REDIS_TIMEOUT_SECONDS = 0.2
+        async with connect(redis_server) as client, AsyncExitStack() as stack:
+            directory = Directory(client, bus)
+            publisher = SharedSubscriptionBus(directory, Subscribers(client, EventLog(client, directory)))
+            with share_of("the publisher"):
+                for _ in range(2):
+                    connection = await client.connection_pool.get_connection()
+                    stack.push_async_callback(client.connection_pool.release, connection)
+                await publisher.publish(ResourcesListChanged(), person.key)
+        assert await self.notified(redis, listening) == len(listening), caplog.text

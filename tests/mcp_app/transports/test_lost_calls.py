@@ -360,3 +360,22 @@ async def test_a_call_that_was_handed_over_is_resumed_at_once_by_a_process_that_
     await stream.drop()
     assert text_of((await (await session.get(other, last.id)).messages())[-1]) == "result"
     assert repeated.runs == 1
+
+
+async def test_a_call_that_cannot_be_registered_at_shutdown_does_not_keep_the_others_from_being_handed_over(
+    one: Process, session: Session, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 3.0
+    held, quiet = Held(one), Held(one, "quiet")
+    await (await session.post(one, call_held())).next_event()
+    damaged = await Session.open(one)
+    await one.runtime.redis.set(keys.calls(damaged.id), "no hash", ex=60)
+    answering = asyncio.create_task(damaged.post(one, call_held(quiet=True, name="quiet")))
+    await within(quiet.started.wait())
+    await within(one.runtime.calls.drain())
+    registered = await one.runtime.registry.find(session.id, await _stream_of_the_call(one, session))
+    assert registered is not None
+    assert registered.is_handed_over
+    assert held.was_cancelled
+    assert quiet.was_cancelled
+    answering.cancel()
