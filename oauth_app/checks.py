@@ -133,6 +133,14 @@ def check_rate_limits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if Conf.rate_limits.fault(conf.rate_limits):
         return []
     found: list[CheckMessage] = []
+    if conf.rate_limits and not conf.redis_url:
+        found.append(
+            Error(
+                "REDIS_URL is not set: requests are counted there, for the rate limits.",
+                hint='Write in settings.py: REDIS_URL = "redis://localhost:6379/0"',
+                id="oauth_app.E015",
+            )
+        )
     for endpoint, limit in conf.rate_limits.items():
         if endpoint not in RATE_LIMITS:
             known = ", ".join(RATE_LIMITS)

@@ -117,13 +117,13 @@ class Conf(AppSettings):
     @cached_property
     def resource_urls(self) -> tuple[str, ...]:
         """The names of that resource: clients of HTTP+SSE know it as MCP_SSE_RESOURCE_URL."""
-        sse = getattr(settings, "MCP_SSE_RESOURCE_URL", "")
-        return (self.resource_url, sse) if sse else (self.resource_url,)
+        beside = f"{self.resource_url.rpartition('/')[0]}/sse"
+        return (self.resource_url, getattr(settings, "MCP_SSE_RESOURCE_URL", beside))
 
     @cached_property
     def redis_url(self) -> str:
-        """REDIS_URL: where all processes count requests together."""
-        return settings.REDIS_URL
+        """REDIS_URL, or MCP_REDIS_URL: where all processes count requests together."""
+        return getattr(settings, "REDIS_URL", "") or getattr(settings, "MCP_REDIS_URL", "")
 
 
 conf = Conf()

@@ -60,6 +60,14 @@ def test_an_invalid_sign_in_function(settings, path):
     assert ids(checks.check_sign_in) == ["oauth_app.E007"]
 
 
+def test_rate_limits_without_a_redis_to_count_in(settings):
+    settings.OAUTH_RATE_LIMITS = {"token": "300/minute"}
+    settings.REDIS_URL = ""
+    assert ids(checks.check_rate_limits) == ["oauth_app.E015"]
+    settings.OAUTH_RATE_LIMITS = {}
+    assert ids(checks.check_rate_limits) == []
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -112,15 +112,7 @@ class ServerProcess:
         """Start it and return when it is ready to serve."""
         command = forking.logged(self.words, self.installation.environment, self._log_path, self.folder)
         self.process = forking.begin(command, is_forked=self.is_forked)
-        deadline = time.monotonic() + STARTUP_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"The server ended at its start:\n{self.log}")
-            with contextlib.suppress(OSError, urllib.error.URLError):
-                urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{self.log}")
+        wait_until_ready(self.url, self.process, self._log_path)
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""
@@ -152,6 +144,23 @@ class ServerProcess:
             raise
         finally:
             self.process = None
+
+
+def wait_until_ready(url: str, process: Process, log: Path) -> None:
+    """Return when a process is ready to serve at a URL.
+
+    Raises:
+        RuntimeError: It has ended, or is not ready in time; the message has its log.
+    """
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"The server ended at its start:\n{log.read_text()}")
+        with contextlib.suppress(OSError, urllib.error.URLError):
+            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{log.read_text()}")
 
 
 @contextlib.contextmanager
