@@ -39,7 +39,7 @@ from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
-from mcp_app.database import close_connections, outage_in, use_database
+from mcp_app.database import OwnThread, close_connections, outage_in, use_database
 from mcp_app.observers import Observer, Observers
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
@@ -102,7 +102,8 @@ async def _run(extension: Extension) -> None:
     while True:
         began = monotonic()
         try:
-            await extension.run()
+            async with OwnThread():  # a restart begins with new connections to the database
+                await extension.run()
             return
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError):

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from mcp.types import Resource, ResourceTemplate
@@ -372,6 +374,36 @@ class Failing(Extension):
         finally:
             if self.at_end is not None:
                 raise self.at_end
+
+
+class Querying(Extension):
+    """An extension whose background work loses its connection to the database once."""
+
+    identifier = "example.com/querying"
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.is_done = False
+
+    async def run(self) -> None:
+        self.runs += 1
+        await User.objects.acount()
+        if self.runs == 1:
+            await sync_to_async(lambda: connection.connection.close())()
+        await User.objects.acount()
+        self.is_done = True
+
+
+async def test_work_that_is_restarted_has_a_new_connection_to_the_database(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    querying = Querying()
+    use(querying, monkeypatch)
+    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
+    async with serving() as process:
+        await process.runtime.start()
+        await eventually(lambda: querying.is_done)
+    assert querying.runs == 2
 
 
 AWAY = Unavailable(Store.DATABASE, "away")
