@@ -17,7 +17,7 @@ from everything_site.settings import *  # noqa: F403
 from everything_site.settings import BASE_DIR, DATABASES, INSTALLED_APPS
 
 sys.path.insert(0, str(BASE_DIR / "docs" / "examples"))
-INSTALLED_APPS = [*INSTALLED_APPS, "orders"]  # of the examples
+INSTALLED_APPS = [*INSTALLED_APPS, "audit", "events", "orders"]  # of the examples
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": SQLITE_FILE}
