@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -56,6 +57,9 @@ class StandaloneStream(EventStream):
         self._skips = not resumed
         self._holder = f"{name}/{self.id}"
         self._renewed_at = time.monotonic()
+        self._taking: set[asyncio.Task[bool]] = set()
+        """Commands that may take the claim."""
+        self._has_left = False
 
     def is_woken_by(self, stream: str) -> bool:
         return stream == PENDING or self.carries(stream)
@@ -72,7 +76,10 @@ class StandaloneStream(EventStream):
         await self._take(take_over=True)
 
     async def leave(self) -> None:
+        self._has_left = True
         self._work.update(False)
+        if self._taking:
+            await asyncio.wait(self._taking)  # Redis may run what was cancelled after the claim was released
         try:
             await self._log.release(self.session_id, self._holder)
         except Unavailable:
@@ -80,12 +87,17 @@ class StandaloneStream(EventStream):
         await self._log.wake(self.session_id, PENDING)
 
     async def _take(self, *, take_over: bool) -> None:
-        self.holds_claim = await self._log.take(
-            self.session_id, self._name, self._holder, take_over=take_over
+        taking = asyncio.create_task(
+            self._log.take(self.session_id, self._name, self._holder, take_over=take_over)
         )
+        self._taking.add(taking)
+        taking.add_done_callback(self._taking.discard)
+        self.holds_claim = await asyncio.shield(taking)
         self._work.update(self.holds_claim)
 
     async def send(self, message: Mapping[str, Any]) -> None:
+        if self._has_left:
+            return
         await self._take(take_over=False)  # another stream may have taken the claim
         if self.holds_claim:
             await self._log.append(self.session_id, self._name, dict(message))

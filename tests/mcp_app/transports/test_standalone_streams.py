@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sized
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -510,6 +511,62 @@ async def test_work_that_misses_its_cancellation_takes_no_messages_for_a_closed_
     assert not await one.runtime.redis.exists(keys.claim(session.id))
     await _say(one, session, 1)
     assert await _numbers(await _listen(one, session), 1) == [1]
+
+
+async def test_what_work_left_behind_takes_no_messages_for_a_closed_stream(
+    one: Process, session: Session
+) -> None:
+    listening: list[ListeningSession] = []
+
+    async def work(session: ListeningSession) -> None:
+        listening.append(session)
+
+    one.runtime.engine.while_listening(work)
+    stream = await _listen(one, session)
+    await eventually(lambda: listening)
+    await stream.drop()
+    await listening[0].notify("notifications/late", {})  # as a task that it started would
+    assert not await one.runtime.redis.exists(keys.claim(session.id))
+
+
+async def test_a_claim_that_is_just_being_taken_for_work_is_released_when_its_stream_closes(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, begun, may_arrive = one.runtime.log.take, asyncio.Event(), asyncio.Event()
+    on_their_way: list[asyncio.Task[bool]] = []
+    is_work, was_cancelled = ContextVar("is_work", default=False), asyncio.Event()
+
+    async def arrives_late(*args: Any, **options: Any) -> bool:
+        await may_arrive.wait()
+        return await take(*args, **options)
+
+    async def take_slowly(*args: Any, **options: Any) -> bool:
+        if not is_work.get():
+            return await take(*args, **options)
+        command = asyncio.create_task(arrives_late(*args, **options))
+        on_their_way.append(command)
+        begun.set()
+        return await asyncio.shield(command)  # what was sent to Redis cannot be cancelled
+
+    async def work(listening: ListeningSession) -> None:
+        is_work.set(True)
+        try:
+            await listening.notify("notifications/tick", {})
+        finally:
+            was_cancelled.set()
+
+    one.runtime.engine.while_listening(work)
+    monkeypatch.setattr(one.runtime.log, "take", take_slowly)
+    stream = await _listen(one, session)
+    await within(begun.wait())
+    dropping = asyncio.create_task(stream.drop())
+    await within(was_cancelled.wait())
+    for _ in range(3):  # time to release the claim
+        await one.runtime.redis.ping()
+    may_arrive.set()
+    await within(asyncio.wait(on_their_way))
+    await within(dropping)
+    assert not await one.runtime.redis.exists(keys.claim(session.id))
 
 
 async def test_the_stream_of_a_session_that_has_expired_ends(
