@@ -269,8 +269,8 @@ class Conf(AppSettings):
     # Daphne has no back-pressure: what a slow client has not read stays in memory.
     max_stream_bytes = Setting(
         32 * 1024 * 1024,
-        "how many bytes are sent on one connection before the client must reconnect; limits the memory that "
-        "a slow reader can take",
+        "how many bytes are sent on one connection before the client must reconnect; a call of 2026-07-28, "
+        "which cannot be resumed, then fails; limits the memory that a slow reader can take",
         minimum=1024,
     )
 

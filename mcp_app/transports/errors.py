@@ -139,6 +139,14 @@ def worker_lost() -> HttpError:
     return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
 
 
+def stream_too_long(limit: int) -> HttpError:
+    """For a stateless call that has sent all that fits on one connection: it cannot be resumed."""
+    message = (
+        f"The call sent more than {limit} bytes (MCP_MAX_STREAM_BYTES) before its result; it was cancelled."
+    )
+    return HttpError(500, message, INTERNAL_ERROR, data={"reason": "stream_too_long", "limit": limit})
+
+
 def too_many_listening(limit: int) -> HttpError:
     """For one more `subscriptions/listen` than a process serves; another may have room."""
     return HttpError(

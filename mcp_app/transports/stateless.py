@@ -9,6 +9,7 @@ down or the reader falls far behind.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +18,9 @@ from typing import Any
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     HEADER_MISMATCH,
+    INTERNAL_ERROR,
     INVALID_PARAMS,
+    ErrorData,
     JSONRPCNotification,
     JSONRPCRequest,
     SubscriptionsListenResult,
@@ -56,6 +59,8 @@ from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, close_stream_on_error, until_disconnected_or_revoked
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
+
+logger = logging.getLogger(__name__)
 
 _BACKLOG = 256
 """Messages buffered per stream; when the buffer is full, the handler waits for the reader."""
@@ -236,9 +241,12 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
     await send({"type": "http.response.start", "status": 200, "headers": head})
     sent = 0
     async with close_stream_on_error(send):
-        while item is not None and sent <= conf.max_stream_bytes:
+        while item is not None:
             await send({"type": "http.response.body", "body": item, "more_body": True})
             sent += len(item)
+            if sent > conf.max_stream_bytes:
+                call.cut_off(sent)
+                break
             item = await call.next(conf.keep_alive_seconds)
         response = call.response
         if response is None and call.refusal is not None:
@@ -301,6 +309,16 @@ class StatelessCall(Call):
             result.model_dump(by_alias=True, mode="json", exclude_none=True)
         ).response(self.request_id)
 
+    def cut_off(self, sent: int) -> None:
+        """Set the response of a call that has sent all that fits on one connection, if it has none."""
+        if self.response is not None or self.refusal is not None:
+            return
+        logger.warning("stream ended: it is too long", extra={"method": self.method, "bytes": sent})
+        if self.method == listen.METHOD:
+            self.close()
+        else:
+            self.refusal = errors.stream_too_long(conf.max_stream_bytes)
+
     def tell_streamed(self) -> None:
         """Tell observers, once, that the response is a stream."""
         if self.observers.watch_calls and not self._is_told_as_stream:
@@ -310,7 +328,12 @@ class StatelessCall(Call):
     async def run(self) -> None:
         """Run the handler and store the encoded response; a cancelled call has none."""
         try:
-            outcome = await self._serve()
+            try:
+                outcome = await self._serve()
+            except Exception:
+                logger.exception("call crashed")
+                outcome = Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
+                self.status = 500
             if self.refusal is None and self.response is None:
                 self.response = outcome.response(self.request_id)
             self._has_ended = True

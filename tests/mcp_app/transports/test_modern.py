@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import Context
 from mcp.server.subscriptions import ListenHandler
+from mcp.shared.subscriptions import ToolsListChanged
 
 from mcp_app.transports import stateless
 from mcp_app.transports.stateless import _BACKLOG
@@ -292,6 +293,67 @@ async def test_a_cancelled_call_with_a_full_backlog_ends_its_response(
     await eventually(lambda: len(one.runtime.stateless_calls) == 0)
     go_on.set()
     await stream.drop()
+
+
+async def test_a_call_that_sends_too_much_for_one_connection_gets_an_error_that_names_the_limit(
+    one: Process, mcp_settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mcp_settings.MCP_MAX_STREAM_BYTES = 1024
+    was_cancelled = asyncio.Event()
+
+    async def talkative(ctx: Context) -> None:
+        try:
+            for n in range(100):
+                await ctx.report_progress(n, 100, "x" * 100)
+            await asyncio.Event().wait()
+        finally:
+            was_cancelled.set()
+
+    one.runtime.server.add_tool(talkative)
+    params = {"name": "talkative", "arguments": {}, "_meta": {"progressToken": 1}}
+    *progress, last = await (await modern(one, "tools/call", params)).messages()
+    assert 0 < len(progress) < 100
+    assert last["id"] == 1
+    assert last["error"]["data"] == {"reason": "stream_too_long", "limit": 1024}
+    assert "MCP_MAX_STREAM_BYTES" in last["error"]["message"]
+    await within(was_cancelled.wait())
+    [logged] = [record for record in caplog.records if record.getMessage() == "stream ended: it is too long"]
+    assert vars(logged)["method"] == "tools/call"
+
+
+async def test_a_listen_stream_that_sent_too_much_for_one_connection_ends_in_order(
+    one: Process, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_MAX_STREAM_BYTES = 1024
+    stream = await modern(one, "subscriptions/listen", {"notifications": {"toolsListChanged": True}})
+    assert (await stream.next_message())["method"] == "notifications/subscriptions/acknowledged"
+    for _ in range(20):
+        await one.runtime.subscription_bus.publish(ToolsListChanged())
+    *changes, last = await stream.messages()
+    assert {change["method"] for change in changes} == {"notifications/tools/list_changed"}
+    assert last["id"] == 1
+    assert "result" in last
+
+
+@pytest.mark.parametrize("says_something", [True, False], ids=["stream", "json"])
+async def test_a_call_that_crashes_outside_of_its_handler_gets_an_error(
+    one: Process, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, says_something: bool
+) -> None:
+    async def crash(server: Any, call: Any, *args: Any) -> None:
+        if says_something:
+            await call.notify("notifications/message", {"level": "info", "data": "first"})
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(stateless, "serve", crash)
+    response = await modern(one, "tools/call", {"name": "echo", "arguments": {"message": "x"}})
+    if says_something:
+        _, answer = await response.messages()
+    else:
+        answer = await _error(response, 500, -32603)
+    assert answer["id"] == 1
+    assert answer["error"] == {"code": -32603, "message": "Internal server error"}
+    assert "a fault of ours" in caplog.text
+    await eventually(lambda: not len(one.runtime.stateless_calls))
 
 
 async def test_the_state_of_one_process_is_accepted_by_the_other_but_not_with_another_token(
