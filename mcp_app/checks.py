@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -192,7 +193,7 @@ def check_asgi(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     except (ImportError, ValueError):
         spec = None
     source = getattr(spec.loader, "get_source", lambda name: None)(module) if spec else ""
-    if source is None or "mcp_application" in source:
+    if source is None or re.search(r"\bmcp_application\(", source):
         return []
     return [
         Warning(

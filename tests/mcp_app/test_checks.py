@@ -314,7 +314,7 @@ def shop(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     package = tmp_path / "checked_shop"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "asgi.py").write_text("raise SystemExit('imported')\nmcp_application")
+    (package / "asgi.py").write_text("raise SystemExit('imported')\nmcp_application(x)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, package.name, raising=False)
     settings.ROOT_URLCONF = "checked_shop.urls"
@@ -326,7 +326,11 @@ def test_an_asgi_module_with_the_endpoints_is_fine(shop: Path) -> None:
     assert ids(checks.check_asgi) == []
 
 
-@pytest.mark.parametrize("text", ["application = get_asgi_application()", None], ids=["without", "no module"])
+@pytest.mark.parametrize(
+    "text",
+    ["application = get_asgi_application()", "from mcp_app.routing import mcp_application", None],
+    ids=["without", "not called", "no module"],
+)
 def test_an_asgi_module_without_the_endpoints_is_reported_with_its_lines(
     shop: Path, text: str | None
 ) -> None:

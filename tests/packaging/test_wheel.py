@@ -1,0 +1,33 @@
+"""What is in the wheel."""
+
+from __future__ import annotations
+
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT
+
+pytestmark = pytest.mark.slow
+
+APPS = ("mcp_app", "oauth_app")
+
+
+def test_it_has_every_file_of_the_two_apps_and_nothing_else(wheel: Path) -> None:
+    files = [path for app in APPS for path in (ROOT / app).rglob("*") if path.is_file()]
+    wanted = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
+    assert {Path(name).suffix for name in wanted} >= {".py", ".html", ".css", ".typed"}
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert packed == wanted
+
+
+def test_it_names_its_licence_and_its_extras(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [path] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(path))
+        assert any(name.endswith("/LICENSE") for name in archive.namelist())
+    assert metadata["License-Expression"] == "MIT"
+    assert set(metadata.get_all("Provides-Extra", [])) == {"oauth", "daphne", "postgresql", "testing"}
