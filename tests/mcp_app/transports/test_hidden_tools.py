@@ -232,6 +232,32 @@ async def test_whoever_has_the_permission_is_asked_for_the_scope(
     assert "taskId" in answer["result"] if revision == MODERN else text_of(answer) == "refunded 7"
 
 
+async def test_a_quick_call_of_a_tool_without_a_rule_needs_neither_redis_nor_the_database(
+    one: Process, bob: User, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mcp_settings.MCP_LEASE_SECONDS = 60.0  # the heartbeat does not beat meanwhile
+    session = await Session.open(one, token(bob))
+    calls: list[Callable[[], Awaitable[Response]]] = [
+        lambda: session.post(one, tool_call(OPEN)),
+        lambda: modern(one, "tools/call", {"name": OPEN, "arguments": {}}, token=token(bob)),
+    ]
+    for call in calls:
+        await call()  # reads what the process then has copies of
+    commands: list[Any] = []
+    execute = one.runtime.redis.execute_command
+
+    def count(*command: Any, **options: Any) -> Any:
+        commands.append(command)
+        return execute(*command, **options)
+
+    monkeypatch.setattr(one.runtime.redis, "execute_command", count)
+    with watched_database() as database:
+        for call in calls:
+            assert text_of(await (await call()).answer()) == "30"
+    assert commands == []
+    assert database.connections == []
+
+
 async def test_a_batch_reveals_nothing_either(one: Process, bob: User) -> None:
     session = await Session.open(one, token(bob), "2025-03-26")
     calls = [tool_call(HIDDEN, id=1), tool_call(UNKNOWN, id=2), tool_call(OPEN, id=3)]
