@@ -18,7 +18,16 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys, log_scripts
-from mcp_app.sessions.events import END, PENDING, SHARED, START, Event, is_shared, is_standalone, order
+from mcp_app.sessions.events import (
+    END,
+    HTTP_SSE_REPLY,
+    PENDING,
+    START,
+    Event,
+    is_http_sse_reply,
+    is_standalone,
+    order,
+)
 
 APPENDED = "stream.appended"
 
@@ -139,7 +148,7 @@ class Reader:
             raise
 
 
-class SharedReader(Reader):
+class HttpSseReader(Reader):
     """Reads for a session's only connection (HTTP+SSE); no event of any stream may be missing.
 
     Args:
@@ -152,7 +161,7 @@ class SharedReader(Reader):
         self._name = name
 
     def _wanted(self) -> Collection[str]:
-        return self._name, SHARED
+        return self._name, HTTP_SSE_REPLY
 
     def _select(self, entries: Sequence[Entry]) -> list[Event]:
         read = self._scan_from
@@ -164,7 +173,7 @@ class SharedReader(Reader):
             return [
                 self._event(position, fields)
                 for position, fields in entries
-                if fields["stream"] == self._name or is_shared(fields["stream"])
+                if fields["stream"] == self._name or is_http_sse_reply(fields["stream"])
             ]
 
 

@@ -66,8 +66,8 @@ class EventStream:
         """When the client should reconnect if the stream ends before it is complete."""
         self.resumed_at: Moment | None = None if resumed else _FIRST
         """None until it is registered."""
-        self._successor = _FIRST
-        """The latest connection that takes its place."""
+        self._resumed_elsewhere_at = _FIRST
+        """When the latest other connection did so."""
         self._reader = reader
         self._woken = asyncio.Event()
         self._closed = False
@@ -104,13 +104,13 @@ class EventStream:
     def registered(self, at: Moment) -> None:
         """Set when it resumed its stream. It is closed if another has done so since."""
         self.resumed_at = at
-        if at < self._successor:
+        if at < self._resumed_elsewhere_at:
             self.close()
 
-    def make_way(self, stream: str, successor: Moment) -> None:
-        """Stop carrying a stream that another connection resumes, unless this one does so later."""
-        self._successor = max(self._successor, successor)
-        if self.resumed_at is not None and self.resumed_at < successor:
+    def on_resumed_elsewhere(self, stream: str, at: Moment) -> None:
+        """Stop carrying a stream that another connection has resumed, unless this one does so later."""
+        self._resumed_elsewhere_at = max(self._resumed_elsewhere_at, at)
+        if self.resumed_at is not None and self.resumed_at < at:
             self.drop(stream)
 
     async def begin(self) -> None:

@@ -22,8 +22,8 @@ START = "0-0"
 END = "9" * 18 + "-0"
 """A position after every event: a client that has it has read all of a stream."""
 
-SHARED = "s"
-"""How the names of `new_shared_stream` begin."""
+HTTP_SSE_REPLY = "s"
+"""How the names of `new_http_sse_reply_stream` begin."""
 
 _REPLY = "r"
 _STANDALONE = "g"
@@ -37,14 +37,14 @@ def new_reply_stream() -> str:
     return _REPLY + secrets.token_hex(8)
 
 
-def new_shared_stream() -> str:
+def new_http_sse_reply_stream() -> str:
     """A name for the stream of one call on its session's only connection (HTTP+SSE)."""
-    return SHARED + secrets.token_hex(8)
+    return HTTP_SSE_REPLY + secrets.token_hex(8)
 
 
-def is_shared(stream: str) -> bool:
-    """Whether a name is one of `new_shared_stream`."""
-    return stream.startswith(SHARED)
+def is_http_sse_reply(stream: str) -> bool:
+    """Whether a name is one of `new_http_sse_reply_stream`."""
+    return stream.startswith(HTTP_SSE_REPLY)
 
 
 def new_standalone_stream(session_id: str) -> str:

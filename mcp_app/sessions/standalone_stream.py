@@ -10,9 +10,9 @@ from typing import Any
 
 from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable
-from mcp_app.sessions.event_log import EventLog, Reader, SharedReader
+from mcp_app.sessions.event_log import EventLog, HttpSseReader, Reader
 from mcp_app.sessions.event_stream import EventStream, RecoverIfLost
-from mcp_app.sessions.events import PENDING, START, is_shared
+from mcp_app.sessions.events import PENDING, START, is_http_sse_reply
 from mcp_app.sessions.listening_work import ListeningSession, ListeningWork, Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SessionStore
@@ -121,7 +121,7 @@ class StandaloneStream(EventStream):
         await self._take(take_over=False)
 
 
-class SharedStream(StandaloneStream):
+class HttpSseStream(StandaloneStream):
     """The only stream of an HTTP+SSE session: it also carries the responses to calls, and recovers lost ones.
 
     Args:
@@ -141,12 +141,12 @@ class SharedStream(StandaloneStream):
         recover_if_lost: RecoverIfLost,
     ) -> None:
         super().__init__(record, name, after, log, sessions, subscribers, background_work, resumed=True)
-        self._reader = SharedReader(log, record.id, name, after)
+        self._reader = HttpSseReader(log, record.id, name, after)
         self._recover_if_lost = recover_if_lost
         self._checked_at = time.monotonic()
 
     def carries(self, stream: str) -> bool:
-        return stream == self._name or is_shared(stream)
+        return stream == self._name or is_http_sse_reply(stream)
 
     async def _abandon(self) -> None:
         # Its client would resume the stream again and again; without a session it opens another.
@@ -159,6 +159,6 @@ class SharedStream(StandaloneStream):
         if now - self._checked_at >= conf.lease_seconds:
             self._checked_at = now
             for stream in await self._log.running(self.session_id):
-                if is_shared(stream):
+                if is_http_sse_reply(stream):
                     await self._recover_if_lost(self.record, stream)
         await super()._tick()

@@ -21,13 +21,15 @@ from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, Re
 from mcp_app.sessions.events import START
 from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
-from mcp_app.sessions.standalone_stream import SharedStream, StandaloneStream
+from mcp_app.sessions.standalone_stream import HttpSseStream, StandaloneStream
 from mcp_app.sessions.store import SESSION_CHANGED, SESSION_ENDED, SessionStore
 from mcp_app.sessions.subscribers import Subscribers
 
 CLOSE = "stream.close"
-REPLACED = "stream.replaced"
-SUPERSEDED = "stream.superseded"
+RESUMED_ELSEWHERE = "stream.resumed"
+"""A message that a later connection has resumed a stream, so that its earlier ones close."""
+ROOM_NEEDED = "stream.room_needed"
+"""A message that a GET stream opens at the person's limit, so that the others of its session close."""
 
 
 class Streams:
@@ -55,8 +57,8 @@ class Streams:
         bus = directory.bus
         bus.on(APPENDED, self._on_appended)
         bus.on(CLOSE, self._on_close)
-        bus.on(REPLACED, self._on_replaced)
-        bus.on(SUPERSEDED, self._on_superseded)
+        bus.on(RESUMED_ELSEWHERE, self._on_resumed_elsewhere)
+        bus.on(ROOM_NEEDED, self._on_room_needed)
         bus.on(SESSION_CHANGED, self._on_changed)
         bus.on(SESSION_ENDED, self._on_ended)
 
@@ -91,14 +93,14 @@ class Streams:
         self, record: SessionRecord, name: str, after: str, *, resumed: bool, scan_from: str = START
     ) -> StandaloneStream:
         """A GET stream, starting after the last event that the client has."""
-        shared = (self.log, self._sessions, self._subscribers, self._work)
-        return StandaloneStream(record, name, after, *shared, resumed=resumed, scan_from=scan_from)
+        parts = (self.log, self._sessions, self._subscribers, self._work)
+        return StandaloneStream(record, name, after, *parts, resumed=resumed, scan_from=scan_from)
 
-    def shared(
+    def http_sse(
         self, record: SessionRecord, name: str, after: str, recover_if_lost: RecoverIfLost
-    ) -> SharedStream:
+    ) -> HttpSseStream:
         """The stream of an HTTP+SSE session, starting after the last event that the client has."""
-        return SharedStream(
+        return HttpSseStream(
             record, name, after, self.log, self._sessions, self._subscribers, self._work, recover_if_lost
         )
 
@@ -156,7 +158,7 @@ class Streams:
                     at = await self._directory.register(place, conf.lease_seconds)
                     self._directory.start_renewing(place)
                     is_placed = True
-                    await self._replace_earlier(stream, (at, secrets.token_hex(4)))
+                    await self._close_earlier(stream, (at, secrets.token_hex(4)))
                 else:
                     await self._directory.register_and_renew(place)
                     is_placed = True
@@ -204,11 +206,11 @@ class Streams:
         except TooManyWaiting:
             raise
         except QuotaExceeded:
-            message = {"type": SUPERSEDED, "session": stream.session_id, "by": stream.id}
+            message = {"type": ROOM_NEEDED, "session": stream.session_id, "by": stream.id}
             await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
             await self._quotas.ensure(person, STREAMS)
 
-    async def _replace_earlier(self, stream: EventStream, at: Moment) -> None:
+    async def _close_earlier(self, stream: EventStream, at: Moment) -> None:
         """Close the earlier connections of a stream that is resumed, and wait until they are closed.
 
         A client may resume a stream several times at once, at different processes, and the latest connection
@@ -218,7 +220,12 @@ class Streams:
         """
         stream.registered(at)
         for name in tuple(stream.names):  # a later connection may take them meanwhile
-            message = {"type": REPLACED, "session": stream.session_id, "stream": name, "by": list(at)}
+            message = {
+                "type": RESUMED_ELSEWHERE,
+                "session": stream.session_id,
+                "stream": name,
+                "by": list(at),
+            }
             await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
 
     def _forget(self, stream: EventStream) -> None:
@@ -245,13 +252,13 @@ class Streams:
                     message["stream"], complete=message["complete"], reconnect_soon=message["reconnect_soon"]
                 )
 
-    def _on_replaced(self, message: dict[str, Any]) -> None:
+    def _on_resumed_elsewhere(self, message: dict[str, Any]) -> None:
         microseconds, nonce = message["by"]
         for stream in self._streams(message):
             if message["stream"] in stream.names:
-                stream.make_way(message["stream"], (microseconds, nonce))
+                stream.on_resumed_elsewhere(message["stream"], (microseconds, nonce))
 
-    def _on_superseded(self, message: dict[str, Any]) -> None:
+    def _on_room_needed(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):
             if stream.listens and stream.id != message["by"]:
                 stream.close()

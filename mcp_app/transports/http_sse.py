@@ -29,7 +29,7 @@ from mcp_app.sessions.events import (
     Event,
     event_id,
     is_standalone_of,
-    new_shared_stream,
+    new_http_sse_reply_stream,
     new_standalone_stream,
     parse_event_id,
 )
@@ -76,7 +76,9 @@ class Sse:
         if last_event_id and resumed is None:
             reason = "malformed, of another session, or its later events are gone; a new session was opened"
             logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
-        stream = self._runtime.streams.shared(record, name, position, self._runtime.recovery.recover_if_lost)
+        stream = self._runtime.streams.http_sse(
+            record, name, position, self._runtime.recovery.recover_if_lost
+        )
 
         def name_event(event: Event) -> str:
             # Always under the name of this stream: every earlier event of any stream has been sent.
@@ -190,7 +192,7 @@ class SsePost:
             _, outcome = await initialize(calls.backend, record, message, headers, store=store)
             await self._reply(record, outcome.response(message.id))
         else:
-            call = calls.start(record, message, headers, stream=new_shared_stream(), held=True)
+            call = calls.start(record, message, headers, stream=new_http_sse_reply_stream(), held=True)
             await call.run_registered()  # before it is acknowledged
 
     async def _reply(self, record: SessionRecord, answer: dict[str, Any] | bytes) -> None:
@@ -201,4 +203,4 @@ class SsePost:
         """
         data = answer if isinstance(answer, bytes) else framing.to_json(answer)
         async with self._runtime.sessions.held.room(record.person_key, len(data)):
-            await self._runtime.log.append(record.id, new_shared_stream(), data)
+            await self._runtime.log.append(record.id, new_http_sse_reply_stream(), data)

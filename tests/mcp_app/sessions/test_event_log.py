@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.directory import Directory
 from mcp_app.sessions import event_log, keys
-from mcp_app.sessions.event_log import EventLog, EventsLost, Reader, SharedReader
+from mcp_app.sessions.event_log import EventLog, EventsLost, HttpSseReader, Reader
 from mcp_app.sessions.events import (
     PENDING,
     START,
@@ -171,16 +171,16 @@ async def test_a_reader_of_the_whole_log_notices_any_gap(
     assert await log.is_whole(record.id, START)
     for n, stream in enumerate(("s1", "s2", "s3")):
         await log.append(record.id, stream, {"n": n})
-    events = await SharedReader(log, record.id, "g1", START).read()
+    events = await HttpSseReader(log, record.id, "g1", START).read()
     assert _numbers(events) == [0, 1, 2]
     first, second, third = [event.position for event in events]
-    waiting = SharedReader(log, record.id, "g1", START)
+    waiting = HttpSseReader(log, record.id, "g1", START)
     await redis.xtrim(keys.events(record.id), minid=third, approximate=False)
     whole = [await log.is_whole(record.id, position) for position in (START, first, second, third)]
     assert whole == [False, False, True, True]
     with pytest.raises(EventsLost):
         await waiting.read()
-    assert _numbers(await SharedReader(log, record.id, "g1", second).read()) == [2]
+    assert _numbers(await HttpSseReader(log, record.id, "g1", second).read()) == [2]
 
 
 async def test_ends_of_streams_without_remaining_events_are_deleted(

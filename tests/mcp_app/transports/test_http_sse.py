@@ -11,7 +11,7 @@ import pytest
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.serve import serve
 from mcp_app.sessions import keys
-from mcp_app.sessions.events import PENDING, new_shared_stream
+from mcp_app.sessions.events import PENDING, new_http_sse_reply_stream
 from tests.mcp_app.transports.support import (
     Held,
     Process,
@@ -163,7 +163,7 @@ async def test_a_client_that_missed_more_events_than_are_kept_gets_a_new_session
     await client.stream.drop()
     for _ in range(4):
         message = {"jsonrpc": "2.0", "method": "notifications/n", "params": {"text": "x" * 4_000}}
-        await one.runtime.log.append(client.session, new_shared_stream(), message)
+        await one.runtime.log.append(client.session, new_http_sse_reply_stream(), message)
     assert (await Client.connect(one, client.position)).session != client.session
 
 

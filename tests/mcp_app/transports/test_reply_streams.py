@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp_app.conf import conf
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import PENDING
-from mcp_app.sessions.streams import REPLACED
+from mcp_app.sessions.streams import RESUMED_ELSEWHERE
 from tests.mcp_app.transports.support import (
     OLDER,
     Held,
@@ -445,7 +445,7 @@ async def test_a_stream_is_closed_elsewhere_before_it_is_resumed(
     """A message that closes the old connection and arrives late would close a newer one."""
     held = Held(one)
     closed: list[str] = []
-    one.runtime.bus.on(REPLACED, lambda message: closed.append(message["stream"]))
+    one.runtime.bus.on(RESUMED_ELSEWHERE, lambda message: closed.append(message["stream"]))
     first = await session.post(one, call_held())
     event = await first.next_event()
     assert event.id is not None
