@@ -1,0 +1,6 @@
+# orders/admin.py
+from django.contrib import admin
+
+from orders.models import Order
+
+admin.site.register(Order)
