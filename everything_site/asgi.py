@@ -36,11 +36,7 @@ gc.enable()
 # A request creates some hundred objects, so collect less often. Large bodies trigger their own collection.
 gc.set_threshold(10_000)
 
-routes = ProtocolTypeRouter(
-    {
-        "http": mcp_application(Handler(), runtime=runtime, needs=needs),
-        "websocket": refuse_websocket,
-    }
-)
+others = ProtocolTypeRouter({"http": Handler(), "websocket": refuse_websocket})
+routes = mcp_application(others, runtime=runtime, needs=needs)
 application = RequestLog(HeadLimit(StrictTransportSecurity(routes)))
 startup.announce()

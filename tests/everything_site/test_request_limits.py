@@ -133,7 +133,7 @@ async def test_a_head_within_the_limits_is_served() -> None:
     assert await head(HeadLimit(app), headers) == 200
 
 
-UVICORN = ("-m", "uvicorn", "--no-access-log", "--lifespan", "off", "--http", "h11", "--port", "{port}")
+UVICORN = ("-m", "uvicorn", "--no-access-log", "--http", "h11", "--port", "{port}")
 SERVERS = {
     name: (*UVICORN, f"everything_site.{module}:application")
     for name, module in (("of MCP", "asgi"), ("of the authorization server", "auth_asgi"))
