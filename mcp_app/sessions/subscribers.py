@@ -39,6 +39,9 @@ _KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args
 _AT_ONCE = 16
 """How many sessions a process notifies concurrently: fewer than it has connections to Redis."""
 
+_CANCELLED_SECONDS = 1.0
+"""How long a publisher that was cancelled waits for what it publishes: it may be about to disconnect."""
+
 
 class Subscribers:
     """The sessions that recently had a GET stream, within the idle time of a session."""
@@ -132,7 +135,11 @@ class SharedSubscriptionBus(PersonalBus):
         """
         with share_of(None):
             publishing = self._start(self._publish(event, person))
-        await asyncio.shield(publishing)
+        try:
+            await asyncio.shield(publishing)
+        except asyncio.CancelledError:
+            await asyncio.wait({publishing}, timeout=_CANCELLED_SECONDS)
+            raise
 
     async def _publish(self, event: ServerEvent, person: str | None) -> None:
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}

@@ -3,8 +3,8 @@
 KEYS[1] is the record, KEYS[2] the lease; both have the task's hash tag. Runs are fenced: their writes count
 only while they are the record's current run. Only `ADD` has another key.
 
-A script is run again if the connection breaks before its reply arrives. It then returns the same. A run
-identifies the change that began it, and the time of a change, in microseconds, identifies any other.
+A script is run again if no reply arrives, and then returns the same. A run identifies the changes that began
+and ended it, and the time of a change, in microseconds, identifies any other.
 """
 
 _FENCED = """
@@ -14,10 +14,6 @@ end
 """
 
 _FINISH = """
-local function is_repeated(first)
-  local last = redis.call('HMGET', KEYS[1], 'updated', 'status')
-  return last[1] == ARGV[first] and last[2] == ARGV[first + 1]
-end
 local function finish(first)
   redis.call('HDEL', KEYS[1], 'message')
   redis.call('HSET', KEYS[1], 'updated', ARGV[first], 'status', ARGV[first + 1], 'run', '')
@@ -78,14 +74,26 @@ return 1
 )
 """ARGV: run, now, message."""
 
-FINISH_RUN = _FINISH + "if is_repeated(2) then return 1 end" + _FENCED + "return finish(2)"
+FINISH_RUN = (
+    """
+local last = redis.call('HMGET', KEYS[1], 'ended_run', 'status')
+if last[1] == ARGV[1] and last[2] == ARGV[3] then return 1 end
+"""
+    + _FENCED
+    + _FINISH
+    + """
+redis.call('HSET', KEYS[1], 'ended_run', ARGV[1])
+return finish(2)
+"""
+)
 """ARGV: run, now, status, then fields and values. The end of a run: by a result, an error or questions."""
 
 END = (
     _FINISH
     + """
-if is_repeated(1) then return 1 end
-local status = redis.call('HGET', KEYS[1], 'status')
+local last = redis.call('HMGET', KEYS[1], 'updated', 'status')
+local status = last[2]
+if last[1] == ARGV[1] and status == ARGV[2] then return 1 end
 if status ~= 'working' and status ~= 'input_required' then
   return 0
 end

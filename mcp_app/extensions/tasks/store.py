@@ -13,8 +13,10 @@ from dataclasses import replace
 from typing import Any, cast
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import Conf, conf
+from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.keys import prefixed
 from mcp_app.coordination.leases import Fence, Lease, Leases
@@ -251,10 +253,15 @@ class TaskStore:
                 pipe.set(withdrawn_key(grant), 1, ex=conf.task_seconds)
                 pipe.zrange(grant_key(grant), 0, -1)
             replies = await pipe.execute()
-        for task_ids in cast("list[list[str]]", replies[1::2]):
-            for task_id in task_ids:
-                with suppress(Unreadable):  # it cannot run either
-                    await self.cancel(task_id)
+        task_ids = {task_id for found in cast("list[list[str]]", replies[1::2]) for task_id in found}
+        end, now = self._redis.register_script(scripts.END), time.time()
+
+        async def add(pipe: Pipeline, task_id: str) -> None:
+            await end(keys=[record_key(task_id), lease_key(task_id)], args=[now, "cancelled"], client=pipe)
+
+        for task_id, outcome in await in_portions(self._redis, task_ids, add):
+            if outcome == 1:  # otherwise it has ended, or is damaged and cannot run either
+                await self._announce(task_id, "cancelled")
 
     async def expire(self, task_id: str, error: Mapping[str, Any]) -> None:
         """End a task that has expired, if it has not ended."""

@@ -13,7 +13,7 @@ from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
 from mcp_app.extensions.tasks import scripts
-from mcp_app.extensions.tasks.store import TaskStore, lease_key
+from mcp_app.extensions.tasks.store import TaskStore, lease_key, record_key
 from mcp_app.extensions.tasks.task import Task
 from tests.support.redis_relay import RedisRelay, relaying
 
@@ -65,6 +65,14 @@ async def test_a_result_is_announced(relay: RedisRelay, store: TaskStore, told: 
     assert told.statuses == ["completed"]
 
 
+async def test_a_result_that_is_stored_again_later_as_no_reply_came_is_announced_as_well(
+    store: TaskStore, told: Told, task: Task
+) -> None:
+    for _ in range(2):
+        assert await store.complete(task, {"content": []})
+    assert told.statuses == ["completed", "completed"]
+
+
 async def test_a_cancellation_is_announced(
     relay: RedisRelay, store: TaskStore, told: Told, task: Task
 ) -> None:
@@ -103,3 +111,18 @@ async def test_a_change_that_was_rejected_is_rejected_again(
     await store.cancel(task.id)
     assert not await lose_a_reply(relay, task, lambda: store.complete(task, {"content": []}))
     assert told.statuses == ["cancelled"]
+
+
+async def test_the_tasks_of_a_withdrawn_consent_end_and_are_announced_although_one_is_damaged(
+    relay: RedisRelay, redis: Redis, store: TaskStore, told: Told
+) -> None:
+    owner, grant = f'["client",null,"{secrets.token_hex(8)}"]', secrets.token_hex(8)
+    tasks = [await store.create(owner, "tool", {}, grant=grant) for _ in range(3)]
+    await redis.delete(record_key(tasks[0].id))
+    await redis.set(record_key(tasks[0].id), "no hash", ex=60)
+    relay.lose_reply_to(tasks[1].id.encode())
+    await store.cancel_by_grant(grant)
+    assert relay.lost == 1
+    found = [await store.get(task.id) for task in tasks[1:]]
+    assert [task and task.status for task in found] == ["cancelled", "cancelled"]
+    assert told.statuses == ["cancelled", "cancelled"]
