@@ -100,7 +100,7 @@ class Guard:
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             if "refused" in self._runtime.observers:
                 self._runtime.observers.tell("refused", request.refusal_facts(refusal))
-            await respond_error(send, refusal, request.message_id)
+            await respond_error(request.send, refusal, request.message_id)
 
     async def _slow_down(self, request: Request) -> None:
         """Let a request past the rate wait, before its body is read. It may be one that is never refused."""

@@ -628,6 +628,17 @@ async def test_what_is_received_and_sent_counts_for_the_rate(
     assert (await neighbour.post(one, tool_call("echo", {"message": text}))).status == 200
 
 
+async def test_what_is_refused_is_received_and_sent_as_well(
+    one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charged: list[int] = []
+    monkeypatch.setattr(one.runtime.quotas, "charge", lambda person, size: charged.append(size))
+    body = json.dumps(request("x" * 1000)).encode()
+    refused = await one.http.request("POST", headers=session.headers(), body=body)
+    assert refused.status == 400
+    assert sum(charged) == len(body) + len(await refused.body())
+
+
 async def test_what_a_stream_sends_counts_for_the_rate(one: Process, session: Session, slow: Any) -> None:
     slow.MCP_REQUEST_RATE = 10
     text = "x" * (10 * CHARGED_BYTES)
