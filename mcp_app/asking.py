@@ -45,24 +45,46 @@ from mcp.types import (
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
-from mcp_app.protocol.answers import Answer, malformed
-from mcp_app.protocol.answers import NamedRoots as NamedRoots
-from mcp_app.protocol.answers import UnfitAnswer as UnfitAnswer
-from mcp_app.protocol.answers import checked as checked
+from mcp_app.protocol.answers import Answer, NamedRoots, UnfitAnswer, checked, malformed
 from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import ServerMessageMetadata
 
-# Seconds that a client has to answer, up to `MCP_CLIENT_REQUEST_SECONDS`. A model may take minutes; a person
-# gets ten of them, as with the reference server.
-MODEL_DEADLINE = 300.0
-PERSON_DEADLINE = 600.0
+__all__ = [
+    "ELICITATION",
+    "LISTS_IN_FORMS",
+    "MODEL_DEADLINE",
+    "PERSON_DEADLINE",
+    "SAMPLING_WITH_TOOLS",
+    "URL_MODE",
+    "NamedRoots",
+    "UnfitAnswer",
+    "answered",
+    "ask",
+    "can_answer",
+    "cannot_be_asked",
+    "checked",
+    "form",
+    "is_modern",
+    "missing_capability",
+    "page",
+    "question",
+    "required_capability",
+    "text_of",
+]
 
-# The revisions that introduced them.
+MODEL_DEADLINE = 300.0
+"""The seconds that a client's model has to answer, up to `MCP_CLIENT_REQUEST_SECONDS`."""
+PERSON_DEADLINE = 600.0
+"""The seconds that a person has to answer, as with the reference server."""
+
 ELICITATION = "2025-06-18"
+"""The revision that introduced questions to the person."""
 URL_MODE = "2025-11-25"
+"""The revision that introduced pages that the person is sent to."""
 SAMPLING_WITH_TOOLS = "2025-11-25"
+"""The revision that introduced tools in questions to the model."""
 LISTS_IN_FORMS = "2025-11-25"
-"""Multiple choice (`type: array`), and choices with titles (`oneOf`), by SEP-1330."""
+"""The revision of multiple choice (`type: array`), and of choices with titles (`oneOf`), by SEP-1330."""
 
 
 def is_modern(ctx: Context) -> bool:

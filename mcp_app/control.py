@@ -21,6 +21,17 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED, erase
 
+__all__ = [
+    "aend_session",
+    "aend_sessions",
+    "aend_sessions_of",
+    "awithdraw_tokens",
+    "end_session",
+    "end_sessions",
+    "end_sessions_of",
+    "withdraw_tokens",
+]
+
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 16

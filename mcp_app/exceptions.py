@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
+__all__ = ["Store", "Unavailable"]
+
 RETRY_AFTER_SECONDS = 2
 """The value of `Retry-After` during an outage of a store."""
 

@@ -27,6 +27,19 @@ from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 Change = tuple[ServerEvent, str | None]
 """A change, and the key of the only person who is told of it (`Person.key`); None for everybody."""
 
+__all__ = [
+    "aprompts_changed",
+    "apublish",
+    "aresource_updated",
+    "aresources_changed",
+    "atools_changed",
+    "prompts_changed",
+    "publish",
+    "resource_updated",
+    "resources_changed",
+    "tools_changed",
+]
+
 
 def resource_updated(uri: str, person: str | None = None, *, using: str | None = None) -> None:
     """A resource has changed; notifies its subscribers.

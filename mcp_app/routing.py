@@ -27,6 +27,8 @@ from mcp_app.transports.http_sse import Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 from mcp_app.transports.streamable_http import StreamableHttp
 
+__all__ = ["mcp_application"]
+
 logger = logging.getLogger(__name__)
 
 Needs = Mapping[str, Callable[[], Awaitable[None]]]

@@ -35,7 +35,7 @@ from mcp_app.protocol.older_revisions import SINCE, UNTIL
 from mcp_app.protocol.personal import Person, PersonalResources
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.protocol.schema_messages import problems
-from mcp_app.protocol.session_features import TooMuchData, find_session
+from mcp_app.protocol.session_features import SessionState, StoredValues, TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.sdk import CallNext, HandlerResult, ResourcesListChanged, ServerMiddleware
 from mcp_app.sessions.listening_work import ListeningSession, Work
@@ -48,6 +48,8 @@ __all__ = [
     "Lease",
     "Leases",
     "ListeningSession",
+    "SessionState",
+    "StoredValues",
     "TooMuchData",
     "ToolServer",
     "TopicListener",
@@ -79,7 +81,10 @@ class Extension(SdkExtension):
         self.engine = engine
 
     def middleware(self) -> Sequence[ServerMiddleware[Any]]:
-        """Middleware to put around every request, next to the handlers."""
+        """Middleware to put around every request, next to the handlers.
+
+        Provisional: the SDK may change the signature of a middleware in a minor release.
+        """
         return ()
 
     async def run(self) -> None:

@@ -16,8 +16,9 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 Context = ServerRequestContext[Any, Any]
 
 SINCE = "everything-server/since"
+"""The member of a tool's `_meta` with the first revision at which it works."""
 UNTIL = "everything-server/until"
-"""Members of a tool's `_meta`: the first and the last revision at which it works."""
+"""The member of a tool's `_meta` with the last revision at which it works."""
 
 
 def register(app: Server[Any]) -> None:

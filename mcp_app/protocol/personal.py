@@ -33,15 +33,20 @@ class Person:
     """Who makes a request: a subject of an issuer.
 
     Subjects are unique per issuer. Both are empty if nobody is signed in.
+
+    Attributes:
+        issuer: Who issued the token.
+        subject: The person, as the issuer names them.
+        session: The session of the request; None at 2026-07-28.
     """
 
     issuer: str = ""
     subject: str = ""
     session: SessionState | None = field(default=None, compare=False)
-    """The session of the request; None at 2026-07-28."""
 
     @property
     def is_signed_in(self) -> bool:
+        """Whether it is a person at all: not nobody, and not a client that acts for nobody."""
         return bool(self.subject)
 
     @property

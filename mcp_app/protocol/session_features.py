@@ -43,7 +43,8 @@ class StoredValues(Protocol):
     async def names(self, prefix: str = "") -> list[str]:
         """The names with this prefix, unordered."""
 
-    async def get(self, name: str) -> bytes | None: ...
+    async def get(self, name: str) -> bytes | None:
+        """A value; None if there is none of this name."""
 
     async def set(self, name: str, value: bytes, *, most: int | None = None, prefix: str = "") -> bool:
         """Store a value. Returns whether the name is new.
@@ -77,16 +78,21 @@ class SessionState(Protocol):
     """The session, as handlers use it."""
 
     @property
-    def record(self) -> SessionFacts: ...
+    def record(self) -> SessionFacts:
+        """Its id, and the URIs that it is subscribed to."""
 
     @property
-    def data(self) -> StoredValues: ...
+    def data(self) -> StoredValues:
+        """Values kept for the session, up to `MCP_SESSION_DATA_BYTES`; they end with it."""
 
-    async def set_log_level(self, level: LoggingLevel) -> None: ...
+    async def set_log_level(self, level: LoggingLevel) -> None:
+        """What `logging/setLevel` does."""
 
-    async def subscribe(self, uri: str) -> None: ...
+    async def subscribe(self, uri: str) -> None:
+        """What `resources/subscribe` does, without looking whether the resource exists."""
 
-    async def unsubscribe(self, uri: str) -> None: ...
+    async def unsubscribe(self, uri: str) -> None:
+        """What `resources/unsubscribe` does."""
 
 
 def find_session(ctx: Context) -> SessionState | None:

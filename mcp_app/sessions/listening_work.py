@@ -43,6 +43,7 @@ class ListeningSession:
 
     @property
     def id(self) -> str:
+        """The id of the session; it gives access, so do not log all of it."""
         return self._stream.record.id
 
     @property

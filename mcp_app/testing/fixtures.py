@@ -14,6 +14,8 @@ import pytest
 from mcp_app.testing.client import Client, is_in_transaction
 from mcp_app.testing.environment import redis_url
 
+__all__ = ["mcp_client", "mcp_redis_url"]
+
 
 @pytest.fixture(scope="session")
 def mcp_redis_url() -> str:

@@ -21,6 +21,8 @@ from mcp_app.extensions.skills.skill import SCHEME, Skill, SkillFile
 from mcp_app.protocol.pages import page
 from mcp_app.server import Extension
 
+__all__ = ["Skills"]
+
 IDENTIFIER = "io.modelcontextprotocol/skills"
 DIRECTORY = "inode/directory"
 TTL_MS = 300_000  # the skills change with the server's version only, and are the same for everybody

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+__all__ = ["Skill", "load_skills"]
+
 SCHEME = "skill://"
 MANIFEST = "SKILL.md"
 MAX_FILES = 512
@@ -49,10 +51,12 @@ class Skill:
 
     @property
     def name(self) -> str:
+        """Its name, which is that of its folder."""
         return str(self.frontmatter["name"])
 
     @property
     def description(self) -> str:
+        """What it is for, as its frontmatter says."""
         return str(self.frontmatter["description"])
 
     def entry(self) -> dict[str, Any]:

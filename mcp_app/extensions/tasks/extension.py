@@ -48,6 +48,8 @@ from mcp_app.protocol.schema_messages import problems
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, ServerMiddleware
 from mcp_app.server import Engine, Extension
 
+__all__ = ["Tasks"]
+
 _METHODS = _GET, _UPDATE, _CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
 
 Context = ServerRequestContext[Any, Any]

@@ -9,6 +9,8 @@ from typing import Any
 from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, InputRequiredResult
 
+__all__ = ["TaskSupport"]
+
 FirstRound = Callable[
     [CallToolRequestParams, ServerRequestContext[Any, Any]], Awaitable[InputRequiredResult | None]
 ]
