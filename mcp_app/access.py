@@ -26,7 +26,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.database import OwnThread, outage_in, reaching_database
 from mcp_app.exceptions import Refused
-from mcp_app.people import find_user, person_of
+from mcp_app.people import ensure_users, find_user, person_of
 from mcp_app.protocol.personal import Person, current_person, values_of
 from mcp_app.protocol.session_features import StoredValues
 from mcp_app.protocol.words import plural
@@ -136,6 +136,14 @@ class ToolAccess:
         """By tool: its input schema, which tells whether it is still the same tool, and its rule."""
         self._allowed: ReadThroughCache[frozenset[str]] = ReadThroughCache(_size_of)
         """By person: the names of the tools that others do not see, and they do."""
+
+    async def ensure_users(self) -> None:
+        """
+        Raises:
+            ImproperlyConfigured: A tool requires a permission, and nothing says which users people are.
+        """
+        if any(_rule_of(tool).permission for tool in await self._server.list_tools()):
+            ensure_users(conf.issuer)
 
     async def exists(self, name: str) -> bool:
         """Whether a tool exists for the current person. Scopes do not count."""

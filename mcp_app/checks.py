@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
@@ -102,7 +103,7 @@ def _server_fault() -> str:
     from mcp_app.runtime import Runtime  # which only the processes that serve have to import
 
     try:
-        Runtime()
+        async_to_sync(Runtime().engine.access.ensure_users)()
     except DatabaseError:
         return ""  # its tables may be those that the command to be checked is to create
     except Exception as error:
@@ -134,6 +135,23 @@ def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.E005",
         )
     ]
+
+
+@register
+def check_people(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for setting in (Conf.person_to_user, Conf.user_to_person):
+        path = getattr(conf, setting.attribute)
+        try:
+            fault = "" if not path or callable(import_string(path)) else "cannot be called"
+        except ImportError as error:
+            fault = f"cannot be imported: {error}"
+        if fault:
+            hint = "It must be the dotted path of a function."
+            found.append(
+                Error(f"{setting.name} names {path!r}, which {fault}.", hint=hint, id="mcp_app.E013")
+            )
+    return found
 
 
 @register(Tags.urls)

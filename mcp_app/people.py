@@ -32,15 +32,23 @@ def find_user(person: Person) -> Any | None:
     if conf.person_to_user:
         to_user: Callable[[Person], Any | None] = import_string(conf.person_to_user)
         user = to_user(person)
-    elif _is_own(person.issuer):
-        user = _by_primary_key(person.subject)
     else:
+        ensure_users(person.issuer)
+        user = _by_primary_key(person.subject)
+    return user if user is not None and getattr(user, "is_active", True) else None
+
+
+def ensure_users(issuer: str) -> None:
+    """
+    Raises:
+        ImproperlyConfigured: Nothing says which users the subjects of an issuer are.
+    """
+    if not conf.person_to_user and not _is_own(issuer):
         raise ImproperlyConfigured(
-            f"A subject of {person.issuer or 'an unnamed issuer'} is no user of this project by itself. Set "
+            f"A subject of {issuer or 'an unnamed issuer'} is no user of this project by itself. Set "
             "MCP_PERSON_TO_USER to the dotted path of a function that takes a Person and returns the user, "
             "or None."
         )
-    return user if user is not None and getattr(user, "is_active", True) else None
 
 
 def person_of(user: Any) -> Person | None:

@@ -17,6 +17,7 @@ from django.urls import include, path, re_path
 from mcp.server.mcpserver import MCPServer
 
 from mcp_app import checks
+from mcp_app.access import requires
 from mcp_app.conf import Conf, conf
 
 NUMBERS = {
@@ -412,3 +413,30 @@ def test_production_checks_do_not_run_in_development(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     assert own(deploy=False) == []
     assert own(deploy=True) == ["mcp_app.W002"]
+
+
+def guarded(engine: Any) -> MCPServer[Any]:
+    """A server with a tool that requires a permission."""
+    server: MCPServer[Any] = MCPServer("guarded", **engine.options())
+    server.add_tool(lambda: "", name="refund", meta=requires(permission="orders.refund_order"))
+    return server
+
+
+def test_a_permission_of_people_who_are_no_users(settings: Any) -> None:
+    settings.MCP_SERVER = f"{__name__}.guarded"
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
+    assert ids(checks.check_server) == []
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    [message] = checks.check_server(None)
+    assert "Set MCP_PERSON_TO_USER to the dotted path of a function" in message.msg
+    settings.MCP_PERSON_TO_USER = f"{__name__}.guarded"
+    assert ids(checks.check_server) == []
+
+
+@pytest.mark.parametrize("name", ["MCP_PERSON_TO_USER", "MCP_USER_TO_PERSON"])
+@pytest.mark.parametrize("path", ["nowhere.at_all", "mcp_app.people.nothing", "mcp_app.access.META_KEY"])
+def test_a_function_about_people_that_does_not_exist(settings: Any, name: str, path: str) -> None:
+    setattr(settings, name, path)
+    [message] = checks.check_people(None)
+    assert message.id == "mcp_app.E013"
+    assert name in message.msg
