@@ -5,13 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
 import mcp
 from asgiref.sync import sync_to_async
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from mcp.client.streamable_http import streamable_http_client
@@ -27,6 +26,9 @@ from mcp_app.testing.environment import HOST, environment
 from mcp_app.testing.revisions import asking_for
 from mcp_app.testing.transport import ProcessesTransport
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
+
+if TYPE_CHECKING:  # so that this can be imported before Django has loaded its apps
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 _SECONDS = 60.0
 """How long a test waits for a response, or for the next part of one."""

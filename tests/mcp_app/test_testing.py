@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -245,6 +248,13 @@ def test_with_pytest_an_async_test_in_a_transaction_that_no_tool_would_see_is_re
     with pytest.raises(pytest.UsageError, match="transactional_db"):
         fixtures.refuse_unseen_transaction(asynchronous)
     fixtures.refuse_unseen_transaction(synchronous)
+
+
+def test_the_module_can_be_imported_before_django_is_set_up() -> None:
+    """Programs that start processes of a project import it, and have no settings."""
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    code = "import mcp_app.testing; from django.conf import settings; assert not settings.configured"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
 async def test_settings_are_as_before_when_the_last_client_is_closed(settings: Any) -> None:
