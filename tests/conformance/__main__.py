@@ -22,6 +22,8 @@ from tests.support.client import sign_in
 from tests.support.deployment import deployment
 
 REVISIONS = ("2025-11-25", "2026-07-28")
+SHOP = "docs.examples.shop.shop.build"
+"""The server that docs/your-own-server.md begins with."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,6 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--authorization", action="store_true", help="run the authorization server's scenarios"
     )
+    parser.add_argument(
+        "--shop",
+        action="store_true",
+        help="run the first server of docs/your-own-server.md, with the scenarios that need no fixtures",
+    )
     parser.add_argument("--all", action="store_true", help="run everything; the default")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--install", action="store_true", help="install the npm packages and exit")
@@ -53,21 +60,44 @@ def main(arguments: list[str] | None = None) -> int:
         node.install()
     if options.install:
         return 0
-    everything = options.all or not (options.requirements or options.suites or options.authorization)
+    chosen = (options.requirements, options.suites, options.authorization, options.shop)
+    everything = options.all or not any(chosen)
     revisions = REVISIONS if everything else tuple(options.requirements or ())
     runs = [Run.required(revision) for revision in revisions]
     if everything or options.suites:
         runs += [Run.bare(), *(Run.all(revision) for revision in (*REVISIONS, None))]
-    found = run(runs, everything or options.authorization)
+    found = run(runs, everything or options.authorization, everything or options.shop)
     print(as_json(found) if options.json else as_text(found))
     return 0 if all(scenario.is_good for scenarios in found.values() for scenario in scenarios) else 1
 
 
-def run(runs: Sequence[Run], with_authorization: bool) -> dict[str, list[Scenario]]:
+def run(runs: Sequence[Run], with_authorization: bool, with_shop: bool) -> dict[str, list[Scenario]]:
     """Start the servers and run what is wanted."""
     found: dict[str, list[Scenario]] = {}
-    with tempfile.TemporaryDirectory() as name, deployment(CONFORMANCE_FIXTURES="1") as site:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if runs or with_authorization:
+            found |= _run(runs, with_authorization, folder)
+        if with_shop:
+            found |= _run_shop(folder / "shop")
+    return found
+
+
+def _run_shop(folder: Path) -> dict[str, list[Scenario]]:
+    found: dict[str, list[Scenario]] = {}
+    with (
+        deployment(MCP_SERVER=SHOP) as site,
+        site.signed_in_as(asyncio.run(sign_in(site.mcp_url))) as url,
+    ):
+        for revision, names in suite.WITHOUT_FIXTURES.items():
+            scenarios = suite.run(Run.required(revision), url, folder / revision)
+            found[f"shop, {revision}"] = suite.without_fixtures(scenarios, names)
+    return found
+
+
+def _run(runs: Sequence[Run], with_authorization: bool, folder: Path) -> dict[str, list[Scenario]]:
+    found: dict[str, list[Scenario]] = {}
+    with deployment(CONFORMANCE_FIXTURES="1") as site:
         with site.signed_in_as(asyncio.run(sign_in(site.mcp_url))) as url:
             for number, which in enumerate(runs):
                 found[which.name] = suite.run(which, url, folder / str(number))

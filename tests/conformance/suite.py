@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,32 @@ from tests.support import node
 SCRIPT = node.CONFORMANCE / "dist" / "index.js"
 EXPECTED_FAILURES = Path(__file__).with_name("expected-failures.yml")
 RUN_SECONDS = 600
+WITHOUT_FIXTURES = {
+    "2025-11-25": (
+        "server-initialize",
+        "logging-set-level",
+        "ping",
+        "tools-list",
+        "server-sse-multiple-streams",
+        "resources-list",
+        "prompts-list",
+        "dns-rebinding-protection",
+        "server-session-lifecycle",
+    ),
+    "2026-07-28": (
+        "server-stateless",
+        "tools-list",
+        "server-sse-multiple-streams",
+        "resources-list",
+        "sep-2164-resource-not-found",
+        "prompts-list",
+        "dns-rebinding-protection",
+        "caching",
+        "input-required-result-unsupported-methods",
+        "http-header-validation",
+    ),
+}
+"""The required scenarios that any server can pass: the others need tools or resources of the suite."""
 
 _SYNTHETIC = "wire-schema-"  # the suite's own checks of every message, in each scenario
 _RESULT = re.compile(r"(?:authorization-)?server-(?P<scenario>.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
@@ -167,6 +193,20 @@ def collect(
     """Every scenario that was to run or did run, with its checks; unknown names are scored."""
     names: Iterable[str] = dict.fromkeys([*wanted, *checks, *known])
     return [Scenario(name, wanted.get(name, True), checks.get(name, []), known.get(name)) for name in names]
+
+
+def without_fixtures(scenarios: Iterable[Scenario], names: Iterable[str]) -> list[Scenario]:
+    """Those with these names, without the checks for which they need a tool of the suite."""
+    by_name = {scenario.name: scenario for scenario in scenarios}
+    return [
+        replace(by_name[name], checks=[check for check in by_name[name].checks if not _needs_tool(check)])
+        for name in names
+    ]
+
+
+def _needs_tool(check: Mapping[str, Any]) -> bool:
+    message = check.get("errorMessage") or ""
+    return message.startswith("Not testable: server does not list the diagnostic tool")
 
 
 def table(title: str, scenarios: list[Scenario]) -> str:

@@ -98,3 +98,16 @@ def test_the_last_line_counts_what_passed_and_what_failed() -> None:
     text = as_text(found)
     assert text.splitlines()[-1] == "1 passed, 1 failed"
     assert "does-that: it did not" in text
+
+
+def test_of_another_server_only_what_needs_no_tool_of_the_suite_is_judged() -> None:
+    untestable = BROKEN | {
+        "errorMessage": "Not testable: server does not list the diagnostic tool 'test_x' in tools/list"
+    }
+    scenarios = [
+        Scenario("a", scored=True, checks=[OK, untestable]),
+        Scenario("b", scored=True, checks=[OK, BROKEN]),
+        Scenario("c", scored=True, checks=[BROKEN]),
+    ]
+    judged = suite.without_fixtures(scenarios, ["a", "b"])
+    assert [(one.name, one.verdict) for one in judged] == [("a", "ok"), ("b", "FAILED")]

