@@ -29,6 +29,7 @@ async def price(client: Client) -> str:
     return block.text
 
 
+@pytest.mark.filterwarnings("ignore:The logging capability is deprecated")
 @pytest.mark.parametrize("revision", ["2025-06-18", "2025-11-25", "2026-07-28"])
 async def test_a_session_survives_that_each_process_is_killed(shop: Deployment, revision: str) -> None:
     async with connect(shop.mcp_url, "auto" if revision == "2026-07-28" else revision) as client:
