@@ -303,7 +303,19 @@ def check_templates(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(Tags.models)
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Locks that leave others free to refer to a row (`FOR NO KEY UPDATE`) are PostgreSQL's."""
-    vendor = connections[router.db_for_write(AccessToken)].vendor
+    alias = router.db_for_write(AccessToken)
+    connection = connections[alias]
+    vendor = connection.vendor
+    if vendor == "sqlite" and connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
+        return [
+            Warning(
+                "Tokens are written in transactions that read first. On SQLite, of two at once one fails: "
+                '"database is locked".',
+                hint="Write in settings.py, so that they wait for each other: "
+                f'DATABASES["{alias}"]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE", "timeout": 20}}',
+                id="oauth_app.W004",
+            )
+        ]
     if vendor in _VENDORS:
         return []
     return [

@@ -183,6 +183,7 @@ MISSING = [
     ("settings", '"daphne", ', '"daphne" first in INSTALLED_APPS'),
     ("settings", '"oauth2_provider", ', 'it needs "oauth2_provider", too'),
     ("settings", 'ASGI_APPLICATION = "mysite.asgi.application"', None),
+    ("settings", 'DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}', None),
     ("settings", 'REDIS_URL = "redis://localhost:6379/0"', "REDIS_URL ="),
     ("settings", 'MCP_SERVER = "orders.mcp.build"', "MCP_SERVER ="),
     ("settings", 'globals().update(toolkit.project_settings("http://localhost:8000"))', "project_settings("),

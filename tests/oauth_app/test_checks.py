@@ -175,6 +175,14 @@ def test_templates_that_are_not_found(settings):
     assert ids(checks.check_templates) == ["oauth_app.E013"]
 
 
+def test_transactions_on_sqlite_that_would_fail_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(connection, "vendor", "sqlite")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    assert ids(checks.check_database) == ["oauth_app.W004"]
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
+    assert ids(checks.check_database) == []
+
+
 def test_a_database_that_lacks_the_locks(monkeypatch):
     assert ids(checks.check_database) == []
     monkeypatch.setattr(connection, "vendor", "mysql")
