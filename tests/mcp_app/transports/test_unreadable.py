@@ -159,7 +159,9 @@ async def say_something(ctx: Context) -> str:
     return "said"
 
 
-@pytest.mark.parametrize("key", [keys.calls, keys.tails, keys.processes], ids=lambda key: key.__name__)
+@pytest.mark.parametrize(
+    "key", [keys.calls, keys.tails, keys.processes, keys.appended], ids=lambda key: key.__name__
+)
 async def test_a_call_that_cannot_be_registered_since_a_key_has_another_type_has_a_response(
     one: Process, session: Session, witness: Session, redis: Any, key: Callable[[str], str]
 ) -> None:
@@ -172,7 +174,7 @@ async def test_a_call_that_cannot_be_registered_since_a_key_has_another_type_has
     await within(one.runtime.heartbeat.beat())
 
 
-@pytest.mark.parametrize("key", [keys.events, keys.appended], ids=lambda key: key.__name__)
+@pytest.mark.parametrize("key", [keys.events], ids=lambda key: key.__name__)
 async def test_a_stream_whose_log_has_another_type_ends_and_cannot_be_resumed(
     one: Process, session: Session, witness: Session, redis: Any, key: Callable[[str], str]
 ) -> None:
