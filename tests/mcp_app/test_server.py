@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pkgutil
 import sys
 import tomllib
@@ -30,6 +31,7 @@ from mcp_app.server import Engine, Extension
 from mcp_app.sessions.keys import person_data
 from tests.docs.markdown import DOCS, blocks, code, rows
 from tests.mcp_app.transports.support import OLDER, Process, Session, modern, request, text_of, tool_call
+from tests.support.asgi import PATIENCE
 from tests.support.engine import make_engine
 from tests.support.waiting import eventually
 
@@ -133,6 +135,31 @@ async def test_what_a_tool_keeps_for_a_person_is_there_in_every_process_session_
 def test_nothing_is_kept_for_who_is_not_signed_in() -> None:
     with pytest.raises(ValueError, match="nobody is signed in"):
         _ = Person().data
+
+
+PUBLISHES = """
+import django
+django.setup()
+from mcp_app import notify
+notify.publish("paid", {"order": 1})
+"""
+
+
+@pytest.mark.processes
+async def test_a_worker_of_another_kind_wakes_the_processes_though_it_runs_no_engine(
+    redis_server: str,
+) -> None:
+    """Such as a Celery worker or a management command."""
+    environment = os.environ | {"TEST_REDIS_URL": redis_server}
+    async with serving() as one, serving() as other:
+        for process in (one, other):
+            await process.runtime.start()
+        with one.runtime.engine.bus.listen("paid") as here, other.runtime.engine.bus.listen("paid") as there:
+            worker = await asyncio.create_subprocess_exec(sys.executable, "-c", PUBLISHES, env=environment)
+            async with asyncio.timeout(60):
+                assert await worker.wait() == 0
+            for listener in (here, there):
+                assert await listener.wait(PATIENCE) == {"order": 1}
 
 
 class Keeping(Extension):
