@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from typing import Any
@@ -18,6 +17,7 @@ from mcp_app import notify
 from mcp_app.access import person_of
 from tests.mcp_app.transports.support import MODERN, OLDER, Process, Session, modern, request, text_of
 from tests.support.asgi import Response
+from tests.support.queries import in_database
 
 REVISIONS = (*OLDER, MODERN)
 
@@ -59,7 +59,7 @@ async def test_an_order_is_placed_for_whoever_is_signed_in_and_only_they_see_it(
     one: Process, other: Process, alice: User, bob: User
 ) -> None:
     uri = text_of(await call(one, alice, "place_order", {"item": "pears", "amount": 2}))
-    placed = await Order.objects.aget(owner=alice)
+    placed = await in_database(Order.objects.get)
     assert uri == f"order://{placed.pk}"
     for revision in REVISIONS:
         for at in (one, other):
@@ -78,7 +78,7 @@ async def test_whoever_may_refund_refunds_anybodys_order(
     assert "error" in await call(one, alice, "refund", arguments, scopes=["orders:write"])
     answer = await call(one, carol, "refund", arguments, scopes=["orders:write"])
     assert text_of(answer) == "Refunded 3 x apples."
-    assert (await Order.objects.aget(pk=order.pk)).is_refunded
+    assert (await in_database(Order.objects.get)).is_refunded
 
 
 # --- Nothing leaks: each attempt at another person's order, and at one that does not exist
@@ -146,7 +146,7 @@ NO_KEYS = ["", "x", "9" * 40, "9" * 1000, "1\0", "%00", "%", "\ud800"]
 
 
 async def test_an_order_has_one_uri_only(one: Process, alice: User, order: Order) -> None:
-    await Order.objects.filter(pk=order.pk).aupdate(id=1)
+    await in_database(lambda: Order.objects.update(id=1))
     session = await Session.open(one, token(alice))  # of a revision in which no header repeats its URIs
 
     async def ask(method: str, params: Any) -> Any:
@@ -168,7 +168,7 @@ async def test_many_orders_come_in_pages_of_which_each_asks_for_its_own_only(
         for number in range(25):
             Order.objects.create(owner=(alice, bob)[number % 2], item="apples", amount=number + 1)
 
-    await asyncio.to_thread(place)
+    await in_database(place)
     found: list[str] = []
     params: dict[str, Any] = {}
     while True:
@@ -177,7 +177,8 @@ async def test_many_orders_come_in_pages_of_which_each_asks_for_its_own_only(
         if "nextCursor" not in answer["result"]:
             break
         params = {"cursor": answer["result"]["nextCursor"]}
-    assert found == [orders.uri(row) async for row in Order.objects.filter(owner=alice).order_by("pk")]
+    own = Order.objects.filter(owner=alice).order_by("pk")
+    assert found == [orders.uri(row) for row in await in_database(list, own)]
     assert len(found) == 13
 
 
@@ -241,13 +242,13 @@ async def test_a_row_and_the_list_are_announced_to_their_owner_at_every_process_
     uri = orders.uri(order)
     ears = [await Ear.open(at, alice, uri) for at in (one, other)]
     strangers = [await Ear.open(at, bob) for at in (one, other)]
-    await asyncio.to_thread(order.save)
+    await in_database(order.save)
     for ear in ears:
         assert await ear.next(2) == {uri, "list"}
     await call(one, alice, "place_order", {"item": "pears", "amount": 1})
     for ear in ears:
         assert await ear.next(1) == {"list"}
-    await asyncio.to_thread(order.delete)
+    await in_database(order.delete)
     for ear in ears:
         assert await ear.next(2) == {uri, "list"}
     for stranger in strangers:
@@ -262,7 +263,7 @@ async def test_a_change_is_announced_after_its_commit_only(one: Process, alice: 
             order.save()
             transaction.set_rollback(True)
 
-    await asyncio.to_thread(roll_back)
+    await in_database(roll_back)
     await nothing_more(ear, alice)
 
 
@@ -272,21 +273,21 @@ async def test_a_row_that_changes_hands_is_gone_for_its_former_owner_who_hears_n
     uri = orders.uri(order)
     former, new = await Ear.open(one, alice, uri), await Ear.open(one, bob)
 
-    bobs = await Order.objects.aget(pk=order.pk)
+    bobs = await in_database(Order.objects.get)
     bobs.owner = bob
-    await bobs.asave()
+    await in_database(bobs.save)
     assert await former.next(2) == {uri, "list"}
     assert await new.next(1) == {"list"}
     assert "error" in await ask(one, alice, "resources/read", {"uri": uri})
     assert "result" in await ask(one, bob, "resources/read", {"uri": uri})
-    await bobs.asave()
+    await in_database(bobs.save)
     assert await new.next(1) == {"list"}
     await nothing_more(former, alice)
 
 
 async def test_rows_that_go_with_their_owner_are_no_error(alice: User, order: Order) -> None:
-    await asyncio.to_thread(alice.delete)
-    assert not await Order.objects.aexists()
+    await in_database(alice.delete)
+    assert not await in_database(Order.objects.exists)
 
 
 async def test_a_refund_by_somebody_else_reaches_the_owner(
@@ -305,5 +306,5 @@ async def test_fixtures_are_loaded_in_silence(one: Process, alice: User, order: 
         call_command("dumpdata", "orders", output=str(path))
         call_command("loaddata", str(path), verbosity=0)
 
-    await asyncio.to_thread(load)
+    await in_database(load)
     await nothing_more(ear, alice)

@@ -19,10 +19,11 @@ from mcp.server.mcpserver import MCPServer
 from mcp_app.access import InsufficientScope, Person, aget_user, current_person, person_of, requires
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
+from mcp_app.database import OwnThread
 from mcp_app.exceptions import Unavailable
 from mcp_app.server import Engine
 from tests.support.engine import make_engine
-from tests.support.queries import watched_database
+from tests.support.queries import in_database, watched_database
 from tests.support.tokens import ISSUER
 
 
@@ -160,6 +161,10 @@ def bob(transactional_db: None) -> User:
     return User.objects.create_user("bob", password="pw")
 
 
+def disable(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
 def give(user: User, permission: str = PERMISSION) -> None:
     label, codename = permission.split(".")
     user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
@@ -179,7 +184,7 @@ def guarded_by_permission() -> Engine:
 
 
 async def test_a_tool_exists_for_those_with_its_permission_only(alice: User, bob: User) -> None:
-    await asyncio.to_thread(give, alice)
+    await in_database(give, alice)
     engine = guarded_by_permission()
     assert await sees(engine, alice)
     assert not await sees(engine, bob)
@@ -193,15 +198,15 @@ async def test_permissions_of_groups_and_of_superusers_count(alice: User, bob: U
         alice.groups.add(group)
         User.objects.filter(pk=bob.pk).update(is_superuser=True)
 
-    await asyncio.to_thread(prepare)
+    await in_database(prepare)
     engine = guarded_by_permission()
     assert await sees(engine, alice)
     assert await sees(engine, bob)
 
 
 async def test_inactive_unknown_and_anonymous_people_have_no_permissions(alice: User) -> None:
-    await asyncio.to_thread(give, alice)
-    await User.objects.filter(pk=alice.pk).aupdate(is_active=False)
+    await in_database(give, alice)
+    await in_database(disable, alice)
     engine = guarded_by_permission()
     assert not await sees(engine, alice)
     for subject in ("4711", "alice", f"0{alice.pk}", None):
@@ -213,10 +218,10 @@ async def test_inactive_unknown_and_anonymous_people_have_no_permissions(alice: 
 async def test_whoever_loses_a_permission_loses_the_tool_when_the_copies_have_expired(
     alice: User, settings: Any
 ) -> None:
-    await asyncio.to_thread(give, alice)
+    await in_database(give, alice)
     engine = guarded_by_permission()
     assert await sees(engine, alice)
-    await asyncio.to_thread(alice.user_permissions.clear)
+    await in_database(alice.user_permissions.clear)
     assert await sees(engine, alice)
     settings.MCP_CACHE_SECONDS = 0.0
     assert not await sees(engine, alice)
@@ -225,7 +230,7 @@ async def test_whoever_loses_a_permission_loses_the_tool_when_the_copies_have_ex
 async def test_hidden_and_unknown_tools_cost_the_same_queries_and_leave_no_connection(
     alice: User, bob: User
 ) -> None:
-    await asyncio.to_thread(give, alice)
+    await in_database(give, alice)
     made: list[int] = []
     for name, user in (("refund", bob), ("unknown", bob), ("refund", alice)):
         engine = guarded_by_permission()
@@ -270,7 +275,7 @@ async def test_permission_and_function_must_both_agree(alice: User) -> None:
     async def never(person: Person) -> bool:
         return False
 
-    await asyncio.to_thread(give, alice)
+    await in_database(give, alice)
     rules = {
         "both": requires(permission=PERMISSION, when=always),
         "denied": requires(permission=PERMISSION, when=never),
@@ -314,29 +319,34 @@ async def test_an_outage_is_no_refusal(alice: User, monkeypatch: pytest.MonkeyPa
 # --- Users
 
 
+async def user_of_call(subject: str | None, issuer: str = ISSUER) -> User:
+    """What `aget_user` returns within a call of this person."""
+    async with OwnThread():
+        with signed_in(subject, issuer):
+            user: User = await aget_user()
+            assert await asyncio.create_task(aget_user()) == user
+    return user
+
+
 async def test_the_user_of_a_call_is_found(alice: User) -> None:
+    assert await user_of_call(str(alice.pk)) == alice
     with signed_in(str(alice.pk)):
-        assert await aget_user() == alice
-        assert await asyncio.create_task(aget_user()) == alice
         assert current_person() == person_of(alice)
 
 
 async def test_nobody_and_the_inactive_are_no_users(alice: User) -> None:
-    await User.objects.filter(pk=alice.pk).aupdate(is_active=False)
+    await in_database(disable, alice)
     for subject in (str(alice.pk), "4711", "x", "1\0", None):
-        with signed_in(subject), pytest.raises(PermissionDenied, match="No active user"):
-            await aget_user()
-    with pytest.raises(PermissionDenied):
-        await aget_user()
+        with pytest.raises(PermissionDenied, match="No active user"):
+            await user_of_call(subject)
 
 
 async def test_a_subject_of_another_issuer_is_not_the_user_of_that_number(alice: User, settings: Any) -> None:
-    with signed_in(str(alice.pk), "https://other.example"), pytest.raises(ImproperlyConfigured) as caught:
-        await aget_user()
-    assert "MCP_PERSON_TO_USER" in str(caught.value)
+    with pytest.raises(ImproperlyConfigured, match="MCP_PERSON_TO_USER"):
+        await user_of_call(str(alice.pk), "https://other.example")
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"  # whose subjects are not users
-    with signed_in(str(alice.pk)), pytest.raises(ImproperlyConfigured, match="MCP_PERSON_TO_USER"):
-        await aget_user()
+    with pytest.raises(ImproperlyConfigured, match="MCP_PERSON_TO_USER"):
+        await user_of_call(str(alice.pk))
     with pytest.raises(ImproperlyConfigured, match="MCP_USER_TO_PERSON"):
         person_of(alice)
 
@@ -358,12 +368,12 @@ async def test_a_project_says_which_users_the_subjects_of_another_issuer_are(
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     settings.MCP_PERSON_TO_USER = f"{__name__}.by_username"
     settings.MCP_USER_TO_PERSON = f"{__name__}.with_username"
-    await asyncio.to_thread(give, alice)
+    await in_database(give, alice)
     engine = guarded_by_permission()
+    assert await user_of_call("alice", OTHER) == alice
     with signed_in("alice", OTHER):
-        assert await aget_user() == alice
         assert await engine.access.exists("refund")
         assert person_of(alice) == current_person()
-    with signed_in("alice"), pytest.raises(PermissionDenied):
-        await aget_user()
+    with pytest.raises(PermissionDenied):
+        await user_of_call("alice")
     assert person_of(bob) is None

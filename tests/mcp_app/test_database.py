@@ -69,7 +69,7 @@ async def test_a_task_that_a_call_began_has_its_connections_closed_as_well() -> 
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(
-            "mcp_app.database._close_connections", lambda: closed_in.append(threading.current_thread())
+            "mcp_app.database.close_connections", lambda: closed_in.append(threading.current_thread())
         )
         await call(handler)
         await begun[0]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from channels.db import database_sync_to_async
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -44,3 +45,8 @@ def watched_database() -> Iterator[Watched]:
         connection_created.disconnect(opened)
         for connection in watched.connections:
             connection.execute_wrappers = [each for each in connection.execute_wrappers if each != record]
+
+
+async def in_database(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns that uses the database, in a thread that keeps no connection."""
+    return await database_sync_to_async(work, thread_sensitive=False)(*arguments)

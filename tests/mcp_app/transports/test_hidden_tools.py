@@ -5,7 +5,6 @@ Each attempt is made for a hidden tool and for one that no server has; the respo
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable
@@ -36,7 +35,7 @@ from tests.mcp_app.transports.support import (
     tool_call,
 )
 from tests.support.asgi import Response
-from tests.support.queries import watched_database
+from tests.support.queries import in_database, watched_database
 from tests.support.waiting import eventually
 
 HIDDEN, UNKNOWN, OPEN = "refund", "nobody", "price"
@@ -114,7 +113,7 @@ def token(user: User, *scopes: str) -> str:
 
 def clear(user: User) -> Awaitable[Any]:
     """Take the permission."""
-    return asyncio.to_thread(user.user_permissions.clear)
+    return in_database(user.user_permissions.clear)
 
 
 async def send(at: Process, who: str, revision: str, method: str, params: Any, **headers: Any) -> Response:
