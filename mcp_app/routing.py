@@ -51,9 +51,10 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
     """
     if not apps.is_installed("mcp_app"):
         raise ImproperlyConfigured('Add "mcp_app" to INSTALLED_APPS.')
-    for setting, sentence in conf.faults():
-        raise ImproperlyConfigured(" ".join(filter(None, (sentence, setting.line))))
-    runtime = runtime or Runtime()
+    if runtime is None:
+        for setting, sentence in conf.faults():  # most servers run no system checks
+            raise ImproperlyConfigured(" ".join(filter(None, (sentence, setting.line))))
+        runtime = Runtime()
     routes = _routes(runtime, needs or {})
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

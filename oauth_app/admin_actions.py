@@ -109,7 +109,8 @@ class AskingAdmin(ListAdmin):
     def _actions(self, request: HttpRequest) -> dict[str, Callable[..., Any]]:
         """Those that the user may use, by name."""
         found: dict[str, Any] = self.get_actions(request)
-        return {name: action[0] for name, action in found.items()}
+        # Django 6.1 has an object in place of the tuple.
+        return {name: getattr(action, "func", None) or action[0] for name, action in found.items()}
 
     def render_change_form(
         self,

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
+from django.core import exceptions
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, models, transaction
 from django.utils import timezone
@@ -304,7 +305,9 @@ def has_field(model: type[models.Model], name: str) -> bool:
 def is_of_missing_row(error: DatabaseError) -> bool:
     """Whether saving failed because the row has been deleted, which only Django notices, not the database."""
     cause = error.__cause__ if isinstance(error, IntegrityError) else error
-    return type(cause) is DatabaseError and cause.__cause__ is None
+    not_updated: Any = getattr(exceptions, "ObjectNotUpdated", ())  # since Django 6
+    is_of_django = type(cause) is DatabaseError or isinstance(cause, not_updated)
+    return is_of_django and cause is not None and cause.__cause__ is None
 
 
 def lock_owners(client: int, user: Any) -> bool:

@@ -64,7 +64,9 @@ def is_standalone_of(session_id: str, stream: str) -> bool:
 
 
 def _seal(session_id: str, nonce: str, secret: str) -> str:
-    return salted_hmac("mcp.standalone-stream", f"{session_id}/{nonce}", secret=secret).hexdigest()[:8]
+    # SHA-1 was the default before Django 2028, and clients have ids of streams that earlier releases named.
+    seal = salted_hmac("mcp.standalone-stream", f"{session_id}/{nonce}", secret=secret, algorithm="sha1")
+    return seal.hexdigest()[:8]
 
 
 def is_standalone(stream: str) -> bool:

@@ -17,6 +17,7 @@ def ids(function):
     return [message.id for message in function(None)]
 
 
+@pytest.mark.django_db  # which Django 6.1 asks what it can do
 def test_the_project_passes():
     assert [message for message in run_checks() if (message.id or "").startswith("oauth")] == []
 
@@ -211,6 +212,7 @@ def test_a_user_model_whose_is_active_is_no_field(monkeypatch):
     assert ids(checks.check_user_model) == ["oauth_app.W003"]
 
 
+@pytest.mark.django_db
 def test_production_settings_raise_no_error_of_the_toolkit():
     found = [
         m for m in run_checks(include_deployment_checks=True) if (m.id or "").startswith("oauth2_provider")

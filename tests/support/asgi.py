@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 from everything_site.request_log import RequestLog
 from mcp_app.routing import mcp_application
@@ -23,12 +22,8 @@ PATIENCE = 10.0
 
 
 def application(runtime: Runtime) -> Any:
-    """The MCP endpoints of `everything_site.asgi`, with the test's own runtime.
-
-    Its settings may be out of their bounds: tests do not wait as long as a deployment would have to.
-    """
-    with mock.patch("mcp_app.routing.conf.faults", return_value=[]):
-        return RequestLog(mcp_application(not_found, runtime=runtime))
+    """The MCP endpoints of `everything_site.asgi`, with the test's own runtime."""
+    return RequestLog(mcp_application(not_found, runtime=runtime))
 
 
 async def not_found(scope: Any, receive: Any, send: Any) -> None:
