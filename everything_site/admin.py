@@ -29,6 +29,9 @@ from oauth_app.models import Client, live_tokens
 _COUNTED = 10_000
 """How many live sessions are counted."""
 
+_POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
+"""The fields of a user that say what they may do in the admin."""
+
 User = get_user_model()
 admin.site.site_header = admin.site.site_title = "Everything Server"
 admin.site.index_title = "Admin"
@@ -69,7 +72,15 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*super().get_readonly_fields(request, obj), "enabled")
+        """Only superusers give permissions: others could give themselves all."""
+        shown = (*super().get_readonly_fields(request, obj), "enabled")
+        return shown if request.user.is_superuser else (*shown, *_POWERS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
 
     @admin.display(description="enabled", boolean=True, ordering="is_active")
     def enabled(self, user: Any) -> bool:
@@ -133,11 +144,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
     def _allowed(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """Those of the users that this one may disable or enable, with a message if these are not all."""
         users = list(queryset)
-        allowed = [
-            user
-            for user in users
-            if user != request.user and (request.user.is_superuser or not user.is_superuser)
-        ]
+        allowed = [user for user in users if user != request.user and _may_touch(request, user)]
         if len(allowed) < len(users):
             self.message_user(
                 request,
@@ -169,6 +176,11 @@ class SiteClientAdmin(ClientAdmin):
         clients = list(objs)
         deleted, counts, perms_needed, protected = super().get_deleted_objects(clients, request)
         return deleted, counts | _sessions_count(clients=clients), perms_needed, protected
+
+
+def _may_touch(request: HttpRequest, user: Any) -> bool:
+    """Only superusers change or delete superusers, including their passwords."""
+    return user is None or request.user.is_superuser or not user.is_superuser
 
 
 def _set_active(user: Any, is_active: bool) -> None:

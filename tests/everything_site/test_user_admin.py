@@ -149,3 +149,49 @@ def test_saving_a_user_who_is_deleted_meanwhile_brings_nobody_back(root: Http, a
     finally:
         pre_save.disconnect(delete, sender=User)
     assert "The user was deleted while you edited it. Nothing was saved." in text
+
+
+def staff(*permissions: str) -> Http:
+    person = User.objects.create_user("olga", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    http = Http()
+    http.force_login(person)
+    return http
+
+
+def test_staff_who_may_change_users_cannot_give_permissions_to_anybody() -> None:
+    http = staff("view_user", "change_user")
+    for name in ("olga", "bob"):
+        user, _ = User.objects.get_or_create(username=name, defaults={"email": "old@example.com"})
+        powers = {"is_staff": "on", "is_superuser": "on", "user_permissions": [Permission.objects.first().pk]}  # type: ignore[union-attr]
+        body = {"username": name, "email": "new@example.com", "date_joined_0": "2026-01-01", **powers}
+        http.post(reverse("admin:auth_user_change", args=[user.pk]), body | {"date_joined_1": "00:00:00"})
+        before = (user.is_staff, False, user.user_permissions.count())
+        user.refresh_from_db()
+        assert user.email == "new@example.com"
+        assert (user.is_staff, user.is_superuser, user.user_permissions.count()) == before
+
+
+def test_staff_can_neither_change_nor_delete_a_superuser() -> None:
+    root = User.objects.create_superuser("root", password="old")
+    http = staff("view_user", "change_user", "delete_user")
+    passwords = {"password1": "a-new-one-1234", "password2": "a-new-one-1234", "usable_password": "true"}
+    for page, body in {
+        "change": {"username": "taken"},
+        "delete": {"post": "yes"},
+        "password_change": passwords,
+    }.items():
+        name = f"admin:auth_user_{page}"
+        assert http.post(reverse(name, args=[root.pk]), body).status_code == 403, page
+    http.post(reverse(USERS), {"action": "delete_selected", "_selected_action": root.pk, "post": "yes"})
+    root.refresh_from_db()
+    assert root.username == "root"
+    assert root.check_password("old")
+
+
+def test_superusers_still_give_permissions(root: Http) -> None:
+    bob = User.objects.create_user("bob")
+    body = {"username": "bob", "is_staff": "on", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
+    root.post(reverse("admin:auth_user_change", args=[bob.pk]), body)
+    bob.refresh_from_db()
+    assert bob.is_staff
