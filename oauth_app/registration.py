@@ -21,7 +21,7 @@ from oauth_app import client_metadata, redirects
 from oauth_app.api import refusal
 from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
-from oauth_app.models import Client
+from oauth_app.models import Client, end_access
 from oauth_app.scopes import scopes
 from oauth_app.secrets import is_secret
 
@@ -82,13 +82,20 @@ class ManageView(_RegistrationView):
         return JsonResponse(_response(self.client, self.token))
 
     def put(self, request: HttpRequest, client_id: str) -> HttpResponse:
-        """Replace the metadata. A change between public and confidential revokes all access."""
+        """Replace the metadata.
+
+        All access is revoked if users have consented to something else: to another name, or to fewer hosts.
+        A change between public and confidential revokes it as well.
+        """
         document = _document(request)
         self._refuse_another_identity(document)
         metadata = client_metadata.read(document)
+        name, hosts = self.client.name, _hosts(self.client)
         metadata.apply(self.client)
         token = self.client.new_registration_token()
         secret = self.client.save_with_secret()
+        if self.client.name != name or not _hosts(self.client) <= hosts:
+            end_access(application=self.client)
         _log("client changed", self.client)
         return JsonResponse(_response(self.client, token, secret))
 
@@ -107,6 +114,11 @@ class ManageView(_RegistrationView):
         self.client.delete()
         _log("client unregistered", self.client)
         return HttpResponse(status=204)
+
+
+def _hosts(client: Client) -> set[str]:
+    """The hosts to which it sends users, as the page of consent shows them."""
+    return {redirects.shown_host(uri) for uri in client.redirect_uris.split()}
 
 
 def _document(request: HttpRequest) -> Any:

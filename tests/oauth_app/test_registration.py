@@ -1,11 +1,13 @@
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 from mcp.shared.auth import OAuthClientInformationFull
 
 from oauth_app import client_metadata
-from oauth_app.models import Client
+from oauth_app.models import AccessToken, Client
 from tests.oauth_app import flow
 
 pytestmark = pytest.mark.django_db
@@ -253,6 +255,29 @@ class TestManagement:
         answer = self.call(client, "put", registered, json.dumps(body))
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
         assert Client.objects.get().redirect_uris == flow.CALLBACK
+
+    @pytest.mark.parametrize(
+        ("change", "keeps_access"),
+        [
+            ({}, True),
+            ({"redirect_uris": [flow.CALLBACK, flow.CALLBACK + "/another"]}, True),
+            ({"redirect_uris": [flow.CALLBACK, "https://another.example/cb"]}, False),
+            ({"client_name": "Another"}, False),
+        ],
+        ids=["nothing", "another path", "another host", "another name"],
+    )
+    def test_a_change_of_what_users_consented_to_revokes_all_access(
+        self, client, registered, change, keeps_access
+    ):
+        row = Client.objects.get()
+        user = User.objects.create_user("alice")
+        AccessToken.objects.create(
+            user=user, application=row, token="t", scope="mcp", expires=timezone.now() + timedelta(hours=1)
+        )
+        said = {name: registered[name] for name in ("redirect_uris", "client_name") if name in registered}
+        method = {"token_endpoint_auth_method": row.auth_method}
+        assert self.call(client, "put", registered, said | method | change).status_code == 200
+        assert AccessToken.objects.filter(application=row).exists() == keeps_access
 
     def test_a_change_may_say_who_the_client_is(self, client, registered):
         said = {name: registered[name] for name in ("client_id", "client_secret", "redirect_uris")}
