@@ -49,6 +49,11 @@ class Conf(AppSettings):
         minimum=1,
         maximum=1000,
     )
+    max_access_tokens = Setting(
+        100,
+        "how many access tokens of one consent are valid at once; a further one ends the oldest",
+        minimum=10,
+    )
     client_seconds = Setting(
         30 * 24 * 3600, "how long a client that registered itself is kept after its last use"
     )

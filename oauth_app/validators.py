@@ -272,6 +272,9 @@ def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None
     )
     set_token_value(access, token["access_token"])
     access.save()
+    of_consent = AccessToken.objects.filter(family=family).order_by("-created", "-pk")
+    if excess := list(of_consent.values_list("pk", flat=True)[conf.max_access_tokens :]):
+        AccessToken.objects.filter(pk__in=excess).delete()
     refresh = RefreshToken(
         user=request.user,
         application=request.client,

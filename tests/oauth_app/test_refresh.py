@@ -160,6 +160,16 @@ def test_a_replaced_token_gives_a_limited_number_of_pairs(alice, verify):
         assert refresh(alice, pair["refresh_token"]).status_code == 200
 
 
+def test_a_consent_has_a_limited_number_of_access_tokens(alice, verify, settings):
+    settings.OAUTH_MAX_ACCESS_TOKENS = 10
+    another = flow.connect("bob")
+    found = [{"access_token": alice.access, "refresh_token": alice.refresh}]
+    for _ in range(12):
+        found.append(refresh(alice, found[-1]["refresh_token"]).json())
+    assert [bool(verify(pair["access_token"])) for pair in found] == [False] * 3 + [True] * 10
+    assert verify(another.access)
+
+
 def test_a_refused_refresh_does_not_count(alice):
     for _ in range(conf.max_refreshes):
         assert refresh(alice, alice.refresh, scope="mcp mcp:admin").status_code == 400
