@@ -33,6 +33,9 @@ class UserNotes:
     async def list(self, person: Person) -> Sequence[Note]:
         return await _in_database(lambda: [_note(row) for row in _rows(person)])
 
+    async def ids(self, person: Person) -> Sequence[str]:
+        return await _in_database(lambda: list(_rows(person).values_list("note_id", flat=True)))
+
     async def get(self, person: Person, note_id: str) -> Note | None:
         if "\0" in note_id:  # valid in a URI, but an error in PostgreSQL
             return None

@@ -36,6 +36,9 @@ class Store:
     async def list(self, user):
         return list(self.notes.get(user, {}).values())
 
+    async def ids(self, user):
+        return list(self.notes.get(user, {}))
+
     async def get(self, user, note_id):
         return self.notes.get(user, {}).get(note_id)
 
