@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,9 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
+
+_BEYOND_INTEGERS = re.compile(r"\d{19}")
+"""A number that may not fit into 64 bits, for which SQLite fails. No key or other number here is so long."""
 
 
 class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,6 +29,8 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         A list that can be filtered by anything else tells it, character by character, to whoever may view it.
         """
         name = lookup.partition(LOOKUP_SEP)[0]
+        if _BEYOND_INTEGERS.search(str(value)):
+            return False
         return self._is_shown(name) and super().lookup_allowed(lookup, value, request)
 
     def response_action(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,14 @@ async def test_more_parameters_than_allowed_are_refused(path: str, lines: Lines)
     response = await ask("POST", f"{path}?{MANY}", {"content-type": f"{URLENCODED}; charset=utf-8"}, b"a=b")
     assert response.status == 400
     assert (await response.json())["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize("debug", [True, False])
+async def test_a_query_with_too_many_parameters_makes_no_page_about_an_error(
+    debug: bool, lines: Lines, settings: Any
+) -> None:
+    settings.DEBUG = debug
+    assert (await ask("GET", f"/authorize?{'a=1&' * 1100}")).status == 400
 
 
 @pytest.mark.django_db(transaction=True)
