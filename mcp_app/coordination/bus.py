@@ -121,7 +121,7 @@ class Bus:
         if address == self.address:
             self._handle(message)
         else:
-            await self._attempt(self._layer.send(address, message))
+            await self._attempt(address, message)
 
     async def publish(self, addresses: Iterable[str], message: BusMessage, *, confirm: bool = False) -> None:
         """Handle a message in this process first, then send it to these processes; see `send_all`."""
@@ -159,7 +159,7 @@ class Bus:
         return set(self._silent)
 
     async def _send_to(self, addresses: Iterable[str], message: BusMessage) -> None:
-        await asyncio.gather(*(self._attempt(self._layer.send(address, message)) for address in addresses))
+        await asyncio.gather(*(self._attempt(address, message) for address in addresses))
 
     async def _receive(self) -> None:
         while True:
@@ -180,7 +180,7 @@ class Bus:
             self._received.set()
             if confirm is not None:
                 confirmation = {"type": CONFIRMED, "id": confirm, "by": self.address}
-                await self._attempt(self._layer.send(sender, confirmation))
+                await self._attempt(sender, confirmation)
 
     def _on_confirmed(self, message: BusMessage) -> None:
         self._silent.pop(message["by"], None)
@@ -196,11 +196,10 @@ class Bus:
             except Exception:
                 logger.exception("handler for %s messages crashed", message["type"])
 
-    @staticmethod
-    async def _attempt(sending: Any) -> None:
+    async def _attempt(self, address: str, message: BusMessage) -> None:
         """Failing to send is logged, not raised: receivers poll Redis anyway."""
         try:
-            await _in_time(sending)
+            await _in_time(self._layer.send(address, message))
         except Unavailable as error:
             logger.warning("message to other processes lost", extra={"reason": str(error)})
 
