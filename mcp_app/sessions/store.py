@@ -10,19 +10,17 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST, LoggingLevel
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
-from mcp_app.conf import Conf, conf
+from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
-from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unreadable
 from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.session_features import MOST_URI_BYTES
@@ -31,14 +29,12 @@ from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import HeldBytes, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
 from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, RENEW, SUBSCRIBE, USE
+from mcp_app.sessions.session_quota import SessionQuota
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_ID = 128
 """Longer session ids are rejected without a look-up."""
-
-_CREATION_SECONDS = 60
-"""How long a session is counted before its record exists: it may be in creation."""
 
 SESSION_CHANGED = "session.changed"
 SESSION_ENDED = "session.ended"
@@ -52,19 +48,6 @@ class TooManySubscriptions(MCPError):
             INVALID_REQUEST,
             f"A session may have {conf.max_subscriptions} subscriptions (MCP_MAX_SUBSCRIPTIONS), and "
             f"{MOST_URI_BYTES} bytes of URIs; unsubscribe from some first",
-        )
-
-
-class TooManySessions(QuotaExceeded):
-    """The person has the maximum number of sessions in use."""
-
-    def __init__(self) -> None:
-        idle = conf.session_idle_seconds
-        super().__init__(
-            "Too many sessions: you have {limit} in use, over all clients ({setting}). End one with DELETE; "
-            f"one that has not been used for {idle} s is ended to make room.",
-            Conf.max_sessions,
-            idle,
         )
 
 
@@ -106,6 +89,7 @@ class SessionStore:
         self._bus = bus
         self._observers = observers
         self.held = HeldBytes(redis)
+        self._quota = SessionQuota(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(CREATE)
         self._change = redis.register_script(CHANGE)
@@ -144,7 +128,9 @@ class SessionStore:
         Raises:
             TooManySessions: The person has `MCP_MAX_SESSIONS` in use.
         """
-        await self._make_room(record)
+        for idle in await self._quota.add(record):
+            await self.end(idle)
+            logger.info("idle session ended to make room", extra={"session": idle[:8]})
         lifetime = max(1, record.lifetime(time.time()))
         began = time.monotonic()
         await self._create(
@@ -156,42 +142,6 @@ class SessionStore:
             ],
         )
         self._copies.put(record.id, record, began)
-
-    async def _make_room(self, record: SessionRecord) -> None:
-        """Add a session to its person's, and end their oldest idle ones if there are too many.
-
-        It is counted before it is stored, so that concurrent processes see each other's.
-        """
-        index = keys.sessions_of(record.owner)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(index, {record.id: record.created_at})
-            pipe.zremrangebyscore(index, "-inf", time.time() - conf.session_max_seconds)
-            pipe.expire(index, conf.session_max_seconds)
-            pipe.zcard(index)
-            *_, count = await pipe.execute()
-        if count <= conf.max_sessions:
-            return
-        found = cast("list[tuple[str, float]]", await self._redis.zrange(index, 0, -1, withscores=True))
-        others = [entry for entry in found if entry[0] != record.id]
-        names = [name(session_id) for session_id, _ in others for name in (keys.record, keys.owner)]
-        exists = dict(await in_portions(self._redis, names, lambda pipe, name: pipe.exists(name)))
-        lost, idle = [], []
-        for session_id, began_at in others:
-            lives = exists[keys.record(session_id)]
-            if lives and not exists[keys.owner(session_id)]:
-                idle.append(session_id)
-            elif not lives and began_at < time.time() - _CREATION_SECONDS:
-                lost.append(session_id)
-        # Those that were added after this one end others for themselves, and may have done so already.
-        excess = max(0, min(count, len(found)) - len(lost) - conf.max_sessions)
-        if excess > len(idle):
-            await self._redis.zrem(index, record.id, *lost)
-            raise TooManySessions
-        if lost:
-            await self._redis.zrem(index, *lost)
-        for session_id in idle[:excess]:
-            await self.end(session_id)
-            logger.info("idle session ended to make room", extra={"session": session_id[:8]})
 
     async def finish_initialize(self, record: SessionRecord) -> None:
         """Add the parameters of `initialize` to a session created without them, if it still exists."""

@@ -21,11 +21,11 @@ from mcp_app.coordination.connection import connect
 from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
+from mcp_app.sessions.session_quota import TooManySessions
 from mcp_app.sessions.store import (
     SESSION_ENDED,
     RequestSession,
     SessionStore,
-    TooManySessions,
     TooManySubscriptions,
 )
 from tests.support.parts import make_record
@@ -67,12 +67,14 @@ class WaitsToLook:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self.looks, self.may_look = asyncio.Event(), asyncio.Event()
+        self.count = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._redis, name)
 
     async def zrange(self, *args: Any, **options: Any) -> Any:
         self.looks.set()
+        self.count += 1
         await self.may_look.wait()
         return await self._redis.zrange(*args, **options)
 
@@ -170,27 +172,82 @@ class TestQuota:
             await task
         assert await redis.zcard(index) == 6
 
+    @pytest.fixture
+    def portions(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The sizes of all pipelines that are run."""
+        sizes: list[int] = []
+        execute = Pipeline.execute
+
+        async def counting(pipe: Pipeline, *args: Any, **options: Any) -> Any:
+            sizes.append(len(pipe))
+            return await execute(pipe, *args, **options)
+
+        monkeypatch.setattr(Pipeline, "execute", counting)
+        return sizes
+
     async def test_many_sessions_are_looked_at_in_portions(
+        self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord], portions: list[int]
+    ) -> None:
+        record = begin()
+        index = keys.sessions_of(record.owner)
+        await redis.zadd(index, {f"lost-{n}": time.time() - 900 for n in range(600)})
+        await store.create(record)
+        assert max(portions) <= 100
+        assert await redis.zcard(index) == 1, "what did not exist was removed"
+
+    async def test_of_many_idle_sessions_only_the_oldest_are_looked_at(
         self,
         store: SessionStore,
         redis: Redis,
         begin: Callable[..., SessionRecord],
-        monkeypatch: pytest.MonkeyPatch,
+        portions: list[int],
+        settings: Any,
     ) -> None:
-        portions: list[int] = []
+        settings.MCP_MAX_SESSIONS = 400
         record = begin()
-        index = keys.sessions_of(record.owner)
-        await redis.zadd(index, {f"lost-{n}": time.time() - 900 for n in range(600)})
-        execute = Pipeline.execute
-
-        async def counting(pipe: Pipeline, *args: Any, **options: Any) -> Any:
-            portions.append(len(pipe))
-            return await execute(pipe, *args, **options)
-
-        monkeypatch.setattr(Pipeline, "execute", counting)
+        idle = {f"{record.id}-{n}": record.created_at - 1000 + n for n in range(400)}
+        await redis.zadd(keys.sessions_of(record.owner), idle)
+        async with redis.pipeline(transaction=False) as pipe:
+            for session_id in idle:
+                pipe.set(keys.record(session_id), "", ex=60)
+            await pipe.execute()
+        portions.clear()
         await store.create(record)
-        assert max(portions) <= 500
-        assert await redis.zcard(index) == 1, "what did not exist was removed"
+        assert 100 <= sum(portions) < 200
+        assert await redis.exists(*map(keys.record, idle)) == 399
+        assert not await redis.exists(keys.record(min(idle, key=idle.__getitem__)))
+
+    async def test_a_refusal_is_remembered_so_that_the_next_costs_one_command(
+        self, relay: RedisRelay, bus: Bus, begin: Callable[..., SessionRecord]
+    ) -> None:
+        async with connect(relay.url) as relayed:
+            store = SessionStore(relayed, bus)
+            records = [begin() for _ in range(3)]
+            for record in records:
+                await store.create(record)
+            with pytest.raises(TooManySessions):
+                await store.create(begin())
+            before = relay.sent
+            for _ in range(5):
+                with pytest.raises(TooManySessions):
+                    await store.create(begin())
+            assert relay.sent == before + 5
+            await store.end(records[0].id)
+            await store.create(newest := begin())
+            assert await store.get(newest.id) == newest, "a session that was ended has made room at once"
+
+    async def test_of_many_concurrent_refusals_only_one_has_looked(
+        self, redis: Redis, bus: Bus, begin: Callable[..., SessionRecord]
+    ) -> None:
+        looks = WaitsToLook(redis)
+        looks.may_look.set()
+        store = SessionStore(looks, bus)  # type: ignore[arg-type]
+        for _ in range(3):
+            await store.create(begin())
+        outcomes = await asyncio.gather(*(store.create(begin()) for _ in range(10)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [TooManySessions] * 10
+        assert looks.count == 1
+        assert await redis.zcard(keys.sessions_of(begin().owner)) == 3
 
     async def test_when_all_sessions_are_in_use_a_new_one_is_refused_and_leaves_nothing(
         self, store: SessionStore, redis: Redis, begin: Callable[..., SessionRecord]
