@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
-from orders.mcp import orders
+from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated
+from orders.mcp import OrderResources, orders
 from orders.models import Order
 
 from mcp_app import notify
@@ -230,10 +231,15 @@ def named(message: Any) -> str:
 
 async def nothing_more(ear: Ear, user: User) -> None:
     """Nothing came before what is announced now."""
+    await notify.aresources_changed(key(user))
+    assert await ear.next(1) == {"list"}
+
+
+def key(user: User) -> str:
+    """Whom clients know the user as."""
     person = person_of(user)
     assert person is not None
-    await notify.aresources_changed(person.key)
-    assert await ear.next(1) == {"list"}
+    return person.key
 
 
 async def test_a_row_and_the_list_are_announced_to_their_owner_at_every_process_and_to_nobody_else(
@@ -253,6 +259,34 @@ async def test_a_row_and_the_list_are_announced_to_their_owner_at_every_process_
         assert await ear.next(2) == {uri, "list"}
     for stranger in strangers:
         await nothing_more(stranger, bob)
+
+
+class SharedOrders(OrderResources):
+    """Support sees all orders; those without an item are in nobody's list."""
+
+    def __init__(self, support: User) -> None:
+        self.support = support
+
+    def get_owner(self, row: Order) -> Any:
+        return row.owner if row.item else None
+
+    def get_viewers(self, row: Order) -> list[Any]:
+        return [*super().get_viewers(row), self.support]
+
+
+def test_viewers_are_told_of_a_row_and_its_owner_alone_of_the_list(
+    alice: User, carol: User, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr("mcp_app.resources.announce", lambda changes, using: told.extend(changes))
+    shared = SharedOrders(carol)
+    row = ResourceUpdated(uri=orders.uri(order))
+    shared.saved(Order, order)
+    assert told == [(row, key(alice)), (row, key(carol)), (ResourcesListChanged(), key(alice))]
+    told.clear()
+    order.item = ""
+    shared.saved(Order, order)
+    assert told == [(row, key(carol))]
 
 
 async def test_a_change_is_announced_after_its_commit_only(one: Process, alice: User, order: Order) -> None:
