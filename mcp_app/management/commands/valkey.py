@@ -11,6 +11,11 @@ from mcp_app import valkey
 from mcp_app.conf import conf
 
 
+def wait_until_interrupted() -> None:
+    """Raises KeyboardInterrupt at Ctrl-C."""
+    threading.Event().wait()
+
+
 class Command(BaseCommand):
     help = (
         "Run the embedded Valkey at the address of MCP_REDIS_URL until Ctrl-C. It needs the package "
@@ -29,7 +34,7 @@ class Command(BaseCommand):
             with valkey.running(url):
                 self.stdout.write(f"Valkey listens at {url}. Quit with Ctrl-C.")
                 self.stdout.flush()
-                threading.Event().wait()
+                wait_until_interrupted()
         except valkey.Refused as refused:
             raise CommandError(str(refused)) from None
         except KeyboardInterrupt:
