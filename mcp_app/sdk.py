@@ -27,7 +27,7 @@ from mcp.shared.inbound import (
     validate_mcp_param_headers,
 )
 from mcp.shared.jsonrpc_dispatcher import progress_token_from_params
-from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from mcp.shared.subscriptions import (
     SUBSCRIPTION_ID_META_KEY,
     PromptsListChanged,
@@ -62,6 +62,7 @@ __all__ = [
     "ServerMiddleware",
     "ServerRunner",
     "ServerSession",
+    "SessionMessage",
     "ToolsListChanged",
     "TransportContext",
     "allowed_log_levels",

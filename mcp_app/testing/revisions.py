@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCRequest
+
+from mcp_app.sdk import SessionMessage
 
 
 @asynccontextmanager

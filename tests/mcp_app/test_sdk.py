@@ -37,7 +37,7 @@ INSIDE = {
         "validate_mcp_param_headers",
     ],
     "mcp.shared.jsonrpc_dispatcher": ["progress_token_from_params"],
-    "mcp.shared.message": ["ServerMessageMetadata"],
+    "mcp.shared.message": ["ServerMessageMetadata", "SessionMessage"],
     "mcp.shared.subscriptions": [
         "PromptsListChanged",
         "ResourceUpdated",
