@@ -11,8 +11,9 @@ from mcp.client.sse import sse_client
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp.types import CallToolResult, Tool
 
+from mcp_app.testing.revisions import asking_for
 from tests.e2e.tools import text_of, wrong_for
-from tests.support.client import asking_for, connect, sign_in
+from tests.support.client import connect, sign_in
 from tests.support.deployment import Deployment
 
 FIRST = "2024-11-05"

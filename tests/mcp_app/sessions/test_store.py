@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
@@ -164,7 +164,8 @@ class TestQuota:
             await redis.delete(keys.owner(idle.id))
         index = keys.sessions_of(idle.owner)
         counted = [WaitsToLook(redis) for _ in range(3)]
-        opening = [asyncio.create_task(SessionStore(one, bus).create(begin())) for one in counted]
+        stores = [SessionStore(cast(Redis, one), bus) for one in counted]
+        opening = [asyncio.create_task(store.create(begin())) for store in stores]
         await eventually(lambda: all(one.looks.is_set() for one in counted))
         assert await redis.zcard(index) == 9
         for one, task in zip(counted, opening, strict=True):
