@@ -37,7 +37,7 @@ from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.session_features import SessionState, StoredValues, TooMuchData, find_session
 from mcp_app.protocol.tool_server import ToolServer
-from mcp_app.sdk import CallNext, HandlerResult, ResourcesListChanged, ServerMiddleware
+from mcp_app.sdk import CallNext, HandlerResult, ResourcesListChanged, ResourceUpdated, ServerMiddleware
 from mcp_app.sessions.listening_work import ListeningSession, Work
 
 __all__ = [
@@ -207,6 +207,13 @@ class Engine:
         For a change that concerns everybody use the SDK's `ctx.notify_resources_changed()`.
         """
         await self._subscriptions.publish(ResourcesListChanged(), person.key)
+
+    async def resource_updated(self, uri: str, person: Person) -> None:
+        """Notify one person's sessions and listen streams that subscribed to a resource that it has changed.
+
+        For a resource that others can read use the SDK's `ctx.notify_resource_updated()`.
+        """
+        await self._subscriptions.publish(ResourceUpdated(uri=uri), person.key)
 
     async def _passed(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware that shows, until it is removed, that the server was built with these options."""

@@ -35,6 +35,11 @@ def share_of(person: str | None) -> Iterator[None]:
         _person.reset(token)
 
 
+def current_share() -> str | None:
+    """The person whose share this code uses (`Person.key`), if it is limited by one."""
+    return _person.get()
+
+
 class SharedPool(FailoverPool):
     """A pool in which the commands of one person queue among themselves.
 
@@ -50,7 +55,7 @@ class SharedPool(FailoverPool):
         """The shares that connections in use belong to."""
 
     async def get_connection(self, *args: Any, **options: Any) -> Any:
-        person = _person.get()
+        person = current_share()
         if person is None:
             return await super().get_connection(*args, **options)
         share = self._shares.get(person)

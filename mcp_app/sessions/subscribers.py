@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast, get_args
 
@@ -20,7 +20,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
-from mcp_app.coordination.shares import share_of
+from mcp_app.coordination.shares import current_share
 from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal_bus import PersonalBus
@@ -28,6 +28,7 @@ from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, e
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
+from mcp_app.sessions.publications import Publications
 from mcp_app.sessions.record import subscription_field
 
 logger = logging.getLogger(__name__)
@@ -36,11 +37,8 @@ PUBLISHED = "subscriptions.published"
 
 _KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args(ServerEvent)}
 
-_AT_ONCE = 16
-"""How many sessions a process notifies concurrently: fewer than it has connections to Redis."""
-
-_CANCELLED_SECONDS = 1.0
-"""How long a publisher that was cancelled waits for what it publishes: it may be about to disconnect."""
+_AT_ONCE = 4
+"""How many sessions a process notifies concurrently: far fewer than it has connections to Redis."""
 
 
 class Subscribers:
@@ -124,6 +122,7 @@ class SharedSubscriptionBus(PersonalBus):
         super().__init__()
         self._directory = directory
         self._subscribers = subscribers
+        self._publications = Publications()
         self._tasks: set[asyncio.Task[None]] = set()
         directory.bus.on(PUBLISHED, self._on_published)
 
@@ -131,15 +130,11 @@ class SharedSubscriptionBus(PersonalBus):
         """Publish a change that has happened. Failing to reach some subscribers is logged, not raised.
 
         It is published even if the caller is cancelled meanwhile, and not within the share of the connections
-        to Redis that the caller has: others wait for it.
+        to Redis that the caller has: others wait for it. The same change is published once for all of a
+        publisher's calls that wait for that; see `Publications`.
         """
-        with share_of(None):
-            publishing = self._start(self._publish(event, person))
-        try:
-            await asyncio.shield(publishing)
-        except asyncio.CancelledError:
-            await asyncio.wait({publishing}, timeout=_CANCELLED_SECONDS)
-            raise
+        publisher = current_share() or person
+        await self._publications.run(publisher, (event, person), lambda: self._publish(event, person))
 
     async def _publish(self, event: ServerEvent, person: str | None) -> None:
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
@@ -165,13 +160,9 @@ class SharedSubscriptionBus(PersonalBus):
             return  # of a later release
         known = {field.name for field in fields(kind)}
         event = kind(**{name: value for name, value in message["fields"].items() if name in known})
-        self._start(super().publish(event, message["person"]))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(super().publish(event, message["person"]))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _message(event: ServerEvent) -> dict[str, Any]:

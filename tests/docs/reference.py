@@ -41,7 +41,7 @@ MODULES = (
 )
 
 USED = {
-    "Engine": ["options", "while_listening", "resources_changed"],
+    "Engine": ["options", "while_listening", "resources_changed", "resource_updated"],
     "Leases": ["try_hold"],
     "Topics": ["listen"],
     "TopicListener": ["wait"],

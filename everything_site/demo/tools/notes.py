@@ -114,7 +114,6 @@ class NoteTools:
 
     async def edit_note(
         self,
-        ctx: Context,
         noteId: NoteId,
         text: Annotated[
             Text,
@@ -135,20 +134,19 @@ class NoteTools:
         note = await self._store.edit(person, self._notes.id_of(person, noteId), title, text)
         if note is None:
             raise ToolError(f"you have no note {noteId}")
-        # The bus matches by URI, which only this user's subscriptions can name.
-        await ctx.notify_resource_updated(self._notes.uri_of(person, note.id))
+        await self._engine.resource_updated(self._notes.uri_of(person, note.id), person)
         if title is not None:
             await self._engine.resources_changed(person)  # the list shows titles
         return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(person, note)]
 
-    async def delete_note(self, ctx: Context, noteId: NoteId) -> Content:
+    async def delete_note(self, noteId: NoteId) -> Content:
         person = _person()
         note_id = self._notes.id_of(person, noteId)
         if not await self._store.delete(person, note_id):
             raise ToolError(f"you have no note {noteId}")
         await self._engine.resources_changed(person)
         # Subscribers to this note learn that it is gone when they read it.
-        await ctx.notify_resource_updated(self._notes.uri_of(person, note_id))
+        await self._engine.resource_updated(self._notes.uri_of(person, note_id), person)
         return [TextContent(type="text", text=f"Deleted note {note_id}.")]
 
     async def _create(self, person: Person, title: str, text: str) -> Note:

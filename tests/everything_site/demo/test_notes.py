@@ -10,7 +10,7 @@ import pytest
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from mcp.server.subscriptions import ResourcesListChanged
+from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReference
 
@@ -67,8 +67,11 @@ class Told(PersonalBus):
     def __init__(self):
         super().__init__()
         self.people = []
+        self.updates = []
 
     async def publish(self, event, person=None):
+        if isinstance(event, ResourceUpdated):
+            self.updates.append((event.uri, person))
         if isinstance(event, ResourcesListChanged):
             self.people.append(person)
         await super().publish(event, person)
@@ -153,6 +156,15 @@ async def test_notes_come_last_in_the_list(server):
                 if cursor is None:
                     break
     assert last.uri.startswith("note:")
+
+
+async def test_only_the_sessions_of_the_user_are_looked_at_when_a_note_changes(server, told):
+    with signed_in("alice"):
+        async with connect(server, MODERN) as client:
+            link = await create(client)
+            await client.call_tool("edit-note", {"noteId": "n1", "text": "x"})
+            await client.call_tool("delete-note", {"noteId": "n1"})
+    assert told.updates == [(link.uri, Person("https://as", "alice").key)] * 2
 
 
 @pytest.mark.parametrize(("mode", "code"), [(LEGACY, RESOURCE_NOT_FOUND), (MODERN, INVALID_PARAMS)])

@@ -98,6 +98,31 @@ async def test_a_session_that_cannot_be_notified_does_not_stop_the_others(
     await eventually(lambda: heard == [ToolsListChanged()])
 
 
+async def test_a_flood_of_the_same_change_is_published_at_most_once_after_the_current_one(
+    directory: Directory,
+) -> None:
+    class Counting(NoSessions):
+        count = 0
+
+        async def notify(self, event: ServerEvent, person: str | None) -> None:
+            self.count += 1
+            await go.wait()
+
+    sessions, go = Counting(), asyncio.Event()
+    bus = subscription_bus(directory, sessions)
+    with share_of("mallory"):
+        calls = [asyncio.create_task(bus.publish(ToolsListChanged()))]
+        await eventually(lambda: sessions.count == 1)
+        calls += [asyncio.create_task(bus.publish(ToolsListChanged())) for _ in range(50)]
+    with share_of("alice"):
+        calls.append(asyncio.create_task(bus.publish(ToolsListChanged())))
+    await eventually(lambda: sessions.count == 2)  # that of the other publisher
+    go.set()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(*calls)
+    assert sessions.count == 3
+
+
 @contextmanager
 def signed_in(subject: str) -> Iterator[None]:
     token = AccessToken(token="t", client_id="c", scopes=[], subject=subject, claims={"iss": "https://as"})

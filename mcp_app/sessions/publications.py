@@ -1,0 +1,91 @@
+"""The publications of one process: few at a time, in turn for each publisher.
+
+They outlive the calls that publish, which may be cancelled, so no limit of calls bounds their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
+
+from mcp_app.coordination.shares import share_of
+
+_RUNNING = 4
+"""How many publications run at once in a process."""
+
+MOST_WAITING = 64
+"""How many different changes of one publisher are published or wait for that."""
+
+CANCELLED_SECONDS = 1.0
+"""How long a publisher that was cancelled waits for what it publishes: it may be about to disconnect."""
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Publisher:
+    """What one publisher has in progress."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
+
+
+class Publications:
+    """Runs publications: of one publisher one at a time, and not within their share of Redis."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(_RUNNING)
+        self._publishers: WeakValueDictionary[str | None, _Publisher] = WeakValueDictionary()
+        self._waiting: dict[Hashable, asyncio.Task[None]] = {}
+        """Those that have not begun, by publisher and change."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(
+        self, publisher: str | None, change: Hashable, publish: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Publish a change, and wait until that is done.
+
+        If the same change is waiting already, this waits for that. It is published even if the caller is
+        cancelled meanwhile, unless the publisher has `MOST_WAITING` others in progress.
+
+        Args:
+            publisher: Who publishes, such as the key of a person; None for the server itself.
+            change: What has changed; what is equal is the same change.
+            publish: Publishes it.
+        """
+        task = self._waiting.get((publisher, change)) or await self._add(publisher, change, publish)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task}, timeout=CANCELLED_SECONDS)
+            raise
+
+    async def _add(
+        self, publisher: str | None, change: Hashable, publish: Callable[[], Awaitable[None]]
+    ) -> asyncio.Task[None]:
+        its = self._publishers.get(publisher)
+        if its is None:
+            its = self._publishers[publisher] = _Publisher()
+        await its.places.acquire()
+        key = publisher, change
+        task = self._waiting.get(key)
+        if task is not None:
+            its.places.release()
+            return task
+        with share_of(None):
+            task = self._waiting[key] = asyncio.create_task(self._in_turn(its, key, publish))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _in_turn(
+        self, publisher: _Publisher, key: Hashable, publish: Callable[[], Awaitable[None]]
+    ) -> None:
+        try:
+            async with publisher.turn, self._places:
+                del self._waiting[
+                    key
+                ]  # those it has notified may have read the state of before a later change
+                await publish()
+        finally:
+            publisher.places.release()
