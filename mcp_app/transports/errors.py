@@ -158,6 +158,21 @@ def too_many_listening(limit: int) -> HttpError:
     )
 
 
+def too_many_listening_of_one(limit: int) -> HttpError:
+    """For one more `subscriptions/listen` of a user than leaves room for others; another process may have it.
+
+    Args:
+        limit: How many this process serves for one user now.
+    """
+    return HttpError(
+        503,
+        f"This process now serves at most {limit} requests of subscriptions/listen for one user; try again.",
+        INTERNAL_ERROR,
+        headers=[(b"retry-after", b"1")],
+        data={"limit": limit},
+    )
+
+
 def unknown_event_id() -> HttpError:
     """For a stream that cannot be resumed from this event, so that the client does not wait for it."""
     return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")

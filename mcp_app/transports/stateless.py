@@ -57,6 +57,7 @@ from mcp_app.sdk import (
 )
 from mcp_app.transports import errors, framing
 from mcp_app.transports.event_streams import Ending, close_stream_on_error, until_disconnected_or_revoked
+from mcp_app.transports.listening_places import ListeningPlaces
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
 
@@ -74,9 +75,6 @@ _PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 _MOST_SCHEMAS = 1000
 """The maximum number of entries in the schema cache."""
 
-MAX_LISTENING = 1024
-"""How many `subscriptions/listen` a process serves. The SDK has this limit, too, but does not name it."""
-
 _QUICK_SECONDS = 0.05
 """Calls that take longer are cancelled if the client disconnects (Cancellation)."""
 
@@ -86,6 +84,7 @@ class Stateless:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._places = ListeningPlaces()
         self._schemas: dict[str, tuple[Mapping[str, Any], bool]] = {}
         """By tool: the schema that was searched, and whether any parameter is mirrored in a header."""
 
@@ -113,9 +112,8 @@ class Stateless:
         """Returns what of the request is kept in memory for as long as its stream is open."""
         if self._runtime.is_draining:
             raise errors.shutting_down()
-        if len(self._runtime.listening) >= MAX_LISTENING:
-            raise errors.too_many_listening(MAX_LISTENING)
         await self._runtime.quotas.ensure(request.principal.person_key, STREAMS)
+        self._places.ensure(request.principal.person_key)  # no await from here until it is taken
         params = message.params and listen.within_bounds(
             message.params,
             kinds=self._runtime.engine.listen_kinds,
@@ -187,6 +185,7 @@ class Stateless:
         if kind is not None:
             quotas.use(person, kind)
         if listens:
+            self._places.take(person, task)
             self._tell("stream_opened", request)
         watcher: asyncio.Task[Ending] | None = None
         try:

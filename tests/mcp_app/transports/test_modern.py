@@ -13,7 +13,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.subscriptions import ToolsListChanged
 
-from mcp_app.transports import stateless
+from mcp_app.transports import listening_places, stateless
 from mcp_app.transports.stateless import _BACKLOG
 from tests.mcp_app.transports.support import (
     MODERN,
@@ -403,7 +403,7 @@ async def test_uris_that_are_no_array_of_strings_are_refused(one: Process, uris:
 async def test_one_listen_stream_more_than_a_process_serves_gets_an_error_that_names_the_limit(
     one: Process, other: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stateless, "MAX_LISTENING", 2)
+    monkeypatch.setattr(listening_places, "MAX_LISTENING", 2)
 
     async def listen(at: Process) -> Response:
         return await modern(at, "subscriptions/listen", {"notifications": {"toolsListChanged": True}})
@@ -419,6 +419,17 @@ async def test_one_listen_stream_more_than_a_process_serves_gets_an_error_that_n
     assert (await listen(one)).status == 200
 
 
+async def test_requests_of_listen_at_once_do_not_get_past_the_number_that_a_process_serves(
+    one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening_places, "MAX_LISTENING", 2)
+    listening = (
+        modern(one, "subscriptions/listen", {"notifications": {"toolsListChanged": True}}) for _ in range(6)
+    )
+    statuses = [response.status for response in await asyncio.gather(*listening)]
+    assert sorted(statuses) == [200] * 2 + [503] * 4
+
+
 def test_the_sdk_serves_as_many_listen_streams() -> None:
     parameters = inspect.signature(ListenHandler).parameters
-    assert parameters["max_subscriptions"].default == stateless.MAX_LISTENING
+    assert parameters["max_subscriptions"].default == listening_places.MAX_LISTENING
