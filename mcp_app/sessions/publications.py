@@ -6,6 +6,7 @@ They outlive the calls that publish, which may be cancelled, so no limit of call
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
@@ -18,6 +19,9 @@ _RUNNING = 4
 MOST_WAITING = 64
 """How many different changes of one publisher are published or wait for that."""
 
+LONGEST_REST_SECONDS = 1.0
+"""How long a publisher waits after a publication, at most; otherwise for as long as it took."""
+
 CANCELLED_SECONDS = 1.0
 """How long a publisher that was cancelled waits for what it publishes: it may be about to disconnect."""
 
@@ -28,6 +32,13 @@ class _Publisher:
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
+
+    def rest(self, seconds: float) -> None:
+        """End a turn, after a pause in which others have theirs."""
+        asyncio.get_running_loop().call_later(seconds, self._end_turn)
+
+    def _end_turn(self) -> None:
+        self.turn.release()
 
 
 class Publications:
@@ -82,10 +93,14 @@ class Publications:
         self, publisher: _Publisher, key: Hashable, publish: Callable[[], Awaitable[None]]
     ) -> None:
         try:
-            async with publisher.turn, self._places:
-                del self._waiting[
-                    key
-                ]  # those it has notified may have read the state of before a later change
-                await publish()
+            await publisher.turn.acquire()
+            began = time.monotonic()
+            try:
+                async with self._places:
+                    del self._waiting[key]  # those it has notified may have read before a later change
+                    began = time.monotonic()
+                    await publish()
+            finally:
+                publisher.rest(min(time.monotonic() - began, LONGEST_REST_SECONDS))
         finally:
             publisher.places.release()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
+from types import SimpleNamespace
 
 import pytest
 
 from mcp_app.coordination.shares import current_share, share_of
-from mcp_app.sessions.publications import MOST_WAITING, Publications
+from mcp_app.sessions.publications import LONGEST_REST_SECONDS, MOST_WAITING, Publications
 from tests.support.asgi import PATIENCE
 from tests.support.waiting import eventually
 
@@ -107,6 +108,24 @@ async def test_of_a_publisher_who_drops_their_calls_a_bounded_number_of_changes_
     announced.go.set()
     await asyncio.gather(*flood, return_exceptions=True)
     assert announced.begun.total() == MOST_WAITING
+
+
+async def test_after_a_long_publication_others_come_before_the_next_of_the_same_publisher(
+    publications: Publications, announced: Announced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("mcp_app.sessions.publications.time", SimpleNamespace(monotonic=lambda: now))
+    first = asyncio.create_task(publications.run("mallory", "a", announced.of("a")))
+    await eventually(lambda: announced.running)
+    now += LONGEST_REST_SECONDS
+    announced.go.set()
+    await first
+    again = asyncio.create_task(publications.run("mallory", "a", announced.of("a")))
+    await publications.run("alice", "b", announced.of("b"))
+    assert announced.begun == {"a": 1, "b": 1}
+    async with asyncio.timeout(PATIENCE):
+        await again
+    assert announced.begun == {"a": 2, "b": 1}
 
 
 async def test_few_publications_run_at_once_and_none_within_the_share_of_the_publisher(
