@@ -320,6 +320,12 @@ class Conf(AppSettings):
             return (".localhost", "127.0.0.1", "[::1]")
         return tuple(settings.ALLOWED_HOSTS)
 
+    @property
+    def redis_place(self) -> str:
+        """The URL of Redis without user, password and parameters, for the log."""
+        url = urlsplit(self.redis_url)
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+
     @cached_property
     def path(self) -> str:
         """The path of the Streamable HTTP endpoint; empty if it is the root of its host."""

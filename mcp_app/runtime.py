@@ -40,6 +40,7 @@ from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import OwnThread, close_connections, outage_in, use_database
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.observers import Observer, Observers
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
@@ -251,6 +252,13 @@ class Runtime:
             return
         if (error := starting.exception()) is None:
             self._started = not self._stop.is_set()
+        elif isinstance(error, Unavailable) and error.store is Store.SESSIONS:
+            logger.error(
+                "startup failed: Redis cannot be used at %s; start it (in development: manage.py valkey), or "
+                "set REDIS_URL or MCP_REDIS_URL; the next request retries",
+                conf.redis_place,
+                extra={"reason": str(error)},
+            )
         else:
             logger.error("startup failed; the next request retries", extra={"reason": str(error)})
 

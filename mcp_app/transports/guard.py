@@ -92,10 +92,11 @@ class Guard:
             elif isinstance(error, QuotaExceeded):
                 errors.log_quota(error, request.principal, self._runtime.quotas)
             elif isinstance(error, Unavailable) and not isinstance(error, Unreadable):
-                is_redis = error.store is Store.SESSIONS
-                logger.error(
-                    "Redis unavailable" if is_redis else "database unavailable", extra={"reason": str(error)}
-                )
+                reason = {"reason": str(error)}
+                if error.store is Store.SESSIONS:
+                    logger.error("Redis unavailable at %s", conf.redis_place, extra=reason)
+                else:
+                    logger.error("database unavailable", extra=reason)
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
             if "refused" in self._runtime.observers:

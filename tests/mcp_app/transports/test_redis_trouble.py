@@ -124,9 +124,24 @@ async def test_a_request_that_a_full_redis_refuses_is_logged_as_an_error_with_th
         operator.config_set("maxmemory", "1")
     body = json.dumps(initialize()).encode()
     await _assert_unavailable(await process.http.request("POST", headers=headers_for(), body=body))
-    [line] = [line for line in caplog.records if line.getMessage() == "Redis unavailable"]
+    [line] = [line for line in caplog.records if line.getMessage() == f"Redis unavailable at {own_redis.url}"]
     assert line.levelname == "ERROR"
     assert "memory" in vars(line)["reason"]
+
+
+async def test_a_start_without_redis_is_logged_with_its_url_but_no_password_and_with_what_to_do(
+    mcp_settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    mcp_settings.REDIS_URL = "redis://user:secret@127.0.0.1:1/0?password=secret"
+    process = Process()
+    with pytest.raises(Unavailable):
+        await process.runtime.start()
+    await process.stop()
+    [line] = [text for text in caplog.messages if text.startswith("startup failed")]
+    assert "redis://127.0.0.1:1/0" in line
+    assert "manage.py valkey" in line
+    assert "MCP_REDIS_URL" in line
+    assert "secret" not in line
 
 
 async def test_a_process_that_starts_while_redis_is_down_serves_when_it_is_back(
