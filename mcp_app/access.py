@@ -142,8 +142,13 @@ class ToolAccess:
         Raises:
             ImproperlyConfigured: A tool requires a permission, and nothing says which users people are.
         """
-        if any(_rule_of(tool).permission for tool in await self._server.list_tools()):
+        if await self.permissions():
             ensure_users(conf.issuer)
+
+    async def permissions(self) -> dict[str, str]:
+        """The permissions that tools require, by the name of the tool."""
+        rules = {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
+        return {name: rule.permission for name, rule in rules.items() if rule.permission is not None}
 
     async def exists(self, name: str) -> bool:
         """Whether a tool exists for the current person. Scopes do not count."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
@@ -28,6 +30,9 @@ _PROTECTED = "/.well-known/oauth-protected-resource"
 _SERVE = "application = mcp_application(get_asgi_application())"
 _WSGI = ("django.core", "django.contrib.staticfiles")
 """The apps whose `runserver` serves WSGI only."""
+
+_TEST_HOSTS = ("testserver",)
+"""ALLOWED_HOSTS in Django's test runner, if the project has none."""
 
 _IDS = {"str": "mcp_app.E001", "tuple": "mcp_app.E007"}  # by type; all others are numbers
 _RESOURCE_HINT = "Clients compare it to the letter with what their tokens are for."
@@ -79,36 +84,59 @@ def check_event_log(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 @register
 def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    if not conf.server or not (fault := _server_fault()):
-        return []
+    fault, permissions = _try_server() if conf.server else ("", {})
+    if fault:
+        return [
+            Error(
+                f"MCP_SERVER names {conf.server!r}, which {fault}.",
+                hint="It must be the dotted path of a function that takes an Engine and returns an "
+                "MCPServer.",
+                id="mcp_app.E002",
+            )
+        ]
+    known = set(_permissions_of_models()) if permissions else set()
     return [
-        Error(
-            f"MCP_SERVER names {conf.server!r}, which {fault}.",
-            hint="It must be the dotted path of a function that takes an Engine and returns an MCPServer.",
-            id="mcp_app.E002",
+        Warning(
+            f"The tool {tool!r} requires the permission {permission!r}, which no installed model has: it is "
+            "hidden from everybody but superusers.",
+            hint="Name a default permission of a model, or one of its Meta.permissions, as "
+            "app_label.codename. Silence this if it is created elsewhere.",
+            id="mcp_app.W007",
         )
+        for tool, permission in permissions.items()
+        if permission not in known
     ]
 
 
-def _server_fault() -> str:
-    """Why the server cannot be built, which is tried; empty if it can."""
+def _try_server() -> tuple[str, dict[str, str]]:
+    """Build the server: why that fails, empty if it does not, and the permissions that tools require."""
     try:
         factory = import_string(conf.server)
     except Exception as error:  # such as a syntax error
-        return f"cannot be imported: {_reason(error)}"
+        return f"cannot be imported: {_reason(error)}", {}
     if not callable(factory):
-        return "cannot be called"
+        return "cannot be called", {}
     if conf.faults() or check_token_verifier(None) or check_observers(None):
-        return ""  # the runtime could not be created for another reason, which is reported
+        return "", {}  # the runtime could not be created for another reason, which is reported
     from mcp_app.runtime import Runtime  # which only the processes that serve have to import
 
     try:
-        async_to_sync(Runtime().engine.access.ensure_users)()
+        access = Runtime().engine.access
+        async_to_sync(access.ensure_users)()
+        return "", async_to_sync(access.permissions)()
     except DatabaseError:
-        return ""  # its tables may be those that the command to be checked is to create
+        return "", {}  # its tables may be those that the command to be checked is to create
     except Exception as error:
-        return f"cannot build a server: {_reason(error)}"
-    return ""
+        return f"cannot build a server: {_reason(error)}", {}
+
+
+def _permissions_of_models() -> Iterator[str]:
+    """The permissions that `migrate` creates."""
+    for model in apps.get_models():
+        options = model._meta
+        codenames = [f"{action}_{options.model_name}" for action in options.default_permissions]
+        for codename in (*codenames, *(codename for codename, _ in options.permissions)):
+            yield f"{options.app_label}.{codename}"
 
 
 def _reason(error: Exception) -> str:
@@ -257,6 +285,8 @@ def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     host = parts.netloc.removesuffix(f":{parts.port}")
     if conf.faults() or validate_host(host, conf.allowed_hosts):
         return []
+    if conf.allowed_hosts == _TEST_HOSTS and is_loopback(parts.hostname):
+        return []  # tests run with DEBUG off; with it, Django allows these hosts
     return [
         Warning(
             f"ALLOWED_HOSTS lacks {host}, the host of MCP_RESOURCE_URL: requests with that Host get 421.",

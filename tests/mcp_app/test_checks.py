@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
 from django.db import OperationalError
@@ -382,6 +383,14 @@ def test_a_host_that_is_not_served_is_reported_with_its_line(settings: Any) -> N
     assert ids(checks.check_own_host) == [], "Django allows it then"
 
 
+def test_the_test_runner_is_not_warned_of_the_hosts_that_development_allows(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]  # what it sets, with DEBUG off
+    settings.MCP_RESOURCE_URL = "http://localhost:8000/mcp"
+    assert ids(checks.check_own_host) == []
+    settings.MCP_RESOURCE_URL = "https://shop.example/mcp"
+    assert ids(checks.check_own_host) == ["mcp_app.W006"]
+
+
 def test_an_event_log_holds_two_connections(settings: Any) -> None:
     settings.MCP_EVENT_LOG_BYTES = 2 * conf.max_stream_bytes
     assert ids(checks.check_event_log) == []
@@ -418,8 +427,33 @@ def test_production_checks_do_not_run_in_development(settings: Any) -> None:
 def guarded(engine: Any) -> MCPServer[Any]:
     """A server with a tool that requires a permission."""
     server: MCPServer[Any] = MCPServer("guarded", **engine.options())
-    server.add_tool(lambda: "", name="refund", meta=requires(permission="orders.refund_order"))
+    server.add_tool(lambda: "", name="invite", meta=requires(permission="auth.add_user"))
     return server
+
+
+def misspelt(engine: Any) -> MCPServer[Any]:
+    """The same, with another tool whose permission no model has."""
+    server = guarded(engine)
+    server.add_tool(lambda: "", name="open", meta=requires(scopes=["orders:write"]))
+    server.add_tool(lambda: "", name="groups", meta=requires(permission="auth.view_group"))
+    server.add_tool(lambda: "", name="remove", meta=requires(permission="auth.delete_usr"))
+    return server
+
+
+def test_a_permission_that_no_model_has_is_named_with_its_tool(settings: Any) -> None:
+    settings.MCP_SERVER = f"{__name__}.misspelt"
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
+    [message] = checks.check_server(None)
+    assert message.id == "mcp_app.W007"
+    assert "'remove'" in message.msg
+    assert "'auth.delete_usr'" in message.msg
+
+
+def test_a_permission_of_the_meta_of_a_model_is_known(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(User._meta, "permissions", [("delete_usr", "Can delete a usr")])
+    settings.MCP_SERVER = f"{__name__}.misspelt"
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
+    assert ids(checks.check_server) == []
 
 
 def test_a_permission_of_people_who_are_no_users(settings: Any) -> None:
