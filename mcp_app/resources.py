@@ -49,11 +49,11 @@ class ModelResources(PersonalResources):
 
     def get_queryset(self, user: Any) -> QuerySet[Any]:
         """The rows that a user may see. It is filtered, sorted by primary key and cut further."""
-        raise NotImplementedError
+        raise self._missing("get_queryset(self, user)")
 
     def get_owner(self, row: Any) -> Any | None:
         """The user whose list of resources has the row; None if it is in nobody's."""
-        raise NotImplementedError
+        raise self._missing("get_owner(self, row)")
 
     def get_viewers(self, row: Any) -> Iterable[Any]:
         """The users who are told when the row has changed, if they subscribed to it: by default its owner.
@@ -69,7 +69,10 @@ class ModelResources(PersonalResources):
 
     def text(self, row: Any) -> str | bytes:
         """The content of a resource."""
-        raise NotImplementedError
+        raise self._missing("text(self, row)")
+
+    def _missing(self, method: str) -> NotImplementedError:
+        return NotImplementedError(f"Write the method {method} in {type(self).__qualname__}.")
 
     def uri(self, row: Any) -> str:
         """The URI of a row."""

@@ -16,6 +16,7 @@ from orders.models import Order
 
 from mcp_app import notify
 from mcp_app.access import person_of
+from mcp_app.resources import ModelResources
 from tests.mcp_app.transports.support import MODERN, OLDER, Process, Session, modern, request, text_of
 from tests.support.asgi import Response
 from tests.support.queries import in_database
@@ -287,6 +288,15 @@ def test_viewers_are_told_of_a_row_and_its_owner_alone_of_the_list(
     order.item = ""
     shared.saved(Order, order)
     assert told == [(row, key(carol))]
+
+
+@pytest.mark.parametrize("method", ["get_queryset", "get_owner", "text"])
+def test_a_method_that_was_not_written_is_named_with_its_class(method: str) -> None:
+    class Orders(ModelResources):
+        model, scheme = Order, "order"
+
+    with pytest.raises(NotImplementedError, match=rf"{method}\(self, .*Orders"):
+        getattr(Orders(), method)(None)
 
 
 async def test_a_change_is_announced_after_its_commit_only(one: Process, alice: User, order: Order) -> None:
