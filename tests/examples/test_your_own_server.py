@@ -54,6 +54,7 @@ class Follower:
         words = words if program == "python" else [program, *words]
         done = forking.run([str(LAUNCHER), *words], self.environment, self.folder, timeout=100)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        assert "WARNINGS:" not in done.stdout + done.stderr, f"{command}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
 

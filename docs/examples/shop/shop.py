@@ -1,5 +1,6 @@
 # shop.py
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp_app.server import Engine
 
 PRICES = {"apple": 30, "pear": 45}
@@ -7,6 +8,8 @@ PRICES = {"apple": 30, "pear": 45}
 
 async def price(item: str) -> int:
     """The price of an item, in cents."""
+    if item not in PRICES:
+        raise ToolError(f"There is no {item}.")
     return PRICES[item]
 
 

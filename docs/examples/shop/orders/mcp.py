@@ -29,7 +29,9 @@ def sold(item: str) -> int:
 
 async def ship(order_id: int) -> str:
     """Ships anybody's order."""
-    order = await Order.objects.aget(pk=order_id)
+    order = await Order.objects.filter(pk=order_id).afirst()
+    if order is None:
+        raise ToolError("There is no such order.")
     order.state = "shipped"
     await order.asave()
     return str(order)
