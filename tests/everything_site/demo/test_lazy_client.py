@@ -67,7 +67,7 @@ async def client_of(era, person=None):
     """A client that calls everything; with a user, one that declares every capability."""
     server = build_server(fixtures=True, note_store=Notes())
     options = person.callbacks if person else {}
-    with signed_in("alice"):
+    with signed_in("alice", "mcp", "mcp:admin"):
         async with Client(server, mode="auto" if era == MODERN else era, **options) as client:
             yield client
 

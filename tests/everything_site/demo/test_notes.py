@@ -78,8 +78,10 @@ class Told(PersonalBus):
 
 
 @contextmanager
-def signed_in(person):
-    token = AccessToken(token="t", client_id="c", scopes=[], subject=person, claims={"iss": "https://as"})
+def signed_in(person, *scopes):
+    token = AccessToken(
+        token="t", client_id="c", scopes=list(scopes), subject=person, claims={"iss": "https://as"}
+    )
     context = auth_context_var.set(AuthenticatedUser(token))
     try:
         yield
