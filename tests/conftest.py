@@ -37,6 +37,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    if "TEST_INSTALLS" not in os.environ:
+        selection.skip_installs(items)
     selection.mark_quick(items)  # before `-m` selects, and while the cases are in the order of the file
     yield
     selection.slow_first(items)

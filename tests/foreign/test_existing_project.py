@@ -20,7 +20,7 @@ from tests.support.client import Storage, connect
 from tests.support.folders import short_folder
 from tests.support.foreign import Environment, Project, environment
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.installs, pytest.mark.processes, pytest.mark.timeout(600)]
 
 PAGE = "existing-project.md"
 PASSWORD = "correct horse battery staple"

@@ -43,6 +43,13 @@ def mark_quick(items: Iterable[pytest.Item]) -> None:
             item.add_marker(pytest.mark.quick)
 
 
+def skip_installs(items: Iterable[pytest.Item]) -> None:
+    """Skip what downloads packages into an environment of its own, which takes minutes."""
+    for item in items:
+        if item.get_closest_marker("installs"):
+            item.add_marker(pytest.mark.skip("It downloads packages: set TEST_INSTALLS=1."))
+
+
 def slow_first(items: list[pytest.Item]) -> None:
     """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time.
 
