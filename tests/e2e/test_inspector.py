@@ -31,9 +31,12 @@ QUIET = {
 """The tools that ask the client for nothing and need no further scope: the Inspector's CLI can do neither."""
 
 
-@pytest.fixture(params=["legacy", "modern"])
-def inspector(request: pytest.FixtureRequest, site: Deployment, tmp_path: Path) -> Inspector:
-    return Inspector(site.mcp_url, tmp_path, request.param)
+@pytest.fixture(params=[("integrated", "legacy"), ("separate", "modern")], ids="-".join)
+def inspector(request: pytest.FixtureRequest, tmp_path: Path) -> Inspector:
+    """In each mode, and for each era. It starts a process for each of its commands, which takes a minute."""
+    mode, era = request.param
+    site: Deployment = request.getfixturevalue(mode)
+    return Inspector(site.mcp_url, tmp_path, era)
 
 
 async def test_the_inspector_signs_in_once_and_uses_every_feature(inspector: Inspector) -> None:
