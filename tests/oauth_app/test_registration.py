@@ -1,4 +1,5 @@
 import json
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -272,7 +273,12 @@ class TestManagement:
         row = Client.objects.get()
         user = User.objects.create_user("alice")
         AccessToken.objects.create(
-            user=user, application=row, token="t", scope="mcp", expires=timezone.now() + timedelta(hours=1)
+            user=user,
+            application=row,
+            token="t",
+            scope="mcp",
+            expires=timezone.now() + timedelta(hours=1),
+            family=uuid.uuid4(),
         )
         said = {name: registered[name] for name in ("redirect_uris", "client_name") if name in registered}
         method = {"token_endpoint_auth_method": row.auth_method}
