@@ -139,5 +139,8 @@ async def _aannounce(changes: Sequence[Change]) -> None:
     with only_logged("could not notify other processes"):
         async with connected() as (redis, directory):
             bus = SharedSubscriptionBus(directory, Subscribers(redis, EventLog(redis, directory)))
-            for event, person in changes:
-                await bus.publish(event, person)
+            try:
+                for event, person in changes:
+                    await bus.publish(event, person)
+            finally:
+                await bus.aclose()

@@ -294,6 +294,7 @@ class Runtime:
             await self._disconnect()
 
     async def _disconnect(self) -> None:
+        await self.subscription_bus.aclose()
         await self.quotas.leave()
         await self.processes.leave()
         await self.bus.stop()

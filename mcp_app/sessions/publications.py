@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
+from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.shares import share_of
 
 _RUNNING = 4
@@ -71,6 +72,13 @@ class Publications:
             await asyncio.wait({task}, timeout=CANCELLED_SECONDS)
             raise
 
+    async def aclose(self) -> None:
+        """Let what is in progress finish, and cancel what does not soon: connections are about to close."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=CANCELLED_SECONDS)
+            for task in late:
+                await cancel_and_wait(task)
+
     async def _add(
         self, publisher: str | None, change: Hashable, publish: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[None]:
@@ -103,4 +111,6 @@ class Publications:
             finally:
                 publisher.rest(min(time.monotonic() - began, LONGEST_REST_SECONDS))
         finally:
+            if self._waiting.get(key) is asyncio.current_task():  # it was cancelled
+                del self._waiting[key]
             publisher.places.release()

@@ -136,6 +136,10 @@ class SharedSubscriptionBus(PersonalBus):
         publisher = current_share() or person
         await self._publications.run(publisher, (event, person), lambda: self._publish(event, person))
 
+    async def aclose(self) -> None:
+        """Finish or cancel what is being published, before the connections close."""
+        await self._publications.aclose()
+
     async def _publish(self, event: ServerEvent, person: str | None) -> None:
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
         await self._directory.publish(message, keys.listeners())

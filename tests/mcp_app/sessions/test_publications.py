@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from mcp_app.coordination.shares import current_share, share_of
+from mcp_app.sessions import publications as module
 from mcp_app.sessions.publications import LONGEST_REST_SECONDS, MOST_WAITING, Publications
 from tests.support.asgi import PATIENCE
 from tests.support.waiting import eventually
@@ -140,3 +141,30 @@ async def test_few_publications_run_at_once_and_none_within_the_share_of_the_pub
     assert announced.most_running == 4
     assert announced.begun.total() == 20
     assert announced.shares == {None}
+
+
+async def test_nothing_is_published_after_the_end(
+    publications: Publications, announced: Announced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CANCELLED_SECONDS", 0.01)
+    callers = [
+        asyncio.create_task(publications.run("alice", change, announced.of(change))) for change in "ab"
+    ]
+    await eventually(lambda: announced.running == 1)
+    await publications.aclose()
+    assert announced.running == 0
+    await asyncio.gather(*callers, return_exceptions=True)
+    announced.go.set()
+    async with asyncio.timeout(PATIENCE):
+        await publications.run("alice", "b", announced.of("b"))
+    assert announced.begun == {"a": 1, "b": 1}
+
+
+async def test_what_is_being_published_at_the_end_is_finished(
+    publications: Publications, announced: Announced
+) -> None:
+    caller = asyncio.create_task(publications.run("alice", "a", announced.of("a")))
+    await eventually(lambda: announced.running == 1)
+    announced.go.set()
+    await publications.aclose()
+    await caller
