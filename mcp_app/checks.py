@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -21,6 +22,8 @@ from django.utils.module_loading import import_string
 
 from mcp_app.conf import Conf, conf
 from mcp_app.hosts import is_loopback
+
+T = TypeVar("T")
 
 _PROXY_SECONDS = 30
 """The shortest idle time-out of common proxies and load balancers."""
@@ -122,12 +125,18 @@ def _try_server() -> tuple[str, dict[str, str]]:
 
     try:
         access = Runtime().engine.access
-        async_to_sync(access.ensure_users)()
-        return "", async_to_sync(access.permissions)()
+        _run(access.ensure_users())
+        return "", _run(access.permissions())
     except DatabaseError:
         return "", {}  # its tables may be those that the command to be checked is to create
     except Exception as error:
         return f"cannot build a server: {_reason(error)}", {}
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run it in a thread, as some servers import asgi.py, which runs the checks, within their event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 def _permissions_of_models() -> Iterator[str]:

@@ -474,3 +474,8 @@ def test_a_function_about_people_that_does_not_exist(settings: Any, name: str, p
     [message] = checks.check_people(None)
     assert message.id == "mcp_app.E013"
     assert name in message.msg
+
+
+async def test_the_server_is_checked_within_an_event_loop_as_well() -> None:
+    """Some servers import asgi.py, which runs the checks, when their loop runs already."""
+    assert checks.check_server(None) == []
