@@ -180,9 +180,13 @@ class ToolAccess:
         tool that does not exist for the current person needs none.
         """
         name = (params or {}).get("name")
-        if method != "tools/call" or not isinstance(name, str) or not await self.exists(name):
+        if method != "tools/call" or not isinstance(name, str):
             return ()
-        return await self._rule(name) or ()
+        rule = await self._rule(name)
+        if rule is not None and not rule.hides:
+            return rule
+        is_allowed = name in await self._allowed_now()  # asked for an unknown tool as for a hidden one
+        return rule if rule is not None and is_allowed else ()
 
     async def ensure_scopes(
         self, held: Collection[str], method: str, params: Mapping[str, Any] | None
