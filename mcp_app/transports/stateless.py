@@ -160,7 +160,7 @@ class Stateless:
         lookup = self._runtime.server.session_manager.app.get_tool_input_schema
         if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
             return
-        schema = lookup(name) if await self._runtime.engine.access.exists(name) else None
+        schema = lookup(name)
         if schema is None:
             return
         known = self._schemas.get(name)
@@ -168,7 +168,7 @@ class Stateless:
             if len(self._schemas) >= _MOST_SCHEMAS:
                 self._schemas.clear()
             known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in framing.to_json(schema)
-        if known[1]:
+        if known[1] and await self._runtime.engine.access.exists(name):
             rejection = validate_mcp_param_headers(
                 schema, arguments or {}, RepeatedHeaders(raw=request.scope["headers"])
             )
