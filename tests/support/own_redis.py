@@ -54,6 +54,11 @@ class OwnRedis:
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=CLIENT_SECONDS)
 
+    def demote(self) -> None:
+        """Make it the replica of an unreachable primary: it keeps what it has, and refuses to write."""
+        with self.client() as commands:
+            commands.replicaof("127.0.0.1", 1)
+
     def freeze(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)
 

@@ -15,9 +15,6 @@ from tests.support.own_redis import OwnRedis
 from tests.support.own_redis import own_redis as own_redis_server
 from tests.support.redis_relay import RedisRelay, relaying
 
-NOBODY = ("127.0.0.1", 1)
-"""A primary that cannot be reached: its replica keeps what it has, and refuses to write."""
-
 
 @pytest.fixture
 def old() -> Iterator[OwnRedis]:
@@ -51,7 +48,7 @@ async def read_at_once(client: Redis, number: int = 8) -> set[Any]:
 def demote(server: OwnRedis) -> None:
     with server.client() as commands:
         commands.set("where", "old")
-        commands.replicaof(*NOBODY)
+    server.demote()
 
 
 def promote(server: OwnRedis) -> None:

@@ -36,9 +36,6 @@ from tests.support.own_redis import own_redis as own_redis_server
 from tests.support.redis_relay import relaying
 from tests.support.waiting import eventually
 
-NOBODY = ("127.0.0.1", 1)
-"""A primary that cannot be reached: its replica keeps what it has, and refuses to write."""
-
 
 @pytest.fixture
 def own_redis(mcp_settings: Any) -> Iterator[OwnRedis]:
@@ -95,8 +92,7 @@ async def test_after_a_failover_the_new_primary_is_used_although_the_old_one_sti
             async with started() as process:
                 session = await Session.open(process)
                 await session.listen(process)
-                with own_redis.client() as client:
-                    client.replicaof(*NOBODY)
+                own_redis.demote()
                 response = await session.post(process, request("logging/setLevel", {"level": "debug"}))
                 assert (response.status, response.headers["retry-after"]) == (503, "2")
                 assert await readiness(process) == (503, "redis")
@@ -129,8 +125,7 @@ async def test_a_failover_that_is_over_before_a_request_is_noticed_by_the_first_
             mcp_settings.REDIS_URL = relay.url
             async with started() as process:
                 await Session.open(process)
-                with own_redis.client() as client:
-                    client.replicaof(*NOBODY)
+                own_redis.demote()
                 relay.lead_to(new_primary.url)
                 opened = await asyncio.gather(*(begun(process) for _ in range(10)))
                 assert {response.status for response in opened} <= {200, 503}
@@ -146,8 +141,7 @@ async def begun(process: Process) -> Response:
 async def test_a_server_that_refuses_to_write_is_not_ready(own_redis: OwnRedis) -> None:
     async with started() as process:
         assert await is_ready(process)
-        with own_redis.client() as client:
-            client.replicaof(*NOBODY)
+        own_redis.demote()
         assert await readiness(process) == (503, "redis")
         with own_redis.client() as client:
             client.replicaof("NO", "ONE")
