@@ -34,7 +34,7 @@ from tests.mcp_app.transports.support import (
     text_of,
     tool_call,
 )
-from tests.support.asgi import Response
+from tests.support.asgi import Response, ServerSentEvent
 from tests.support.queries import in_database, watched_database
 from tests.support.waiting import eventually
 
@@ -296,11 +296,8 @@ async def test_a_permission_that_is_taken_takes_the_tool_at_every_process_in_tim
         await eventually(is_refused)
 
 
-async def test_a_call_is_not_repeated_for_whoever_has_lost_the_permission(
-    one: Process, other: Process, alice: User, mcp_settings: Any
-) -> None:
-    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
+async def a_lost_call(one: Process, other: Process, alice: User) -> tuple[Session, ServerSentEvent, Held]:
+    """A call of a guarded tool whose process is lost: its session, its last event, and the tool elsewhere."""
     idempotent = ToolAnnotations(idempotent_hint=True)
     Held(one, annotations=idempotent, meta=GUARDED)
     repeated = Held(other, annotations=idempotent, meta=GUARDED)
@@ -311,6 +308,15 @@ async def test_a_call_is_not_repeated_for_whoever_has_lost_the_permission(
     await stream.drop()
     for name in await one.runtime.redis.hkeys(keys.calls(session.id)):
         await one.runtime.redis.delete(keys.lease(session.id, str(name)))
+    return session, last, repeated
+
+
+async def test_a_call_is_not_repeated_for_whoever_has_lost_the_permission(
+    one: Process, other: Process, alice: User, mcp_settings: Any
+) -> None:
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
+    mcp_settings.MCP_LEASE_SECONDS = 1.0
+    session, last, repeated = await a_lost_call(one, other, alice)
     await clear(alice)
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert answer["error"] == {"code": -32602, "message": "Unknown tool: held"}
@@ -322,16 +328,7 @@ async def test_a_call_is_not_repeated_for_a_token_without_its_scope(
 ) -> None:
     mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
     mcp_settings.MCP_LEASE_SECONDS = 1.0
-    idempotent = ToolAnnotations(idempotent_hint=True)
-    Held(one, annotations=idempotent, meta=GUARDED)
-    repeated = Held(other, annotations=idempotent, meta=GUARDED)
-    session = await Session.open(one, token(alice, "orders:write"))
-    stream = await session.post(one, tool_call("held", progress=1))
-    last = await stream.next_event()
-    await one.runtime.calls.stop()
-    await stream.drop()
-    for name in await one.runtime.redis.hkeys(keys.calls(session.id)):
-        await one.runtime.redis.delete(keys.lease(session.id, str(name)))
+    session, last, repeated = await a_lost_call(one, other, alice)
     session.token = token(alice)
     answer = (await (await session.get(other, last.id)).messages())[-1]
     assert "requires the scope orders:write" in answer["error"]["message"]
