@@ -16,6 +16,7 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("favicon.ico", views.no_icon),
     path("tour/<slug:feature>", views.tour, name="tour"),
+    path("", include("everything_site.workbench.urls")),
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),
     path("", include("mcp_app.urls")),

@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "mcp_app",
     "everything_site.demo",
+    "everything_site.workbench",
     "oauth_app",
     "fakeupstream",
 ]

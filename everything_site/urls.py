@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("favicon.ico", views.no_icon),
     path("tour/<slug:feature>", views.tour, name="tour"),
+    path("", include("everything_site.workbench.urls")),
     path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),

@@ -1,0 +1,1 @@
+/** The redirect URI of the sign-in. */

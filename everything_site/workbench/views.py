@@ -1,0 +1,32 @@
+"""The page of the workbench, and where its sign-in returns to."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from everything_site.workbench.security import workbench_policy
+from mcp_app import __version__
+
+
+@require_safe
+@workbench_policy
+def workbench(request: HttpRequest) -> HttpResponse:
+    """`/try`: an MCP client in the browser. What it shows is in the fragment, which the server never sees."""
+    context = {
+        "version": __version__,
+        "fixtures": settings.CONFORMANCE_FIXTURES,
+        "mcp_path": "/mcp",
+    }
+    return render(request, "workbench/try.html", context)
+
+
+@require_safe
+def callback(request: HttpRequest) -> HttpResponse:
+    """`/try/callback`, the redirect URI: a script hands the code to the workbench and closes the window."""
+    response = render(request, "workbench/callback.html")
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
