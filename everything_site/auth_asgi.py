@@ -18,6 +18,7 @@ from django.urls import URLPattern, re_path  # noqa: E402
 from everything_site import env, people  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.navigation import AUTH_URLS  # noqa: E402
 from everything_site.readiness import Readyz, healthz  # noqa: E402
 from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -27,9 +28,6 @@ if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
 
 people.connect()
-
-
-AUTH_URLS = "everything_site.auth_urls"
 
 
 class AuthServerHandler(Handler):

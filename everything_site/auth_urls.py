@@ -9,7 +9,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.auth_landing, name="landing"),
-    path("favicon.ico", views.no_icon),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),

@@ -9,7 +9,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
-    path("favicon.ico", views.no_icon),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("everything_site.workbench.urls")),
     path("", include("mcp_app.urls")),

@@ -34,9 +34,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 @require_safe
 @cache_control(public=True, max_age=24 * 3600)
-def no_icon(request: HttpRequest) -> HttpResponse:
-    """For browsers, which ask for an icon where the page names none."""
-    return HttpResponse(status=204)
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The icon at the address where browsers and clients look for it if nothing names another one."""
+    return HttpResponse(_favicon(), content_type="image/x-icon")
+
+
+@cache
+def _favicon() -> bytes:
+    return (settings.BASE_DIR / "templates" / "static" / "favicon.ico").read_bytes()
 
 
 @cache
