@@ -13,8 +13,6 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.http.request import validate_host
 
 from mcp_app import valkey
-from mcp_app.conf import conf
-from oauth_app.scopes import scopes
 
 
 @register
@@ -71,21 +69,6 @@ def check_own_host(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             hint="Add it, or leave ALLOWED_HOSTS out.",
             id="everything_site.W003",
         )
-    ]
-
-
-@register
-def check_required_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    unknown = (
-        [] if settings.IS_SEPARATE else [scope for scope in conf.required_scopes if scope not in scopes()]
-    )
-    return [
-        Error(
-            f"MCP_REQUIRED_SCOPES has {scope!r}, which this server does not issue: nobody could sign in.",
-            hint=f"It issues {', '.join(scopes())}.",
-            id="everything_site.E005",
-        )
-        for scope in unknown
     ]
 
 

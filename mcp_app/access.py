@@ -142,13 +142,12 @@ class ToolAccess:
         Raises:
             ImproperlyConfigured: A tool requires a permission, and nothing says which users people are.
         """
-        if await self.permissions():
+        if any(rule.permission is not None for rule in (await self.rules()).values()):
             ensure_users(conf.issuer)
 
-    async def permissions(self) -> dict[str, str]:
-        """The permissions that tools require, by the name of the tool."""
-        rules = {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
-        return {name: rule.permission for name, rule in rules.items() if rule.permission is not None}
+    async def rules(self) -> dict[str, Rule]:
+        """The rule of every tool, by its name."""
+        return {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
 
     async def exists(self, name: str) -> bool:
         """Whether a tool exists for the current person. Scopes do not count."""
@@ -240,8 +239,7 @@ class ToolAccess:
         """
         if values is not None:
             values_of.set(values)  # for `Person.data` in rules
-        rules = {tool.name: _rule_of(tool) for tool in await self._server.list_tools()}
-        rules = {name: rule for name, rule in rules.items() if rule.hides}
+        rules = {name: rule for name, rule in (await self.rules()).items() if rule.hides}
         functions = list({rule.when for rule in rules.values() if rule.when is not None})
         async with OwnThread():  # for these queries are outside of any call, or of its thread
             granted = await _granted(person, {rule.permission for rule in rules.values() if rule.permission})

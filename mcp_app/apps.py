@@ -6,6 +6,6 @@ class McpAppConfig(AppConfig):
     verbose_name = "MCP"
 
     def ready(self) -> None:
-        from mcp_app import checks, withdrawal  # noqa: F401 - importing the checks registers them
+        from mcp_app import checks, server_checks, withdrawal  # noqa: F401 - the checks register themselves
 
         withdrawal.connect()

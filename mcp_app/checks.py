@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import get_commands
-from django.db import DatabaseError
 from django.http.request import validate_host
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.module_loading import import_string
 
 from mcp_app.conf import Conf, conf
 from mcp_app.hosts import is_loopback
-
-T = TypeVar("T")
 
 _PROXY_SECONDS = 30
 """The shortest idle time-out of common proxies and load balancers."""
@@ -83,74 +76,6 @@ def check_event_log(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             id="mcp_app.E009",
         )
     ]
-
-
-@register
-def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    fault, permissions = _try_server() if conf.server else ("", {})
-    if fault:
-        return [
-            Error(
-                f"MCP_SERVER names {conf.server!r}, which {fault}.",
-                hint="It must be the dotted path of a function that takes an Engine and returns an "
-                "MCPServer.",
-                id="mcp_app.E002",
-            )
-        ]
-    known = set(_permissions_of_models()) if permissions else set()
-    return [
-        Warning(
-            f"The tool {tool!r} requires the permission {permission!r}, which no installed model has: it is "
-            "hidden from everybody but superusers.",
-            hint="Name a default permission of a model, or one of its Meta.permissions, as "
-            "app_label.codename. Silence this if it is created elsewhere.",
-            id="mcp_app.W007",
-        )
-        for tool, permission in permissions.items()
-        if permission not in known
-    ]
-
-
-def _try_server() -> tuple[str, dict[str, str]]:
-    """Build the server: why that fails, empty if it does not, and the permissions that tools require."""
-    try:
-        factory = import_string(conf.server)
-    except Exception as error:  # such as a syntax error
-        return f"cannot be imported: {_reason(error)}", {}
-    if not callable(factory):
-        return "cannot be called", {}
-    if conf.faults() or check_token_verifier(None) or check_observers(None):
-        return "", {}  # the runtime could not be created for another reason, which is reported
-    from mcp_app.runtime import Runtime  # which only the processes that serve have to import
-
-    try:
-        access = Runtime().engine.access
-        _run(access.ensure_users())
-        return "", _run(access.permissions())
-    except DatabaseError:
-        return "", {}  # its tables may be those that the command to be checked is to create
-    except Exception as error:
-        return f"cannot build a server: {_reason(error)}", {}
-
-
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run it in a thread, as some servers import asgi.py, which runs the checks, within their event loop."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
-
-
-def _permissions_of_models() -> Iterator[str]:
-    """The permissions that `migrate` creates."""
-    for model in apps.get_models():
-        options = model._meta
-        codenames = [f"{action}_{options.model_name}" for action in options.default_permissions]
-        for codename in (*codenames, *(codename for codename, _ in options.permissions)):
-            yield f"{options.app_label}.{codename}"
-
-
-def _reason(error: Exception) -> str:
-    is_sentence = isinstance(error, ImproperlyConfigured | ImportError)
-    return str(error).removesuffix(".") if is_sentence else f"{type(error).__name__}: {error}"
 
 
 @register

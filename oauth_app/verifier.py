@@ -15,6 +15,7 @@ from mcp.server.auth.provider import AccessToken as VerifiedToken
 from oauth_app import resources, token_query
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken
+from oauth_app.scopes import scopes
 from oauth_app.secrets import checksum
 from oauth_app.signals import access_withdrawn
 from oauth_app.token_query import Found
@@ -39,10 +40,10 @@ class DatabaseTokenVerifier:
     access_withdrawn = access_withdrawn
     """The signal that tells of tokens and consents which end before their time."""
 
-    @property
-    def issuer(self) -> str:
-        """Who issued the tokens that it accepts."""
-        return conf.issuer
+    @staticmethod
+    def issued_scopes() -> Collection[str]:
+        """The scopes that its tokens may have. A system check compares them with those of the tools."""
+        return scopes()
 
     def __init__(self) -> None:
         self._waiting: list[tuple[str, asyncio.Future[Found | None]]] = []

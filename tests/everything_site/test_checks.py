@@ -16,7 +16,6 @@ from everything_site.checks import (
     check_fixtures,
     check_own_host,
     check_redis,
-    check_required_scopes,
     check_resource_urls,
     check_temporary_folder,
 )
@@ -86,15 +85,6 @@ def test_it_is_pointed_out_that_the_host_of_the_public_url_is_not_answered_to(
     assert ids(check_own_host) == found
     settings.IS_SEPARATE = True  # the file may be for the authorization server alone
     assert ids(check_own_host) == (found if "auth" not in hosts[0] else [])
-
-
-def test_a_required_scope_that_nobody_can_get(settings: Any) -> None:
-    settings.MCP_REQUIRED_SCOPES = ["mcp", "foo"]
-    [message] = check_required_scopes(None)
-    assert message.id == "everything_site.E005"
-    assert "'foo'" in message.msg
-    settings.IS_SEPARATE = True  # another server may issue it
-    assert ids(check_required_scopes) == []
 
 
 def test_the_embedded_redis_is_for_development_only(settings: Any) -> None:

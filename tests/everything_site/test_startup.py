@@ -78,7 +78,7 @@ def build(engine):
         (IN_PRODUCTION | {"MCP_LEASE_SECONDS": "600"}, "mcp_app.E004"),
         (IN_PRODUCTION | {"MCP_EVENT_LOG_BYTES": "10"}, "mcp_app.E009"),
         (IN_PRODUCTION | {"MCP_SERVER": "nowhere.build"}, "mcp_app.E002"),
-        (IN_PRODUCTION | {"MCP_REQUIRED_SCOPES": "foo"}, "everything_site.E005"),
+        (IN_PRODUCTION | {"MCP_REQUIRED_SCOPES": "foo"}, "mcp_app.E014"),
         (PRODUCTION, "everything_site.E003"),
     ],
 )

@@ -13,4 +13,4 @@ def test_the_engine_listens_to_what_the_authorization_server_withdraws():
 
 def test_the_subjects_of_its_tokens_are_users_of_this_project(settings):
     assert DatabaseTokenVerifier.subjects_are_users
-    assert DatabaseTokenVerifier().issuer == settings.AUTH_SERVER_URL
+    assert set(DatabaseTokenVerifier.issued_scopes()) == {"mcp", "offline_access", *settings.OAUTH_SCOPES}

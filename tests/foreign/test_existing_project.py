@@ -186,6 +186,7 @@ MISSING = [
     ("settings", 'DATABASES["default"]["OPTIONS"] = {"transaction_mode": "IMMEDIATE", "timeout": 20}', None),
     ("settings", 'REDIS_URL = "redis://localhost:6379/0"', "REDIS_URL ="),
     ("settings", 'MCP_SERVER = "orders.mcp.build"', "MCP_SERVER ="),
+    ("settings", 'OAUTH_SCOPES = {"orders:write": "Refund orders"}', 'OAUTH_SCOPES = {"orders:write":'),
     ("settings", 'globals().update(toolkit.project_settings("http://localhost:8000"))', "project_settings("),
     ("asgi", "from mcp_app.routing import mcp_application", None),
     ("urls", 'path("", include("mcp_app.urls"))', None),

@@ -9,16 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.checks import CheckMessage, run_checks
 from django.core.checks.registry import registry
-from django.db import OperationalError
 from django.http import HttpResponse
 from django.urls import include, path, re_path
-from mcp.server.mcpserver import MCPServer
 
-from mcp_app import checks
-from mcp_app.access import requires
+from mcp_app import checks, server_checks
 from mcp_app.conf import Conf, conf
 
 NUMBERS = {
@@ -28,6 +24,8 @@ NUMBERS = {
 }
 
 Check = Callable[[Any], list[CheckMessage]]
+
+OURS = (checks.__name__, server_checks.__name__)
 
 
 def ids(check: Check) -> list[str | None]:
@@ -149,69 +147,6 @@ def test_an_invalid_list(settings: Any, name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "fault"),
-    [
-        ("nowhere.build", "cannot be imported"),
-        ("mcp_app.server.nothing", "nothing"),
-        ("math.pi", "called"),
-    ],
-)
-def test_a_server_that_cannot_be_built(settings: Any, path: str, fault: str) -> None:
-    settings.MCP_SERVER = path
-    [message] = checks.check_server(None)
-    assert message.id == "mcp_app.E002"
-    assert fault in message.msg
-
-
-def without_parameter() -> None: ...
-
-
-def build_number(engine: Any) -> int:
-    return 1
-
-
-def build_alone(engine: Any) -> MCPServer[Any]:
-    return MCPServer("alone")
-
-
-@pytest.mark.parametrize(
-    ("factory", "fault"),
-    [
-        (without_parameter, "TypeError: without_parameter() takes 0 positional arguments"),
-        (build_number, "must return an MCPServer, not 1"),
-        (build_alone, "**engine.options()"),
-    ],
-)
-def test_a_function_that_builds_no_server_is_reported_with_its_reason(
-    settings: Any, factory: Callable[..., Any], fault: str
-) -> None:
-    settings.MCP_SERVER = f"{__name__}.{factory.__name__}"
-    [message] = checks.check_server(None)
-    assert message.id == "mcp_app.E002"
-    assert fault in message.msg
-
-
-def build_from_tables(engine: Any) -> MCPServer[Any]:
-    raise OperationalError("no such table: shop")
-
-
-def test_a_function_that_needs_tables_does_not_keep_migrate_from_making_them(settings: Any) -> None:
-    settings.MCP_SERVER = f"{__name__}.build_from_tables"
-    assert ids(checks.check_server) == []
-
-
-def test_a_module_with_a_syntax_error_is_reported(
-    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "broken_shop.py").write_text("def build(:")
-    monkeypatch.syspath_prepend(tmp_path)
-    settings.MCP_SERVER = "broken_shop.build"
-    [message] = checks.check_server(None)
-    assert message.id == "mcp_app.E002"
-    assert "SyntaxError" in message.msg
-
-
-@pytest.mark.parametrize(
     "name", ["MCP_SERVER", "MCP_RESOURCE_URL", "MCP_ISSUER", "MCP_TOKEN_VERIFIER", "MCP_REDIS_URL"]
 )
 def test_a_setting_that_is_missing_is_reported_once_with_its_line(settings: Any, name: str) -> None:
@@ -220,7 +155,7 @@ def test_a_setting_that_is_missing_is_reported_once_with_its_line(settings: Any,
     delattr(settings, name)
     if name == "MCP_RESOURCE_URL":
         del settings.MCP_SSE_RESOURCE_URL
-    ours = [check for check in registry.get_checks() if check.__module__ == checks.__name__]
+    ours = [check for check in registry.get_checks() if check.__module__ in OURS]
     [message] = [message for check in ours for message in check(app_configs=None, databases=None)]
     assert message.id == "mcp_app.E001"
     assert f'Write in settings.py: {name} = "' in (message.hint or "")
@@ -404,7 +339,7 @@ def test_an_observer_that_cannot_be_used_is_reported_once(settings: Any, path: s
     [message] = checks.check_observers(None)
     assert message.id == "mcp_app.E012"
     assert path in message.msg
-    assert checks.check_server(None) == []
+    assert server_checks.check_server(None) == []
 
 
 def test_plain_http_is_for_this_computer_only(settings: Any) -> None:
@@ -424,49 +359,6 @@ def test_production_checks_do_not_run_in_development(settings: Any) -> None:
     assert own(deploy=True) == ["mcp_app.W002"]
 
 
-def guarded(engine: Any) -> MCPServer[Any]:
-    """A server with a tool that requires a permission."""
-    server: MCPServer[Any] = MCPServer("guarded", **engine.options())
-    server.add_tool(lambda: "", name="invite", meta=requires(permission="auth.add_user"))
-    return server
-
-
-def misspelt(engine: Any) -> MCPServer[Any]:
-    """The same, with another tool whose permission no model has."""
-    server = guarded(engine)
-    server.add_tool(lambda: "", name="open", meta=requires(scopes=["orders:write"]))
-    server.add_tool(lambda: "", name="groups", meta=requires(permission="auth.view_group"))
-    server.add_tool(lambda: "", name="remove", meta=requires(permission="auth.delete_usr"))
-    return server
-
-
-def test_a_permission_that_no_model_has_is_named_with_its_tool(settings: Any) -> None:
-    settings.MCP_SERVER = f"{__name__}.misspelt"
-    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
-    [message] = checks.check_server(None)
-    assert message.id == "mcp_app.W007"
-    assert "'remove'" in message.msg
-    assert "'auth.delete_usr'" in message.msg
-
-
-def test_a_permission_of_the_meta_of_a_model_is_known(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(User._meta, "permissions", [("delete_usr", "Can delete a usr")])
-    settings.MCP_SERVER = f"{__name__}.misspelt"
-    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
-    assert ids(checks.check_server) == []
-
-
-def test_a_permission_of_people_who_are_no_users(settings: Any) -> None:
-    settings.MCP_SERVER = f"{__name__}.guarded"
-    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.UserTokens"
-    assert ids(checks.check_server) == []
-    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
-    [message] = checks.check_server(None)
-    assert "Set MCP_PERSON_TO_USER to the dotted path of a function" in message.msg
-    settings.MCP_PERSON_TO_USER = f"{__name__}.guarded"
-    assert ids(checks.check_server) == []
-
-
 @pytest.mark.parametrize("name", ["MCP_PERSON_TO_USER", "MCP_USER_TO_PERSON"])
 @pytest.mark.parametrize("path", ["nowhere.at_all", "mcp_app.people.nothing", "mcp_app.access.META_KEY"])
 def test_a_function_about_people_that_does_not_exist(settings: Any, name: str, path: str) -> None:
@@ -474,8 +366,3 @@ def test_a_function_about_people_that_does_not_exist(settings: Any, name: str, p
     [message] = checks.check_people(None)
     assert message.id == "mcp_app.E013"
     assert name in message.msg
-
-
-async def test_the_server_is_checked_within_an_event_loop_as_well() -> None:
-    """Some servers import asgi.py, which runs the checks, when their loop runs already."""
-    assert checks.check_server(None) == []
