@@ -59,6 +59,7 @@ redis.call('XDEL', log, place)
 redis.call('ZADD', set, 1, 'a')
 keep(set)
 redis.call('ZCARD', set)
+redis.call('ZMSCORE', set, 'a')
 redis.call('ZSCORE', set, 'a')
 redis.call('ZRANGE', set, 0, -1)
 redis.call('ZRANGEBYSCORE', set, '-inf', '+inf')
@@ -150,12 +151,13 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
 
 
 async def in_portions(
-    redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]]
+    redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]], most: int = _PORTION
 ) -> list[tuple[T, Any]]:
     """Run one command for each item in few round trips, without a transaction: keys may be in many slots.
 
     Args:
         add: Adds the command for one item to a pipeline.
+        most: How many commands a pipeline has; fewer if they are long, as others wait while it is written.
 
     Returns:
         Each item with its reply, which is an exception if its key is damaged.
@@ -166,7 +168,7 @@ async def in_portions(
     """
     waiting, replies = list(items), list[tuple[T, Any]]()
     while waiting:
-        portion, waiting = waiting[:_PORTION], waiting[_PORTION:]
+        portion, waiting = waiting[:most], waiting[most:]
         async with redis.pipeline(transaction=False) as pipe:
             for item in portion:
                 await add(pipe, item)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, cast
 
 import pydantic_core
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
+from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.exceptions import Unreadable, reading
@@ -30,11 +32,16 @@ from mcp_app.sessions.events import (
 )
 
 APPENDED = "stream.appended"
+NOTIFIED = "stream.notified"
+"""Like `APPENDED`, of the pending messages of many sessions."""
 
 logger = logging.getLogger(__name__)
 
 _PAGE, _PAGE_BYTES = 50, 1024 * 1024
 """The maximum number of entries per read of a log, and of bytes, not counting the last entry."""
+
+_AT_ONCE = 100
+"""How many sessions are notified in one round trip; others run in between."""
 
 ONCE_SECONDS = 90
 """How long the id of an append is remembered: longer than appends are retried."""
@@ -60,6 +67,16 @@ class Replay(NamedTuple):
 def limits() -> tuple[int, int, int]:
     """The limits of a log, as `put` takes them: length, bytes, seconds to live."""
     return conf.event_log_length, conf.event_log_bytes, conf.session_idle_seconds
+
+
+def _appending(session_id: str, stream: str, data: bytes) -> dict[str, Any]:
+    """The keys and arguments of the script that appends."""
+    log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
+    names = [log, keys.appended(session_id), keys.tails(session_id), keys.processes(session_id)]
+    return {
+        "keys": names,
+        "args": [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS],
+    }
 
 
 class EventsLost(Exception):
@@ -194,12 +211,36 @@ class EventLog:
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        log = keys.pending(session_id) if stream == PENDING else keys.events(session_id)
         data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
-        given: list[str | bytes | int] = [stream, data, secrets.token_hex(8), *limits(), ONCE_SECONDS]
-        names = [log, keys.appended(session_id), keys.tails(session_id), keys.processes(session_id)]
-        addresses = await self._append(keys=names, args=given)
+        addresses = await self._append(**_appending(session_id, stream, data))
         await self.wake(session_id, stream, addresses)
+
+    async def notify(self, session_ids: Sequence[str], message: dict[str, Any]) -> None:
+        """Append a message to `PENDING` of many sessions, and wake the readers of all together.
+
+        What cannot be appended, as a key is damaged, is logged.
+
+        Raises:
+            Unavailable: Redis cannot be reached, or refuses some of it.
+        """
+        data = pydantic_core.to_json(message)
+
+        async def add(pipe: Pipeline, session_id: str) -> None:
+            await self._append(**_appending(session_id, PENDING, data), client=pipe)
+
+        for start in range(0, len(session_ids), _AT_ONCE):
+            portion = session_ids[start : start + _AT_ONCE]
+            readers: dict[str, list[str]] = {self._directory.bus.address: []}
+            for session_id, addresses in await in_portions(self._redis, portion, add):
+                if isinstance(addresses, Exception):
+                    facts = {"session": session_id[:8], "reason": str(addresses)}
+                    logger.warning("session cannot be notified", extra=facts)
+                    continue
+                for address in addresses:
+                    readers.setdefault(address, []).append(session_id)
+            for address, found in readers.items():
+                if found:
+                    await self._directory.bus.send(address, {"type": NOTIFIED, "sessions": found})
 
     async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
         """Wake the readers of a stream, or of `PENDING`, in all processes.

@@ -16,9 +16,9 @@ from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.observers import NOBODY, Observers, StreamFacts
 from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import APPENDED, EventLog, Reader
+from mcp_app.sessions.event_log import APPENDED, NOTIFIED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, ReplyStream
-from mcp_app.sessions.events import START
+from mcp_app.sessions.events import PENDING, START
 from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import HttpSseStream, StandaloneStream
@@ -56,6 +56,7 @@ class Streams:
         self._ending = False
         bus = directory.bus
         bus.on(APPENDED, self._on_appended)
+        bus.on(NOTIFIED, self._on_notified)
         bus.on(CLOSE, self._on_close)
         bus.on(RESUMED_ELSEWHERE, self._on_resumed_elsewhere)
         bus.on(ROOM_NEEDED, self._on_room_needed)
@@ -244,6 +245,10 @@ class Streams:
         for stream in self._streams(message):
             if stream.is_woken_by(message["stream"]):
                 stream.wake()
+
+    def _on_notified(self, message: dict[str, Any]) -> None:
+        for session_id in message["sessions"]:
+            self._on_appended({"session": session_id, "stream": PENDING})
 
     def _on_close(self, message: dict[str, Any]) -> None:
         for stream in self._streams(message):

@@ -21,13 +21,12 @@ from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import current_share
-from mcp_app.exceptions import Unavailable, Unreadable
+from mcp_app.exceptions import Unavailable
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
-from mcp_app.sessions.events import PENDING
 from mcp_app.sessions.publications import Publications
 from mcp_app.sessions.record import subscription_field
 
@@ -37,8 +36,8 @@ PUBLISHED = "subscriptions.published"
 
 _KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args(ServerEvent)}
 
-_AT_ONCE = 4
-"""How many sessions a process notifies concurrently: far fewer than it has connections to Redis."""
+_PORTION = 500
+"""How many sessions are looked for at once among those that listen."""
 
 
 class Subscribers:
@@ -47,7 +46,6 @@ class Subscribers:
     def __init__(self, redis: Redis, log: EventLog) -> None:
         self._redis = redis
         self._log = log
-        self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def join(self, session_id: str) -> None:
         """Add or renew a session that has a GET stream, and remove expired ones."""
@@ -66,40 +64,26 @@ class Subscribers:
             person: The key of the only person to notify (`Person.key`); None for everybody.
 
         Raises:
-            Unavailable: Some sessions could not be notified; the others were, unless so many in a row could
-                not that Redis must be unavailable.
+            Unavailable: Redis cannot be reached, or refuses some of it. What it has not refused until then
+                is done.
         """
-        message = _message(event)
-        sessions = await self._subscribed(event, await self._listening(person))
-        errors: list[BaseException] = []
-        for start in range(0, len(sessions), _AT_ONCE):
-            chunk = sessions[start : start + _AT_ONCE]
-            appending = (self._append(session_id, message) for session_id in chunk)
-            outcomes = await asyncio.gather(*appending, return_exceptions=True)
-            failed = [error for error in outcomes if error is not None]
-            errors += failed
-            if len(failed) == _AT_ONCE:
-                break
-        if errors:
-            raise errors[0]
-
-    async def _append(self, session_id: str, message: dict[str, Any]) -> None:
-        try:
-            async with self._places:
-                await self._log.append(session_id, PENDING, message)
-        except Unreadable as error:
-            logger.warning(
-                "session cannot be notified", extra={"session": session_id[:8], "reason": str(error)}
-            )
+        await self._log.notify(await self._subscribed(event, await self._listening(person)), _message(event))
 
     async def _listening(self, person: str | None) -> list[str]:
         now = time.time()
         if person is None:
             return cast("list[str]", await self._redis.zrangebyscore(keys.subscribers(), now, "+inf"))
         own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
-        subscribers = keys.subscribers()
-        found = await in_portions(self._redis, own, lambda pipe, each: pipe.zscore(subscribers, each))
-        return [session_id for session_id, until in found if isinstance(until, float) and until >= now]
+        listening = list[str]()
+        for start in range(0, len(own), _PORTION):
+            portion = own[start : start + _PORTION]
+            scores = await self._redis.zmscore(keys.subscribers(), portion)
+            listening += [
+                each
+                for each, until in zip(portion, scores, strict=True)
+                if until is not None and until >= now
+            ]
+        return listening
 
     async def _subscribed(self, event: ServerEvent, listening: Sequence[str]) -> list[str]:
         def add(pipe: Pipeline, session_id: str) -> Any:

@@ -72,7 +72,7 @@ class ChaosClient:
             async with asyncio.timeout(ANSWER_SECONDS):
                 result = await client.call_tool(tool, arguments, **options)
         except TimeoutError:
-            self._ledger.note("lost", f"{tool} {arguments}")
+            self._ledger.note("lost", f"{tool} {arguments} of session {self._session_id[:8]}")
         except MCPError as error:
             self._ledger.failed[str(error)[:60]] += 1
             raise_if_closed(error)

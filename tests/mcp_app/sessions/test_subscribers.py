@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import pytest
+import redis as redis_sync
 from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -30,9 +31,9 @@ from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import EventLog
+from mcp_app.sessions.event_log import _AT_ONCE, NOTIFIED, EventLog
 from mcp_app.sessions.store import SessionStore
-from mcp_app.sessions.subscribers import _AT_ONCE, SharedSubscriptionBus, Subscribers
+from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from tests.support.asgi import PATIENCE
 from tests.support.parts import make_record
 from tests.support.waiting import eventually
@@ -194,13 +195,18 @@ async def test_many_sessions_are_looked_at_in_portions(
     await redis.zadd(keys.sessions_of_person(person.key), sessions)
     await redis.zadd(keys.subscribers(), sessions)
     portions: list[int] = []
-    execute = Pipeline.execute
+    execute, zmscore = Pipeline.execute, redis.zmscore
 
     async def counting(pipe: Pipeline, *args: Any, **options: Any) -> Any:
         portions.append(len(pipe))
         return await execute(pipe, *args, **options)
 
+    async def counting_members(key: str, members: list[str]) -> Any:
+        portions.append(len(members))
+        return await zmscore(key, members)
+
     monkeypatch.setattr(Pipeline, "execute", counting)
+    monkeypatch.setattr(redis, "zmscore", counting_members)
     await Subscribers(redis, EventLog(redis, directory)).notify(event, person.key)
     await redis.delete(keys.sessions_of_person(person.key))
     await redis.zrem(keys.subscribers(), *sessions)
@@ -221,6 +227,17 @@ async def test_notifications_do_not_extend_the_life_of_a_session(
     await subscribers.notify(ResourcesListChanged(), person.key)
     for key in (keys.record(record.id), keys.owner(record.id)):
         assert await redis.ttl(key) <= 100
+
+
+@contextmanager
+def full_redis(url: str) -> Iterator[None]:
+    """A Redis that refuses to store anything."""
+    with redis_sync.Redis.from_url(url) as operator:
+        operator.config_set("maxmemory", "1")
+        try:
+            yield
+        finally:
+            operator.config_set("maxmemory", "0")
 
 
 class TestManySubscribers:
@@ -245,51 +262,60 @@ class TestManySubscribers:
     async def notified(redis: Redis, sessions: list[str]) -> int:
         return sum([await redis.exists(keys.pending(session_id)) for session_id in sessions])
 
-    @pytest.mark.parametrize("failing", [1, _AT_ONCE - 1])
+    @pytest.mark.parametrize("damaged", [1, _AT_ONCE + 3])
     async def test_sessions_that_cannot_be_notified_do_not_keep_the_others_from_it(
         self,
         redis: Redis,
         directory: Directory,
         person: Person,
         listening: list[str],
-        monkeypatch: pytest.MonkeyPatch,
-        failing: int,
+        caplog: pytest.LogCaptureFixture,
+        damaged: int,
     ) -> None:
-        log = EventLog(redis, directory)
-        append = log.append
-        failed: set[str] = set()
+        for session_id in listening[:damaged]:
+            await redis.set(keys.pending(session_id), "damaged", ex=60)
+        await Subscribers(redis, EventLog(redis, directory)).notify(ResourcesListChanged(), person.key)
+        kinds = [await redis.type(keys.pending(session_id)) for session_id in listening]
+        assert kinds == ["string"] * damaged + ["stream"] * (len(listening) - damaged)
+        assert caplog.text.count("session cannot be notified") == damaged
 
-        async def fail_at_first(session_id: str, *args: Any) -> None:
-            if len(failed) < failing:
-                failed.add(session_id)
-                raise Unavailable(Store.SESSIONS, "no reply in time")
-            await append(session_id, *args)
+    @pytest.mark.usefixtures("listening")
+    async def test_when_redis_is_full_it_is_not_asked_for_all_sessions(
+        self, redis_server: str, redis: Redis, directory: Directory, person: Person
+    ) -> None:
+        async def scripts() -> int:
+            return int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
 
-        monkeypatch.setattr(log, "append", fail_at_first)
-        with pytest.raises(Unavailable):
-            await Subscribers(redis, log).notify(ResourcesListChanged(), person.key)
-        assert len(failed) == failing
-        assert await self.notified(redis, listening) == len(listening) - failing
+        subscribers = Subscribers(redis, EventLog(redis, directory))
+        await subscribers.notify(ResourcesListChanged(), person.key)
+        before = await scripts()
+        with full_redis(redis_server), pytest.raises(Unavailable):
+            await subscribers.notify(ResourcesListChanged(), person.key)
+        assert await scripts() - before <= _AT_ONCE
 
-    async def test_an_outage_is_not_waited_for_once_for_each_session(
+    async def test_a_process_is_told_of_many_sessions_at_once(
         self,
         redis: Redis,
         directory: Directory,
+        open_bus: Open,
         person: Person,
         listening: list[str],
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        log = EventLog(redis, directory)
-        tried: list[str] = []
+        there = await open_bus()
+        told: list[str] = []
+        most = 0
 
-        async def fail(session_id: str, *args: Any) -> None:
-            tried.append(session_id)
-            raise Unavailable(Store.SESSIONS, "down")
+        def hear(message: dict[str, Any]) -> None:
+            nonlocal most
+            most = max(most, len(message["sessions"]))
+            told.extend(message["sessions"])
 
-        monkeypatch.setattr(log, "append", fail)
-        with pytest.raises(Unavailable):
-            await Subscribers(redis, log).notify(ResourcesListChanged(), person.key)
-        assert len(tried) == _AT_ONCE
+        there.on(NOTIFIED, hear)
+        for session_id in listening:
+            await Directory(redis, there).register(keys.processes(session_id), 60)
+        await Subscribers(redis, EventLog(redis, directory)).notify(ResourcesListChanged(), person.key)
+        await eventually(lambda: sorted(told) == sorted(listening))
+        assert most == _AT_ONCE
 
     async def test_all_sessions_are_notified_even_if_the_publisher_is_cancelled(
         self,
@@ -300,14 +326,14 @@ class TestManySubscribers:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         log = EventLog(redis, directory)
-        append, has_begun, go = log.append, asyncio.Event(), asyncio.Event()
+        notify, has_begun, go = log.notify, asyncio.Event(), asyncio.Event()
 
-        async def append_late(*args: Any) -> None:
+        async def notify_late(*args: Any) -> None:
             has_begun.set()
             await go.wait()
-            await append(*args)
+            await notify(*args)
 
-        monkeypatch.setattr(log, "append", append_late)
+        monkeypatch.setattr(log, "notify", notify_late)
         bus = SharedSubscriptionBus(directory, Subscribers(redis, log))
         publishing = asyncio.create_task(bus.publish(ResourcesListChanged(), person.key))
         await asyncio.wait_for(has_begun.wait(), PATIENCE)
