@@ -23,6 +23,7 @@ from everything_site.readiness import Readyz, healthz  # noqa: E402
 from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
+from mcp_app.transports.served_by import name_process  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
@@ -59,5 +60,5 @@ routes = ProtocolTypeRouter(
         "websocket": refuse_websocket,
     }
 )
-application = RequestLog(HeadLimit(StrictTransportSecurity(routes)))
+application = RequestLog(HeadLimit(StrictTransportSecurity(name_process(routes))))
 startup.announce()

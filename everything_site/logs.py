@@ -16,8 +16,10 @@ from functools import lru_cache
 from typing import Any
 
 import pydantic_core
+from django.conf import settings
 
 from everything_site.terminal import visible
+from mcp_app.conf import conf
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -125,7 +127,14 @@ class JsonFormatter(LineFormatter):
 
     def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
         time = f"{_second(int(at))}.{int(at % 1 * 1000):03}+00:00"
-        line = {"time": time, "level": level.lower(), "logger": logger, "message": message, **fields}
+        line = {
+            "time": time,
+            "level": level.lower(),
+            "process": conf.process_name,
+            "logger": logger,
+            "message": message,
+            **fields,
+        }
         try:
             return pydantic_core.to_json(line, fallback=str).decode()
         except pydantic_core.PydanticSerializationError:  # an unpaired surrogate
@@ -139,8 +148,9 @@ def _second(at: int) -> str:
 
 
 class ReadableFormatter(LineFormatter):
-    """A readable line: `12:30:05 INFO  mcp.sessions session opened client=… user=…`.
+    """A readable line: `12:30:05 INFO  p1 mcp.sessions session opened client=… user=…`.
 
+    It names the process only if a setting does: one that runs alone needs no name.
     Text from strangers can neither start a new line nor control the terminal.
     """
 
@@ -148,7 +158,9 @@ class ReadableFormatter(LineFormatter):
         time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
         said = "".join(f" {key}={value}" for key, value in fields.items() if key != "exception")
         traceback = str(fields["exception"]).split("\n") if "exception" in fields else ()
-        return "\n  ".join(map(visible, [f"{time} {level:<7} {logger} {message}{said}", *traceback]))
+        process = getattr(settings, "MCP_PROCESS_NAME", "")
+        line = f"{time} {level:<7} {process}{' ' * bool(process)}{logger} {message}{said}"
+        return "\n  ".join(map(visible, [line, *traceback]))
 
 
 class ConsoleHandler(logging.StreamHandler[Any]):

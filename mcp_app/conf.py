@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from mcp_app.app_settings import AppSettings, Setting
-from mcp_app.validators import PATH, PREFIX, REDIS, RESOURCE, beside, is_origin, is_scope
+from mcp_app.process_name import host_and_pid
+from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, beside, is_origin, is_scope
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
@@ -287,6 +288,23 @@ class Conf(AppSettings):
 
     # --- Processes
 
+    process_name = Setting(
+        "",
+        "the name of this process, for people: in log lines, leases, the list of processes and "
+        "`X-Served-By`. Two processes may have the same, but then nobody can tell them apart",
+        variable="PROCESS_NAME",
+        follows="the name of the host and the process id; with `runserver --processes`, `p1`, `p2` …",
+        derive=lambda conf: host_and_pid(),
+        must_be=PROCESS,
+    )
+    served_by = Setting(
+        False,
+        "whether each response names the process that served it, in the header `X-Served-By`; it tells "
+        "clients how many processes there are, and names the host unless `PROCESS_NAME` is set",
+        variable="SERVED_BY",
+        follows="on with `DEBUG`",
+        derive=lambda conf: bool(settings.DEBUG),
+    )
     shutdown_grace_seconds = Setting(
         10.0, "how long calls and tasks may take to finish after SIGTERM, before they are handed over"
     )

@@ -25,6 +25,7 @@ from mcp_app.transports.guard import Guard
 from mcp_app.transports.health import Healthz, Readyz
 from mcp_app.transports.http_sse import Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
+from mcp_app.transports.served_by import name_process
 from mcp_app.transports.streamable_http import StreamableHttp
 
 __all__ = ["mcp_application"]
@@ -65,7 +66,7 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
         else:
             await others(scope, receive, send)
 
-    return application
+    return name_process(application)
 
 
 def _routes(runtime: Runtime, needs: Needs) -> dict[str, Asgi]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from mcp_app.process_name import is_process_name
+
 
 def is_resource(text: str) -> bool:
     url = urlsplit(text)
@@ -36,6 +38,7 @@ def is_prefix(text: str) -> bool:
 RESOURCE = ("a URL without query, fragment or trailing slash", is_resource)
 PATH = ("a path such as /probes/healthz, or empty", is_path)
 REDIS = ("the URL of a Redis server: redis://, rediss:// or unix://", is_redis)
+PROCESS = ("up to 40 letters, digits, hyphens and underscores", is_process_name)
 PREFIX = ("up to 64 letters, digits and characters of ._:-", is_prefix)
 
 

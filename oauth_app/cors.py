@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from oauth_app.api import View
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
-EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After")
+EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "X-Request-Id", "X-Served-By")
 MAX_AGE_SECONDS = 600
 """How long a browser may remember the answer to a preflight."""
 

@@ -1,7 +1,8 @@
 """Requests of the server to the client: sampling, elicitation, roots.
 
-The client may POST its response to any process. The request's id contains the address of the waiting process,
-so no look-up is needed; the response itself is stored in Redis, as messages between processes may be lost.
+The client may POST its response to any process. The address of the waiting process is stored with the
+request, and is no part of its id: it may contain the name of a host. The response itself is stored in Redis,
+too, as messages between processes may be lost.
 """
 
 from __future__ import annotations
@@ -83,13 +84,13 @@ class ClientRequests:
             )
         longest = conf.client_request_seconds
         seconds = longest if timeout_seconds is None else min(timeout_seconds, longest)
-        request_id = f"{self._bus.address}/{secrets.token_hex(8)}"
+        request_id = secrets.token_hex(16)
         key = (record.id, request_id)
         self._waiting[key] = asyncio.Event()
         asked = keys.asked(record.id)
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hset(asked, request_id, method)
+                pipe.hset(asked, request_id, f"{method} {self._bus.address}")
                 pipe.expire(asked, int(max(longest, conf.session_idle_seconds)) + 1)
                 await pipe.execute()
             await emit(request(request_id, method, params))
@@ -125,14 +126,15 @@ class ClientRequests:
         if not isinstance(request_id, str):
             return
         asked = keys.asked(session_id)
-        if not await cast(Any, self._redis.hexists(asked, request_id)):
+        found = await cast(Any, self._redis.hget(asked, request_id))
+        if found is None:
             return
         answer = response.model_dump_json(by_alias=True, exclude_none=True)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(asked, request_id)
             pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
             await pipe.execute()
-        address = request_id.rpartition("/")[0]
+        address = found.partition(" ")[2]
         await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def reject(self, session_id: str, answer: MalformedAnswer) -> None:

@@ -21,7 +21,7 @@ from mcp_app.auth.tokens import token_places
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions, retry
 from mcp_app.coordination.directory import Directory
-from mcp_app.coordination.leases import Fence, Lease, Leases
+from mcp_app.coordination.leases import Fence, Lease, Leases, new_holder
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, Replay, limits
@@ -133,7 +133,7 @@ class CallRegistry:
         self._places: dict[Lease, list[str]] = {}
         self._streams = streams
         self._log = streams.log
-        self._process = secrets.token_hex(8)
+        self._process = new_holder()
         """The holder of its leases, and in the registrations of its calls."""
         self._write = redis.register_script(_WRITE)
         self._hand_over = redis.register_script(_HAND_OVER)

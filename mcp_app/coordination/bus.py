@@ -34,11 +34,17 @@ BusMessage = dict[str, Any]
 Handler = Callable[[BusMessage], None]
 
 
+def name_in(address: str) -> str:
+    """The name of a process, from its address."""
+    return address.rpartition(".")[0].rpartition(".")[2]
+
+
 class Bus:
     """The bus of this process. `start` opens it; handlers are registered before.
 
     Attributes:
-        address: Where other processes reach this one, once it is open.
+        address: Where other processes reach this one, once it is open. It ends with the name of the process
+            and random characters.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -66,7 +72,7 @@ class Bus:
             Unavailable: The channel layer cannot be reached.
         """
         if not self.address:
-            self.address = await _in_time(self._layer.new_channel("process."))
+            self.address = await _in_time(self._layer.new_channel(f"process.{conf.process_name}."))
         if self._receiver is None:
             self._receiver = asyncio.create_task(self._receive(), name="bus")
 

@@ -95,6 +95,11 @@ class Lease:
     token: int = 0
 
 
+def new_holder() -> str:
+    """A holder of leases that is unlike any other, and names this process to people."""
+    return f"{conf.process_name}.{secrets.token_hex(8)}"
+
+
 class Leases:
     """The leases of this process, and whether those of others can be considered expired.
 
@@ -198,7 +203,7 @@ class Leases:
         Raises:
             Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
-        lease = Lease(keys.held(name), secrets.token_hex(8))
+        lease = Lease(keys.held(name), new_holder())
         args: list[str | int] = [lease.holder, self.milliseconds, _TOKEN_SECONDS]
         lease.token = await self._hold(keys=[lease.key, keys.fence(name)], args=args)
         if not lease.token:

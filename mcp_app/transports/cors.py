@@ -9,7 +9,14 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 
-_EXPOSED = ("WWW-Authenticate", "Mcp-Session-Id", "Mcp-Protocol-Version", "Retry-After")
+_EXPOSED = (
+    "WWW-Authenticate",
+    "Mcp-Session-Id",
+    "Mcp-Protocol-Version",
+    "Retry-After",
+    "X-Request-Id",
+    "X-Served-By",
+)
 _LOOPBACK = r"https?://(localhost|[a-z0-9-]+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
 
 

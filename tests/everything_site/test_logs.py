@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from everything_site.logs import JsonFormatter, ReadableFormatter, configuration, request_id
+from mcp_app.conf import conf
 
 
 def record(message: str = "session opened", /, **extra: Any) -> logging.LogRecord:
@@ -26,11 +27,18 @@ def test_a_line_is_one_json_object_with_its_fields() -> None:
     assert found.pop("time").endswith("+00:00")
     assert found == {
         "level": "info",
+        "process": conf.process_name,
         "logger": "mcp_app.sessions",
         "message": "session opened",
         "user": "alice",
         "milliseconds": 1.5,
     }
+
+
+def test_a_readable_line_names_the_process_if_it_was_given_a_name(settings: Any) -> None:
+    assert " mcp_app.sessions session opened" in ReadableFormatter().format(record())
+    settings.MCP_PROCESS_NAME = "p2"
+    assert " p2 mcp_app.sessions session opened" in ReadableFormatter().format(record())
 
 
 @pytest.mark.parametrize("formatter", [JsonFormatter(), ReadableFormatter()])
