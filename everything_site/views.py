@@ -12,19 +12,14 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from everything_site import conf, env
+from everything_site.connect import clients
 from oauth_app.api import api_view
 from oauth_app.cors import allow_all_origins
 
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    context = {
-        "mcp_url": settings.MCP_RESOURCE_URL,
-        "base_uri": settings.BASE_URI,
-        **_authorization_server(),
-        "tour_pages": tour_pages().values(),
-    }
-    return render(request, "landing.html", context)
+    return render(request, "landing.html", {**_how_to_connect(), **_authorization_server()})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -70,6 +65,12 @@ def tour(request: HttpRequest, feature: str) -> HttpResponse:
     if page is None:
         raise Http404
     return render(request, "tour.html", {"page": page, **_authorization_server()})
+
+
+def _how_to_connect() -> dict[str, Any]:
+    """What connect.html shows."""
+    url = settings.MCP_RESOURCE_URL
+    return {"mcp_url": url, "sse_url": settings.MCP_SSE_RESOURCE_URL, "clients": clients(url)}
 
 
 def _authorization_server() -> dict[str, Any]:

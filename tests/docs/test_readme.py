@@ -122,7 +122,7 @@ def test_every_daphne_command_keeps_its_access_log_off_which_contains_codes(page
 
 @pytest.mark.parametrize(
     "path",
-    [*PAGES, ROOT / "templates/landing.html", ROOT / "everything_site/management/commands/runserver.py"],
+    [*PAGES, ROOT / "everything_site/management/commands/runserver.py"],
     ids=lambda path: path.name,
 )
 def test_the_inspector_is_run_at_its_latest_version_and_without_a_question(path: Path) -> None:
