@@ -108,7 +108,8 @@ def clients(url: str) -> list[Client]:
                 Snippet("In Antigravity", f"agy mcp add {NAME} {url}"),
             ),
             format_html(
-                "Then enter {}. In {} the key is {}; {} stands for HTTP+SSE. Personal accounts use Antigravity.",
+                "Then enter {}. In {} the key is {}; {} stands for HTTP+SSE. "
+                "Personal accounts use Antigravity.",
                 _code(f"/mcp auth {NAME}"),
                 _code("settings.json"),
                 _code("httpUrl"),
@@ -162,8 +163,8 @@ def _pretty(value: object) -> str:
 
 def _chatgpt(url: str) -> SafeString:
     menu = SafeString(
-        "Open <b>Settings → Apps → Advanced settings</b>, turn on <b>Developer mode</b>, choose <b>Create app</b>, "
-        "enter the URL and select <b>OAuth</b>."
+        "Open <b>Settings → Apps → Advanced settings</b>, turn on <b>Developer mode</b>, "
+        "choose <b>Create app</b>, enter the URL and select <b>OAuth</b>."
     )
     if urlsplit(url).scheme == "https":
         return menu

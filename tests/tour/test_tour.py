@@ -76,10 +76,9 @@ def test_a_page_says_since_when_its_feature_is_deprecated_and_what_to_use_instea
             assert all(said[key] in text for key in ("since", "removal", "instead"))
 
 
-def test_the_landing_page_marks_what_is_deprecated_and_sends_nobody_to_the_old_transport_first() -> None:
+def test_the_landing_page_sends_nobody_to_the_old_transport_first() -> None:
     text = Http().get("/").content.decode()
     assert text.index("http://localhost:3232/mcp") < text.index("http://localhost:3232/sse")
-    assert text.count("Deprecated: ") == sum(bool(feature.deprecated) for feature in FEATURES)
 
 
 def test_the_sign_in_page_names_this_server() -> None:
