@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
-from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import MCPServer
 from mcp.types import Tool
@@ -30,7 +29,6 @@ from mcp_app.people import ensure_users, find_user, person_of
 from mcp_app.protocol.personal import Person, current_person, values_of
 from mcp_app.protocol.session_features import StoredValues
 from mcp_app.protocol.words import plural
-from mcp_app.sdk import CallNext, HandlerResult
 
 __all__ = ["Person", "aget_user", "current_person", "person_of", "requires"]
 
@@ -50,17 +48,14 @@ class Rule(list[str]):
     Attributes:
         permission: The Django permission that is needed, as `app_label.codename`.
         when: Decides about a person.
+        hides: Whether the tool is hidden from some people.
     """
 
     def __init__(self, scopes: Sequence[str], permission: str | None, when: When | None) -> None:
         super().__init__(scopes)
         self.permission = permission
         self.when = when
-
-    @property
-    def hides(self) -> bool:
-        """Whether the tool is hidden from some people."""
-        return self.permission is not None or self.when is not None
+        self.hides = permission is not None or when is not None
 
 
 _OPEN = Rule((), None, None)
@@ -151,10 +146,22 @@ class ToolAccess:
 
     async def exists(self, name: str) -> bool:
         """Whether a tool exists for the current person. Scopes do not count."""
-        rule = await self._rule(name)
-        if rule is not None and not rule.hides:
-            return True
-        return name in await self._allowed_now()
+        return await self._visible_rule(name) is not None
+
+    async def may_run(self, name: str) -> bool:
+        """Whether a tool exists for the current person, when it is about to run.
+
+        Its scopes were checked when the call was admitted. They are checked once more, as a call or a task
+        may be re-run, or continued, for a token that lacks them.
+
+        Raises:
+            InsufficientScope: The token lacks a scope that the tool needs.
+        """
+        rule = await self._visible_rule(name)
+        if rule:
+            token = get_access_token()
+            _ensure_scopes(() if token is None else token.scopes, rule)
+        return rule is not None
 
     async def is_hidden(self, name: str) -> bool:
         """Whether there is such a tool, and it does not exist for the current person."""
@@ -181,11 +188,7 @@ class ToolAccess:
         name = (params or {}).get("name")
         if method != "tools/call" or not isinstance(name, str):
             return ()
-        rule = await self._rule(name)
-        if rule is not None and not rule.hides:
-            return rule
-        is_allowed = name in await self._allowed_now()  # asked for an unknown tool as for a hidden one
-        return rule if rule is not None and is_allowed else ()
+        return await self._visible_rule(name) or ()
 
     async def ensure_scopes(
         self, held: Collection[str], method: str, params: Mapping[str, Any] | None
@@ -194,34 +197,38 @@ class ToolAccess:
         Raises:
             InsufficientScope: A token with these scopes lacks one that the request needs.
         """
-        more = await self.needed(method, params)
-        if more and not covers(held, more):
-            raise InsufficientScope(held, (*conf.required_scopes, *more))
-
-    async def check(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """A middleware: the scopes once more, for what runs later than it was admitted.
-
-        A call or a task may be re-run, or continued, for a token that lacks them.
-        """
-        token = get_access_token()
-        await self.ensure_scopes(() if token is None else token.scopes, ctx.method, ctx.params)
-        return await call_next(ctx)
+        _ensure_scopes(held, await self.needed(method, params))
 
     async def aclose(self) -> None:
         """Cancel look-ups in progress."""
         await self._allowed.aclose()
 
-    async def _rule(self, name: str) -> Rule | None:
-        """The rule of a tool; None if there is no such tool."""
+    @cached_property
+    def _find_schema(self) -> Callable[[str], Mapping[str, Any] | None]:
+        """Finds the input schema of a tool, by its name."""
         find_schema = self._server.session_manager.app.get_tool_input_schema
         assert find_schema is not None, "MCPServer sets it"
-        schema = find_schema(name)
+        return find_schema
+
+    async def _rule(self, name: str) -> Rule | None:
+        """The rule of a tool; None if there is no such tool."""
+        schema = self._find_schema(name)
         if schema is None:
             return None
-        if name not in self._rules or self._rules[name][0] is not schema:  # at first, or it is new
+        known = self._rules.get(name)
+        if known is None or known[0] is not schema:  # at first, or the tool is new
             tools = await self._server.list_tools()
-            self._rules = {tool.name: (find_schema(tool.name), _rule_of(tool)) for tool in tools}
-        return self._rules[name][1] if name in self._rules else None
+            self._rules = {tool.name: (self._find_schema(tool.name), _rule_of(tool)) for tool in tools}
+            known = self._rules.get(name)
+        return None if known is None else known[1]
+
+    async def _visible_rule(self, name: str) -> Rule | None:
+        """The rule of a tool; None if it does not exist for the current person."""
+        rule = await self._rule(name)
+        if rule is not None and not rule.hides:
+            return rule
+        is_allowed = name in await self._allowed_now()  # asked for an unknown tool as for a hidden one
+        return rule if is_allowed else None
 
     async def _allowed_now(self) -> frozenset[str]:
         person = current_person()
@@ -289,6 +296,11 @@ async def _decide(when: When, person: Person) -> bool:
 def _rule_of(tool: Tool) -> Rule:
     rule = (tool.meta or {}).get(META_KEY)
     return rule if isinstance(rule, Rule) else _OPEN
+
+
+def _ensure_scopes(held: Collection[str], more: Sequence[str]) -> None:
+    if more and not covers(held, more):
+        raise InsufficientScope(held, (*conf.required_scopes, *more))
 
 
 def _size_of(names: frozenset[str]) -> int:

@@ -53,7 +53,7 @@ from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from mcp_app.shutdown import Drain, Drainable, TaskSet, hand_over
-from mcp_app.worker_threads import WorkerThreads
+from mcp_app.worker_threads import WorkerThreads, watched_by
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ class Runtime:
         )
         self.server: MCPServer[Any] = self.engine.build(factory or import_string(conf.server))
         self.worker_threads = WorkerThreads()
-        self.server.middleware[:0] = (use_database, self.worker_threads.watch)
+        self.server.middleware.insert(0, use_database)
         if isinstance(self.server, ToolServer):
             self.server.find_outage = outage_in
             self.server.most_values = conf.max_body_values
@@ -227,6 +227,11 @@ class Runtime:
     async def _try_channel_layer(self) -> None:
         await self.start()
         await self.bus.probe()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether requests can be served."""
+        return self._started
 
     async def start(self) -> None:
         """Connect, and start the background tasks. Concurrent requests wait here.
@@ -307,7 +312,9 @@ class Runtime:
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Run the server's lifespan, which must be entered and exited in the same task."""
         app = self.server.session_manager.app
-        values_of.set(self.person_data)  # for the lifespan and the work of extensions
+        # For the lifespan and the work of extensions; the guard sets them for requests.
+        values_of.set(self.person_data)
+        watched_by.set(self.worker_threads)
         async with AsyncExitStack() as stack:
             lifespan_state = await stack.enter_async_context(app.lifespan(app))
             backend = Backend(

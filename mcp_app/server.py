@@ -247,7 +247,6 @@ class Engine:
             resource_page_size=conf.resource_page_size,
             max_body_bytes=conf.max_body_bytes,
         )
-        server.middleware.append(self.access.check)
         for extension in self.extensions:
             server.middleware.extend(extension.middleware())
         self.server = server

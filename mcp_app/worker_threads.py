@@ -21,11 +21,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
-from mcp.server import ServerRequestContext
 
 from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.database import shares_thread
-from mcp_app.sdk import CallNext, HandlerResult
 
 logger = logging.getLogger(__name__)
 
@@ -35,25 +33,21 @@ _PAUSE_SECONDS = 0.5
 _BORROW_SECONDS = 5.0
 """How long a thread may be borrowed."""
 
-_current: ContextVar[WorkerThreads] = ContextVar("worker_threads")
+watched_by: ContextVar[WorkerThreads] = ContextVar("watched_by")
+"""Closes the connections that this code opens in worker threads; set wherever code of a server runs."""
 
 
 class WorkerThreads:
-    """Closes the connections that the calls of a process opened in worker threads, once these are idle."""
+    """Closes the connections that the calls of a process opened in worker threads, once these are idle.
+
+    It notices those that code opens for which `watched_by` is set.
+    """
 
     def __init__(self) -> None:
         self._opened: dict[BaseDatabaseWrapper, threading.Thread] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
         self._closing: asyncio.Task[None] | None = None
-
-    async def watch(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """A middleware: notice which connections a call opens."""
-        token = _current.set(self)
-        try:
-            return await call_next(ctx)
-        finally:
-            _current.reset(token)
 
     def note(self, connection: BaseDatabaseWrapper) -> None:
         """A connection was opened in the current thread, which is a worker thread."""
@@ -132,7 +126,7 @@ def _arrive(arrived: asyncio.Future[threading.Thread], thread: threading.Thread)
 
 @receiver(connection_created)
 def _on_connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
-    workers = _current.get(None)
+    workers = watched_by.get(None)
     if workers is None or not _is_worker_thread():
         return
     if shares_thread.get():

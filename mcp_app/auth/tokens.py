@@ -27,6 +27,7 @@ from mcp_app.coordination.keys import prefixed
 from mcp_app.database import reaching_database
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.personal import person_key
+from mcp_app.protocol.words import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Principal(AuthenticatedUser):
         client_name: The client's display name, for operators; empty if the verifier provides none.
         person_key: Whom limits are counted for.
         checksum: Identifies the token.
+        log_fields: What the line of each request in the log says about them.
     """
 
     def __init__(self, token: AccessToken) -> None:
@@ -97,6 +99,7 @@ class Principal(AuthenticatedUser):
         self.checksum = checksum(token.token)
         claims = token.claims or {}
         self.person = str(claims.get("username", token.subject))
+        self.log_fields = {"username": shortened(self.person), "client": shortened(token.client_id)}
         self.client_name = str(claims.get("client_name", ""))[:_NAME_LENGTH]
 
     @property

@@ -105,7 +105,8 @@ class _Account(Allowance):
     def free(self, kind: Kind) -> int:
         """How many more may be used without asking."""
         units = self.units[kind]
-        return units.granted - units.used if self.is_valid and units.granted > units.used else 0
+        free = units.granted - units.used
+        return free if free > 0 and self.is_valid else 0
 
     def keep(self, kind: Kind, number: int) -> None:
         """Keep only so many of those that are not in use."""
@@ -175,8 +176,7 @@ class Quotas:
 
     def charge(self, person: str, size: int) -> None:
         """Count bytes for the rate, after the fact: those who owe requests wait before they get new ones."""
-        if size:
-            self._account(person).charge(size)
+        (self._accounts.get(person) or self._account(person)).charge(size)
 
     def owes(self, person: str) -> bool:
         """Whether a person has been charged for more than their rate allows."""

@@ -19,7 +19,8 @@ from mcp_app.coordination.limits import TooManyWaiting
 PARTS = 4
 """One person uses at most this fraction of the connections."""
 
-_person: ContextVar[str | None] = ContextVar("person", default=None)
+sharing_person: ContextVar[str | None] = ContextVar("sharing_person", default=None)
+"""Whose share this code uses (`Person.key`), and the tasks that it starts. None if there is no limit."""
 
 
 @contextmanager
@@ -28,16 +29,16 @@ def share_of(person: str | None) -> Iterator[None]:
 
     Tasks that are started in the body inherit it. With None the body is no longer limited by a share.
     """
-    token = _person.set(person)
+    token = sharing_person.set(person)
     try:
         yield
     finally:
-        _person.reset(token)
+        sharing_person.reset(token)
 
 
 def current_share() -> str | None:
     """The person whose share this code uses (`Person.key`), if it is limited by one."""
-    return _person.get()
+    return sharing_person.get()
 
 
 class SharedPool(FailoverPool):

@@ -56,17 +56,25 @@ class SpecifiedErrors:
     """Error codes: unknown tool and bad prompt request -32602, missing resource by revision.
 
     Args:
-        tool_exists: Whether a tool of that name exists for the caller.
+        may_run: Whether a tool of that name exists for the caller; see `ToolVisibility`.
         list_tools: The handler of `tools/list`: only tools that the caller can see are suggested.
     """
 
-    def __init__(self, tool_exists: Callable[[str], Awaitable[bool]], list_tools: ListTools) -> None:
-        self.tool_exists = tool_exists
+    def __init__(self, may_run: Callable[[str], Awaitable[bool]], list_tools: ListTools) -> None:
+        self.may_run = may_run
         self.list_tools = list_tools
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         try:
-            return await self._answer(ctx, call_next)
+            _refuse_unspecified_token(ctx)
+            match ctx.method:
+                case "tools/call":
+                    await self._refuse_unknown_tool(ctx)
+                case "prompts/get":
+                    return await self._get_prompt(ctx, call_next)
+                case "resources/read":
+                    return await self._read_resource(ctx, call_next)
+            return await call_next(ctx)
         except ValidationError as error:
             raise invalid_params(error, ctx.params) from error
         except MCPError as error:
@@ -74,20 +82,9 @@ class SpecifiedErrors:
                 raise MCPError(INVALID_PARAMS, f"Send `initialize` before `{ctx.method}`") from error
             raise
 
-    async def _answer(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        _refuse_unspecified_token(ctx)
-        match ctx.method:
-            case "tools/call":
-                await self._refuse_unknown_tool(ctx)
-            case "prompts/get":
-                return await self._get_prompt(ctx, call_next)
-            case "resources/read":
-                return await self._read_resource(ctx, call_next)
-        return await call_next(ctx)
-
     async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
         name = (ctx.params or {}).get("name")
-        if isinstance(name, str) and not await self.tool_exists(name):
+        if isinstance(name, str) and not await self.may_run(name):
             suggestion = await self._suggestion(ctx, name) if len(name) <= LONGEST_TYPO else ""
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{suggestion}")
 

@@ -63,7 +63,7 @@ def install(
             readable.listen,
             CompleteCapabilities(extensions),
             shorten_server_info,
-            SpecifiedErrors(access.exists, listing.handler),
+            SpecifiedErrors(access.may_run, listing.handler),
         )
     )
     rounds.register(server, max_body_bytes)

@@ -106,21 +106,28 @@ def decode(body: bytes, most_values: int) -> Any:
         TooManyValues: It has more values. Without the id of the request if there are many times more, as
             those are not parsed: that alone would block other requests.
     """
+    if len(body) <= min(most_values, LONGEST_NUMBER):
+        return _parse(body)  # it is too short to exceed a limit
     message = f"The body has more than {most_values} values, counting nested ones."
     if has_many_times_more_values(body, most_values):
         raise TooManyValues(message)
     has_long = has_long_number(body)  # the parser accepts at most 4,300 digits
     readable = _TOO_MANY_DIGITS.sub(b"1" * (LONGEST_ID + 1), body) if has_long else body
-    try:
-        decoded = pydantic_core.from_json(readable, allow_inf_nan=False)
-    except ValueError:
-        decoded = _decode_half_pairs(readable)
-    request_id = _id_of(decoded) if isinstance(decoded, dict) else None
-    if has_more_values(body, decoded, most_values):
-        raise TooManyValues(message, request_id=request_id)
-    if has_long:
+    decoded = _parse(readable)
+    has_more = has_more_values(body, decoded, most_values)
+    if has_more or has_long:
+        request_id = _id_of(decoded) if isinstance(decoded, dict) else None
+        if has_more:
+            raise TooManyValues(message, request_id=request_id)
         raise invalid_request(f"a number has more than {LONGEST_NUMBER} digits.", request_id)
     return decoded
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return _decode_half_pairs(body)
 
 
 def _decode_half_pairs(body: bytes) -> Any:
@@ -171,28 +178,32 @@ def as_message(decoded: Any) -> Message:
 
 
 def _check_lengths(decoded: Mapping[str, Any]) -> None:
+    params = decoded.get("params")
+    if not isinstance(params, dict):
+        params = {}
+    token, cancelled = progress_token_from_params(params), None
+    if decoded.get("method") == "notifications/cancelled":
+        cancelled = params.get("requestId")
+    if not _is_too_long(decoded.get("id"), decoded.get("method"), token, cancelled):
+        return
     if _is_too_long(decoded.get("id")):
         raise invalid_request(f"`id` must have at most {LONGEST_ID} characters.")
     if _is_too_long(decoded.get("method")):
         raise invalid_request(f"`method` must have at most {LONGEST_ID} characters.", _id_of(decoded))
-    params = decoded.get("params")
-    if not isinstance(params, dict):
-        return
-    name = None
-    if _is_too_long(progress_token_from_params(params)):
-        name = "_meta.progressToken"
-    elif decoded.get("method") == "notifications/cancelled" and _is_too_long(params.get("requestId")):
-        name = "requestId"
-    if name is not None:
-        message = f"Invalid params: `params.{name}` must have at most {LONGEST_ID} characters"
-        raise InvalidMessage(message, INVALID_PARAMS, _id_of(decoded))
+    name = "_meta.progressToken" if _is_too_long(token) else "requestId"
+    message = f"Invalid params: `params.{name}` must have at most {LONGEST_ID} characters"
+    raise InvalidMessage(message, INVALID_PARAMS, _id_of(decoded))
 
 
-def _is_too_long(value: object) -> bool:
+def _is_too_long(*values: object) -> bool:
     """Whether a string or an integer is longer than an id may be."""
-    if isinstance(value, str):
-        return len(value) > LONGEST_ID
-    return isinstance(value, int) and value.bit_length() > 3 * LONGEST_ID  # three bits are about a digit
+    for value in values:
+        if isinstance(value, str):
+            if len(value) > LONGEST_ID:
+                return True
+        elif isinstance(value, int) and value.bit_length() > 3 * LONGEST_ID:  # three bits are about a digit
+            return True
+    return False
 
 
 def _id_of(decoded: Mapping[str, Any]) -> RequestId | None:

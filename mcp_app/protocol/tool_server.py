@@ -66,7 +66,12 @@ class ToolServer(MCPServer[Any]):
             InterruptedTool: A store was unavailable.
             ToolError: See `MCPServer.call_tool`.
         """
-        await self._check_json_in_strings(name, arguments)
+        if (limit := self.most_values) is not None:
+            long = {
+                key: text for key, text in arguments.items() if isinstance(text, str) and len(text) > limit
+            }
+            if long:
+                await self._check_json_in_strings(name, long, limit)
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError as error:
@@ -79,19 +84,14 @@ class ToolServer(MCPServer[Any]):
                 raise ToolError(f"Invalid arguments for {name}: {reasons}") from error.__cause__
             raise
 
-    async def _check_json_in_strings(self, name: str, arguments: dict[str, Any]) -> None:
+    async def _check_json_in_strings(self, name: str, long: dict[str, str], limit: int) -> None:
         """Reject JSON of far too many values in a string: the SDK parses it if the parameter is no string."""
-        if (limit := self.most_values) is None:
-            return
-        long = [key for key, value in arguments.items() if isinstance(value, str) and len(value) > limit]
-        if not long:
-            return
         schemas = [tool.input_schema for tool in await super().list_tools() if tool.name == name]
         for schema in schemas:
-            for key in long:
+            for key, text in long.items():
                 parameter = schema.get("properties", {}).get(key, {})
                 takes_text = parameter.get("type") == "string" and "enum" not in parameter
-                if not takes_text and has_many_times_more_values(arguments[key].encode(), limit):
+                if not takes_text and has_many_times_more_values(text.encode(), limit):
                     raise ToolError(f"Invalid arguments for {name}: `{key}` has more than {limit} values")
 
     async def read_resource(

@@ -17,5 +17,8 @@ class ToolVisibility(Protocol):
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
         """Those of the tools that exist for the person."""
 
-    async def exists(self, name: str) -> bool:
-        """Whether a tool exists for the person. Unknown and hidden ones take the same path."""
+    async def may_run(self, name: str) -> bool:
+        """Whether a tool that is called exists for the person. Unknown and hidden ones take the same path.
+
+        It may raise why it cannot run although it exists.
+        """

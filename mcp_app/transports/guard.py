@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import parse_qs
 
 from django.http.request import split_domain_port, validate_host
@@ -18,9 +18,10 @@ from mcp_types import INTERNAL_ERROR
 from mcp_app.access import InsufficientScope
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
-from mcp_app.conf import conf
+from mcp_app.conf import BODY_SECONDS, conf
 from mcp_app.coordination.limits import QuotaExceeded
-from mcp_app.coordination.shares import share_of
+from mcp_app.coordination.shared_timeout import SharedTimeout
+from mcp_app.coordination.shares import sharing_person
 from mcp_app.exceptions import Store, Unavailable, Unreadable
 from mcp_app.hosts import is_loopback
 from mcp_app.protocol.personal import values_of
@@ -29,7 +30,7 @@ from mcp_app.transports import errors
 from mcp_app.transports.errors import HttpError
 from mcp_app.transports.request import ClientDisconnected, Receive, Request, Scope, Send
 from mcp_app.transports.responses import respond_error
-from mcp_app.transports.traffic import charge_bytes
+from mcp_app.worker_threads import watched_by
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +56,10 @@ class Guard:
         self._endpoint = endpoint
         self._runtime = runtime
         self._is_sse = is_sse
+        self._body_timeout = SharedTimeout(BODY_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+        request = Request(scope, receive, send, self._body_timeout)
         try:
             headers = request.headers.raw
             if not _host_is_allowed(headers.get(b"host", b""), conf.allowed_hosts):
@@ -66,20 +68,24 @@ class Guard:
             # Streamable HTTP, Security Warning: an invalid Origin is rejected, a missing one is fine.
             if origin is not None and not origin_is_allowed(origin.decode("latin-1")):
                 raise HttpError(403, "Requests from this origin are not allowed; see ALLOWED_ORIGINS.")
-            await self._runtime.start()
+            if not self._runtime.is_started:
+                await self._runtime.start()
             principal = await self._authenticate(request)
             request.set_principal(principal)
-            charge_bytes(request, self._runtime.quotas)
+            request.charge_bytes(partial(self._runtime.quotas.charge, principal.person_key))
             if not await self._runtime.quotas.count_requests(principal.person_key):
                 await self._slow_down(request)
             if not covers(principal.scopes, conf.required_scopes):
                 raise InsufficientScope(principal.scopes, conf.required_scopes)
             context = auth_context_var.set(principal)
             values = values_of.set(self._runtime.person_data)
+            watcher = watched_by.set(self._runtime.worker_threads)
+            share = sharing_person.set(principal.person_key)
             try:
-                with share_of(principal.person_key):
-                    await self._endpoint(request)
+                await self._endpoint(request)
             finally:
+                sharing_person.reset(share)
+                watched_by.reset(watcher)
                 values_of.reset(values)
                 auth_context_var.reset(context)
         except ClientDisconnected:

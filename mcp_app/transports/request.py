@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
-from mcp_app.conf import BODY_SECONDS, conf
+from mcp_app.conf import conf
+from mcp_app.coordination.shared_timeout import SharedTimeout
 from mcp_app.observers import RefusalFacts
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
+
+T = TypeVar("T")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -61,6 +63,15 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self.raw)
 
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | T) -> str | T: ...
+    def get(self, name: str, default: str | T | None = None) -> str | T | None:
+        """Like that of any mapping, but not by way of a KeyError: most headers are missing."""
+        value = self.raw.get(name.encode())
+        return default if value is None else value.decode("latin-1")
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name.encode() in self.raw
 
@@ -80,6 +91,8 @@ class Request:
     """
 
     __slots__ = (
+        "_body_timeout",
+        "_charge",
         "_log_fields",
         "headers",
         "is_past_rate",
@@ -93,13 +106,15 @@ class Request:
 
     principal: Principal
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, body_timeout: SharedTimeout) -> None:
         self.scope = scope
         self.receive = receive
         self.send = send
         self.method: str = scope["method"]
         self.headers = Headers(scope["headers"])
         self.is_past_rate = False
+        self._body_timeout = body_timeout
+        self._charge: Callable[[int], None] | None = None
         self.message_id: RequestId | None = None
         self._log_fields: dict[str, str | int] = scope.get("state", {}).get("log_fields", {})
         """What is known of the request, for its line in the log, if the site writes one (`RequestLog`)."""
@@ -107,8 +122,7 @@ class Request:
     def set_principal(self, principal: Principal) -> None:
         """Set the principal, and add it to the request log."""
         self.principal = principal
-        self._log_fields["username"] = shortened(principal.person)
-        self._log_fields["client"] = shortened(principal.client_id)
+        self._log_fields.update(principal.log_fields)
 
     def set_message(self, message: Message) -> None:
         """Record the message in the body, and add it to the request log."""
@@ -140,6 +154,17 @@ class Request:
             known.get("tool"),
         )
 
+    def charge_bytes(self, charge: Callable[[int], None]) -> None:
+        """Charge for the bytes of the body, as it is read, and of the response, as it is sent."""
+        send = self.send
+
+        def send_charged(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            if body := message.get("body"):
+                charge(len(body))
+            return send(message)
+
+        self._charge, self.send = charge, send_charged
+
     def accepts(self, *media_types: str) -> bool:
         """Whether responses of all these media types are acceptable (RFC 9110 §12.5.1).
 
@@ -165,8 +190,7 @@ class Request:
         if declared.isdigit() and int(declared) > limit:
             raise errors.body_too_large(limit)
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await self._read_body(limit)
+            body = await self._body_timeout.wait_for(self._read_body(limit))
         except TimeoutError:
             raise errors.HttpError(408, "The body took too long to arrive.") from None
         if len(body) > _LARGE_BODY:
@@ -179,7 +203,10 @@ class Request:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
-            body.extend(message.get("body", b""))
+            chunk = message.get("body", b"")
+            if self._charge is not None:
+                self._charge(len(chunk))
+            body.extend(chunk)
             if len(body) > limit:
                 raise errors.body_too_large(limit)
             if not message.get("more_body", False):

@@ -11,7 +11,7 @@ import pytest
 from anyio import to_thread
 from django.db import connection
 
-from mcp_app.worker_threads import WorkerThreads
+from mcp_app.worker_threads import WorkerThreads, watched_by
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,12 +28,11 @@ async def workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerThread
 
 async def call(workers: WorkerThreads, function: Callable[[], Any]) -> Any:
     """Call a function as the SDK calls one that is not async."""
-    ctx: Any = None
-
-    async def handler(ctx: Any) -> Any:
+    token = watched_by.set(workers)
+    try:
         return await to_thread.run_sync(function)
-
-    return await workers.watch(ctx, handler)
+    finally:
+        watched_by.reset(token)
 
 
 class Connections:

@@ -10,6 +10,7 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult
 
+from mcp_app.coordination.shared_timeout import SharedTimeout
 from mcp_app.protocol.json_cost import LONGEST_NUMBER
 from mcp_app.protocol.messages import MOST_HALF_PAIRS, InvalidMessage, TooManyValues, decode
 from mcp_app.protocol.tool_server import ToolServer
@@ -118,7 +119,7 @@ async def test_a_body_that_comes_byte_by_byte_is_not_copied_with_each_byte() -> 
         raise AssertionError("nothing is answered")
 
     scope = {"method": "POST", "headers": [(b"content-type", b"application/json")]}
-    assert await Request(scope, receive, send).read_post() == b"x" * 1000
+    assert await Request(scope, receive, send, SharedTimeout(10)).read_post() == b"x" * 1000
     assert Piece.copied == 0
 
 

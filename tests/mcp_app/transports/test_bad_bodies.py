@@ -19,7 +19,7 @@ from tests.mcp_app.transports.support import (
     request,
     tool_call,
 )
-from tests.support.asgi import Http, Response
+from tests.support.asgi import Http, Response, application
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -195,7 +195,8 @@ async def test_a_body_in_chunks_is_read_completely(one: Process, session: Sessio
 async def test_a_body_that_does_not_arrive_is_not_waited_for(
     one: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.transports.request.BODY_SECONDS", 0)
+    monkeypatch.setattr("mcp_app.transports.guard.BODY_SECONDS", 0)
+    app = application(one.runtime)
     incomplete = [b'{"jsonrpc"']
 
     async def stalled(scope: Any, receive: Any, send: Any) -> None:
@@ -204,7 +205,7 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for(
                 return {"type": "http.request", "body": incomplete.pop(), "more_body": True}
             return await asyncio.Event().wait()
 
-        await one.http.app(scope, receive_a_part, send)
+        await app(scope, receive_a_part, send)
 
     response = await Http(stalled).request("POST", headers=headers_for())
     await _assert_refused(response, 408, INVALID_REQUEST)
