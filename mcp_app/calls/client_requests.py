@@ -134,7 +134,9 @@ class ClientRequests:
             pipe.hdel(asked, request_id)
             pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
             await pipe.execute()
-        address = found.partition(" ")[2]
+        address = found.partition(" ")[2]  # earlier releases did not store it; their processes poll
+        if not address:
+            return
         await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def reject(self, session_id: str, answer: MalformedAnswer) -> None:
