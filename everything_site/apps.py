@@ -10,7 +10,7 @@ class EverythingSiteConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from everything_site import checks, daphne_http  # noqa: F401 - the checks register themselves
+        from everything_site import checks  # noqa: F401 - the checks register themselves
 
         if settings.IS_SEPARATE:
             from mcp_app import withdrawal
@@ -22,4 +22,3 @@ class EverythingSiteConfig(AppConfig):
             from everything_site import people
 
             people.connect()
-        daphne_http.install()

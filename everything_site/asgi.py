@@ -19,12 +19,12 @@ from django.conf import settings  # noqa: E402
 
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
-from everything_site.readiness import try_database  # noqa: E402
-from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
+from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402
 from mcp_app.runtime import Runtime  # noqa: E402
+from mcp_app.transports.head_limit import HeadLimit  # noqa: E402
 
 runtime = Runtime()
 own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables this server writes
@@ -36,7 +36,7 @@ gc.enable()
 # A request creates some hundred objects, so collect less often. Large bodies trigger their own collection.
 gc.set_threshold(10_000)
 
-others = ProtocolTypeRouter({"http": Handler(), "websocket": refuse_websocket})
+others = ProtocolTypeRouter({"http": HeadLimit(Handler()), "websocket": refuse_websocket})
 routes = mcp_application(others, runtime=runtime, needs=needs)
-application = RequestLog(HeadLimit(StrictTransportSecurity(routes)))
+application = RequestLog(StrictTransportSecurity(routes))
 startup.announce()

@@ -4,6 +4,7 @@
 everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
 """
 
+from functools import partial
 from typing import Any
 
 from everything_site import startup
@@ -19,16 +20,19 @@ from everything_site import env, people  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.navigation import AUTH_URLS  # noqa: E402
-from everything_site.readiness import Readyz, healthz  # noqa: E402
-from everything_site.request_limits import HeadLimit  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
+from mcp_app import daphne_http  # noqa: E402
+from mcp_app.readiness import try_database  # noqa: E402
+from mcp_app.transports.head_limit import HeadLimit  # noqa: E402
+from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
 from mcp_app.transports.served_by import name_process  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
 
 people.connect()
+daphne_http.install()
 
 
 class AuthServerHandler(Handler):
@@ -52,8 +56,8 @@ routes = ProtocolTypeRouter(
     {
         "http": URLRouter(
             [
-                route(r"^healthz$", healthz),
-                route(r"^readyz$", Readyz()),
+                route(r"^healthz$", Healthz()),
+                route(r"^readyz$", Readyz({"database": partial(try_database, None)})),
                 route(r"", django_application),
             ]
         ),

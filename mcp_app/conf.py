@@ -51,6 +51,9 @@ class Conf(AppSettings):
         example="https://mcp.example.com/mcp",
     )
     http_sse = Setting(True, "whether HTTP+SSE of 2024-11-05 is served as well")
+    daphne_http = Setting(
+        True, "whether Daphne, if it is the server, reads HTTP strictly; see production.md, Other servers"
+    )
     sse_resource_url = Setting(
         "",
         "the public URL of the HTTP+SSE endpoint, under which its clients know the same server; they send "

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from mcp_app.conf import conf
+from mcp_app.readiness import has_database, try_database
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.guard import Guard
+from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
 from mcp_app.transports.http_sse import Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
@@ -38,13 +41,15 @@ Needs = Mapping[str, Callable[[], Awaitable[None]]]
 def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs | None = None) -> Asgi:
     """An ASGI application with the MCP endpoints in front of another one.
 
-    It answers the server's `lifespan` events itself, and connects to nothing before the first MCP request.
+    It answers the server's `lifespan` events itself, and connects to nothing before the first MCP request. If
+    the server is Daphne, this also makes it read HTTP strictly, unless `MCP_DAPHNE_HTTP` is False.
 
     Args:
         others: The application for all other requests and for WebSockets; usually that of
             `get_asgi_application()`.
         runtime: The runtime of this process; a new one if None.
-        needs: Readiness checks by name, in addition to those of MCP.
+        needs: Readiness checks by name, in addition to those of MCP. By default that of the database, if the
+            project has one.
 
     Raises:
         ImproperlyConfigured: A setting or the server that `MCP_SERVER` names is faulty, or mcp_app is not
@@ -56,7 +61,13 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
         for setting, sentence in conf.faults():  # most servers run no system checks
             raise ImproperlyConfigured(" ".join(filter(None, (sentence, setting.line))))
         runtime = Runtime()
-    routes = _routes(runtime, needs or {})
+    if conf.daphne_http and find_spec("daphne"):
+        from mcp_app import daphne_http
+
+        daphne_http.install()
+    if needs is None:
+        needs = {"database": try_database} if has_database() else {}
+    routes = _routes(runtime, needs)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -83,7 +94,7 @@ def _routes(runtime: Runtime, needs: Needs) -> dict[str, Asgi]:
         routes[conf.liveness_path] = Healthz()
     if conf.readiness_path:
         routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_draining)
-    return routes
+    return {path: HeadLimit(app) for path, app in routes.items()}
 
 
 def _route(routes: Mapping[str, Asgi], scope: Scope, others: Asgi) -> Asgi:

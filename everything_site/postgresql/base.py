@@ -17,6 +17,8 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
+from mcp_app.readiness import is_probe
+
 WAIT_SECONDS = 10.0
 """How long a thread waits for a slot."""
 
@@ -35,11 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _release_slot: Any = None
-    is_bounded = True
-    """Whether this connection needs a slot. That of the readiness probe does not: a busy process is ready."""
 
     def get_new_connection(self, conn_params: Any) -> Any:
-        if not self.is_bounded:
+        if is_probe.get():  # a process that is busy is ready
             return super().get_new_connection(conn_params)
         count = settings.DATABASE_CONNECTIONS
         slots = connection_slots(count)

@@ -7,9 +7,9 @@ import re
 import pytest
 from django.conf import settings
 
-from everything_site.daphne_http import HEAD_SECONDS
 from mcp_app.conf import BODY_SECONDS
 from mcp_app.conf import conf as mcp
+from mcp_app.daphne_http import HEAD_SECONDS
 from mcp_app.extensions.tasks import store
 from oauth_app import verifier
 from oauth_app.conf import Conf

@@ -45,7 +45,7 @@ async def _run(busy: Busy, words: list[str]) -> Any:
             return await _manage(*arguments)
         case ["curl", "-s", url]:
             path = url.removeprefix("http://localhost:3232")
-            response = await busy.process.http.request("GET", path, headers={})
+            response = await busy.process.http.request("GET", path, headers={"host": "localhost"})
             return response.status == 200
     raise AssertionError(f"The test does not know how to run {words}.")
 

@@ -31,8 +31,12 @@ FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
 
 SERVER = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
-ONLY_IN_TESTS = ("mcp_app/testing/", "mcp_app/valkey.py")
-"""What needs the extra `testing`."""
+EXTRAS = {
+    "mcp_app/testing/": "testing",
+    "mcp_app/valkey.py": "testing",
+    "mcp_app/daphne_http.py": "daphne",
+}
+"""What needs an extra."""
 PYTEST_PLUGIN = "mcp_app/testing/fixtures.py imports pytest"
 """Only pytest loads it."""
 NARROWER = {"django": "the site stays with the long-term support release"}
@@ -108,8 +112,8 @@ def test_every_package_that_is_imported_is_named(parts: tuple[str, ...], files: 
 @pytest.mark.parametrize(("app", "extras"), [("mcp_app", []), ("oauth_app", ["oauth"])])
 def test_an_installed_app_has_every_package_that_it_imports(app: str, extras: list[str]) -> None:
     lacking = missing([app], of_the_package(extras))
-    assert not {one for one in lacking if not one.startswith(ONLY_IN_TESTS)}
-    assert missing([app], of_the_package([*extras, "testing"])) <= {
+    assert not {one for one in lacking if not one.startswith(tuple(EXTRAS))}
+    assert missing([app], of_the_package([*extras, *EXTRAS.values()])) <= {
         "mcp_app/testing/fixtures.py imports pytest"
     }
 

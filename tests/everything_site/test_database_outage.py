@@ -23,8 +23,8 @@ from django.db import (
 from django.test import Client, RequestFactory
 
 from everything_site.database_outage import server_error
-from everything_site.readiness import try_database
 from mcp_app.database import is_database_outage
+from mcp_app.readiness import try_database
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.processes import Installation, free_port, installation
 

@@ -13,6 +13,7 @@ from django.db.backends.postgresql import base as django_base
 
 from everything_site.postgresql import base
 from everything_site.postgresql.base import DatabaseWrapper
+from mcp_app.readiness import is_probe
 
 LIMIT = 3
 
@@ -34,9 +35,8 @@ def opens(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Databa
     monkeypatch.setattr(django_base.DatabaseWrapper, "get_new_connection", lambda self, params: Opened())
     base.connection_slots.cache_clear()
 
-    def open_one(*, is_bounded: bool = True) -> DatabaseWrapper:
+    def open_one() -> DatabaseWrapper:
         wrapper = DatabaseWrapper({**connections["default"].settings_dict, "OPTIONS": {}}, alias="bounded")
-        wrapper.is_bounded = is_bounded
         wrapper.connection = wrapper.get_new_connection({})
         return wrapper
 
@@ -99,7 +99,9 @@ def test_a_thread_that_finds_no_free_slot_gets_the_next_one(
 
 def test_the_readiness_probe_needs_no_slot(opens: Callable[..., DatabaseWrapper]) -> None:
     kept = [opens() for _ in range(LIMIT)]
-    kept.append(opens(is_bounded=False))
+    probing = is_probe.set(True)
+    kept.append(opens())
+    is_probe.reset(probing)
     with pytest.raises(OperationalError):
         opens()
 

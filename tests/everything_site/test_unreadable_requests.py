@@ -11,7 +11,7 @@ import pytest
 
 from everything_site.handler import Handler
 from everything_site.logs import JsonFormatter
-from everything_site.request_limits import HeadLimit
+from mcp_app.transports.head_limit import HeadLimit
 from tests.support.asgi import PATIENCE, Http, Response
 
 PATHS = [

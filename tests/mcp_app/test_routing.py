@@ -130,7 +130,7 @@ async def test_a_server_that_sends_lifespan_events_stops_the_runtime() -> None:
     assert await server.tell("startup") == "lifespan.startup.complete"
     await runtime.start()
     assert await server.tell("shutdown") == "lifespan.shutdown.complete"
-    assert (await Http(server.application).request("GET", "/readyz")).status == 503
+    assert (await Http(server.application).request("GET", "/readyz", headers={"host": "x"})).status == 503
 
 
 async def test_a_server_that_never_served_mcp_stops_without_redis(settings: Any) -> None:

@@ -192,6 +192,36 @@ async def test_a_client_calls_a_tool_and_the_server_ends_without_an_error(site: 
     assert httpx2.get(url + metadata).json()["authorization_servers"] == ["https://auth.example.com"]
 
 
+@pytest.mark.parametrize("server", ["runserver", "daphne"])
+def test_under_daphne_forms_are_not_parsed_and_no_client_says_what_the_root_path_is(
+    site: Site, server: str
+) -> None:
+    url = site.url(server)
+    malformed = {"content-type": "multipart/form-data"}  # without a boundary, which Twisted answers with 400
+    assert httpx2.post(f"{url}/healthz", headers=malformed, content=b"a form").status_code == 200
+    page = httpx2.get(f"{url}/admin/login/", headers={"Daphne-Root-Path": "/zzz"})
+    assert page.status_code == 200
+    assert "/zzz" not in page.text
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_head_that_is_too_large_is_refused(site: Site, server: str) -> None:
+    headers = {"authorization": "Bearer " + "x" * 17_000}
+    assert httpx2.post(f"{site.url(server)}/mcp", headers=headers).status_code == 431
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_without_its_database_a_process_is_not_ready(site: Site, server: str) -> None:
+    url, database = site.url(server), site.folder / "db.sqlite3"
+    kept = database.rename(site.folder / "kept.sqlite3")
+    try:
+        answer = httpx2.get(f"{url}/readyz")
+    finally:
+        kept.rename(database)
+    assert (answer.status_code, answer.json()["reason"]) == (503, "database")
+    assert httpx2.get(f"{url}/readyz").status_code == 200
+
+
 def test_the_project_has_no_table_of_the_engine(site: Site) -> None:
     with closing(sqlite3.connect(site.folder / "db.sqlite3")) as database:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master")]

@@ -23,7 +23,7 @@ PATIENCE = 10.0
 
 def application(runtime: Runtime) -> Any:
     """The MCP endpoints of `everything_site.asgi`, with the test's own runtime."""
-    return RequestLog(mcp_application(not_found, runtime=runtime))
+    return RequestLog(mcp_application(not_found, runtime=runtime, needs={}))
 
 
 async def not_found(scope: Any, receive: Any, send: Any) -> None:

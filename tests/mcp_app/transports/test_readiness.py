@@ -58,7 +58,7 @@ async def started() -> AsyncIterator[Process]:
 
 
 async def readiness(at: Process) -> tuple[int, Any]:
-    response = await at.http.request("GET", "/readyz")
+    response = await at.http.request("GET", "/readyz", headers={"host": "10.0.0.1"})
     answer = await response.json()
     return response.status, answer.get("reason")
 

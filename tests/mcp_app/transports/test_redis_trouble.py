@@ -103,12 +103,13 @@ async def test_while_redis_is_down_requests_get_503_and_afterwards_they_succeed(
     own_redis.stop()
     for response in await _every_kind_of_request(process, session):
         await _assert_unavailable(response)
-    assert (await process.http.request("GET", "/healthz")).status == 200
-    assert (await process.http.request("GET", "/readyz")).status == 503
+    probe = {"host": "10.0.0.1"}
+    assert (await process.http.request("GET", "/healthz", headers=probe)).status == 200
+    assert (await process.http.request("GET", "/readyz", headers=probe)).status == 503
     own_redis.start()
 
     async def serves_again() -> bool:
-        return (await process.http.request("GET", "/readyz")).status == 200
+        return (await process.http.request("GET", "/readyz", headers=probe)).status == 200
 
     await eventually(serves_again)
     again = await Session.open(process)

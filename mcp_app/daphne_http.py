@@ -4,8 +4,9 @@ that a request may take to arrive.
 
 Daphne builds its HTTP factory itself and has no option for any of this. Twisted has: a factory's class
 attribute `protocol` is the callable that makes the protocol of a connection. `install` sets it on Daphne's
-factory. Every Daphne that can serve this project loads its apps first, so this holds however the server was
-started: by `daphne`, by `manage.py runserver` or by a program that makes a `daphne.server.Server`.
+factory. `mcp_application` calls it, and every Daphne makes its factory after the application, so this holds
+however the server was started: by `daphne`, by `manage.py runserver` or by a program that makes a
+`daphne.server.Server`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import json
 import re
 import time
+from importlib.metadata import version
 from time import monotonic
 from typing import Any, cast
 
 from daphne.http_protocol import HTTPFactory, WebRequest
+from django.core.exceptions import ImproperlyConfigured
 from twisted.web.http import HTTPChannel
 
 from mcp_app.conf import BODY_SECONDS
@@ -29,6 +32,9 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([/?][^#]*)?", re.IGNORECASE)
 
 _SINGLE = (b"host", b"origin")
 """The headers by which a request is let in: of two lines, a proxy may have gone by the other one."""
+
+_TWISTED = (25, 5)
+"""The first release that can leave forms unparsed."""
 
 _MAX_DIGITS = 18
 """How long a Content-Length may be. Python reads no number of more than 4,300 digits."""
@@ -126,7 +132,7 @@ class Channel(HTTPChannel):
     @requestFactory.setter
     def requestFactory(self, value: Any) -> None:
         if not issubclass(Request, value):
-            raise TypeError(f"Daphne makes its requests with {value}, which everything_site does not extend.")
+            raise TypeError(f"Daphne makes its requests with {value}, which mcp_app does not extend.")
 
     def dataReceived(self, data: bytes) -> None:
         if self._is_refused:
@@ -213,5 +219,14 @@ def install() -> None:
     """Make every Daphne of this process read HTTP with `Channel` and `Request`.
 
     TLS and HTTP/2 are left to the proxy: `Channel` supports only HTTP/1.1.
+
+    Raises:
+        ImproperlyConfigured: Twisted is too old.
     """
+    installed = version("twisted")
+    if tuple(int(number) for number in installed.split(".")[:2]) < _TWISTED:
+        raise ImproperlyConfigured(
+            f"Twisted {installed} parses forms on the event loop, so that one request can block a process: "
+            "pip install 'everything-server[daphne]', or set MCP_DAPHNE_HTTP = False."
+        )
     HTTPFactory.protocol = Channel

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
+from django.core.exceptions import ImproperlyConfigured
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from everything_site.daphne_http import HEAD_SECONDS
+from mcp_app import daphne_http
 from mcp_app.conf import BODY_SECONDS
+from mcp_app.daphne_http import HEAD_SECONDS
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.processes import Installation, free_port, installation
 from tests.support.waiting import eventually
@@ -87,6 +89,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.scopes: list[Any] = []
+        daphne_http.install()
         self.server = Server(self.application, endpoints=["none"], verbosity=0)
         self.server.connections = {}
         self.protocol = HTTPFactory(self.server).buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
@@ -291,6 +294,12 @@ def test_a_daphne_with_another_request_class_is_refused(connection: Connection) 
         connection.protocol.requestFactory = type("Other", (), {})
 
 
+def test_a_twisted_that_parses_forms_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daphne_http, "version", lambda name: "24.11.0")
+    with pytest.raises(ImproperlyConfigured, match="pip install 'everything-server\\[daphne\\]'"):
+        daphne_http.install()
+
+
 # --- slow clients --------------------------------------------------------------------------------------
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n"
@@ -311,7 +320,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("everything_site.daphne_http.monotonic", clock)
+    monkeypatch.setattr("mcp_app.daphne_http.monotonic", clock)
     return clock
 
 
