@@ -112,20 +112,25 @@ class Site:
 
     async def sign_in(self, person: str) -> Identity:
         """The whole of the OAuth flow, with a client that registers for it."""
-        storage = Storage()
-        mcp = f"{self.url}/mcp"
-        async with (
-            Browser(person) as browser,
-            httpx2.AsyncClient(auth=oauth_provider(mcp, browser, storage), timeout=30) as http,
-        ):
-            await http.post(mcp, json={})
-        assert storage.tokens is not None
-        assert storage.tokens.refresh_token is not None
-        assert storage.client is not None
-        assert storage.client.client_id is not None
-        return Identity(
-            person, storage.client.client_id, storage.tokens.access_token, storage.tokens.refresh_token
-        )
+        return await sign_in(self.url, person)
+
+
+async def sign_in(url: str, person: str) -> Identity:
+    """The whole of the OAuth flow, with a client that registers for it."""
+    storage = Storage()
+    mcp = f"{url}/mcp"
+    async with (
+        Browser(person) as browser,
+        httpx2.AsyncClient(auth=oauth_provider(mcp, browser, storage), timeout=30) as http,
+    ):
+        await http.post(mcp, json={})
+    assert storage.tokens is not None
+    assert storage.tokens.refresh_token is not None
+    assert storage.client is not None
+    assert storage.client.client_id is not None
+    return Identity(
+        person, storage.client.client_id, storage.tokens.access_token, storage.tokens.refresh_token
+    )
 
 
 class Reply:

@@ -42,6 +42,10 @@ class _Forms(HTMLParser):
         elif tag == "button":
             self._button = (attributes.get("name", ""), attributes.get("value", ""))
 
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "button":
+            self._button = None  # it has a picture and no text
+
     def handle_data(self, data: str) -> None:
         if self._button is not None and data.strip() and self.forms:
             self.forms[-1].buttons[data.strip()] = self._button

@@ -16,25 +16,31 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from daphne.management.commands.runserver import Command as DaphneRunserver
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import Error as DatabaseError
 from django.db import connection
-from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
+from django.utils.autoreload import DJANGO_AUTORELOAD_ENV, BaseReloader, autoreload_started
 
 from everything_site import env, startup
+from everything_site.relay import relay
 from mcp_app import valkey
 from mcp_app.hosts import is_loopback
 
 ADMIN = "admin"
+MOST_PROCESSES = 16
 _PARENT_CHECK_SECONDS = 1.0
 _STOP_SECONDS = 10
 _PREPARE_SECONDS = 60
+_LEASE_SECONDS = 3
+"""The lease with several processes, so that nobody takes what happens after a kill for a hang."""
 WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
 """The environment variable by which a process hands its id to those that are to end with it."""
 
@@ -61,6 +67,15 @@ class Command(DaphneRunserver):
                 action="store_true",
                 help="With AUTH_MODE=separate: also start `runauthserver`, and stop it with this command.",
             )
+            parser.add_argument(
+                "--processes",
+                type=int,
+                choices=range(1, MOST_PROCESSES + 1),
+                metavar="N",
+                help=f"Serve with N processes (up to {MOST_PROCESSES}) behind this address. They share all "
+                "sessions, and take over calls when one is killed. Leases last three seconds, so that this "
+                "happens soon, unless MCP_LEASE_SECONDS is set.",
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options.get("with_auth_server") and (fault := env.auth_server_fault(settings.ENV)):
@@ -76,6 +91,8 @@ class Command(DaphneRunserver):
         """Called by Django when it knows the address: here, and in each process started by the reloader."""
         if int(self.port) != self.own_port:
             self.follow_argument()
+        if options.get("processes"):
+            autoreload_started.connect(_watch_sources)
         if _is_restarted():
             super().run(**options)
             return
@@ -126,9 +143,27 @@ class Command(DaphneRunserver):
             call_command("migrate", interactive=False, verbosity=0)
             self.prepare()
             password = _first_admin_password() if has_admin else None
+        if count := options.get("processes"):
+            self._run_several(count, password)
+            return
         # Daphne calls it when it listens.
         self.server_cls = partial(self.server_cls, ready_callable=lambda: self._say_what_to_open(password))
         super().inner_run(*args, **options)
+
+    def _run_several(self, count: int, password: str | None) -> None:
+        """Serve with several processes behind a relay."""
+        self.stdout.write("Performing system checks...\n\n")
+        self.check(display_num_errors=True)
+        self.stdout.write(
+            f"Starting {count} processes behind {self.protocol}://{self.addr}:{self.port}/\n"
+            "Quit the server with CONTROL-C.\n"
+        )
+        environment = {**os.environ, "DEBUG": str(settings.DEBUG).lower()}
+        path = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(path)  # this command may run in another folder
+        if "MCP_LEASE_SECONDS" not in settings.ENV.given:
+            environment["MCP_LEASE_SECONDS"] = str(_LEASE_SECONDS)
+        relay.run(*(self.addr, int(self.port), count, environment), lambda: self._say_what_to_open(password))
 
     def prepare(self) -> None:
         """What else must run before the server starts."""
@@ -175,6 +210,13 @@ class Command(DaphneRunserver):
 def _is_restarted() -> bool:
     """Whether this process was started by the reloader."""
     return os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
+
+
+def _watch_sources(sender: BaseReloader, **kwargs: Any) -> None:
+    """Let the reloader watch what only the processes behind the relay import."""
+    for config in apps.get_app_configs():
+        if Path(config.path).is_relative_to(settings.BASE_DIR):
+            sender.watch_dir(Path(config.path), "**/*.py")
 
 
 @contextmanager
