@@ -198,7 +198,7 @@ class Runtime:
         if isinstance(self.server, ToolServer):
             self.server.find_outage = outage_in
             self.server.most_values = conf.max_body_values
-        self.server.middleware.append(self.subscription_bus.listening)
+        self.engine.add_middleware(self.subscription_bus.listening, listen.METHOD)
         self.tokens = TokenCache(verifier or import_string(conf.token_verifier)(), self.directory)
         self.client_requests = ClientRequests(self.redis, self.bus)
         self.registry = CallRegistry(self.redis, self.leases, self.directory, self.streams)

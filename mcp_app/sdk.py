@@ -38,12 +38,14 @@ from mcp.shared.subscriptions import (
     event_to_notification,
 )
 from mcp.shared.transport_context import TransportContext
+from mcp_types.methods import SPEC_CLIENT_METHODS
 
 __all__ = [
     "ERROR_CODE_HTTP_STATUS",
     "MCP_METHOD_HEADER",
     "MCP_NAME_HEADER",
     "NAME_BEARING_METHODS",
+    "SPEC_CLIENT_METHODS",
     "SUBSCRIPTION_ID_META_KEY",
     "X_MCP_HEADER_KEY",
     "CacheableMethod",

@@ -29,6 +29,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Lease, Leases
 from mcp_app.coordination.topics import TopicListener, Topics
 from mcp_app.observers import NOBODY, Observers
+from mcp_app.protocol.by_method import ByMethod
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
@@ -148,6 +149,7 @@ class Engine:
         self._state_keys = state_keys
         self._all_extensions: Sequence[SdkExtension] = ()
         self._resources: Sequence[PersonalResources] = ()
+        self._by_method = ByMethod()
         self._has_options = False
 
     def options(
@@ -189,6 +191,15 @@ class Engine:
     def listen_kinds(self) -> frozenset[str]:
         """The kinds of notifications that extensions add to those of `subscriptions/listen`."""
         return frozenset(kind for extension in self.extensions for kind in extension.listen_kinds)
+
+    def add_middleware(self, middleware: ServerMiddleware[Any], *methods: str) -> None:
+        """Put a middleware of the SDK around the requests of some methods, which costs no other request.
+
+        Args:
+            middleware: The middleware; inside of those that were added before.
+            methods: The methods, such as `resources/list`.
+        """
+        self._by_method.add(middleware, *methods)
 
     def while_listening(self, work: Work) -> None:
         """Run background work for each session, while it has a standalone stream open.
@@ -240,6 +251,7 @@ class Engine:
         self.access = ToolAccess(server)
         install(
             server,
+            by_method=self._by_method,
             access=self.access,
             extensions=self._all_extensions,
             providers=self._resources,

@@ -19,9 +19,8 @@ async def log(ctx: Context, level: LoggingLevel, data: Any, *, logger: str = LOG
 async def announce_level(ctx: ServerRequestContext[Any, Any], call_next: Any) -> Any:
     """A middleware that sends a log message about a new log level, as the reference server does."""
     result = await call_next(ctx)
-    if ctx.method == "logging/setLevel":
-        params = LoggingMessageNotificationParams(
-            level="debug", logger=LOGGER, data=f"Logging level set to: {(ctx.params or {})['level']}"
-        )
-        await ctx.session.send_notification(LoggingMessageNotification(params=params))
+    params = LoggingMessageNotificationParams(
+        level="debug", logger=LOGGER, data=f"Logging level set to: {(ctx.params or {})['level']}"
+    )
+    await ctx.session.send_notification(LoggingMessageNotification(params=params))
     return result

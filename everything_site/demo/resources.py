@@ -15,6 +15,7 @@ from mcp.types import (
 )
 
 from everything_site.demo.images import icon
+from mcp_app.server import Engine
 
 COUNT = 100
 TEMPLATE = "test://static/resource/{id}"
@@ -72,7 +73,7 @@ async def leave_out_mime_type(ctx: ServerRequestContext[Any, Any], call_next: An
     all matching resources have it.
     """
     result = await call_next(ctx)
-    if ctx.method != "resources/templates/list" or not isinstance(result, dict):
+    if not isinstance(result, dict):
         return result
     templates = [
         {name: value for name, value in template.items() if name != "mimeType"}
@@ -88,7 +89,7 @@ async def unlisted(id: str) -> str:
     raise ResourceNotFoundError(f"Unknown resource: {TEMPLATE.format(id=id)}")
 
 
-def register(server: MCPServer) -> None:
+def register(server: MCPServer, engine: Engine) -> None:
     """Add the resources, and the template that clients can complete and expand.
 
     The SDK looks up resources first, so the template's function is called for other numbers only.
@@ -102,4 +103,4 @@ def register(server: MCPServer) -> None:
         description="A static resource with a numeric ID",
         icons=[icon()],
     )(unlisted)
-    server.middleware.append(leave_out_mime_type)
+    engine.add_middleware(leave_out_mime_type, "resources/templates/list")

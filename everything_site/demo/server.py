@@ -98,7 +98,7 @@ def assemble(
         ),
     )
     tools.register(server)
-    resources.register(server)
+    resources.register(server, engine)
     prompts.register(server)
     if with_fixtures:
         fixtures.register(server)
@@ -110,5 +110,5 @@ def assemble(
         templates={**completions.TEMPLATES, **(fixtures.TEMPLATE_SUGGESTIONS if with_fixtures else {})},
     )
     engine.while_listening(simulations.simulate)
-    server.middleware.append(messages.announce_level)
+    engine.add_middleware(messages.announce_level, "logging/setLevel")
     return server

@@ -9,18 +9,29 @@ from mcp.server.extension import Extension
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
 
-from mcp_app.protocol import completions, older_revisions, pages, rounds, session_features, tracing
+from mcp_app.protocol import (
+    completions,
+    listen,
+    older_revisions,
+    pages,
+    rounds,
+    server_info,
+    session_features,
+    tracing,
+)
+from mcp_app.protocol.by_method import ByMethod
 from mcp_app.protocol.capabilities import CompleteCapabilities
 from mcp_app.protocol.error_codes import SpecifiedErrors
 from mcp_app.protocol.personal import PersonalResources
 from mcp_app.protocol.readable import Readable
-from mcp_app.protocol.server_info import shorten_server_info
 from mcp_app.protocol.visibility import ToolVisibility
+from mcp_app.sdk import SPEC_CLIENT_METHODS
 
 
 def install(
     server: MCPServer[Any],
     *,
+    by_method: ByMethod,
     access: ToolVisibility,
     extensions: Sequence[Extension] = (),
     providers: Sequence[PersonalResources] = (),
@@ -32,6 +43,7 @@ def install(
 
     Args:
         server: The server.
+        by_method: The middleware for some methods only, which is added to.
         access: Which tools a person sees.
         extensions: The extensions passed to its constructor.
         providers: Providers of per-person resources.
@@ -55,15 +67,12 @@ def install(
     pages.register(server, app, access, providers, page_size=page_size, resource_page_size=resource_page_size)
     older_revisions.register(app)
     completions.register(server, app, providers)
+    own_methods = [binding.method for extension in extensions for binding in extension.methods()]
+    server_info.register(app, [*SPEC_CLIENT_METHODS, *own_methods])
 
     listing = app.get_request_handler("tools/list")
     assert listing is not None
-    server.middleware.extend(
-        (
-            readable.listen,
-            CompleteCapabilities(extensions),
-            shorten_server_info,
-            SpecifiedErrors(access.may_run, listing.handler),
-        )
-    )
+    by_method.add(readable.listen, listen.METHOD)
+    by_method.add(CompleteCapabilities(extensions), "initialize", "server/discover")
+    server.middleware.extend((by_method, SpecifiedErrors(access.may_run, listing.handler)))
     rounds.register(server, max_body_bytes)

@@ -22,7 +22,6 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import current_share
 from mcp_app.exceptions import Unavailable
-from mcp_app.protocol import listen
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
@@ -98,8 +97,8 @@ class Subscribers:
 class SharedSubscriptionBus(PersonalBus):
     """A bus shared by all processes, which also notifies sessions.
 
-    Append `listening` to the server's middleware: it registers this process in the directory while it serves
-    `subscriptions/listen`.
+    `listening` is a middleware for `subscriptions/listen`: it registers this process in the directory while
+    it serves such a request.
     """
 
     def __init__(self, directory: Directory, subscribers: Subscribers) -> None:
@@ -134,8 +133,6 @@ class SharedSubscriptionBus(PersonalBus):
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
-        if ctx.method != listen.METHOD:
-            return await call_next(ctx)
         await self._directory.register_and_renew(keys.listeners())
         try:
             return await call_next(ctx)

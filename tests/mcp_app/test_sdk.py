@@ -48,6 +48,7 @@ INSIDE = {
         "event_to_notification",
     ],
     "mcp.shared.transport_context": ["TransportContext"],
+    "mcp_types.methods": ["SPEC_CLIENT_METHODS"],
 }
 
 

@@ -63,5 +63,5 @@ def build(engine: Engine) -> MCPServer[Any]:
     for prompt in collected().prompts:
         server.add_prompt(prompt)
     fixtures.resources.register(server)
-    server.middleware.append(messages.announce_level)
+    engine.add_middleware(messages.announce_level, "logging/setLevel")
     return server

@@ -41,11 +41,12 @@ from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
+from mcp_app.protocol import listen
 from mcp_app.protocol.answers import UnfitAnswer, checked, validated
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.schema_messages import problems
-from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult, ServerMiddleware
+from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
 from mcp_app.server import Engine, Extension
 
 __all__ = ["Tasks"]
@@ -101,6 +102,8 @@ class Tasks(Extension):
     def attach(self, engine: Engine) -> None:
         super().attach(engine)
         self.store = TaskStore(engine.redis, engine.directory, engine.leases)
+        engine.add_middleware(_refuse_undeclared, *_METHODS)
+        engine.add_middleware(TaskListener(self.store, self.find), listen.METHOD)
         # The sealed state of a task must stay valid until the task expires.
         self.state_seconds = max(
             (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0
@@ -116,9 +119,6 @@ class Tasks(Extension):
             self.engine.observers,
         )
 
-    def middleware(self) -> Sequence[ServerMiddleware[Any]]:
-        return (self._refuse_undeclared, TaskListener(self.store, self.find))
-
     def __len__(self) -> int:
         return len(self.runs)
 
@@ -133,18 +133,6 @@ class Tasks(Extension):
             MethodBinding(_UPDATE, UpdateTaskParams, self._update, versions),
             MethodBinding(_CANCEL, TaskParams, self._cancel, versions),
         )
-
-    async def _refuse_undeclared(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """A middleware: reject the methods where they do not exist, before parameters are validated.
-
-        The SDK checks the versions of a `MethodBinding` only after the parameters.
-        """
-        if ctx.method in _METHODS:
-            if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
-                raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
-            if not is_declared(ctx):
-                raise not_declared()
-        return await call_next(ctx)
 
     async def intercept_tool_call(
         self, params: CallToolRequestParams, ctx: Context, call_next: CallNext
@@ -242,6 +230,18 @@ class Tasks(Extension):
         if task is None:
             raise MCPError(INVALID_PARAMS, "Unknown task", {"taskId": params.task_id})
         return task
+
+
+async def _refuse_undeclared(ctx: Context, call_next: CallNext) -> HandlerResult:
+    """A middleware: reject the methods where they do not exist, before parameters are validated.
+
+    The SDK checks the versions of a `MethodBinding` only after the parameters.
+    """
+    if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
+    if not is_declared(ctx):
+        raise not_declared()
+    return await call_next(ctx)
 
 
 def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
