@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from fakeupstream import provider, sign_in
 from fakeupstream.forms import WhoForm
 from oauth_app.conf import conf
+from oauth_app.consent import asking_client
 
 log = logging.getLogger("oauth_app")
 
@@ -49,13 +50,19 @@ def authorize(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if not state:
         return sign_in.begin(request, "/")
-    if sign_in.next_url(request, state) is None:
+    next_url = sign_in.next_url(request, state)
+    if next_url is None:
         return _expired(request)
     form = WhoForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         answer = urlencode({"code": provider.code_for(form.username, state), "state": state})
         return HttpResponseRedirect(f"{reverse('fakeupstream:callback')}?{answer}")
-    context = {"form": form, "people": provider.PEOPLE, "action": request.get_full_path()}
+    context = {
+        "form": form,
+        "people": provider.PEOPLE,
+        "action": request.get_full_path(),
+        "client_name": asking_client(next_url),
+    }
     return render(request, "fakeupstream/authorize.html", context, status=400 if form.errors else 200)
 
 

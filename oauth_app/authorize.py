@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,7 +16,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.decorators import method_decorator
-from django.utils.timesince import timesince
 from django.views.decorators.cache import never_cache
 from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
@@ -31,11 +29,9 @@ from oauthlib.oauth2.rfc6749.errors import (
     OAuth2Error,
 )
 
-from oauth_app import cimd, redirects, resources
+from oauth_app import cimd, consent, redirects, refusals, resources
 from oauth_app.conf import conf
-from oauth_app.display_names import sanitized
 from oauth_app.models import Client, live_tokens
-from oauth_app.scopes import scopes as all_scopes
 
 log = logging.getLogger("oauth_app")
 
@@ -44,33 +40,6 @@ S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
 MAX_URL_LENGTH = 12_000
 """The URL is a parameter of another one during sign-in, and servers accept 16 KB at most."""
-
-SENTENCES = {
-    "Missing client_id parameter.": "The application did not identify itself.",
-    "Invalid client_id parameter value.": (
-        "This application is not registered here, or its registration has expired. "
-        "Disconnect it from this server and connect it again."
-    ),
-    "Missing redirect URI.": (
-        "The application registered several addresses, and did not say which one to send you back to."
-    ),
-    "Mismatching redirect URI.": (
-        "The application asked to send you to an address that it did not register. "
-        "Nothing was granted, and you were not sent there."
-    ),
-    "The user denied access.": "You denied access, and nothing was granted.",
-}
-"""What the page says instead of the descriptions of some errors."""
-
-
-ERROR_DESCRIPTIONS = {
-    "access_denied": "The user denied access.",
-    "consent_required": "The user is asked for consent every time, which prompt=none does not allow.",
-    "login_required": "The user must sign in, which prompt=none does not allow.",
-    "unsupported_response_type": "response_type must be code.",
-    "unauthorized_client": "response_type must be code.",
-}
-"""Descriptions of errors that are raised without one."""
 
 
 class QueryOnlyBackend(OAuthLibCore):
@@ -123,7 +92,8 @@ class AuthorizeView(BaseAuthorizationView):
                 raise _refusal(credentials, "consent_required")
         except OAuthToolkitError as error:
             return self.error_response(error, self._client(request))
-        return render(request, "oauth_app/consent.html", self._consent(scopes, credentials))
+        context = consent.page(credentials["request"].client, credentials["redirect_uri"], scopes, request)
+        return render(request, "oauth_app/consent.html", context)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         decision = request.POST.get("decision")
@@ -133,7 +103,7 @@ class AuthorizeView(BaseAuthorizationView):
         try:
             scopes, credentials = self._authorization_request(request)
             ticked = request.POST.getlist("also")
-            scopes += [scope for scope in _further(scopes) if scope in ticked]
+            scopes += [scope for scope in consent.further(scopes) if scope in ticked]
             log.info(
                 "consent granted" if decision == "allow" else "consent denied",
                 extra={
@@ -167,7 +137,7 @@ class AuthorizeView(BaseAuthorizationView):
         oauth_error = error.oauthlib_error
         if isinstance(error, FatalClientError) or application is None:
             return self._error_page(error)
-        oauth_error.description = oauth_error.description or _description(oauth_error.error)
+        oauth_error.description = oauth_error.description or refusals.description(oauth_error.error)
         uri = oauth_error.redirect_uri
         url = _with_issuer(uri, oauth_error.twotuples)
         if _is_trusted(application, uri, self.request):
@@ -181,14 +151,16 @@ class AuthorizeView(BaseAuthorizationView):
         """Show the error to the user, without a redirect to the client."""
         self._log_refusal(error)
         client_id = self.request.GET.get("client_id", "")
+        advice = refusals.GENERAL_ADVICE
         if isinstance(error.oauthlib_error, InvalidClientIdError) and is_cimd_client_id(client_id):
             reason = cimd.why_unknown(client_id)
         elif self._why_unknown(error) == "disabled":
-            reason = "This application has been disabled here."
+            reason = "This app has been disabled here."
+            advice = "Ask the administrators of this server why."
         else:
-            description = error.oauthlib_error.description or _description(error.oauthlib_error.error)
-            reason = SENTENCES.get(description, description)
-        context |= {"reason": reason, "error": error.oauthlib_error.error}
+            said = error.oauthlib_error.description or refusals.description(error.oauthlib_error.error)
+            reason, advice = refusals.SENTENCES.get(said, said), refusals.advice(said)
+        context |= {"reason": reason, "advice": advice, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
 
     def _log_refusal(self, error: OAuthToolkitError) -> None:
@@ -260,32 +232,6 @@ class AuthorizeView(BaseAuthorizationView):
         client_id = request.GET.get("client_id", "")
         return None if "\0" in client_id else Client.objects.filter(client_id=client_id).first()
 
-    def _consent(self, scopes: list[str], credentials: dict[str, Any]) -> dict[str, Any]:
-        client: Client = credentials["request"].client
-        redirect_uri = credentials["redirect_uri"]
-        by_url = is_cimd_client_id(client.client_id)
-        now = timezone.now()
-        described = all_scopes()
-        return {
-            "client_name": sanitized(client.display_name),
-            "client_host": urlsplit(client.client_id).netloc if by_url else None,
-            "named_itself": client.registration_source != client.RegistrationSource.MANUAL,
-            "redirect_host": redirects.shown_host(redirect_uri),
-            "on_this_computer": redirects.is_on_this_computer(redirect_uri),
-            "resource": conf.resource_url,
-            "lasts": timesince(now, now=now + timedelta(seconds=conf.refresh_seconds)),
-            "scopes": [(scope, described[scope]) for scope in scopes],
-            "further_scopes": [(scope, described[scope]) for scope in _further(scopes)],
-            "action": self.request.get_full_path(),
-        }
-
-
-def _description(error: str) -> str:
-    """What to say of an error that was raised without a description."""
-    if error == "invalid_scope":
-        return f"The scopes of this server are: {', '.join(all_scopes())}."
-    return ERROR_DESCRIPTIONS.get(error, "")
-
 
 def _is_signed_in(request: HttpRequest) -> bool:
     return request.user.is_authenticated
@@ -315,15 +261,6 @@ def _with_issuer(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:
     """The URL of a response, with the `iss` parameter (RFC 9207), also of an error."""
     said = [(name, value) for name, value in parameters if name != "iss"]
     return redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
-
-
-def _further(scopes: list[str]) -> list[str]:
-    """The scopes that a user may grant beyond those that the client requests.
-
-    Many clients never request more when a tool needs it. RFC 6749 §3.3 allows the user to change the
-    scope; the token response says what was granted.
-    """
-    return [scope for scope in conf.further_scopes if scope not in scopes]
 
 
 def _fetch_metadata_document(client_id: str, request: HttpRequest) -> None:

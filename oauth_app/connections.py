@@ -8,6 +8,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -41,9 +42,14 @@ class Connection:
         return sanitized(self.client.display_name)
 
     @property
+    def is_published(self) -> bool:
+        """Whether the application is identified by the URL where it is published."""
+        return bool(is_cimd_client_id(self.client.client_id))
+
+    @property
     def hosts(self) -> list[str]:
         """Where it is published, or else its redirect hosts: to distinguish applications of one name."""
-        if is_cimd_client_id(self.client.client_id):
+        if self.is_published:
             return [urlsplit(self.client.client_id).netloc]
         return sorted({redirects.shown_host(uri) for uri in self.client.redirect_uris.split()})
 
@@ -69,12 +75,16 @@ def connections(user: AbstractBaseUser) -> list[Connection]:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
-    """The list, with buttons to revoke access and to sign out."""
+    """The list, with buttons to remove access, which ask first, and to sign out."""
     here = reverse("oauth_app:connections")
     if not request.user.is_authenticated:
         return conf.sign_in(request, here)
+    found = connections(request.user)
     if request.method == "GET":
-        return render(request, "oauth_app/connections.html", {"connections": connections(request.user)})
+        asked = _of_client(found, request.GET.get("remove", ""))
+        if asked is not None:
+            return render(request, "oauth_app/remove_page.html", {"connection": asked})
+        return render(request, "oauth_app/connections.html", {"connections": found})
     if request.POST.get("decision") == "sign-out":
         logout(request)
         return HttpResponseRedirect(resolve_url(settings.LOGOUT_REDIRECT_URL or "/"))
@@ -82,4 +92,12 @@ def page(request: HttpRequest) -> HttpResponse:
     if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))
         log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
+    if removed := _of_client(found, client):
+        done = f"Access removed. {removed.name} was signed out everywhere."
+        messages.success(request, done, fail_silently=True)  # a project may do without messages
     return HttpResponseRedirect(here)
+
+
+def _of_client(found: list[Connection], key: str) -> Connection | None:
+    """The connection of the client with this primary key, as the page sent it."""
+    return next((connection for connection in found if str(connection.client.pk) == key), None)

@@ -94,6 +94,12 @@ def is_on_this_computer(uri: str) -> bool:
     return url.scheme != "https" or url.hostname in LOOPBACK_HOSTS
 
 
+def is_of_origin(uri: str, pages: Iterable[str]) -> bool:
+    """Whether the URI is on the very server of one of these pages: of the same scheme, host and port."""
+    url = urlsplit(uri)
+    return any((url.scheme, url.netloc) == (page.scheme, page.netloc) for page in map(urlsplit, pages))
+
+
 def shown_host(uri: str) -> str:
     """The part of the URI by which a user can judge where the code goes."""
     url = urlsplit(uri)

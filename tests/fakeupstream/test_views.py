@@ -15,6 +15,7 @@ from django.test import Client as Http
 
 from fakeupstream import provider, sign_in
 from oauth_app.authorize import MAX_URL_LENGTH
+from oauth_app.consent import asking_client
 from tests.fakeupstream.pages import choose, sign_in_here
 from tests.oauth_app import flow
 
@@ -45,6 +46,25 @@ def test_it_works(client, provider_page):
     assert done["Location"].startswith("/authorize?")
     assert client.get(done["Location"]).wsgi_request.user.username == "alice"
     assert not User.objects.get().has_usable_password()
+
+
+def test_it_says_which_application_asks_and_that_it_is_a_demonstration(client, provider_page):
+    text = provider_page.content.decode()
+    assert "<bdi>Test Client</bdi>" in text
+    assert "Demonstration identity provider: no passwords" in text
+
+
+@pytest.mark.parametrize(
+    ("client_id", "shown"),
+    [("https://client.example/metadata.json", "client.example"), ("nobody", ""), ("nobo\0dy", "")],
+)
+def test_an_application_that_is_not_known_yet_is_shown_by_its_host(db, client_id, shown):
+    assert asking_client(flow.authorize_url(client_id)) == shown
+
+
+def test_a_sign_in_for_a_page_of_the_server_names_no_application(client, db):
+    text = client.get("/connections", follow=True).content.decode()
+    assert "Choose a user to continue." in text
 
 
 def test_a_first_sign_in_from_two_tabs_at_once_succeeds_in_both():

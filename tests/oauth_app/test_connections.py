@@ -29,7 +29,7 @@ def test_it_works(alice, verify):
 
     assert withdraw(alice.http, alice.client_id)["Location"] == PATH
     assert names(alice.http) == []
-    assert "No application" in alice.http.get(PATH).content.decode()
+    assert "No apps are connected" in alice.http.get(PATH).content.decode()
     assert verify(alice.access) is None
     assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
 
@@ -51,7 +51,22 @@ def test_it_says_so_even_if_only_an_access_token_is_left(alice):
 
 def test_a_stranger_signs_in_first_and_returns(client, db):
     assert client.get(PATH).status_code == 302
-    assert "Connected applications" in flow.sign_in(client, PATH).content.decode()
+    assert "Connected apps" in flow.sign_in(client, PATH).content.decode()
+
+
+def test_it_asks_before_it_removes_access_and_says_so_afterwards(alice, verify):
+    key = Client.objects.get(client_id=alice.client_id).pk
+    asked = alice.http.get(PATH, {"remove": key}).content.decode()
+    assert "Remove the access of <bdi>Test Client</bdi>?" in asked
+    assert verify(alice.access)
+    text = alice.http.post(PATH, {"client": key}, follow=True).content.decode()
+    assert "Access removed. Test Client was signed out everywhere." in text
+    assert "Access removed" not in alice.http.get(PATH).content.decode()
+
+
+@pytest.mark.parametrize("key", ["", "x", "0", "9" * 30])
+def test_it_does_not_ask_about_what_is_not_connected(alice, key):
+    assert "Connected apps" in alice.http.get(PATH, {"remove": key}).content.decode()
 
 
 def test_nobody_sees_or_ends_the_access_of_others(alice, verify):
@@ -105,7 +120,7 @@ def test_it_is_safe_from_other_sites(alice, verify):
 def test_hostile_names_are_shown_escaped(alice):
     Client.objects.update(name="\u202e<script>alert(1)</script>")
     text = alice.http.get(PATH).content.decode()
-    assert "<script" not in text
+    assert "<script>alert" not in text
     assert "\u202e" not in text
 
 
