@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from everything_site import views
 
+handler400 = "everything_site.views.bad_request"
 handler404 = "everything_site.views.not_found"
 handler500 = "everything_site.database_outage.server_error"
 

@@ -9,7 +9,6 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
-from django.views.defaults import server_error as default_server_error
 
 from mcp_app.database import is_database_outage
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store
@@ -42,7 +41,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if error is not None and is_database_outage(error):
         return unavailable(request, error)
-    response = default_server_error(request)
+    response = render(request, "500.html", status=500)
     if is_api_request(request):
         add_cors_headers(response)
     return response

@@ -1,4 +1,4 @@
-"""The links in the header of every page, as a context processor."""
+"""What every page shows, as a context processor: the links of the header, and the id of the request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+
+from everything_site.logs import request_id
 
 AUTH_URLS = "everything_site.auth_urls"
 """The URLs of the authorization server of separate mode: see auth_asgi.py."""
@@ -23,7 +25,10 @@ class Entry:
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """`navigation`, the entries for everybody, and `has_accounts`: whether people sign in to this server.
+    """The context of every template.
+
+    `navigation` has the entries for everybody, `has_accounts` says whether people sign in to this server, and
+    `request_id` is in the log lines of the request.
 
     In separate mode the authorization server links to the pages of the MCP server, and the MCP server
     redirects to the connections of the authorization server.
@@ -39,4 +44,5 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
             Entry("Connections", "/connections", path.startswith("/connections")),
         ],
         "has_accounts": urls != RESOURCE_URLS,
+        "request_id": request_id.get(),
     }

@@ -9,6 +9,7 @@ from django.urls import include, path, re_path
 from everything_site import views
 from mcp_app.urls import other_authorization_server
 
+handler400 = "everything_site.views.bad_request"
 handler404 = "everything_site.views.not_found"
 handler500 = "everything_site.database_outage.server_error"
 

@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "everything_site.debug_page.NotFoundMiddleware",  # last: it is about what the URLs and views answer
 ]
 
 TEMPLATES = [
@@ -181,6 +182,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+DEFAULT_EXCEPTION_REPORTER = "everything_site.debug_page.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "everything_site.debug_page.ReporterFilter"
 
 # --- MCP and OAuth: mcp_app/conf.py and oauth_app/conf.py declare the settings and defaults ---

@@ -22,6 +22,11 @@ def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "landing.html", {**_how_to_connect(), **_authorization_server()})
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`. Django's own renders the template without a context."""
+    return render(request, "400.html", status=400)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler404`. Django's own reads the form of a POST, and fails if it cannot be read."""
     return render(request, "404.html", status=404)

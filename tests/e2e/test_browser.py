@@ -121,7 +121,7 @@ def test_a_user_can_sign_in_and_consent_with_only_the_keyboard(
     browser.tab_to("alice")
     browser.press(ENTER)
     browser.wait_for_title("Allow access?")
-    assert browser.names("heading")[0] == "Allow Ada's MCP client to use your account?"
+    assert browser.names("heading")[0] == "Ada's MCP client wants to use your account"
     browser.tab_to("Allow")
     browser.press(ENTER)
     came_back = parse_qs(urlsplit(browser.wait_for_url(callback)).query)

@@ -288,8 +288,8 @@ async def _see_access_end(site: Site, token: str) -> None:
             site.only(1)
             async with site.browser("alice") as browser:
                 page = await browser.sign_in(f"{site.front.url}/connections")
-                assert "Revoke access" in page.text
-                await browser.change(f"{site.front.url}/connections", "Revoke access")
+                assert "Remove access" in page.text
+                await browser.change(f"{site.front.url}/connections", "Remove access")
             async with asyncio.timeout(WAIT):
                 async for _ in stream.aiter_bytes():
                     pass  # until it ends
