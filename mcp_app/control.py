@@ -17,7 +17,7 @@ from mcp_app.auth.tokens import WITHDRAWN, grant_place, owner, token_place
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.outside import connected, only_logged
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED, erase
 
@@ -124,14 +124,14 @@ async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
     async def add_owner(pipe: Pipeline, session_id: str) -> None:
         pipe.hget(keys.record(session_id), "owner")
 
-    with only_logged("sessions of withdrawn access may remain"):
+    with only_logged("sessions of withdrawn access may remain: Redis unavailable at %s"):
         async with connected() as (redis, directory):
             indexes = await in_portions(redis, owners, add_range)
             session_ids = {session_id for _, index in indexes for session_id in index}
             found = await in_portions(redis, session_ids, add_owner)
             theirs = [session_id for session_id, its_owner in found if its_owner in owners]
             if len(await _end(redis, directory, theirs)) < len(theirs):
-                logger.warning("sessions of withdrawn access may remain")
+                raise Unavailable(Store.SESSIONS, "not all of them could be ended")
 
 
 def withdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ()) -> None:
@@ -152,6 +152,6 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
     """`withdraw_tokens`, for coroutines."""
     message = {"type": WITHDRAWN, "checksums": list(checksums), "grants": list(grants)}
     places = [*map(token_place, checksums), *map(grant_place, grants)]
-    with only_logged("could not notify other processes"):
+    with only_logged("could not notify other processes: Redis unavailable at %s"):
         async with connected(is_confirmed=True) as (_, directory):
             await directory.publish_to_all(message, places, confirm=True)

@@ -117,7 +117,7 @@ def publish(topic: str, payload: Mapping[str, Any]) -> None:
 
 async def apublish(topic: str, payload: Mapping[str, Any]) -> None:
     """`publish`, for coroutines."""
-    with only_logged("could not notify other processes"):
+    with only_logged("could not notify other processes: Redis unavailable at %s"):
         async with connected() as (_, directory):
             await topics.publish(directory, topic, payload)
 
@@ -136,7 +136,7 @@ def _after_commit(send: Callable[[], None], using: str | None = None) -> None:
 
 
 async def _aannounce(changes: Sequence[Change]) -> None:
-    with only_logged("could not notify other processes"):
+    with only_logged("could not notify other processes: Redis unavailable at %s"):
         async with connected() as (redis, directory):
             bus = SharedSubscriptionBus(directory, Subscribers(redis, EventLog(redis, directory)))
             try:

@@ -41,9 +41,9 @@ async def connected(*, is_confirmed: bool = False) -> AsyncIterator[tuple[Redis,
 
 @contextmanager
 def only_logged(failure: str) -> Iterator[None]:
-    """Log `failure` as a warning if Redis cannot be reached, instead of raising."""
+    """Log `failure`, in which `%s` is the place of Redis, if that cannot be reached, instead of raising."""
     try:
         with reaching_redis:
             yield
     except Unavailable as error:
-        logger.warning(failure, extra={"reason": str(error)})
+        logger.warning(failure, conf.redis_place, extra={"reason": str(error)})

@@ -128,8 +128,12 @@ class SharedSubscriptionBus(PersonalBus):
         await self._directory.publish(message, keys.listeners())
         try:
             await self._subscribers.notify(event, person)
-        except Unavailable:
-            logger.exception("could not notify all subscribers")
+        except Unavailable as error:
+            logger.error(
+                "could not notify all subscribers: Redis unavailable at %s",
+                conf.redis_place,
+                extra={"reason": str(error)},
+            )
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""

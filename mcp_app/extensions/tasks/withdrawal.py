@@ -24,6 +24,6 @@ def cancel_tasks(grants: Sequence[str]) -> None:
 
 
 async def _cancel(grants: Sequence[str]) -> None:
-    with only_logged("tasks of a withdrawn consent may run on"):
+    with only_logged("tasks of a withdrawn consent may run on: Redis unavailable at %s"):
         async with connected() as (redis, directory):
             await TaskStore(redis, directory, Leases(redis)).cancel_by_grant(*grants)
