@@ -18,8 +18,8 @@ from typing import Any
 import pydantic_core
 from django.conf import settings
 
-from everything_site.terminal import visible
 from mcp_app.conf import conf
+from mcp_app.terminal import visible
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 

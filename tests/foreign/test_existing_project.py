@@ -270,8 +270,19 @@ async def test_two_people_see_their_own_rows_and_hear_of_changes_that_another_pr
             found = await admin.visit(f"{site.front.url}/admin/oauth_app/{model}/?q=alice")
             assert found.is_success, "users are found by their name, whatever its field is called"
 
+        await _see_doctor(site)
         assert tokens["alice"].tokens is not None
         await _see_access_end(site, tokens["alice"].tokens.access_token)
+
+
+async def _see_doctor(site: Site) -> None:
+    """The doctor of the wheel signs in with the project's login page, and calls a tool."""
+    name = "alice@example.com" if site.kind == "custom" else "alice"
+    call = ["--call", "place_order", "item=cake", "amount=1"]
+    words = ["doctor", f"{site.front.url}/mcp", "--as", name, *call]
+    said = await asyncio.to_thread(site.project.manage, *words, MCP_PASSWORD=PASSWORD)
+    assert "A client can connect." in said
+    assert "tools/call: order://" in said
 
 
 async def _see_access_end(site: Site, token: str) -> None:

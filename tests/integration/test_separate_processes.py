@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx2
 import pytest
 
-from everything_site.doctor.findings import Level
-from everything_site.management.commands.doctor import examine
+from mcp_app.doctor.findings import Level
+from mcp_app.management.commands.doctor import examine
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect, oauth_provider
 from tests.support.deployment import Deployment, deployment

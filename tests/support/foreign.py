@@ -96,19 +96,19 @@ class Project:
                     text = text.replace(old, new)
                 self.append(match["path"], text)
 
-    def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py, and return what it printed.
+    def manage(self, *arguments: str, **variables: str) -> str:
+        """Run a command of manage.py, with further environment variables, and return what it printed.
 
         Raises:
             subprocess.CalledProcessError: It failed; `output` has all that it printed.
         """
-        return self._run(self.environment.program("python"), "manage.py", *arguments)
+        return self._run(self.environment.program("python"), "manage.py", *arguments, **variables)
 
-    def _run(self, *words: str) -> str:
+    def _run(self, *words: str, **variables: str) -> str:
         done = subprocess.run(
             words,
             cwd=self.folder,
-            env=self._variables,
+            env=self._variables | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,4 +1,4 @@
-"""Two ways to consent: in the user's own browser, or simulated, at the fake identity provider."""
+"""Two ways to consent: in the user's own browser, or simulated, on pages that need no JavaScript."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 
-from everything_site.doctor.reading import read
-from everything_site.terminal import visible
+from mcp_app.doctor.reading import read
+from mcp_app.terminal import visible
 
 CALLBACK_PATH = "/callback"
 PLAYED_REDIRECT_URI = f"http://127.0.0.1:33418{CALLBACK_PATH}"
@@ -32,7 +32,24 @@ class NotSignedIn(Exception):
 class _Form:
     action: str
     fields: dict[str, str] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    """The type of each input, by its name."""
     buttons: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def asks_consent(self) -> bool:
+        """Whether this is the form of `oauth_app`'s consent page."""
+        return ("decision", "allow") in self.buttons
+
+    @property
+    def password_name(self) -> str:
+        """The name of the input for a password; empty if there is none."""
+        return next((name for name, kind in self.types.items() if kind == "password"), "")
+
+    @property
+    def user_name(self) -> str:
+        """The name of the input for whose password it is: the first one to type into."""
+        return next((name for name, kind in self.types.items() if kind in ("text", "email")), "username")
 
 
 class _Forms(HTMLParser):
@@ -46,6 +63,7 @@ class _Forms(HTMLParser):
             self.forms.append(_Form(attributes.get("action", "")))
         elif self.forms and tag == "input" and "name" in attributes and _is_sent(attributes):
             self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+            self.forms[-1].types[attributes["name"]] = attributes.get("type", "text")
         elif self.forms and tag == "button":
             self.forms[-1].buttons.append((attributes.get("name", ""), attributes.get("value", "")))
 
@@ -55,11 +73,19 @@ def _is_sent(attributes: dict[str, str]) -> bool:
     return attributes.get("type") != "checkbox" or "checked" in attributes
 
 
-def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
-    """A simulated user who signs in at this project's fake identity provider, and allows everything."""
+def played_by(person: str, http: httpx2.AsyncClient, ask_password: Callable[[str], str]) -> SignIn:
+    """A simulated user who signs in with a name, and with a password if the page asks for one, and allows
+    everything.
+
+    Args:
+        person: The name.
+        http: The client of the run.
+        ask_password: Takes the host that gets the password, and returns it; called once at the most.
+    """
 
     async def sign_in(url: str) -> dict[str, str]:
         page = await read(http, "GET", url)
+        password: str | None = None
         for _ in range(MAX_STEPS):
             location = page.headers.get("location")
             if location is not None:
@@ -71,9 +97,14 @@ def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
             if page.status >= 400:
                 said = page.sentence or f"{page.url.partition('?')[0]} answers {page.status}"
                 raise NotSignedIn(f"{person} is rejected: {said.removesuffix('.')}")
-            form, data = _decision(page.text, person)
-            # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
+            form = _form_to_send(page.text)
+            if form.password_name and password is not None:
+                raise NotSignedIn(f"{person} is rejected: the name or the password is wrong")
             action = urljoin(page.url, form.action)
+            if form.password_name:
+                password = ask_password(urlsplit(action).netloc)
+            data = _filled(form, person, password)
+            # Redirects are followed above, so that the one to the client is seen, and goes nowhere.
             page = await read(http, "POST", action, data=data, headers={"Referer": page.url})
         raise NotSignedIn(f"no way back to the client within {MAX_STEPS} steps")
 
@@ -81,8 +112,8 @@ def played_by(person: str, http: httpx2.AsyncClient) -> SignIn:
 
 
 def asks_consent(page: str) -> bool:
-    """Whether this is the consent page of this project."""
-    return any(("decision", "allow") in form.buttons for form in _forms(page))
+    """Whether this is the consent page of `oauth_app`."""
+    return any(form.asks_consent for form in _forms(page))
 
 
 def _forms(page: str) -> list[_Form]:
@@ -91,16 +122,25 @@ def _forms(page: str) -> list[_Form]:
     return parser.forms
 
 
-def _decision(page: str, person: str) -> tuple[_Form, dict[str, str]]:
-    """The form to send, filled in: Allow on the consent page, else a name on the sign-in page."""
+def _form_to_send(page: str) -> _Form:
+    """The form of the consent page, or that of the sign-in page."""
     forms = _forms(page)
     for form in forms:
-        if ("decision", "allow") in form.buttons:
-            return form, form.fields | {"decision": "allow"}
+        if form.asks_consent:
+            return form
     for form in forms:
-        if "name" in form.fields:
-            return form, form.fields | {"name": person}
-    raise NotSignedIn("the sign-in page is not that of this project's fake identity provider")
+        if form.password_name or "name" in form.fields:
+            return form
+    raise NotSignedIn("the page asks for neither a name nor a password; see --sign-in")
+
+
+def _filled(form: _Form, person: str, password: str | None) -> dict[str, str]:
+    """Allow on the consent page, else the name, and the password if it is asked for."""
+    if form.asks_consent:
+        return form.fields | {"decision": "allow"}
+    if form.password_name:
+        return form.fields | {form.user_name: person, form.password_name: password or ""}
+    return form.fields | {"name": person}
 
 
 @asynccontextmanager

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from everything_site.doctor import access, discovery
-from everything_site.doctor.findings import Finding, Level, Reply
-from everything_site.doctor.reading import Unreachable, read
-from everything_site.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn, asks_consent
 from mcp_app.auth.metadata import metadata_urls
+from mcp_app.doctor import access, discovery
+from mcp_app.doctor.findings import Finding, Level, Reply
+from mcp_app.doctor.reading import Unreachable, read
+from mcp_app.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn, asks_consent
 
 REVISION = "2025-11-25"
 MODERN = "2026-07-28"
@@ -40,6 +40,7 @@ class Walk:
         token: A token to use instead of signing in.
         sign_in: How to sign in and consent; without it, the run ends at the sign-in page.
         redirect_uri: The redirect URI of `sign_in`.
+        call: The `params` of a `tools/call` to make at the end.
         client_id: A registered client; by default, one is registered and unregistered at the end.
         step: The current step.
     """
@@ -50,6 +51,7 @@ class Walk:
     sign_in: SignIn | None = None
     redirect_uri: str = PLAYED_REDIRECT_URI
     client_id: str | None = None
+    call: dict[str, Any] | None = None
     step: str = discovery.CHALLENGE
     findings: list[Finding] = field(default_factory=list)
 
@@ -256,6 +258,8 @@ class Walk:
         if isinstance(discovered.result, dict) and not isinstance(reply.result, dict):
             self._note(access.no_session(reply))
             self._note(access.tools(await self._without_session("tools/list", token)))
+            if self.call is not None:
+                self._note(access.called(await self._without_session("tools/call", token, self.call)))
             return
         self._note(access.initialized(reply))
         if not isinstance(reply.result, dict):
@@ -267,6 +271,9 @@ class Walk:
             await self._post({"jsonrpc": "2.0", "method": "notifications/initialized"}, token, headers)
             listed = await self._post({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, token, headers)
             self._note(access.tools(listed))
+            if self.call is not None:
+                message = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": self.call}
+                self._note(access.called(await self._post(message, token, headers)))
         finally:
             if session:
                 authorization = {"Authorization": f"Bearer {token}"} if token else {}
@@ -275,14 +282,19 @@ class Walk:
     async def _discover(self, token: str | None) -> Reply:
         return await self._without_session("server/discover", token)
 
-    async def _without_session(self, method: str, token: str | None) -> Reply:
+    async def _without_session(
+        self, method: str, token: str | None, params: dict[str, Any] | None = None
+    ) -> Reply:
         meta = {
             "io.modelcontextprotocol/protocolVersion": MODERN,
             "io.modelcontextprotocol/clientInfo": {"name": "doctor", "version": "1"},
             "io.modelcontextprotocol/clientCapabilities": {},
         }
-        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}}
-        return await self._post(message, token, {"MCP-Protocol-Version": MODERN, "Mcp-Method": method})
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}}
+        headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+        if params and "name" in params:
+            headers["Mcp-Name"] = params["name"]
+        return await self._post(message, token, headers)
 
     def _note(self, found: list[Finding]) -> None:
         self.findings += found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 from argparse import ArgumentParser
@@ -14,14 +15,14 @@ from urllib.parse import urlsplit
 import httpx2
 from django.core.management import BaseCommand, CommandError
 
-from everything_site.doctor import access
-from everything_site.doctor.discovery import is_secure, origin_of
-from everything_site.doctor.findings import Finding, Level
-from everything_site.doctor.reading import client
-from everything_site.doctor.sign_in import in_a_browser, played_by
-from everything_site.doctor.walk import Walk
-from everything_site.terminal import visible
+from mcp_app.doctor import access
+from mcp_app.doctor.discovery import is_secure, origin_of
+from mcp_app.doctor.findings import Finding, Level
+from mcp_app.doctor.reading import client
+from mcp_app.doctor.sign_in import in_a_browser, played_by
+from mcp_app.doctor.walk import Walk
 from mcp_app.hosts import is_loopback
+from mcp_app.terminal import visible
 
 
 class Command(BaseCommand):
@@ -39,7 +40,8 @@ class Command(BaseCommand):
             "--as",
             dest="person",
             metavar="NAME",
-            help="sign in as NAME at this project's fake identity provider, which trusts everybody",
+            help="sign in as NAME, on a page that asks for a name and a password (the environment variable "
+            "MCP_PASSWORD, otherwise you are asked), or at the fake identity provider, which needs none",
         )
         way.add_argument("--sign-in", action="store_true", help="wait for you to sign in with a browser")
         way.add_argument(
@@ -48,6 +50,12 @@ class Command(BaseCommand):
             help="use this token; - takes it from the environment variable MCP_TOKEN",
         )
         parser.add_argument("--client-id", help="a registered client, for a server without /register")
+        parser.add_argument(
+            "--call",
+            nargs="+",
+            metavar=("TOOL", "NAME=VALUE"),
+            help="also call this tool, such as --call price item=pear; a value that is JSON is taken as such",
+        )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -107,8 +115,27 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "token": token,
         "person": options["person"],
         "by_hand": options["sign_in"],
+        "call": _call(options["call"]) if options["call"] else None,
         "client_id": options["client_id"],
     }
+
+
+def _call(words: list[str]) -> dict[str, Any]:
+    """The `params` of `tools/call`."""
+    arguments: dict[str, Any] = {}
+    for word in words[1:]:
+        name, separator, value = word.partition("=")
+        if not separator:
+            raise CommandError(f"Write arguments as NAME=VALUE, not {word!r}.")
+        try:
+            arguments[name] = json.loads(value)
+        except ValueError:
+            arguments[name] = value
+    return {"name": words[0], "arguments": arguments}
+
+
+def _password(place: str) -> str:
+    return os.environ.get("MCP_PASSWORD") or getpass.getpass(f"Password for {visible(place)}: ")
 
 
 async def examine(
@@ -119,6 +146,8 @@ async def examine(
     person: str | None = None,
     by_hand: bool = False,
     client_id: str | None = None,
+    call: dict[str, Any] | None = None,
+    ask_password: Callable[[str], str] = _password,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> list[Finding]:
     """The findings for `url`.
@@ -127,17 +156,19 @@ async def examine(
         url: The MCP endpoint.
         say: Prints instructions for the user.
         token: A token to use.
-        person: The user to sign in as at the fake identity provider.
+        person: The user to sign in as.
         by_hand: Whether to wait for the user to sign in with a browser.
         client_id: A registered client.
+        call: The `params` of a call to make.
+        ask_password: Takes the host that asks for the password of `person`, and returns it.
         transport: The HTTP transport; the network by default.
     """
     async with client(url, transport) as http:
-        walk = Walk(http, url, token=token, client_id=client_id)
+        walk = Walk(http, url, token=token, client_id=client_id, call=call)
         if by_hand:
             async with in_a_browser(say) as (redirect_uri, sign_in):
                 walk.redirect_uri, walk.sign_in = redirect_uri, sign_in
                 return await walk.run()
         if person is not None:
-            walk.sign_in = played_by(person, http)
+            walk.sign_in = played_by(person, http, ask_password)
         return await walk.run()

@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx2
 
-from everything_site.doctor.discovery import is_secure
-from everything_site.doctor.findings import Reply
+from mcp_app.doctor.discovery import is_secure
+from mcp_app.doctor.findings import Reply
 
 SECONDS = 20.0
 """How long an answer may take, to its last byte."""

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from everything_site.doctor.findings import Finding, Findings, Reply
+from mcp_app.doctor.findings import Finding, Findings, Reply
 from mcp_app.hosts import is_loopback
 
 CHALLENGE = "challenge"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from everything_site.doctor import discovery
-from everything_site.doctor.findings import Level, Reply
+from mcp_app.doctor import discovery
+from mcp_app.doctor.findings import Level, Reply
 
 MCP = "https://mcp.example/mcp"
 ISSUER = "https://auth.example"

@@ -6,16 +6,17 @@ import asyncio
 import json
 import subprocess
 from io import StringIO
+from unittest.mock import Mock
 from urllib.parse import parse_qs, urlencode
 
 import httpx2
 import pytest
 from django.core.management import CommandError, call_command
 
-from everything_site.doctor import reading
-from everything_site.doctor.findings import Level
-from everything_site.doctor.sign_in import in_a_browser
-from everything_site.management.commands.doctor import examine
+from mcp_app.doctor import reading
+from mcp_app.doctor.findings import Level
+from mcp_app.doctor.sign_in import in_a_browser
+from mcp_app.management.commands.doctor import _call, examine
 from tests.support.client import sign_in
 from tests.support.processes import ServerProcess, free_port, installation
 
@@ -50,6 +51,7 @@ class Fake:
         }
         self.follows_any_redirect = False
         self.answers_with = {}
+        self.called = {}
 
     def __call__(self, request):
         url = str(request.url.copy_with(query=None))
@@ -97,6 +99,9 @@ class Fake:
             result = {"supportedVersions": ["2026-07-28"], "capabilities": {}}
         elif method == "initialize":
             result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
+        elif method == "tools/call":
+            assert message["params"]["name"] == "price"
+            result = self.called
         else:
             result = {"tools": []}
         answer = {"jsonrpc": "2.0", "id": message.get("id"), "result": result}
@@ -147,7 +152,7 @@ def test_without_a_user_the_doctor_concludes_no_more_than_it_tried(fake, monkeyp
     ] = True
     real = reading.client
     monkeypatch.setattr(
-        "everything_site.management.commands.doctor.client",
+        "mcp_app.management.commands.doctor.client",
         lambda url, transport: real(url, httpx2.MockTransport(fake)),
     )
     out = StringIO()
@@ -155,6 +160,89 @@ def test_without_a_user_the_doctor_concludes_no_more_than_it_tried(fake, monkeyp
     lines = out.getvalue().splitlines()
     assert lines[-1] == "As far as was tried, a client can connect."
     assert any(line.startswith("skipped  client") for line in lines)
+
+
+LOGIN = """<form method=post action="/login?next=x"><input name=csrf type=hidden value=c>
+<input name=email type=email><input name=secret type=password><button>Sign in</button></form>"""
+
+
+@pytest.fixture
+def with_passwords(fake):
+    """The same server, with a login page that knows one name and its password."""
+    posted = []
+
+    def answer(request):
+        path = request.url.path
+        if path == "/login" and request.method == "GET":
+            return httpx2.Response(200, html=LOGIN)
+        if path == "/login":
+            posted.append({name: value for name, [value] in parse_qs(request.content.decode()).items()})
+            if posted[-1] != {"csrf": "c", "email": "alice", "secret": "right"}:
+                return httpx2.Response(200, html=LOGIN)
+            [after] = parse_qs(next(url for url in asked))["after"]
+            return httpx2.Response(302, headers={"Location": f"{ISSUER}/authorize?{after}&signed_in=1"})
+        query = request.url.query.decode()
+        if path == "/authorize" and "signed_in" not in query and "127.0.0.1" in query:
+            asked.append(urlencode({"after": query}))
+            return httpx2.Response(302, headers={"Location": f"{ISSUER}/login"})
+        return fake(request)
+
+    asked: list[str] = []
+    return answer
+
+
+async def test_a_user_with_a_password_signs_in_and_the_host_that_gets_it_is_named(with_passwords):
+    ask = Mock(return_value="right")
+    steps, _ = await walk(with_passwords, ask_password=ask)
+    assert steps[-1] == "ok: tools/list"
+    ask.assert_called_once_with("auth.example")
+
+
+async def test_a_wrong_password_is_tried_once_only(with_passwords):
+    ask = Mock(return_value="wrong")
+    _, findings = await walk(with_passwords, ask_password=ask)
+    [said] = [finding.says for finding in findings if "Nobody could sign in" in finding.says]
+    assert "the name or the password is wrong" in said
+    ask.assert_called_once()
+
+
+@pytest.mark.parametrize("has_sessions", [True, False])
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        ({"content": [{"type": "text", "text": "45"}]}, ("ok: tools/call", "45")),
+        ({"content": [{"type": "image", "data": ""}]}, ("ok: tools/call", '"image"')),
+        ({"isError": True, "content": [{"type": "text", "text": "none"}]}, ("warning: tools/call", "none")),
+    ],
+)
+async def test_a_tool_is_called_and_what_it_returns_is_shown(fake, has_sessions, result, expected):
+    fake.methods.add("tools/call")
+    fake.called = result
+    if not has_sessions:
+        fake.methods -= {"initialize", "notifications/initialized"}
+    steps, findings = await walk(fake, call={"name": "price", "arguments": {"item": "pear"}})
+    assert steps[-1] == expected[0]
+    assert expected[1] in findings[-1].says
+
+
+async def test_a_call_that_is_refused_is_a_fault(fake):
+    steps, findings = await walk(fake, call={"name": "price", "arguments": {}})
+    assert steps[-1] == "fault: tools/call"
+    assert "400" in findings[-1].says
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ([], {}),
+        (["item=pear", "amount=2", "note=a=b"], {"item": "pear", "amount": 2, "note": "a=b"}),
+        (['tags=["a"]', "empty="], {"tags": ["a"], "empty": ""}),
+    ],
+)
+def test_the_arguments_of_a_call_are_json_or_text(words, arguments):
+    assert _call(["price", *words]) == {"name": "price", "arguments": arguments}
+    with pytest.raises(CommandError, match="NAME=VALUE"):
+        _call(["price", "pear"])
 
 
 async def test_a_given_token_needs_no_registration(fake):
@@ -335,7 +423,7 @@ async def test_an_unforeseen_error_is_a_fault_of_its_step(fake, monkeypatch):
     def stumble(*args):
         raise TypeError("unhashable type")
 
-    monkeypatch.setattr("everything_site.doctor.access.token", stumble)
+    monkeypatch.setattr("mcp_app.doctor.access.token", stumble)
     steps, findings = await walk(fake)
     assert steps[-1] == "fault: token"
     assert "TypeError unhashable type" in findings[-1].says
@@ -350,7 +438,7 @@ async def endless(first=b""):
 
 
 async def test_an_endless_response_is_abandoned(monkeypatch):
-    monkeypatch.setattr("everything_site.doctor.reading.SECONDS", 0.2)
+    monkeypatch.setattr("mcp_app.doctor.reading.SECONDS", 0.2)
     async with asyncio.timeout(20):
         steps, findings = await walk(lambda request: httpx2.Response(401, content=endless()))
     assert steps == ["fault: connection"]
@@ -394,7 +482,7 @@ def test_nothing_that_a_server_says_controls_the_terminal(fake, monkeypatch):
 
     real = reading.client
     monkeypatch.setattr(
-        "everything_site.management.commands.doctor.client",
+        "mcp_app.management.commands.doctor.client",
         lambda url, transport: real(url, httpx2.MockTransport(hostile)),
     )
     out = StringIO()
@@ -431,7 +519,7 @@ async def test_a_foreign_sign_in_page_is_reported_as_one(fake):
 
     steps, findings = await walk(other)
     assert steps[-1] == "fault: authorization"
-    assert "not that of this project" in findings[-1].says
+    assert "neither a name nor a password" in findings[-1].says
 
 
 async def test_a_user_returns_from_their_browser():

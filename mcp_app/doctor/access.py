@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from everything_site.doctor.discovery import challenge_of
-from everything_site.doctor.findings import Finding, Findings, Level, Reply
+from mcp_app.doctor.discovery import challenge_of
+from mcp_app.doctor.findings import Finding, Findings, Level, Reply
 
 REGISTRATION = "registration"
 CLIENT_BY_URL = "client by URL"
@@ -16,6 +17,7 @@ ENDPOINT = "endpoint"
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 TOOLS = "tools/list"
+CALL = "tools/call"
 
 
 def registration(reply: Reply, redirect_uri: str) -> list[Finding]:
@@ -224,6 +226,24 @@ def tools(reply: Reply) -> list[Finding]:
             name = tool.get("name") if isinstance(tool, dict) else tool
             found.fault(f"The tool {name!r} has no inputSchema of type object.", "MCP Tools, Tool")
     return found.ok(f"{len(listed)} tools on the first page.")
+
+
+def called(reply: Reply) -> list[Finding]:
+    """The response to a call of a tool: what it returned, or why it failed."""
+    found = Findings(CALL)
+    result = reply.result
+    if not isinstance(result, dict):
+        needed = (challenge_of(reply) or {}).get("scope")
+        scopes = f" It needs the scopes {needed}." if reply.status == 403 and needed else ""
+        found.fault(f"The call gets {reply.status}: {reply.sentence or reply.text[:200]}{scopes}")
+        return found.all
+    content = result.get("content")
+    parts = content if isinstance(content, list) else []
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    said = " ".join(texts) or json.dumps(result, ensure_ascii=False)
+    if result.get("isError"):
+        found.warning(f"The tool reports an error: {said}")
+    return found.ok(said)
 
 
 def _no_store(found: Findings, reply: Reply, spec: str) -> None:

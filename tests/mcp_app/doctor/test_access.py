@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from everything_site.doctor import access
-from everything_site.doctor.findings import Level, Reply
+from mcp_app.doctor import access
+from mcp_app.doctor.findings import Level, Reply
 
 CALLBACK = "http://127.0.0.1:33418/callback"
 ISSUER = "https://auth.example"
