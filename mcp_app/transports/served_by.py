@@ -19,15 +19,16 @@ def name_process(app: Asgi) -> Asgi:
         return app
     header = (b"x-served-by", conf.process_name.encode())
 
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return app(scope, receive, send)
+            await app(scope, receive, send)
+            return
 
         def send_named(message: MutableMapping[str, Any]) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
             return send(message)
 
-        return app(scope, receive, send_named)
+        await app(scope, receive, send_named)
 
     return application

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
@@ -27,6 +28,13 @@ def named(mcp_settings: Any) -> Any:
 async def page(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body"})
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_servers_take_the_application_for_one_of_asgi_3(named: Any, is_named: bool) -> None:
+    """Daphne and uvicorn call anything but a coroutine function as ASGI 2 has it, with the scope alone."""
+    named.MCP_SERVED_BY = is_named
+    assert iscoroutinefunction(mcp_application(page))
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/message", "/healthz", "/a/page"])
