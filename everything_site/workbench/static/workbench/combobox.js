@@ -20,7 +20,7 @@ let last = 0;
 export function combobox(input, { suggest, label, immediately = false }) {
   const id = `es-suggestions-${++last}`;
   const list = h("ul", { id, role: "listbox", "aria-label": label, class: "combobox-list", hidden: true });
-  const status = h("span", { class: "visually-hidden", role: "status" });
+  const status = h("span", { class: "hidden", role: "status" });
   let [active, timer, asked] = [-1, 0, 0];
 
   for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": id, autocomplete: "off", spellcheck: "false" }))

@@ -1,7 +1,9 @@
 /** The controls that contain others: objects, lists, alternatives, and JSON for whatever has no control of its own. */
 
 import { fill, h } from "./dom.js";
-import { Field, scalar } from "./fields.js";
+import { Field } from "./field.js";
+import { BooleanField, ChoiceField, ChoicesField, ConstField } from "./fields_choice.js";
+import { MomentField, NumberField, TextField } from "./fields_text.js";
 import { parse, stringify } from "./json.js";
 import { ABSENT, describe, fits, initial, setProperty, variantOf } from "./schema.js";
 import { pointer } from "./validity.js";
@@ -16,7 +18,7 @@ const FOLDED_FROM = 2;
  * @param {*} value JSON or `ABSENT`.
  */
 export function fieldFor(node, place, value = ABSENT) {
-  const Kind = fits(node, value) ? (scalar(node) ?? NESTED[node.kind]) : JsonField;
+  const Kind = fits(node, value) ? kindOf(node) : JsonField;
   const field = new Kind(node, place);
   field.value = value;
   return field;
@@ -100,7 +102,7 @@ class ObjectField extends Nested {
     const field = this.child(inner, text, isNew ? (inner.kind === "json" ? "" : initial(inner)) : value);
     const row = { name, field };
     name.addEventListener("input", () => (field.place.path = this.path + pointer(name.value)));
-    row.element = h("div", { class: "row pair" }, name, field.element, h("button", { type: "button", class: "quiet", "aria-label": "Remove this property", onclick: () => this.remove(row) }, "Remove"));
+    row.element = h("div", { class: "row pair" }, name, field.element, h("button", { type: "button", class: "mini", "aria-label": "Remove this property", onclick: () => this.remove(row) }, "Remove"));
     this.rows.push(row);
     this.extras.append(row.element);
     if (isNew) {
@@ -146,13 +148,8 @@ class ListField extends Nested {
     this.more = h("button", { type: "button", class: "field-action", onclick: () => this.add() }, "Add an item");
     fill(this.body, this.list, this.more);
     const count = Math.max(value.length, node.fixed);
-    for (let index = 0; index < count; index += 1) this.insert(index < value.length ? value[index] : this.first(index));
+    for (let index = 0; index < count; index += 1) this.insert(index < value.length ? value[index] : initial(node.item(index)));
     this.number();
-  }
-
-  first(index) {
-    const first = initial(this.node.item(index));
-    return first;
   }
 
   insert(value) {
@@ -161,7 +158,7 @@ class ListField extends Nested {
     inner.title ||= `Item ${index + 1}`;
     const field = this.child(inner, index, value);
     const item = { field, fixed: index < this.node.fixed };
-    const button = (text, what, act) => h("button", { type: "button", class: "quiet", "aria-label": what, title: what, onclick: act }, text);
+    const button = (text, what, act) => h("button", { type: "button", class: "mini", "aria-label": what, title: what, onclick: act }, text);
     item.up = button("↑", "", () => this.move(item, -1));
     item.down = button("↓", "", () => this.move(item, 1));
     item.gone = button("✕", "", () => this.remove(item));
@@ -235,7 +232,7 @@ class VariantField extends Nested {
 
   build() {
     const { options, title } = this.node;
-    this.select = h("select", { "aria-label": `Kind of ${title || "value"}`, onchange: () => this.pick(Number(this.select.value)) }, options.map(({ label }, index) => h("option", { value: String(index) }, label)));
+    this.select = h("select", { "aria-label": `Kind of ${title || "value"}`, onchange: () => this.pick(this.select.value) }, h("option", { value: "" }, this.node.required ? "Choose…" : "Not sent"), options.map(({ label }, index) => h("option", { value: String(index) }, label)));
     super.build();
     return h("div", { class: "variant" }, this.select, this.body);
   }
@@ -253,15 +250,18 @@ class VariantField extends Nested {
   }
 
   clear() {
-    this.select.value = "0";
-    this.show(0, ABSENT);
+    this.select.value = "";
+    this.inner = null;
+    fill(this.body);
   }
 
-  pick(index) {
-    const first = initial(this.node.options[index].node({ required: true }));
-    this.show(index, first);
-    this.state = "value";
-    this.refresh();
+  pick(choice) {
+    if (choice === "") this.value = ABSENT;
+    else {
+      this.show(Number(choice), initial(this.node.options[Number(choice)].node({ required: true })));
+      this.state = "value";
+      this.refresh();
+    }
     this.changed();
   }
 
@@ -276,11 +276,15 @@ class VariantField extends Nested {
   }
 
   get value() {
-    return this.state === "value" ? this.inner.value : this.state;
+    return this.state === "value" && this.inner ? this.inner.value : this.state === "value" ? ABSENT : this.state;
   }
 
   set value(value) {
     super.value = value;
+  }
+
+  offers() {
+    return this.node.nullable && this.value !== null ? [["send null", null]] : [];
   }
 }
 
@@ -339,7 +343,22 @@ export class JsonField extends Field {
   }
 }
 
-export const NESTED = { object: ObjectField, list: ListField, variant: VariantField, json: JsonField };
+const KINDS = {
+  string: TextField,
+  number: NumberField,
+  boolean: BooleanField,
+  choice: ChoiceField,
+  choices: ChoicesField,
+  const: ConstField,
+  object: ObjectField,
+  list: ListField,
+  variant: VariantField,
+  json: JsonField,
+};
+
+function kindOf({ kind, format }) {
+  return kind === "string" && ["date", "time", "date-time"].includes(format) ? MomentField : KINDS[kind];
+}
 
 /** The field of a whole value, which has no frame of its own if it is an object. */
 export function rootField(schema, value, { form, complete }) {

@@ -29,13 +29,14 @@ export class FormElement extends HTMLElement {
 
   constructor() {
     super();
-    this.id ||= `es-form-${++last}`;
+    const name = `es-form-${++last}`;
+    this.summaryId = `${name}-summary`;
     this.fields = h("div", { class: "form-fields" });
     this.text = h("textarea", { class: "json whole", rows: 10, spellcheck: false, autocomplete: "off", "aria-label": "The value as JSON" });
-    this.textError = h("p", { class: "field-error", id: `${this.id}-json-error`, hidden: true });
+    this.textError = h("p", { class: "field-error", id: `${name}-json-error`, hidden: true });
     this.json = h("div", { class: "form-json", hidden: true }, this.text, this.textError);
     this.modes = ["form", "json"].map((mode) => h("button", { type: "button", "aria-pressed": String(mode === "form"), onclick: () => (this.mode = mode) }, mode === "form" ? "Form" : "JSON"));
-    this.summary = h("div", { class: "form-summary", role: "group", tabIndex: -1, hidden: true, "aria-labelledby": `${this.id}-summary` });
+    this.summary = h("div", { class: "form-summary", role: "group", tabIndex: -1, hidden: true, "aria-labelledby": this.summaryId });
     this.buttons = h("div", { class: "form-actions" });
     this.form = h(
       "form",
@@ -204,7 +205,7 @@ export class FormElement extends HTMLElement {
 
   #showButtons() {
     const label = this.#submitLabel;
-    fill(this.buttons, label ? h("button", { type: "submit", class: "primary" }, label, h("kbd", { "aria-hidden": "true" }, /Mac|iP/.test(navigator.platform) ? "⌘↵" : "Ctrl ↵")) : null, this.#actions);
+    fill(this.buttons, label ? h("button", { type: "submit", class: "main" }, label, h("kbd", { "aria-hidden": "true" }, /Mac|iP/.test(navigator.platform) ? "⌘↵" : "Ctrl ↵")) : null, this.#actions);
     this.buttons.hidden = !label && !this.#actions.length;
   }
 
@@ -274,7 +275,7 @@ export class FormElement extends HTMLElement {
     if (unreadable) this.#complainOfText();
     fill(
       this.summary,
-      h("p", { id: `${this.id}-summary`, class: "form-summary-title" }, unreadable ? "This is not JSON" : count === 1 ? "One thing does not match the schema" : `${count} things do not match the schema`),
+      h("p", { id: this.summaryId, class: "form-summary-title" }, unreadable ? "This is not JSON" : count === 1 ? "One thing does not match the schema" : `${count} things do not match the schema`),
       h("ul", {}, this.#errors.map(({ path, message }) => {
         const owner = this.#mode === "form" ? this.#owner(path, fields) : undefined;
         const name = owner?.path === path ? owner.node.title : path;
@@ -290,7 +291,7 @@ export class FormElement extends HTMLElement {
   #sendAnyway() {
     const { errors } = this;
     this.summary.hidden = true;
-    this.querySelector("button.primary")?.focus();
+    this.querySelector("button.main")?.focus();
     this.#run(errors);
   }
 }
