@@ -1,0 +1,242 @@
+/**
+ * `<es-questions>`: the questions of the server that wait for an answer, as cards grouped by call, oldest first.
+ *
+ * A question takes no focus: a live region says it, and the title of the page counts. Answering returns the focus to where
+ * it came from. Events: `change` with `detail: {open}`; `show` with `detail: {exchange}` when the person wants to see the
+ * question in the wire; `roots` when the list of roots has changed.
+ */
+
+import { Preferences } from "./answers.js";
+import { fill, h } from "./dom.js";
+import { KINDS, cardBody, headline, rootsEditor } from "./question_cards.js";
+
+const MOST_DEAD_CARDS = 10;
+
+function store() {
+  try {
+    return window.localStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+const seconds = (milliseconds) => {
+  const all = Math.max(0, Math.round(milliseconds / 1000));
+  return all < 60 ? `${all} s` : `${Math.floor(all / 60)} min ${all % 60} s`;
+};
+
+/** What a call is called: the tool or prompt that it is about, or its method. */
+const titleOf = (call) => call?.title ?? call?.params?.name ?? call?.params?.uri ?? call?.method ?? "Outside of a call";
+
+export class QuestionsElement extends HTMLElement {
+  #cards = []; // {question, group, element, settle, state: "open" | "waiting" | "ended", since, clock, …}
+  #origin = null;
+  #timer = 0;
+  #last = 0;
+
+  constructor() {
+    super();
+    this.preferences = new Preferences(store());
+    /** When the server stops waiting for a question, in milliseconds since 1970; `null` if it does not say. */
+    this.deadlineOf = () => null;
+    this.heading = h("h2", { class: "questions-title", tabIndex: -1 }, "Questions");
+    this.count = h("span", { class: "badge questions-count", hidden: true });
+    this.live = h("p", { class: "hidden", role: "status", "aria-live": "polite" });
+    this.empty = h("p", { class: "questions-none" }, "No open questions. When a tool asks you something, it appears here.");
+    this.list = h("div", { class: "questions-list" });
+    this.addEventListener("focusin", ({ relatedTarget }) => {
+      if (relatedTarget && !this.contains(relatedTarget)) this.#origin = relatedTarget;
+    });
+  }
+
+  connectedCallback() {
+    if (this.heading.isConnected) return;
+    this.append(h("div", { class: "questions-head" }, this.heading, this.count), this.live, this.empty, this.list, this.#settings());
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#timer);
+    this.#timer = 0;
+  }
+
+  /** How many questions wait for an answer. */
+  get open() {
+    return this.#cards.filter(({ state }) => state === "open").length;
+  }
+
+  /**
+   * Ask the person.
+   *
+   * @param {{id: *, kind: string, params: Object, call: ?Object, exchange: ?Object, until: ?number}} question `kind` is
+   *   elicitation-form, elicitation-url, sampling or roots.
+   * @returns {Promise<Object>} The JSON-RPC result. Rejects with `{code, message}` to answer with an error, and with the name
+   *   `Withdrawn` if no answer is wanted any more.
+   */
+  ask(question) {
+    return new Promise((resolve, reject) => {
+      const automatic = this.preferences.automatic(question); // it may throw, which rejects
+      if (automatic !== undefined) {
+        this.#say(`Answered by itself: ${headline(question)}`);
+        resolve(automatic);
+        return;
+      }
+      const until = question.until ?? this.deadlineOf(question) ?? null;
+      const card = { question: { ...question, until }, resolve, reject, state: "open", since: Date.now(), number: ++this.#last };
+      this.#cards.push(card);
+      this.#place(card);
+      this.#say(`${titleOf(question.call)} asks: ${headline(question)}`);
+      this.#changed();
+    });
+  }
+
+  /** No answer is wanted any more, for a reason that the person is told. */
+  withdraw(id, reason) {
+    for (const card of this.#cards.filter(({ question, state }) => question.id === id && state !== "ended")) {
+      const wasOpen = card.state === "open";
+      this.#end(card, reason);
+      if (wasOpen) card.reject(Object.assign(new Error(reason), { name: "Withdrawn" }));
+    }
+    this.#changed();
+  }
+
+  /** The server says that what happened on a page is complete (`notifications/elicitation/complete`). */
+  completed(elicitationId) {
+    for (const card of this.#cards.filter(({ question, state }) => state === "waiting" && question.params.elicitationId === elicitationId)) {
+      this.#say("The server says that the page is complete.");
+      this.#remove(card);
+    }
+    this.#changed();
+  }
+
+  /** Put the focus on the first open question; true if there is one. */
+  focusFirst() {
+    const first = this.#cards.find(({ state }) => state === "open");
+    first?.element.querySelector("input, textarea, select, .question-actions a, .question-actions button")?.focus();
+    return Boolean(first);
+  }
+
+  #place(card) {
+    const { question } = card;
+    const key = question.call ?? "session";
+    let group = [...this.list.children].find((one) => one.key === key);
+    if (!group) {
+      group = h("section", { class: "question-group", "aria-label": `Questions of ${titleOf(question.call)}` }, h("h3", { class: "question-group-title" }, titleOf(question.call)));
+      group.key = key;
+      this.list.append(group);
+    }
+    card.group = group;
+    const id = `es-question-${card.number}`;
+    card.place = h("span", { class: "question-place" });
+    card.clock = h("span", { class: "question-clock" });
+    card.title = h("h4", { id, class: "question-title" }, h("span", { class: "badge" }, KINDS[question.kind]), " ", headline(question));
+    card.body = h("div", { class: "question-body" });
+    card.element = h(
+      "article",
+      { class: "question", "aria-labelledby": id, dataset: { kind: question.kind, state: "open" } },
+      h("header", {}, card.title, h("p", { class: "question-meta" }, card.place, card.clock, question.exchange ? h("button", { type: "button", class: "link", onclick: () => this.#tell("show", { exchange: question.exchange }) }, "Show in the wire") : null)),
+      card.body,
+    );
+    const how = {
+      preferences: this.preferences,
+      changed: () => this.#tell("roots", {}),
+      answer: (result) => this.#answer(card, () => card.resolve(result), result),
+      refuse: (error) => this.#answer(card, () => card.reject(error)),
+    };
+    fill(card.body, cardBody(question, how));
+    group.append(card.element);
+  }
+
+  #answer(card, settle, result) {
+    if (card.state !== "open") return;
+    settle();
+    const isVisit = card.question.kind === "elicitation-url" && result?.action === "accept" && card.question.params.elicitationId;
+    const hadFocus = card.element.contains(document.activeElement);
+    if (isVisit) this.#wait(card);
+    else this.#remove(card);
+    this.#say("Answered.");
+    this.#changed();
+    if (hadFocus) this.#return();
+  }
+
+  #wait(card) {
+    card.state = "waiting";
+    card.element.dataset.state = "waiting";
+    fill(card.body, h("p", {}, "Accepted. Waiting for the server to say that the page is complete…"), h("button", { type: "button", class: "mini", onclick: () => (this.#remove(card), this.#changed(), this.#return()) }, "Dismiss"));
+  }
+
+  #end(card, reason) {
+    card.state = "ended";
+    card.element.dataset.state = "ended";
+    card.place.textContent = "";
+    const hadFocus = card.body.contains(document.activeElement);
+    fill(card.title, h("span", { class: "badge" }, "Withdrawn"), " ", h("s", {}, headline(card.question)));
+    fill(card.body, h("p", { class: "question-reason" }, reason), h("button", { type: "button", class: "mini", onclick: () => (this.#remove(card), this.#changed(), this.#return()) }, "Dismiss"));
+    this.#say(`Question withdrawn: ${reason}`);
+    if (hadFocus) this.#return();
+    const dead = this.#cards.filter(({ state }) => state === "ended");
+    if (dead.length > MOST_DEAD_CARDS) this.#remove(dead[0]);
+  }
+
+  #remove(card) {
+    this.#cards = this.#cards.filter((one) => one !== card);
+    card.element.remove();
+    if (!card.group.querySelector(".question")) card.group.remove();
+  }
+
+  /** Back to where the person was before they came here, if that is still there. */
+  #return() {
+    if (this.#origin?.isConnected && this.#origin.checkVisibility?.() !== false) this.#origin.focus();
+    else this.heading.focus();
+  }
+
+  #changed() {
+    const { open } = this;
+    this.empty.hidden = this.#cards.length > 0;
+    this.count.hidden = !open;
+    this.count.textContent = String(open);
+    for (const group of this.list.children) {
+      const cards = this.#cards.filter((card) => card.group === group && card.state === "open");
+      cards.forEach((card, index) => (card.place.textContent = cards.length > 1 ? `${index + 1} of ${cards.length}` : ""));
+    }
+    document.title = (open ? `(${open}) ` : "") + document.title.replace(/^\(\d+\) /, "");
+    this.#tick();
+    if (this.#cards.length && !this.#timer) this.#timer = setInterval(() => this.#tick(), 1000);
+    if (!this.#cards.length) {
+      clearInterval(this.#timer);
+      this.#timer = 0;
+    }
+    this.#tell("change", { open });
+  }
+
+  #tick() {
+    const now = Date.now();
+    for (const { state, question, since, clock } of this.#cards) {
+      if (state === "ended") clock.textContent = "";
+      else if (question.until) clock.textContent = now < question.until ? `the server waits ${seconds(question.until - now)} more` : "the server has stopped waiting";
+      else clock.textContent = `asked ${seconds(now - since)} ago`;
+    }
+  }
+
+  #say(text) {
+    this.live.textContent = text;
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #settings() {
+    const select = (label, key, options) =>
+      h("label", { class: "questions-rule" }, h("span", {}, label), h("select", { onchange: ({ target }) => this.preferences.set({ [key]: target.value }) }, options.map(([value, text]) => h("option", { value, selected: this.preferences[key] === value }, text))));
+    return h(
+      "details",
+      { class: "questions-settings" },
+      h("summary", {}, "Answer by rule"),
+      select("Sampling", "sampling", [["ask", "Ask me"], ["echo", "Echo the last message"], ["tool", "Use the tool on offer"], ["refuse", "Refuse"]]),
+      select("Roots", "roots", [["ask", "Ask me"], ["send", "Send this list"]]),
+      rootsEditor(this.preferences, () => this.#tell("roots", {})),
+    );
+  }
+}
+
+customElements.define("es-questions", QuestionsElement);
