@@ -11,7 +11,8 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 
 _BEYOND_INTEGERS = re.compile(r"\d{19}")
 """A number that may not fit into 64 bits, for which SQLite fails. No key or other number here is so long."""
@@ -22,6 +23,13 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         css = {"all": ["oauth_app/admin.css"]}
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, by the name of its rows: "Clients" rather than "Select client to change"."""
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Whether a parameter of the URL may filter the list: only by what its pages show.

@@ -26,7 +26,7 @@ ADVICE = {
         "Open the app and connect it to this server from there: this page works only as a step on the way."
     ),
     "Invalid client_id parameter value.": (
-        "In the app, remove this server and add it again; the app then registers anew."
+        "In the app, remove this server and add it again: it then registers again."
     ),
     "The user denied access.": "To change your mind, connect the app again.",
 }
