@@ -219,7 +219,7 @@ class SuspiciousRequestHandler(logging.Handler):
 
 def console_of(logger: logging.Logger) -> ConsoleHandler | None:
     """The console, if lines of a logger go there and nowhere else."""
-    root, each = logging.getLogger(), logger
+    root, each = logging.root, logger
     if logger.filters:
         return None
     while each is not root:

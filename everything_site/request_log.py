@@ -69,7 +69,5 @@ def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) 
 
 
 def _given_id(scope: MutableMapping[str, Any]) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
-            return str(value, "ascii")
-    return None
+    given = dict(scope["headers"]).get(b"x-request-id")
+    return str(given, "ascii") if given is not None and _GIVEN_ID.fullmatch(given) else None

@@ -59,6 +59,7 @@ class Rule(list[str]):
 
 
 _OPEN = Rule((), None, None)
+_UNKNOWN = None, None
 
 
 def requires(
@@ -179,25 +180,20 @@ class ToolAccess:
         allowed = await self._allowed_now()
         return [tool for tool in tools if not _rule_of(tool).hides or tool.name in allowed]
 
-    async def needed(self, method: str, params: Mapping[str, Any] | None) -> Sequence[str]:
-        """The scopes that a request needs in addition to those of every request; usually none.
-
-        They depend on the method and the tool, not on arguments, so one challenge can name all of them. A
-        tool that does not exist for the current person needs none.
-        """
-        name = (params or {}).get("name")
-        if method != "tools/call" or not isinstance(name, str):
-            return ()
-        return await self._visible_rule(name) or ()
-
     async def ensure_scopes(
         self, held: Collection[str], method: str, params: Mapping[str, Any] | None
     ) -> None:
-        """
+        """Check the scopes that a request needs in addition to those of every request.
+
+        They depend on the method and the tool, not on arguments, so one challenge can name all of them. A
+        tool that does not exist for the current person needs none.
+
         Raises:
-            InsufficientScope: A token with these scopes lacks one that the request needs.
+            InsufficientScope: A token with these scopes lacks one.
         """
-        _ensure_scopes(held, await self.needed(method, params))
+        name = params.get("name") if method == "tools/call" and params else None
+        if isinstance(name, str) and (more := await self._visible_rule(name)):
+            _ensure_scopes(held, more)
 
     async def aclose(self) -> None:
         """Cancel look-ups in progress."""
@@ -224,7 +220,9 @@ class ToolAccess:
 
     async def _visible_rule(self, name: str) -> Rule | None:
         """The rule of a tool; None if it does not exist for the current person."""
-        rule = await self._rule(name)
+        schema, rule = self._rules.get(name, _UNKNOWN)
+        if schema is not self._find_schema(name):
+            rule = await self._rule(name)
         if rule is not None and not rule.hides:
             return rule
         is_allowed = name in await self._allowed_now()  # asked for an unknown tool as for a hidden one
@@ -299,7 +297,7 @@ def _rule_of(tool: Tool) -> Rule:
 
 
 def _ensure_scopes(held: Collection[str], more: Sequence[str]) -> None:
-    if more and not covers(held, more):
+    if not covers(held, more):
         raise InsufficientScope(held, (*conf.required_scopes, *more))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextvars import ContextVar
 from typing import Any
 
-from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -72,13 +73,12 @@ class OwnThread:
     async def __aexit__(self, *raised: object) -> None:
         if self._own is None:
             return
-        threads = SyncToAsync.context_to_thread_executor
-        try:
-            if self._own in threads:
-                await sync_to_async(close_connections)()
-        finally:
-            SyncToAsync.thread_sensitive_context.reset(self._inherited)
-            if (thread := threads.pop(self._own, None)) is not None:
+        SyncToAsync.thread_sensitive_context.reset(self._inherited)
+        thread = SyncToAsync.context_to_thread_executor.pop(self._own, None)
+        if thread is not None:
+            try:
+                await asyncio.get_running_loop().run_in_executor(thread, close_connections)
+            finally:
                 thread.shutdown(wait=False)
 
 

@@ -56,7 +56,7 @@ class Allowance:
         return max(0.0, empty_at - now + (max(0, -self.left) + min(number, rate)) * period / rate)
 
     def spend(self, number: int) -> bool:
-        if self.requests < number or not self.is_valid:
+        if self.requests < number or time.monotonic() >= self.valid_until:
             return False
         self.requests -= number
         return True

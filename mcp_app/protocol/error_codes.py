@@ -45,7 +45,7 @@ def _refuse_unspecified_token(ctx: ServerRequestContext[Any, Any]) -> None:
     The SDK takes a boolean for an integer, and then sends no progress; its message about others is half true.
     """
     meta = (ctx.params or {}).get("_meta")
-    token = meta.get("progressToken") if isinstance(meta, Mapping) else None
+    token = meta.get("progressToken") if isinstance(meta, dict) else None
     if token is not None and type(token) not in (str, int):
         raise MCPError(
             INVALID_PARAMS, "Invalid params: `params._meta.progressToken` must be a string or an integer"

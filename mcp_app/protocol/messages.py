@@ -179,11 +179,10 @@ def as_message(decoded: Any) -> Message:
 
 def _check_lengths(decoded: Mapping[str, Any]) -> None:
     params = decoded.get("params")
-    if not isinstance(params, dict):
-        params = {}
-    token, cancelled = progress_token_from_params(params), None
-    if decoded.get("method") == "notifications/cancelled":
-        cancelled = params.get("requestId")
+    token = cancelled = None
+    if isinstance(params, dict):
+        token = progress_token_from_params(params) if "_meta" in params else None
+        cancelled = params.get("requestId") if decoded.get("method") == "notifications/cancelled" else None
     if not _is_too_long(decoded.get("id"), decoded.get("method"), token, cancelled):
         return
     if _is_too_long(decoded.get("id")):
@@ -198,6 +197,8 @@ def _check_lengths(decoded: Mapping[str, Any]) -> None:
 def _is_too_long(*values: object) -> bool:
     """Whether a string or an integer is longer than an id may be."""
     for value in values:
+        if value is None:
+            continue
         if isinstance(value, str):
             if len(value) > LONGEST_ID:
                 return True

@@ -32,7 +32,7 @@ def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
 
     async def middleware(ctx: Context, call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
-        state = result.get("requestState") if isinstance(result, Mapping) else None
+        state = result.get("requestState") if isinstance(result, dict) else None
         if not isinstance(state, str) or len(state) <= longest:
             return result
         text = f"the conversation is too long to continue: its state has more than {longest} bytes"
@@ -64,7 +64,9 @@ async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResu
             kept = {key: answer for key, answer in given[RESPONSES].items() if key not in stray}
             ctx = replace(ctx, params={**(ctx.params or {}), RESPONSES: kept})
             continue
-        asked = result.get("inputRequests") if stray and isinstance(result, Mapping) else None
+        if not stray or not isinstance(result, dict):
+            return result
+        asked = result.get("inputRequests")
         for key, request in (asked or {}).items():
             if key in stray:
                 reason = stray[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
+from itertools import chain
 
 from mcp_app.transports.errors import HttpError
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
@@ -48,16 +49,17 @@ def _refusal(scope: Scope) -> HttpError | None:
     headers = scope["headers"]
     if len(headers) > MAX_HEADERS:
         return HttpError(431, _TOO_LARGE)
-    size, hosts, fault = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]), 0, ""
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name == b"host":
-            hosts += 1
-        elif name == b"content-length" and not _LENGTH.fullmatch(value):
-            fault = _ODD_LENGTH
-    if size > MAX_HEAD_BYTES:
+    size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+    if size + sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
         return HttpError(431, _TOO_LARGE)
+    values = dict(headers)
+    hosts, lengths = int(b"host" in values), [values.get(b"content-length", b"0")]
+    if len(values) < len(headers):  # some are repeated
+        hosts = sum(name == b"host" for name, _ in headers)
+        lengths = [value for name, value in headers if name == b"content-length"]
+    if not all(map(_LENGTH.fullmatch, lengths)):
+        return HttpError(400, _ODD_LENGTH)
     # Before 1.1 there may be none; since 2 there is `:authority`.
-    if not fault and hosts != 1 and scope.get("http_version") == "1.1":
-        fault = _ODD_HOST
-    return HttpError(400, fault) if fault else None
+    if hosts != 1 and scope.get("http_version") == "1.1":
+        return HttpError(400, _ODD_HOST)
+    return None

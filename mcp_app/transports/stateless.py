@@ -12,7 +12,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
@@ -126,14 +125,16 @@ class Stateless:
 
     def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
         """Apply the SDK's rules for headers and `_meta` of this revision."""
-        lines = request.scope["headers"]
-        if len(lines) > len(request.headers):  # some are repeated
+        lines, values = request.scope["headers"], request.headers.raw
+        has_repeated = len(lines) > len(values)
+        if has_repeated:
             duplicated = find_duplicated_routing_header(RepeatedHeaders(raw=lines).items())
             if duplicated:
                 raise errors.header_mismatch(f"{duplicated} appears more than once.")
-        for name, value in lines:
-            if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
-                raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
+        if has_repeated or not _PLAIN.fullmatch(b"".join(values.values())):
+            for name, value in lines:
+                if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
+                    raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
         verdict = classify_inbound_request(
             {"method": message.method, "params": message.params}, headers=request.headers
         )
@@ -142,14 +143,13 @@ class Stateless:
                 _raise_for_mirrored_headers(request.headers, message)
             raise _refusal(verdict)
         try:
-            verdict = replace(
-                verdict,
-                client_info=client_declaration.info(verdict.client_info),
-                client_capabilities=client_declaration.capabilities(verdict.client_capabilities),
+            return InboundModernRoute(
+                verdict.protocol_version,
+                client_declaration.info(verdict.client_info),
+                client_declaration.capabilities(verdict.client_capabilities),
             )
         except MCPError as error:
             raise _refusal(InboundLadderRejection(error.code, error.message)) from error
-        return verdict
 
     async def _check_param_headers(self, request: Request, params: Mapping[str, Any]) -> None:
         """Reject a call whose `Mcp-Param-*` headers do not match its arguments.

@@ -16,9 +16,18 @@ from mcp.server.auth.middleware.auth_context import auth_context_var
 from mcp.server.auth.provider import AccessToken
 from mcp.server.mcpserver import MCPServer
 
-from mcp_app.access import InsufficientScope, Person, aget_user, current_person, person_of, requires
+from mcp_app.access import (
+    InsufficientScope,
+    Person,
+    ToolAccess,
+    aget_user,
+    current_person,
+    person_of,
+    requires,
+)
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
+from mcp_app.conf import conf
 from mcp_app.database import OwnThread
 from mcp_app.exceptions import Unavailable
 from mcp_app.server import Engine
@@ -86,25 +95,34 @@ def server_with(**metas: Any) -> tuple[MCPServer[Any], Engine]:
     return engine.build(build), engine
 
 
+async def needed(access: ToolAccess, method: str, params: Any) -> list[str]:
+    """The scopes that a request needs in addition to those of every request."""
+    try:
+        await access.ensure_scopes(conf.required_scopes, method, params)
+    except InsufficientScope as error:
+        return list(error.needed)[len(conf.required_scopes) :]
+    return []
+
+
 async def test_a_tool_says_which_scopes_it_needs() -> None:
     _, engine = server_with(plain=None, guarded=requires(scopes=["mcp:admin"]))
     access = engine.access
-    assert await access.needed("tools/call", {"name": "guarded"}) == ["mcp:admin"]
-    assert not await access.needed("tools/call", {"name": "plain"})
-    assert not await access.needed("tools/call", {"name": "unknown"})
-    assert not await access.needed("tools/list", {"name": "guarded"})
+    assert await needed(access, "tools/call", {"name": "guarded"}) == ["mcp:admin"]
+    assert not await needed(access, "tools/call", {"name": "plain"})
+    assert not await needed(access, "tools/call", {"name": "unknown"})
+    assert not await needed(access, "tools/list", {"name": "guarded"})
     for params in (None, {}, {"name": None}, {"name": ["guarded"]}):
-        assert not await access.needed("tools/call", params)
+        assert not await needed(access, "tools/call", params)
 
 
 async def test_a_tool_that_is_added_later_or_replaced_is_guarded_too() -> None:
     server, engine = server_with()
-    assert not await engine.access.needed("tools/call", {"name": "late"})
+    assert not await needed(engine.access, "tools/call", {"name": "late"})
     server.add_tool(nothing, name="late", meta=requires(scopes=["a"]))
-    assert await engine.access.needed("tools/call", {"name": "late"}) == ["a"]
+    assert await needed(engine.access, "tools/call", {"name": "late"}) == ["a"]
     server.remove_tool("late")
     server.add_tool(nothing, name="late", meta=requires(scopes=["b"]))
-    assert await engine.access.needed("tools/call", {"name": "late"}) == ["b"]
+    assert await needed(engine.access, "tools/call", {"name": "late"}) == ["b"]
 
 
 async def test_a_token_without_a_scope_is_told_all_that_the_tool_requires() -> None:
