@@ -3,6 +3,8 @@
 /mcp                    Streamable HTTP, all revisions      mcp_app
 /sse  /message          HTTP+SSE of 2024-11-05              mcp_app
 /healthz  /readyz       probes                              mcp_app
+/try/room               machine room of a person            mcp_app
+/admin/room/feed        machine room of everything          everything_site.workbench
 everything else         sign-in, consent, admin, pages      Django
 """
 
@@ -21,6 +23,7 @@ from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
+from everything_site.workbench.operators_feed import with_operators_feed  # noqa: E402
 from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402
 from mcp_app.runtime import Runtime  # noqa: E402
@@ -36,7 +39,8 @@ gc.enable()
 # A request creates some hundred objects, so collect less often. Large bodies trigger their own collection.
 gc.set_threshold(10_000)
 
-others = ProtocolTypeRouter({"http": HeadLimit(Handler()), "websocket": refuse_websocket})
-routes = mcp_application(others, runtime=runtime, needs=needs)
+pages = HeadLimit(Handler() if settings.IS_SEPARATE else with_operators_feed(Handler(), runtime))
+others = ProtocolTypeRouter({"http": pages, "websocket": refuse_websocket})
+routes = mcp_application(others, runtime=runtime, needs=needs, room="/try/room")
 application = RequestLog(StrictTransportSecurity(routes))
 startup.announce()

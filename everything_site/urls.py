@@ -1,8 +1,10 @@
 """The URLs of integrated mode: everything but the MCP endpoints, which are ASGI routes."""
 
+from django.contrib import admin
 from django.urls import include, path
 
 from everything_site import views
+from everything_site.workbench.room import machine_room
 
 handler400 = "everything_site.views.bad_request"
 handler404 = "everything_site.views.not_found"
@@ -17,5 +19,6 @@ urlpatterns = [
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
+    path("admin/room/", admin.site.admin_view(machine_room), name="machine-room"),
     path("admin/", include("everything_site.admin_urls")),
 ]

@@ -216,15 +216,32 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer] = (), on_idle: Callable[[], None] = _nothing) -> None:
         self._hooks: dict[str, list[tuple[Observer, Callable[..., None]]]] = {}
+        self.watch_calls = False
         for observer in observers:
-            for name in _HOOKS:
-                if getattr(type(observer), name) is not getattr(Observer, name):
-                    self._hooks.setdefault(name, []).append((observer, getattr(observer, name)))
-        self.watch_calls = any(name.startswith("call_") for name in self._hooks)
+            self.attach(observer)
         self._on_idle = on_idle
         self._waiting: SimpleQueue[tuple[str, tuple[Any, ...]] | None] = SimpleQueue()
         self._is_dropping = False
         self._thread: threading.Thread | None = None
+
+    def attach(self, observer: Observer) -> None:
+        """Add an observer. It is told what happens from now on."""
+        for name in _HOOKS:
+            if getattr(type(observer), name) is not getattr(Observer, name):
+                self._hooks.setdefault(name, []).append((observer, getattr(observer, name)))
+        self._look_for_calls()
+
+    def detach(self, observer: Observer) -> None:
+        """Remove an observer. It may still be told what has happened before."""
+        for name, hooks in list(self._hooks.items()):
+            if left := [(one, call) for one, call in hooks if one is not observer]:
+                self._hooks[name] = left
+            else:
+                del self._hooks[name]
+        self._look_for_calls()
+
+    def _look_for_calls(self) -> None:
+        self.watch_calls = any(name.startswith("call_") for name in self._hooks)
 
     def __contains__(self, hook: str) -> bool:
         """Whether any observer has this hook."""
@@ -264,7 +281,7 @@ class Observers:
                 break
             is_idle = False
             hook, facts = event
-            for observer, call in list(self._hooks[hook]):
+            for observer, call in list(self._hooks.get(hook, ())):
                 try:
                     call(*facts)
                 except Exception:
@@ -273,7 +290,7 @@ class Observers:
 
     def _remove(self, failed: Observer) -> None:
         logger.exception("observer failed and was removed", extra={"observer": type(failed).__qualname__})
-        for hooks in self._hooks.values():
+        for hooks in list(self._hooks.values()):
             hooks[:] = [(observer, call) for observer, call in hooks if observer is not failed]
 
 

@@ -28,6 +28,7 @@ from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
 from mcp_app.transports.http_sse import Sse, SsePost
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
+from mcp_app.transports.room import RoomFeed
 from mcp_app.transports.served_by import name_process
 from mcp_app.transports.streamable_http import StreamableHttp
 
@@ -38,7 +39,9 @@ logger = logging.getLogger(__name__)
 Needs = Mapping[str, Callable[[], Awaitable[None]]]
 
 
-def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs | None = None) -> Asgi:
+def mcp_application(
+    others: Any, *, runtime: Runtime | None = None, needs: Needs | None = None, room: str = ""
+) -> Asgi:
     """An ASGI application with the MCP endpoints in front of another one.
 
     It answers the server's `lifespan` events itself, and connects to nothing before the first MCP request. If
@@ -50,6 +53,8 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
         runtime: The runtime of this process; a new one if None.
         needs: Readiness checks by name, in addition to those of MCP. By default that of the database, if the
             project has one.
+        room: The path of the machine room, an event stream of what all processes do for a person; empty for
+            none. Only pages of this server can read it.
 
     Raises:
         ImproperlyConfigured: A setting or the server that `MCP_SERVER` names is faulty, or mcp_app is not
@@ -67,7 +72,7 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
         daphne_http.install()
     if needs is None:
         needs = {"database": try_database} if has_database() else {}
-    routes = _routes(runtime, needs)
+    routes = _routes(runtime, needs, room)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -80,7 +85,7 @@ def mcp_application(others: Any, *, runtime: Runtime | None = None, needs: Needs
     return name_process(application)
 
 
-def _routes(runtime: Runtime, needs: Needs) -> dict[str, Asgi]:
+def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
     """The applications by path."""
     endpoints = {conf.path: Guard(StreamableHttp(runtime), runtime)}
     if conf.http_sse:
@@ -90,6 +95,8 @@ def _routes(runtime: Runtime, needs: Needs) -> dict[str, Asgi]:
     routes: dict[str, Asgi] = {}
     for path, endpoint in endpoints.items():
         routes[path] = routes[f"{path}/"] = allow_origins(browsers, endpoint)
+    if room:
+        routes[room] = Guard(RoomFeed(runtime), runtime)
     if conf.liveness_path:
         routes[conf.liveness_path] = Healthz()
     if conf.readiness_path:

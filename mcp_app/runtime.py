@@ -41,6 +41,7 @@ from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import OwnThread, close_connections, outage_in, use_database
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.monitoring.room import Room
 from mcp_app.observers import Observer, Observers
 from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
@@ -208,6 +209,7 @@ class Runtime:
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
         self.drain: Drain | None = None
+        self.room = Room(self.redis, self.directory, self.bus.activity, self.observers, self._state)
 
     @property
     def is_draining(self) -> bool:
@@ -299,6 +301,7 @@ class Runtime:
             await self._disconnect()
 
     async def _disconnect(self) -> None:
+        await self.room.aclose()
         await self.subscription_bus.aclose()
         await self.quotas.leave()
         await self.processes.leave()
@@ -308,6 +311,14 @@ class Runtime:
         await self.engine.access.aclose()
         await self.redis.aclose()
         await self.observers.aclose()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "calls": self.calls.shown(),
+            "streams": self.streams.shown(),
+            "lease_ms": self.leases.milliseconds,
+            "draining": self.is_draining,
+        }
 
     async def _run_lifespan(self, running: asyncio.Future[None]) -> None:
         """Run the server's lifespan, which must be entered and exited in the same task."""
@@ -349,6 +360,7 @@ class Runtime:
                 for extension in self.engine.extensions
             }
             stack.push_async_callback(_end, work_of)
+            await self.room.start()
             running.set_result(None)
             await self._stop.wait()
 

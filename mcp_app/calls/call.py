@@ -150,6 +150,11 @@ class SessionCall(SessionOutbound, Call):
         return asyncio.Lock()
 
     @property
+    def runs(self) -> int:
+        """How often it has been started, over all processes."""
+        return self._losses + 1
+
+    @property
     def is_running(self) -> bool:
         """Whether it can still be cancelled."""
         return self.state in (State.QUIET, State.LOGGED)

@@ -27,7 +27,7 @@ from mcp_types import (
 from redis.asyncio import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.bus import Bus, name_in
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable, Unreadable, reading
 from mcp_app.protocol.answers import too_long
@@ -94,6 +94,9 @@ class ClientRequests:
                 pipe.expire(asked, int(max(longest, conf.session_idle_seconds)) + 1)
                 await pipe.execute()
             await emit(request(request_id, method, params))
+            if self._bus.activity.watched:
+                fields = {"session": record.id, "person": record.person_key, "question": method}
+                self._bus.activity.note("question.asked", **fields, request=request_id[-6:])
             try:
                 async with asyncio.timeout(seconds):
                     answer = await self._answer(key)
@@ -137,6 +140,9 @@ class ClientRequests:
         address = found.partition(" ")[2]  # earlier releases did not store it; their processes poll
         if not address:
             return
+        if self._bus.activity.watched:
+            names = {"of": name_in(address), "request": request_id[-6:]}
+            self._bus.activity.note("question.answered", session=session_id, **names)
         await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
 
     async def reject(self, session_id: str, answer: MalformedAnswer) -> None:

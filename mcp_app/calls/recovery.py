@@ -22,7 +22,7 @@ from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
 from mcp_app.protocol.words import shortened
 from mcp_app.sdk import progress_token_from_params
-from mcp_app.sessions.events import START
+from mcp_app.sessions.events import START, shown
 from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,10 @@ class Recovery:
             return True
         if not await self._registry.take_over(registered):
             return await self._registry.is_running(record.id, stream)
+        activity = self._calls.activity
+        if activity.watched:
+            fields = {"session": record.id, "person": record.person_key, "call": shown(stream)}
+            activity.note("call.expired", **fields, of=registered.holder)
         lost = replace(registered, losses=registered.losses + 1, is_handed_over=False)
         request = lost.request
         facts = {

@@ -23,9 +23,10 @@ from mcp_app.coordination.connection import in_portions, retry
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Fence, Lease, Leases, new_holder
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import ONCE_SECONDS, Replay, limits
-from mcp_app.sessions.events import is_standalone, is_standalone_of, order
+from mcp_app.sessions.events import is_standalone, is_standalone_of, order, shown
 from mcp_app.sessions.log_scripts import PUT
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.streams import Streams
@@ -94,6 +95,7 @@ class Registration:
         is_complete: Whether the request is stored with its parameters. One that is too large is not, and
             cannot be re-run.
         is_handed_over: Whether its process has handed it over, and any other may continue it.
+        holder: The name of the process that ran it, if it was read from Redis.
     """
 
     session_id: str
@@ -102,6 +104,7 @@ class Registration:
     losses: int = 0
     is_complete: bool = True
     is_handed_over: bool = False
+    holder: str = ""
 
 
 class NotResumable(Exception):
@@ -133,6 +136,7 @@ class CallRegistry:
         self._places: dict[Lease, list[str]] = {}
         self._streams = streams
         self._log = streams.log
+        self._activity = directory.bus.activity
         self._process = new_holder()
         """The holder of its leases, and in the registrations of its calls."""
         self._write = redis.register_script(_WRITE)
@@ -175,6 +179,8 @@ class CallRegistry:
         written = await retry(lambda: self._write(keys=names, args=arguments), retry_seconds)
         if written is None:
             return None
+        if self._activity.watched:
+            self._note(call, is_first=is_first, is_final=is_final)
         position, addresses = written
         if message is not None:
             await self._log.wake(session_id, stream, addresses)
@@ -183,6 +189,15 @@ class CallRegistry:
         with reading():
             order(position)
         return cast(str, position)
+
+    def _note(self, call: Registration, *, is_first: bool, is_final: bool) -> None:
+        fields = {"session": call.session_id, "call": shown(call.stream)}
+        if is_first and call.losses:
+            self._activity.note("call.taken", **fields, runs=call.losses + 1, of=call.holder)
+        elif is_first:
+            self._activity.note("call.registered", **fields, method=shortened(call.request.method))
+        if is_final:
+            self._activity.note("call.settled", **fields)
 
     def start_renewing(
         self, call: Registration, token: AccessToken | None, on_lost: Callable[[], None]
@@ -230,6 +245,7 @@ class CallRegistry:
                     losses=int(fields.get("losses", 0)),
                     is_complete=not fields.get("cut"),
                     is_handed_over=bool(fields.get("handed_over")),
+                    holder=str(fields.get("by", "")).partition(".")[0],
                 )
         except Unreadable as error:
             raise UnreadableCall(error, fields) from None

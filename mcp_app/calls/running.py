@@ -12,6 +12,7 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
+from mcp_app.activity import MOST_SHOWN, SHOWN
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.admission import is_limited
 from mcp_app.calls.backend import Backend
@@ -23,6 +24,7 @@ from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable
 from mcp_app.sdk import ServerRunner, as_request_id
 from mcp_app.sessions import keys
+from mcp_app.sessions.events import shown
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SESSION_ENDED
 
@@ -46,6 +48,7 @@ class RunningCalls:
         self._quotas = quotas
         self._calls: dict[str, set[SessionCall]] = defaultdict(set)
         bus = directory.bus
+        self.activity = bus.activity
         bus.on(CANCEL, self._on_cancel)
         bus.on(SESSION_ENDED, self._on_ended)
         bus.on(WITHDRAWN, self._on_withdrawn)
@@ -140,6 +143,10 @@ class RunningCalls:
         in_use = {call.session_id for call in self._all() if call.position is not None}
         for session_id in await self.backend.sessions.renew_all(in_use):
             self._cancel(session_id)  # the `SESSION_ENDED` message was lost
+        if self.activity.watched:
+            for call in self.registered():
+                person, name = call.person_key, shown(call.stream)
+                self.activity.note("call.renewed", session=call.session_id, person=person, call=name)
 
     async def drain(self) -> None:
         """Stop all calls and release their leases: the next reader of their streams recovers them."""
@@ -170,6 +177,24 @@ class RunningCalls:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+
+    def registered(self) -> list[SessionCall]:
+        """The running calls that other processes can see."""
+        return [call for call in self._all() if call.position is not None]
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The registered calls of this process, for the machine room."""
+        return [
+            {
+                "person": call.person_key,
+                "session": call.session_id[:SHOWN],
+                "call": shown(call.stream),
+                "method": call.facts.method,
+                "tool": call.facts.tool,
+                "runs": call.runs,
+            }
+            for call in self.registered()[-MOST_SHOWN:]
+        ]
 
     def _all(self) -> list[SessionCall]:
         return [call for calls in self._calls.values() for call in calls]

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+from mcp_app.activity import Activity
 from mcp_app.conf import conf
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import reaching_redis
@@ -45,6 +46,7 @@ class Bus:
     Attributes:
         address: Where other processes reach this one, once it is open. It ends with the name of the process
             and random characters.
+        activity: Where this process notes what happens between it and others.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -59,6 +61,7 @@ class Bus:
         self._received = asyncio.Event()
         """Set whenever a message arrives."""
         self.address = ""
+        self.activity = Activity()
         self.on(CONFIRMED, self._on_confirmed)
 
     def on(self, message_type: str, handler: Handler) -> None:

@@ -34,6 +34,16 @@ def open_streams(process: str) -> str:
     return prefixed(f"mcp:streams:{{{process}}}")
 
 
+def room_watched() -> str:
+    """String: present while somebody watches the machine room."""
+    return prefixed("mcp:room:watched")
+
+
+def room() -> str:
+    """Channel: what processes do, while somebody watches."""
+    return prefixed("mcproom")
+
+
 def held(name: str) -> str:
     """String: the holder of a named lease (`Leases.try_hold`)."""
     return prefixed(f"mcp:held:{{{name}}}")

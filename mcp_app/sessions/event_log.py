@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
+from mcp_app.coordination.bus import name_in
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
@@ -29,6 +30,7 @@ from mcp_app.sessions.events import (
     is_http_sse_reply,
     is_standalone,
     order,
+    shown,
 )
 
 APPENDED = "stream.appended"
@@ -200,6 +202,7 @@ class EventLog:
     def __init__(self, redis: Redis, directory: Directory) -> None:
         self._redis = redis
         self._directory = directory
+        self._activity = directory.bus.activity
         self._take = redis.register_script(log_scripts.TAKE)
         self._append = redis.register_script(log_scripts.APPEND)
         self._read = redis.register_script(log_scripts.READ)
@@ -240,6 +243,10 @@ class EventLog:
                     readers.setdefault(address, []).append(session_id)
             for address, found in readers.items():
                 if found:
+                    if self._activity.watched:
+                        for session_id in found:
+                            self._activity.note("log.append", session=session_id, stream=shown(PENDING))
+                            self._note_wake(session_id, [address])
                     await self._directory.bus.send(address, {"type": NOTIFIED, "sessions": found})
 
     async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
@@ -248,10 +255,18 @@ class EventLog:
         `addresses` are those that have any, if the script that appended has returned them.
         """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
+        if self._activity.watched:
+            self._activity.note("log.append", session=session_id, stream=shown(stream))
+            self._note_wake(session_id, addresses or ())
         if addresses is None:
             await self._directory.publish(message, keys.processes(session_id))
         else:
             await self._directory.bus.publish(addresses, message)
+
+    def _note_wake(self, session_id: str, addresses: Sequence[str]) -> None:
+        own = self._directory.bus.address
+        if names := sorted({name_in(address) for address in addresses if address != own}):
+            self._activity.note("wake.sent", session=session_id, to=names)
 
     async def end(self, session_id: str) -> str:
         """The position of the last event of any stream."""

@@ -32,6 +32,11 @@ _EVENT_ID = re.compile(r"(?P<stream>[rg][0-9a-f]{16})_(?P<position>[0-9]{1,18}-[
 """Limits the digits: Redis rejects longer ids."""
 
 
+def shown(stream: str) -> str:
+    """The part of a stream's name that may be shown: enough to tell streams of a session apart."""
+    return stream[-6:]
+
+
 def new_reply_stream() -> str:
     """A name for the stream that answers one call."""
     return _REPLY + secrets.token_hex(8)

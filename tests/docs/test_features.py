@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
+from everything_site.workbench import operators_feed
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from tests.docs.markdown import DOCS, code, rows
@@ -94,12 +95,13 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
 
 
 def asgi_endpoints() -> set[str]:
-    return {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path}
+    room = {"/try/room", operators_feed.PATH}
+    return {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path} | room
 
 
 def test_every_endpoint_is_documented_and_no_other() -> None:
     answering = asgi_endpoints()
-    assert {"/mcp", "/sse", "/message", "/healthz", "/readyz"} == answering
+    assert {"/mcp", "/sse", "/message", "/healthz", "/readyz", "/try/room", "/admin/room/feed"} == answering
     for name in DJANGO_URLS:
         answering |= set(django_endpoints(get_resolver(name).url_patterns))
     assert {code(row["Endpoint"])[0] for row in rows("features.md", "Endpoint")} == answering

@@ -1,0 +1,81 @@
+"""`/admin/room/feed`: the machine room of everybody, as an event stream for operators.
+
+It is an ASGI application, as the machine room belongs to this process and not to a view. An operator is known
+by the cookie of the admin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from django.contrib.auth import get_user_model
+from django.http.request import split_domain_port, validate_host
+
+from mcp_app.conf import conf
+from mcp_app.runtime import Runtime
+from mcp_app.transports.errors import HttpError
+from mcp_app.transports.responses import respond_error
+from mcp_app.transports.room import send_room
+
+PATH = "/admin/room/feed"
+
+PERMISSION = "mcp_app.view_livesession"
+"""What an operator needs to watch, as for the list of live sessions."""
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def with_operators_feed(others: Asgi, runtime: Runtime) -> Asgi:
+    """The feed in front of the application for all other requests.
+
+    Args:
+        others: The application.
+        runtime: This process's runtime.
+    """
+    feed = AuthMiddlewareStack(OperatorsFeed(runtime))
+
+    def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> Awaitable[None]:
+        chosen: Asgi = feed if scope["path"] == PATH else others
+        return chosen(scope, receive, send)
+
+    return application
+
+
+class OperatorsFeed:
+    """The event stream.
+
+    Args:
+        runtime: This process's runtime.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        try:
+            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if not validate_host(split_domain_port(host)[0], conf.allowed_hosts):
+                raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
+            if scope["method"] != "GET":
+                raise HttpError(405, "Use GET.", headers=((b"allow", b"GET"),))
+            if not await _may_watch(scope["user"]):
+                raise HttpError(403, "Only operators who may view live sessions can watch.")
+            await self._runtime.start()
+            await send_room(self._runtime, None, send, _left(receive))
+        except HttpError as refusal:
+            await respond_error(send, refusal)
+
+
+async def _may_watch(user: Any) -> bool:
+    if not user.is_authenticated:
+        return False
+    found = await get_user_model().objects.filter(pk=user.pk, is_active=True, is_staff=True).afirst()
+    return found is not None and await found.ahas_perm(PERMISSION)
+
+
+async def _left(receive: Any) -> None:
+    """Return when the viewer has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

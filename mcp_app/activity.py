@@ -1,0 +1,99 @@
+"""What happens in this process, noted only while somebody watches (`mcp_app.monitoring.room`).
+
+    if activity.watched:
+        activity.note("wake.sent", session=session_id, to=names)
+
+So what nobody watches costs one comparison. Notes name no arguments, results or tokens, and no session by its
+whole id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from typing import Any
+
+MOST_PER_SECOND = 200
+"""Of more notes in a second, only the number is kept, by kind."""
+
+_MOST_PEOPLE = 2000
+"""Of how many sessions it is remembered whose they are."""
+
+_MOST_QUERIES = 10_000
+
+MOST_SHOWN = 50
+"""How many calls and streams of a process are named; of more, only the number is told."""
+
+SHOWN = 8
+"""How many characters of a session's id are noted."""
+
+
+class Activity:
+    """The notes of a process. Its methods are called in the event loop, except `query`.
+
+    Attributes:
+        watched: Whether anybody watches.
+        queries: Whose database queries have run since they were last taken; None if it is nobody's.
+    """
+
+    def __init__(self) -> None:
+        self.watched = False
+        self.queries: deque[str | None] = deque(maxlen=_MOST_QUERIES)
+        self._notes: list[dict[str, Any]] = []
+        self._unkept: Counter[str] = Counter()
+        self._people: dict[str, str] = {}
+        self._second = 0
+        self._in_second = 0
+
+    def note(
+        self, kind: str, *, session: str | None = None, person: str | None = None, **fields: Any
+    ) -> None:
+        """Note what happens.
+
+        Args:
+            kind: What it is, such as `stream.open`.
+            session: The id of the session.
+            person: Whom it belongs to (`Principal.person_key`). None if the session says so: then they
+                are known from an earlier note, or nobody but operators learns of it.
+            fields: Short values that may be shown.
+        """
+        if session is not None:
+            if person is None:
+                person = self._people.get(session)
+            elif session not in self._people:
+                if len(self._people) >= _MOST_PEOPLE:
+                    del self._people[next(iter(self._people))]
+                self._people[session] = person
+            fields["session"] = session[:SHOWN]
+        now = time.time()
+        if int(now) != self._second:
+            self._second, self._in_second = int(now), 0
+        self._in_second += 1
+        if self._in_second > MOST_PER_SECOND:
+            self._unkept[kind] += 1
+        else:
+            self._notes.append({"type": kind, "at": round(now, 3), "person": person, **fields})
+
+    def query(self, person: str | None) -> None:
+        """Count a database query; may be called in any thread."""
+        self.queries.append(person)
+
+    def take(self) -> tuple[list[dict[str, Any]], dict[str, int]]:
+        """What was noted since the last time, and how much more of each kind."""
+        notes, self._notes = self._notes, []
+        unkept, self._unkept = dict(self._unkept), Counter()
+        return notes, unkept
+
+    def take_queries(self) -> Counter[str | None]:
+        """How many queries have run since the last time, by person."""
+        found: Counter[str | None] = Counter()
+        while self.queries:
+            found[self.queries.popleft()] += 1
+        return found
+
+    def forget(self) -> None:
+        """Nobody watches any more."""
+        self.watched = False
+        self._people.clear()
+        self.queries.clear()
+        self.take()
