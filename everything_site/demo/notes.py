@@ -5,7 +5,9 @@ user: reading, subscribing, listening, completing. Only the user's own sessions 
 changes of the list.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,6 +21,9 @@ from mcp_app.resources import Person, PersonalResources
 SCHEME = "note://"
 TEMPLATE = SCHEME + "{space}/{id}"
 MIME_TYPE = "text/markdown"
+
+_KEY = re.compile(r"0[0-9]{19}")
+"""The key of a note in a list: its number, as wide as any that a database has."""
 
 RequestContext = ServerRequestContext[Any, Any]
 
@@ -34,6 +39,17 @@ class Note:
     updated: datetime
 
 
+@dataclass(frozen=True)
+class ListedNote:
+    """What lists show of a note: everything but its text, of which they have the size in bytes."""
+
+    number: int
+    id: str
+    title: str
+    size: int
+    updated: datetime
+
+
 class TooManyNotes(Exception):
     """The user has the maximum number of notes."""
 
@@ -44,8 +60,8 @@ class NoteStore(Protocol):
     def space(self, person: Person) -> str:
         """The unguessable part of the URIs of a user's notes, in lower case."""
 
-    async def list(self, person: Person) -> Sequence[Note]:
-        """All notes of a user, oldest first."""
+    async def page(self, person: Person, after: int | None, most: int) -> Sequence[ListedNote]:
+        """The notes of a user, oldest first: so many at most, after the number of another if it is given."""
 
     async def ids(self, person: Person) -> Sequence[str]:
         """The ids of all notes of a user, oldest first."""
@@ -92,19 +108,29 @@ class Notes(PersonalResources):
 
     async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
         """Sorted by creation."""
+        return await self.page(person, None, sys.maxsize)
+
+    async def page(self, person: Person, after: str | None, most: int) -> Sequence[tuple[str, Resource]]:
+        if after is not None and not _KEY.fullmatch(after):
+            raise ValueError(f"not a number: {after!r}")
         if not person.is_signed_in:
             return []
-        notes = await self.store.list(person)
+        notes = await self.store.page(person, None if after is None else int(after), most)
         return [(f"{note.number:020}", self._resource(person, note)) for note in notes]
 
-    def _resource(self, person: Person, note: Note) -> Resource:
+    async def existing(self, person: Person, uris: Collection[str]) -> Collection[str]:
+        if not person.is_signed_in:
+            return ()
+        return {self.uri_of(person, note_id) for note_id in await self.store.ids(person)}.intersection(uris)
+
+    def _resource(self, person: Person, note: ListedNote) -> Resource:
         return Resource(
             uri=self.uri_of(person, note.id),
             name=f"note-{note.id}",
             title=note.title,
             description=f"Your note '{note.title}'",
             mime_type=MIME_TYPE,
-            size=len(note.text.encode()),
+            size=note.size,
             icons=[icon()],
             annotations=Annotations(audience=["user", "assistant"], last_modified=note.updated.isoformat()),
         )

@@ -11,14 +11,26 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Func, IntegerField
 from django.utils.timezone import now
 
 from everything_site.demo.models import Note as Row
-from everything_site.demo.notes import Note, TooManyNotes
+from everything_site.demo.notes import ListedNote, Note, TooManyNotes
 from mcp_app.resources import Person
 
 MAX_NOTES = 100
 """How many notes a user may have."""
+
+
+class _Size(Func):
+    """The bytes of a text in UTF-8, without reading it."""
+
+    function = "OCTET_LENGTH"
+    output_field = IntegerField()
+
+    def as_sqlite(self, *args: Any, **options: Any) -> Any:
+        """For versions before 3.43, which lack the function."""
+        return self.as_sql(*args, template="LENGTH(CAST(%(expressions)s AS BLOB))", **options)
 
 
 class UserNotes:
@@ -30,8 +42,14 @@ class UserNotes:
         key = b"mcp note space " + settings.SECRET_KEY.encode()
         return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
 
-    async def list(self, person: Person) -> Sequence[Note]:
-        return await _in_database(lambda: [_note(row) for row in _rows(person)])
+    async def page(self, person: Person, after: int | None, most: int) -> Sequence[ListedNote]:
+        def page() -> Sequence[ListedNote]:
+            rows = _rows(person) if after is None else _rows(person).filter(pk__gt=after)
+            rows = rows.order_by("pk").annotate(size=_Size("text"))
+            fields = rows.values_list("pk", "note_id", "title", "size", "updated")
+            return [ListedNote(*values) for values in fields[:most]]
+
+        return await _in_database(page)
 
     async def ids(self, person: Person) -> Sequence[str]:
         return await _in_database(lambda: list(_rows(person).values_list("note_id", flat=True)))

@@ -14,7 +14,7 @@ from mcp.server.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CompletionContext, ResourceTemplateReference
 
-from everything_site.demo.notes import TEMPLATE, Note, TooManyNotes
+from everything_site.demo.notes import TEMPLATE, ListedNote, Note, TooManyNotes
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.resources import Person
@@ -33,8 +33,13 @@ class Store:
     def space(self, user):
         return f"space{user.subject}"
 
-    async def list(self, user):
-        return list(self.notes.get(user, {}).values())
+    async def page(self, user, after, most):
+        own = self.notes.get(user, {}).values()
+        later = [note for note in own if after is None or note.number > after]
+        return [
+            ListedNote(note.number, note.id, note.title, len(note.text.encode()), note.updated)
+            for note in later[:most]
+        ]
 
     async def ids(self, user):
         return list(self.notes.get(user, {}))

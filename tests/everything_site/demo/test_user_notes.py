@@ -7,9 +7,10 @@ from django.db import connection
 from django.db.models.signals import post_init
 
 from everything_site.demo.models import Note as Row
-from everything_site.demo.notes import TooManyNotes
+from everything_site.demo.notes import ListedNote, TooManyNotes
 from everything_site.demo.user_notes import MAX_NOTES, UserNotes
 from mcp_app.resources import Person
+from tests.support.queries import watched_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +26,7 @@ def processes():
 async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
     here, there = processes
     note = await here.create(ALICE, "Tea", "Buy tea")
-    assert await there.list(ALICE) == [note]
+    assert await there.page(ALICE, None, 10) == [ListedNote(note.number, note.id, "Tea", 7, note.updated)]
     changed = await there.edit(ALICE, note.id, None, "Bought")
     assert (changed.title, changed.text) == ("Tea", "Bought")
     assert changed.updated > note.updated
@@ -34,6 +35,23 @@ async def test_a_note_made_here_is_read_changed_and_deleted_there(processes):
     assert not await there.delete(ALICE, note.id)
     assert await there.get(ALICE, note.id) is None
     assert await there.edit(ALICE, note.id, "x", None) is None
+
+
+async def test_notes_are_listed_in_pages_and_without_reading_their_texts(processes):
+    here, _ = processes
+    row = {"issuer": ALICE.issuer, "subject": ALICE.subject}
+    await Row.objects.abulk_create([Row(**row, title=f"{n}", text="ü" * n) for n in range(7)])
+    with watched_database() as database:
+        first = await here.page(ALICE, None, 4)
+        second = await here.page(ALICE, first[-1].number, 4)
+    assert [(note.title, note.size) for note in [*first, *second]] == [(f"{n}", 2 * n) for n in range(7)]
+    assert len(first) == 4
+    queries = [query for query in database.queries if "mcp_app_note" in query]
+    assert len(queries) == 2
+    for query in queries:
+        columns = query.partition(" FROM ")[0].replace(" ", "").lower()
+        assert ',"mcp_app_note"."text",' not in columns
+        assert "LIMIT 4" in query
 
 
 async def test_an_edit_keeps_what_it_was_not_given(processes):
@@ -55,7 +73,7 @@ async def test_an_edit_keeps_what_it_was_not_given(processes):
 async def test_a_subject_of_another_issuer_is_another_user(processes):
     here, _ = processes
     note = await here.create(ALICE, "Tea", "")
-    assert await here.list(ELSEWHERE) == []
+    assert await here.page(ELSEWHERE, None, 10) == []
     assert await here.get(ELSEWHERE, note.id) is None
     assert await here.edit(ELSEWHERE, note.id, "x", None) is None
     assert not await here.delete(ELSEWHERE, note.id)
@@ -94,4 +112,4 @@ async def test_notes_created_concurrently_do_not_exceed_the_limit(processes):
     creating = [process.create(ALICE, "more", "") for _ in range(10) for process in (here, there)]
     made = await asyncio.gather(*creating, return_exceptions=True)
     assert sum(isinstance(one, TooManyNotes) for one in made) == len(made) - 3
-    assert len(await here.list(ALICE)) == MAX_NOTES
+    assert len(await here.page(ALICE, None, 1000)) == MAX_NOTES
