@@ -284,9 +284,12 @@ class Conf(AppSettings):
         900, "how long a task lives from its creation, unless its tool says otherwise", minimum=1
     )
     task_poll_milliseconds = Setting(1000, "how often clients are told to poll a task", minimum=1)
-    max_tasks = Setting(
-        1000,
-        "the maximum number of tasks per user, over all clients, including ended ones that can still be read",
+    max_tasks = Setting(1000, "the maximum number of tasks per user, over all clients, until they expire")
+    max_task_bytes = Setting(
+        128 * 1024 * 1024,
+        "how many bytes the tasks of a user may hold in Redis, over all clients. With more, new tasks and "
+        "answers get 429, and a task with a result that does not fit fails",
+        minimum=64 * 1024,
     )
 
     # --- Processes

@@ -28,9 +28,10 @@ class _Size(Func):
     function = "OCTET_LENGTH"
     output_field = IntegerField()
 
-    def as_sqlite(self, *args: Any, **options: Any) -> Any:
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
         """For versions before 3.43, which lack the function."""
-        return self.as_sql(*args, template="LENGTH(CAST(%(expressions)s AS BLOB))", **options)
+        template = "LENGTH(CAST(%(expressions)s AS BLOB))"
+        return self.as_sql(compiler, connection, template=template, **options)
 
 
 class UserNotes:

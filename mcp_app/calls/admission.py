@@ -12,11 +12,11 @@ from mcp_types import JSONRPCRequest
 
 from mcp_app.access import ToolAccess
 from mcp_app.auth.tokens import Principal
+from mcp_app.coordination.held import HeldBytes
 from mcp_app.coordination.limits import CALLS
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.protocol import listen
 from mcp_app.protocol.messages import Message
-from mcp_app.sessions.held import HeldBytes
 
 _UNLIMITED = frozenset({"initialize", "ping"})
 

@@ -15,9 +15,9 @@ from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.held import LOOK_AGAIN_SECONDS
 from mcp_app.coordination.limits import QuotaExceeded, TooManyWaiting
 from mcp_app.sessions import keys
-from mcp_app.sessions.held import LOOK_AGAIN_SECONDS
 from mcp_app.sessions.record import SessionRecord
 
 _CREATION_SECONDS = 60

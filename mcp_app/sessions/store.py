@@ -26,7 +26,7 @@ from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.session_features import MOST_URI_BYTES
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
-from mcp_app.sessions.held import HeldBytes, TooMuchHeld
+from mcp_app.sessions.held import SessionBytes, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
 from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, RENEW, SUBSCRIBE, USE
 from mcp_app.sessions.session_quota import SessionQuota
@@ -88,7 +88,7 @@ class SessionStore:
         self._redis = redis
         self._bus = bus
         self._observers = observers
-        self.held = HeldBytes(redis)
+        self.held = SessionBytes(redis)
         self._quota = SessionQuota(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(CREATE)

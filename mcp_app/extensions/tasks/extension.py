@@ -38,7 +38,7 @@ from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
 from mcp_app.extensions.tasks.listen import KIND, TaskListener
 from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
-from mcp_app.extensions.tasks.store import MAX_CALL_BYTES, TaskStore, TooLarge
+from mcp_app.extensions.tasks.store import MAX_ANSWERS_BYTES, MAX_CALL_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol import listen
@@ -163,7 +163,7 @@ class Tasks(Extension):
                 ttl_seconds=support.ttl_seconds,
             )
         except TooLarge:
-            raise _too_large("The parameters") from None
+            raise _too_large("The parameters", MAX_CALL_BYTES) from None
         if not task.has_ended:
             self.runs.start(task, ctx.lifespan_context)
         return {"resultType": "task", **task.summary()}
@@ -202,7 +202,7 @@ class Tasks(Extension):
         try:
             run = await self.store.answer(task, answers)
         except TooLarge:
-            raise _too_large("The answers") from None
+            raise _too_large("The answers", MAX_ANSWERS_BYTES) from None
         # Another process may have cancelled it in between.
         if run is not None and (answered := await self.store.get_if_running(task.id, run)) is not None:
             self.runs.start(answered, ctx.lifespan_context)
@@ -267,8 +267,8 @@ def _check_name(ctx: Context, task_id: str) -> None:
         raise MCPError(HEADER_MISMATCH, f"Header mismatch: {wrong}")
 
 
-def _too_large(what: str) -> MCPError:
-    return MCPError(INVALID_PARAMS, f"{what} are too large for a task: more than {MAX_CALL_BYTES} bytes")
+def _too_large(what: str, most: int) -> MCPError:
+    return MCPError(INVALID_PARAMS, f"{what} are too large for a task: more than {most} bytes")
 
 
 def _checked(key: str, request: Mapping[str, Any], answer: Any) -> Any:

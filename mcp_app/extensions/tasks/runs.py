@@ -19,12 +19,14 @@ from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
     INTERNAL_ERROR,
+    INVALID_REQUEST,
     PROTOCOL_VERSION_META_KEY,
 )
 
 from mcp_app import observers
 from mcp_app.coordination.connection import retry
 from mcp_app.exceptions import Unavailable
+from mcp_app.extensions.tasks.held import TasksTooLarge
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.observers import NOBODY, Observers
@@ -47,7 +49,9 @@ LOST = _error(
 )
 EXPIRED = _error("expired", "The task did not finish within its time to live.")
 TOO_LARGE = _error(
-    "result_too_large", f"The result is too large for a task: more than {MAX_RESULT_BYTES} bytes."
+    "result_too_large",
+    "What the task ended with, a result, an error or questions, is too large for one: more than "
+    f"{MAX_RESULT_BYTES} bytes.",
 )
 
 MAX_LOST = 3
@@ -186,7 +190,7 @@ class TaskRuns:
         self._store.leases.start_renewing(lease)
         try:
             async with self._store.subscribed(context.task.id):
-                await self._finish(await self._serve(context, lifespan_state))
+                await self._finish(context.task, await self._serve(context, lifespan_state))
         finally:
             self._store.leases.stop_renewing(lease)
 
@@ -210,17 +214,20 @@ class TaskRuns:
         if result.get("resultType") == "input_required":
             questions = result.get("inputRequests") or {}
             return lambda: store.ask(task, questions, result.get("requestState"))
-        return lambda: self._complete(task, result)
+        return lambda: store.complete(task, result)
 
-    async def _complete(self, task: Task, result: Mapping[str, Any]) -> bool:
-        try:
-            return await self._store.complete(task, result)
-        except TooLarge:
-            return await self._store.fail(task, TOO_LARGE)
+    async def _finish(self, task: Task, finish: Callable[[], Awaitable[bool]]) -> None:
+        async def finish_or_fail() -> bool:
+            try:
+                return await finish()
+            except TooLarge:
+                return await self._store.fail(task, TOO_LARGE)
+            except TasksTooLarge as error:
+                refusal = {"code": INVALID_REQUEST, "message": str(error), "data": error.data}
+                return await self._store.fail(task, refusal)
 
-    async def _finish(self, finish: Callable[[], Awaitable[bool]]) -> None:
         try:
-            await retry(finish, _FINISH_SECONDS)
+            await retry(finish_or_fail, _FINISH_SECONDS)
         except Unavailable:
             logger.error("task outcome lost: Redis unavailable")
 

@@ -18,11 +18,11 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
-from mcp_app.coordination.keys import prefixed
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unavailable, Unreadable
-from mcp_app.extensions.tasks import scripts
+from mcp_app.extensions.tasks import keys, scripts
+from mcp_app.extensions.tasks.held import TaskBytes
 from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
 from mcp_app.protocol.personal import person_key
 
@@ -35,11 +35,19 @@ GRACE_SECONDS = 60
 
 
 MAX_CALL_BYTES = 64 * 1024
-"""Maximum bytes of a task's parameters, and of the answers of one `tasks/update`, as JSON in UTF-8."""
+"""Maximum bytes of a task's parameters, as JSON in UTF-8."""
+
+MAX_ANSWERS_BYTES = 256 * 1024
+"""Maximum bytes of all answers to a task, as JSON in UTF-8."""
 
 MAX_RESULT_BYTES = 256 * 1024
-"""Maximum bytes of the result of a task, as JSON in UTF-8."""
+"""Maximum bytes of what a run of a task ends with, as JSON in UTF-8: its result, an error, or questions."""
 
+_SMALL = 4096
+"""Runs may end with so many bytes however much the tasks of their person hold."""
+
+LONGEST_MESSAGE = 1000
+"""Maximum characters of a status message."""
 
 _NO_LIMIT = 2**53
 
@@ -59,36 +67,6 @@ class TooLarge(Exception):
     """A value exceeds the limits of a task."""
 
 
-def record_key(task_id: str) -> str:
-    """Hash: the task. The hash tag keeps it and its lease in one slot of a cluster."""
-    return prefixed(f"mcp:task:{{{task_id}}}")
-
-
-def lease_key(task_id: str) -> str:
-    """String: the run in progress; expires if its process stops renewing it."""
-    return prefixed(f"mcp:task:{{{task_id}}}:lease")
-
-
-def processes_key(task_id: str) -> str:
-    """Sorted set: the processes that run or watch the task; the score is until when."""
-    return prefixed(f"mcp:task:{{{task_id}}}:at")
-
-
-def index_key(person: str) -> str:
-    """Sorted set: the tasks of a person with all clients by when they expire, for counting."""
-    return prefixed(f"mcp:tasks:{{{person}}}")
-
-
-def grant_key(grant: str) -> str:
-    """Sorted set: the tasks of a consent by when they expire, for cancelling them with it."""
-    return prefixed(f"mcp:granted:{{{grant}}}")
-
-
-def withdrawn_key(grant: str) -> str:
-    """String: marks a withdrawn consent, for a task that is being created concurrently."""
-    return prefixed(f"mcp:withdrawn:{{{grant}}}")
-
-
 class TaskStore:
     """Creates, reads and changes tasks."""
 
@@ -98,6 +76,7 @@ class TaskStore:
         self._directory = directory
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._listeners: list[Callable[[str, Status], None]] = []
+        self._held = TaskBytes(redis)
         self._add = redis.register_script(scripts.ADD)
         directory.bus.on(TASK_CHANGED, self._on_changed)
 
@@ -121,6 +100,7 @@ class TaskStore:
 
         Raises:
             TooManyTasks: The person has `MCP_MAX_TASKS`, including ended ones that can still be read.
+            TasksTooLarge: Their tasks would hold more than `MCP_MAX_TASK_BYTES`.
             TooLarge: The parameters are too long.
         """
         now = time.time()
@@ -137,22 +117,27 @@ class TaskStore:
             poll_ms=conf.task_poll_milliseconds,
             run=new_run(),
         )
-        fields, seconds = task.to_fields(), ttl + GRACE_SECONDS
+        fields = task.to_fields()
         if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
+        async with self._held.room(person_key(owner), size(fields["params"])):
+            return await self._create(task, fields, grant, ttl + GRACE_SECONDS)
+
+    async def _create(self, task: Task, fields: dict[str, str], grant: str | None, seconds: int) -> Task:
+        now, owner = task.created_at, task.owner
         entry: list[Any] = [task.id, now, now + seconds, seconds, conf.max_tasks]
-        if not await self._add(keys=[index_key(person_key(owner))], args=entry):
+        if not await self._add(keys=[keys.index(person_key(owner))], args=entry):
             raise TooManyTasks
         if grant is not None:
-            await self._add(keys=[grant_key(grant)], args=[*entry[:-1], _NO_LIMIT])
+            await self._add(keys=[keys.grant(grant)], args=[*entry[:-1], _NO_LIMIT])
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(record_key(task.id), mapping=cast(Any, fields))
-            pipe.expire(record_key(task.id), seconds)
-            pipe.set(lease_key(task.id), task.run, px=self.leases.milliseconds)
+            pipe.hset(keys.record(task.id), mapping=cast(Any, fields))
+            pipe.expire(keys.record(task.id), seconds)
+            pipe.set(keys.lease(task.id), task.run, px=self.leases.milliseconds)
             await pipe.execute()
         # Check after storing and indexing the task: a withdrawal either finds it in the index or is seen
         # here. Not in the same transaction: the key is in another slot of a cluster.
-        if grant is not None and await self._redis.exists(withdrawn_key(grant)):
+        if grant is not None and await self._redis.exists(keys.withdrawn(grant)):
             await self.cancel(task.id)
             return replace(task, status="cancelled")
         return task
@@ -161,8 +146,8 @@ class TaskStore:
         """Read the task; None if it does not exist, or cannot be read."""
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.hgetall(record_key(task_id))
-                pipe.exists(lease_key(task_id))
+                pipe.hgetall(keys.record(task_id))
+                pipe.exists(keys.lease(task_id))
                 fields, leased = await pipe.execute()
             return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
         except Unreadable as error:
@@ -182,11 +167,12 @@ class TaskStore:
 
     def lease_of(self, task: Task, on_lost: Callable[[], None]) -> Lease:
         """The lease of a run, fenced by the record's current run."""
-        return Lease(lease_key(task.id), task.run, Fence(record_key(task.id), "run", task.run), on_lost)
+        return Lease(keys.lease(task.id), task.run, Fence(keys.record(task.id), "run", task.run), on_lost)
 
     async def set_status_message(self, task: Task, message: str) -> None:
         """Set the status message of a working task."""
-        if await self._call(scripts.SET_MESSAGE, task.id, task.run, time.time(), message):
+        given = [task.run, time.time(), message[:LONGEST_MESSAGE]]
+        if await self._call(scripts.SET_MESSAGE, task.id, *given):
             await self._announce(task.id, "working")
 
     async def complete(self, task: Task, result: Mapping[str, Any]) -> bool:
@@ -194,14 +180,12 @@ class TaskStore:
 
         Raises:
             TooLarge: The result is too long.
+            TasksTooLarge: The tasks of the person would hold more than `MCP_MAX_TASK_BYTES`.
         """
-        text = to_json(result)
-        if size(text) > MAX_RESULT_BYTES:
-            raise TooLarge
-        return await self._finish(task, "completed", "result", text)
+        return await self._finish(task, "completed", "result", to_json(result))
 
     async def fail(self, task: Task, error: Mapping[str, Any]) -> bool:
-        """End a run with a JSON-RPC error."""
+        """End a run with a JSON-RPC error; raises what `complete` does."""
         return await self._finish(task, "failed", *_failure(error))
 
     async def ask(self, task: Task, requests: Mapping[str, Any], state: str | None) -> bool:
@@ -209,6 +193,10 @@ class TaskStore:
 
         A key that the tool uses again is a new request, and gets a number on the wire: keys must be unique
         within a task (SEP-2663, "Task Update Requests").
+
+        Raises:
+            TooLarge: The questions and the state are too long.
+            TasksTooLarge: The tasks of the person would hold more than `MCP_MAX_TASK_BYTES`.
         """
         asked = list(task.asked)
         fields: list[str] = []
@@ -226,18 +214,21 @@ class TaskStore:
         """Store answers to its questions, by wire key. After the last one, returns the run that may start.
 
         Raises:
-            TooLarge: The answers are too long.
+            TooLarge: The answers to the task, with earlier ones, are too long.
+            TasksTooLarge: The tasks of the person would hold more than `MCP_MAX_TASK_BYTES`.
         """
-        arguments: list[Any] = []
+        arguments: list[str] = []
         for wire, value in answers.items():
             arguments += [wire, task.questions[wire].key, to_json(value)]
         if not arguments:
             return None
-        if sum(map(size, arguments)) > MAX_CALL_BYTES:
+        earlier = map(to_json, task.answers.values())
+        if sum(map(size, [*arguments, *earlier])) > MAX_ANSWERS_BYTES:
             raise TooLarge
         run = new_run()
         given = [time.time(), run, self.leases.milliseconds, *arguments]
-        outcome = await self._call(scripts.ANSWER, task.id, *given)
+        async with self._held.room(person_key(task.owner), sum(map(size, arguments))):
+            outcome = await self._call(scripts.ANSWER, task.id, *given)
         if outcome:
             await self._announce(task.id, "working" if outcome == 2 else "input_required")
         return run if outcome == 2 else None
@@ -250,14 +241,14 @@ class TaskStore:
         """Cancel the tasks of withdrawn consents, including those that are being created."""
         async with self._redis.pipeline(transaction=False) as pipe:  # the consents are in different slots
             for grant in grants:
-                pipe.set(withdrawn_key(grant), 1, ex=conf.task_seconds)
-                pipe.zrange(grant_key(grant), 0, -1)
+                pipe.set(keys.withdrawn(grant), 1, ex=conf.task_seconds)
+                pipe.zrange(keys.grant(grant), 0, -1)
             replies = await pipe.execute()
         task_ids = {task_id for found in cast("list[list[str]]", replies[1::2]) for task_id in found}
         end, now = self._redis.register_script(scripts.END), time.time()
 
         async def add(pipe: Pipeline, task_id: str) -> None:
-            await end(keys=[record_key(task_id), lease_key(task_id)], args=[now, "cancelled"], client=pipe)
+            await end(keys=[keys.record(task_id), keys.lease(task_id)], args=[now, "cancelled"], client=pipe)
 
         for task_id, outcome in await in_portions(self._redis, task_ids, add):
             if outcome == 1:  # otherwise it has ended, or is damaged and cannot run either
@@ -278,7 +269,7 @@ class TaskStore:
     @asynccontextmanager
     async def subscribed(self, task_id: str) -> AsyncIterator[None]:
         """Receive the task's changes. Messages may be lost, so callers also poll."""
-        place = processes_key(task_id)
+        place = keys.processes(task_id)
         self._directory.start_renewing(place)
         try:
             with suppress(Unavailable):
@@ -301,7 +292,12 @@ class TaskStore:
                 del self._watchers[task_id]
 
     async def _finish(self, task: Task, status: Status, *fields: str) -> bool:
-        if not await self._call(scripts.FINISH_RUN, task.id, task.run, time.time(), status, *fields):
+        total = sum(map(size, fields))
+        if total > MAX_RESULT_BYTES:
+            raise TooLarge
+        async with self._held.room(person_key(task.owner), total, always=total <= _SMALL):
+            ended = await self._call(scripts.FINISH_RUN, task.id, task.run, time.time(), status, *fields)
+        if not ended:
             return False
         await self._announce(task.id, status)
         return True
@@ -311,12 +307,12 @@ class TaskStore:
             await self._announce(task_id, status)
 
     async def _call(self, script: str, task_id: str, *arguments: Any) -> int:
-        names = [record_key(task_id), lease_key(task_id)]
+        names = [keys.record(task_id), keys.lease(task_id)]
         return int(await self._redis.register_script(script)(keys=names, args=list(arguments)))
 
     async def _announce(self, task_id: str, status: Status) -> None:
         message = {"type": TASK_CHANGED, "task": task_id, "status": status}
-        await self._directory.publish(message, processes_key(task_id))
+        await self._directory.publish(message, keys.processes(task_id))
 
     def _on_changed(self, message: dict[str, Any]) -> None:
         for event in self._watchers.get(message["task"], ()):
@@ -327,7 +323,7 @@ class TaskStore:
 
 def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields of a failed task. Its status message is the reason, as SEP-2663 requires."""
-    return "error", to_json(error), "message", str(error["message"])
+    return "error", to_json(error), "message", str(error["message"])[:LONGEST_MESSAGE]
 
 
 def new_run() -> str:

@@ -80,6 +80,10 @@ class Toolbox:
         """Fails as a request"""
         raise MCPError(-32000, "it broke", {"why": "because"})
 
+    async def breaks_at_length(self, size: int) -> str:
+        """Fails as a request, with many words"""
+        raise MCPError(-32000, "x" * size)
+
     async def only_task(self) -> str:
         """Runs only as a task"""
         return "a task"
@@ -88,6 +92,17 @@ class Toolbox:
         """Says how far it is"""
         await ctx.report_progress(1, 2, "half way")
         return await self._work("reports")
+
+    async def reports_much(self, ctx: Context) -> str:
+        """Says at length how far it is"""
+        await ctx.report_progress(1, 2, "x" * 100_000)
+        return await self._work("reports_much")
+
+    async def asks_much(self, ctx: Context, size: int) -> str | InputRequiredResult:
+        """Asks a long question"""
+        if ctx.input_responses:
+            return "answered"
+        return InputRequiredResult(input_requests={"long": question("x" * size)})
 
     async def asks_two(self, ctx: Context) -> str | InputRequiredResult:
         """Asks two questions at once"""
@@ -115,8 +130,11 @@ class Toolbox:
             self.says_much,
             self.fails,
             self.breaks,
+            self.breaks_at_length,
             self.only_task,
             self.reports,
+            self.reports_much,
+            self.asks_much,
             self.asks_two,
             self.asks_again,
             self.asks_before,
@@ -135,7 +153,10 @@ async def ask_name(params, ctx):
 
 SUPPORT = {
     name: TaskSupport()
-    for name in ("careful", "once", "says_much", "fails", "breaks", "reports", "asks_two", "asks_again")
+    for name in (
+        *("careful", "once", "says_much", "fails", "breaks", "breaks_at_length", "reports", "reports_much"),
+        *("asks_two", "asks_again", "asks_much"),
+    )
 } | {"only_task": TaskSupport(required=True), "asks_before": TaskSupport(first=ask_name)}
 
 

@@ -22,9 +22,9 @@ from everything_site.demo.server import assemble
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
 from mcp_app.coordination.leases import Leases
+from mcp_app.extensions.tasks import keys
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.extension import Tasks
-from mcp_app.extensions.tasks.store import lease_key
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.server import Engine
 
@@ -171,11 +171,11 @@ class Process:
     async def update(self, task_id, answers, **options):
         return await self.request("tasks/update", {"taskId": task_id, "inputResponses": answers}, **options)
 
-    async def until(self, task_id, *statuses):
+    async def until(self, task_id, *statuses, **options):
         """The task, once it has one of these statuses."""
         async with asyncio.timeout(WAIT):
             async with self.store.watch(task_id) as changed:
-                while (task := await self.get(task_id))["status"] not in statuses:
+                while (task := await self.get(task_id, **options))["status"] not in statuses:
                     changed.clear()
                     try:
                         async with asyncio.timeout(0.2):
@@ -206,7 +206,7 @@ class Process:
 
     async def expire_lease(self, task_id):
         """Expire a lease that nobody renews."""
-        await self.redis.delete(lease_key(task_id))
+        await self.redis.delete(keys.lease(task_id))
 
     @asynccontextmanager
     async def listening(self, task_ids, **options):

@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 from mcp_app.coordination.connection import connect
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import Leases
-from mcp_app.extensions.tasks import scripts
-from mcp_app.extensions.tasks.store import TaskStore, lease_key, record_key
+from mcp_app.extensions.tasks import keys, scripts
+from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import Task
 from tests.support.redis_relay import RedisRelay, relaying
 
@@ -99,7 +99,7 @@ async def test_the_next_run_starts_after_the_last_answer(
 async def test_a_lost_task_is_taken_over_and_counts_as_lost_once(
     relay: RedisRelay, store: TaskStore, redis: Redis, task: Task
 ) -> None:
-    await redis.delete(lease_key(task.id))
+    await redis.delete(keys.lease(task.id))
     taken = await lose_a_reply(relay, task, lambda: store.take_over(task.id))
     assert taken is not None
     assert taken.lost == 1
@@ -118,8 +118,8 @@ async def test_the_tasks_of_a_withdrawn_consent_end_and_are_announced_although_o
 ) -> None:
     owner, grant = f'["client",null,"{secrets.token_hex(8)}"]', secrets.token_hex(8)
     tasks = [await store.create(owner, "tool", {}, grant=grant) for _ in range(3)]
-    await redis.delete(record_key(tasks[0].id))
-    await redis.set(record_key(tasks[0].id), "no hash", ex=60)
+    await redis.delete(keys.record(tasks[0].id))
+    await redis.set(keys.record(tasks[0].id), "no hash", ex=60)
     relay.lose_reply_to(tasks[1].id.encode())
     await store.cancel_by_grant(grant)
     assert relay.lost == 1

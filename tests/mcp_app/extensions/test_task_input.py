@@ -6,7 +6,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
-from mcp_app.extensions.tasks.store import MAX_CALL_BYTES
+from mcp_app.extensions.tasks.store import MAX_ANSWERS_BYTES
 from tests.e2e.tools import filled
 from tests.everything_site.demo.test_lazy_client import required
 
@@ -74,7 +74,7 @@ async def test_answers_that_are_too_large_are_refused_and_the_questions_stay(her
     task_id = (await here.call("asks_two"))["taskId"]
     await here.until(task_id, "input_required")
     with pytest.raises(MCPError, match="too large") as caught:
-        await here.update(task_id, {"first": said("x" * MAX_CALL_BYTES)})
+        await here.update(task_id, {"first": said("x" * MAX_ANSWERS_BYTES)})
     assert caught.value.code == INVALID_PARAMS
     assert set((await here.get(task_id))["inputRequests"]) == {"first", "second"}
 
@@ -82,10 +82,10 @@ async def test_answers_that_are_too_large_are_refused_and_the_questions_stay(her
 async def test_an_answer_is_counted_in_bytes_of_utf_8_and_not_of_escapes(here):
     task_id = (await here.call("asks_two"))["taskId"]
     await here.until(task_id, "input_required")
-    text = "é" * (MAX_CALL_BYTES // 2 - 500)
+    text = "é" * (MAX_ANSWERS_BYTES // 2 - 500)
     await here.update(task_id, {"first": said(text)})
     with pytest.raises(MCPError, match="too large"):
-        await here.update(task_id, {"second": said("é" * (MAX_CALL_BYTES // 2))})
+        await here.update(task_id, {"second": said("é" * (MAX_ANSWERS_BYTES // 2))})
     await here.update(task_id, {"second": said("two")})
     task = await here.until(task_id, "completed")
     assert task["result"]["content"][0]["text"] == f"{text} and two"

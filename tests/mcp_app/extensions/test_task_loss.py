@@ -5,8 +5,9 @@ import secrets
 
 import pytest
 
+from mcp_app.extensions.tasks import keys
 from mcp_app.extensions.tasks.runs import MAX_LOST
-from mcp_app.extensions.tasks.store import GRACE_SECONDS, TooManyTasks, index_key, lease_key, record_key
+from mcp_app.extensions.tasks.store import GRACE_SECONDS, TooManyTasks
 from mcp_app.protocol.personal import person_key
 
 from .support import WAIT
@@ -155,12 +156,12 @@ async def test_a_task_that_waits_for_answers_fails_when_its_time_is_up(here, set
 async def test_every_key_expires_and_those_of_a_task_share_a_slot(here, redis, settings):
     settings.MCP_TASK_SECONDS = 100
     task_id = (await here.call("careful"))["taskId"]
-    assert f"{{{task_id}}}" in record_key(task_id)
-    assert f"{{{task_id}}}" in lease_key(task_id)
+    assert f"{{{task_id}}}" in keys.record(task_id)
+    assert f"{{{task_id}}}" in keys.lease(task_id)
     owner = (await here.store.get(task_id)).owner
-    assert 100 < await redis.ttl(record_key(task_id)) <= 100 + GRACE_SECONDS
-    assert 0 < await redis.ttl(index_key(person_key(owner))) <= 15 * 60 + GRACE_SECONDS
-    assert 0 < await redis.pttl(lease_key(task_id)) <= 10_000
+    assert 100 < await redis.ttl(keys.record(task_id)) <= 100 + GRACE_SECONDS
+    assert 0 < await redis.ttl(keys.index(person_key(owner))) <= 15 * 60 + GRACE_SECONDS
+    assert 0 < await redis.pttl(keys.lease(task_id)) <= 10_000
 
 
 async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_person(make_process, settings):

@@ -11,7 +11,8 @@ from mcp.shared.exceptions import MCPError
 from redis.asyncio import Redis
 
 from mcp_app.coordination.connection import connect
-from mcp_app.extensions.tasks.store import TaskStore, grant_key, record_key
+from mcp_app.extensions.tasks import keys
+from mcp_app.extensions.tasks.store import TaskStore
 
 Damage = Callable[[Redis, str], Awaitable[Any]]
 
@@ -59,7 +60,7 @@ async def redis(redis_server):
 async def test_a_task_that_cannot_be_read_is_unknown_and_others_go_on(here, there, redis, toolbox, damage):
     bad, good = [(await here.call("careful"))["taskId"] for _ in range(2)]
     await toolbox.until_begun(2)
-    await damage(redis, record_key(bad))
+    await damage(redis, keys.record(bad))
     for method in (there.get, there.cancel):
         with pytest.raises(MCPError, match="Unknown task"):
             await method(bad)
@@ -78,20 +79,20 @@ async def test_withdrawing_a_consent_cancels_its_other_tasks(here, redis, damage
         await store.create('["client",null,"alice"]', "careful", {"_meta": {}}, grant="a grant")
         for _ in range(3)
     ]
-    assert set(await redis.zrange(grant_key("a grant"), 0, -1)) >= {task.id for task in tasks}
-    await damage(redis, record_key(tasks[1].id))
+    assert set(await redis.zrange(keys.grant("a grant"), 0, -1)) >= {task.id for task in tasks}
+    await damage(redis, keys.record(tasks[1].id))
     await store.cancel_by_grant("a grant")
     for task in (tasks[0], tasks[2]):
         found = await store.get(task.id)
         assert found is not None
         assert found.status == "cancelled"
-    await redis.delete(grant_key("a grant"), "mcp:withdrawn:{a grant}")
+    await redis.delete(keys.grant("a grant"), "mcp:withdrawn:{a grant}")
 
 
 async def test_a_task_with_fields_of_a_later_release_is_read(here, there, redis, toolbox):
     task_id = (await here.call("asks_two"))["taskId"]
     await there.until(task_id, "input_required")
-    key = record_key(task_id)
+    key = keys.record(task_id)
     question = json.loads(await redis.hget(key, "ask:first")) | {"of_a_later_release": 1}
     await redis.hset(key, mapping={"ask:first": json.dumps(question), "of_a_later_release": "1"})
     await redis.hdel(key, "version")
@@ -102,7 +103,7 @@ async def test_a_task_with_fields_of_a_later_release_is_read(here, there, redis,
 
 async def test_a_task_without_a_version_is_of_the_first_one(here, there, redis, monkeypatch):
     task_id = (await here.call("asks_two"))["taskId"]
-    await redis.hdel(record_key(task_id), "version")
+    await redis.hdel(keys.record(task_id), "version")
     monkeypatch.setattr("mcp_app.extensions.tasks.task.VERSION", "a later one")
     with pytest.raises(MCPError, match="Unknown task"):
         await there.get(task_id)

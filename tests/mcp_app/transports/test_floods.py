@@ -18,7 +18,7 @@ from mcp_app.coordination import keys, quotas
 from mcp_app.coordination.allowance import CHARGED_BYTES
 from mcp_app.coordination.limits import CALLS, STREAMS, Kind
 from mcp_app.coordination.shares import PARTS, share_of
-from mcp_app.extensions.tasks.store import index_key
+from mcp_app.extensions.tasks import keys as task_keys
 from mcp_app.protocol.personal import Person
 from mcp_app.sessions.events import new_standalone_stream
 from tests.mcp_app.transports.support import (
@@ -498,7 +498,7 @@ async def test_a_call_past_the_limit_of_tasks_is_refused_like_one_past_any_other
     one: Process, mcp_settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     mcp_settings.MCP_MAX_TASKS = 1
-    await one.runtime.redis.delete(index_key(ALICE))
+    await one.runtime.redis.delete(task_keys.index(ALICE))
     tasks: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
     call = {"name": "slow_compute", "arguments": {"seconds": 1}}
     created = await modern(one, "tools/call", call, capabilities=tasks)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mcp.server.mcpserver import Context
 
-from mcp_app.sessions import held
+from mcp_app.coordination import held
 from tests.mcp_app.transports.support import (
     Process,
     Session,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from mcp_app.extensions.tasks import keys
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
-from mcp_app.extensions.tasks.store import withdrawn_key
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from tests.mcp_app.transports.support import Held, Process, modern, within
@@ -41,7 +41,7 @@ async def _until(at: Process, task_id: str, status: str, token: str = "alice@cli
 async def consent_is_given_again(one: Process) -> AsyncIterator[None]:
     """In production a withdrawn consent never comes back, but the tests share these names and a Redis."""
     yield
-    await one.runtime.redis.delete(withdrawn_key("grant-of-alice"))
+    await one.runtime.redis.delete(keys.withdrawn("grant-of-alice"))
 
 
 @pytest.fixture

@@ -1,0 +1,169 @@
+"""The bytes that one person holds in Redis, over all processes.
+
+The keys themselves know what they hold. A process that is about to write more than a step since it last
+looked adds them up for the person; so what a person holds exceeds the limit at most by a step, and a message,
+for each process. Only what grows with what a client sends or a tool returns is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+
+from mcp_app.conf import conf
+from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.limits import QuotaExceeded
+from mcp_app.exceptions import Unavailable
+
+_LONGEST_STEP = 1024 * 1024
+
+LOOK_AGAIN_SECONDS = 1.0
+"""How long a process does not look again that has refused something, or could not look."""
+
+
+@dataclass(slots=True)
+class _Account:
+    """What this process knows of one person."""
+
+    total: int = 0
+    """What they held when this process last looked."""
+    written: int = 0
+    """What this process has written since."""
+    in_flight: int = 0
+    """What it is writing: a look may or may not see it yet."""
+    looked_at: float = -math.inf
+    failed_at: float = -math.inf
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def is_in_use(self) -> bool:
+        return bool(self.in_flight) or self.looking.locked()
+
+    def has_room(self, size: int, limit: int) -> bool:
+        return self.total + self.written + self.in_flight + size <= limit
+
+    def needs_no_look(self, size: int, limit: int) -> bool:
+        return self.written + self.in_flight + size <= _step(limit) and self.has_room(size, limit)
+
+
+class HeldBytes:
+    """Limits what each person holds. Subclasses say what is counted.
+
+    Attributes:
+        script: Returns how many bytes one item holds; its keys are `keys_of` the item.
+    """
+
+    script: str
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._held = redis.register_script(self.script)
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()
+
+    @property
+    def limit(self) -> int:
+        """How many bytes a person may hold."""
+        raise NotImplementedError
+
+    def refusal(self) -> QuotaExceeded:
+        """The exception for what is refused."""
+        raise NotImplementedError
+
+    def index_of(self, person: str) -> str:
+        """The key of the sorted set with the items of a person, such as their sessions."""
+        raise NotImplementedError
+
+    def keys_of(self, item: str) -> Sequence[str]:
+        """The keys of an item, all in one slot."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def room(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
+        """Write something for a person in the body, if there is room for it.
+
+        Args:
+            person: Their key (`Person.key`).
+            size: How much is written, in bytes.
+            always: Whether it is written, and counted, even if there is no room.
+
+        Raises:
+            QuotaExceeded: There is no room (`refusal`).
+        """
+        if not size:
+            yield
+            return
+        account = self._account(person)
+        if not (always or account.needs_no_look(size, self.limit)):
+            await self._ensure(person, account, size)
+        account.in_flight += size
+        try:
+            yield
+        finally:
+            account.in_flight -= size
+            account.written += size
+
+    async def ensure(self, person: str) -> None:
+        """Refuse new work of a person who has no room for another step, as far as this process knows.
+
+        Raises:
+            QuotaExceeded: There is no room (`refusal`).
+        """
+        account = self._accounts.get(person)
+        if account is not None and not account.has_room(step := _step(self.limit), self.limit):
+            await self._ensure(person, account, step)
+
+    async def total(self, person: str) -> int:
+        """What a person holds, in bytes.
+
+        Raises:
+            Unavailable: Redis cannot be reached.
+        """
+        items = cast("list[str]", await self._redis.zrange(self.index_of(person), 0, -1))
+        found = await in_portions(self._redis, items, self._add_item)
+        return sum(held for _, held in found if isinstance(held, int))
+
+    async def _add_item(self, pipe: Pipeline, item: str) -> Any:
+        await self._held(keys=self.keys_of(item), client=pipe)
+
+    async def _ensure(self, person: str, account: _Account, size: int) -> None:
+        async with account.looking:
+            now, limit = time.monotonic(), self.limit
+            is_refused = not account.has_room(size, limit) and now - account.looked_at < LOOK_AGAIN_SECONDS
+            has_failed = now - account.failed_at < LOOK_AGAIN_SECONDS
+            if not (account.needs_no_look(size, limit) or is_refused or has_failed):
+                await self._look(person, account)
+            if not account.has_room(size, limit):
+                raise self.refusal()
+
+    async def _look(self, person: str, account: _Account) -> None:
+        began, written = time.monotonic(), account.written
+        try:
+            account.total = await self.total(person)
+        except Unavailable:  # what is to be written has its own way of waiting for Redis
+            account.failed_at = time.monotonic()
+        else:
+            account.written -= written
+            account.looked_at = began
+
+    def _account(self, person: str) -> _Account:
+        account = self._accounts.pop(person, None) or _Account()
+        self._accounts[person] = account
+        for _ in range(len(self._accounts) - conf.cache_entries):
+            oldest, its = self._accounts.popitem(last=False)
+            if its.is_in_use:
+                self._accounts[oldest] = its
+        return account
+
+
+def _step(limit: int) -> int:
+    """After how many bytes written for a person a process looks."""
+    return min(_LONGEST_STEP, limit // 16)
