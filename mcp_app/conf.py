@@ -165,8 +165,8 @@ class Conf(AppSettings):
     request_rate = Setting(
         1000,
         "how many requests a user may send within `MCP_REQUEST_RATE_SECONDS`, over all clients and "
-        "processes; each 64 KiB received or sent counts as one more. More are answered a second late, and "
-        "with 429 unless they only end something; 0 means no limit",
+        "processes; each 64 KiB, or four messages of a call, count as one more. More are answered a second "
+        "late, and with 429 unless they only end something; 0 means no limit",
         minimum=0,
     )
     request_rate_seconds = Setting(10.0, "the period of `MCP_REQUEST_RATE`", minimum=0.1)

@@ -336,6 +336,7 @@ class Runtime:
                 self.registry,
                 self.client_requests,
                 self.observers,
+                self.quotas,
             )
             self.calls = RunningCalls(backend, self.directory, self.quotas)
             self.admission = Admission(self.engine.access, self.quotas, self.sessions.held)

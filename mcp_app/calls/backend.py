@@ -10,6 +10,7 @@ from mcp.server import Server
 from mcp_app.calls.channel import SessionChannel
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.calls.registry import CallRegistry
+from mcp_app.coordination.quotas import Quotas
 from mcp_app.observers import Observers
 from mcp_app.sdk import Connection
 from mcp_app.sessions.store import RequestSession, SessionStore
@@ -32,6 +33,7 @@ class Backend:
     registry: CallRegistry
     client_requests: ClientRequests
     observers: Observers
+    quotas: Quotas
 
     def connection(self, session: RequestSession) -> Connection:
         """The SDK's connection, rebuilt from the record of a session."""

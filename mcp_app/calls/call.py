@@ -25,6 +25,7 @@ from mcp_app.calls.channel import SessionOutbound
 from mcp_app.calls.registry import Registration
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
+from mcp_app.coordination.pacing import pace_message
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.serve import Outcome, serve
@@ -358,6 +359,7 @@ class SessionCall(SessionOutbound, Call):
             await super().progress(progress, total, message)
 
     async def _emit(self, message: dict[str, Any]) -> None:
+        await pace_message(self._backend.quotas, self.person_key)
         await super()._emit(message)
         if self.observers.watch_calls:
             self.observers.tell(

@@ -94,6 +94,7 @@ def too_many_requests(retry_after: float) -> QuotaExceeded:
     seconds = conf.request_rate_seconds
     message = (
         f"Too many requests: you may send {{limit}} within {seconds:g} s, over all clients ({{setting}}); "
-        "each 64 KiB received or sent counts as one more. Send fewer, and wait as long as Retry-After says."
+        "each 64 KiB received or sent, and each four messages of a call, count as one more. Send fewer, and "
+        "wait as long as Retry-After says."
     )
     return QuotaExceeded(message, Conf.request_rate, retry_after)

@@ -29,6 +29,7 @@ from starlette.datastructures import Headers as RepeatedHeaders
 from mcp_app.calls.admission import is_limited
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import CALLS, STREAMS, QuotaExceeded
+from mcp_app.coordination.pacing import pace_message
 from mcp_app.observers import StreamFacts
 from mcp_app.protocol import client_declaration, listen
 from mcp_app.protocol.call import Call, RequestInfo
@@ -102,8 +103,7 @@ class Stateless:
         )
         if message.method == listen.METHOD:
             message = await self._admit_listening(request, message, route)
-        call = StatelessCall(self._runtime, message, route, request.headers)
-        await self._serve(request, call)
+        await self._serve(request, StatelessCall(self._runtime, message, route, request))
 
     async def _admit_listening(
         self, request: Request, message: JSONRPCRequest, route: InboundModernRoute
@@ -218,8 +218,7 @@ class Stateless:
                 self._tell("stream_closed", request)
 
     def _tell(self, hook: str, request: Request) -> None:
-        principal = request.principal
-        names = shortened(principal.person), shortened(principal.client_id)
+        names = map(shortened, (request.principal.person, request.principal.client_id))
         self._runtime.observers.tell(hook, StreamFacts("listen", None, *names))
 
 
@@ -258,9 +257,10 @@ class StatelessCall(Call):
     """One request. Its messages are sent on its own response; requests to the client are not possible."""
 
     def __init__(
-        self, runtime: Runtime, request: JSONRPCRequest, route: InboundModernRoute, headers: Mapping[str, str]
+        self, runtime: Runtime, message: JSONRPCRequest, route: InboundModernRoute, request: Request
     ) -> None:
-        super().__init__(request.method, request.params, request.id, headers)
+        super().__init__(message.method, message.params, message.id, request.headers)
+        self._person = request.principal.person_key
         self.revision = route.protocol_version
         self.observers = runtime.observers
         self._runtime = runtime
@@ -366,6 +366,8 @@ class StatelessCall(Call):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which makes it a stream."""
+        if self.method != listen.METHOD:  # whose messages are about what others do
+            await pace_message(self._runtime.quotas, self._person)
         self.tell_streamed()
         await self._opened_outbox().put(
             framing.event_without_id(framing.to_json(notification(method, params)))
