@@ -14,6 +14,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
+from everything_site.behind_relay import marked
 from everything_site.relay.head import Refusal
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Worker:
         self.name = name
         self.state = State.DEAD
         self.pid: int | None = None
-        self._environment = {**environment, "PROCESS_NAME": name}
+        self._environment = marked({**environment, "PROCESS_NAME": name})
         self._process: asyncio.subprocess.Process | None = None
         self._port = 0
         self._restarts_at = 0.0

@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from everything_site.behind_relay import is_behind_relay
 from everything_site.workbench.security import workbench_policy
-from mcp_app import __version__
+from mcp_app.conf import conf
 
 
 @require_safe
@@ -16,9 +17,9 @@ from mcp_app import __version__
 def workbench(request: HttpRequest) -> HttpResponse:
     """`/try`: an MCP client in the browser. What it shows is in the fragment, which the server never sees."""
     context = {
-        "version": __version__,
-        "fixtures": settings.CONFORMANCE_FIXTURES,
-        "mcp_path": "/mcp",
+        "mcp_url": settings.MCP_RESOURCE_URL,
+        "lease_seconds": conf.lease_seconds,
+        "has_relay": is_behind_relay(),
     }
     return render(request, "workbench/try.html", context)
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import httpx2
@@ -68,6 +69,12 @@ class Chromium:
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._post("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
+    def chord(self, *keys: str) -> None:
+        """Press keys together: the first ones are held until the last one has been pressed."""
+        down = [{"type": "keyDown", "value": key} for key in keys]
+        up = [{"type": "keyUp", "value": key} for key in reversed(keys)]
+        self._post("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": down + up}]})
+
     def tab_to(self, name: str) -> None:
         """Press Tab until the focus is on the control of that name, as a screen reader would call it."""
         seen: list[str] = []
@@ -78,17 +85,33 @@ class Chromium:
                 return
         raise AssertionError(f"no Tab led to {name!r}, only to {seen}")
 
+    def tab_to_role(self, role: str) -> None:
+        """Press Tab until the focus is on a control of that role, as a screen reader would call it."""
+        seen: list[str] = []
+        for _ in range(20):
+            self.press(TAB)
+            node = self._focused_node
+            seen.append("" if node is None else node["role"]["value"])
+            if seen[-1] == role:
+                return
+        raise AssertionError(f"no Tab led to a {role}, only to {seen}")
+
     @property
     def focused(self) -> str:
         """The accessible name of what has the focus; empty when nothing has."""
+        node = self._focused_node
+        return "" if node is None else node["name"]["value"]
+
+    @property
+    def _focused_node(self) -> dict[str, Any] | None:
         for node in self.accessibility_tree:
             is_focused = any(
                 property_["name"] == "focused" and property_["value"]["value"]
                 for property_ in node.get("properties", ())
             )
             if is_focused and node["role"]["value"] != "RootWebArea":
-                return node["name"]["value"]
-        return ""
+                return node
+        return None
 
     @property
     def accessibility_tree(self) -> list[dict[str, Any]]:
@@ -108,18 +131,22 @@ class Chromium:
         return self._value(self._http.get(f"/session/{self._session}/window/handles"))
 
     def wait_for_windows(self, number: int) -> list[str]:
-        self._wait(lambda: len(self.windows) == number, f"{number} windows")
+        self.wait(lambda: len(self.windows) == number, f"{number} windows")
         return self.windows
+
+    def close_window(self) -> None:
+        """Close the window that is looked at; look at another one next."""
+        self._value(self._http.delete(f"/session/{self._session}/window"))
 
     def look_at(self, window: str) -> None:
         """Go on in another window."""
         self._post("window", {"handle": window})
 
     def wait_for_title(self, part: str) -> None:
-        self._wait(lambda: part in self.title, f"a page titled {part!r}")
+        self.wait(lambda: part in self.title, f"a page titled {part!r}")
 
     def wait_for_url(self, start: str) -> str:
-        self._wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
+        self.wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
         return self.url
 
     def show_as(self, width: int, scheme: Scheme) -> None:
@@ -141,6 +168,23 @@ class Chromium:
         metrics = self.devtools("Page.getLayoutMetrics")
         return metrics["cssContentSize"]["width"] - metrics["cssLayoutViewport"]["clientWidth"]
 
+    @property
+    def console(self) -> list[str]:
+        """What the pages complained of since this was last read: errors and warnings, of the browser too."""
+        entries = self._post("se/log", {"type": "browser"})
+        return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
+
+    @property
+    def requested(self) -> list[str]:
+        """The URLs that were requested since this was last read."""
+        entries = self._post("se/log", {"type": "performance"})
+        messages = [json.loads(entry["message"])["message"] for entry in entries]
+        return [
+            message["params"]["request"]["url"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
+
     def devtools(self, method: str, **parameters: Any) -> Any:
         """One command of the DevTools protocol."""
         return self._post("goog/cdp/execute", {"cmd": method, "params": parameters})
@@ -154,16 +198,17 @@ class Chromium:
         assert response.is_success, value
         return value
 
-    def _wait(self, condition: Any, what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
+        """Wait until something is so, but not forever."""
+        deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come; {self.windows}, {self.title!r}"
             time.sleep(0.05)
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Chromium]:
-    """A window of a new browser with a profile of its own."""
+def chromium(*, logs: bool = False) -> Iterator[Chromium]:
+    """A window of a new browser with a profile of its own; with `logs`, of console and requests as well."""
     port = free_port()
     driver = subprocess.Popen(
         ["chromedriver", f"--port={port}", "--silent"],
@@ -181,7 +226,11 @@ def chromium() -> Iterator[Chromium]:
                 "binary": shutil.which("chromium"),
                 "args": [*_ARGUMENTS, f"--user-data-dir={profile}"],
             }
-            capabilities = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+            wanted = {
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"} if logs else {},
+            }
+            capabilities = {"capabilities": {"alwaysMatch": wanted}}
             answer = http.post("/session", json=capabilities).json()["value"]
             assert "sessionId" in answer, answer
             try:

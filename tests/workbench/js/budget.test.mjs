@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PLACES, StreamBudget } from "../../../everything_site/workbench/static/workbench/budget.js";
+import { LISTENER_PLACES, PLACES, StreamBudget } from "../../../everything_site/workbench/static/workbench/budget.js";
 
 /** Web Locks as browsers have them, as far as the budget uses them (Node has none). */
 class Locks {
@@ -41,6 +41,16 @@ test("four streams have places, and the fifth waits until one of them ends", asy
   assert.deepEqual([winner, isQueued], ["waits", true]);
   releases[2]();
   assert.equal(typeof (await fifth), "function");
+});
+
+test("streams that only listen leave a place to calls", async () => {
+  const budget = new StreamBudget({ locks: new Locks() });
+  await Promise.all(LISTENER_PLACES.map(() => budget.acquire({ listens: true })));
+  let isQueued = false;
+  budget.acquire({ listens: true, onQueued: () => (isQueued = true) });
+  assert.equal(typeof (await budget.acquire()), "function");
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(isQueued, true);
 });
 
 test("who waits can give up, and takes no place later", async () => {

@@ -1,10 +1,11 @@
 /**
  * The connections that streams may keep open. Over HTTP/1.1 a browser opens six connections to an origin, for all its tabs
  * together; with six streams open, nothing else would leave it. So streams share four places, which are Web Locks, and two
- * connections are always free for whatever is answered at once.
+ * connections are always free for whatever is answered at once. Streams that only listen leave one of the places to calls.
  */
 
-export const PLACES = ["es-stream-1", "es-stream-2", "es-stream-3", "es-stream-4"];
+export const PLACES = ["es-stream-4", "es-stream-3", "es-stream-2", "es-stream-1"];
+export const LISTENER_PLACES = PLACES.slice(1);
 const PRESSURE = "es-stream-pressure";
 
 /** Whether streams share connections with each other, as they do since HTTP/2. */
@@ -26,13 +27,14 @@ export class StreamBudget extends EventTarget {
   /**
    * Take a place, and wait for one if all are taken.
    *
-   * @param {{signal?: AbortSignal, onQueued?: () => void}} options
+   * @param {{signal?: AbortSignal, onQueued?: () => void, listens?: boolean}} options `listens`: it is no call.
    * @returns {Promise<() => void>} Gives the place back; may be called more than once.
    * @throws {DOMException} AbortError, when the signal fires first.
    */
-  async acquire({ signal, onQueued } = {}) {
+  async acquire({ signal, onQueued, listens = false } = {}) {
     if (!this._locks) return () => {};
-    for (const name of PLACES) {
+    const places = listens ? LISTENER_PLACES : PLACES;
+    for (const name of places) {
       const release = await this.#take(name, { ifAvailable: true });
       if (release) return release;
       signal?.throwIfAborted();
@@ -40,7 +42,7 @@ export class StreamBudget extends EventTarget {
     onQueued?.();
     this.dispatchEvent(new Event("pressure"));
     this._channel?.postMessage({});
-    return this.#wait(signal);
+    return this.#wait(places, signal);
   }
 
   /** How many places are taken, in all tabs. */
@@ -61,7 +63,7 @@ export class StreamBudget extends EventTarget {
   }
 
   /** The first of all places that becomes free; the requests for the others are withdrawn. */
-  #wait(signal) {
+  #wait(places, signal) {
     const withdrawal = new AbortController();
     return new Promise((resolve, reject) => {
       let isTaken = false;
@@ -72,7 +74,7 @@ export class StreamBudget extends EventTarget {
       };
       if (signal?.aborted) return onAbort();
       signal?.addEventListener("abort", onAbort, { once: true });
-      for (const name of PLACES) {
+      for (const name of places) {
         this.#take(name, { signal: withdrawal.signal }).then(
           (release) => {
             if (isTaken) return release(); // two became free at once

@@ -40,6 +40,8 @@ export class Call extends EventTarget {
     this.servedBy = null;
     this.processes = []; // all that served it, in order
     this.lastEventId = null;
+    this.lastEventAt = null;
+    this.lost = null; // {process, at}: the process whose connection broke last, until there is an event again
     this.retry = null; // what the server asks for between connections, in milliseconds
     this.questions = new Map(); // by id: those that wait for an answer
     this.startedAt = Date.now();
@@ -103,6 +105,22 @@ export class Call extends EventTarget {
     this.progressCount += 1;
     this.onProgress?.(params);
     this.update({ progress: params, status: this.state === "streaming" ? null : this.status });
+  }
+
+  /** Wait for a place among the streams that may be open; returns what gives it back. */
+  place({ listens = false } = {}) {
+    const text = listens ? "Queued: three streams listen already" : "Queued: four streams are open";
+    const onQueued = () => this.update({ state: "queued", status: { text, until: null } });
+    return this.client.budget.acquire({ signal: this.cancellation.signal, onQueued, listens });
+  }
+
+  /** Note what an event tells besides its message. */
+  heard(event) {
+    this.lastEventAt = Date.now();
+    if (event.retry !== undefined) this.retry = event.retry;
+    if (event.id) this.lastEventId = event.id;
+    if (event.data && this.lost) this.update({ lost: null });
+    this.client.saved();
   }
 
   /** Open a connection: `send` gets a signal that `cut` and `cancel` fire. */

@@ -82,7 +82,8 @@ export class Client extends EventTarget {
   async connect(revision) {
     this.revision = revision;
     if (isStateless(revision)) {
-      this.server = await this.request("server/discover", {}, { lane: "Session" });
+      const found = await this.request("server/discover", {}, { lane: "Session" });
+      this.server = { ...found, serverInfo: found.serverInfo ?? found._meta?.[`${META}/serverInfo`] };
       return this.server;
     }
     if (isHttpSse(revision)) await this.#openSse();
@@ -103,7 +104,7 @@ export class Client extends EventTarget {
    */
   start(method, params, { onProgress, signal, note = "", lane } = {}) {
     const id = this.nextId();
-    const full = this.#withMeta(params, onProgress ? id : null);
+    const full = this.withMeta(params, onProgress ? id : null);
     const Kind = isStateless(this.revision) ? StatelessCall : isHttpSse(this.revision) ? PostedCall : SessionCall;
     const call = new Kind(this, { id, method, params: full, note, lane }, { onProgress });
     this.calls.set(id, call);
@@ -118,7 +119,8 @@ export class Client extends EventTarget {
     return this.start(method, params, options).promise;
   }
 
-  #withMeta(params, progressToken) {
+  /** Parameters as the revision wants them: with the `_meta` of each request since 2026-07-28. */
+  withMeta(params, progressToken = null) {
     if (isStateless(this.revision)) {
       const _meta = {
         ...params?._meta,

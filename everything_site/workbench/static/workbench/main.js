@@ -1,5 +1,198 @@
-/** The page of the workbench. */
+/** The page of the workbench: puts the panes together, and shows what the fragment says. */
 
+import { announce, regions } from "./announce.js";
+import { App } from "./app.js";
+import { consent, prepareConsent, returned } from "./consent.js";
 import { fill, h } from "./dom.js";
+import { letters, shortcuts } from "./keyboard.js";
+import { moreAccess } from "./more_access.js";
+import { TabBar, separator } from "./panes.js";
+import { REVISIONS } from "./revisions.js";
+import { format, parse } from "./route.js";
+import { Sidebar } from "./sidebar.js";
+import { strip } from "./strip.js";
+import { Views } from "./views.js";
+import "./form.js";
+import "./questions.js";
+import "./wire.js";
 
-fill(document.getElementById("workbench"), h("main", { id: "main" }, h("h1", {}, "Try this server in your browser")));
+const root = document.getElementById("workbench");
+
+if (!isSecureContext) notHere("This page needs https or localhost", "The sign-in uses crypto.subtle, which browsers offer to secure pages alone.");
+else if (new URL(root.dataset.mcpUrl).origin !== location.origin) {
+  const there = new URL("/try", root.dataset.mcpUrl).href;
+  notHere("This server has another address", "Sign-in works only at the address that the server knows itself by: ", h("a", { href: there + location.hash }, there));
+} else await begin();
+
+function notHere(title, ...why) {
+  fill(root, h("main", { id: "main", class: "wb-plain" }, h("h1", {}, title), h("p", {}, why)));
+}
+
+async function begin() {
+  const dock = document.createElement("es-questions");
+  const app = new App({
+    url: root.dataset.mcpUrl,
+    leaseSeconds: Number(root.dataset.leaseSeconds),
+    hasRelay: root.dataset.relay === "true",
+    questions: dock,
+    moreAccess: moreAccess(() => app),
+    consent,
+  });
+  app.prepareConsent = () => prepareConsent(app.signIn);
+  app.show = (place) => {
+    location.hash = format(place);
+  };
+  const { revision } = parse(location.hash);
+  if (REVISIONS.includes(revision)) app.revision = revision;
+  const page = build(app, dock);
+  page.showRoute();
+  if (app.hasRelay) await app.processes.refresh();
+  await resume(app, page);
+}
+
+/** Go on where the last page of this tab was: in the sign-in, in a session, or nowhere. */
+async function resume(app, page) {
+  const query = returned();
+  try {
+    if (query !== null) {
+      await app.signIn.resume(query);
+      await app.signedIn(app.signIn);
+    } else if (!(await app.restore()) && app.isSignedIn) await app.connect();
+  } catch (error) {
+    page.failed(error);
+  }
+}
+
+function build(app, dock) {
+  const views = new Views(app);
+  const sidebar = new Sidebar(app);
+  const wire = document.createElement("es-wire");
+  wire.recording = app.recording;
+  wire.letters = letters.areOn;
+  wire.setAttribute("empty", "Nothing sent yet. Press Connect, and the exchanges of the sign-in appear here.");
+  const banner = h("div", { class: "wb-banner", role: "status", hidden: true });
+  const place = h("div", { class: "wb-place" });
+  const list = h("nav", { class: "wb-list", "aria-label": "Features" }, sidebar.element);
+  const main = h("main", { id: "main", class: "wb-main", tabIndex: -1 }, banner, place, h("section", { class: "wb-questions", "aria-label": "Questions" }, dock));
+  const wirePane = h("aside", { class: "wb-wire", id: "wire", "aria-label": "Wire" }, wire);
+  const tabs = new TabBar(root, [
+    { id: "do", label: "Do" },
+    { id: "wire", label: "Wire" },
+    { id: "ask", label: "Ask" },
+  ]);
+  let view = null;
+
+  const toggleDrawer = (isOpen = root.dataset.drawer !== "open") => {
+    root.dataset.drawer = isOpen ? "open" : "closed";
+    root.querySelector(".wb-drawer-button").setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) sidebar.focusSearch();
+  };
+  const failed = (error) => {
+    banner.hidden = false;
+    fill(banner, h("p", {}, error.message), h("button", { type: "button", onclick: reconnect }, "Try again"));
+    announce(error.message, { now: true });
+  };
+  const reconnect = async () => {
+    banner.hidden = true;
+    try {
+      await app.connect();
+    } catch (error) {
+      failed(error);
+    }
+  };
+  const showRoute = () => {
+    const route = parse(location.hash);
+    const next = app.whySignedOut ? views.start : views.of(route);
+    sidebar.current = route;
+    if (next !== view) {
+      view = next;
+      fill(place, view.node);
+    }
+    document.title = `${dock.open ? `(${dock.open}) ` : ""}${view.title} · Everything Server`;
+    if (app.isConnected && !view.isMissing) view.apply(route);
+    otherRevision(route);
+    toggleDrawer(false);
+    tabs.select("do");
+  };
+  const otherRevision = ({ revision }) => {
+    if (!app.isConnected || !revision || revision === app.client.revision) {
+      if (app.isConnected) banner.hidden = true;
+      return;
+    }
+    banner.hidden = false;
+    const change = async () => {
+      try {
+        await app.connect(revision);
+      } catch (error) {
+        failed(error);
+      }
+    };
+    fill(banner, h("p", {}, `This link is for ${revision}, and you are at ${app.client.revision}.`), h("button", { type: "button", onclick: change }, `Switch to ${revision}`));
+  };
+  const openRaw = ({ detail }) => {
+    location.hash = format({ kind: "raw" });
+    views.of({ kind: "raw", name: null }).take(detail);
+  };
+
+  wire.addEventListener("resend", openRaw);
+  addEventListener("hashchange", showRoute);
+  app.addEventListener("connected", () => {
+    views.clear();
+    banner.hidden = true;
+    app.catalog.addEventListener("change", () => (view === null || view === views.start || view.isMissing) && showRoute());
+  });
+  app.addEventListener("change", () => (!app.isConnected || view === views.start) && showRoute());
+  app.addEventListener("signed-out", ({ detail }) => (announce(detail.why, { now: true }), showRoute()));
+  app.addEventListener("session-lost", () => {
+    banner.hidden = false;
+    fill(banner, h("p", {}, "The server does not know this session any more (404)."), h("button", { type: "button", class: "main", onclick: reconnect }, "Open a new session"));
+    announce("The session is lost", { now: true });
+  });
+  app.recording.addEventListener("change", () => tabs.badge("wire", app.recording.exchanges.length));
+  dock.addEventListener("show", ({ detail }) => {
+    tabs.select("wire");
+    wire.show(detail.exchange.id);
+  });
+  app.addEventListener("notification", ({ detail }) => {
+    const { method, params } = detail.message;
+    if (method === "notifications/elicitation/complete") dock.completed(params.elicitationId);
+  });
+  dock.addEventListener("change", ({ detail }) => {
+    tabs.badge("ask", detail.open);
+    document.title = document.title.replace(/^(\(\d+\) )?/, detail.open ? `(${detail.open}) ` : "");
+    root.dataset.asks = detail.open ? "true" : "false";
+  });
+
+  const panes = [list, main, wirePane];
+  const help = shortcuts({
+    run: () => app.isConnected && view?.run?.(),
+    escape: () => (root.dataset.drawer === "open" ? toggleDrawer(false) : document.activeElement?.closest(".wb-call")?.querySelector(".wb-cancel:not([hidden])")?.click()),
+    search: () => (toggleDrawer(true), sidebar.focusSearch()),
+    group: (kind) => (["session", "tasks"].includes(kind) ? app.show({ kind }) : (toggleDrawer(true), sidebar.focusGroup(kind))),
+    question: () => (tabs.select(root.clientWidth < 640 ? "ask" : tabs.selected), dock.querySelector("input, select, textarea, button")?.focus()),
+    breakIt: () => openBreakIt(),
+    nextPane: (direction) => {
+      const at = panes.findIndex((pane) => pane.contains(document.activeElement));
+      const shown = panes.filter((pane) => pane.getClientRects().length > 0);
+      const next = shown.at((shown.indexOf(panes[at]) + direction) % shown.length);
+      (next === main ? (next.querySelector("h1") ?? next) : next.querySelector("[tabindex='0'], input, button"))?.focus();
+    },
+    lettersChanged: (on) => (wire.letters = on),
+  });
+  const openBreakIt = () => {
+    const menu = root.querySelector(".wb-call .wb-menu:not([hidden])") ?? root.querySelector(".wb-strip .wb-menu:not([hidden])");
+    if (!menu) return;
+    menu.open = true;
+    menu.querySelector("summary").focus();
+  };
+
+  const top = strip(app, { onDrawer: () => toggleDrawer(), onHelp: () => help.showModal(), onFail: failed });
+  fill(
+    root,
+    regions,
+    top,
+    h("div", { class: "wb-panes" }, list, separator(root, "list", { label: "Width of the list of features", side: "left" }), main, separator(root, "wire", { label: "Width of the wire", side: "right" }), wirePane),
+    tabs.element,
+  );
+  return { showRoute, failed };
+}

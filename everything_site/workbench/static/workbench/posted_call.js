@@ -43,8 +43,7 @@ export class SseStream extends Call {
   }
 
   async perform() {
-    const onQueued = () => this.update({ state: "queued", status: { text: "Queued: four streams are open", until: null } });
-    const release = await this.client.budget.acquire({ signal: this.cancellation.signal, onQueued });
+    const release = await this.place({ listens: true });
     try {
       for (let attempt = 0; ; attempt += 1) {
         const reply = await this.patiently((signal) => this.client.openSse(this.lastEventId, { call: this, signal }));
@@ -66,8 +65,7 @@ export class SseStream extends Call {
     this.update({ state: "streaming" });
     try {
       for await (const event of reply.events()) {
-        if (event.retry !== undefined) this.retry = event.retry;
-        if (event.id) this.lastEventId = event.id;
+        this.heard(event);
         if (event.event === "endpoint") this.#ready.resolve(event.data);
         else if (event.data) this.client.receive(JSON.parse(event.data), { call: null, exchange: reply.exchange });
       }

@@ -8,7 +8,7 @@ const RESUME_AFTER = 500; // milliseconds: connecting at once to a process that 
 export class SessionCall extends Call {
   /** Send the request, and read until its response. */
   async perform() {
-    const release = this.client.isLong(this.method) ? await this.#place() : () => {};
+    const release = this.client.isLong(this.method) ? await this.place() : () => {};
     try {
       const reply = await this.patiently((signal) => this.client.post(this.message, { call: this, signal }), { again: !this.client.isLong(this.method) });
       return await this.#follow(reply);
@@ -19,7 +19,7 @@ export class SessionCall extends Call {
 
   /** Go on after a reload of the page. */
   async continue() {
-    const release = await this.#place();
+    const release = await this.place();
     try {
       const reply = await this.#resumed("The page was reloaded; resuming the call", 0);
       return await this.#follow(reply);
@@ -30,11 +30,6 @@ export class SessionCall extends Call {
 
   get message() {
     return { jsonrpc: "2.0", id: this.id, method: this.method, ...(this.params === undefined ? {} : { params: this.params }) };
-  }
-
-  #place() {
-    const onQueued = () => this.update({ state: "queued", status: { text: "Queued: four streams are open", until: null } });
-    return this.client.budget.acquire({ signal: this.cancellation.signal, onQueued });
   }
 
   async #follow(first) {
@@ -49,7 +44,10 @@ export class SessionCall extends Call {
         if (!(error instanceof Disconnected)) throw error;
         if (this.cancellation.signal.aborted) throw this.cancellation.signal.reason;
         why = this.isCutByPerson ? null : `${reply.servedBy ?? "The connection"} is gone; resuming elsewhere`;
-        if (!this.isCutByPerson) this.client.lost(this, reply);
+        if (!this.isCutByPerson) {
+          this.lost = { process: reply.servedBy, at: Date.now() };
+          this.client.lost(this, reply);
+        }
       }
       if (this.lastEventId === null) throw new Disconnected("The connection broke before the first event, so nothing says where to resume.");
       reply = await this.#resumed(why, this.retry !== null && why?.startsWith("The server closed") ? this.retry : RESUME_AFTER);
@@ -71,9 +69,7 @@ export class SessionCall extends Call {
     this.isCutByPerson = false;
     this.update({ state: this.questions.size ? "asking" : "streaming" });
     for await (const event of reply.events()) {
-      if (event.retry !== undefined) this.retry = event.retry;
-      if (event.id) this.lastEventId = event.id;
-      this.client.saved();
+      this.heard(event);
       if (!event.data) continue;
       const message = JSON.parse(event.data);
       if (!("method" in message) && message.id === this.id) return message;
@@ -85,7 +81,7 @@ export class SessionCall extends Call {
 
   async #resumed(why, milliseconds) {
     if (why === null) {
-      await this.pause("cut", `You have seen everything up to ${this.lastEventId}. The call goes on without you`, null);
+      await this.pause("cut", `You have seen everything up to event ${shortened(this.lastEventId)}. The call goes on without you`, null);
     } else {
       await this.pause("waiting", why, milliseconds);
     }
@@ -95,7 +91,7 @@ export class SessionCall extends Call {
       this.update({ state: "resuming" });
       try {
         const reply = await this.patiently((signal) => this.client.resume(this.lastEventId, { call: this, signal, process }));
-        this.client.recording.mark(`resumed from ${this.lastEventId}`, { exchange: reply.exchange, kind: "resume" });
+        this.client.recording.mark(`resumed after ${shortened(this.lastEventId)}`, { exchange: reply.exchange, kind: "resume" });
         this.client.resumed(this, reply);
         return reply;
       } catch (error) {
@@ -106,11 +102,13 @@ export class SessionCall extends Call {
   }
 }
 
+/** An event id as people can compare it: its end. */
+const shortened = (id) => (id.length > 12 ? `…${id.slice(-10)}` : id);
+
 /** The stream that a client opens with GET, for what concerns no call. It is opened again for as long as it is wanted. */
 export class ListenerStream extends SessionCall {
   async perform() {
-    const onQueued = () => this.update({ state: "queued", status: { text: "Queued: four streams are open", until: null } });
-    const release = await this.client.budget.acquire({ signal: this.cancellation.signal, onQueued });
+    const release = await this.place({ listens: true });
     try {
       for (let attempt = 0; ; ) {
         let reply;
@@ -147,9 +145,7 @@ export class ListenerStream extends SessionCall {
     this.update({ state: "streaming", status: null });
     try {
       for await (const event of reply.events()) {
-        if (event.retry !== undefined) this.retry = event.retry;
-        if (event.id) this.lastEventId = event.id;
-        this.client.saved();
+        this.heard(event);
         if (event.data) this.client.receive(JSON.parse(event.data), { call: null, exchange: reply.exchange });
       }
     } catch (error) {

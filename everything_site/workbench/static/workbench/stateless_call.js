@@ -7,7 +7,7 @@ const MAX_ROUNDS = 20;
 
 export class StatelessCall extends Call {
   async perform() {
-    const release = this.client.isLong(this.method) ? await this.#place() : () => {};
+    const release = this.client.isLong(this.method) ? await this.place({ listens: this.method === "subscriptions/listen" }) : () => {};
     try {
       let round = {};
       for (let number = 1; number <= MAX_ROUNDS; number += 1) {
@@ -19,11 +19,6 @@ export class StatelessCall extends Call {
     } finally {
       release();
     }
-  }
-
-  #place() {
-    const onQueued = () => this.update({ state: "queued", status: { text: "Queued: four streams are open", until: null } });
-    return this.client.budget.acquire({ signal: this.cancellation.signal, onQueued });
   }
 
   async #exchange(round, number) {
@@ -43,6 +38,7 @@ export class StatelessCall extends Call {
     this.update({ state: "streaming" });
     try {
       for await (const event of reply.events()) {
+        this.heard(event);
         if (!event.data) continue;
         const message = JSON.parse(event.data);
         if (!("method" in message) && message.id === id) return resultOf(message, reply);

@@ -1,0 +1,37 @@
+"""One server with three processes behind its relay, for all browser tests of the workbench."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.everything_site.checkout import Checkout, checkout, eventually
+from tests.support import chromium
+from tests.workbench.page import Page
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """`runserver --processes 3`, with the fixtures of the conformance suite. Tests may kill its processes."""
+    with checkout(tmp_path_factory.mktemp("workbench"), migrated=True) as made:
+        made.start("--processes", "3", "--noreload", CONFORMANCE_FIXTURES="true")
+        eventually(lambda: "MCP endpoint" in made.output or made.has_ended, "three processes serve")
+        yield made
+
+
+@pytest.fixture
+def fresh(three: Checkout) -> Iterator[Page]:
+    """A new browser, which has never been here."""
+    with chromium.chromium(logs=True) as browser:
+        yield Page(browser, f"http://localhost:{three.port}")
+
+
+@pytest.fixture(scope="module")
+def shared(three: Checkout) -> Iterator[Page]:
+    """A browser that is signed in, for all tests of a module."""
+    with chromium.chromium(logs=True) as browser:
+        page = Page(browser, f"http://localhost:{three.port}")
+        page.open()
+        page.sign_in()
+        yield page

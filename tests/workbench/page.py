@@ -1,0 +1,126 @@
+"""The workbench in a browser, as a person uses it: by keys, buttons, and what the page says."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from tests.support.chromium import ENTER, Chromium
+
+CONTROL, ESCAPE, F6, DOWN = "\ue009", "\ue00c", "\ue036", "\ue015"
+
+
+def place(kind: str, name: str | None = None, *, revision: str | None = None, args: Any = None) -> str:
+    """The fragment of a place of the workbench, as `route.js` makes it."""
+    query = [f"rev={revision}"] if revision else []
+    if args is not None:
+        encoded = base64.urlsafe_b64encode(json.dumps(args).encode()).decode().rstrip("=")
+        query.append(f"args={encoded}")
+    path = f"#/{kind}" + ("" if name is None else f"/{quote(name, safe='')}")
+    return path + (f"?{'&'.join(query)}" if query else "")
+
+
+@dataclass
+class Page:
+    """One tab with the workbench, of a server with several processes."""
+
+    browser: Chromium
+    base: str
+
+    def open(self, fragment: str = "") -> None:
+        self.browser.open("about:blank")  # or another fragment would not load the page
+        self.browser.open(f"{self.base}/try{fragment}")
+
+    def go(self, fragment: str) -> None:
+        """Follow a link within the page."""
+        self.evaluate(f"location.hash = {json.dumps(fragment)}")
+
+    def evaluate(self, script: str) -> Any:
+        answer = self.browser.devtools("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    @property
+    def text(self) -> str:
+        """What the middle of the page says."""
+        return str(self.evaluate("document.querySelector('main')?.innerText ?? ''"))
+
+    @property
+    def wire(self) -> str:
+        return str(self.evaluate("document.querySelector('#wire')?.innerText ?? ''"))
+
+    def wait_for(self, *parts: str) -> str:
+        """Wait until the middle says all of this."""
+        self.browser.wait(lambda: all(part in self.text for part in parts), f"{parts} in {self.text!r}")
+        return self.text
+
+    def wait_for_wire(self, part: str) -> None:
+        self.browser.wait(lambda: part in self.wire, f"{part!r} in the wire")
+
+    def press(self, label: str, within: str = "body") -> None:
+        """Press the first button, link or summary that is shown and begins with this label."""
+        script = (
+            f"(() => {{ const found = [...document.querySelectorAll({json.dumps(within)})].flatMap((one) =>"
+            " [...one.querySelectorAll('button:not(:disabled), a, summary')])"
+            ".find((one) => one.getClientRects().length > 0"
+            f" && one.innerText.trim().startsWith({json.dumps(label)}));"
+            " found?.click(); return found !== undefined; })()"
+        )
+        self.browser.wait(lambda: self.evaluate(script), f"a button {label!r}; there is {self.text!r}")
+
+    def sign_in(self, person: str = "alice") -> None:
+        """Connect, and in the window that opens choose a person and allow access."""
+        self.press("Connect", "main")
+        self.consent(person)
+        self.wait_until_connected()
+
+    def consent(self, person: str | None = "alice") -> None:
+        """Decide in the window that has opened; with None for who is signed in already."""
+        (own, window) = self.browser.wait_for_windows(2)
+        self.browser.look_at(window)
+        if person is not None:
+            self.browser.wait_for_title("Sign in")
+            self.browser.tab_to(person)
+            self.browser.press(ENTER)
+        self.browser.wait_for_title("Allow")
+        self.browser.tab_to("Allow")
+        self.browser.press(ENTER)
+        self.browser.wait_for_windows(1)
+        self.browser.look_at(own)
+
+    def wait_until_connected(self, revision: str | None = None) -> None:
+        script = (
+            "document.querySelector('.wb-session')?.dataset.state === 'on'"
+            " && document.querySelectorAll('[role=treeitem]').length > 20"
+        )
+        if revision:
+            script += f" && document.querySelector('#wb-revision').value === {json.dumps(revision)}"
+        self.browser.wait(lambda: self.evaluate(script), f"a connection; there is {self.text!r}")
+
+    def use(self, revision: str) -> None:
+        """Choose a revision, which begins a new session."""
+        self.evaluate(
+            "(() => { const menu = document.querySelector('#wb-revision');"
+            f" menu.value = {json.dumps(revision)}; menu.dispatchEvent(new Event('change')); }})()"
+        )
+        self.wait_until_connected(revision)
+
+    def run(self) -> None:
+        """Run what is shown, by its shortcut."""
+        self.browser.chord(CONTROL, ENTER)
+
+    @property
+    def calls(self) -> list[str]:
+        """The state of each call of the feature that is shown, latest first."""
+        script = "[...document.querySelectorAll('.wb-place .wb-call')].map((one) => one.dataset.state)"
+        return list(self.evaluate(script))
+
+    def wait_for_call(self, state: str = "done") -> str:
+        """Wait until the latest call of the feature that is shown is in a state."""
+        self.browser.wait(
+            lambda: self.calls[:1] == [state], f"a call that is {state}; there is {self.text!r}"
+        )
+        return self.text

@@ -1,0 +1,239 @@
+"""The workbench in Chromium, on three processes: what a person with nothing but a browser can do."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.request import urlopen
+
+import pytest
+
+from tests.support import chromium
+from tests.support.chromium import ENTER, TAB
+from tests.support.processes import needs_proc
+from tests.workbench.page import CONTROL, DOWN, F6, Page, place
+
+MISSING = chromium.missing()
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    needs_proc,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+
+SLOW = place("tools", "longRunningOperation", args={"duration": 6, "steps": 6})
+
+
+def troubles(page: Page) -> list[str]:
+    """What the console complains of, but for the statuses and broken connections that a test wants."""
+    wanted = re.compile(
+        r"/mcp - Failed to load resource: .*(401|403|404|400|ERR_INCOMPLETE|ERR_EMPTY|502|503)"
+    )
+    return [entry for entry in page.browser.console if not wanted.search(entry)]
+
+
+def elsewhere(page: Page) -> list[str]:
+    """The requests that went to anything but this server."""
+    local = (page.base, "data:", "blob:", "about:", "chrome")
+    return [url for url in page.browser.requested if not url.startswith(local)]
+
+
+def test_a_fresh_browser_gets_the_result_of_a_tool(fresh: Page) -> None:
+    fresh.open(place("tools", "add", args={"a": 2, "b": 40}))
+    fresh.sign_in()
+    fresh.wait_for("Add two numbers")
+    assert fresh.calls == [], "a link prepares, and a person presses Run"
+    fresh.press("Run", "main")
+    fresh.wait_for("The sum of 2 and 40 is 42.")
+    fresh.wait_for_wire("tools/call add")
+    assert troubles(fresh) == []
+    assert elsewhere(fresh) == []
+
+
+def test_the_keyboard_alone_does_it_too(fresh: Page) -> None:
+    browser = fresh.browser
+    fresh.open()
+    browser.tab_to("Connect")
+    browser.press(TAB)
+    while browser.focused != "Connect":  # the link of that name in the header comes first
+        browser.press(TAB)
+    browser.press(ENTER)
+    fresh.consent()
+    fresh.wait_until_connected()
+    browser.press("/", *"add two")
+    browser.press(ENTER)
+    fresh.wait_for("Add two numbers", "Run")
+    browser.press(F6)
+    for value in ("2", "40"):
+        browser.tab_to_role("textbox")
+        browser.press(*value)
+    browser.chord(CONTROL, ENTER)
+    fresh.wait_for("The sum of 2 and 40 is 42.")
+
+
+def test_the_policy_of_the_page_is_the_sites_but_for_frames_sound_and_blobs(fresh: Page) -> None:
+    def policy(path: str) -> dict[str, set[str]]:
+        with urlopen(f"{fresh.base}{path}", timeout=20) as answer:
+            directives = answer.headers["Content-Security-Policy"].split("; ")
+        return {name: set(sources) for name, *sources in (directive.split() for directive in directives)}
+
+    site, page = policy("/"), policy("/try")
+    added = {name: page[name] - site.get(name, set()) for name in page if page[name] != site.get(name)}
+    assert added == {"frame-src": {"'self'"}, "media-src": {"data:", "blob:"}, "img-src": {"blob:"}}
+    assert "script-src" in site
+    assert site["script-src"] == {"'self'"}
+
+
+def test_a_call_whose_process_is_killed_goes_on_at_another(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(SLOW)
+    shared.wait_for("Long running operation")
+    shared.run()
+    shared.wait_for("2 of 6")
+    shared.press("Break it", ".wb-call")
+    shared.press("Kill p", ".wb-call")
+    shared.wait_for("is gone")
+    assert "Long running operation completed" in shared.wait_for_call()
+    assert "killed by you" in shared.wire
+    processes = re.findall(r"\bp\d\b", shared.text)
+    assert len(set(processes)) > 1, "another process went on"
+
+
+def test_a_stream_that_is_cut_is_resumed_when_and_where_a_person_wants(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(SLOW)
+    shared.wait_for("Long running operation")
+    shared.run()
+    shared.wait_for("1 of 6")
+    shared.press("Break it", ".wb-call")
+    shared.press("Cut this stream", ".wb-call")
+    shared.wait_for_call("cut")
+    shared.press("Resume at p", ".wb-call")
+    assert "Long running operation completed" in shared.wait_for_call()
+
+
+def test_at_2026_07_28_cutting_the_stream_cancels_the_call(shared: Page) -> None:
+    shared.use("2026-07-28")
+    shared.go(SLOW)
+    shared.wait_for("Long running operation")
+    shared.run()
+    shared.wait_for("1 of 6")
+    shared.press("Break it", ".wb-call")
+    shared.press("Cut this stream", ".wb-call")
+    assert "that cancels the call" in shared.wait_for_call("cancelled")
+
+
+def test_a_reload_in_mid_call_resumes_it(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(SLOW)
+    shared.wait_for("Long running operation")
+    shared.run()
+    shared.wait_for("2 of 6")
+    shared.evaluate("location.reload()")
+    shared.wait_until_connected()
+    assert "Long running operation completed" in shared.wait_for_call()
+    assert "resumed after" in shared.wire
+
+
+def test_with_six_streams_in_two_tabs_a_request_still_goes_out(shared: Page) -> None:
+    browser = shared.browser
+    slow = place("tools", "longRunningOperation", args={"duration": 60, "steps": 2})
+    shared.use("2025-11-25")
+    first = browser.windows[0]
+    shared.evaluate("window.open('/try')")
+    second = browser.wait_for_windows(2)[1]
+    for window in (first, second):  # each has its GET stream already
+        browser.look_at(window)
+        shared.wait_until_connected()
+        shared.go(slow)
+        shared.wait_for("Long running operation")
+        shared.run()
+        shared.wait_for("Running")
+        shared.run()
+    shared.wait_for("Queued: four streams are open")
+    shared.go(place("session"))
+    shared.press("Ping", "main")
+    shared.wait_for("Answered by p")
+    browser.close_window()
+    browser.look_at(first)
+    for _ in range(2):
+        shared.press("Cancel", ".wb-call")
+
+
+def test_a_tab_that_is_duplicated_opens_a_session_of_its_own(shared: Page) -> None:
+    browser = shared.browser
+    shared.use("2025-11-25")
+    shared.go(place("session"))
+
+    def session() -> str:
+        found = re.search(r"Session\s+([0-9a-zA-Z_-]{20,})", shared.wait_for("Scopes"))
+        assert found
+        return found[1]
+
+    own = session()
+    shared.evaluate("window.open(location.href)")  # with a copy of the session storage, as duplicating gives
+    other = browser.wait_for_windows(2)[1]
+    browser.look_at(other)
+    shared.wait_until_connected()
+    assert session() != own
+    browser.close_window()
+    browser.look_at(browser.windows[0])
+    assert session() == own
+
+
+def test_a_tool_that_needs_more_access_gets_it_after_asking(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("tools", "describe-server"))
+    shared.wait_for("Describe the server")
+    shared.run()
+    shared.press("Sign in for more access", "dialog")
+    shared.consent(None)
+    assert "everything-server" in shared.wait_for_call()
+
+
+@pytest.mark.parametrize(
+    "control", ["Corrupt the access token", "Forget the access token", "Expire the access token"]
+)
+def test_a_bad_token_is_refreshed_and_the_call_goes_through(shared: Page, control: str) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("tools", "echo", args={"message": control}))
+    shared.wait_for("Echo")
+    shared.press("Break it", ".wb-strip")
+    shared.press(control, ".wb-strip")
+    shared.run()
+    shared.wait_for(f"Echo: {control}")
+
+
+def test_signing_out_revokes_the_tokens_and_ends_the_session(fresh: Page) -> None:
+    fresh.open()
+    fresh.sign_in()
+    token = json.loads(fresh.evaluate("sessionStorage.getItem('es-tokens')"))["access_token"]
+    fresh.press("Sign out", ".wb-strip")
+    fresh.wait_for("Try this server in your browser")
+    fresh.wait_for_wire("/revoke")
+    assert fresh.evaluate("sessionStorage.getItem('es-tokens')") is None
+    assert token not in fresh.evaluate("JSON.stringify({...localStorage})")
+
+
+def test_an_answer_to_a_question_reaches_its_call(shared: Page) -> None:
+    for revision in ("2025-11-25", "2026-07-28"):
+        shared.use(revision)
+        shared.go(place("tools", "elicitInputs"))
+        shared.wait_for("Elicit inputs")
+        shared.run()
+        shared.press("Decline", "es-questions")
+        assert '"decline"' in shared.wait_for_call()
+
+
+def test_arrows_move_in_the_list_and_one_tab_leaves_it(shared: Page) -> None:
+    browser = shared.browser
+    shared.use("2025-11-25")
+    shared.evaluate("document.activeElement.blur()")
+    browser.press("g", "t")
+    assert browser.focused.startswith("Tools")
+    browser.press(DOWN, ENTER)
+    shared.wait_for("Hello World app")
+    browser.press(TAB)
+    assert "list" in browser.focused, "the separator follows"
