@@ -14,6 +14,10 @@ export class ExactNumber {
     return Number(this.text);
   }
 
+  toString() {
+    return this.text;
+  }
+
   /** For `JSON.stringify`: the exact text where the engine can write it, the nearest number elsewhere. */
   toJSON() {
     return JSON.rawJSON ? JSON.rawJSON(this.text) : Number(this.text);

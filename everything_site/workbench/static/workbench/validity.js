@@ -7,7 +7,7 @@ import { Validator } from "./vendor/json-schema/validator.js";
 /** Errors that only repeat that something beneath is wrong. */
 const WRAPPERS = new Set([
   "$ref", "$recursiveRef", "$dynamicRef", "properties", "patternProperties", "additionalProperties", "unevaluatedProperties",
-  "items", "prefixItems", "additionalItems", "unevaluatedItems", "allOf", "then", "else", "dependentSchemas",
+  "items", "prefixItems", "additionalItems", "unevaluatedItems", "allOf", "if", "dependentSchemas",
 ]); // prettier-ignore
 const MAX_ERRORS = 50;
 
@@ -30,6 +30,16 @@ const decoded = (location) => {
   }
 };
 
+const missing = ({ error }) => /property "(.*)"\.$/s.exec(error)?.[1] ?? "";
+
+/** An error of alternatives that differ only in what they require says what that is. */
+function namesMissing(error, branches) {
+  const isMissing = (one) => one.keyword === "required" && one.instanceLocation === error.instanceLocation;
+  if (!branches.length || !branches.flat().every(isMissing)) return error;
+  const sets = branches.map((branch) => branch.map(missing).join(" and "));
+  return { ...error, keyword: "alternatives", error: `Either ${[...new Set(sets)].join(" or ")} is required.` };
+}
+
 /**
  * Of an anyOf or oneOf without match only that fact, or, if the value is plainly meant for one branch, what that branch says.
  */
@@ -44,7 +54,7 @@ function mostTelling(all) {
       branches.set(branch, [...(branches.get(branch) ?? []), other]);
     }
     const meant = [...branches.values()].filter((branch) => !branch.some(({ keyword, instanceLocation }) => keyword === "const" || (keyword === "type" && instanceLocation === one.instanceLocation)));
-    const kept = meant.length === 1 ? meant[0] : [one];
+    const kept = meant.length === 1 ? meant[0] : [namesMissing(one, [...branches.values()])];
     errors = errors.flatMap((other) => (other === one ? kept : isWithin(other) ? [] : [other]));
   }
   return errors;
@@ -74,7 +84,7 @@ export function check(schema, value) {
     let path = decoded(one.instanceLocation);
     let message = complaint(one, at(plain, path));
     if (one.keyword === "required") {
-      path += pointer(/property "(.*)"\.$/s.exec(one.error)?.[1] ?? "");
+      path += pointer(missing(one));
       message = "This is required.";
     }
     const key = `${path} ${message}`;
