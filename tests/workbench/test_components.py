@@ -175,6 +175,27 @@ def test_suggestions_come_after_typing_and_are_taken_by_keyboard(stage: Stage) -
     assert stage("stage.said.ran") == []
 
 
+def test_rows_are_added_moved_and_removed_by_keyboard_and_the_focus_stays_among_them(stage: Stage) -> None:
+    names = {"type": "array", "items": {"type": "string"}, "maxItems": 2}
+    stage("stage.form($1)", {"type": "object", "properties": {"names": names}, "required": ["names"]})
+    stage.browser.tab_to("add items (names)")
+    stage.browser.press(ENTER)
+    stage.type("Ada")
+    stage.browser.tab_to("Add an item")
+    stage.browser.press(ENTER)
+    stage.type("Grace")
+    assert stage("stage.value()") == '{"names":["Ada","Grace"]}'
+    assert stage("document.querySelector('.nested > .field-action').hidden") is True
+    stage.browser.tab_to("Move up item 2")
+    stage.browser.press(ENTER)
+    assert stage("stage.value()") == '{"names":["Grace","Ada"]}'
+    assert stage.browser.focused == "Move down item 1"
+    stage.browser.tab_to("Remove item 1")
+    stage.browser.press(ENTER)
+    assert stage("stage.value()") == '{"names":["Ada"]}'
+    assert stage.browser.focused == "Remove item 1"
+
+
 def question(number: int, kind: str, params: dict[str, Any], call: Any = None) -> dict[str, Any]:
     return {"id": number, "kind": kind, "params": params, "call": call}
 

@@ -109,7 +109,7 @@ export class Field {
     const { node } = this;
     const now = this.value;
     const offers = this.offers(now);
-    fill(this.states, this.saying(now), offers.map(([text, value]) => h("button", { type: "button", class: "mini", onclick: () => this.choose(value) }, text, h("span", { class: "hidden" }, ` (${node.title || "value"})`))));
+    fill(this.states, this.saying(now), offers.map(([text, value]) => h("button", { type: "button", class: value === ABSENT ? "mini less" : "mini", onclick: () => this.choose(value) }, text, h("span", { class: "hidden" }, ` (${node.title || "value"})`))));
     this.element.dataset.state = now === ABSENT ? "absent" : now === null ? "null" : now === "" ? "empty" : "value";
     fill(this.note, [...node.notes, this.remark(now)].filter(Boolean).join(" "));
     this.note.hidden = !this.note.textContent;
@@ -123,7 +123,7 @@ export class Field {
 
   offers(now) {
     const out = [];
-    if (now !== ABSENT && (!this.node.required || now === null || now === "")) out.push(["don’t send", ABSENT]);
+    if (this.node.place !== "item" && now !== ABSENT && (!this.node.required || now === null || now === "")) out.push(["don’t send", ABSENT]);
     if (this.node.kind === "string" && !this.node.format && (now === ABSENT || now === null)) out.push(["send empty", ""]);
     if (this.node.nullable && now !== null) out.push(["send null", null]);
     return out;

@@ -152,7 +152,8 @@ export class ConstField extends Field {
   clear() {}
 
   offers(now) {
-    return now === ABSENT ? [["send it", this.node.value]] : [["don’t send", ABSENT]];
+    if (now === ABSENT) return [["send it", this.node.value]];
+    return this.node.required ? [] : [["don’t send", ABSENT]];
   }
 
   remark() {

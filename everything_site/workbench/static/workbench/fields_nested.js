@@ -57,7 +57,7 @@ class Nested extends Field {
   }
 
   focus() {
-    const inner = this.body.querySelector("input, select, textarea, button, summary");
+    const inner = this.children[0] ?? this.body.querySelector("button");
     if (inner) inner.focus();
     else super.focus();
   }

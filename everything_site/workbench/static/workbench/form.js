@@ -280,6 +280,7 @@ export class FormElement extends HTMLElement {
         const owner = this.#mode === "form" ? this.#owner(path, fields) : undefined;
         const name = owner?.path === path ? owner.node.title : path;
         const go = () => (owner ? owner.focus() : this.text.focus());
+        if (owner === this.#root && path === "") return h("li", {}, message);
         return h("li", {}, h("button", { type: "button", class: "link", onclick: go }, name || "The value"), ` ${message}`);
       })),
       unreadable ? null : h("p", { class: "form-summary-anyway" }, h("button", { type: "button", onclick: () => this.#sendAnyway() }, "Send anyway"), " to see what the server says."),

@@ -45,7 +45,7 @@ const FORMATS = {
  *
  * @returns {string[]}
  */
-export function sentences({ kind, schema, integer, format, minItems, maxItems }) {
+export function sentences({ kind, schema, integer, format, minItems, maxItems, fixed }) {
   const out = [];
   if (kind === "string") {
     if (FORMATS[format]) out.push(FORMATS[format]);
@@ -56,7 +56,7 @@ export function sentences({ kind, schema, integer, format, minItems, maxItems })
     out.push(integer && limits ? `A whole number: ${limits[0].toLowerCase()}${limits.slice(1)}` : integer ? "A whole number." : limits);
     if (schema.multipleOf > 0 && schema.multipleOf !== 1) out.push(`A multiple of ${schema.multipleOf}.`);
   } else if (kind === "list" || kind === "choices") {
-    out.push(range(minItems, maxItems, "item"));
+    if (!fixed || fixed !== maxItems) out.push(range(minItems, maxItems, "item"));
     if (schema.uniqueItems === true) out.push("No item twice.");
   } else if (kind === "object") {
     out.push(range(schema.minProperties, schema.maxProperties, "property", "properties"));
