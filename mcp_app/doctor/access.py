@@ -240,7 +240,7 @@ def called(reply: Reply) -> list[Finding]:
     content = result.get("content")
     parts = content if isinstance(content, list) else []
     texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
-    said = " ".join(texts) or json.dumps(result, ensure_ascii=False)
+    said = " ".join(" ".join(texts).split()) or json.dumps(result, ensure_ascii=False)
     if result.get("isError"):
         found.warning(f"The tool reports an error: {said}")
     return found.ok(said)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from mcp import Client as SdkClient
+from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult
 
 from mcp_app.testing import Client
@@ -61,6 +62,8 @@ async def test_a_server_of_fastmcp(module: Any, alice: Any, revision: str) -> No
         assert "pear" in str(await client.call_tool("last")), "at whatever process"
         assert "alice refunded 7." in str(await client.call_tool("refund", {"number": 7}))
         assert "45" in str(await client.read_resource("price://pear"))
+        with pytest.raises(MCPError, match=r"There is no price of plum\."):
+            await client.read_resource("price://plum")
         assert "discount on pear" in str(await client.get_prompt("bargain", {"item": "pear"}))
 
 
@@ -71,6 +74,9 @@ async def test_a_server_of_the_sdk_before_and_after(module: Any, alice: Any) -> 
         for client in (old, new):
             assert {tool.name for tool in (await client.list_tools()).tools} == {"hours", "rename"}
             assert (await client.call_tool("hours", {"zone": "JST"})).structured_content == {"result": 9}
+            unknown = await client.call_tool("hours", {"zone": "Mars"})
+            assert unknown.is_error
+            assert "There is no time zone Mars." in str(unknown.content)
             assert "called tower" in str(await client.call_tool("rename", {"name": "tower"}))
             assert "clock" in str((await client.read_resource("clock://name")).contents)
 

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.subscriptions import ResourceUpdated
+from redis import Redis
 
 from tests.support import proxy, redis_servers
 from tests.support.browser import Browser
@@ -108,6 +109,10 @@ class Site:
     ports: list[int]
     kind: str
 
+    @property
+    def redis_url(self) -> str:
+        return self.project.replaced["redis://localhost:6379/0"]
+
     def only(self, process: int) -> None:
         """Send the requests that follow to one process."""
         self.front.ports = [self.ports[process]]
@@ -130,7 +135,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return environment(tmp_path_factory.mktemp("installed"), PAGE, "django-allauth~=65.21")
+    return environment(tmp_path_factory.mktemp("installed"), PAGE, "django-allauth~=65.21", "celery~=5.6")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +153,11 @@ def site(request: pytest.FixtureRequest, installed: Environment, tmp_path: Path)
     with short_folder() as name:
         redis_url = redis_servers.url_for(Path(name))
         front = proxy.RoundRobinProxy([])
-        replaced = {"redis://localhost:6379/0": redis_url, "http://localhost:8000": front.url}
+        replaced = {
+            "redis://localhost:6379/0": redis_url,
+            "redis://localhost:6379/1": redis_url.replace("unix:", "redis+socket:") + "?virtual_host=1",
+            "http://localhost:8000": front.url,
+        }
         project = Project.start(installed, tmp_path / "project", replaced)
         if kind == "custom":
             project.append("people/__init__.py", "")
@@ -273,6 +282,28 @@ async def test_two_people_see_their_own_rows_and_hear_of_changes_that_another_pr
         await _see_doctor(site)
         assert tokens["alice"].tokens is not None
         await _see_access_end(site, tokens["alice"].tokens.access_token)
+
+
+@pytest.mark.parametrize("site", ["plain"], indirect=True)
+async def test_a_subscriber_hears_from_a_celery_worker_in_which_nothing_of_the_engine_runs(
+    site: Site, tmp_path: Path
+) -> None:
+    site.project.follow(PAGE, "with Celery")
+    worker = ("celery", "-A", "mysite", "worker", "--concurrency", "1")
+    log = tmp_path / "worker.log"
+    async with site.client("alice", Storage()) as client:
+        placed = await client.call_tool("place_order", {"item": "tea", "amount": 2})
+        uri = placed.content[0].text  # type: ignore[union-attr]
+        async with client.listen(resource_subscriptions=[uri]) as changes:
+            with site.project.running(*worker, log=log):
+                ask = "from orders.tasks import refund_all; refund_all.delay()"
+                await asyncio.to_thread(site.project.manage, "shell", "--command", ask)
+                async with asyncio.timeout(WAIT):
+                    assert await anext(changes) == ResourceUpdated(uri=uri), log.read_text()
+                with Redis.from_url(site.redis_url) as redis:
+                    assert redis.zcard("mcp:processes") == len(site.ports)
+            text = (await client.read_resource(uri)).contents[0].text  # type: ignore[union-attr]
+            assert "refunded" in text
 
 
 async def _see_doctor(site: Site) -> None:

@@ -127,21 +127,28 @@ class Project:
         }
 
     @contextlib.contextmanager
+    def running(self, *words: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a program of the environment until the end of the context."""
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                [self.environment.program(words[0]), *words[1:]],
+                cwd=self.folder,
+                env=self._variables,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    @contextlib.contextmanager
     def served(self, *words: str) -> Iterator[int]:
         """Serve it by a command with `PORT` in it; yields the port when it is ready."""
         port = free_port()
         log = self.folder.parent / f"server-{port}.log"
-        command = [
-            self.environment.program(words[0]),
-            *(word.replace("PORT", str(port)) for word in words[1:]),
-        ]
-        with open(log, "wb") as output:
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=self._variables, stdout=output, stderr=subprocess.STDOUT
-            )
-        try:
+        command = [word.replace("PORT", str(port)) for word in words]
+        with self.running(*command, log=log) as process:
             wait_until_ready(f"http://127.0.0.1:{port}", process, log)
             yield port
-        finally:
-            process.terminate()
-            process.wait(30)
