@@ -1,6 +1,6 @@
 """Where a request goes. `daphne -v 0 everything_site.asgi:application` serves this in production.
 
-/mcp                    Streamable HTTP, all revisions      mcp_app
+/mcp                    Streamable HTTP, all revisions      mcp_app; a page for browsers
 /sse  /message          HTTP+SSE of 2024-11-05              mcp_app
 /healthz  /readyz       probes                              mcp_app
 /try/room               machine room of a person            mcp_app
@@ -19,6 +19,7 @@ startup.setup()  # before anything that needs the apps to be loaded
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from everything_site.browsers import ConnectPage  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
@@ -41,6 +42,6 @@ gc.set_threshold(10_000)
 
 pages = HeadLimit(Handler() if settings.IS_SEPARATE else with_operators_feed(Handler(), runtime))
 others = ProtocolTypeRouter({"http": pages, "websocket": refuse_websocket})
-routes = mcp_application(others, runtime=runtime, needs=needs, room="/try/room")
+routes = ConnectPage(mcp_application(others, runtime=runtime, needs=needs, room="/try/room"), pages)
 application = RequestLog(StrictTransportSecurity(routes))
 startup.announce()

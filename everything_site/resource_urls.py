@@ -6,7 +6,7 @@ server, to which their URLs redirect.
 
 from django.urls import include, path, re_path
 
-from everything_site import views
+from everything_site import browsers, views
 from mcp_app.urls import other_authorization_server
 
 handler400 = "everything_site.views.bad_request"
@@ -15,6 +15,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    *(re_path(pattern, views.connect) for pattern in browsers.patterns()),
     path("favicon.ico", views.favicon, name="favicon"),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("everything_site.workbench.urls")),

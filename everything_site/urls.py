@@ -1,9 +1,9 @@
 """The URLs of integrated mode: everything but the MCP endpoints, which are ASGI routes."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from everything_site import views
+from everything_site import browsers, views
 from everything_site.workbench.room import machine_room
 
 handler400 = "everything_site.views.bad_request"
@@ -12,6 +12,7 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.landing, name="landing"),
+    *(re_path(pattern, views.connect) for pattern in browsers.patterns()),
     path("favicon.ico", views.favicon, name="favicon"),
     path("tour/<slug:feature>", views.tour, name="tour"),
     path("", include("everything_site.workbench.urls")),

@@ -8,8 +8,9 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.views.decorators.cache import cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from everything_site import conf, env
 from everything_site.connect import clients
@@ -20,6 +21,14 @@ from oauth_app.cors import allow_all_origins
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "landing.html", {**_how_to_connect(), **_authorization_server()})
+
+
+@require_safe
+@never_cache
+@vary_on_headers("Accept")
+def connect(request: HttpRequest) -> HttpResponse:
+    """What a browser is shown at the address of an MCP endpoint: see browsers.py."""
+    return render(request, "connect_page.html", _how_to_connect())
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
