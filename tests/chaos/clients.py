@@ -22,8 +22,9 @@ from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCNotification, JSON
 
 from tests.chaos.ledger import Ledger
 
-ANSWER_SECONDS = 60.0
-"""After so long without an answer a call counts as lost."""
+ANSWER_SECONDS = 120.0
+"""After so long without an answer a call counts as lost: a client may connect to several suspended processes,
+one after the other, each of which stands still for `disasters.STOP_SECONDS`."""
 
 EMAIL = "chaos@example.com"
 
@@ -42,6 +43,8 @@ class ChaosClient:
         self._session_id = ""
         self._answers: Counter[Any] = Counter()
         self._progress: dict[Any, list[float]] = {}
+        self._resumed: set[str] = set()
+        """The ids of events after which a stream was resumed."""
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Work until told to stop."""
@@ -155,8 +158,8 @@ class ChaosClient:
         self._progress.clear()
         async with httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=httpx2.Timeout(20, read=90),
-            event_hooks={"response": [self._on_response]},
+            timeout=httpx2.Timeout(20, read=ANSWER_SECONDS),
+            event_hooks={"request": [self._on_request], "response": [self._on_response]},
         ) as http:
             transport = self._watched(streamable_http_client(self._url, http_client=http))
             async with Client(
@@ -166,6 +169,14 @@ class ChaosClient:
                 elicitation_callback=self._on_elicitation,
             ) as client:
                 yield client
+
+    async def _on_request(self, request: httpx2.Request) -> None:
+        # If a connection breaks that resumed a stream, the SDK resumes from the same event as before, and so
+        # asks for those that it has got since then once more.
+        if (last := request.headers.get("last-event-id")) is not None:
+            if last in self._resumed:
+                self._ledger.asked_again.add(self._session_id[:8])
+            self._resumed.add(last)
 
     async def _on_response(self, response: httpx2.Response) -> None:
         self._session_id = response.headers.get("mcp-session-id", self._session_id)

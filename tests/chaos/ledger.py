@@ -34,7 +34,10 @@ class Ledger:
     crashes: int = 0
     """Lines in the logs of the servers that report a bug."""
     repeated: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    """Progress that was not strictly rising, by (session, request): each must be of a call that ran again."""
+    """Progress that was not strictly rising, by (session, request): each must be of a call that ran again, or
+    of a client that asked for it again."""
+    asked_again: set[str] = field(default_factory=set)
+    """The sessions of clients that asked for some events twice."""
     rerun: set[tuple[str, str]] = field(default_factory=set)
     tasks: int = 0
     task_ends: Counter[str] = field(default_factory=Counter)
@@ -77,7 +80,7 @@ class Ledger:
                 if fields["tool"] not in REPEATABLE_TASKS:
                     self.note("duplicated", f"task {fields['task']} of {fields['tool']} ran again")
         for call, progress in self.repeated.items():
-            if call not in self.rerun:
+            if call not in self.rerun and call[0] not in self.asked_again:
                 self.note("duplicated", f"progress {progress} of {call}")
 
     def count_notes(self, titles: Iterable[str]) -> None:
