@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from everything_site import browsers, views
+from everything_site import browsers, tour, views
 from everything_site.workbench.room import machine_room
 
 handler400 = "everything_site.views.bad_request"
@@ -14,7 +14,10 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     *(re_path(pattern, views.connect) for pattern in browsers.patterns()),
     path("favicon.ico", views.favicon, name="favicon"),
-    path("tour/<slug:feature>", views.tour, name="tour"),
+    path("tour/", tour.index, name="tour-index"),
+    path("tour/search.json", tour.search, name="tour-search"),
+    path("tour/<slug:feature>", tour.page, name="tour"),
+    path("tour/<slug:feature>.json", tour.recording, name="tour-recording"),
     path("", include("everything_site.workbench.urls")),
     path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),

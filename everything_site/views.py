@@ -1,12 +1,10 @@
 """The pages of the site, and the response to clients that probe well-known URLs."""
 
-import json
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
@@ -51,34 +49,6 @@ def favicon(request: HttpRequest) -> HttpResponse:
 @cache
 def _favicon() -> bytes:
     return (settings.BASE_DIR / "templates" / "static" / "favicon.ico").read_bytes()
-
-
-@cache
-def tour_pages() -> dict[str, dict[str, Any]]:
-    """The pages of the tour by name and in order, as `python -m tests.tour record` wrote them."""
-    pages: dict[str, dict[str, Any]] = {}
-    before: dict[str, Any] | None = None
-    for path in sorted((settings.BASE_DIR / "templates" / "tour").glob("*.json")):
-        text = path.read_text(encoding="utf-8")
-        for placeholder, value in (
-            ("{BASE}", settings.BASE_URI),
-            ("{QUOTED_BASE}", quote(settings.BASE_URI, safe="")),
-        ):
-            text = text.replace(placeholder, value)
-        name = path.stem.partition("-")[2]
-        page = {**json.loads(text), "name": name, "before": before}
-        if before is not None:
-            before["after"] = page
-        pages[name] = before = page
-    return pages
-
-
-@require_safe
-def tour(request: HttpRequest, feature: str) -> HttpResponse:
-    page = tour_pages().get(feature)
-    if page is None:
-        raise Http404
-    return render(request, "tour.html", {"page": page, **_authorization_server()})
 
 
 def _how_to_connect() -> dict[str, Any]:

@@ -145,6 +145,15 @@ class Chromium:
     def wait_for_title(self, part: str) -> None:
         self.wait(lambda: part in self.title, f"a page titled {part!r}")
 
+    def wait_for_text(self, part: str) -> None:
+        """Wait until a text or a control of that name can be perceived."""
+        self.wait(lambda: self.shows(part), f"the text {part!r}")
+
+    def shows(self, part: str) -> bool:
+        """Whether a text or a control of that name can be perceived."""
+        nodes = [node for node in self.accessibility_tree if not node["ignored"]]
+        return any(part in str(node.get("name", {}).get("value", "")) for node in nodes)
+
     def wait_for_url(self, start: str) -> str:
         self.wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
         return self.url

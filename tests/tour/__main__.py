@@ -13,7 +13,8 @@ def main() -> int:
         return 2
     pages = record()
     write(pages)
-    print(f"{len(pages)} pages, {sum(len(page['exchanges']) for page in pages.values())} exchanges")
+    count = sum(len(page["recording"]["exchanges"]) for page in pages.values())
+    print(f"{len(pages)} pages, {count} exchanges")
     return 0
 
 

@@ -27,16 +27,33 @@ class Session:
         self.headers = {"Authorization": f"Bearer {token}", "Accept": BOTH}
         self._ids = 0
 
-    async def open(self, name: str = "SESSION-ID") -> Any:
-        """Initialize; the pages show the id of the session by that name."""
+    async def open(self, name: str = "SESSION-ID", *, folded: bool = True) -> Any:
+        """Initialize a session.
+
+        Args:
+            name: By which name the pages show the id of the session.
+            folded: Whether they fold the handshake into one line.
+        """
+        if folded:
+            with self.wire.handshake():
+                return await self._open(name)
+        return await self._open(name)
+
+    async def _open(self, name: str) -> Any:
         params = {"protocolVersion": self.revision, "capabilities": EVERYTHING, "clientInfo": CLIENT}
         message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-        reply = await self.post("The client opens a session and declares its capabilities.", message)
+        reply = await self.post(
+            "The client opens a session and declares what it can do. The server answers with what it offers, "
+            "and with the id of the session.",
+            message,
+        )
         session_id = reply.headers["mcp-session-id"]
         self.wire.learn(session_id, name)
         self.headers |= {"Mcp-Session-Id": session_id, "MCP-Protocol-Version": self.revision}
         answer = await reply.answer()
-        await self.notify("It completes the handshake.", "notifications/initialized")
+        await self.notify(
+            "The client confirms with `notifications/initialized`.", "notifications/initialized"
+        )
         return answer
 
     async def post(self, says: str, message: Message | list[Message]) -> Reply:

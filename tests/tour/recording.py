@@ -12,7 +12,8 @@ import httpx2
 from tests.docs.markdown import rows
 from tests.support.client import sign_in
 from tests.support.deployment import deployment
-from tests.tour.features import FEATURES
+from tests.tour.features import GROUPS
+from tests.tour.page import Feature
 from tests.tour.wire import PATIENCE, Wire
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates" / "tour"
@@ -30,22 +31,30 @@ async def _record(base: str) -> dict[str, Page]:
     token = await sign_in(f"{base}/mcp")
     pages: dict[str, Page] = {}
     async with httpx2.AsyncClient(timeout=PATIENCE) as http:
-        for number, feature in enumerate(FEATURES, start=1):
-            wire = Wire(base, http)
-            wire.learn(token, "ACCESS-TOKEN")
-            try:
-                with wire.page() as exchanges:
-                    await feature.visit(wire, token)
-            finally:
-                await wire.close()
-            pages[f"{number:02}-{feature.name}.json"] = {
-                "title": feature.title,
-                "revisions": feature.revisions,
-                "about": feature.about,
-                "deprecated": [deprecation(name) for name in feature.deprecated],
-                "exchanges": exchanges,
-            }
+        for group, features in GROUPS.items():
+            for feature in features:
+                page = await _visit(feature, group, Wire(base, http), token)
+                pages[f"{len(pages) + 1:02}-{feature.name}.json"] = page
     return pages
+
+
+async def _visit(feature: Feature, group: str, wire: Wire, token: str) -> Page:
+    wire.learn(token, "ACCESS-TOKEN")
+    try:
+        with wire.page() as made:
+            await feature.visit(wire, token)
+    finally:
+        await wire.close()
+    return {
+        "title": feature.title,
+        "group": group,
+        "revisions": feature.revisions,
+        "about": feature.about,
+        "run": feature.run,
+        "deprecated": [deprecation(name) for name in feature.deprecated],
+        "steps": made["steps"],
+        "recording": {"version": 1, "startedAt": 0, "exchanges": made["exchanges"], "room": []},
+    }
 
 
 def deprecation(name: str) -> dict[str, str]:
@@ -60,9 +69,23 @@ def recorded() -> dict[str, Page]:
     return {path.name: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 
+def timeless(value: Any) -> Any:
+    """A page without its times, which differ from run to run."""
+    match value:
+        case dict():
+            return {key: timeless(item) for key, item in value.items() if key not in ("at", "endedAt")}
+        case list():
+            return [timeless(item) for item in value]
+    return value
+
+
 def write(pages: dict[str, Page]) -> None:
+    """Write the pages that say something new; the others keep their times."""
     FOLDER.mkdir(exist_ok=True)
+    before = recorded()
     for path in FOLDER.glob("*.json"):
         path.unlink()
     for name, page in pages.items():
-        (FOLDER / name).write_text(json.dumps(page, indent=1, ensure_ascii=False) + "\n")
+        is_same = name in before and timeless(before[name]) == timeless(page)
+        text = json.dumps(before[name] if is_same else page, indent=1, ensure_ascii=False)
+        (FOLDER / name).write_text(text + "\n")

@@ -28,6 +28,7 @@ test("a head has a method or a status, and names of headers", () => {
   assert.deepEqual(kinds(highlight.head(request)).slice(0, 2), ["method POST", "text  /mcp"]);
   assert.ok(kinds(highlight.head(request)).includes("string a: b"));
   assert.ok(kinds(highlight.head("HTTP/1.1 404 Not Found")).includes("status 404 Not Found"));
+  assert.deepEqual(kinds(highlight.head("404 Not Found")), ["status 404 Not Found"]);
 });
 
 test("an event is laid out field by field, its data as JSON", () => {

@@ -4,7 +4,26 @@ import { h } from "./dom.js";
 
 /** A block of code from pieces; `label` names it for screen readers. */
 export function codeBlock(tokens, { label = null } = {}) {
-  return h("pre", { class: "code", role: label ? "group" : null, "aria-label": label }, h("code", {}, tokens.map(piece)));
+  return h("pre", { class: "code", role: label ? "group" : null, "aria-label": label }, h("code", {}, lines(tokens)));
+}
+
+/** Each line in an element of its own, so that what does not fit is continued under its beginning. */
+function lines(tokens) {
+  const all = [[]];
+  for (const token of tokens) {
+    const parts = token.kind === "fold" ? [token.text] : token.text.split("\n");
+    parts.forEach((text, index) => {
+      if (index > 0) all.push([]);
+      if (text !== "") all.at(-1).push({ ...token, text });
+    });
+  }
+  return all.map((line) => {
+    const indent = (/^ */.exec(line[0]?.text ?? "")[0].length || 0) + 2;
+    const element = h("span", { class: "c-line" }, line.length ? line.map(piece) : "\n");
+    element.style.paddingLeft = `${indent}ch`;
+    element.style.textIndent = `-${indent}ch`;
+    return element;
+  });
 }
 
 function piece(token) {
@@ -22,7 +41,7 @@ function piece(token) {
 
 /** Colours the text of an existing `<pre><code>`, which stays readable if this never runs. */
 export function colour(pre, tokens) {
-  pre.querySelector("code").replaceChildren(...tokens.map(piece).map((one) => (typeof one === "string" ? new Text(one) : one)));
+  pre.querySelector("code").replaceChildren(...lines(tokens));
   pre.classList.add("code");
 }
 

@@ -97,7 +97,7 @@ export function headerLine(name, value) {
 /** Pieces of the head of a request or of a response: its first line, then a header a line. */
 export function head(text) {
   const [first, ...lines] = text.split("\n");
-  const tokens = /^HTTP\//.test(first) ? statusLine(first) : requestLine(first);
+  const tokens = /^(HTTP\/|\d{3} )/.test(first) ? statusLine(first) : requestLine(first);
   for (const line of lines) {
     tokens.push({ kind: "text", text: "\n" });
     const colon = line.indexOf(": ");
@@ -107,9 +107,8 @@ export function head(text) {
 }
 
 function statusLine(line) {
-  const [version, status, ...phrase] = line.split(" ");
-  const rest = phrase.length ? ` ${phrase.join(" ")}` : "";
-  return [{ kind: "mark", text: `${version} ` }, { kind: "status", text: `${status}${rest}` }];
+  const [, version, status] = /^(HTTP\/\S+ )?(.*)$/.exec(line);
+  return [{ kind: "mark", text: version ?? "" }, { kind: "status", text: status }];
 }
 
 function requestLine(line) {

@@ -95,18 +95,24 @@ export class Wire extends HTMLElement {
     return this.#scroller.getAttribute("aria-live") !== "off";
   }
 
-  /** Bring an exchange into view, opened if `open`; with `only`, fold all others. */
-  show(id, { open = true, only = false, focus = false } = {}) {
+  /** Bring an exchange, or one `event` of it (an index), into view, opened if `open`; with `only`, fold all others. */
+  show(id, { event = null, open = true, only = false, focus = false } = {}) {
     const node = this.#nodes.get(Number(id));
     if (!node) return;
-    if (only) for (const other of this.#nodes.values()) other.open(false);
-    for (let box = node.box.parentElement; box && box !== this.#grid; box = box.parentElement) {
-      if (box.hidden && box.classList.contains("w-kids")) box.previousRow?.click();
-    }
-    node.open(open);
-    this.#select(node.row, { focus });
-    const top = node.row.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
+    if (only) for (const other of this.#nodes.values()) other.close();
+    const group = this.#groups.find(({ exchanges }) => exchanges.includes(node.exchange));
+    if (open) this.#unfoldTo(node.box);
+    if (event === null) node.open(open);
+    const line = (group && !open ? group.row : event === null ? node.row : node.showEvent(event)) ?? node.row;
+    this.#select(line, { focus });
+    const top = line.getBoundingClientRect().top - this.#scroller.getBoundingClientRect().top;
     this.#scroller.scrollTop += top - 40;
+  }
+
+  #unfoldTo(box) {
+    for (let one = box.parentElement; one && one !== this.#grid; one = one.parentElement) {
+      if (one.hidden && one.classList.contains("w-kids")) (one.previousRow.branch ?? one.previousRow.toggleRow)();
+    }
   }
 
   /** Go to the newest row and stay there. */
@@ -142,7 +148,9 @@ export class Wire extends HTMLElement {
       added += this.#nodes.get(exchange.id).update();
     }
     this.#dirty.clear();
-    this.#toolbar.show(this.#filter, options(this.#recording?.exchanges ?? []));
+    const choices = options(this.#recording?.exchanges ?? []);
+    this.#toolbar.show(this.#filter, choices);
+    this.classList.toggle("w-without-processes", choices.processes.length === 0);
     this.#applyFilter();
     this.#sayWhatIsMissing();
     if (!this.#grid.querySelector('.w-row[tabindex="0"]')) this.#moveStop(this.#grid.querySelector(".w-row"));

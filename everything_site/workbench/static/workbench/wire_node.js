@@ -56,6 +56,20 @@ export class WireNode {
     this.#sayExpanded();
   }
 
+  /** Hide what is open here, of the exchange and of its events. */
+  close() {
+    this.open(false);
+    for (const line of this.kids.querySelectorAll(":scope > .w-event-box > .w-row")) line.fold();
+  }
+
+  /** Open an event, given by its index; returns its row. */
+  showEvent(index) {
+    const line = this.#items.get(this.exchange.response?.events[index])?.querySelector(".w-row");
+    if (this.kids.hidden) this.#unfoldKids(true);
+    line?.unfold();
+    return line ?? null;
+  }
+
   #redrawDetail() {
     const isInUse = this.#detail.contains(document.activeElement) || this.#detail.matches(":hover");
     if (isInUse && this.exchange.isOpen) return; // nothing is folded again under somebody's hand
