@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from mcp import Client as SdkClient
 from mcp.shared.exceptions import MCPError
 from mcp.types import ElicitResult
+from oauth2_provider.models import get_access_token_model
 
 from mcp_app.testing import Client
 from tests.docs.markdown import DOCS, blocks
@@ -89,3 +92,15 @@ async def test_a_server_of_djangorestframework_mcp_server(module: Any, alice: An
         assert {**placed.structured_content, "id": None} == {"id": None, "item": "tea", "amount": 2}
         for refused in ({"item": "tea", "amount": 0}, {"item": "t" * 101, "amount": 2}):
             assert (await client.call_tool("place_order", refused)).is_error
+
+
+async def test_the_tokens_of_django_oauth_toolkit_stay_valid(module: Any, alice: Any, settings: Any) -> None:
+    verifier = module("orders/tokens.py, after djangorestframework-mcp-server").Verifier()
+    times = {"valid": timezone.now() + timedelta(hours=1), "expired": timezone.now() - timedelta(seconds=1)}
+    for token, expires in times.items():
+        await get_access_token_model().objects.acreate(user=alice, token=token, scope="mcp", expires=expires)
+    verified = await verifier.verify_token("valid")
+    assert (verified.subject, verified.scopes) == (str(alice.pk), ["mcp"])
+    assert verified.claims == {"iss": settings.MCP_ISSUER}
+    assert await verifier.verify_token("expired") is None
+    assert await verifier.verify_token("unknown") is None
