@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from everything_site.behind_relay import is_behind_relay
 from everything_site.workbench.security import workbench_policy
+from mcp_app.asking import MODEL_DEADLINE, PERSON_DEADLINE
 from mcp_app.conf import conf
 
 
@@ -19,6 +20,9 @@ def workbench(request: HttpRequest) -> HttpResponse:
     context = {
         "mcp_url": settings.MCP_RESOURCE_URL,
         "lease_seconds": conf.lease_seconds,
+        # How long tools wait for answers.
+        "person_seconds": min(PERSON_DEADLINE, conf.client_request_seconds),
+        "model_seconds": min(MODEL_DEADLINE, conf.client_request_seconds),
         "has_relay": is_behind_relay(),
     }
     return render(request, "workbench/try.html", context)

@@ -132,7 +132,7 @@ export class Field {
   remark(now) {
     const { node } = this;
     if (!Object.hasOwn(node, "default")) return "";
-    return now !== ABSENT && same(node.default, now) ? "This is the default." : `Default: ${brief(node.default)}.`;
+    return now !== ABSENT && same(node.default, now) ? "This is the default." : `Default: ${brief(node.default)}`;
   }
 
   choose(value) {

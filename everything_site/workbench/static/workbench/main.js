@@ -7,7 +7,7 @@ import { fill, h } from "./dom.js";
 import { letters, shortcuts } from "./keyboard.js";
 import { moreAccess } from "./more_access.js";
 import { TabBar, separator } from "./panes.js";
-import { REVISIONS } from "./revisions.js";
+import { REVISIONS, hasSession } from "./revisions.js";
 import { format, parse } from "./route.js";
 import { Sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
@@ -149,6 +149,15 @@ function build(app, dock) {
     announce("The session is lost", { now: true });
   });
   app.recording.addEventListener("change", () => tabs.badge("wire", app.recording.exchanges.length));
+  // Only a call of a session waits for its answers.
+  dock.deadlineOf = ({ kind, call }) => {
+    if (!call || !hasSession(app.client.revision)) return null;
+    const seconds = kind.startsWith("elicitation") ? root.dataset.personSeconds : root.dataset.modelSeconds;
+    return Date.now() + Number(seconds) * 1000;
+  };
+  dock.addEventListener("roots", () => {
+    if (app.isConnected && hasSession(app.client.revision)) app.client.notify("notifications/roots/list_changed").catch(() => {}); // the wire shows it
+  });
   dock.addEventListener("show", ({ detail }) => {
     tabs.select("wire");
     wire.show(detail.exchange.id);
@@ -169,7 +178,7 @@ function build(app, dock) {
     escape: () => (root.dataset.drawer === "open" ? toggleDrawer(false) : document.activeElement?.closest(".wb-call")?.querySelector(".wb-cancel:not([hidden])")?.click()),
     search: () => (toggleDrawer(true), sidebar.focusSearch()),
     group: (kind) => (["session", "tasks"].includes(kind) ? app.show({ kind }) : (toggleDrawer(true), sidebar.focusGroup(kind))),
-    question: () => (tabs.select(root.clientWidth < 640 ? "ask" : tabs.selected), dock.querySelector("input, select, textarea, button")?.focus()),
+    question: () => (tabs.select(root.clientWidth < 640 ? "ask" : tabs.selected), dock.focusFirst()),
     breakIt: () => openBreakIt(),
     nextPane: (direction) => {
       const at = panes.findIndex((pane) => pane.contains(document.activeElement));

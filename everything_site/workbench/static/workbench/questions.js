@@ -51,7 +51,9 @@ export class QuestionsElement extends HTMLElement {
 
   connectedCallback() {
     if (this.heading.isConnected) return;
-    this.append(h("div", { class: "questions-head" }, this.heading, this.count), this.live, this.empty, this.list, this.#settings());
+    const parts = [h("div", { class: "questions-head" }, this.heading, this.count), this.live, this.empty, this.list, this.#settings()];
+    // The `change` of a control within must not be taken for that of this element.
+    this.append(h("div", { onchange: (event) => event.stopPropagation() }, parts));
   }
 
   disconnectedCallback() {
