@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum, auto
 from functools import cached_property
@@ -72,6 +72,7 @@ class SessionCall(SessionOutbound, Call):
     can_send_request = True
 
     task: asyncio.Task[None]
+    _on_end: Callable[[SessionCall], None]
 
     state = State.QUIET
 
@@ -165,11 +166,24 @@ class SessionCall(SessionOutbound, Call):
         """Whether it has been cancelled, and has ended."""
         return self.state is State.ENDED and self.cancel_requested.is_set() and self.failure is None
 
-    def start(self, *, held: bool = False) -> None:
-        """Start its task; with `held`, the handler runs only after `let_run`."""
+    def start(self, on_end: Callable[[SessionCall], None], *, held: bool = False) -> None:
+        """Start its task; with `held`, the handler runs only after `let_run`.
+
+        Args:
+            on_end: Called once, at the end of the task.
+            held: Whether it waits for `let_run`.
+        """
         if held:
             self._may_run = asyncio.Event()
+        self._on_end = on_end
         self.task = asyncio.create_task(self._run())
+
+    def stop(self) -> None:
+        """Cancel its task, whatever it does. Another process recovers it, if it is registered."""
+        self.task.cancel()
+        if not self._has_begun:  # and never will
+            self._has_begun = True
+            self._end()
 
     async def wait(self, seconds: float) -> None:
         """Wait until the call is no longer quiet, at most for `seconds`. Only one task may wait."""
@@ -214,7 +228,7 @@ class SessionCall(SessionOutbound, Call):
             await self.register()
         except BaseException:
             if self._losses:
-                self.task.cancel()  # it stays registered: the next reader of its stream recovers it
+                self.stop()  # it stays registered: the next reader of its stream recovers it
             else:
                 self.cancel()
             raise
@@ -262,10 +276,18 @@ class SessionCall(SessionOutbound, Call):
             self._lose()
 
     async def _run(self) -> None:
+        self._has_begun = True
+        try:
+            await self._handle()
+        except Exception:
+            logger.exception("call crashed")
+        finally:
+            self._end()
+
+    async def _handle(self) -> None:
         """Run the handler and deliver the response; a cancelled call has none."""
         backend = self._backend
         outcome: Outcome | None = None
-        self._has_begun = True
         try:
             if self._is_cancelled:
                 raise asyncio.CancelledError
@@ -334,16 +356,15 @@ class SessionCall(SessionOutbound, Call):
                 "another process took over this call; cancelling it here",
                 extra={"session": self.session_id[:8]},
             )
-            self.task.cancel()
+            self.stop()
 
-    def end(self) -> None:
-        """Let go of everything, when the task has ended."""
+    def _end(self) -> None:
+        """Let go of everything."""
         self.state = State.ENDED
         self._wake_waiter()
         if self._lease is not None:
             self._backend.registry.stop_renewing(self._lease)
-        if not self.task.cancelled() and (error := self.task.exception()) is not None:
-            logger.error("call crashed", exc_info=error)
+        self._on_end(self)
 
     def _wake_waiter(self) -> None:
         if self._waiter is not None and not self._waiter.done():

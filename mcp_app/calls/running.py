@@ -94,14 +94,12 @@ class RunningCalls:
         self._calls[call.session_id].add(call)
         if is_limited(call.method):
             self._quotas.use(call.person_key, CALLS)
-        call.start(held=held)
-        call.task.add_done_callback(lambda _: self._end(call))
+        call.start(self._on_end, held=held)
         return call
 
-    def _end(self, call: SessionCall) -> None:
+    def _on_end(self, call: SessionCall) -> None:
         if is_limited(call.method):
             self._quotas.release(call.person_key, CALLS)
-        call.end()
         calls = self._calls[call.session_id]
         calls.discard(call)
         if not calls:
@@ -157,7 +155,7 @@ class RunningCalls:
             logger.warning("calls not handed over: they cannot be registered", extra=facts)
         for call in calls:
             if call.is_running:
-                call.task.cancel()
+                call.stop()
         if calls:
             await asyncio.wait([call.task for call in calls], timeout=_HAND_OVER_SECONDS)
         # An orderly shutdown does not count as a loss.
@@ -172,11 +170,11 @@ class RunningCalls:
 
         Calls that ignore their cancellation are left running.
         """
-        tasks = [call.task for call in self._all()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        calls = self._all()
+        for call in calls:
+            call.stop()
+        if calls:
+            await asyncio.wait([call.task for call in calls], timeout=_STOP_SECONDS)
 
     def registered(self) -> list[SessionCall]:
         """The running calls that other processes can see."""

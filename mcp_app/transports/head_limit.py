@@ -50,7 +50,7 @@ def _refusal(scope: Scope) -> HttpError | None:
     if len(headers) > MAX_HEADERS:
         return HttpError(431, _TOO_LARGE)
     size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
-    if size + sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
+    if size + len(b"".join(chain.from_iterable(headers))) > MAX_HEAD_BYTES:
         return HttpError(431, _TOO_LARGE)
     values = dict(headers)
     hosts, lengths = int(b"host" in values), [values.get(b"content-length", b"0")]

@@ -48,8 +48,9 @@ class Headers(Mapping[str, str]):
     __slots__ = ("raw",)
 
     def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
-        self.raw = dict(reversed(lines))
+        self.raw = dict(lines)
         if len(self.raw) < len(lines):
+            self.raw = dict(reversed(lines))
             for name in _LISTS:
                 if name in self.raw:
                     self.raw[name] = b", ".join(dict.fromkeys(value for key, value in lines if key == name))

@@ -277,3 +277,20 @@ async def test_a_call_that_is_cancelled_before_its_first_step_leaves_nothing(
     await within(asyncio.wait({call.task, registering}))
     await eventually(lambda: len(one.runtime.calls) == 0)
     assert await one.runtime.redis.hlen(keys.calls(session.id)) == 0
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_call_that_is_stopped_is_counted_no_more_whether_or_not_it_has_begun(
+    one: Process, session: Session, has_begun: bool
+) -> None:
+    record = await one.runtime.sessions.get(session.id)
+    assert record is not None
+    held = Held(one)
+    call = one.runtime.calls.start(record, JSONRPCRequest.model_validate(call_held()), {})
+    if has_begun:
+        await within(held.started.wait())
+    call.stop()
+    call.stop()
+    await within(asyncio.wait({call.task}))
+    assert len(one.runtime.calls) == 0
+    assert call.task.cancelled()
