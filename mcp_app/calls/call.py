@@ -167,14 +167,8 @@ class SessionCall(SessionOutbound, Call):
         return self.state is State.ENDED and self.cancel_requested.is_set() and self.failure is None
 
     def start(self, on_end: Callable[[SessionCall], None], *, held: bool = False) -> None:
-        """Start its task; with `held`, the handler runs only after `let_run`.
-
-        Args:
-            on_end: Called once, at the end of the task.
-            held: Whether it waits for `let_run`.
-        """
-        if held:
-            self._may_run = asyncio.Event()
+        """Start its task, which ends with `on_end`. With `held`, the handler runs only after `let_run`."""
+        self._may_run = asyncio.Event() if held else None
         self._on_end = on_end
         self.task = asyncio.create_task(self._run())
 

@@ -85,6 +85,7 @@ class Stateless:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._places = ListeningPlaces()
+        self._find_schema = runtime.server.session_manager.app.get_tool_input_schema
         self._schemas: dict[str, tuple[Mapping[str, Any], bool]] = {}
         """By tool: the schema that was searched, and whether any parameter is mirrored in a header."""
 
@@ -157,10 +158,9 @@ class Stateless:
         A tool that does not exist for the person has no parameters, as one that does not exist for anybody.
         """
         name, arguments = params.get("name"), params.get("arguments")
-        lookup = self._runtime.server.session_manager.app.get_tool_input_schema
-        if lookup is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
+        if self._find_schema is None or not isinstance(name, str) or not isinstance(arguments, dict | None):
             return
-        schema = lookup(name)
+        schema = self._find_schema(name)
         if schema is None:
             return
         known = self._schemas.get(name)
