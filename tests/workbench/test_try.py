@@ -142,7 +142,7 @@ def test_with_six_streams_in_two_tabs_a_request_still_goes_out(shared: Page) -> 
     slow = place("tools", "longRunningOperation", args={"duration": 60, "steps": 2})
     shared.use("2025-11-25")
     first = browser.windows[0]
-    shared.evaluate("window.open('/try')")
+    shared.evaluate("void window.open('/try')")
     second = browser.wait_for_windows(2)[1]
     for window in (first, second):  # each has its GET stream already
         browser.look_at(window)
@@ -173,7 +173,7 @@ def test_a_tab_that_is_duplicated_opens_a_session_of_its_own(shared: Page) -> No
         return found[1]
 
     own = session()
-    shared.evaluate("window.open(location.href)")  # with a copy of the session storage, as duplicating gives
+    shared.evaluate("void window.open(location.href)")  # with a copy of the session storage, as duplicating gives
     other = browser.wait_for_windows(2)[1]
     browser.look_at(other)
     shared.wait_until_connected()

@@ -70,6 +70,7 @@ export class Sidebar {
     this.#current = route;
     if (route.name !== null && GROUPS.some(({ kind }) => kind === route.kind)) this.#open.add(route.kind);
     this.show();
+    this.#tree.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }
 
   show() {
