@@ -28,10 +28,24 @@ def fresh(three: Checkout) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def shared(three: Checkout) -> Iterator[Page]:
-    """A browser that is signed in, for all tests of a module."""
+def signed_in(three: Checkout) -> Iterator[Page]:
+    """A browser that is signed in."""
     with chromium.chromium(logs=True) as browser:
         page = Page(browser, f"http://localhost:{three.port}")
         page.open()
         page.sign_in()
         yield page
+
+
+@pytest.fixture
+def shared(signed_in: Page) -> Page:
+    """The browser of a module, with one tab that is signed in, whatever the last test left."""
+    browser = signed_in.browser
+    first, *others = browser.windows
+    for window in others:
+        browser.look_at(window)
+        browser.close_window()
+    browser.look_at(first)
+    signed_in.open()
+    signed_in.wait_until_connected()
+    return signed_in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -39,7 +40,9 @@ class Page:
         self.evaluate(f"location.hash = {json.dumps(fragment)}")
 
     def evaluate(self, script: str) -> Any:
-        answer = self.browser.devtools("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self.browser.devtools(
+            "Runtime.evaluate", expression=script, returnByValue=True, userGesture=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
@@ -59,6 +62,27 @@ class Page:
 
     def wait_for_wire(self, part: str) -> None:
         self.browser.wait(lambda: part in self.wire, f"{part!r} in the wire")
+
+    @property
+    def exchanges(self) -> str:
+        """What went over the wire, as JSON without secrets."""
+        script = "JSON.stringify(document.querySelector('es-wire').recording.masked().exchanges)"
+        return json.dumps(json.loads(self.evaluate(script)), ensure_ascii=False).replace('\\"', '"')
+
+    def wait_for_exchange(self, part: str) -> None:
+        self.browser.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
+
+    def arrive(self, fragment: str) -> None:
+        """Wait until a place is shown, at the revision of the link."""
+        found = re.search(r"[?&]rev=([\d-]+)", fragment)
+        revision = None if found is None else found[1]
+        if revision and self.evaluate("document.querySelector('#wb-revision').value") != revision:
+            self.use(revision)
+        self.browser.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
+        self.browser.wait(
+            lambda: self.evaluate("document.querySelector('main h1')?.innerText !== 'You are connected'"),
+            fragment,
+        )
 
     def press(self, label: str, within: str = "body") -> None:
         """Press the first button, link or summary that is shown and begins with this label."""

@@ -173,7 +173,9 @@ def test_a_tab_that_is_duplicated_opens_a_session_of_its_own(shared: Page) -> No
         return found[1]
 
     own = session()
-    shared.evaluate("void window.open(location.href)")  # with a copy of the session storage, as duplicating gives
+    shared.evaluate(
+        "void window.open(location.href)"
+    )  # with a copy of the session storage, as duplicating gives
     other = browser.wait_for_windows(2)[1]
     browser.look_at(other)
     shared.wait_until_connected()
@@ -204,6 +206,22 @@ def test_a_bad_token_is_refreshed_and_the_call_goes_through(shared: Page, contro
     shared.press(control, ".wb-strip")
     shared.run()
     shared.wait_for(f"Echo: {control}")
+
+
+def test_after_a_revocation_a_person_signs_in_again_and_finds_what_they_typed(fresh: Page) -> None:
+    fresh.open(place("tools", "echo", args={"message": "kept"}))
+    fresh.sign_in()
+    fresh.wait_for("Echo")
+    fresh.press("Break it", ".wb-strip")
+    fresh.press("Revoke the tokens", ".wb-strip")
+    fresh.wait_for_wire("/revoke")
+    fresh.run()
+    fresh.wait_for("You are signed out")
+    fresh.press("Sign in again", "main")
+    fresh.consent(None)
+    fresh.wait_for("Message")
+    fresh.run()
+    fresh.wait_for("Echo: kept")
 
 
 def test_signing_out_revokes_the_tokens_and_ends_the_session(fresh: Page) -> None:

@@ -143,6 +143,18 @@ test("several callers share one refresh, and a refused one signs out", async (co
   assert.equal(tokens.current, null);
 });
 
+test("a tab with the same tokens learns of a refresh, and does not spend the refresh token again", async (context) => {
+  const server = await site(context, { "/token": json({ ...granted, access_token: "access-2", refresh_token: "refresh-2" }) });
+  const tab = () => new Tokens({ recording: new Recording(), storage: new Memory(), resource: server.url, origin: server.origin });
+  const [one, duplicate, stranger] = [tab(), tab(), tab()];
+  for (const tokens of [one, duplicate]) tokens.set({ ...granted, client_id: "client-1", token_endpoint: `${server.origin}/token` });
+  stranger.set({ ...granted, access_token: "own", refresh_token: "own", client_id: "client-2", token_endpoint: `${server.origin}/token` });
+  const told = new Promise((resolve) => duplicate.addEventListener("change", resolve, { once: true }));
+  await one.refresh();
+  await told;
+  assert.deepEqual([duplicate.access, stranger.access], ["access-2", "own"]);
+});
+
 test("signing out revokes the refresh token", async (context) => {
   const server = await site(context);
   const tokens = new Tokens({ recording: new Recording(), storage: new Memory(), resource: server.url, origin: server.origin });

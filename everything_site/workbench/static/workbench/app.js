@@ -7,7 +7,7 @@ import { challenge } from "./messages.js";
 import { SignIn, read } from "./oauth.js";
 import { Processes } from "./processes.js";
 import { Recording } from "./recording.js";
-import { DEFAULT, REVISIONS, hasResumption } from "./revisions.js";
+import { DEFAULT, REVISIONS, hasResumption, isHttpSse } from "./revisions.js";
 import { Subscriptions } from "./subscriptions.js";
 import { Tasks } from "./tasks.js";
 import { Tokens } from "./tokens.js";
@@ -96,7 +96,7 @@ export class App extends EventTarget {
   /** Take up what this tab had before a reload: the session, its calls, its stream. False if there is nothing. */
   async restore() {
     const saved = read(sessionStorage, SESSION);
-    if (!this.isSignedIn || !saved?.server) return false;
+    if (!this.isSignedIn || !saved?.server || isHttpSse(saved.revision)) return false; // HTTP+SSE has no resumption
     if (saved.sessionId && (await this.#isTaken(saved.sessionId))) return false;
     this.#newClient();
     this.revision = saved.revision;

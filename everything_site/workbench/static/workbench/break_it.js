@@ -141,7 +141,7 @@ function tokenControls(app) {
   return [
     control("Corrupt the access token", () => tokens.corrupt(), { why, note: "The next request gets 401; the page refreshes." }),
     control("Forget the access token", () => tokens.forget(), { why, note: "The next request has none." }),
-    control("Expire the access token", () => tokens.expire(), { why, note: "It alone is revoked, at once and everywhere." }),
+    control("Revoke the tokens", () => tokens.revokeUnnoticed(), { why, note: "All of this sign-in end, at once and everywhere. The next request leads to a new one." }),
     control("Drop a scope", () => tokens.refresh({ scope: tokens.scopes[0] }), { why: why || extra, note: "Refreshes for fewer scopes; a tool may then ask for more." }),
   ];
 }

@@ -73,7 +73,7 @@ function build(app, dock) {
   const banner = h("div", { class: "wb-banner", role: "status", hidden: true });
   const place = h("div", { class: "wb-place" });
   const list = h("nav", { class: "wb-list", "aria-label": "Features" }, sidebar.element);
-  const main = h("main", { id: "main", class: "wb-main", tabIndex: -1 }, banner, place, h("section", { class: "wb-questions", "aria-label": "Questions" }, dock));
+  const main = h("main", { id: "main", class: "wb-main", tabIndex: -1 }, separator(root, "list", { label: "Width of the list of features", side: "left" }), h("h1", { class: "hidden wb-elsewhere" }, "Try this server"), banner, place, h("section", { class: "wb-questions", "aria-label": "Questions" }, dock), separator(root, "wire", { label: "Width of the wire", side: "right" }));
   const wirePane = h("aside", { class: "wb-wire", id: "wire", "aria-label": "Wire" }, wire);
   const tabs = new TabBar(root, [
     { id: "do", label: "Do" },
@@ -200,7 +200,7 @@ function build(app, dock) {
     root,
     regions,
     top,
-    h("div", { class: "wb-panes" }, list, separator(root, "list", { label: "Width of the list of features", side: "left" }), main, separator(root, "wire", { label: "Width of the wire", side: "right" }), wirePane),
+    h("div", { class: "wb-panes" }, list, main, wirePane),
     tabs.element,
   );
   return { showRoute, failed };

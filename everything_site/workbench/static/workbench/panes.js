@@ -9,7 +9,7 @@ const STEP = 16;
 /** A separator that a mouse, a finger or the arrow keys move. `side` is the pane whose width it sets. */
 export function separator(root, name, { label, side }) {
   const [minimum, maximum] = BOUNDS[name];
-  const element = h("div", { role: "separator", class: "wb-separator", tabIndex: 0, "aria-orientation": "vertical", "aria-label": label, "aria-valuemin": minimum, "aria-valuemax": maximum });
+  const element = h("div", { role: "separator", class: `wb-separator wb-${name}-separator`, tabIndex: 0, "aria-orientation": "vertical", "aria-label": label, "aria-valuemin": minimum, "aria-valuemax": maximum });
   const set = (width) => {
     const bounded = Math.round(Math.min(maximum, Math.max(minimum, width)));
     root.style.setProperty(`--wb-${name}`, `${bounded}px`);
@@ -47,14 +47,15 @@ export class TabBar {
 
   constructor(root, tabs) {
     this.root = root;
-    this.element = h("div", { class: "wb-tabs", role: "tablist", "aria-label": "Panes" });
+    this.list = h("div", { class: "wb-tabs", role: "tablist", "aria-label": "Panes" });
+    this.element = h("nav", { "aria-label": "Panes" }, this.list);
     for (const { id, label } of tabs) {
       const count = h("span", { class: "wb-count" });
       const button = h("button", { type: "button", role: "tab", class: "plain", onclick: () => this.select(id) }, label, count);
       this.#buttons.set(id, { button, count });
-      this.element.append(button);
+      this.list.append(button);
     }
-    this.element.addEventListener("keydown", (event) => {
+    this.list.addEventListener("keydown", (event) => {
       const direction = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (!direction) return;
       const ids = [...this.#buttons.keys()];

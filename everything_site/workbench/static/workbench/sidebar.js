@@ -23,11 +23,12 @@ export class Sidebar {
   #open = new Set(["tools"]);
   #current = null;
   #tree = h("ul", { role: "tree", "aria-label": "What the server offers", class: "wb-tree" });
+  #empty = h("p", { class: "wb-tree-empty" }, "Connect, and the server lists here what it has.");
   #search = h("input", { type: "search", placeholder: "Search  /", "aria-label": "Search features", class: "wb-search" });
 
   constructor(app) {
     this.#app = app;
-    this.element = h("div", { class: "wb-sidebar" }, this.#search, this.#tree);
+    this.element = h("div", { class: "wb-sidebar" }, this.#search, this.#empty, this.#tree);
     this.#search.addEventListener("input", () => this.show());
     this.#search.addEventListener("keydown", (event) => {
       if (event.key === "ArrowDown") this.#focus(this.#items()[0]);
@@ -76,9 +77,12 @@ export class Sidebar {
   show() {
     const focused = this.#tree.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     if (!this.#app.isConnected || !this.#app.catalog) {
-      fill(this.#tree, h("li", { class: "wb-tree-empty", role: "none" }, "Connect, and the server lists here what it has."));
+      this.#tree.hidden = true;
+      this.#empty.hidden = false;
       return;
     }
+    this.#tree.hidden = false;
+    this.#empty.hidden = true;
     const words = this.#search.value.trim().toLowerCase();
     fill(this.#tree, GROUPS.map((group) => this.#group(group, words)), words ? [] : LEAVES.map((leaf) => this.#leaf(leaf)));
     this.#roving(focused);

@@ -40,7 +40,7 @@ export function strip(app, { onDrawer, onHelp, onFail }) {
   show();
   return h(
     "div",
-    { class: "wb-strip", role: "group", "aria-label": "Connection" },
+    { class: "wb-strip", role: "region", "aria-label": "Connection" },
     h("button", { type: "button", class: "wb-drawer-button", "aria-label": "Features", "aria-expanded": "false", onclick: onDrawer }, "☰"),
     revision,
     session,

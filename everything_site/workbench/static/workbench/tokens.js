@@ -5,9 +5,14 @@ import { read } from "./oauth.js";
 
 const KEY = "es-tokens";
 
-/** Dispatches `change` when there are other tokens, or none. */
+/**
+ * Dispatches `change` when there are other tokens, or none.
+ *
+ * A tab that was duplicated has the same refresh token, which can be used once: who refreshes tells the others.
+ */
 export class Tokens extends EventTarget {
   #refreshing = null;
+  #tabs = new BroadcastChannel(KEY);
 
   /** @param {{recording: Object, storage: Storage, resource: string}} options `storage` is `sessionStorage`. */
   constructor({ recording, storage, resource, fetch, origin }) {
@@ -16,6 +21,10 @@ export class Tokens extends EventTarget {
     this._storage = storage;
     this._resource = resource;
     this.current = read(storage, KEY);
+    this.#tabs.addEventListener("message", ({ data }) => {
+      if (this.canRefresh && data.replaced === this.current.refresh_token) this.set(data.tokens);
+    });
+    this.#tabs.unref?.(); // under Node it would keep the process alive
   }
 
   get access() {
@@ -56,6 +65,7 @@ export class Tokens extends EventTarget {
       return false;
     }
     this.set({ ...this.current, ...granted, expires_at: Date.now() + (granted.expires_in ?? 3600) * 1000 });
+    this.#tabs.postMessage({ replaced: refresh_token, tokens: this.current });
     return true;
   }
 
@@ -63,6 +73,7 @@ export class Tokens extends EventTarget {
   async revoke() {
     const { current } = this;
     this.set(null);
+    if (current?.refresh_token) this.#tabs.postMessage({ replaced: current.refresh_token, tokens: null });
     if (!current?.revocation_endpoint) return;
     const token = current.refresh_token ?? current.access_token;
     const reply = await this.#post(current.revocation_endpoint, { token, client_id: current.client_id }, "sign out");
@@ -80,10 +91,10 @@ export class Tokens extends EventTarget {
     this.set({ ...this.current, access_token: null });
   }
 
-  /** Make the access token end before its time: it alone is revoked. */
-  async expire() {
+  /** Revoke them behind the back of this tab, as a person does at the server: it keeps what is void now. */
+  async revokeUnnoticed() {
     const { access_token: token, client_id, revocation_endpoint } = this.current;
-    const reply = await this.#post(revocation_endpoint, { token, token_type_hint: "access_token", client_id }, "revoke the access token alone");
+    const reply = await this.#post(revocation_endpoint, { token, token_type_hint: "access_token", client_id }, "revoked by you");
     await reply.text();
   }
 
