@@ -6,7 +6,7 @@ from dataclasses import replace
 from mcp.server.apps import Apps
 from mcp.server.extension import ResourceBinding
 
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from mcp_app.extensions.skills.extension import Skills
 
 
@@ -18,7 +18,7 @@ def illustrated(bindings: Sequence[ResourceBinding]) -> list[ResourceBinding]:
             resource=binding.resource.model_copy(
                 update={
                     "title": binding.resource.title or in_words(binding.resource.name or ""),
-                    "icons": binding.resource.icons or [icon()],
+                    "icons": binding.resource.icons or icons(),
                 }
             ),
         )

@@ -7,13 +7,18 @@ import struct
 import wave
 import zlib
 from functools import cache
+from typing import Literal
+from urllib.parse import urljoin
 
+from django.conf import settings
+from django.templatetags.static import static
 from mcp.types import Annotations, AudioContent, Icon, ImageContent
 
 SIDE = 16  # pixels: small enough to read in a trace, large enough to see
 SAMPLE_RATE = 8000  # Hz, the lowest that every player knows
 TONE = 440  # Hz
 SOUND_SECONDS = 0.1
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
@@ -63,10 +68,20 @@ def image_content(annotations: Annotations | None = None) -> ImageContent:
     return ImageContent(type="image", data=data, mime_type="image/png", annotations=annotations)
 
 
-def icon() -> Icon:
-    """The tiny picture as an icon."""
-    data = base64.b64encode(tiny_png()).decode()
-    return Icon(src=f"data:image/png;base64,{data}", mime_type="image/png", sizes=[f"{SIDE}x{SIDE}"])
+def icons() -> list[Icon]:
+    """The mark of the server, for light and for dark backgrounds.
+
+    By URL, since every result of 2026-07-28 has them. Clients trust icons of the server's own origin.
+    """
+    return [
+        Icon(
+            src=urljoin(settings.MCP_RESOURCE_URL, static(f"icons/mark-64-{theme}.png")),
+            mime_type="image/png",
+            sizes=["64x64"],
+            theme=theme,
+        )
+        for theme in THEMES
+    ]
 
 
 def audio_content() -> AudioContent:

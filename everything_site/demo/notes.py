@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from mcp.server import ServerRequestContext
 from mcp.types import Annotations, Resource, ResourceTemplate
 
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from mcp_app.resources import Person, PersonalResources
 
 SCHEME = "note://"
@@ -90,7 +90,7 @@ class Notes(PersonalResources):
         title="Your note",
         description="A note of the signed-in user; created by create-note",
         mime_type=MIME_TYPE,
-        icons=[icon()],
+        icons=icons(),
     )
 
     def __init__(self, store: NoteStore) -> None:
@@ -131,7 +131,7 @@ class Notes(PersonalResources):
             description=f"Your note '{note.title}'",
             mime_type=MIME_TYPE,
             size=note.size,
-            icons=[icon()],
+            icons=icons(),
             annotations=Annotations(audience=["user", "assistant"], last_modified=note.updated.isoformat()),
         )
 

@@ -9,7 +9,7 @@ from mcp.types import INVALID_PARAMS
 from pydantic import Field
 
 from everything_site.demo import resources
-from everything_site.demo.images import audio_content, icon, image_content
+from everything_site.demo.images import audio_content, icons, image_content
 
 
 async def simple_prompt() -> list[Message]:
@@ -64,6 +64,4 @@ def register(server: MCPServer) -> None:
         (resource_prompt, "Resource prompt", "A prompt that includes an embedded resource"),
         (media_prompt, "Media prompt", "A prompt with audio and a link to a resource"),
     ):
-        server.add_prompt(
-            Prompt.from_function(function, title=title, description=description, icons=[icon()])
-        )
+        server.add_prompt(Prompt.from_function(function, title=title, description=description, icons=icons()))

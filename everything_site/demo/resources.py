@@ -14,7 +14,7 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from mcp_app.server import Engine
 
 COUNT = 100
@@ -32,7 +32,7 @@ def static_resource(number: int) -> TextResource | BinaryResource:
         "uri": uri_of(number),
         "name": f"Resource {number}",
         "title": f"Static resource {number}",
-        "icons": [icon()],
+        "icons": icons(),
     }
     if number % 2:
         text = f"Resource {number}: This is a plaintext resource"
@@ -101,6 +101,6 @@ def register(server: MCPServer, engine: Engine) -> None:
         name="Static Resource",
         title="Static resource",
         description="A static resource with a numeric ID",
-        icons=[icon()],
+        icons=icons(),
     )(unlisted)
     engine.add_middleware(leave_out_mime_type, "resources/templates/list")

@@ -9,7 +9,7 @@ from mcp.server.mcpserver import MCPServer
 
 from everything_site.demo import completions, fixtures, messages, prompts, resources, simulations, tools
 from everything_site.demo.illustrated import IllustratedSkills
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from everything_site.demo.mcp_apps import hello_world
 from everything_site.demo.notes import Notes, NoteStore
 from everything_site.demo.tools import gzipping, tasks
@@ -86,7 +86,7 @@ def assemble(
     server = ToolServer(
         NAME,
         title=TITLE,
-        icons=[icon()],
+        icons=icons(),
         instructions=INSTRUCTIONS,
         version=__version__,
         # Tools with explicit schemas must be passed here: the decorators always derive the schema.

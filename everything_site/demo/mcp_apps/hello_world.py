@@ -10,7 +10,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from everything_site.demo.illustrated import IllustratedApps
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from mcp_app import __version__
 
 URI = "ui://hello-world/app.html"
@@ -73,7 +73,7 @@ def extension() -> IllustratedApps:
         resource_uri=URI,
         title="Hello World app",
         description="Demonstrates MCP Apps - returns an interactive UI that runs in the client",
-        icons=[icon()],
+        icons=icons(),
         annotations=ToolAnnotations(
             read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
         ),

@@ -25,7 +25,7 @@ from mcp.types import (
 )
 from pydantic import Field
 
-from everything_site.demo.images import icon
+from everything_site.demo.images import icons
 from mcp_app.resources import Person, PersonalResources
 from mcp_app.server import TooMuchData, find_session
 
@@ -120,7 +120,7 @@ class Gzipped(PersonalResources):
         title="File of this session",
         description="A file created by gzip-file-as-resource; deleted when the session ends",
         mime_type=MIME_TYPE,
-        icons=[icon()],
+        icons=icons(),
     )
 
     async def gzip_file_as_resource(
@@ -186,7 +186,7 @@ class Gzipped(PersonalResources):
 
     async def list(self, person: Person) -> Sequence[tuple[str, Resource]]:
         return [
-            (name, Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=[icon()]))
+            (name, Resource(uri=uri_of(name), name=name, title=name, mime_type=MIME_TYPE, icons=icons()))
             for name in await self._names(person)
         ]
 

@@ -7,7 +7,7 @@ from mcp.types import AudioContent, CallToolResult, ResourceLink, TextContent
 from pydantic import BaseModel, Field
 
 from everything_site.demo import resources
-from everything_site.demo.images import audio_content, icon
+from everything_site.demo.images import audio_content, icons
 from everything_site.demo.tools.basics import INTEGER, PURE
 from everything_site.demo.words import plural
 
@@ -69,7 +69,7 @@ def register(server: MCPServer) -> None:
         title="Structured content",
         description="Returns the weather in a city as structured content that matches an output schema",
         annotations=PURE,
-        icons=[icon()],
+        icons=icons(),
         meta={"everything-server/shows": ["outputSchema", "structuredContent", "icons", "_meta"]},
     )
     server.add_tool(

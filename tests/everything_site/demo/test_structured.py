@@ -35,7 +35,7 @@ async def test_a_tool_has_an_icon_and_metadata(server, era):
         (tool,) = [
             tool for tool in (await client.list_tools()).tools if tool.name == "get-structured-content"
         ]
-    assert tool.icons[0].src.startswith("data:image/png;base64,")
+    assert tool.icons[0].src == "http://localhost:3232/static/icons/mark-64-light.png"
     assert "icons" in tool.meta["everything-server/shows"]
 
 
