@@ -108,7 +108,7 @@ def _expired(request: HttpRequest) -> HttpResponse:
     return _refused(
         request,
         "This sign-in was not started in this browser, or is already complete. "
-        "Go back to the application and connect again.",
+        "Go back to the app and connect again.",
         400,
     )
 

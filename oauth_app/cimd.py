@@ -130,21 +130,19 @@ def why_unknown(client_id: str) -> str:
     """Why a client that identifies itself by a URL is rejected, explained to the user who signs in."""
     url = iri_to_uri(client_id)[:_LONGEST_SHOWN]
     if Client.objects.filter(client_id=client_id).exists():
-        return f"The application at {url} is disabled here."
+        return f"The app at {url} is disabled here."
     if not oauth2_settings.CIMD_ENABLED:
         return (
-            f"The application identifies itself by a URL, {url}, which is not supported by this server. "
+            f"The app identifies itself by a URL, {url}, which is not supported by this server. "
             "Disconnect it from this server and connect it again: it can register itself instead."
         )
     failure = cache.get(_failure_key(client_id))
     if failure is None:
-        return (
-            f"The application identifies itself by a URL, {url}, which has not been fetched yet. Try again."
-        )
+        return f"The app identifies itself by a URL, {url}, which has not been fetched yet. Try again."
     return (
-        "The application identifies itself by a URL, and this server could not read the document there: "
+        "The app identifies itself by a URL, and this server could not read the document there: "
         f"{url}: {failure}. Connecting again does not help until that has changed. Whoever runs this server "
-        "can let it reach that address, or set CLIENT_ID_METADATA_DOCUMENTS=false, so that applications "
+        "can let it reach that address, or set CLIENT_ID_METADATA_DOCUMENTS=false, so that apps "
         "register themselves instead."
     )
 

@@ -19,6 +19,7 @@ from mcp_app.conf import conf
 from mcp_app.coordination.connection import DECODING_ERRORS, reaching_redis
 from mcp_app.coordination.keys import open_streams
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -132,6 +133,12 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
 def read(redis: Redis, session_ids: list[str]) -> list[Session]:
     """Those of these sessions that still exist, without the number of streams."""
     return list(_read(redis, [keys.record(session_id) for session_id in session_ids], Counter()))
+
+
+def sessions_of(redis: Redis, issuer: str, subject: str) -> list[Session]:
+    """The live sessions of one person with all clients, without the number of streams."""
+    index = keys.sessions_of_person(Person(issuer, subject).key)
+    return read(redis, cast("list[str]", redis.zrange(index, 0, -1)))
 
 
 def matching(redis: Redis, beginning: str) -> list[str]:

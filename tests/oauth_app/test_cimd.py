@@ -270,7 +270,7 @@ def test_a_disabled_client_is_reported_as_disabled(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(is_enabled=False)
-    assert f"The application at {URL} is disabled here." in shown(signed_in.get(flow.authorize_url(URL)))
+    assert f"The app at {URL} is disabled here." in shown(signed_in.get(flow.authorize_url(URL)))
 
 
 def test_where_it_is_not_offered_clients_register(client, signed_in, documents, not_offered):
