@@ -66,7 +66,7 @@ def clients(url: str) -> list[Client]:
                 ),
             ),
             format_html(
-                "A page opens: turn on the switch of the server. Needs Node.js 22.19 or newer. "
+                "A page opens, in which you connect to the server. Needs Node.js 22.19 or newer. "
                 "Add {} for revision 2026-07-28.",
                 _code("--protocol-era modern"),
             ),
