@@ -13,6 +13,7 @@ class Tabs {
     container.prepend(list);
     list.addEventListener("keydown", (event) => this.onKey(event));
     addEventListener("hashchange", () => this.showTarget());
+    this.list = list;
     this.show(this.remembered());
     this.showTarget();
   }
@@ -38,11 +39,12 @@ class Tabs {
       tab.tabIndex = position === index ? 0 : -1;
       this.panels[position].hidden = position !== index;
     });
+    const { offsetLeft, offsetWidth } = this.tabs[index];
+    this.list.scrollLeft = offsetLeft - (this.list.clientWidth - offsetWidth) / 2;
   }
 
   choose(index) {
     this.show(index);
-    this.tabs[index].scrollIntoView({ block: "nearest", inline: "nearest" });
     try {
       localStorage.setItem(this.key, this.panels[index].id);
     } catch {

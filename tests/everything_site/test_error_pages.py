@@ -51,7 +51,7 @@ def test_an_unknown_address_leads_back(http: Http, debug: bool, path: str) -> No
     [
         (Http404("no such thing"), 404, "There is nothing at this address"),
         (RuntimeError("a bug"), 500, "Something went wrong"),
-        (SuspiciousOperation("odd"), 400, "This request makes no sense here"),
+        (SuspiciousOperation("odd"), 400, "This request cannot be understood"),
     ],
 )
 def test_a_view_that_fails_shows_what_happened_only_in_development(
