@@ -216,6 +216,7 @@ class Observers:
 
     def __init__(self, observers: Iterable[Observer] = (), on_idle: Callable[[], None] = _nothing) -> None:
         self._hooks: dict[str, list[tuple[Observer, Callable[..., None]]]] = {}
+        self._changing = threading.Lock()
         self.watch_calls = False
         for observer in observers:
             self.attach(observer)
@@ -226,19 +227,21 @@ class Observers:
 
     def attach(self, observer: Observer) -> None:
         """Add an observer. It is told what happens from now on."""
-        for name in _HOOKS:
-            if getattr(type(observer), name) is not getattr(Observer, name):
-                self._hooks.setdefault(name, []).append((observer, getattr(observer, name)))
-        self._look_for_calls()
+        overridden = [name for name in _HOOKS if getattr(type(observer), name) is not getattr(Observer, name)]
+        with self._changing:
+            for name in overridden:
+                self._hooks[name] = [*self._hooks.get(name, ()), (observer, getattr(observer, name))]
+            self._look_for_calls()
 
     def detach(self, observer: Observer) -> None:
         """Remove an observer. It may still be told what has happened before."""
-        for name, hooks in list(self._hooks.items()):
-            if left := [(one, call) for one, call in hooks if one is not observer]:
-                self._hooks[name] = left
-            else:
-                del self._hooks[name]
-        self._look_for_calls()
+        with self._changing:  # in the event loop, or in the thread of the observers if it has failed
+            for name, hooks in list(self._hooks.items()):
+                if left := [(one, call) for one, call in hooks if one is not observer]:
+                    self._hooks[name] = left
+                else:
+                    del self._hooks[name]
+            self._look_for_calls()
 
     def _look_for_calls(self) -> None:
         self.watch_calls = any(name.startswith("call_") for name in self._hooks)
@@ -281,17 +284,14 @@ class Observers:
                 break
             is_idle = False
             hook, facts = event
-            for observer, call in list(self._hooks.get(hook, ())):
+            for observer, call in self._hooks.get(hook, ()):
                 try:
                     call(*facts)
                 except Exception:
-                    self._remove(observer)
+                    name = type(observer).__qualname__
+                    logger.exception("observer failed and was removed", extra={"observer": name})
+                    self.detach(observer)
         self._on_idle()
-
-    def _remove(self, failed: Observer) -> None:
-        logger.exception("observer failed and was removed", extra={"observer": type(failed).__qualname__})
-        for hooks in list(self._hooks.values()):
-            hooks[:] = [(observer, call) for observer, call in hooks if observer is not failed]
 
 
 NOBODY = Observers()

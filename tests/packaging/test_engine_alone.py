@@ -21,9 +21,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.docs.markdown import blocks
-from tests.packaging.conftest import run
 from tests.support import redis_servers
 from tests.support.folders import short_folder
+from tests.support.foreign import Environment, Project
 from tests.support.processes import free_port
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -55,28 +55,14 @@ LINES = {
 """Each line or part of one that can be forgotten, and what is then said."""
 
 
-def start_project(python: Path, folder: Path) -> None:
-    """A new project."""
-    run(python, "-m", "django", "startproject", "mysite", folder, folder=folder)
-
-
-def follow_page(folder: Path) -> None:
-    """Write the lines of the page into the project's files."""
-    for block in blocks(PAGE, "python"):
-        match = re.match(r"# (\S+?\.py)", block)
-        assert match, block
-        with open(folder / match[1], "a") as file:
-            file.write(f"\n{block}")
-
-
 @pytest.fixture(scope="module")
-def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def said(installed: Environment, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the project says, and each of its copies that lacks a line. Its Redis does not run."""
     complete = tmp_path_factory.mktemp("complete")
-    start_project(python, complete)
+    project = Project.start(installed, complete, {})
     new = tmp_path_factory.mktemp("copies") / "new"
     shutil.copytree(complete, new)
-    follow_page(complete)
+    project.follow(PAGE)
     folders = {"": complete, "new": new}
     for number, line in enumerate(LINES):
         folders[line] = copy = tmp_path_factory.mktemp("copies") / str(number)
@@ -84,12 +70,12 @@ def said(python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, An
         [path] = [path for path in copy.rglob("*.py") if line in path.read_text()]
         before, _, after = path.read_text().rpartition(line)
         path.write_text(before + after)
-    run(python, "-I", COPIES, *folders.values(), folder=complete)
+    project.run("-I", str(COPIES), *map(str, folders.values()))
     return {line: json.loads((folder / "said.json").read_text()) for line, folder in folders.items()}
 
 
-def test_the_engine_is_that_of_the_wheel(said: dict[str, Any], python: Path) -> None:
-    assert Path(said[""]["engine"]).is_relative_to(python.parents[1])
+def test_the_engine_is_that_of_the_wheel(said: dict[str, Any], installed: Environment) -> None:
+    assert Path(said[""]["engine"]).is_relative_to(installed.folder)
 
 
 def test_the_finished_project_passes_all_checks(said: dict[str, Any]) -> None:
@@ -145,30 +131,26 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(python: Path) -> Iterator[Site]:
+def site(installed: Environment) -> Iterator[Site]:
     with short_folder() as name, ExitStack() as stack:
         folder = Path(name)
-        start_project(python, folder)
-        follow_page(folder)
         redis_url = redis_servers.url_for(folder)
         stack.enter_context(redis_servers.running(redis_url))
-        path = folder / "mysite/settings.py"
-        path.write_text(path.read_text().replace("redis://127.0.0.1:6379/0", redis_url))
-        run(python, "manage.py", "migrate", "--verbosity", "0", folder=folder)
+        project = Project.start(installed, folder, {"redis://127.0.0.1:6379/0": redis_url})
+        project.follow(PAGE)
+        project.manage("migrate", "--verbosity", "0")
         made = Site(folder, {}, {})
         for server, words in SERVERS.items():
             module = words[1] if words[0] == "-m" else "django"
-            find = f"import sys; from importlib.util import find_spec; sys.exit(not find_spec({module!r}))"
-            if subprocess.run([python, "-c", find], cwd=folder).returncode:
+            try:
+                project.run("-c", f"import {module}")
+            except subprocess.CalledProcessError:
                 continue
             made.ports[server] = port = free_port()
-            log = stack.enter_context(open(folder / f"{server}.log", "wb"))
-            command = [str(python), *(word.replace("PORT", str(port)) for word in words)]
-            made.processes[server] = process = subprocess.Popen(
-                command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, env={"PYTHONWARNINGS": "default"}
+            command = ("python", *(word.replace("PORT", str(port)) for word in words))
+            made.processes[server] = stack.enter_context(
+                project.running(*command, log=folder / f"{server}.log")
             )
-            stack.callback(process.wait, PATIENCE)
-            stack.callback(process.kill)
         yield made
 
 

@@ -16,7 +16,7 @@ from tests.docs.markdown import DOCS, blocks, commands
 from tests.support.processes import free_port, wait_until_ready
 
 EXAMPLES = DOCS / "examples"
-_FILE = re.compile(r"# (?P<path>[\w/]+\.py), (?P<where>.+)\n")
+_FILE = re.compile(r"# (?P<path>[\w/]+\.py)(?:, (?P<where>.+))?\n")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,12 @@ class Environment:
     """A virtual environment."""
 
     folder: Path
+
+    @classmethod
+    def create(cls, folder: Path) -> Environment:
+        """An empty one, without pip."""
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=120)
+        return cls(folder)
 
     def program(self, name: str) -> str:
         """The path of one of its programs."""
@@ -43,8 +49,7 @@ def environment(folder: Path, page: str, *others: str) -> Environment:
         page: The page in docs/ whose `pip` commands are followed.
         others: Further requirements.
     """
-    made = Environment(folder / "venv")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made.folder], check=True, timeout=120)
+    made = Environment.create(folder / "venv")
     build, install = (command for command in commands(page) if command.startswith("pip "))
     words = [word.replace("dist", str(folder / "dist")) for word in build.split()[1:]]
     subprocess.run([sys.executable, "-m", "pip", "--quiet", *words], cwd=DOCS.parent, check=True, timeout=300)
@@ -70,9 +75,9 @@ class Project:
     @classmethod
     def start(cls, environment: Environment, folder: Path, replaced: Mapping[str, str]) -> Project:
         """A new project, as `django-admin startproject mysite` makes it."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         made = cls(environment, folder, replaced)
-        made._run(environment.program("django-admin"), "startproject", "mysite", ".")
+        made.run("-m", "django", "startproject", "mysite", ".")
         return made
 
     def copy_app(self, name: str) -> None:
@@ -87,10 +92,10 @@ class Project:
             file.write(f"\n{text}\n")
 
     def follow(self, page: str, where: str = "at the end") -> None:
-        """Write the Python blocks of a page that are for this place into their files."""
+        """Write the Python blocks of a page that are whole files, or for this place, into their files."""
         for block in blocks(page, "python"):
             match = _FILE.match(block)
-            if match and match["where"] == where:
+            if match and match["where"] in (None, where):
                 text = block
                 for old, new in self.replaced.items():
                     text = text.replace(old, new)
@@ -102,11 +107,12 @@ class Project:
         Raises:
             subprocess.CalledProcessError: It failed; `output` has all that it printed.
         """
-        return self._run(self.environment.program("python"), "manage.py", *arguments, **variables)
+        return self.run("manage.py", *arguments, **variables)
 
-    def _run(self, *words: str, **variables: str) -> str:
+    def run(self, *words: str, **variables: str) -> str:
+        """The same, with any arguments of Python."""
         done = subprocess.run(
-            words,
+            [self.environment.program("python"), *words],
             cwd=self.folder,
             env=self._variables | variables,
             stdout=subprocess.PIPE,
