@@ -61,6 +61,7 @@ class Admission:
             InsufficientScope: The token lacks a scope for one of them.
         """
         has_requests, calls, is_new = False, 0, False
+        more = len(messages) - 1  # than the one that was counted as the HTTP request
         for message in messages:
             if isinstance(message, JSONRPCRequest):
                 await self._access.ensure_scopes(principal.scopes, message.method, message.params)
@@ -68,12 +69,13 @@ class Admission:
                 # Without a session, it counts as a stream.
                 calls += is_limited(message.method) and (in_session or message.method != listen.METHOD)
                 is_new |= message.method == "initialize"
-        more_messages = len(messages) - 1  # than the one that was counted as the HTTP request
+                if message.method == listen.METHOD:
+                    more += listen.number_followed(message.params)
         person = principal.person_key
-        if is_past_rate and (has_requests or more_messages):
-            raise self._quotas.rate_exceeded(person, len(messages))
-        if more_messages and not await self._quotas.count_requests(person, more_messages):
-            raise self._quotas.rate_exceeded(person, more_messages)
+        if is_past_rate and (has_requests or more):
+            raise self._quotas.rate_exceeded(person, 1 + more)
+        if more and not await self._quotas.count_requests(person, more):
+            raise self._quotas.rate_exceeded(person, more)
         if in_session and (calls or is_new or is_reply_stored):
             await self._held.ensure(person)
         if calls:

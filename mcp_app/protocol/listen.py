@@ -34,6 +34,9 @@ from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 METHOD = "subscriptions/listen"
 URIS = "resourceSubscriptions"
 
+MOST_FOLLOWED = 100
+"""How many things of an extension a stream follows, such as tasks; each costs as much as a request."""
+
 _USED_META = (
     PROTOCOL_VERSION_META_KEY,
     CLIENT_CAPABILITIES_META_KEY,
@@ -73,6 +76,12 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
     """A subscription given as an array of strings; None if it is missing or anything else."""
     given = notifications.get(name)
     return given if isinstance(given, list) and all(isinstance(each, str) for each in given) else None
+
+
+def number_followed(params: Mapping[str, Any] | None) -> int:
+    """How many things of extensions a listen request names, of which each has to be looked up by itself."""
+    named = [value for name, value in _notifications(params).items() if name not in _KINDS]
+    return sum(min(len(value), MOST_FOLLOWED) for value in named if isinstance(value, list))
 
 
 def within_bounds(

@@ -44,6 +44,7 @@ from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol import listen
 from mcp_app.protocol.answers import UnfitAnswer, checked, validated
 from mcp_app.protocol.mirrored_headers import fault
+from mcp_app.protocol.personal import person_key
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.sdk import MCP_NAME_HEADER, CallNext, HandlerResult
@@ -79,6 +80,11 @@ def principal() -> str:
     return "" if token is None else json.dumps(principal_components(token), separators=(",", ":"))
 
 
+def _person() -> str:
+    """Whose limits the current request counts for (`Person.key`)."""
+    return person_key(principal())
+
+
 def _grant() -> str | None:
     """The id of the consent behind the current request, if known."""
     token = get_access_token()
@@ -103,7 +109,7 @@ class Tasks(Extension):
         super().attach(engine)
         self.store = TaskStore(engine.redis, engine.directory, engine.leases)
         engine.add_middleware(_refuse_undeclared, *_METHODS)
-        engine.add_middleware(TaskListener(self.store, self.find), listen.METHOD)
+        engine.add_middleware(TaskListener(self.store, self.find, _person), listen.METHOD)
         # The sealed state of a task must stay valid until the task expires.
         self.state_seconds = max(
             (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0

@@ -10,7 +10,8 @@ process died, and misses nothing when a wake-up is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,28 +20,50 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
 from mcp_app.conf import conf
+from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
-from mcp_app.protocol.listen import Send, requested_notifications, run_alongside_listen, strings
+from mcp_app.protocol.listen import (
+    MOST_FOLLOWED,
+    Send,
+    requested_notifications,
+    run_alongside_listen,
+    strings,
+)
 from mcp_app.sdk import CallNext, HandlerResult
 
 KIND = "taskIds"
 """The parameter of a listen request that names the tasks."""
 
-MAX_TASKS = 100
-"""Tasks per stream; clients poll those that are not acknowledged."""
+MOST_OF_ONE = 1000
+"""How many tasks a process follows for one person, on all their streams: each is looked at now and then.
+Clients poll those that are not acknowledged."""
 
 Context = ServerRequestContext[Any, Any]
 
 
 class TaskListener:
-    """The middleware. `find` returns a task of the current principal, by its id and the lifespan state."""
+    """The middleware.
 
-    def __init__(self, store: TaskStore, find: Callable[[str, Any], Awaitable[Task | None]]) -> None:
+    Args:
+        store: The tasks.
+        find: Returns a task of the current principal, by its id and the lifespan state.
+        person: Returns who that is (`Person.key`).
+    """
+
+    def __init__(
+        self,
+        store: TaskStore,
+        find: Callable[[str, Any], Awaitable[Task | None]],
+        person: Callable[[], str],
+    ) -> None:
         self._store = store
         self._find = find
+        self._person = person
+        self._following: Counter[str] = Counter()
+        """How many tasks are followed, by person."""
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         asked = _task_ids(ctx)
@@ -48,10 +71,19 @@ class TaskListener:
             return await call_next(ctx)
         if not is_declared(ctx):
             raise not_declared()
+        person = self._person()
+        room = min(MOST_FOLLOWED, MOST_OF_ONE - self._following[person])
+        chosen = list(dict.fromkeys(asked))[:room]
+        self._following[person] += len(chosen)
+        try:
+            return await self._listen(ctx, call_next, chosen)
+        finally:
+            self._following[person] -= len(chosen)
+            self._following += Counter()  # drops those of 0
+
+    async def _listen(self, ctx: Context, call_next: CallNext, chosen: Sequence[str]) -> HandlerResult:
         followed = [
-            task_id
-            for task_id in dict.fromkeys(asked[:MAX_TASKS])
-            if await self._find(task_id, ctx.lifespan_context) is not None
+            task_id for task_id in chosen if await self._find(task_id, ctx.lifespan_context) is not None
         ]
 
         async def follow(send: Send) -> None:
@@ -79,6 +111,7 @@ class TaskListener:
                         await send("notifications/tasks", details)
                     if task.has_ended:
                         return
+                raise_if_cancelled()  # it may have arrived while Redis was asked
                 with suppress(TimeoutError):
                     async with asyncio.timeout(conf.lease_seconds):
                         await changed.wait()

@@ -94,3 +94,21 @@ async def test_missing_or_invalid_task_ids_are_acknowledged_as_none(here, task_i
 async def test_other_subscriptions_are_not_affected(here):
     async with here.listening([]) as stream:
         assert "taskIds" not in stream.sent[0][1]["notifications"]
+
+
+def acknowledged(stream):
+    return stream.sent[0][1]["notifications"].get("taskIds", [])
+
+
+async def test_of_one_person_a_process_follows_so_many_tasks_on_all_streams(here, there, monkeypatch):
+    monkeypatch.setattr("mcp_app.extensions.tasks.listen.MOST_OF_ONE", 3)
+    tasks = [(await here.call("careful"))["taskId"] for _ in range(4)]
+    other = (await here.call("careful", person="bob"))["taskId"]
+    async with here.listening(tasks[:2]) as first, here.listening(tasks[2:]) as second:
+        assert acknowledged(first) == tasks[:2]
+        assert acknowledged(second) == tasks[2:3]
+        async with here.listening([other], person="bob") as third, there.listening(tasks) as fourth:
+            assert acknowledged(third) == [other]
+            assert acknowledged(fourth) == tasks[:3]
+    async with here.listening(tasks[:2]) as again:
+        assert acknowledged(again) == tasks[:2]

@@ -715,3 +715,15 @@ async def test_who_uses_all_of_their_redis_connections_is_past_a_limit(
     assert caplog.messages.count("quota exceeded") == 1
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert text_of(await (await client.post(one, tool_call("use_redis"))).answer()) == "done"
+
+
+async def test_each_task_that_a_listen_stream_follows_counts_as_a_request(one: Process, slow: Any) -> None:
+    slow.MCP_REQUEST_RATE = 20
+    tasks: dict[str, Any] = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    params = {"notifications": {"taskIds": [f"task {n}" for n in range(15)]}}
+    stream = await modern(one, "subscriptions/listen", params, capabilities=tasks)
+    assert stream.status == 200
+    await stream.drop()
+    await assert_refused(
+        await modern(one, "subscriptions/listen", params, capabilities=tasks), "MCP_REQUEST_RATE", 20
+    )
