@@ -238,13 +238,13 @@ export class Client extends EventTarget {
     await reply.text();
   }
 
-  /** Ask the person a question of the server; resolves with the result that answers it. */
-  async ask(request, { call, exchange = call?.exchange }) {
+  /** Ask the person a question of the server, of a call or of what `asker` names; resolves with the result that answers it. */
+  async ask(request, { call, exchange = call?.exchange, asker }) {
     call?.questions.set(request.id, request);
     call?.update({ state: "asking" });
     this.saved();
     try {
-      return await this.questions.ask({ id: request.id, kind: kindOf(request), params: request.params ?? {}, method: request.method, call, exchange });
+      return await this.questions.ask({ id: request.id, kind: kindOf(request), params: request.params ?? {}, method: request.method, call, exchange, asker });
     } finally {
       call?.questions.delete(request.id);
       if (call && !call.isOver) call.update({ state: call.questions.size ? "asking" : "streaming" });

@@ -7,7 +7,7 @@ export async function elicitAll(app, call, error) {
   for (const elicitation of error.data?.elicitations ?? []) {
     const id = `${call.id}/${elicitation.elicitationId ?? elicitation.url}`;
     try {
-      await app.client.ask({ id, method: "elicitation/create", params: { mode: "url", ...elicitation } }, { call: null, exchange: call.exchange });
+      await app.client.ask({ id, method: "elicitation/create", params: { mode: "url", ...elicitation } }, { call: null, exchange: call.exchange, asker: call.params?.name });
     } catch (problem) {
       if (problem.name !== "Withdrawn") return; // declined: the call can still be run again by hand
     }

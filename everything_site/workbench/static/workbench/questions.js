@@ -25,8 +25,8 @@ const seconds = (milliseconds) => {
   return all < 60 ? `${all} s` : `${Math.floor(all / 60)} min ${all % 60} s`;
 };
 
-/** What a call is called: the tool or prompt that it is about, or its method. */
-const titleOf = (call) => call?.title ?? call?.params?.name ?? call?.params?.uri ?? call?.method ?? "Outside of a call";
+/** Who asks: the tool or prompt that a call is about, or whatever the question names. */
+const askerOf = ({ asker, call }) => asker ?? call?.params?.name ?? call?.params?.uri ?? call?.method ?? "Outside of a call";
 
 export class QuestionsElement extends HTMLElement {
   #cards = []; // {question, group, element, settle, state: "open" | "waiting" | "ended", since, clock, …}
@@ -69,8 +69,8 @@ export class QuestionsElement extends HTMLElement {
   /**
    * Ask the person.
    *
-   * @param {{id: *, kind: string, params: Object, call: ?Object, exchange: ?Object, until: ?number}} question `kind` is
-   *   elicitation-form, elicitation-url, sampling or roots.
+   * @param {{id: *, kind: string, params: Object, call: ?Object, exchange: ?Object, asker: ?string, until: ?number}}
+   *   question `kind` is elicitation-form, elicitation-url, sampling or roots; `asker` says who asks if no call does.
    * @returns {Promise<Object>} The JSON-RPC result. Rejects with `{code, message}` to answer with an error, and with the name
    *   `Withdrawn` if no answer is wanted any more.
    */
@@ -86,7 +86,7 @@ export class QuestionsElement extends HTMLElement {
       const card = { question: { ...question, until }, resolve, reject, state: "open", since: Date.now(), number: ++this.#last };
       this.#cards.push(card);
       this.#place(card);
-      this.#say(`${titleOf(question.call)} asks: ${headline(question)}`);
+      this.#say(`${askerOf(question)} asks: ${headline(question)}`);
       this.#changed();
     });
   }
@@ -119,10 +119,10 @@ export class QuestionsElement extends HTMLElement {
 
   #place(card) {
     const { question } = card;
-    const key = question.call ?? "session";
+    const key = question.call ?? askerOf(question);
     let group = [...this.list.children].find((one) => one.key === key);
     if (!group) {
-      group = h("section", { class: "question-group", "aria-label": `Questions of ${titleOf(question.call)}` }, h("h3", { class: "question-group-title" }, titleOf(question.call)));
+      group = h("section", { class: "question-group", "aria-label": `Questions of ${askerOf(question)}` }, h("h3", { class: "question-group-title" }, askerOf(question)));
       group.key = key;
       this.list.append(group);
     }

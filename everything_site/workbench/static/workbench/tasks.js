@@ -82,7 +82,7 @@ export class Tasks extends EventTarget {
     if (task.asked.has(key)) return;
     task.asked.add(key);
     try {
-      const answer = await this.client.ask({ id: `${task.taskId}/${key}`, ...request }, { call: null });
+      const answer = await this.client.ask({ id: `${task.taskId}/${key}`, ...request }, { call: null, asker: `Task of ${task.title}` });
       await this.client.request("tasks/update", { taskId: task.taskId, inputResponses: { [key]: answer } });
       if (task.follows === "poll") await this.get(task);
     } catch (error) {
