@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { parameterHeaders } from "../../../everything_site/workbench/static/workbench/headers.js";
 import { ExactNumber, numberFrom, parse, same, stringify } from "../../../everything_site/workbench/static/workbench/json.js";
 
 test("numbers that JavaScript would change keep their text, and others are plain", () => {
@@ -37,4 +38,9 @@ test("an error names its line, its column and what was expected", () => {
 test("equality is that of JSON", () => {
   assert.ok(same(parse('{"a":1.0,"b":[null]}'), { b: [null], a: 1 }));
   assert.ok(!same([], {}) && !same(null, 0) && !same("1", 1) && !same({ a: 1 }, { a: 1, b: 2 }));
+});
+
+test("a header that repeats an argument has the number as it was typed", () => {
+  const schema = { type: "object", properties: { n: { type: "number", "x-mcp-header": "N" }, o: { type: "object", "x-mcp-header": "O" } } };
+  assert.deepEqual(parameterHeaders(schema, parse('{"n":1.0,"o":{}}')), { "Mcp-Param-N": "1.0" });
 });

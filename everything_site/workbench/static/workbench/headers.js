@@ -1,5 +1,6 @@
 /** The request headers of the protocol, by revision. */
 
+import { ExactNumber } from "./json.js";
 import { hasVersionHeader, isStateless } from "./revisions.js";
 
 /** The parameter of a method that the header `Mcp-Name` repeats (2026-07-28, and SEP-2663 for tasks). */
@@ -35,7 +36,8 @@ export function parameterHeaders(schema, args) {
   const headers = {};
   for (const { path, header } of mirrored(schema)) {
     const value = path.reduce((inner, key) => inner?.[key], args);
-    if (value === undefined || value === null || typeof value === "object") continue;
+    const isStructured = typeof value === "object" && !(value instanceof ExactNumber);
+    if (value === undefined || value === null || isStructured) continue;
     headers[`Mcp-Param-${header}`] = encoded(String(value));
   }
   return headers;
