@@ -53,7 +53,7 @@ export class QuestionsElement extends HTMLElement {
     if (this.heading.isConnected) return;
     const parts = [h("div", { class: "questions-head" }, this.heading, this.count), this.live, this.empty, this.list, this.#settings()];
     // The `change` of a control within must not be taken for that of this element.
-    this.append(h("div", { onchange: (event) => event.stopPropagation() }, parts));
+    this.append(h("div", { class: "questions-parts", onchange: (event) => event.stopPropagation() }, parts));
   }
 
   disconnectedCallback() {
