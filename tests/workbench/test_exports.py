@@ -175,7 +175,7 @@ def test_a_streamed_call_of_a_session_runs_again_event_by_event(recorded: Record
     streamed = recorded.curl(made["curl"])
     assert streamed.count("notifications/progress") == 2
     assert '"result"' in streamed
-    assert "2 steps" in recorded.python(made["python"])
+    assert "Steps: 2" in recorded.python(made["python"])
 
 
 def test_a_request_that_the_server_refuses_is_refused_again(recorded: Recorded) -> None:
