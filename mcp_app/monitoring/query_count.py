@@ -13,24 +13,34 @@ from mcp_app.activity import Activity
 from mcp_app.coordination.shares import current_share
 
 
-@contextmanager
-def counting_queries(activity: Activity) -> Iterator[None]:
-    """Count the queries of all connections that are opened while the context is open.
+class QueryCount:
+    """An execute wrapper of Django's connections that counts queries for whoever makes them.
 
-    Connections are opened for each call and closed after it, except that for tokens, which lasts seconds.
+    Args:
+        activity: Where they are counted.
     """
 
-    def count(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-        if activity.watched:
-            activity.query(current_share())
+    def __init__(self, activity: Activity) -> None:
+        self._activity = activity
+
+    def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if self._activity.watched:
+            self._activity.query(current_share())
         return execute(sql, params, many, context)
 
-    def watch(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-        if count not in connection.execute_wrappers:  # it may have been opened before
-            connection.execute_wrapper(count).__enter__()  # as long as the connection object lives
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count on all connections that are opened while the context is open.
 
-    connection_created.connect(watch)
-    try:
-        yield
-    finally:
-        connection_created.disconnect(watch)
+        Connections are opened for each call and closed after it, except that for tokens, which lasts seconds.
+        A connection object keeps the wrapper, and may be opened again.
+        """
+        connection_created.connect(self._on_created)
+        try:
+            yield
+        finally:
+            connection_created.disconnect(self._on_created)
+
+    def _on_created(self, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+        if self not in connection.execute_wrappers:
+            connection.execute_wrappers.append(self)

@@ -28,7 +28,7 @@ from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelle
 from mcp_app.coordination.connection import reaching_redis
 from mcp_app.coordination.directory import Directory
 from mcp_app.exceptions import Unavailable
-from mcp_app.monitoring.query_count import counting_queries
+from mcp_app.monitoring.query_count import QueryCount
 from mcp_app.monitoring.room_observer import RoomObserver
 from mcp_app.observers import Observers
 
@@ -106,6 +106,7 @@ class Room:
         self._activity = activity
         self._observers = observers
         self._state = state
+        self._queries = QueryCount(activity)
         self._until = 0.0
         self._publisher: asyncio.Task[None] | None = None
         self._watchers: set[Watcher] = set()
@@ -199,7 +200,7 @@ class Room:
         self._observers.attach(observer)
         beat_at = 0.0
         try:
-            with counting_queries(self._activity):
+            with self._queries.counting():
                 while (now := time.monotonic()) < self._until:
                     state = None
                     if now >= beat_at:

@@ -58,7 +58,7 @@ def served_by(at: Checkout, **headers: str) -> str:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     with checkout(tmp_path_factory.mktemp("several"), migrated=True) as made:
         made.start("--processes", "2", "--noreload")
-        eventually_sync(lambda: "MCP endpoint" in made.output or made.has_ended, "both processes serve")
+        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
         yield made
 
 
@@ -171,7 +171,7 @@ def test_leases_are_short_unless_a_setting_says_otherwise(two: Checkout) -> None
 def test_nothing_is_left_of_it(tmp_path: Any, number: signal.Signals) -> None:
     with checkout(tmp_path, migrated=True) as made:
         made.start("--processes", "2", *(["--noreload"] if number == signal.SIGTERM else []))
-        eventually_sync(lambda: "MCP endpoint" in made.output or made.has_ended, "both processes serve")
+        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
         made.send(number, to_all=number == signal.SIGINT)
         eventually_sync(lambda: made.has_ended, "the command ends")
         eventually_sync(lambda: not made.processes, f"no process is left: {made.processes}")
@@ -182,11 +182,11 @@ def test_nothing_is_left_of_it(tmp_path: Any, number: signal.Signals) -> None:
 def test_all_processes_restart_when_the_code_changes(tmp_path: Any) -> None:
     with checkout(tmp_path, migrated=True) as made:
         made.start("--processes", "2")
-        eventually_sync(lambda: "MCP endpoint" in made.output or made.has_ended, "both processes serve")
+        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
         before = {process["pid"] for process in processes(made)}
         source = made.folder / "mcp_app" / "transports" / "streamable_http.py"
         source.write_text(source.read_text() + "\n# changed\n")
-        eventually_sync(lambda: made.output.count("MCP endpoint") > 1, "both serve again")
+        eventually_sync(lambda: made.output.count("MCP Inspector") > 1, "both serve again")
         assert not before & {process["pid"] for process in processes(made)}
         eventually_sync(lambda: not before & made.processes, "the old ones are gone")
 

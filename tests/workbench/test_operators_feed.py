@@ -1,0 +1,68 @@
+"""Who may watch everybody in the machine room: operators with the permission, by the cookie of the admin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from everything_site.workbench.operators_feed import PATH, with_operators_feed
+from mcp_app.coordination.layer import channel_layer
+from tests.mcp_app.transports.support import HOST, Process
+from tests.support.asgi import Http, not_found
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def feed(settings: Any) -> AsyncIterator[Http]:
+    settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    process = Process()
+    http = Http(with_operators_feed(not_found, process.runtime))
+    yield http
+    await http.close()
+    await process.stop()
+    await channel_layer().flush()
+
+
+def _signed_in(*, staff: bool, permitted: bool) -> str:
+    user = User.objects.create_user("someone", is_staff=staff)
+    if permitted:
+        user.user_permissions.add(Permission.objects.get(codename="view_livesession"))
+    client = Client()
+    client.force_login(user)
+    return client.cookies.output(header="", sep=";").split(";")[0].strip()
+
+
+async def ask(feed: Http, cookie: str = "", **headers: str) -> Any:
+    return await feed.request("GET", PATH, headers={"host": HOST, "cookie": cookie, **headers})
+
+
+async def test_an_operator_sees_what_all_processes_do(feed: Http) -> None:
+    cookie = await sync_to_async(_signed_in)(staff=True, permitted=True)
+    assert cookie.startswith(django_settings.SESSION_COOKIE_NAME)
+    response = await ask(feed, cookie)
+    assert (response.status, response.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    while (block := await response.next_block()) is not None and not block.data:
+        pass
+    assert block is not None
+    assert "state" in block.data
+
+
+@pytest.mark.parametrize(
+    ("staff", "permitted"), [(True, False), (False, True)], ids=["no permission", "no staff"]
+)
+async def test_others_do_not(feed: Http, staff: bool, permitted: bool) -> None:
+    cookie = await sync_to_async(_signed_in)(staff=staff, permitted=permitted)
+    assert (await ask(feed, cookie)).status == 403
+
+
+async def test_nobody_does_without_a_cookie_or_at_another_host(feed: Http) -> None:
+    assert (await ask(feed)).status == 403
+    assert (await ask(feed, host="evil.example")).status == 421
+    assert (await feed.request("POST", PATH, headers={"host": HOST})).status == 405
