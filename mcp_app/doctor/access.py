@@ -234,7 +234,7 @@ def called(reply: Reply) -> list[Finding]:
     result = reply.result
     if not isinstance(result, dict):
         needed = (challenge_of(reply) or {}).get("scope")
-        scopes = f" It needs the scopes {needed}." if reply.status == 403 and needed else ""
+        scopes = f" Request them with --scope {needed!r}." if reply.status == 403 and needed else ""
         found.fault(f"The call gets {reply.status}: {reply.sentence or reply.text[:200]}{scopes}")
         return found.all
     content = result.get("content")

@@ -41,6 +41,7 @@ class Walk:
         sign_in: How to sign in and consent; without it, the run ends at the sign-in page.
         redirect_uri: The redirect URI of `sign_in`.
         call: The `params` of a `tools/call` to make at the end.
+        scope: The scopes to request; by default those of the challenge.
         client_id: A registered client; by default, one is registered and unregistered at the end.
         step: The current step.
     """
@@ -52,6 +53,7 @@ class Walk:
     redirect_uri: str = PLAYED_REDIRECT_URI
     client_id: str | None = None
     call: dict[str, Any] | None = None
+    scope: str | None = None
     step: str = discovery.CHALLENGE
     findings: list[Finding] = field(default_factory=list)
 
@@ -134,7 +136,7 @@ class Walk:
         try:
             self.step = access.AUTHORIZATION
             verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
-            scope = (discovery.challenge_of(challenged) or {}).get("scope")
+            scope = self.scope or (discovery.challenge_of(challenged) or {}).get("scope")
             request = {
                 "response_type": "code",
                 "client_id": client["client_id"],

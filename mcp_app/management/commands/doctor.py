@@ -51,6 +51,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--client-id", help="a registered client, for a server without /register")
         parser.add_argument(
+            "--scope",
+            metavar="SCOPES",
+            help="request these scopes, separated by spaces, in place of those that the server asks for",
+        )
+        parser.add_argument(
             "--call",
             nargs="+",
             metavar=("TOOL", "NAME=VALUE"),
@@ -115,6 +120,7 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "token": token,
         "person": options["person"],
         "by_hand": options["sign_in"],
+        "scope": options["scope"],
         "call": _call(options["call"]) if options["call"] else None,
         "client_id": options["client_id"],
     }
@@ -146,6 +152,7 @@ async def examine(
     person: str | None = None,
     by_hand: bool = False,
     client_id: str | None = None,
+    scope: str | None = None,
     call: dict[str, Any] | None = None,
     ask_password: Callable[[str], str] = _password,
     transport: httpx2.AsyncBaseTransport | None = None,
@@ -159,12 +166,13 @@ async def examine(
         person: The user to sign in as.
         by_hand: Whether to wait for the user to sign in with a browser.
         client_id: A registered client.
+        scope: The scopes to request; those of the challenge if None.
         call: The `params` of a call to make.
         ask_password: Takes the host that asks for the password of `person`, and returns it.
         transport: The HTTP transport; the network by default.
     """
     async with client(url, transport) as http:
-        walk = Walk(http, url, token=token, client_id=client_id, call=call)
+        walk = Walk(http, url, token=token, client_id=client_id, call=call, scope=scope)
         if by_hand:
             async with in_a_browser(say) as (redirect_uri, sign_in):
                 walk.redirect_uri, walk.sign_in = redirect_uri, sign_in

@@ -225,6 +225,36 @@ async def test_a_tool_is_called_and_what_it_returns_is_shown(fake, has_sessions,
     assert expected[1] in findings[-1].says
 
 
+async def test_the_scopes_of_the_challenge_are_requested_or_the_given_ones(fake):
+    asked = []
+
+    def answer(request):
+        if request.url.path == "/authorize":
+            asked.append(parse_qs(request.url.query.decode())["scope"])
+        return fake(request)
+
+    for scope, requested in ((None, "mcp"), ("mcp shop:write", "mcp shop:write")):
+        asked.clear()
+        await walk(answer, scope=scope)
+        assert {one for [one] in asked} == {requested}
+
+
+async def test_a_call_that_lacks_a_scope_says_how_to_request_it(fake):
+    def answer(request):
+        if b"tools/call" not in request.content:
+            return fake(request)
+        challenge = 'Bearer error="insufficient_scope", scope="mcp shop:write"'
+        error = {"code": -32600, "message": "This requires the scope shop:write."}
+        body = {"jsonrpc": "2.0", "id": 3, "error": error}
+        return httpx2.Response(403, json=body, headers={"WWW-Authenticate": challenge})
+
+    steps, findings = await walk(answer, call={"name": "refund", "arguments": {}})
+    assert steps[-1] == "fault: tools/call"
+    assert findings[-1].says.endswith(
+        "requires the scope shop:write. Request them with --scope 'mcp shop:write'."
+    )
+
+
 async def test_a_call_that_is_refused_is_a_fault(fake):
     steps, findings = await walk(fake, call={"name": "price", "arguments": {}})
     assert steps[-1] == "fault: tools/call"
