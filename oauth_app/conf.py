@@ -87,8 +87,8 @@ class Conf(AppSettings):
         RATE_LIMITS,
         "how many requests one address may make to each endpoint, and how many passwords may be tried: "
         "from one address (`password`), and for one account from all addresses together (`account`), or for "
-        "either from one browser that has signed in to the account before; "
-        "what is not named has no limit",
+        "either from one browser that has signed in to the account before; what is not named has no limit, "
+        "except for passwords, which keep theirs",
         must_be=("endpoints with their limits, such as token=300/minute", bool),
     )
     trusted_proxies = Setting(

@@ -85,10 +85,13 @@ def seconds_to_wait(endpoint: str, whose: str) -> int:
     """Count a request. Returns 0 if OAUTH_RATE_LIMITS allows it, else the seconds until the next one is.
 
     Args:
-        endpoint: A name in that setting. One that is missing has no limit.
+        endpoint: A name in that setting. One that is missing has no limit, except for passwords, which keep
+            their own as long as there are any limits.
         whose: The address, or whatever else requests are counted by. Bounded in length: it is part of a key.
     """
     limit = conf.rate_limits.get(endpoint)
+    if limit is None and conf.rate_limits:
+        limit = PASSWORD_LIMITS.get(endpoint)
     return 0 if limit is None else limiter(conf.redis_url).seconds_to_wait(parse(limit), endpoint, whose)
 
 

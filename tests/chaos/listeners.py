@@ -15,10 +15,11 @@ from typing import Any
 
 import httpx2
 
+from tests.chaos.clients import ANSWER_SECONDS
 from tests.chaos.ledger import Ledger
 from tests.support.wire import INITIALIZE, JSON_OR_STREAM
 
-HEARD_SECONDS = 60.0
+HEARD_SECONDS = ANSWER_SECONDS
 """After so long an update that was not heard of counts as lost."""
 
 _RETRY_SECONDS = 0.5

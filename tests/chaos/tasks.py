@@ -11,11 +11,12 @@ from typing import Any
 import httpx2
 
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
+from tests.chaos.clients import ANSWER_SECONDS
 from tests.chaos.ledger import Ledger
 from tests.support.wire import JSON_OR_STREAM
 
 MODERN = "2026-07-28"
-END_SECONDS = 60.0
+END_SECONDS = ANSWER_SECONDS
 """After so long without an end a task counts as lost."""
 
 POLL_SECONDS = 0.5

@@ -13,6 +13,7 @@ from django.utils.html import escape
 
 from oauth_app import rate_limits
 from oauth_app.client_ip import normalised
+from oauth_app.conf import PASSWORD_LIMITS
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +34,20 @@ def limited(settings: Any) -> Any:
 def operator() -> User:
     """An operator whose name has not been tried before."""
     return User.objects.create_superuser(f"operator-{secrets.token_hex(6)}", password=PASSWORD)
+
+
+def test_passwords_keep_their_limits_if_only_others_are_set(operator: User, settings: Any) -> None:
+    settings.OAUTH_RATE_LIMITS = {"token": "300/minute"}
+    http = at_another_address()
+    most = int(PASSWORD_LIMITS["password"].partition("/")[0])
+    assert [attempt(http, operator).status_code for _ in range(most + 1)] == [200] * most + [429]
+
+
+def test_without_any_limits_passwords_have_none(operator: User, settings: Any) -> None:
+    settings.OAUTH_RATE_LIMITS = {}
+    http = at_another_address()
+    most = int(PASSWORD_LIMITS["password"].partition("/")[0])
+    assert {attempt(http, operator).status_code for _ in range(most + 1)} == {200}
 
 
 def at_another_address(http: Http | None = None) -> Http:
