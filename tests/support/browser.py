@@ -81,6 +81,11 @@ class Browser:
     async def __aexit__(self, *exc: object) -> None:
         await self._http.aclose()
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that it has, by name."""
+        return dict(self._http.cookies)
+
     async def authorize(self, url: str, redirect_uri: str, decision: str = "Allow") -> str:
         """Open an authorization URL, sign in, decide, and return the URL that the client is redirected to."""
         response = await self._http.get(url)
