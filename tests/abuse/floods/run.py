@@ -3,9 +3,16 @@
 Two processes with a Redis are flooded by one kind of request after the other, while somebody else calls tools
 and follows a note. A flood fails if a process or Redis grows by more than its bound, if any call of the other
 person fails, or if the median of their calls is more than twice what it was just before, and by more than
-100 ms: the flood, two processes, Redis and the other person share the processors of one machine, and what
-people do not notice is no failure. If only that median is too long, the machine may have been busy, so the
-flood comes again, up to twice, and the best run counts.
+60 ms. If only that median is too long, the machine may have been busy, so the flood comes again, up to twice,
+and the best run counts.
+
+Why twice alone is not the bound: the flood, two processes, Redis and the other person share the processors of
+one machine. On two of them a call takes 2.5 ms in peace, and 25 to 42 ms in the worst floods, most of which it
+waits for a processor: nothing that the server refuses gives the flood's own process less of these. With other work
+on the machine it was up to 58 ms more than before. So a wait of less than that says nothing about the server, and
+people do not notice it; one that comes from a queue within the server, such as that for the connections to Redis,
+for a quota or for publications, lasts for hundreds of milliseconds. The 99th percentile is shown and not
+judged: it is one of a hundred calls.
 """
 
 from __future__ import annotations
@@ -40,8 +47,8 @@ CALM_MS = 20.0
 SETTLE_SECONDS = 2.0
 """How long the server may take to finish with the last flood."""
 
-FLOOR_MS = 100.0
-"""What the other person may wait longer, whatever the ratio."""
+FLOOR_MS = 60.0
+"""What the other person may wait longer, whatever the ratio; see above."""
 
 WAITS = "the other person waits"
 REPEATS = 2
