@@ -210,3 +210,22 @@ test("arguments of prompts and variables of templates become forms too", () => {
   });
   assert.deepEqual(variablesSchema("demo://{+path*}/{id:3}{?q,lang}").required, ["path", "id", "q", "lang"]);
 });
+
+test("nonsense in any keyword makes a form all the same", () => {
+  const keywords = ["type", "properties", "items", "prefixItems", "enum", "oneOf", "anyOf", "allOf", "$ref", "required", "additionalProperties", "patternProperties", "minItems", "minimum", "exclusiveMinimum", "multipleOf", "maxLength", "pattern", "format", "examples", "title", "enumNames", "dependentRequired", "additionalItems", "x-mcp-header", "$defs"];
+  const nonsense = [null, 5, -1, "x", "#", true, false, [], [1, null], [["x"]], {}, { a: 1 }, { a: { a: 1 } }];
+  const values = [ABSENT, null, 0, "", [], {}, { a: 1 }, [1, "a"]];
+  function walk(node, depth) {
+    initial(node);
+    for (const value of values) fits(node, value);
+    const children = { object: () => [...node.fields.map((one) => one.node()), ...(node.extra ? [node.extra("free")] : [])], list: () => [node.item(0), node.item(1)], variant: () => node.options.map((option) => option.node()) };
+    if (depth < 4) for (const child of children[node.kind]?.() ?? []) walk(child, depth + 1);
+  }
+  for (const type of [undefined, "object", "array", "string", "number"])
+    for (const keyword of keywords)
+      for (const value of nonsense) {
+        const schema = { ...(type && { type }), [keyword]: value };
+        assert.doesNotThrow(() => walk(describe(schema), 0), JSON.stringify(schema));
+        assert.doesNotThrow(() => check(schema, { a: 1 }), JSON.stringify(schema));
+      }
+});

@@ -60,7 +60,7 @@ export function sentences({ kind, schema, integer, format, minItems, maxItems, f
     if (schema.uniqueItems === true) out.push("No item twice.");
   } else if (kind === "object") {
     out.push(range(schema.minProperties, schema.maxProperties, "property", "properties"));
-    for (const [name, others] of Object.entries(schema.dependentRequired ?? {})) out.push(`With ${name} also ${others.join(", ")}.`);
+    for (const [name, others] of Object.entries(schema.dependentRequired ?? {})) if (Array.isArray(others)) out.push(`With ${name} also ${others.join(", ")}.`);
   }
   return out.filter(Boolean);
 }
