@@ -164,6 +164,34 @@ def test_the_same_value_is_edited_as_json_and_as_a_form(stage: Stage) -> None:
     assert stage("stage.value()") == odd  # what fits no control is kept as JSON
 
 
+ANY_SCHEMA: list[Any] = [
+    True,
+    {"type": "string"},
+    {"type": "string", "format": "date-time"},
+    {"type": ["integer", "null"]},
+    {"type": "boolean"},
+    {"enum": ["5", 5, None, True]},
+    {"enum": list(range(20))},
+    {"type": "array", "items": {"enum": ["a", "b"]}},
+    {"type": "array", "prefixItems": [{"type": "string"}], "items": {"type": "number"}},
+    {"type": "object", "properties": {"a": {"type": "integer"}}},
+    {"type": "object", "additionalProperties": {"type": "string"}},
+    {"oneOf": [{"type": "string"}, {"type": "object", "properties": {"a": {"const": 1}}}]},
+    {"$ref": "#/$defs/t", "$defs": {"t": {"type": "object", "properties": {"a": {"$ref": "#/$defs/t"}}}}},
+]
+ANY_VALUE = ["null", "0", "1.0", "1e400", '""', '"5"', '"a\\nb"', "true", "[]", '["b","a"]', '[["a"],null]']
+ANY_VALUE += ["{}", '{"a":1}', '{"a":{"a":{}},"b":""}', '"2026-07-28T12:00:00.50+02:00"', "9007199254740993"]
+
+
+@pytest.mark.parametrize("schema", ANY_SCHEMA, ids=str)
+def test_a_form_gives_back_each_value_that_it_was_given_whatever_its_schema(
+    stage: Stage, schema: Any
+) -> None:
+    for value in ANY_VALUE:
+        stage(f"stage.form($1, stage.parse({json.dumps(value)}))", schema)
+        assert stage("stage.value()") == value
+
+
 def test_suggestions_come_after_typing_and_are_taken_by_keyboard(stage: Stage) -> None:
     stage("stage.form($1, undefined, $2)", FORM, ["Bern", "Berlin", "Rome"])
     stage.browser.tab_to("city")

@@ -3,7 +3,7 @@
 import "/static/workbench/app_frame.js";
 import "/static/workbench/form.js";
 import "/static/workbench/questions.js";
-import { stringify } from "/static/workbench/json.js";
+import { parse, stringify } from "/static/workbench/json.js";
 import { renderError, renderPrompt, renderResource, renderResult } from "/static/workbench/results.js";
 
 const place = document.getElementById("stage");
@@ -30,6 +30,7 @@ window.stage = {
     form.addEventListener("run", ({ detail }) => said.ran.push([stringify(detail.value), detail.errors.length]));
     document.title = "Form";
   },
+  parse,
   value: () => stringify(place.firstChild.value),
   result: (result, tool, read) => void put(renderResult(result, { tool, read: async () => read })),
   resource: (result) => void put(renderResource(result)),

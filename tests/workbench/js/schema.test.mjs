@@ -162,6 +162,7 @@ test("absent, empty and null are three values, and a value that does not fit is 
   assert.ok(!fits(node, "two\nlines") && fits(describe({ type: "string" }, { name: "text" }), "two\nlines"));
   assert.ok(!fits(describe({ type: "string", format: "date" }), "soon") && fits(describe({ type: "string", format: "date-time" }), "2026-07-28T12:00:00.5+02:00"));
   assert.ok(fits(describe({ type: "integer" }), numberFrom("9007199254740993")));
+  assert.ok(fits(describe({ type: "integer" }), "ten") && !fits(describe({ type: "integer" }), "10") && !fits(describe({ type: "integer" }), ""));
   assert.ok(!fits(describe({ type: "object", properties: { a: {} }, additionalProperties: false }), { b: 1 }));
 });
 

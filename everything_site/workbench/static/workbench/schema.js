@@ -6,7 +6,7 @@
  * schemas may refer to themselves.
  */
 
-import { ExactNumber, same, stringify } from "./json.js";
+import { ExactNumber, numberFrom, stringify } from "./json.js";
 import { expand, isSchema, shapes, typesOf } from "./schema_merge.js";
 import { sentences } from "./schema_words.js";
 
@@ -228,6 +228,15 @@ const TEXTS = {
   "date-time": /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i,
 };
 
+/** A text that a number's input shows without turning it into a number. */
+const isWrongNumber = (text) => text.trim() !== "" && !/[\r\n]/.test(text) && numberFrom(text.trim()) === undefined;
+
+/** Whether a value is written as another: `1.0` equals `1`, and yet something else is sent. */
+const isWritten = (one, other) => stringify(one) === stringify(other);
+
+/** Whether indexes are found ones and ascend: checkboxes know no other order. */
+const isInOrder = (indexes) => indexes.every((index, at) => index > (indexes[at - 1] ?? -1));
+
 /** Whether the control of a node can show a value. Another value is shown as JSON. */
 export function fits(node, value) {
   if (value === ABSENT || node.kind === "json") return true;
@@ -236,15 +245,15 @@ export function fits(node, value) {
     case "string":
       return typeof value === "string" && (value === "" || (TEXTS[node.format]?.test(value) ?? true)) && (node.multiline || !/[\r\n]/.test(value));
     case "number":
-      return isNumber(value) || typeof value === "string";
+      return isNumber(value) || (typeof value === "string" && isWrongNumber(value));
     case "boolean":
       return typeof value === "boolean";
     case "const":
-      return same(node.value, value);
+      return isWritten(node.value, value);
     case "choice":
-      return node.options.some((option) => same(option.value, value));
+      return node.options.some((option) => isWritten(option.value, value));
     case "choices":
-      return Array.isArray(value) && value.every((item) => node.options.filter((option) => same(option.value, item)).length === 1) && !value.some((item, index) => value.slice(0, index).some((other) => same(item, other)));
+      return Array.isArray(value) && isInOrder(value.map((item) => node.options.findIndex((option) => isWritten(option.value, item))));
     case "list":
       return Array.isArray(value);
     case "object":
