@@ -8,7 +8,6 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -21,8 +20,8 @@ let it through: a busy process is ready."""
 
 
 def has_database() -> bool:
-    """Whether the project has a database."""
-    return bool(settings.DATABASES[DEFAULT_DB_ALIAS]["ENGINE"] != "django.db.backends.dummy")
+    """Whether the project has a database: `DATABASES` may be empty, or its default."""
+    return bool(connections[DEFAULT_DB_ALIAS].settings_dict["ENGINE"] != "django.db.backends.dummy")
 
 
 async def try_database(labels: Collection[str] | None = _OWN_APPS) -> None:
