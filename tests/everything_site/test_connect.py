@@ -60,3 +60,10 @@ def test_the_landing_page_shows_every_snippet_without_scripts() -> None:
     assert shown == [
         snippet.text for client in clients("http://localhost:3232/mcp") for snippet in client.snippets
     ]
+
+
+def test_the_landing_page_prepares_a_call_that_is_long_enough_to_lose_its_process() -> None:
+    page = Http().get("/").content.decode()
+    [arguments] = re.findall(r'href="/try#/tools/longRunningOperation\?args=([\w-]+)"', page)
+    padded = arguments + "=" * (-len(arguments) % 4)
+    assert json.loads(base64.urlsafe_b64decode(padded)) == {"duration": 12, "steps": 6}

@@ -166,6 +166,7 @@ STATES: dict[str, Callable[[World], None]] = {
     "admin sign-in": lambda world: world.open("/admin/login/"),
     "admin": lambda world: world.open("/admin/", OPERATOR),
     "admin, live sessions": lambda world: world.open("/admin/mcp_app/livesession/", OPERATOR),
+    "admin, machine room": lambda world: world.open("/admin/room/", OPERATOR),
     "admin, clients": lambda world: world.open("/admin/oauth_app/client/", OPERATOR),
     "admin, a new client": lambda world: world.open("/admin/oauth_app/client/add/", OPERATOR),
     "admin, access tokens": lambda world: world.open("/admin/oauth_app/accesstoken/", OPERATOR),
