@@ -8,7 +8,7 @@ import time
 from mcp_app.conf import conf
 
 SPARE_REQUESTS = 200
-"""How many requests a process leases in advance, at most."""
+"""How many requests a process leases in advance, at most, unless a hundredth of the rate is more."""
 
 CHARGED_BYTES = 64 * 1024
 """So many bytes, received or sent, count as one more request."""
@@ -72,7 +72,8 @@ class Allowance:
     def arguments(self, needed: int, *, is_active: bool) -> list[int | float]:
         """The arguments of the script for the rate: how many are needed now, to spare, and owed."""
         self._reported = max(0, -self.left)
-        spare = max(0, SPARE_REQUESTS - max(0, self.left)) if is_active else 0
+        most = max(SPARE_REQUESTS, conf.request_rate // 100)
+        spare = max(0, most - max(0, self.left)) if is_active else 0
         return [conf.request_rate, conf.request_rate_seconds, needed, spare, self._reported]
 
     def assume_told(self) -> None:

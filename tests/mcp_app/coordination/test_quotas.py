@@ -706,3 +706,14 @@ async def test_a_lost_reply_costs_its_person_requests_and_no_units(
     assert await units(redis, person) == [here._accounts[person].units[CALLS].leased]
     assert before - await level(redis, person) <= 2 * (10 + 1 + SPARE_REQUESTS)
     await client.aclose()
+
+
+async def test_a_process_asks_redis_the_less_often_the_more_requests_a_person_may_send(
+    redis: Redis, open_bus: Open, person: str, limits: Any
+) -> None:
+    limits.MCP_REQUEST_RATE, limits.MCP_REQUEST_RATE_SECONDS = 1_000_000, 1e9
+    here = Quotas(redis, await open_bus())
+    assert await here.count_requests(person)
+    left = await level(redis, person)
+    assert await here.count_requests(person, 9_000)
+    assert await level(redis, person) == left
