@@ -144,6 +144,7 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
     "mcp_app.E008",  # oauth_app.E002 says the same
     "mcp_app.W006",  # everything_site.W003 says the same
+    "mcp_app.W003",  # browsers.py sends browsers to the pages at the paths of the endpoints
     # In separate mode, the issuer may be of another vendor. If not, see env.auth_server_fault.
     # And the MCP server has no pages of an authorization server.
     *(["oauth_app.E001", "oauth_app.E011"] if IS_SEPARATE else []),

@@ -160,6 +160,7 @@ export class Room extends HTMLElement {
     this.#keep(this.#parts.processes, "process", cards.map(({ key }) => key), (element, key) => this.#drawProcess(element, cards.find((card) => card.key === key), now));
     this.#keep(this.#parts.sessions, "session", sessions.filter(({ id }) => id !== NO_SESSION).map(({ id }) => id), (element, id) => this.#drawSession(element, model.sessions.get(id)));
     this.#parts.processes.classList.toggle("r-many", cards.length > MANY);
+    this.#parts.picture.classList.toggle("r-crowded", cards.length > MANY);
     this.#parts.clients.dataset.empty = "No client has done anything since you came. Call a tool, and it appears here.";
     this.#parts.sessions.dataset.empty = "No session has written anything since you came.";
     const live = [...model.processes.values()].filter(({ state }) => state === "up").length;
