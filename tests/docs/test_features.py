@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import base64
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
+from everything_site.tour import revision_badges
 from everything_site.workbench import operators_feed
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
@@ -22,6 +26,7 @@ REVISIONS = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28
 EXTENSIONS = {"tasks", "skills", "apps"}
 FEATURES = [row for row in rows("features.md", "Feature", "Revisions") if "Proved by" in row]
 NOT_SHOWN = [row for row in rows("features.md", "Feature", "Revisions") if "Why not" in row]
+TRY = re.compile(r"#/(\w+)(?:/([^?/]+))?(?:\?rev=(\d{4}-\d\d-\d\d)(?:&args=([\w-]+))?)?")
 NUMBERED = re.compile(r"test://static/resource/\d+")
 METHOD = re.compile(
     r"initialize|ping|(server|tools|resources|prompts|logging|subscriptions|tasks|skills)/[a-zA-Z/]+"
@@ -181,6 +186,37 @@ def test_every_feature_has_its_page_of_the_tour_or_a_reason_why_not() -> None:
     assert named <= pages
     assert pages - named <= PAGES_BESIDE
     assert reasons == {cell for cell in shown.values() if not code(cell)}
+
+
+def test_every_feature_can_be_tried_in_a_browser_or_says_why_not() -> None:
+    reasons = {row["Word"] for row in rows("features.md", "Word", "Why it cannot be tried in a browser")}
+    kinds = {
+        "tools": "Tool",
+        "resources": "Resource",
+        "templates": "Template",
+        "prompts": "Prompt",
+        "skills": "Resource",
+    }
+    cells = {row["Feature"]: row["Try"] for row in FEATURES}
+    assert reasons == {cell for cell in cells.values() if not code(cell)}
+    for row in FEATURES:
+        for fragment in code(row["Try"]):
+            matched = TRY.fullmatch(fragment)
+            assert matched, fragment
+            kind, name, revision, arguments = matched.groups()
+            if name is not None:
+                assert unquote(name) in documented(kinds[kind]), row["Feature"]
+            else:
+                assert kind in ("start", "session", "raw"), row["Feature"]
+            assert kind == "start" or revision in revisions_of(row["Revisions"]), row["Feature"]
+            if arguments:
+                json.loads(base64.urlsafe_b64decode(arguments + "=" * (-len(arguments) % 4)))
+
+
+def revisions_of(words: str) -> list[str]:
+    if words in EXTENSIONS:
+        return ["2026-07-28"]
+    return revision_badges(words)
 
 
 def test_features_missing_from_the_tour_are_shown_by_a_fixture_where_it_says_so() -> None:
