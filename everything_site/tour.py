@@ -9,8 +9,10 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
+from csp.constants import SELF
+from csp.decorators import csp_update
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -31,7 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def page(request: HttpRequest, feature: str) -> HttpResponse:
+def page(request: HttpRequest, feature: str) -> HttpResponseBase:
     found = _page(feature)
     context = {
         "page": found,
@@ -39,8 +41,14 @@ def page(request: HttpRequest, feature: str) -> HttpResponse:
         "revisions": revision_badges(found["revisions"]),
         "auth_server_url": settings.AUTH_SERVER_URL,
         "is_separate": settings.AUTH_MODE == conf.SEPARATE,
+        "has_app": has_app(found),
     }
-    return render(request, "tour.html", context)
+
+    def show(request: HttpRequest) -> HttpResponseBase:
+        return render(request, "tour.html", context)
+
+    with_frame = csp_update({"frame-src": [SELF]})  # of an app: `/try/frame`, which has a policy of its own
+    return (with_frame(show) if context["has_app"] else show)(request)
 
 
 @require_safe
@@ -74,6 +82,10 @@ def pages() -> dict[str, Page]:
             before["after"] = made
         found[made["name"]] = before = made
     return found
+
+
+def has_app(made: Page) -> bool:
+    return any(one["kind"] == "app" for step in made["steps"] for one in step["media"])
 
 
 def groups() -> list[tuple[str, list[Page]]]:

@@ -129,7 +129,13 @@ def test_what_a_page_embeds_is_shown_and_not_only_its_base64() -> None:
     content = Http().get("/tour/content").content.decode()
     assert '<img src="data:image/png;base64,' in content
     assert 'data-sound="data:audio/wav;base64,' in content
-    assert "Open the app in the workbench" in Http().get("/tour/apps").content.decode()
+    apps = Http().get("/tour/apps")
+    assert 'data-app="ui://hello-world/app.html"' in apps.content.decode()
+
+
+def test_only_the_page_with_an_app_may_have_a_frame() -> None:
+    policies = {name: Http().get(f"/tour/{name}")["Content-Security-Policy"] for name in NAMES}
+    assert [name for name, policy in policies.items() if "frame-src 'self'" in policy] == ["apps"]
 
 
 def test_the_search_knows_titles_methods_headers_and_sentences() -> None:

@@ -32,6 +32,10 @@ async function load() {
   }
   wire.addEventListener("resend", ({ detail }) => editInWorkbench(detail));
   follow();
+  for (const figure of page.querySelectorAll("[data-app]")) {
+    const { showApp } = await import("./app.js");
+    showApp(figure, recording);
+  }
 }
 
 /** The step in view is current; its exchange is opened in the wire. */

@@ -1,7 +1,7 @@
 /** Times, sizes and processes as people read them. */
 
-/** Seconds since the start: +3.10. */
-export const moment = (at) => `+${at.toFixed(2)}`;
+/** Seconds since the start: +3.10, later +123.4. */
+export const moment = (at) => `+${at.toFixed(at < 100 ? 2 : 1)}`;
 
 /** How long something took: 12 ms, 4.3 s, 2 min 5 s. */
 export function duration(seconds) {

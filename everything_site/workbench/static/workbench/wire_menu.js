@@ -29,7 +29,7 @@ export class WireMenu {
     const item = (label, action) => h("button", { type: "button", role: "menuitem", tabIndex: -1, onclick: () => this.#close(button) ?? action() }, label);
     this.#menu = h(
       "div",
-      { class: "w-popup w-row-menu", role: "menu", "aria-label": "Actions" },
+      { class: "w-popup w-row-menu", role: "menu", "aria-label": "Actions", popover: "manual" },
       item("Copy as curl", () => this.copyAs("curl", exchange)),
       item("Copy as Python", () => this.copyAs("python", exchange)),
       item("Copy as JSON", () => this.copyAs("json", exchange)),
@@ -39,10 +39,21 @@ export class WireMenu {
         : item("Choose for comparison", () => (this.#compared = exchange)),
       item("Link to this", () => this.#link(exchange)),
     );
-    button.after(this.#menu);
+    this.#wire.append(this.#menu);
+    this.#menu.showPopover();
+    this.#place(button);
     this.#menu.querySelector("button").focus();
     this.#menu.addEventListener("keydown", (event) => this.#onKey(event, button));
     this.#menu.addEventListener("focusout", ({ relatedTarget }) => this.#menu && !this.#menu.contains(relatedTarget) && this.#close());
+  }
+
+  /** Below the button, or above it where there is no room. */
+  #place(button) {
+    const { left, right, top, bottom } = button.getBoundingClientRect();
+    const { width, height } = this.#menu.getBoundingClientRect();
+    const fits = bottom + height < innerHeight - 8;
+    this.#menu.style.top = `${fits ? bottom + 2 : Math.max(8, top - height - 2)}px`;
+    this.#menu.style.left = `${Math.max(8, Math.min(left, right - width, innerWidth - width - 8))}px`;
   }
 
   async copyAs(format, exchange) {

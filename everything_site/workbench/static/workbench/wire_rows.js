@@ -28,7 +28,9 @@ export function fillExchange(element, exchange, { hasChildren, menu }) {
   const [tone, sign, spoken] = direction(exchange);
   element.dataset.tone = hasFailed(exchange) ? "error" : tone;
   element.classList.toggle("w-open-stream", exchange.isOpen && isStream(exchange));
-  element.replaceChildren(
+  const tools = element.querySelector(":scope > .w-tools") ?? cell("tools", menu); // it may have the focus
+  for (const old of [...element.children]) if (old !== tools) old.remove();
+  element.prepend(
     cell("time", moment(exchange.at)),
     cell(
       "title",
@@ -43,8 +45,8 @@ export function fillExchange(element, exchange, { hasChildren, menu }) {
     cell("process", exchange.servedBy ? processChip(exchange.servedBy) : null),
     cell("took", tookText(exchange)),
     cell("size", bytes(exchange.bytes)),
-    cell("tools", menu),
   );
+  if (tools.parentElement !== element) element.append(tools);
 }
 
 function direction(exchange) {
@@ -57,7 +59,7 @@ function direction(exchange) {
 }
 
 function statusBadge({ response, error, cut, isOpen }) {
-  if (error && !response) return h("span", { class: "w-bad" }, "failed");
+  if (error && !response) return h("span", { class: "w-bad" }, h("span", { "aria-hidden": "true" }, "✕"), word("failed"));
   if (!response) return h("span", { class: "w-pending" }, cut ? "cut" : isOpen ? "…" : "–");
   return h("span", { class: response.status < 400 ? "w-good" : "w-bad" }, String(response.status));
 }

@@ -12,6 +12,7 @@ export class Toolbar {
   #process;
   #errors;
   #secrets;
+  #more;
 
   constructor(wire) {
     this.#wire = wire;
@@ -28,7 +29,14 @@ export class Toolbar {
     });
     this.#secrets = h("input", { type: "checkbox" });
     const clear = h("button", { class: "w-tool", type: "button", onclick: () => wire.recording?.clear() }, "Clear");
-    this.element = h("div", { class: "w-toolbar", role: "group", "aria-label": "Filter and export" }, this.#text, this.#lane, this.#kind, this.#process, this.#errors, this.#exports(), clear);
+    this.element = h("div", { class: "w-toolbar", role: "group", "aria-label": "Filter and export" }, this.#text, this.#choices(), this.#errors, this.#exports(), clear);
+    for (const popup of this.element.querySelectorAll("details")) closeByItself(popup);
+  }
+
+  #choices() {
+    this.#more = h("summary", { class: "w-tool" }, "Filter");
+    const labelled = (text, select) => h("label", {}, h("span", {}, text), select);
+    return h("details", { class: "w-export" }, this.#more, h("div", { class: "w-popup" }, labelled("Lane", this.#lane), labelled("Kind", this.#kind), labelled("Process", this.#process)));
   }
 
   get #isOn() {
@@ -39,7 +47,9 @@ export class Toolbar {
   show(filter, { lanes, processes }) {
     setOptions(this.#lane, lanes);
     setOptions(this.#process, processes);
-    this.#process.hidden = processes.length < 2;
+    const chosen = [filter.lane, filter.kind, filter.process].filter(Boolean).length;
+    this.#more.textContent = chosen ? `Filter (${chosen})` : "Filter";
+    this.#more.classList.toggle("w-chosen", chosen > 0);
     if (document.activeElement !== this.#text) this.#text.value = filter.text ?? "";
     this.#lane.value = filter.lane ?? "";
     this.#kind.value = filter.kind ?? "";
@@ -72,6 +82,24 @@ export class Toolbar {
       ),
     );
   }
+}
+
+/** Escape and a click elsewhere close an open popup. */
+function closeByItself(details) {
+  details.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    details.open = false;
+    details.querySelector("summary").focus();
+    event.stopPropagation();
+  });
+  details.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget && !details.contains(relatedTarget)) details.open = false;
+  });
+  details.addEventListener("toggle", () => {
+    if (!details.open) return;
+    const close = (event) => details.contains(event.target) || (details.open = false, removeEventListener("pointerdown", close));
+    addEventListener("pointerdown", close);
+  });
 }
 
 function choice(all, label, changed) {
