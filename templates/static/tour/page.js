@@ -32,6 +32,8 @@ async function load() {
   }
   wire.addEventListener("resend", ({ detail }) => editInWorkbench(detail));
   follow();
+  openLinked();
+  addEventListener("hashchange", openLinked);
   for (const figure of page.querySelectorAll("[data-app]")) {
     const { showApp } = await import("./app.js");
     showApp(figure, recording);
@@ -85,6 +87,12 @@ function nearest(height) {
     return top <= height && bottom >= height ? 0 : Math.min(Math.abs(top - height), Math.abs(bottom - height));
   };
   return steps.reduce((best, step) => (distance(step) < distance(best) ? step : best), steps[0]);
+}
+
+/** The fragment #exchange-3 names a row of the wire. */
+function openLinked() {
+  const [, id] = /^#exchange-(\d+)$/.exec(location.hash) ?? [];
+  if (id) go(Number(id));
 }
 
 /** From the diagram to the row of an exchange. */

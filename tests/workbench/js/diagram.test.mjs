@@ -19,7 +19,7 @@ test("a call cut at one process and resumed at another has both, a bar for each 
   call.respond(stream("p1"));
   pass(1);
   call.event({ id: "s-1", data: JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress", params: { progress: 1, total: 2 } }) });
-  call.mark("cut by you", "cut");
+  call.mark("Cut by you.", "cut");
   call.end({ cut: true });
   made.room.push({ at: 1.2, type: "process.gone", process: "p1" });
   pass(9.8);
@@ -31,7 +31,7 @@ test("a call cut at one process and resumed at another has both, a bar for each 
   assert.deepEqual(rows.map(({ kind, label }) => `${kind} ${label}`), [
     "arrow tools/call longRunningOperation",
     "arrow progress 1/2",
-    "note cut by you",
+    "note Cut by you.",
     "note p1 is gone",
     "gap ⋯ 9.6 s",
     "arrow GET resume from s-1",
@@ -41,6 +41,7 @@ test("a call cut at one process and resumed at another has both, a bar for each 
   assert.deepEqual(ends, [{ lifeline: "p1", row: 3 }]);
   assert.equal(rows[1].spoken, "p1 to Client, event, progress 1/2, 1.0 seconds");
   assert.equal(rows[1].line, "dashed");
+  assert.equal(rows[2].spoken, "Cut by you, 1.0 seconds");
 });
 
 test("a handshake is one row, and only those who act have a lifeline", () => {

@@ -76,7 +76,7 @@ function arrow({ word, ...fields }) {
 }
 
 function note(mark, exchange) {
-  return { kind: "note", at: mark.at, label: mark.text, tone: mark.kind, exchange, spoken: `${mark.text}, ${mark.at.toFixed(1)} seconds` };
+  return { kind: "note", at: mark.at, label: mark.text, tone: mark.kind, exchange, spoken: `${mark.text.replace(/\.$/, "")}, ${mark.at.toFixed(1)} seconds` };
 }
 
 /** Handshakes become one row each. */

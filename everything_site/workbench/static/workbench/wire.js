@@ -3,8 +3,9 @@
  * answers and resumptions, and its request and response when it is opened.
  *
  * Properties: `recording` (a Recording), `filter` ({text, lane, kind, process, errors}), `letters` (whether single
- * letters are shortcuts). Attributes: `compact` (no toolbar), `fold-handshake`, `no-follow`, `empty` (text).
- * Events, all bubbling: `resend` (detail: the request), `filter` (detail: the filter), `link` and `select` (detail:
+ * letters are shortcuts). Attributes: `compact` (no toolbar), `fold-handshake`, `no-follow`, `linkable` (the
+ * page understands `#exchange-ID`), `empty` (text).
+ * Events, all bubbling: `resend` (detail: the request), `filter` (detail: the filter) and `select` (detail:
  * the exchange). `show(id)` brings an exchange into view.
  */
 

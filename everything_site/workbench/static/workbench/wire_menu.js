@@ -37,7 +37,7 @@ export class WireMenu {
       base && base !== exchange
         ? item(`Compare with the chosen one (${base.at.toFixed(2)})`, () => compareDialog(base, exchange))
         : item("Choose for comparison", () => (this.#compared = exchange)),
-      item("Link to this", () => this.#link(exchange)),
+      this.#wire.hasAttribute("linkable") ? item("Link to this", () => this.#link(exchange)) : null,
     );
     this.#wire.append(this.#menu);
     this.#menu.showPopover();
@@ -68,8 +68,6 @@ export class WireMenu {
   }
 
   async #link(exchange) {
-    const event = new CustomEvent("link", { bubbles: true, cancelable: true, detail: exchange });
-    if (!this.#wire.dispatchEvent(event)) return;
     await copy(`${location.href.split("#")[0]}#exchange-${exchange.id}`);
     this.#say("Link copied.");
   }
