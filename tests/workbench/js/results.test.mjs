@@ -3,6 +3,7 @@ import { test } from "node:test";
 
 import { appHtml, appUri, isVisibleToApps, isVisibleToModel, wishes } from "../../../everything_site/workbench/static/workbench/app_resources.js";
 import { bytesOf, fileName, hexDump, isImage, size } from "../../../everything_site/workbench/static/workbench/data.js";
+import { target } from "../../../everything_site/workbench/static/workbench/web_address.js";
 import { explain } from "../../../everything_site/workbench/static/workbench/protocol_errors.js";
 
 test("Base64 of both alphabets becomes bytes, and anything else is refused", () => {
@@ -45,4 +46,14 @@ test("tools say by their metadata which app they have and who sees them", () => 
   assert.ok(!isVisibleToApps({ _meta: { ui: { visibility: ["model"] } } }) && !isVisibleToModel({ _meta: { ui: { visibility: ["app"] } } }));
   assert.equal(wishes({}), "");
   assert.match(wishes({ csp: { connectDomains: ["https://a", "https://a"] }, permissions: { camera: {} } }), /^It asks for https:\/\/a; .* It asks for camera,/);
+});
+
+test("an address is opened only if it is one of the web, and what may deceive is said", () => {
+  assert.deepEqual(target("https://example.com:8443/x"), { host: "example.com:8443", isWeb: true, warnings: [] });
+  assert.deepEqual(target("http://localhost:1/x").warnings, []);
+  for (const address of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "not an address", ""]) assert.equal(target(address).isWeb, false);
+  assert.match(target("http://example.com").warnings[0], /not encrypted/);
+  assert.match(target("https://bank.example@evil.example/").warnings[0], /user name/);
+  assert.deepEqual(target("https://bank.example@evil.example/").host, "evil.example");
+  assert.match(target("https://аррӏе.com").warnings[0], /beyond ASCII/);
 });

@@ -7,7 +7,7 @@
 import { appHtml, isVisibleToApps, wishes } from "./app_resources.js";
 import { fill, h } from "./dom.js";
 import { brief } from "./schema_words.js";
-import { target } from "./question_cards.js";
+import { target } from "./web_address.js";
 
 const PROTOCOL = "2026-01-26";
 const HOST = { name: "everything-workbench", title: "Everything Server workbench", version: "1.0.0" };

@@ -5,6 +5,7 @@ import "./form.js";
 import { h } from "./dom.js";
 import { renderBlocks } from "./results.js";
 import { describe } from "./schema.js";
+import { target } from "./web_address.js";
 
 export const KINDS = { "elicitation-form": "Form", "elicitation-url": "Page to visit", sampling: "Sampling", roots: "Roots" };
 
@@ -37,25 +38,9 @@ function elicitationForm(question, { answer }) {
   ];
 }
 
-/** What to show of a URL, and whether a browser may be sent there. */
-export function target(text) {
-  try {
-    const url = new URL(text);
-    return { host: url.host || url.protocol, isWeb: ["https:", "http:"].includes(url.protocol), isSafe: url.protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname), hasName: Boolean(url.username || url.password) };
-  } catch {
-    return { host: "", isWeb: false, isSafe: false, hasName: false };
-  }
-}
-
 function elicitationUrl(question, { answer }) {
   const { params } = question;
-  const { host, isWeb, isSafe, hasName } = target(params.url);
-  const warnings = [
-    isWeb ? null : "This is no web address, so it is not opened here.",
-    isWeb && !isSafe ? "This page is not encrypted." : null,
-    hasName ? "The address contains a user name, which can make it look like another site." : null,
-    /(^|\.)xn--/.test(host) ? "The host has letters beyond ASCII, which can look like others." : null,
-  ].filter(Boolean);
+  const { host, isWeb, warnings } = target(params.url);
   const accept = () => answer({ action: "accept" });
   return [
     asker(),

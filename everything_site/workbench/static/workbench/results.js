@@ -8,6 +8,7 @@ import { tree, viewer } from "./tree.js";
 import { check } from "./validity.js";
 
 const MOST_ERRORS = 5;
+const LONG_TEXT = 1500; // scrolls within its own frame
 
 /**
  * The result of `tools/call`.
@@ -32,10 +33,15 @@ export function renderResult(result, { tool, read } = {}) {
   );
 }
 
-/** The result of `resources/read`. */
-export function renderResource(result, { read } = {}) {
+/**
+ * The result of `resources/read`.
+ *
+ * @param {Object} result
+ * @param {{read?: Function, openApp?: () => void}} [how] `openApp` shows the resource as an app, if it is one.
+ */
+export function renderResource(result, how = {}) {
   const contents = result?.contents ?? [];
-  return h("div", { class: "result" }, contents.length ? contents.map((one) => contentsCard(one, { read })) : h("p", { class: "result-none" }, "The resource has no contents."), caching(result), meta(result?._meta));
+  return h("div", { class: "result" }, contents.length ? contents.map((one) => contentsCard(one, how)) : h("p", { class: "result-none" }, "The resource has no contents."), caching(result), meta(result?._meta));
 }
 
 /** The result of `prompts/get`: who says what. */
@@ -97,7 +103,7 @@ function text(content, mimeType = "") {
   const value = String(content ?? "");
   if (value === "") return h("p", { class: "result-none" }, "Empty text");
   const isJson = /^\s*[[{]/.test(value) && readable(value);
-  const plain = h("div", { class: "result-text", dataset: { code: String(Boolean(isJson) || (mimeType !== "" && mimeType !== "text/plain")) } }, value);
+  const plain = h("div", { class: "result-text", ...(value.length > LONG_TEXT ? { tabIndex: 0, role: "group", "aria-label": "Text" } : {}), dataset: { code: String(Boolean(isJson) || (mimeType !== "" && mimeType !== "text/plain")) } }, value);
   if (!isJson) return plain;
   return h("details", { class: "result-json", open: true }, h("summary", {}, "Text that is JSON"), value.length < 400 ? plain : viewer(isJson, "Text"));
 }
@@ -156,7 +162,9 @@ function download(bytes, uri, mimeType) {
 }
 
 function contentsCard({ uri, mimeType, text: content, blob, _meta }, how) {
-  const head = h("p", { class: "resource-head" }, h("code", { class: "resource-uri" }, uri ?? "no URI"), mimeType ? h("span", { class: "badge" }, mimeType) : null);
+  const isApp = how.openApp && String(mimeType).replaceAll(" ", "") === "text/html;profile=mcp-app";
+  const open = isApp ? h("button", { type: "button", onclick: how.openApp }, "Open as an app") : null;
+  const head = h("p", { class: "resource-head" }, h("code", { class: "resource-uri" }, uri ?? "no URI"), mimeType ? h("span", { class: "badge" }, mimeType) : null, open);
   let body;
   if (typeof content === "string") {
     body = [text(content, essence(mimeType)), h("p", { class: "resource-foot" }, size(new TextEncoder().encode(content).length), download(new TextEncoder().encode(content), uri, mimeType))];
@@ -167,8 +175,7 @@ function contentsCard({ uri, mimeType, text: content, blob, _meta }, how) {
     else if (isAudio(mimeType)) body = [sound(blob, mimeType), h("p", { class: "resource-foot" }, download(bytes, uri, mimeType))];
     else body = [h("pre", { class: "hex", tabIndex: 0, "aria-label": "The first bytes" }, hexDump(bytes) || "no bytes"), h("p", { class: "resource-foot" }, size(bytes.length), download(bytes, uri, mimeType))];
   }
-  const appOf = how.openApp && String(mimeType).replaceAll(" ", "") === "text/html;profile=mcp-app";
-  return h("div", { class: "resource" }, head, body, appOf ? h("button", { type: "button", onclick: () => how.openApp(uri) }, "Open as an app") : null, meta(_meta));
+  return h("div", { class: "resource" }, head, body, meta(_meta));
 }
 
 function link({ uri, name, title, description, mimeType, size: bytes }, { read }) {

@@ -7,6 +7,7 @@ import { has } from "./revisions.js";
 import { format } from "./route.js";
 import { runList } from "./runs.js";
 import { variablesSchema } from "./schema.js";
+import { appOf } from "./tool_app.js";
 import { completer, copyButton, errorLine, jsonDetails, viewHead } from "./view_parts.js";
 import { ended } from "./view_tool.js";
 
@@ -35,7 +36,11 @@ export function resourceView(app, resource) {
 
 function rendered(app, call, again) {
   if (call.error) return ended(call, again);
-  return renderResource(call.result, { read: (uri) => app.client.request("resources/read", { uri }) });
+  const box = h("div", {});
+  const read = (uri) => app.client.request("resources/read", { uri });
+  const openApp = () => box.querySelector("es-app-frame") ?? box.prepend(appOf(app, { resource: call.result }));
+  box.append(renderResource(call.result, { read, openApp }));
+  return box;
 }
 
 /** The button that subscribes, in the way of the revision. */
