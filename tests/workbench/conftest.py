@@ -40,12 +40,7 @@ def signed_in(three: Checkout) -> Iterator[Page]:
 @pytest.fixture
 def shared(signed_in: Page) -> Page:
     """The browser of a module, with one tab that is signed in, whatever the last test left."""
-    browser = signed_in.browser
-    first, *others = browser.windows
-    for window in others:
-        browser.look_at(window)
-        browser.close_window()
-    browser.look_at(first)
+    signed_in.tidy()
     signed_in.open()
     signed_in.wait_until_connected()
     return signed_in

@@ -39,6 +39,22 @@ class Page:
         """Follow a link within the page."""
         self.evaluate(f"location.hash = {json.dumps(fragment)}")
 
+    def tidy(self) -> None:
+        """End what a test has left: other tabs, dialogs, running calls; load the page if it is lost."""
+        browser = self.browser
+        first, *others = browser.windows
+        for window in others:
+            browser.look_at(window)
+            browser.close_window()
+        browser.look_at(first)
+        if self.evaluate("document.querySelector('.wb-session')?.dataset.state") != "on":
+            self.open()
+            self.wait_until_connected()
+        self.evaluate(
+            "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());"
+            "document.querySelectorAll('.wb-cancel:not([hidden])').forEach((button) => button.click())"
+        )
+
     def evaluate(self, script: str) -> Any:
         answer = self.browser.devtools(
             "Runtime.evaluate", expression=script, returnByValue=True, userGesture=True
@@ -80,7 +96,7 @@ class Page:
             self.use(revision)
         self.browser.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
         self.browser.wait(
-            lambda: self.evaluate("document.querySelector('main h1')?.innerText !== 'You are connected'"),
+            lambda: self.evaluate("document.querySelector('.wb-place h1')?.innerText !== 'You are connected'"),
             fragment,
         )
 

@@ -184,7 +184,7 @@ function build(app, dock) {
       const at = panes.findIndex((pane) => pane.contains(document.activeElement));
       const shown = panes.filter((pane) => pane.getClientRects().length > 0);
       const next = shown.at((shown.indexOf(panes[at]) + direction) % shown.length);
-      (next === main ? (next.querySelector("h1") ?? next) : next.querySelector("[tabindex='0'], input, button"))?.focus();
+      (next === main ? (place.querySelector("h1") ?? next) : next.querySelector("[tabindex='0'], input, button"))?.focus();
     },
     lettersChanged: (on) => (wire.letters = on),
   });
