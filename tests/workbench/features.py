@@ -372,7 +372,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
         "json_schema_2020_12_tool", do=lambda page: None, page=("Run",)
     ),
     "A failed tool returns a result that the model can read": _tool(
-        "test_error_handling", do=_ran("failed"), page=("Tool error",), wire=('"isError": true',)
+        "test_error_handling", do=_ran("failed"), page=("Tool error",), wire=('"isError":true',)
     ),
     "So do invalid arguments (SEP-1303)": _tool(
         "add", {"a": "two", "b": 40}, do=_pressed("Run", "Send anyway", then="Tool error")
@@ -447,7 +447,9 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Sampling (deprecated)": SAMPLED,
     "Sampling with the context of servers (deprecated)": SAMPLED,
     "Sampling with tools (SEP-1577) (deprecated)": _tool(
-        "sample-with-tools", do=_ran(answer="Answer"), wire=("sampling/createMessage",)
+        "sample-with-tools",
+        {"prompt": "What is 2 times 3?"},
+        do=_ran(answer="Answer"), wire=("sampling/createMessage",)
     ),
     "Elicitation with a form": ASKED,
     "Defaults of every type (SEP-1034)": _tool("test_elicitation_sep1034_defaults", do=_ran(answer="Accept")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -71,13 +72,20 @@ class Page:
     def wire(self) -> str:
         return str(self.evaluate("document.querySelector('#wire')?.innerText ?? ''"))
 
+    def wait(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait until something is so; if it does not come to that, tell what the page said."""
+        try:
+            self.browser.wait(condition, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the page says {self.text!r}") from None
+
     def wait_for(self, *parts: str) -> str:
         """Wait until the middle says all of this."""
-        self.browser.wait(lambda: all(part in self.text for part in parts), f"{parts} in {self.text!r}")
+        self.wait(lambda: all(part in self.text for part in parts), f"{parts}")
         return self.text
 
     def wait_for_wire(self, part: str) -> None:
-        self.browser.wait(lambda: part in self.wire, f"{part!r} in the wire")
+        self.wait(lambda: part in self.wire, f"{part!r} in the wire")
 
     @property
     def exchanges(self) -> str:
@@ -86,16 +94,15 @@ class Page:
         return json.dumps(json.loads(self.evaluate(script)), ensure_ascii=False).replace('\\"', '"')
 
     def wait_for_exchange(self, part: str) -> None:
-        self.browser.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
+        self.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
 
     def arrive(self, fragment: str) -> None:
         """Wait until a place is shown, at the revision of the link."""
         found = re.search(r"[?&]rev=([\d-]+)", fragment)
-        revision = None if found is None else found[1]
-        if revision and self.evaluate("document.querySelector('#wb-revision').value") != revision:
-            self.use(revision)
-        self.browser.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
-        self.browser.wait(
+        if found is not None:
+            self.use(found[1])
+        self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
+        self.wait(
             lambda: self.evaluate("document.querySelector('.wb-place h1')?.innerText !== 'You are connected'"),
             fragment,
         )
@@ -109,7 +116,7 @@ class Page:
             f" && one.innerText.trim().startsWith({json.dumps(label)}));"
             " found?.click(); return found !== undefined; })()"
         )
-        self.browser.wait(lambda: self.evaluate(script), f"a button {label!r}; there is {self.text!r}")
+        self.wait(lambda: self.evaluate(script), f"a button {label!r}")
 
     def sign_in(self, person: str = "alice") -> None:
         """Connect, and in the window that opens choose a person and allow access."""
@@ -138,7 +145,7 @@ class Page:
         )
         if revision:
             script += f" && document.querySelector('#wb-revision').value === {json.dumps(revision)}"
-        self.browser.wait(lambda: self.evaluate(script), f"a connection; there is {self.text!r}")
+        self.wait(lambda: self.evaluate(script), "a connection")
 
     def use(self, revision: str) -> None:
         """Choose a revision, which begins a new session."""
@@ -160,7 +167,7 @@ class Page:
 
     def wait_for_call(self, state: str = "done") -> str:
         """Wait until the latest call of the feature that is shown is in a state."""
-        self.browser.wait(
+        self.wait(
             lambda: self.calls[:1] == [state], f"a call that is {state}; there is {self.text!r}"
         )
         return self.text

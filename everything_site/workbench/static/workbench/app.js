@@ -89,8 +89,8 @@ export class App extends EventTarget {
   async signedIn(flow) {
     this.whySignedOut = null;
     this.tokens.set(flow.tokens);
-    if (this.isConnected) return;
-    await this.connect();
+    if (!this.isConnected) await this.connect();
+    this.signIn = this.newSignIn(); // the next one begins with the first step
   }
 
   /** Take up what this tab had before a reload: the session, its calls, its stream. False if there is nothing. */
@@ -140,7 +140,10 @@ export class App extends EventTarget {
     });
     client.http.process = this.client?.http.process ?? null;
     client.addEventListener("saved", () => this.#save());
-    client.addEventListener("session", () => this.#changed());
+    client.addEventListener("session", () => {
+      if (client === this.client && !client.isConnected) sessionStorage.removeItem(SESSION);
+      this.#changed();
+    });
     client.addEventListener("session-lost", () => {
       if (client === this.client) this.#tell("session-lost");
     });

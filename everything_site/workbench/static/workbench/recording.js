@@ -173,13 +173,14 @@ export class Recording extends EventTarget {
     return mark;
   }
 
+  /** Forget everything but the exchanges that are open, whose rest is still to come. */
   clear() {
-    this.exchanges = [];
+    this.exchanges = this.exchanges.filter(({ isOpen }) => isOpen);
     this.marks = [];
     this.room = [];
     this.dropped = 0;
-    this.#byId.clear();
-    this.#bytes = 0;
+    this.#byId = new Map(this.exchanges.map((exchange) => [exchange.id, exchange]));
+    this.#bytes = this.exchanges.reduce((sum, { bytes }) => sum + bytes, 0);
     this.#changed(null, "clear");
   }
 

@@ -19,10 +19,11 @@ export function startView(app) {
   const node = h("div", { class: "wb-view wb-start" });
   let shown = null;
   const show = () => {
-    const what = app.isConnected && !app.whySignedOut ? "connected" : app.signIn;
+    const isOpen = app.isSignedIn && !app.whySignedOut;
+    const what = app.isConnected && isOpen ? "connected" : isOpen ? "signed in" : app.signIn;
     if (what === shown) return;
     shown = what;
-    fill(node, what === "connected" ? overview(app) : signIn(app));
+    fill(node, what === "connected" ? overview(app) : what === "signed in" ? noSession(app) : signIn(app));
   };
   app.addEventListener("change", show);
   app.addEventListener("sign-in", show);
@@ -37,6 +38,20 @@ function overview(app) {
     h("header", { class: "wb-view-head" }, h("h1", { tabIndex: -1 }, "You are connected"), h("p", { class: "wb-about" }, `${serverInfo?.title ?? serverInfo?.name ?? "The server"} listed what it has on the left. Everything that you do here appears in the wire, byte for byte.`)),
     h("ul", { class: "wb-cards" }, FIRST.map(({ title, about, ...place }) => h("li", {}, h("a", { href: format(place) }, h("strong", {}, title), h("span", {}, about), h("code", {}, place.name))))),
   ];
+}
+
+/** Signed in, and the session is deleted or not open yet. */
+function noSession(app) {
+  const problem = h("div", { class: "wb-outcome", role: "status" });
+  const open = h("button", { type: "button", class: "main" }, "Open a session");
+  open.addEventListener("click", async () => {
+    try {
+      await app.connect();
+    } catch (error) {
+      fill(problem, h("p", { class: "wb-error" }, error.message));
+    }
+  });
+  return [h("header", { class: "wb-view-head" }, h("h1", { tabIndex: -1 }, "No session"), h("p", { class: "wb-about" }, "You are signed in, and no session is open.")), h("div", { class: "wb-actions" }, open), problem];
 }
 
 /** The seven steps as cards, one button for all of them, and one for the next. */
