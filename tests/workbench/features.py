@@ -191,7 +191,7 @@ READ = Try(place("resources", TEXT_RESOURCE, revision="2025-11-25"), _ran(), ("p
 LISTS = Try(
     place("session", revision="2025-11-25"), _pressed("New session"), (), ("tools/list", "title", "icons")
 )
-SAMPLED = _tool("sampleLLM", {"prompt": "tea"}, do=_ran(answer="Answer"), page=("LLM sampling result",))
+SAMPLED = _tool("sampleLLM", {"prompt": "tea"}, do=_ran(answer="Echo"), page=("LLM sampling result",))
 WEATHER = _tool(
     "get-structured-content", {"location": "Chicago"}, page=("Matches",), wire=("structuredContent",)
 )
@@ -365,7 +365,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Titles": LISTS,
     "Output schemas and structured content": WEATHER,
     "Structured content that is not an object (SEP-2106)": _tool(
-        "get-roots-list", revision=MODERN, do=_ran(answer="Answer"), wire=("structuredContent",)
+        "get-roots-list", revision=MODERN, do=_ran(answer="Send the list"), wire=("structuredContent",)
     ),
     "Icons (SEP-973)": LISTS,
     "JSON Schema 2020-12 (SEP-1613, SEP-2106)": _tool(
@@ -449,7 +449,8 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Sampling with tools (SEP-1577) (deprecated)": _tool(
         "sample-with-tools",
         {"prompt": "What is 2 times 3?"},
-        do=_ran(answer="Answer"), wire=("sampling/createMessage",)
+        do=_ran(answer="Echo"),
+        wire=("sampling/createMessage",),
     ),
     "Elicitation with a form": ASKED,
     "Defaults of every type (SEP-1034)": _tool("test_elicitation_sep1034_defaults", do=_ran(answer="Accept")),
@@ -461,7 +462,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
         "trigger-url-elicitation", {"errorPath": True}, do=_ran("failed"), page=("-32042",)
     ),
     "`notifications/elicitation/complete`": VISIT,
-    "Roots (deprecated)": _tool("get-roots-list", do=_ran(answer="Answer"), wire=("roots/list",)),
+    "Roots (deprecated)": _tool("get-roots-list", do=_ran(answer="Send the list"), wire=("roots/list",)),
     "The response may arrive at a different process than the one that asked": ASKED,
     "OAuth 2.1: authorization code with PKCE, refresh": SIGN_IN,
     "Metadata of the authorization server (RFC 8414)": SIGN_IN,

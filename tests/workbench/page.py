@@ -103,7 +103,9 @@ class Page:
             self.use(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
         self.wait(
-            lambda: self.evaluate("document.querySelector('.wb-place h1')?.innerText !== 'You are connected'"),
+            lambda: self.evaluate(
+                "document.querySelector('.wb-place h1')?.innerText !== 'You are connected'"
+            ),
             fragment,
         )
 
@@ -167,7 +169,5 @@ class Page:
 
     def wait_for_call(self, state: str = "done") -> str:
         """Wait until the latest call of the feature that is shown is in a state."""
-        self.wait(
-            lambda: self.calls[:1] == [state], f"a call that is {state}; there is {self.text!r}"
-        )
+        self.wait(lambda: self.calls[:1] == [state], f"a call that is {state}")
         return self.text

@@ -151,3 +151,11 @@ test("a masked recording holds no secret, wherever it was echoed", () => {
   assert.match(masked, /grant_type=authorization_code/);
   assert.match(JSON.stringify(recording), /planted-token-1234/);
 });
+
+test("a challenge has no secret, and stays readable", () => {
+  const recording = new Recording();
+  const exchange = recording.begin({ request: call(1, "echo") });
+  const challenge = 'Bearer resource_metadata="https://mcp.example/prm", scope="mcp"';
+  exchange.respond({ status: 401, headers: { "WWW-Authenticate": challenge } });
+  assert.equal(header(recording.masked().exchanges[0].response.headers, "WWW-Authenticate"), challenge);
+});

@@ -74,7 +74,8 @@ export function callCard(app, call, { title, render }) {
   const showTime = () => {
     time.textContent = duration((call.endedAt ?? Date.now()) - call.startedAt);
     const text = call.isOver ? "" : waitsFor(app, call);
-    wait.hidden = !text;
+    wait.hidden = call.isOver;
+    wait.classList.toggle("urgent", Boolean(call.status ?? call.lost));
     if (wait.textContent !== text) wait.textContent = text;
     if (call.isOver) stop();
   };
@@ -90,7 +91,7 @@ export function processName(name) {
   return h("span", { class: "wb-process", dataset: number ? { process: String(((Number(number) - 1) % 4) + 1) } : {} }, name);
 }
 
-/** Why nothing happens, and for how long; empty while something does. */
+/** What the call waits for, and for how long. */
 export function waitsFor(app, call) {
   const { status, lost } = call;
   if (status) {
@@ -104,7 +105,7 @@ export function waitsFor(app, call) {
     return `The lease of ${who} has ended: ${call.servedBy ?? "another process"} takes the call over. Steps that you have seen are in the log, and are not sent again.`;
   }
   const quiet = Date.now() - (call.lastEventAt ?? call.startedAt);
-  if (quiet < QUIET) return "";
+  if (quiet < QUIET && call.state !== "asking") return call.processes.length ? "The stream is open." : "Sent.";
   if (call.state === "asking") return "Waits for your answer, under Questions.";
   if (call.state === "sent") return "Sent; waits for the first byte of the response.";
   if (call.state === "streaming") return `The stream is open; the last event came ${duration(quiet)} ago.`;

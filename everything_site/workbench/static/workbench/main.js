@@ -9,6 +9,7 @@ import { moreAccess } from "./more_access.js";
 import { TabBar, separator } from "./panes.js";
 import { REVISIONS, hasSession } from "./revisions.js";
 import { format, parse } from "./route.js";
+import { roomPane } from "./room_pane.js";
 import { Sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { Views } from "./views.js";
@@ -75,12 +76,16 @@ function build(app, dock) {
   const list = h("nav", { class: "wb-list", "aria-label": "Features" }, sidebar.element);
   const main = h("main", { id: "main", class: "wb-main", tabIndex: -1 }, separator(root, "list", { label: "Width of the list of features", side: "left" }), h("h1", { class: "hidden wb-elsewhere" }, "Try this server"), banner, place, h("section", { class: "wb-questions", "aria-label": "Questions" }, dock), separator(root, "wire", { label: "Width of the wire", side: "right" }));
   const wirePane = h("aside", { class: "wb-wire", id: "wire", "aria-label": "Wire" }, wire);
+  const room = roomPane(app);
+  const side = h("div", { class: "wb-side" }, wirePane, room.pane);
   const tabs = new TabBar(root, [
     { id: "do", label: "Do" },
     { id: "wire", label: "Wire" },
+    { id: "room", label: "Room" },
     { id: "ask", label: "Ask" },
   ]);
   let view = null;
+  let kept = null; // what was typed before the revision changed: {place, value}
 
   const toggleDrawer = (isOpen = root.dataset.drawer !== "open") => {
     root.dataset.drawer = isOpen ? "open" : "closed";
@@ -109,10 +114,13 @@ function build(app, dock) {
       fill(place, view.node);
     }
     document.title = `${dock.open ? `(${dock.open}) ` : ""}${view.title} · Everything Server`;
-    if (app.isConnected && !view.isMissing) view.apply(route);
+    if (app.isConnected && !view.isMissing) {
+      const isKept = kept?.place === `${route.kind}/${route.name}` && kept.value !== undefined;
+      view.apply(isKept ? { ...route, args: kept.value } : route);
+      kept = null;
+    }
     otherRevision(route);
-    toggleDrawer(false);
-    tabs.select("do");
+    if (root.dataset.drawer === "open") toggleDrawer(false);
   };
   const otherRevision = ({ revision }) => {
     if (!app.isConnected || !revision || revision === app.client.revision) {
@@ -135,10 +143,16 @@ function build(app, dock) {
   };
 
   wire.addEventListener("resend", openRaw);
-  addEventListener("hashchange", showRoute);
+  addEventListener("hashchange", () => {
+    showRoute();
+    tabs.select("do");
+  });
   app.addEventListener("connected", () => {
+    const { kind, name } = parse(location.hash);
+    if (view?.value) kept = { place: `${kind}/${name}`, value: view.value() };
     views.clear();
     banner.hidden = true;
+    showRoute();
     app.catalog.addEventListener("change", () => (view === null || view === views.start || view.isMissing) && showRoute());
   });
   app.addEventListener("change", () => (!app.isConnected || view === views.start) && showRoute());
@@ -172,7 +186,8 @@ function build(app, dock) {
     root.dataset.asks = detail.open ? "true" : "false";
   });
 
-  const panes = [list, main, wirePane];
+  const panes = [list, main, wirePane, room.pane];
+  root.addEventListener("pane", room.show);
   const help = shortcuts({
     run: () => app.isConnected && view?.run?.(),
     escape: () => (root.dataset.drawer === "open" ? toggleDrawer(false) : document.activeElement?.closest(".wb-call")?.querySelector(".wb-cancel:not([hidden])")?.click()),
@@ -184,7 +199,7 @@ function build(app, dock) {
       const at = panes.findIndex((pane) => pane.contains(document.activeElement));
       const shown = panes.filter((pane) => pane.getClientRects().length > 0);
       const next = shown.at((shown.indexOf(panes[at]) + direction) % shown.length);
-      (next === main ? (place.querySelector("h1") ?? next) : next.querySelector("[tabindex='0'], input, button"))?.focus();
+      (next === main ? (place.querySelector("h1") ?? next) : next.querySelector("[tabindex='0'], input, button, summary"))?.focus();
     },
     lettersChanged: (on) => (wire.letters = on),
   });
@@ -200,7 +215,7 @@ function build(app, dock) {
     root,
     regions,
     top,
-    h("div", { class: "wb-panes" }, list, main, wirePane),
+    h("div", { class: "wb-panes" }, list, main, side),
     tabs.element,
   );
   return { showRoute, failed };

@@ -10,7 +10,8 @@ const FIELDS =
 const IN_JSON = new RegExp(`"(${FIELDS})"\\s*:\\s*"((?:[^"\\\\]|\\\\.)+)"`, "g");
 const IN_ESCAPED_JSON = new RegExp(`\\\\"(${FIELDS})\\\\"\\s*:\\s*\\\\"([^"\\\\]+)\\\\"`, "g");
 const IN_FORM = new RegExp(`(?:^|[?&#\\s])(${FIELDS})=([^&\\s#"]+)`, "g");
-const BEARER = /\b(?:Bearer|Basic|DPoP)\s+([A-Za-z0-9\-._~+/]{8,}=*)/gi;
+/** Credentials, but no parameter of a challenge (`Bearer resource_metadata="…"`), whose name looks like a token. */
+const BEARER = /\b(?:Bearer|Basic|DPoP)\s+(?!(?:realm|scope|error|error_description|error_uri|resource_metadata|algs)=)([A-Za-z0-9\-._~+/]{8,}=*)/gi;
 const SHORTEST = 6;
 
 export const MASKED = "•••";

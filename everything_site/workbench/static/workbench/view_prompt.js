@@ -34,6 +34,7 @@ export function promptView(app, prompt) {
     apply: ({ args }) => {
       if (args !== undefined) form.value = args;
     },
+    value: () => form.value,
     run: () => form.submit(),
   };
 }

@@ -112,6 +112,7 @@ export function templateView(app, template) {
       if (args !== undefined) form.value = args;
       showTarget();
     },
+    value: () => form.value,
     run: () => form.submit(),
   };
 }

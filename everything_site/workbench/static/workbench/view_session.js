@@ -148,15 +148,17 @@ function listening(app) {
 }
 
 function notifications(app) {
-  const list = h("ol", { class: "wb-notifications", role: "log", "aria-label": "Notifications", tabIndex: 0 });
+  const list = h("ol", {});
+  const log = h("div", { class: "wb-notifications", role: "log", "aria-label": "Notifications", tabIndex: 0 }, list);
   const empty = h("p", { class: "wb-note" }, "The server has sent no notification yet.");
   const show = () => {
     empty.hidden = app.notifications.length > 0;
+    log.hidden = !empty.hidden;
     fill(list, app.notifications.map(({ at, message }) => notification(at, message)));
   };
   app.addEventListener("notification", show);
   show();
-  return h("section", { "aria-label": "Notifications" }, h("h2", {}, "Notifications"), empty, list);
+  return h("section", { "aria-label": "Notifications" }, h("h2", {}, "Notifications"), empty, log);
 }
 
 function notification(at, { method, params = {} }) {

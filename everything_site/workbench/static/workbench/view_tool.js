@@ -68,6 +68,7 @@ export function toolView(app, tool) {
     apply: ({ args }) => {
       if (args !== undefined) form.value = args;
     },
+    value: () => form.value,
     run: () => form.submit(),
   };
 }
