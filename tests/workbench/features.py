@@ -342,7 +342,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "A sealed `requestState` that every process can open": _tool(
         "test_input_required_result_request_state",
         revision=MODERN,
-        do=_ran(answer="Decline"),
+        do=_ran("failed", answer="Decline"),
         wire=("requestState",),
     ),
     "Subscriptions on one stream, acknowledged first": LISTEN,
@@ -432,7 +432,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Titles and icons of prompts (SEP-973)": LISTS,
     "A prompt that asks for input": Try(
         place("prompts", "test_input_required_result_prompt", revision=MODERN),
-        _ran(answer="Decline"),
+        _ran("failed", answer="Decline"),
         (),
         ("inputResponses",),
     ),

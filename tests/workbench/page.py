@@ -97,17 +97,12 @@ class Page:
         self.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
 
     def arrive(self, fragment: str) -> None:
-        """Wait until a place is shown, at the revision of the link."""
+        """Wait until a place is shown, in a new session at the revision of the link."""
         found = re.search(r"[?&]rev=([\d-]+)", fragment)
         if found is not None:
             self.use(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
-        self.wait(
-            lambda: self.evaluate(
-                "document.querySelector('.wb-place h1')?.innerText !== 'You are connected'"
-            ),
-            fragment,
-        )
+        self.wait(lambda: not re.search("You are connected|being loaded", self.text), fragment)
 
     def press(self, label: str, within: str = "body") -> None:
         """Press the first button, link or summary that is shown and begins with this label."""

@@ -32,6 +32,7 @@ const NO_QUESTIONS = {
  */
 export class Client extends EventTarget {
   #lastId = 0;
+  #asked = new Set(); // the ids of the questions that are open
 
   /**
    * @param {Object} options
@@ -241,12 +242,14 @@ export class Client extends EventTarget {
   /** Ask the person a question of the server, of a call or of what `asker` names; resolves with the result that answers it. */
   async ask(request, { call, exchange = call?.exchange, asker }) {
     call?.questions.set(request.id, request);
+    this.#asked.add(request.id);
     call?.update({ state: "asking" });
     this.saved();
     try {
       return await this.questions.ask({ id: request.id, kind: kindOf(request), params: request.params ?? {}, method: request.method, call, exchange, asker });
     } finally {
       call?.questions.delete(request.id);
+      this.#asked.delete(request.id);
       if (call && !call.isOver) call.update({ state: call.questions.size ? "asking" : "streaming" });
       this.saved();
     }
@@ -290,6 +293,7 @@ export class Client extends EventTarget {
     for (const call of [...this.calls.values(), ...(this.stream ? [this.stream] : [])]) {
       if (!call.isOver) call.cancellation.abort(new Refusal("The session was ended."));
     }
+    for (const id of this.#asked) this.withdraw(id, "The session was ended.");
     const { sessionId } = this;
     this.sessionId = null;
     this.server = null;
