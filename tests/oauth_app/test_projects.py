@@ -47,7 +47,9 @@ def test_times_are_those_of_the_project(alice, settings):
     assert "UTC" not in text
 
 
-@pytest.mark.parametrize("name", ["oauth_app/pages.css", "oauth_app/admin.css"])
+@pytest.mark.parametrize(
+    "name", ["oauth_app/theme.css", "oauth_app/pages.css", "oauth_app/dialogs.js", "oauth_app/admin.css"]
+)
 def test_the_stylesheets_are_in_the_app(name):
     assert finders.find(name)
 

@@ -48,7 +48,7 @@ WITH_PARENT = "EVERYTHING_ENDS_WITH_PARENT"
 class Command(DaphneRunserver):
     help = (
         "Serve the whole project for development: starts an embedded Valkey unless REDIS_URL is set, applies "
-        "migrations, creates a first admin account, and restarts when the code changes."
+        "migrations, creates a first admin account, and reloads when the code changes."
     )
     default_port = str(settings.PORT)
     port_variable = "PORT"
