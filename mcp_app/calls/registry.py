@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from mcp.server.auth.provider import AccessToken
@@ -95,7 +95,7 @@ class Registration:
         is_complete: Whether the request is stored with its parameters. One that is too large is not, and
             cannot be re-run.
         is_handed_over: Whether its process has handed it over, and any other may continue it.
-        holder: The name of the process that ran it, if it was read from Redis.
+        holder: The name of the process that ran it, if it was read from Redis; two calls do not differ by it.
     """
 
     session_id: str
@@ -104,7 +104,7 @@ class Registration:
     losses: int = 0
     is_complete: bool = True
     is_handed_over: bool = False
-    holder: str = ""
+    holder: str = field(default="", compare=False)
 
 
 class NotResumable(Exception):
