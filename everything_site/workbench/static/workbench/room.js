@@ -113,28 +113,28 @@ export class Room extends HTMLElement {
       sessions: h("ul", { class: "r-sessions", "aria-label": "Sessions in Redis" }),
       database: h("p", { class: "r-database" }),
       table: h("tbody", null),
-      log: h("ol", { class: "r-events", role: "log", "aria-live": "off", "aria-label": "Last events", tabIndex: 0 }),
+      log: h("ol", { class: "r-events", "aria-label": "Last events", tabIndex: 0 }),
       failed: h("p", { class: "r-failed", role: "alert" }),
     });
     parts.lines = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     parts.lines.setAttribute("class", "r-lines");
     parts.lines.setAttribute("aria-hidden", "true");
-    parts.redis = h("section", { class: "r-redis", "aria-label": "Redis" }, h("h3", null, "Redis", h("span", null, "session logs, leases, wake-ups")), parts.sessions);
+    parts.redis = h("section", { class: "r-redis", "aria-label": "Redis" }, h("h2", null, "Redis", h("span", null, "session logs, leases, wake-ups")), parts.sessions);
     parts.picture = h(
       "div",
       { class: "r-picture" },
       parts.lines,
-      h("div", { class: "r-band r-top" }, h("h3", null, "Clients"), parts.clients),
-      h("div", { class: "r-band" }, h("h3", null, "Processes"), parts.processes),
-      h("div", { class: "r-stores" }, parts.redis, h("section", { class: "r-db", "aria-label": "Database" }, h("h3", null, "Database"), parts.database)),
+      h("div", { class: "r-band r-top" }, h("h2", null, "Clients"), parts.clients),
+      h("div", { class: "r-band" }, h("h2", null, "Processes"), parts.processes),
+      h("div", { class: "r-stores" }, parts.redis, h("section", { class: "r-db", "aria-label": "Database" }, h("h2", null, "Database"), parts.database)),
     );
     const heads = ["Process", "State", "Streams", "Calls held"].map((name) => h("th", { scope: "col" }, name));
     parts.text = h(
       "div",
       { class: "r-text" },
-      h("h3", null, "As text"),
+      h("h2", null, "As text"),
       h("div", { class: "r-scroll" }, h("table", null, h("thead", null, h("tr", null, heads)), parts.table)),
-      h("h3", null, "Last events"),
+      h("h2", null, "Last events"),
       parts.log,
     );
     this.#flights = new Flights(parts.picture, parts.redis, parts.log);
