@@ -195,9 +195,7 @@ def test_a_tool_that_needs_more_access_gets_it_after_asking(shared: Page) -> Non
     assert "everything-server" in shared.wait_for_call()
 
 
-@pytest.mark.parametrize(
-    "control", ["Corrupt the access token", "Forget the access token", "Expire the access token"]
-)
+@pytest.mark.parametrize("control", ["Corrupt the access token", "Forget the access token"])
 def test_a_bad_token_is_refreshed_and_the_call_goes_through(shared: Page, control: str) -> None:
     shared.use("2025-11-25")
     shared.go(place("tools", "echo", args={"message": control}))
@@ -235,6 +233,25 @@ def test_signing_out_revokes_the_tokens_and_ends_the_session(fresh: Page) -> Non
     assert token not in fresh.evaluate("JSON.stringify({...localStorage})")
 
 
+def test_a_form_keeps_what_was_typed_when_the_revision_changes(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("tools", "echo", args={"message": "still here"}))
+    shared.wait_for("Echo")
+    shared.go(place("tools", "echo"))
+    shared.use("2026-07-28")
+    shared.wait_for("Echo", "Run")
+    shared.run()
+    shared.wait_for("Echo: still here")
+
+
+def test_a_session_that_was_deleted_can_be_replaced(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("session"))
+    shared.press("Delete the session", "main")
+    shared.press("Open a session", "main")
+    shared.wait_until_connected()
+
+
 def test_an_answer_to_a_question_reaches_its_call(shared: Page) -> None:
     for revision in ("2025-11-25", "2026-07-28"):
         shared.use(revision)
@@ -247,6 +264,7 @@ def test_an_answer_to_a_question_reaches_its_call(shared: Page) -> None:
 
 def test_arrows_move_in_the_list_and_one_tab_leaves_it(shared: Page) -> None:
     browser = shared.browser
+    browser.show_as(1280, "light")
     shared.use("2025-11-25")
     shared.evaluate("document.activeElement.blur()")
     browser.press("g", "t")

@@ -85,7 +85,8 @@ function build(app, dock) {
     { id: "ask", label: "Ask" },
   ]);
   let view = null;
-  let kept = null; // what was typed before the revision changed: {place, value}
+  let shown = null; // its place
+  let kept = null; // what was typed there before the view was made anew, as for another revision: {place, value}
 
   const toggleDrawer = (isOpen = root.dataset.drawer !== "open") => {
     root.dataset.drawer = isOpen ? "open" : "closed";
@@ -109,15 +110,18 @@ function build(app, dock) {
     const route = parse(location.hash);
     const next = app.whySignedOut ? views.start : views.of(route);
     sidebar.current = route;
+    const here = `${route.kind}/${route.name}`;
     if (next !== view) {
+      if (view?.value && shown === here) kept = { place: here, value: view.value() };
       view = next;
       fill(place, view.node);
     }
+    shown = here;
     document.title = `${dock.open ? `(${dock.open}) ` : ""}${view.title} · Everything Server`;
     if (app.isConnected && !view.isMissing) {
-      const isKept = kept?.place === `${route.kind}/${route.name}` && kept.value !== undefined;
+      const isKept = kept?.place === here && kept.value !== undefined;
       view.apply(isKept ? { ...route, args: kept.value } : route);
-      kept = null;
+      if (view.value) kept = null;
     }
     otherRevision(route);
     if (root.dataset.drawer === "open") toggleDrawer(false);
@@ -148,8 +152,6 @@ function build(app, dock) {
     tabs.select("do");
   });
   app.addEventListener("connected", () => {
-    const { kind, name } = parse(location.hash);
-    if (view?.value) kept = { place: `${kind}/${name}`, value: view.value() };
     views.clear();
     banner.hidden = true;
     showRoute();
