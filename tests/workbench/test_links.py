@@ -1,0 +1,44 @@
+"""The links of the column "Try" of docs/features.md lead to what they name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.markdown import code, rows
+from tests.support import chromium
+from tests.support.processes import needs_proc
+from tests.workbench.page import Page
+
+MISSING = chromium.missing()
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    needs_proc,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+
+FRAGMENTS = sorted(
+    {
+        fragment
+        for row in rows("features.md", "Feature", "Revisions")
+        for fragment in code(row.get("Try", ""))
+        if "rev=" in fragment
+    }
+)
+BY_REVISION: dict[str, list[str]] = {}
+for one in FRAGMENTS:
+    BY_REVISION.setdefault(one.partition("rev=")[2][:10], []).append(one)
+
+
+@pytest.mark.parametrize("revision", sorted(BY_REVISION))
+def test_every_link_opens_what_it_names(shared: Page, revision: str) -> None:
+    shared.use(revision)
+    for fragment in BY_REVISION[revision]:
+        shared.go(fragment)
+        shared.wait(lambda: not re.search("You are connected|being loaded", shared.text), fragment)
+        assert "lists no such" not in shared.text, fragment
+    assert [entry for entry in shared.browser.console if "Failed to load resource" not in entry] == []
