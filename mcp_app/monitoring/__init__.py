@@ -1,1 +1,1 @@
-"""What operators see."""
+"""What operators see: live sessions, read from Redis, and the machine room."""
