@@ -4,10 +4,12 @@
 
 serves these, and passes every other request to Django:
 
-/mcp                Streamable HTTP, all revisions      the path of MCP_RESOURCE_URL
-/sse  /message      HTTP+SSE of 2024-11-05              MCP_HTTP_SSE, the path of MCP_SSE_RESOURCE_URL
-/healthz  /readyz   probes                              MCP_LIVENESS_PATH, MCP_READINESS_PATH
-none by default     machine room of a person            the argument `room`
+| Path | What | Set by |
+|---|---|---|
+| `/mcp` | Streamable HTTP, all revisions | the path of `MCP_RESOURCE_URL` |
+| `/sse`, `/message` | HTTP+SSE of 2024-11-05 | `MCP_HTTP_SSE`, the path of `MCP_SSE_RESOURCE_URL` |
+| `/healthz`, `/readyz` | probes | `MCP_LIVENESS_PATH`, `MCP_READINESS_PATH` |
+| none by default | the machine room of a person | the argument `room` |
 """
 
 from __future__ import annotations
