@@ -1,6 +1,6 @@
 """Counts the lines of each part of the engine: the folders and top-level modules of `mcp_app`.
 
-python -m tests.docs.rooms
+python -m tests.docs.parts
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _OF_DJANGO = {"__init__.py", "migrations"}
 """What Django or Python requires in an app."""
 
 
-def rooms() -> dict[str, list[int]]:
+def parts() -> dict[str, list[int]]:
     """The line counts of the modules of each part, such as `calls/` or `runtime.py`."""
     found: dict[str, list[int]] = {}
     for path in sorted(ENGINE.rglob("*.py")):
@@ -25,5 +25,5 @@ def rooms() -> dict[str, list[int]]:
 
 
 if __name__ == "__main__":
-    for room, modules in rooms().items():
-        print(f"{room:<20}{sum(modules):>6} lines{len(modules):>4} modules{max(modules):>5} in the longest")
+    for part, modules in parts().items():
+        print(f"{part:<20}{sum(modules):>6} lines{len(modules):>4} modules{max(modules):>5} in the longest")
