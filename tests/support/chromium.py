@@ -158,13 +158,16 @@ class Chromium:
         self.wait(lambda: self.url.startswith(start), f"an address that begins with {start}")
         return self.url
 
-    def show_as(self, width: int, scheme: Scheme) -> None:
-        """Lay pages out for a width in CSS pixels and for a preference of the person."""
+    def show_as(self, width: int, scheme: Scheme, *, motion: bool = True) -> None:
+        """Lay pages out for a width in CSS pixels and for the preferences of the person."""
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
         self.devtools("Emulation.setDeviceMetricsOverride", **size)
-        self.devtools(
-            "Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}]
-        )
+        preferences = {
+            "prefers-color-scheme": scheme,
+            "prefers-reduced-motion": "no-preference" if motion else "reduce",
+        }
+        features = [{"name": name, "value": value} for name, value in preferences.items()]
+        self.devtools("Emulation.setEmulatedMedia", features=features)
 
     def picture(self) -> bytes:
         """The whole page as a PNG."""

@@ -65,7 +65,7 @@ class World:
         self.browser.devtools("Network.clearBrowserCookies")
         for name, value in self.sessions.get(who, {}).items():
             self.browser.devtools("Network.setCookie", name=name, value=value, url=self.site.auth_url)
-        self.browser.show_as(1280, "light")
+        self.browser.show_as(1280, "light", motion=False)
         self.browser.open(self.site.auth_url + path)
         if press:
             self.browser.tab_to(press)
@@ -73,11 +73,7 @@ class World:
 
     def look(self, state: str, width: int, scheme: Scheme, found: list[str]) -> None:
         """Lay the page out, and add to what was found if it is too wide."""
-        self.browser.show_as(width, scheme)
-        media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
-        self.browser.devtools(
-            "Emulation.setEmulatedMedia", features=[{"name": k, "value": v} for k, v in media.items()]
-        )
+        self.browser.show_as(width, scheme, motion=False)  # colours in transition have no contrast
         if folder := os.environ.get("SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
             name = re.sub(r"\W+", "-", state)
