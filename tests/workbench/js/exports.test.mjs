@@ -93,3 +93,18 @@ test("a HAR has each event with its time, and all of them as the content", () =>
   assert.equal(entry.response.content.text, eventText(exchange.response.events));
   assert.equal(entry._events[0].time, "2026-11-27T00:00:01.020Z");
 });
+
+test("a call of the SDK has no secrets either", () => {
+  const call = { id: 1, method: "tools/call", params: { name: "echo", arguments: { password: "planted-password" } } };
+  assert.match(python(recorded(call), { origin }), /call_tool\("echo", \{"password": "\[PASSWORD\]"\}\)/);
+  assert.match(python(recorded(call), { origin, secrets: true }), /planted-password/);
+});
+
+test("a method with the name of a member that every object has goes out byte for byte", () => {
+  for (const method of ["constructor", "toString", "__proto__"]) assert.match(python(recorded({ id: 1, method }), { origin }), /httpx2\.stream/);
+});
+
+test("curl requests one URL, whatever brackets it has, and a shell runs nothing of the line", () => {
+  const line = curl(new Recording().begin({ request: { method: "`id`", path: "/mcp?x=[1-9999]&y={a,b}&z='$(id)" } }), { origin });
+  assert.equal(line, "curl -i --globoff -X '`id`' 'http://localhost:3232/mcp?x=[1-9999]&y={a,b}&z='\\''$(id)'");
+});

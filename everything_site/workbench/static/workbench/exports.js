@@ -32,6 +32,9 @@ function credentials(name, value, mask) {
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** A word for a shell, quoted only if it has to be. */
+const word = (text) => (/^[\w-]+$/.test(text) ? text : quoted(text));
+
 /**
  * A curl line that makes the request of an exchange.
  *
@@ -41,7 +44,9 @@ const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 export function curl(exchange, { origin = base(), secrets = false } = {}) {
   const request = prepared(exchange, secrets);
   const streams = isStream(exchange) || request.headers.some(([name, value]) => name.toLowerCase() === "accept" && value === "text/event-stream");
-  const start = ["curl", streams ? "-N" : "-i", ["GET", "POST"].includes(request.method) ? null : `-X ${request.method}`, quoted(urlOf(request, origin))];
+  const url = urlOf(request, origin);
+  const globoff = /[[\]{}]/.test(url) ? "--globoff" : null; // or curl requests every URL that the brackets stand for
+  const start = ["curl", streams ? "-N" : "-i", globoff, ["GET", "POST"].includes(request.method) ? null : `-X ${word(request.method)}`, quoted(url)];
   const lines = [start.filter(Boolean).join(" ")];
   if (request.method === "POST" && request.body === null) lines[0] = lines[0].replace("curl", "curl -X POST");
   for (const [name, value] of request.headers) {
@@ -68,17 +73,18 @@ const PARAMETERS = { "resources/list": ["cursor"], "resources/read": ["uri"], "p
  * would make, otherwise byte for byte with httpx2, which comes with the SDK.
  */
 export function python(exchange, { origin = base(), secrets = false } = {}) {
-  const call = ordinaryCall(exchange);
-  return call ? withSdk(exchange, call, origin) : withHttp(prepared(exchange, secrets), isStream(exchange), origin);
+  const request = prepared(exchange, secrets);
+  const call = ordinaryCall(request, exchange.response);
+  return call ? withSdk(request, exchange.revision, call, origin) : withHttp(request, isStream(exchange), origin);
 }
 
 /** The SDK's expression for an exchange, or null if it has none or the server refused the request. */
-function ordinaryCall({ request, response }) {
+function ordinaryCall(request, response) {
   const messages = sent(request);
   if (messages.length !== 1 || request.body.trimStart().startsWith("[") || (response?.status ?? 200) >= 400) return null;
   const [{ id, method, params = {} }] = messages;
   const names = Object.keys(params).filter((name) => name !== "_meta");
-  const isKnown = id !== undefined && method in HANDLED && names.every((name) => PARAMETERS[method]?.includes(name));
+  const isKnown = id !== undefined && Object.hasOwn(HANDLED, method) && names.every((name) => PARAMETERS[method]?.includes(name));
   return isKnown && keepsNumbers(request.body) ? HANDLED[method](params) : null;
 }
 
@@ -98,7 +104,7 @@ function literal(value) {
   return JSON.stringify(value);
 }
 
-function withSdk({ request, revision }, call, origin) {
+function withSdk(request, revision, call, origin) {
   const own = request.headers.find(([name]) => name.toLowerCase() === "mcp-protocol-version")?.[1];
   const mode = (revision ?? own ?? "") >= "2026" ? (revision ?? own) : "legacy";
   return `import asyncio
