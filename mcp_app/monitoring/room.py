@@ -49,7 +49,7 @@ FLUSH_SECONDS = 0.1
 """How long a note may wait to be published with others."""
 
 MOST_WATCHERS = 50
-"""How many may watch at one process."""
+"""How many people may watch at one process, and how many operators: neither take the places of the others."""
 
 _MOST_WAITING = 100
 """How many messages wait for a slow watcher; of more, the oldest are dropped."""
@@ -71,6 +71,11 @@ class Watcher:
     def __init__(self, person: str | None) -> None:
         self._person = person
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MOST_WAITING)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it sees everybody's activity."""
+        return self._person is None
 
     async def next(self, seconds: float) -> dict[str, Any] | None:
         """The next message of a process; None if none arrives within so many seconds."""
@@ -136,11 +141,11 @@ class Room:
             person: Whose activity; None for everybody's.
 
         Raises:
-            TooManyWatchers: `MOST_WATCHERS` watch at this process.
+            TooManyWatchers: `MOST_WATCHERS` of the same kind watch at this process.
         """
-        if len(self._watchers) >= MOST_WATCHERS:
-            raise TooManyWatchers
         watcher = Watcher(person)
+        if sum(one.is_operator == watcher.is_operator for one in self._watchers) >= MOST_WATCHERS:
+            raise TooManyWatchers
         self._watchers.add(watcher)
         if self._serving is None or self._serving.done():
             # A new context: it belongs to none of the watchers.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from everything_site.workbench import operators_feed
 from everything_site.workbench.operators_feed import PATH, with_operators_feed
 from mcp_app.coordination.layer import channel_layer
 from tests.mcp_app.transports.support import HOST, Process
-from tests.support.asgi import Http, not_found
+from tests.support.asgi import PATIENCE, Http, not_found
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,13 +32,21 @@ async def feed(settings: Any) -> AsyncIterator[Http]:
     await channel_layer().flush()
 
 
-def _signed_in(*, staff: bool, permitted: bool) -> str:
+def _operator(*, staff: bool, permitted: bool) -> Client:
     user = User.objects.create_user("someone", is_staff=staff)
     if permitted:
         user.user_permissions.add(Permission.objects.get(codename="view_livesession"))
     client = Client()
     client.force_login(user)
+    return client
+
+
+def _cookie(client: Client) -> str:
     return client.cookies.output(header="", sep=";").split(";")[0].strip()
+
+
+def _signed_in(*, staff: bool, permitted: bool) -> str:
+    return _cookie(_operator(staff=staff, permitted=permitted))
 
 
 async def ask(feed: Http, cookie: str = "", **headers: str) -> Any:
@@ -66,3 +76,35 @@ async def test_nobody_does_without_a_cookie_or_at_another_host(feed: Http) -> No
     assert (await ask(feed)).status == 403
     assert (await ask(feed, host="evil.example")).status == 421
     assert (await feed.request("POST", PATH, headers={"host": HOST})).status == 405
+
+
+def _sign_out(operator: Client) -> None:
+    operator.logout()
+
+
+def _take_the_permission(operator: Client) -> None:
+    User.objects.get().user_permissions.clear()
+
+
+def _disable(operator: Client) -> None:
+    User.objects.update(is_active=False)
+
+
+def _change_the_password(operator: Client) -> None:
+    user = User.objects.get()
+    user.set_password("another")
+    user.save()
+
+
+@pytest.mark.parametrize("end", [_sign_out, _take_the_permission, _disable, _change_the_password])
+async def test_who_may_watch_no_longer_sees_no_more(
+    feed: Http, monkeypatch: pytest.MonkeyPatch, end: Callable[[Client], None]
+) -> None:
+    monkeypatch.setattr(operators_feed, "RECHECK_SECONDS", 0.05)
+    operator = await sync_to_async(_operator)(staff=True, permitted=True)
+    response = await ask(feed, _cookie(operator))
+    assert await response.next_block() is not None
+    await sync_to_async(end)(operator)
+    async with asyncio.timeout(PATIENCE):
+        while await response.next_block() is not None:
+            pass

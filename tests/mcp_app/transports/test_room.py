@@ -13,6 +13,7 @@ import pytest
 from mcp_app.activity import MOST_PER_SECOND, Activity
 from mcp_app.coordination import keys
 from mcp_app.monitoring import room as module
+from mcp_app.monitoring.room import TooManyWatchers
 from mcp_app.routing import mcp_application
 from mcp_app.sessions import keys as module_keys
 from tests.mcp_app.transports.support import Process, Session, headers_for, modern, tool_call
@@ -211,6 +212,21 @@ async def test_it_counts_as_a_stream_and_too_many_are_refused(mcp_settings: Any,
         refused = await http.request("GET", FEED, headers=headers_for(accept="text/event-stream"))
         assert refused.status == 429
         await http.close()
+
+
+async def test_people_who_watch_take_no_places_of_operators(
+    monkeypatch: pytest.MonkeyPatch, one: Process
+) -> None:
+    monkeypatch.setattr(module, "MOST_WATCHERS", 1)
+    room = one.runtime.room
+    async with looking(one), room.watching(None):
+        http = Http(mcp_application(not_found, runtime=one.runtime, needs={}, room=FEED))
+        refused = await http.request("GET", FEED, headers=headers_for(accept="text/event-stream"))
+        assert refused.status == 503
+        await http.close()
+        with pytest.raises(TooManyWatchers):
+            async with room.watching(None):
+                pass
 
 
 async def test_the_names_of_hosts_are_for_operators(mcp_settings: Any, one: Process) -> None:
