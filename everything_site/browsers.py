@@ -31,14 +31,14 @@ class ConnectPage:
         self._pages = pages
         self._path = re.compile("|".join(patterns()))
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:
         is_for_person = (
             scope["type"] == "http"
             and scope["method"] in ("GET", "HEAD")
             and self._path.match(scope["path"].removeprefix("/"))
             and is_browser(scope["headers"])
         )
-        await (self._pages if is_for_person else self._app)(scope, receive, send)
+        return (self._pages if is_for_person else self._app)(scope, receive, send)
 
 
 def patterns() -> list[str]:

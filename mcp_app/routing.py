@@ -77,13 +77,12 @@ def mcp_application(
         needs = {"database": try_database} if has_database() else {}
     routes = _routes(runtime, needs, room)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            await _route(routes, scope, others)(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await _serve_lifespan(runtime, receive, send)
-        else:
-            await others(scope, receive, send)
+            return _route(routes, scope, others)(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return _serve_lifespan(runtime, receive, send)
+        return others(scope, receive, send)
 
     return name_process(application)
 

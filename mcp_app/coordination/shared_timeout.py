@@ -30,7 +30,8 @@ class SharedTimeout:
         Raises:
             TimeoutError: It took too long, and was cancelled.
         """
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         requested = task.cancelling()
         self._began[task] = loop.time()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
-from itertools import chain
 
 from mcp_app.transports.errors import HttpError
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
@@ -24,7 +22,8 @@ _ODD_HOST = "A request of HTTP/1.1 must have one Host header."
 
 _ODD_LENGTH = "Content-Length must be one number."
 
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_MOST_DIGITS = 18
+"""The maximum length of a Content-Length."""
 
 
 class HeadLimit:
@@ -50,14 +49,16 @@ def _refusal(scope: Scope) -> HttpError | None:
     if len(headers) > MAX_HEADERS:
         return HttpError(431, _TOO_LARGE)
     size = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
-    if size + len(b"".join(chain.from_iterable(headers))) > MAX_HEAD_BYTES:
+    hosts, is_odd_length = 0, False
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            is_odd_length |= not value.isdigit() or len(value) > _MOST_DIGITS
+    if size > MAX_HEAD_BYTES:
         return HttpError(431, _TOO_LARGE)
-    values = dict(headers)
-    hosts, lengths = int(b"host" in values), [values.get(b"content-length", b"0")]
-    if len(values) < len(headers):  # some are repeated
-        hosts = sum(name == b"host" for name, _ in headers)
-        lengths = [value for name, value in headers if name == b"content-length"]
-    if not all(map(_LENGTH.fullmatch, lengths)):
+    if is_odd_length:
         return HttpError(400, _ODD_LENGTH)
     # Before 1.1 there may be none; since 2 there is `:authority`.
     if hosts != 1 and scope.get("http_version") == "1.1":
