@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from mcp.server import Server, ServerRequestContext
-from mcp_types import SERVER_INFO_META_KEY, Result
+from mcp_types import SERVER_INFO_META_KEY, CacheableResult, Result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 _UNCHANGED = frozenset({"server/discover", "subscriptions/listen"})
@@ -35,7 +35,9 @@ def _stamping(handler: Handler, info: dict[str, str]) -> Handler:
 
     async def stamped(ctx: ServerRequestContext[Any, Any], params: Any) -> Any:
         result = await handler(ctx, params)
-        if isinstance(result, Result):
+        if isinstance(result, Result) and not isinstance(result, CacheableResult):
+            result = result.model_dump(by_alias=True, mode="json", exclude_none=True)  # as the SDK would next
+        if isinstance(result, Result):  # the SDK adds cache hints, depending on what the handler has set
             return result.model_copy(update={"meta": {SERVER_INFO_META_KEY: info, **(result.meta or {})}})
         if isinstance(result, dict):
             return {**result, "_meta": {SERVER_INFO_META_KEY: info, **(result.get("_meta") or {})}}
