@@ -8,7 +8,9 @@ from django.http import HttpRequest, HttpResponse
 
 
 class OpenerPolicyMiddleware:
-    """Isolates the admin and the connections page from the window that opened them.
+    """Isolates the admin, the connections page and the workbench from the window that opened them.
+
+    The workbench opens a popup itself, which it has to see.
 
     Clients in a browser open `/authorize` in a popup, whose last page hands the code to its opener. A page on
     the way that set the policy would cut that link for good, so sign-in, consent and error pages do not set
@@ -20,15 +22,16 @@ class OpenerPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
-        if response.status_code < 400 and _is_isolated(request):
-            response["Cross-Origin-Opener-Policy"] = "same-origin"
+        if response.status_code < 400 and (policy := _policy(request)):
+            response["Cross-Origin-Opener-Policy"] = policy
         return response
 
 
-def _is_isolated(request: HttpRequest) -> bool:
+def _policy(request: HttpRequest) -> str | None:
     match = request.resolver_match
     if match is None:
-        return False
-    if match.app_name == "admin":
-        return match.url_name != "login"
-    return match.view_name == "oauth_app:connections"
+        return None
+    if match.view_name == "workbench:workbench":
+        return "same-origin-allow-popups"
+    is_admin = match.app_name == "admin" and match.url_name != "login"
+    return "same-origin" if is_admin or match.view_name == "oauth_app:connections" else None

@@ -105,6 +105,19 @@ def test_pages_that_change_access_are_isolated_from_their_opener(admin_client, p
     assert admin_client.get(path)["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
+def test_the_workbench_is_isolated_from_its_opener_but_not_from_its_own_popup(client):
+    assert client.get("/try")["Cross-Origin-Opener-Policy"] == "same-origin-allow-popups"
+    assert "Cross-Origin-Opener-Policy" not in client.get("/try/callback")
+
+
+@pytest.mark.parametrize("path", ["/", "/try", "/tour/", "/mcp"])
+def test_no_cache_keeps_a_page_that_says_who_is_signed_in(admin_client, path):
+    page = admin_client.get(path, headers={"accept": "text/html"})
+    assert "admin</bdi>" in page.content.decode()
+    assert "no-store" in page["Cache-Control"]
+    assert "private" in page["Cache-Control"]
+
+
 def test_cookies_have_names_that_no_other_application_on_the_host_sets(admin_client, settings):
     names = set(admin_client.cookies)
     admin_client.get("/fakeupstreamauth/authorize", follow=True)

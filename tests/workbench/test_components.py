@@ -364,6 +364,38 @@ def test_an_app_runs_in_an_opaque_frame_and_reaches_the_server_through_its_host_
     assert len(stage.browser.windows) == 1
 
 
+def test_an_app_that_floods_its_host_is_stopped(stage: Stage) -> None:
+    flood = """<script>
+      const say = (more) => parent.postMessage({ jsonrpc: "2.0", ...more }, "*");
+      const long = "x".repeat(1e6);
+      say({ method: long, id: long, params: {} });
+      say({ method: "ui/message", id: 1, params: { content: Array(1e5).fill({ type: "text", text: "y" }) } });
+      const log = { method: "notifications/message", params: { data: "again" } };
+      setInterval(() => { for (let i = 0; i < 1000; i++) say(log); }, 1);
+    </script>"""
+    stage("stage.app($1)", app_resource(flood))
+    stage.wait_for("document.querySelector('.app-place [role=alert]') !== null")
+    assert "was stopped" in stage("document.querySelector('.app-place').textContent")
+    assert stage("document.querySelector('iframe')") is None
+    assert stage("stage.said.calls") == []
+
+
+def test_what_an_app_says_is_shown_in_part_if_it_is_long(stage: Stage) -> None:
+    html = """<script>
+      const long = "x".repeat(1e6);
+      const say = (method, params, more) =>
+        parent.postMessage({ jsonrpc: "2.0", method, params, ...more }, "*");
+      say("notifications/message", { data: long });
+      say("ui/message", { role: long, content: Array(1e4).fill({ type: "text", text: "y" }) }, { id: 1 });
+      say("ui/open-link", { url: "https://example.com/" + long }, { id: long });
+      say("notifications/message", { data: "last" });
+    </script>"""
+    stage("stage.app($1)", app_resource(html))
+    stage.wait_for("document.querySelector('.app-said')?.textContent.endsWith('last') === true")
+    assert stage("document.querySelector('es-app-frame').textContent.length") < 10_000
+    assert stage("document.querySelector('.app-ask').hidden") is True
+
+
 def test_the_app_of_this_server_calls_its_tool_again_by_keyboard(stage: Stage) -> None:
     html = hello_world.PAGE.read_text(encoding="utf-8")
     result = {"content": [], "structuredContent": {"greeting": "Hello from a test"}}

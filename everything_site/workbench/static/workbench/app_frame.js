@@ -14,7 +14,12 @@ const HOST = { name: "everything-workbench", title: "Everything Server workbench
 const FRAME = "/try/frame";
 const TALLEST = 900;
 const MOST_PENDING = 20;
+const MOST_PER_SECOND = 200; // messages; an app that sends more would occupy the page, and is stopped
 const MOST_LOGGED = 100;
+const MOST_BLOCKS = 20; // of content are shown
+const LONGEST_SHOWN = 2000; // characters
+const LONGEST_NAME = 80;
+const LONGEST_URL = 2000;
 const TEARDOWN_MS = 500;
 const DENIED = -32000;
 
@@ -56,6 +61,7 @@ export class AppFrameElement extends HTMLElement {
   #reason;
   #isInitialized = false;
   #pending = 0;
+  #heard = { since: 0, count: 0 };
   #lastId = 0;
   #waiting = new Map();
   #watch = new AbortController();
@@ -167,6 +173,11 @@ export class AppFrameElement extends HTMLElement {
   }
 
   #hear(message) {
+    if (!this.#keepsPace()) {
+      this.#stop();
+      fill(this.place, h("p", { class: "field-error", role: "alert" }, `The app was stopped: it sent more than ${MOST_PER_SECOND} messages within a second.`));
+      return;
+    }
     if (message === null || typeof message !== "object" || message.jsonrpc !== "2.0") return;
     this.#note("←", message);
     if (typeof message.method !== "string") {
@@ -174,6 +185,13 @@ export class AppFrameElement extends HTMLElement {
       this.#waiting.delete(message.id);
     } else if ("id" in message) this.#answer(message);
     else this.#noticed(message.method, message.params ?? {});
+  }
+
+  #keepsPace() {
+    const now = performance.now();
+    if (now - this.#heard.since > 1000) this.#heard = { since: now, count: 0 };
+    this.#heard.count += 1;
+    return this.#heard.count <= MOST_PER_SECOND;
   }
 
   #noticed(method, params) {
@@ -215,10 +233,10 @@ export class AppFrameElement extends HTMLElement {
       case "ui/open-link":
         return this.#openLink(params.url);
       case "ui/message":
-        this.#show(`The app says, as the ${params.role ?? "user"}`, [params.content].flat().map((block) => block?.text ?? brief(block ?? null)).join("\n"));
+        this.#show(`The app says, as the ${cut(String(params.role ?? "user"), LONGEST_NAME)}`, text(params.content));
         return {};
       case "ui/update-model-context":
-        this.#show("The app tells the model", params.structuredContent ?? [params.content ?? []].flat().map((block) => block?.text ?? brief(block)).join("\n"));
+        this.#show("The app tells the model", params.structuredContent ?? text(params.content));
         return {};
       case "ui/request-display-mode":
         return { mode: "inline" };
@@ -261,7 +279,7 @@ export class AppFrameElement extends HTMLElement {
   /** A person decides, within the page; one link at a time. */
   #openLink(url) {
     const { host, isWeb } = target(url);
-    if (!isWeb) throw problem(DENIED, "Invalid URL");
+    if (!isWeb || url.length > LONGEST_URL) throw problem(DENIED, "Invalid URL");
     if (!this.ask.hidden) throw problem(DENIED, "Another link waits for the person");
     return new Promise((resolve, reject) => {
       const close = () => (this.ask.hidden = true);
@@ -287,17 +305,22 @@ export class AppFrameElement extends HTMLElement {
   }
 
   #show(title, data) {
-    this.said.append(h("p", {}, h("strong", {}, `${title}: `), typeof data === "string" ? data : brief(data, 400)));
+    this.said.append(h("p", {}, h("strong", {}, `${title}: `), typeof data === "string" ? cut(data, LONGEST_SHOWN) : brief(data, 400)));
     while (this.said.children.length > 5) this.said.firstChild.remove();
   }
 
   #note(arrow, { method, id, error }) {
     const kind = method ?? (error ? `error ${error.code}` : "result");
-    this.entries.append(h("li", {}, h("span", { "aria-label": arrow === "→" ? "to the app" : "from the app" }, arrow), " ", h("code", {}, kind), id === undefined ? "" : ` ${id}`));
+    this.entries.append(h("li", {}, h("span", { "aria-label": arrow === "→" ? "to the app" : "from the app" }, arrow), " ", h("code", {}, cut(kind, LONGEST_NAME)), id === undefined ? "" : ` ${cut(String(id), LONGEST_NAME)}`));
     while (this.entries.children.length > MOST_LOGGED) this.entries.firstChild.remove();
     this.logTitle.textContent = `Messages of the bridge (${this.entries.children.length})`;
   }
 }
+
+const cut = (words, most) => (words.length > most ? `${words.slice(0, most)}…` : words);
+
+/** The text of content blocks. */
+const text = (content) => [content ?? []].flat().slice(0, MOST_BLOCKS).map((block) => block?.text ?? brief(block ?? null)).join("\n");
 
 const problem = (code, message) => Object.assign(new Error(message), { code });
 

@@ -44,7 +44,7 @@ export function wishes({ csp = {}, permissions = {} }) {
   const domains = ["connectDomains", "resourceDomains", "frameDomains", "baseUriDomains"].flatMap((key) => (Array.isArray(csp[key]) ? csp[key] : []));
   const wanted = Object.keys(permissions ?? {});
   const parts = [
-    domains.length ? `It asks for ${[...new Set(domains)].join(", ")}; the frame reaches no other server.` : "",
+    domains.length ? `It asks for ${[...new Set(domains)].join(", ")}; the frame requests nothing from any other server.` : "",
     wanted.length ? `It asks for ${wanted.join(", ")}, which is not granted.` : "",
   ];
   return parts.filter(Boolean).join(" ");
