@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_OWN_APPS = ("mcp_app", "oauth_app")
-"""The apps that are installed with this module."""
+WRITES = "writes_while_serving"
+"""The attribute by which the config of an app says that processes which serve MCP write its tables."""
 
 is_probe: ContextVar[bool] = ContextVar("is_probe", default=False)
 """Whether a connection is that of the probe. A database backend that limits the connections of a process can
@@ -24,12 +24,16 @@ def has_database() -> bool:
     return bool(connections[DEFAULT_DB_ALIAS].settings_dict["ENGINE"] != "django.db.backends.dummy")
 
 
-async def try_database(labels: Collection[str] | None = _OWN_APPS) -> None:
+def written_apps() -> list[str]:
+    """The labels of the installed apps whose configs have a true `writes_while_serving`."""
+    return [config.label for config in apps.get_app_configs() if getattr(config, WRITES, False)]
+
+
+async def try_database(labels: Collection[str] | None = None) -> None:
     """Connect like a request, read, and check that the role may write.
 
     Args:
-        labels: The apps whose tables this process writes; None for all. The default are the two apps that
-            this package installs.
+        labels: The apps whose tables this process writes; None for all.
 
     Raises:
         django.db.Error: The database is unreachable, read-only or not migrated, or the role may not write.

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,7 +24,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from mcp_app.conf import conf
-from mcp_app.readiness import has_database, try_database
+from mcp_app.readiness import has_database, try_database, written_apps
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.guard import Guard
@@ -74,7 +75,7 @@ def mcp_application(
 
         daphne_http.install()
     if needs is None:
-        needs = {"database": try_database} if has_database() else {}
+        needs = {"database": partial(try_database, written_apps())} if has_database() else {}
     routes = _routes(runtime, needs, room)
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

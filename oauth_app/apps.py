@@ -6,6 +6,8 @@ class OAuthAppConfig(AppConfig):
     name = "oauth_app"
     verbose_name = "OAuth authorization server"
     default_auto_field = "django.db.models.BigAutoField"
+    writes_while_serving = True
+    """For probes of readiness: the role needs the right to write the tables of this app."""
 
     def import_models(self) -> None:
         """Import them, if the app is there that they extend; without it, its models could not be imported."""

@@ -38,7 +38,7 @@ class _Form:
 
     @property
     def asks_consent(self) -> bool:
-        """Whether this is the form of `oauth_app`'s consent page."""
+        """Whether this is the form of a consent page such as this project's."""
         return ("decision", "allow") in self.buttons
 
     @property
@@ -112,7 +112,7 @@ def played_by(person: str, http: httpx2.AsyncClient, ask_password: Callable[[str
 
 
 def asks_consent(page: str) -> bool:
-    """Whether this is the consent page of `oauth_app`."""
+    """Whether this is a consent page such as this project's."""
     return any(form.asks_consent for form in _forms(page))
 
 
