@@ -61,8 +61,8 @@ def _scopes_of_tools(rules: dict[str, Rule]) -> list[CheckMessage]:
         Error(
             f"The tool {tools[scope]!r} requires the scope {scope!r}, which no token can have: nobody can "
             "call it.",
-            hint=f'If this project issues the tokens, add "{scope}", with what the consent page says of it, to '
-            f'OAUTH_SCOPES, such as OAUTH_SCOPES = {{"{scope}": "…"}}; if not, to the scopes of who does.',
+            hint=f'If this project issues the tokens, add "{scope}", with what the consent page says of it, '
+            f'to OAUTH_SCOPES, such as OAUTH_SCOPES = {{"{scope}": "…"}}; if not, to the scopes of who does.',
             id="mcp_app.E014",
         )
         for scope in _never_issued(sorted(tools))
