@@ -116,7 +116,7 @@ def _killed(page: Page) -> None:
 
 
 def _signed_in_anew(page: Page) -> None:
-    page.press("Sign out", ".wb-strip")
+    page.press("Disconnect", ".wb-strip")
     page.wait_for("Try this server in your browser")
     page.press("Sign in again", "main")
     page.consent(None)

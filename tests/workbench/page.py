@@ -115,6 +115,16 @@ class Page:
         )
         self.wait(lambda: self.evaluate(script), f"a button {label!r}")
 
+    def covered(self, selector: str) -> list[str]:
+        """What a person cannot see of these elements, because it is outside of its pane or beneath another one."""
+        script = (
+            f"[...document.querySelectorAll({json.dumps(selector)})].filter((one) => {{"
+            " const {left, top, bottom, width} = one.getBoundingClientRect();"
+            " return ![top + 2, bottom - 2].every((y) => one.contains(document.elementFromPoint(left + width / 2, y)));"
+            " }).map((one) => one.innerText)"
+        )
+        return list(self.evaluate(script))
+
     def sign_in(self, person: str = "alice") -> None:
         """Connect, and in the window that opens choose a person and allow access."""
         self.press("Connect", "main")

@@ -93,6 +93,7 @@ def test_a_call_whose_process_is_killed_goes_on_at_another(shared: Page) -> None
     shared.run()
     shared.wait_for("2 of 6")
     shared.press("Break it", ".wb-call")
+    assert shared.covered(".wb-call .wb-menu-items button") == []
     shared.press("Kill p", ".wb-call")
     shared.wait_for("is gone")
     assert "Long running operation completed" in shared.wait_for_call()
@@ -204,6 +205,11 @@ def test_a_bad_token_is_refreshed_and_the_call_goes_through(shared: Page, contro
     shared.press(control, ".wb-strip")
     shared.run()
     shared.wait_for(f"Echo: {control}")
+    script = "JSON.stringify(document.querySelector('es-wire').recording.exchanges)"
+    exchanges = json.loads(shared.evaluate(script))
+    refused = [one for one in exchanges if (one["response"] or {}).get("status") == 401]
+    assert refused
+    assert all(one["endedAt"] is not None for one in refused), "no stream is left open"
 
 
 def test_after_a_revocation_a_person_signs_in_again_and_finds_what_they_typed(fresh: Page) -> None:
@@ -215,6 +221,7 @@ def test_after_a_revocation_a_person_signs_in_again_and_finds_what_they_typed(fr
     fresh.wait_for_wire("/revoke")
     fresh.run()
     fresh.wait_for("You are signed out")
+    assert fresh.evaluate("document.querySelector('.wb-session').innerText") == "not connected"
     fresh.press("Sign in again", "main")
     fresh.consent(None)
     fresh.wait_for("Message")
@@ -222,11 +229,24 @@ def test_after_a_revocation_a_person_signs_in_again_and_finds_what_they_typed(fr
     fresh.wait_for("Echo: kept")
 
 
+def test_the_newest_question_is_in_sight_while_older_ones_wait(fresh: Page) -> None:
+    fresh.open()
+    fresh.sign_in()
+    fresh.wait_for("You are connected")
+    assert fresh.browser.focused.startswith("You are connected"), "the button that had the focus is gone"
+    for tool in ("elicitInputs", "trigger-url-elicitation"):
+        fresh.go(place("tools", tool))
+        fresh.wait_for(tool, "Run")
+        fresh.run()
+        fresh.wait_for_call("asking")
+    assert fresh.covered("[data-kind=elicitation-url] .question-title") == []
+
+
 def test_signing_out_revokes_the_tokens_and_ends_the_session(fresh: Page) -> None:
     fresh.open()
     fresh.sign_in()
     token = json.loads(fresh.evaluate("sessionStorage.getItem('es-tokens')"))["access_token"]
-    fresh.press("Sign out", ".wb-strip")
+    fresh.press("Disconnect", ".wb-strip")
     fresh.wait_for("Try this server in your browser")
     fresh.wait_for_wire("/revoke")
     assert fresh.evaluate("sessionStorage.getItem('es-tokens')") is None

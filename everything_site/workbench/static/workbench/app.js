@@ -7,7 +7,7 @@ import { challenge } from "./messages.js";
 import { SignIn, read } from "./oauth.js";
 import { Processes } from "./processes.js";
 import { Recording } from "./recording.js";
-import { DEFAULT, REVISIONS, hasResumption, isHttpSse } from "./revisions.js";
+import { DEFAULT, REVISIONS, hasResumption, hasSession, isHttpSse } from "./revisions.js";
 import { Subscriptions } from "./subscriptions.js";
 import { Tasks } from "./tasks.js";
 import { Tokens } from "./tokens.js";
@@ -87,10 +87,22 @@ export class App extends EventTarget {
 
   /** A sign-in has its tokens. */
   async signedIn(flow) {
+    const wasSignedOut = this.whySignedOut !== null;
     this.whySignedOut = null;
     this.tokens.set(flow.tokens);
-    if (!this.isConnected) await this.connect();
+    if (!this.isConnected || (wasSignedOut && !(await this.#hasSession()))) await this.connect();
     this.signIn = this.newSignIn(); // the next one begins with the first step
+  }
+
+  /** Whether the server still knows the session: it ends with the tokens that it was opened with, if they are revoked. */
+  async #hasSession() {
+    if (!hasSession(this.client.revision)) return true;
+    try {
+      await this.client.request("ping");
+    } catch (error) {
+      return error.status !== 404;
+    }
+    return true;
   }
 
   /** Take up what this tab had before a reload: the session, its calls, its stream. False if there is nothing. */

@@ -6,8 +6,8 @@ import { hasResumption, isStateless } from "./revisions.js";
 
 const LATER = 10; // seconds
 
-/** A menu: a button that unfolds a list of buttons. */
-export function menu(label, items, { title } = {}) {
+/** A menu: a button that unfolds a list of buttons. `opens` is called before it is placed, and may fill it. */
+export function menu(label, items, { title, opens = () => {} } = {}) {
   const list = h("div", { class: "wb-menu-items" }, items);
   const details = h("details", { class: "wb-menu" }, h("summary", { title }, label), list);
   details.addEventListener("keydown", (event) => {
@@ -19,11 +19,24 @@ export function menu(label, items, { title } = {}) {
   details.addEventListener("focusout", (event) => {
     if (!details.contains(event.relatedTarget)) details.open = false;
   });
-  details.addEventListener("toggle", () => details.open && list.scrollIntoView({ block: "nearest" }));
+  details.addEventListener("toggle", () => {
+    if (!details.open) return;
+    opens();
+    unfold(details, list);
+  });
   list.addEventListener("click", (event) => {
     if (event.target.closest("button:not(:disabled)")) details.open = false;
   });
   return details;
+}
+
+/** Upwards where there is too little room below; then the pane scrolls, if that is not enough either. */
+function unfold(details, list) {
+  const pane = details.closest(".wb-place")?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+  const { top, bottom } = details.getBoundingClientRect();
+  const below = pane.bottom - bottom;
+  details.classList.toggle("upwards", list.offsetHeight > below && top - pane.top > below);
+  list.scrollIntoView({ block: "nearest" });
 }
 
 function control(label, act, { why = "", note = "" } = {}) {
@@ -41,7 +54,7 @@ function control(label, act, { why = "", note = "" } = {}) {
 /** What can be done to a running call. */
 export function breakItMenu(app, call) {
   const items = h("div", {});
-  const box = menu("Break it", items, { title: "Break it (b)" });
+  const box = menu("Break it", items, { title: "Break it (b)", opens: () => show() });
   const show = () => {
     const process = call.processes.at(-1);
     const cutWhy = call.canBeCut ? "" : "The call has no stream of its own that is open.";
@@ -57,7 +70,6 @@ export function breakItMenu(app, call) {
       }),
     );
   };
-  box.addEventListener("toggle", () => box.open && show());
   call.addEventListener("change", () => box.open && show());
   return box;
 }

@@ -155,6 +155,7 @@ function build(app, dock) {
     views.clear();
     banner.hidden = true;
     showRoute();
+    if (document.activeElement === document.body) place.querySelector("h1")?.focus({ preventScroll: true }); // Connect is gone
     app.catalog.addEventListener("change", () => (view === null || view === views.start || view.isMissing) && showRoute());
   });
   app.addEventListener("change", () => (!app.isConnected || view === views.start) && showRoute());

@@ -88,6 +88,7 @@ export class QuestionsElement extends HTMLElement {
       this.#place(card);
       this.#say(`${askerOf(question)} asks: ${headline(question)}`);
       this.#changed();
+      this.#reveal(card);
     });
   }
 
@@ -115,6 +116,11 @@ export class QuestionsElement extends HTMLElement {
     const first = this.#cards.find(({ state }) => state === "open");
     first?.element.querySelector("input, textarea, select, .question-actions a, .question-actions button")?.focus();
     return Boolean(first);
+  }
+
+  /** Bring a new question into view, but not while an older one is being answered. */
+  #reveal({ element }) {
+    if (!this.contains(document.activeElement)) element.scrollIntoView({ block: "nearest" });
   }
 
   #place(card) {

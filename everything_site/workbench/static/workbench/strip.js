@@ -22,13 +22,14 @@ export function strip(app, { onDrawer, onHelp, onFail }) {
   const session = h("span", { class: "wb-session" });
   const process = h("span", { class: "wb-last-process" });
   const breakIt = sessionBreakIt(app);
-  const signOut = h("button", { type: "button", class: "plain", onclick: () => app.signOut() }, "Sign out");
+  const disconnect = h("button", { type: "button", class: "plain", onclick: () => app.signOut() }, "Disconnect");
   const show = () => {
     revision.value = app.client?.revision ?? app.revision;
     const { client } = app;
-    breakIt.hidden = signOut.hidden = !app.isSignedIn;
-    session.dataset.state = app.isConnected ? "on" : "off";
-    session.textContent = !app.isConnected ? "not connected" : isStateless(client.revision) ? "no session" : `session ${client.sessionId ? `${client.sessionId.slice(0, 4)}…` : "open"}`;
+    breakIt.hidden = disconnect.hidden = !app.isSignedIn;
+    const isOn = app.isConnected && app.isSignedIn;
+    session.dataset.state = isOn ? "on" : "off";
+    session.textContent = !isOn ? "not connected" : isStateless(client.revision) ? "no session" : `session ${client.sessionId ? `${client.sessionId.slice(0, 4)}…` : "open"}`;
   };
   const showProcess = () => {
     const last = app.recording.exchanges.findLast(({ servedBy }) => servedBy)?.servedBy;
@@ -47,7 +48,7 @@ export function strip(app, { onDrawer, onHelp, onFail }) {
     process,
     h("span", { class: "wb-gap" }),
     breakIt,
-    signOut,
+    disconnect,
     h("button", { type: "button", class: "plain wb-help-button", "aria-label": "Keyboard shortcuts", onclick: onHelp }, "?"),
   );
 }

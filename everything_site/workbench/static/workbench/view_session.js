@@ -51,7 +51,7 @@ export function sessionView(app) {
       has(client.revision, "ping") && h("button", { type: "button", onclick: attempt(() => findOther(app)) }, "Ping until another process answers"),
       h("button", { type: "button", onclick: attempt(async () => (await app.connect(), "A new session.")) }, isStateless(client.revision) ? "Discover again" : "New session"),
       !isStateless(client.revision) && !isHttpSse(client.revision) && h("button", { type: "button", class: "danger", onclick: attempt(async () => (await client.end(), "The session was deleted.")) }, "Delete the session"),
-      h("button", { type: "button", onclick: () => app.signOut() }, "Sign out"),
+      h("button", { type: "button", onclick: () => app.signOut() }, "Disconnect"),
     ),
     said,
     stream(app, showFacts),
