@@ -4,6 +4,7 @@ import { announce } from "./announce.js";
 import { breakItMenu, resumeControls } from "./break_it.js";
 import { fill, h } from "./dom.js";
 import { duration, secondsUntil, tick } from "./ticker.js";
+import { duration as took } from "./units.js";
 
 const STATES = {
   queued: "Queued",
@@ -72,7 +73,7 @@ export function callCard(app, call, { title, render }) {
     toldProgress = Math.max(half, toldProgress);
   };
   const showTime = () => {
-    time.textContent = duration((call.endedAt ?? Date.now()) - call.startedAt);
+    time.textContent = call.isOver ? took((call.endedAt - call.startedAt) / 1000) : duration(Date.now() - call.startedAt);
     const text = call.isOver ? "" : waitsFor(app, call);
     wait.hidden = call.isOver;
     wait.classList.toggle("urgent", Boolean(call.status ?? call.lost));

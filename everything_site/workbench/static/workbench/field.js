@@ -22,7 +22,7 @@ export class Field {
     this.place = place;
     this.id = `es-field-${++last}`;
     this.state = ABSENT; // ABSENT, null, or "value"
-    this.description = h("p", { class: "field-description", id: `${this.id}-description` }, node.description);
+    this.description = h("p", { class: "field-description", id: `${this.id}-description` }, node.description === node.title ? "" : node.description);
     this.note = h("p", { class: "field-notes", id: `${this.id}-notes` });
     this.error = h("p", { class: "field-error", id: `${this.id}-error`, hidden: true });
     this.states = h("span", { class: "field-states" });
@@ -98,7 +98,7 @@ export class Field {
       node.deprecated ? h("span", { class: "field-tag" }, "deprecated") : null,
     ];
     const head = h("span", { class: "field-head" }, label, tags);
-    const body = [node.description ? this.description : null, h("div", { class: "field-control" }, this.control), this.note, this.error];
+    const body = [this.description.textContent ? this.description : null, h("div", { class: "field-control" }, this.control), this.note, this.error];
     return this.grouped
       ? h("fieldset", { class: "field", dataset: { kind: node.kind } }, h("legend", {}, head), h("div", { class: "field-side" }, this.states), body)
       : h("div", { class: "field", dataset: { kind: node.kind } }, h("div", { class: "field-line" }, head, this.states), body);

@@ -151,7 +151,7 @@ export class Wire extends HTMLElement {
     this.#dirty.clear();
     const choices = options(this.#recording?.exchanges ?? []);
     this.#toolbar.show(this.#filter, choices);
-    this.classList.toggle("w-without-processes", choices.processes.length === 0);
+    this.classList.toggle("w-without-processes", choices.processes.length < 2);
     this.#applyFilter();
     this.#sayWhatIsMissing();
     if (!this.#grid.querySelector('.w-row[tabindex="0"]')) this.#moveStop(this.#grid.querySelector(".w-row"));
