@@ -176,8 +176,9 @@ class Command(DaphneRunserver):
         start = "" if env.auth_server_fault(settings.ENV) else ", started by runauthserver"
         authorization = ("Authorization", f"{settings.AUTH_SERVER_URL}/   (another server{start})")
         return [
-            ("MCP endpoint", f"{base}/mcp"),
             ("Landing page", f"{base}/"),
+            ("Try it", f"{base}/try"),
+            ("MCP endpoint", f"{base}/mcp"),
             authorization if settings.IS_SEPARATE else admin,
             ("MCP Inspector", f"{inspector} {base}/mcp"),
         ]
