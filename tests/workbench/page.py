@@ -116,11 +116,12 @@ class Page:
         self.wait(lambda: self.evaluate(script), f"a button {label!r}")
 
     def covered(self, selector: str) -> list[str]:
-        """What a person cannot see of these elements, because it is outside of its pane or beneath another one."""
+        """What is hidden of these elements: they are outside of their pane, or beneath something."""
         script = (
             f"[...document.querySelectorAll({json.dumps(selector)})].filter((one) => {{"
             " const {left, top, bottom, width} = one.getBoundingClientRect();"
-            " return ![top + 2, bottom - 2].every((y) => one.contains(document.elementFromPoint(left + width / 2, y)));"
+            " const isSeen = (y) => one.contains(document.elementFromPoint(left + width / 2, y));"
+            " return ![top + 2, bottom - 2].every(isSeen);"
             " }).map((one) => one.innerText)"
         )
         return list(self.evaluate(script))
