@@ -63,9 +63,12 @@ class OperatorsFeed:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         try:
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            headers = dict(scope["headers"])
+            host, origin = (headers.get(name, b"").decode("latin-1") for name in (b"host", b"origin"))
             if not validate_host(split_domain_port(host)[0], conf.allowed_hosts):
                 raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
+            if origin and origin.partition("://")[2] != host:  # other ports send the cookie, too
+                raise HttpError(403, "Only pages of this server may watch.")
             if scope["method"] != "GET":
                 raise HttpError(405, "Use GET.", headers=((b"allow", b"GET"),))
             if not await _may_watch(scope):

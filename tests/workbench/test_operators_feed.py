@@ -78,6 +78,13 @@ async def test_nobody_does_without_a_cookie_or_at_another_host(feed: Http) -> No
     assert (await feed.request("POST", PATH, headers={"host": HOST})).status == 405
 
 
+async def test_a_page_of_another_origin_takes_no_place(feed: Http) -> None:
+    cookie = await sync_to_async(_signed_in)(staff=True, permitted=True)
+    for origin in ("http://localhost:1", "https://evil.example", "null"):
+        assert (await ask(feed, cookie, origin=origin)).status == 403
+    assert (await ask(feed, cookie, origin=f"http://{HOST}")).status == 200
+
+
 def _sign_out(operator: Client) -> None:
     operator.logout()
 

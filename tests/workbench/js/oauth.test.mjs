@@ -163,3 +163,15 @@ test("signing out revokes the refresh token", async (context) => {
   assert.deepEqual(form(server.requests[0]), { token: "refresh-1", client_id: "client-1" });
   assert.equal(tokens.current, null);
 });
+
+test("a browser is sent to no address of consent that is not one of the web", async (context) => {
+  for (const endpoint of ["javascript:alert(1)//", "data:text/html,x", "no address"]) {
+    const metadata = { code_challenge_methods_supported: ["S256"], authorization_endpoint: endpoint };
+    const server = await site(context, {
+      "/.well-known/oauth-authorization-server": (request, response) => json({ ...metadata, issuer: server.origin })(request, response),
+    });
+    const { signIn, opened } = flow(server);
+    await assert.rejects(signIn.run(), /authorization_endpoint/);
+    assert.deepEqual(opened, []);
+  }
+});

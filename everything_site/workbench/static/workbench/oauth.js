@@ -5,6 +5,7 @@
 
 import { Http } from "./http.js";
 import { challenge } from "./messages.js";
+import { target } from "./web_address.js";
 
 export const STEPS = [
   { id: "challenge", title: "Challenge", about: "A request without a token gets 401. Its WWW-Authenticate header says where to find out more." },
@@ -113,6 +114,7 @@ export class SignIn extends EventTarget {
     const path = pathname === "/" ? "" : pathname.replace(/\/$/, "");
     const server = await this.#document(`${origin}/.well-known/oauth-authorization-server${path}`);
     if (server.issuer !== this.found.issuer) throw new SignInError(`It calls itself ${server.issuer}, not ${this.found.issuer} (RFC 8414 §3.3).`);
+    if (!target(server.authorization_endpoint).isWeb) throw new SignInError("Its authorization_endpoint is no address of the web.");
     if (!server.code_challenge_methods_supported?.includes("S256")) throw new SignInError("It does not support PKCE with S256.");
     this.found.server = server;
     return "supports PKCE with S256";
