@@ -26,7 +26,9 @@ REVISIONS = {"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28
 EXTENSIONS = {"tasks", "skills", "apps"}
 FEATURES = [row for row in rows("features.md", "Feature", "Revisions") if "Proved by" in row]
 NOT_SHOWN = [row for row in rows("features.md", "Feature", "Revisions") if "Why not" in row]
-TRY = re.compile(r"#/(\w+)(?:/([^?/]+))?(?:\?rev=(\d{4}-\d\d-\d\d)(?:&args=([\w-]+))?)?")
+TRY = re.compile(r"#/(\w+)(?:/([^?/]+))?(?:\?rev=(\d{4}-\d\d-\d\d)(?:&args=([\w-]+))?(?:&scene=([\w-]+))?)?")
+SCENES = json.loads((ROOT / "everything_site/workbench/static/workbench/scenes.json").read_text())
+PLACE = ("kind", "name", "revision")
 NUMBERED = re.compile(r"test://static/resource/\d+")
 METHOD = re.compile(
     r"initialize|ping|(server|tools|resources|prompts|logging|subscriptions|tasks|skills)/[a-zA-Z/]+"
@@ -203,12 +205,14 @@ def test_every_feature_can_be_tried_in_a_browser_or_says_why_not() -> None:
         for fragment in code(row["Try"]):
             matched = TRY.fullmatch(fragment)
             assert matched, fragment
-            kind, name, revision, arguments = matched.groups()
+            kind, name, revision, arguments, scene = matched.groups()
             if name is not None:
                 assert unquote(name) in documented(kinds[kind]), row["Feature"]
             else:
                 assert kind in ("start", "session", "raw"), row["Feature"]
             assert kind == "start" or revision in revisions_of(row["Revisions"]), row["Feature"]
+            if scene is not None:
+                assert (kind, name, revision) == tuple(SCENES[scene]["place"][key] for key in PLACE), scene
             if arguments:
                 json.loads(base64.urlsafe_b64decode(arguments + "=" * (-len(arguments) % 4)))
 

@@ -54,6 +54,11 @@ def prepare(place: str, revision: str, **arguments: Any) -> str:
     return _fragment(f"{kind}/{quote(name, safe='')}" if name else kind, revision, arguments)
 
 
+def play(scene: str, place: str, revision: str) -> str:
+    """A fragment of the workbench that opens a scene at its place."""
+    return f"{prepare(place, revision)}&scene={scene}"
+
+
 def prepare_raw(revision: str, message: Message | list[Message]) -> str:
     """A fragment that puts a message of JSON-RPC, or a batch of them, into the editor of raw requests."""
     return _fragment("raw", revision, message)

@@ -72,12 +72,17 @@ class Page:
     def wire(self) -> str:
         return str(self.evaluate("document.querySelector('#wire')?.innerText ?? ''"))
 
+    @property
+    def scene(self) -> str:
+        """What the bar of the scene says."""
+        return str(self.evaluate("document.querySelector('.wb-scene')?.innerText ?? ''"))
+
     def wait(self, condition: Callable[[], Any], what: str) -> None:
         """Wait until something is so; if it does not come to that, tell what the page said."""
         try:
             self.browser.wait(condition, what)
         except AssertionError as error:
-            raise AssertionError(f"{error}; the page says {self.text!r}") from None
+            raise AssertionError(f"{error}; the page says {self.scene!r}, {self.text!r}") from None
 
     def wait_for(self, *parts: str) -> str:
         """Wait until the middle says all of this."""

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect
 from tests.tour.client import MODERN, Modern
-from tests.tour.page import feature, prepare
+from tests.tour.page import feature, play, prepare
 from tests.tour.wire import Wire
 
 CALLBACK = "http://127.0.0.1:33418/callback"
@@ -112,7 +112,7 @@ async def sign_in(wire: Wire, token: str) -> None:
     "Step-up",
     "since 2025-11-25",
     "A tool can need a scope that the token does not have. The client then asks the user for more.",
-    run=prepare("tools/describe-server", MODERN),
+    run=play("step-up", "tools/describe-server", MODERN),
 )
 async def step_up(wire: Wire, token: str) -> None:
     client = Modern(wire, token)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 from tests.tour.client import LATEST, MODERN, Modern, Session
-from tests.tour.page import feature, is_request, prepare, prepare_raw
+from tests.tour.page import feature, is_request, play, prepare, prepare_raw
 from tests.tour.wire import Message, Wire
 
 BATCH: list[Message] = [
@@ -107,7 +107,7 @@ async def progress_in_words(wire: Wire, token: str) -> None:
     f"2025-03-26 to {LATEST}",
     "A stream that breaks continues where it left off, at any process, and without losing or "
     "repeating an event.",
-    run=prepare("tools/longRunningOperation", LATEST, duration=12, steps=6),
+    run=play("cut", "tools/longRunningOperation", LATEST),
 )
 async def resumption(wire: Wire, token: str) -> None:
     client = Session(wire, token)

@@ -145,13 +145,13 @@ export class Client extends EventTarget {
   }
 
   /** Post a message, signing in again or asking for more access where the server demands it. */
-  post(message, { call = null, signal, note = call?.note ?? "", parent, lane = call?.lane } = {}) {
+  post(message, { call = null, signal, note = call?.note ?? "", parent, lane = call?.lane, process } = {}) {
     const schema = message.method === "tools/call" ? this.tools.get(message.params?.name)?.inputSchema : null;
     const url = isHttpSse(this.revision) ? this.endpoint : this.url;
     return this.#authorized(() => {
       const headers = headersFor(this.revision, message, { token: this._token(), sessionId: this.sessionId, schema });
       const body = JSON.stringify(message);
-      return this.http.send({ method: "POST", url, headers, body, lane, parent, revision: this.revision, note, signal });
+      return this.http.send({ method: "POST", url, headers, body, lane, parent, revision: this.revision, note, signal, process });
     }).then((reply) => {
       const session = reply.headers.get("mcp-session-id");
       if (session) this.sessionId = session;
@@ -231,25 +231,31 @@ export class Client extends EventTarget {
   }
 
   async #answer(request, { call, exchange }) {
+    const delivery = { process: undefined, times: 1 }; // to which process, and how often
     let answer;
     try {
-      answer = { result: request.method === "ping" ? {} : await this.ask(request, { call, exchange }) };
+      answer = { result: request.method === "ping" ? {} : await this.ask(request, { call, exchange, delivery }) };
     } catch (error) {
       if (error?.name === "Withdrawn") return;
       answer = { error: { code: error.code ?? -32603, message: error.message, ...(error.data ? { data: error.data } : {}) } };
     }
-    const reply = await this.post({ jsonrpc: "2.0", id: request.id, ...answer }, { parent: exchange });
-    await reply.text();
+    for (let sent = 0; sent < delivery.times; sent += 1) {
+      const reply = await this.post({ jsonrpc: "2.0", id: request.id, ...answer }, { parent: exchange, process: delivery.process });
+      await reply.text();
+    }
   }
 
-  /** Ask the person a question of the server, of a call or of what `asker` names; resolves with the result that answers it. */
-  async ask(request, { call, exchange = call?.exchange, asker }) {
+  /**
+   * Ask the person a question of the server, of a call or of what `asker` names; resolves with the result that answers it.
+   * Where the answer is a request of its own, `delivery` says how it is sent, `{process, times}`, which the person may change.
+   */
+  async ask(request, { call, exchange = call?.exchange, asker, delivery = null }) {
     call?.questions.set(request.id, request);
     this.#asked.add(request.id);
     call?.update({ state: "asking" });
     this.saved();
     try {
-      return await this.questions.ask({ id: request.id, kind: kindOf(request), params: request.params ?? {}, method: request.method, call, exchange, asker });
+      return await this.questions.ask({ id: request.id, kind: kindOf(request), params: request.params ?? {}, method: request.method, call, exchange, asker, delivery });
     } finally {
       call?.questions.delete(request.id);
       this.#asked.delete(request.id);

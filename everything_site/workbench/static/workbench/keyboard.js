@@ -12,6 +12,7 @@ const HELP = [
   ["g, then t r p s k", "Tools, resources, prompts, session, tasks"],
   ["q", "First question"],
   ["b", "Break it"],
+  ["n", "Next step of a scene"],
   ["j k ← →", "Rows of the wire, fold and unfold"],
   ["c", "Copy the row as curl"],
   ["e", "Edit the row and send it again"],
@@ -27,7 +28,7 @@ export const letters = {
   },
 };
 
-/** @param {Object<string, Function>} actions `run`, `escape`, `search`, `group(kind)`, `question`, `breakIt`, `nextPane`, `lettersChanged`. */
+/** @param {Object<string, Function>} actions `run`, `escape`, `search`, `group(kind)`, `question`, `breakIt`, `next`, `nextPane`, `lettersChanged`. */
 export function shortcuts(actions) {
   const dialog = helpDialog(actions);
   let waitsForGroup = false;
@@ -47,7 +48,7 @@ export function shortcuts(actions) {
       }
       return;
     }
-    const single = { "/": actions.search, q: actions.question, b: actions.breakIt, "?": () => dialog.showModal(), g: () => (waitsForGroup = true) };
+    const single = { "/": actions.search, q: actions.question, b: actions.breakIt, n: actions.next, "?": () => dialog.showModal(), g: () => (waitsForGroup = true) };
     if (!(event.key in single)) return;
     event.preventDefault();
     single[event.key]();

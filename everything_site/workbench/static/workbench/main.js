@@ -10,6 +10,7 @@ import { TabBar, separator } from "./panes.js";
 import { REVISIONS, hasSession } from "./revisions.js";
 import { format, parse } from "./route.js";
 import { roomPane } from "./room_pane.js";
+import { ScenePane, loadScenes } from "./scene_view.js";
 import { Sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { Views } from "./views.js";
@@ -45,7 +46,7 @@ async function begin() {
   };
   const { revision } = parse(location.hash);
   if (REVISIONS.includes(revision)) app.revision = revision;
-  const page = build(app, dock);
+  const page = build(app, dock, await loadScenes());
   page.showRoute();
   if (app.hasRelay) await app.processes.refresh();
   await resume(app, page);
@@ -64,8 +65,8 @@ async function resume(app, page) {
   }
 }
 
-function build(app, dock) {
-  const views = new Views(app);
+function build(app, dock, scenes) {
+  const views = new Views(app, scenes);
   const sidebar = new Sidebar(app);
   const wire = document.createElement("es-wire");
   wire.recording = app.recording;
@@ -106,8 +107,10 @@ function build(app, dock) {
       failed(error);
     }
   };
+  const replace = (fragment) => history.replaceState(null, "", fragment);
   const showRoute = () => {
-    const route = parse(location.hash);
+    scene.follow(parse(location.hash));
+    const route = parse(location.hash); // a scene completes it
     const next = app.whySignedOut ? views.start : views.of(route);
     sidebar.current = route;
     const here = `${route.kind}/${route.name}`;
@@ -145,6 +148,20 @@ function build(app, dock) {
     location.hash = format({ kind: "raw" });
     views.of({ kind: "raw", name: null }).take(detail);
   };
+
+  const scene = new ScenePane(
+    app,
+    root,
+    {
+      route: () => parse(location.hash),
+      replace,
+      show: (fragment) => (replace(fragment), showRoute()),
+      run: () => view.run(),
+      look: (pane) => tabs.select(pane),
+      dock,
+    },
+    scenes,
+  );
 
   wire.addEventListener("resend", openRaw);
   addEventListener("hashchange", () => {
@@ -193,7 +210,8 @@ function build(app, dock) {
   root.addEventListener("pane", room.show);
   const help = shortcuts({
     run: () => app.isConnected && view?.run?.(),
-    escape: () => (root.dataset.drawer === "open" ? toggleDrawer(false) : document.activeElement?.closest(".wb-call")?.querySelector(".wb-cancel:not([hidden])")?.click()),
+    next: () => scene.next(),
+    escape: () => scene.leavePresentation() || (root.dataset.drawer === "open" ? toggleDrawer(false) : document.activeElement?.closest(".wb-call")?.querySelector(".wb-cancel:not([hidden])")?.click()),
     search: () => (toggleDrawer(true), sidebar.focusSearch()),
     group: (kind) => (["session", "tasks"].includes(kind) ? app.show({ kind }) : (toggleDrawer(true), sidebar.focusGroup(kind))),
     question: () => (tabs.select(root.clientWidth < 640 ? "ask" : tabs.selected), dock.focusFirst()),
@@ -218,6 +236,7 @@ function build(app, dock) {
     root,
     regions,
     top,
+    scene.element,
     h("div", { class: "wb-panes" }, list, main, side),
     tabs.element,
   );

@@ -123,6 +123,22 @@ export class QuestionsElement extends HTMLElement {
     if (!this.contains(document.activeElement)) element.scrollIntoView({ block: "nearest" });
   }
 
+  /**
+   * Answer the first open question without its card.
+   *
+   * @param {(question: Object) => Object} make Makes the result.
+   * @param {Object} delivery How the answer is sent; see `Client`.
+   * @returns {boolean} Whether there is such a question.
+   */
+  answerFirst(make, delivery) {
+    const first = this.#cards.find(({ state }) => state === "open");
+    if (!first) return false;
+    const result = make(first.question);
+    Object.assign(first.question.delivery, delivery);
+    this.#answer(first, () => first.resolve(result), result);
+    return true;
+  }
+
   #place(card) {
     const { question } = card;
     const key = question.call ?? askerOf(question);

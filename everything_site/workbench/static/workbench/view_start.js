@@ -3,6 +3,7 @@
 import { announce } from "./announce.js";
 import { fill, h } from "./dom.js";
 import { format } from "./route.js";
+import { sceneLink } from "./scene_view.js";
 
 const FIRST = [
   { kind: "tools", name: "add", args: { a: 2, b: 40 }, title: "Add two numbers", about: "One request, one response in JSON." },
@@ -15,7 +16,8 @@ const FIRST = [
   { kind: "tools", name: "slow_compute", args: { seconds: 8 }, revision: "2026-07-28", title: "A task", about: "At 2026-07-28, a call that outlives its request." },
 ];
 
-export function startView(app) {
+/** @param {Object} scenes By name, as scenes.json has them. */
+export function startView(app, scenes) {
   const node = h("div", { class: "wb-view wb-start" });
   let shown = null;
   const show = () => {
@@ -23,7 +25,7 @@ export function startView(app) {
     const what = app.isConnected && isOpen ? "connected" : isOpen ? "signed in" : app.signIn;
     if (what === shown) return;
     shown = what;
-    fill(node, what === "connected" ? overview(app) : what === "signed in" ? noSession(app) : signIn(app));
+    fill(node, what === "connected" ? overview(app, scenes) : what === "signed in" ? noSession(app) : signIn(app));
   };
   app.addEventListener("change", show);
   app.addEventListener("sign-in", show);
@@ -32,11 +34,14 @@ export function startView(app) {
   return { node, title: "Try it", apply() {} };
 }
 
-function overview(app) {
+function overview(app, scenes) {
   const { serverInfo } = app.client.server;
   return [
     h("header", { class: "wb-view-head" }, h("h1", { tabIndex: -1 }, "You are connected"), h("p", { class: "wb-about" }, `${serverInfo?.title ?? serverInfo?.name ?? "The server"} listed what it has on the left. Everything that you do here appears in the wire, byte for byte.`)),
     h("ul", { class: "wb-cards" }, FIRST.map(({ title, about, ...place }) => h("li", {}, h("a", { href: format(place) }, h("strong", {}, title), h("span", {}, about), h("code", {}, place.name))))),
+    h("h2", {}, "Scenes"),
+    h("p", { class: "wb-about" }, "Step by step, at your pace: ", h("kbd", {}, "n"), " performs the next one."),
+    h("ul", { class: "wb-cards" }, Object.entries(scenes).map(([name, scene]) => h("li", {}, h("a", { href: sceneLink(name, scene) }, h("strong", {}, scene.title), h("span", {}, scene.about))))),
   ];
 }
 

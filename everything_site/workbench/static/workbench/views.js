@@ -20,9 +20,9 @@ const WORDS = { tools: "tool", resources: "resource", templates: "template", pro
 export class Views {
   #views = new Map();
 
-  constructor(app) {
+  constructor(app, scenes) {
     this.app = app;
-    this.start = startView(app);
+    this.start = startView(app, scenes);
   }
 
   /** Forget all views but the first: the lists are those of another connection. */

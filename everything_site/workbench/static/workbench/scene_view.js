@@ -1,0 +1,176 @@
+/** The bar of a scene, above the panes: what the next step does, what the last one has shown, and *Next*. */
+
+import { announce } from "./announce.js";
+import { fill, h } from "./dom.js";
+import { format } from "./route.js";
+import { Player } from "./scene.js";
+import { sceneActions } from "./scene_actions.js";
+import { copyButton } from "./view_parts.js";
+
+const COMMAND = "python manage.py runserver --processes 3";
+
+/** All scenes, by name. */
+export async function loadScenes() {
+  const response = await fetch(new URL("scenes.json", import.meta.url));
+  if (!response.ok) throw new Error(`The scenes are missing (${response.status}).`);
+  return response.json();
+}
+
+/** The fragment that opens a scene. */
+export const sceneLink = (name, { place }) => format({ ...place, scene: name });
+
+/** The page while it plays a scene, and while it plays none. */
+export class ScenePane {
+  element = h("section", { class: "wb-scene", "aria-label": "Scene", hidden: true });
+  #player = null;
+  #name = null;
+  #shownPane = null;
+
+  /**
+   * @param {Object} app
+   * @param {HTMLElement} root
+   * @param {Object} page As for `sceneActions`, and `route()`, `replace(fragment)`, and `look(pane)`: show a pane.
+   * @param {Object} scenes
+   */
+  constructor(app, root, page, scenes) {
+    Object.assign(this, { app, root, page, scenes });
+    const actions = sceneActions(app, { ...page, show: (place) => page.show(this.#fragment(place)) });
+    this._perform = (action, argument) => actions[action](argument);
+    app.addEventListener("change", () => this.#player && this.#show());
+  }
+
+  get isOpen() {
+    return this.#player !== null;
+  }
+
+  /** Follow the fragment: another scene opens, and one that has none leaves the scene where it is. */
+  follow({ parameters }) {
+    const name = parameters.get("scene");
+    if (name !== null && name !== this.#name && Object.hasOwn(this.scenes, name)) this.#open(name, Number(parameters.get("step")) || 1);
+    else this.#player?.look();
+  }
+
+  /** Perform the next step, as the key `n` does. */
+  next() {
+    if (this.#canGoOn) this.#player.next();
+  }
+
+  /** Leave the large type; false if it is not on. */
+  leavePresentation() {
+    if (!this.isPresented) return false;
+    this.#present(false);
+    return true;
+  }
+
+  get isPresented() {
+    return document.documentElement.dataset.present === "true";
+  }
+
+  get #canGoOn() {
+    return this.#player?.state === "ready" && this.app.isConnected && this.#hasAll;
+  }
+
+  get #hasAll() {
+    return this.#player.scene.needs !== "relay" || this.app.hasRelay;
+  }
+
+  #open(name, step) {
+    this.#player?.close();
+    const scene = this.scenes[name];
+    this.#name = name;
+    const isThere = () => {
+      const { kind, name: shown } = this.page.route();
+      return kind === scene.place.kind && shown === scene.place.name;
+    };
+    this.#player = new Player(scene, { recording: this.app.recording, perform: this._perform, isThere, step });
+    this.#player.addEventListener("change", () => this.#changed());
+    this.element.hidden = false;
+    this.page.replace(this.#fragment(scene.place));
+    this.#show();
+  }
+
+  #close() {
+    const { place } = this.#player.scene;
+    this.#player.close();
+    this.#player = null;
+    this.#name = null;
+    this.#present(false);
+    this.#focus(null);
+    this.element.hidden = true;
+    this.page.replace(format(place));
+  }
+
+  #fragment(place) {
+    const { index, scene } = this.#player;
+    return format({ ...place, scene: this.#name, step: Math.min(index + 1, scene.steps.length) });
+  }
+
+  #changed() {
+    const { state, why, seen, step, scene } = this.#player;
+    if (this.page.route().parameters.get("scene") === this.#name) this.page.replace(this.#fragment(scene.place));
+    if (state === "astray") announce(why);
+    if (state === "ready") announce([seen, step.say].filter(Boolean).join(" "));
+    if (state === "over") announce(`${seen} The scene is over.`);
+    this.#focus(state === "over" ? null : (step?.focus ?? null));
+    this.#show();
+  }
+
+  /** Point at the pane to look at; on narrow screens, show it once. */
+  #focus(pane) {
+    if (pane) this.root.dataset.focus = pane;
+    else delete this.root.dataset.focus;
+    if (pane && pane !== this.#shownPane && this.#player.state === "waiting") this.page.look(pane);
+    this.#shownPane = pane;
+  }
+
+  #present(isOn) {
+    document.documentElement.dataset.present = String(isOn);
+    if (this.#player) this.#show();
+  }
+
+  #show() {
+    const { scene, index, state } = this.#player;
+    const label = document.activeElement?.closest(".wb-scene") ? document.activeElement.dataset.control : null;
+    this.element.dataset.state = state;
+    fill(
+      this.element,
+      h("header", { class: "wb-scene-head" }, h("h2", {}, scene.title), h("span", { class: "wb-scene-place" }, state === "over" ? "The end" : `Step ${index + 1} of ${scene.steps.length}`), this.#tools()),
+      this.#hasAll ? this.#step() : this.#missing(),
+    );
+    if (label) (this.element.querySelector(`[data-control="${label}"]:not(:disabled)`) ?? this.element.querySelector("button:not(:disabled)"))?.focus();
+  }
+
+  #tools() {
+    const present = h("button", { type: "button", class: "plain", dataset: { control: "present" }, "aria-pressed": String(this.isPresented), onclick: () => this.#present(!this.isPresented) }, "Present");
+    const close = h("button", { type: "button", class: "plain", dataset: { control: "close" }, onclick: () => this.#close() }, "Close scene");
+    return h("span", { class: "wb-scene-tools" }, present, close);
+  }
+
+  #step() {
+    const { state, seen, step, why } = this.#player;
+    const isConnected = this.app.isConnected;
+    const say = { ready: step?.say, waiting: `${step?.say} Waiting for it…`, astray: why, over: "" }[state];
+    return [
+      seen && state !== "astray" && h("p", { class: "wb-scene-seen" }, seen),
+      say && h("p", { class: "wb-scene-say" }, state !== "astray" && h("strong", {}, "Next: "), say),
+      !isConnected && h("p", { class: "wb-scene-say" }, "Connect first, below. A scene does nothing by itself."),
+      h("div", { class: "wb-actions" }, this.#controls(state)),
+    ];
+  }
+
+  #controls(state) {
+    const player = this.#player;
+    const next = h("button", { type: "button", class: "main", dataset: { control: "next" }, disabled: !this.#canGoOn, title: "Next (n)", onclick: () => this.next() }, "Next ", h("kbd", {}, "n"));
+    const setRight = h("button", { type: "button", class: "main", dataset: { control: "next" }, disabled: !this.app.isConnected, onclick: () => player.setRight() }, "Set right");
+    const again = h("button", { type: "button", dataset: { control: "again" }, onclick: () => player.restart() }, "From the start");
+    if (state === "astray") return [setRight, player.index > 0 && again];
+    return [state === "over" ? again : next];
+  }
+
+  #missing() {
+    return [
+      h("p", { class: "wb-scene-say" }, "This scene needs several processes, and the relay that kills them. This server has none. Start it with"),
+      h("div", { class: "wb-actions" }, h("code", {}, COMMAND), copyButton("Copy", () => COMMAND)),
+    ];
+  }
+}

@@ -1,0 +1,95 @@
+"""The scenes of the workbench in Chromium: each is played to its end, one step at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support import chromium
+from tests.support.chromium import ENTER, TAB
+from tests.support.processes import needs_proc
+from tests.workbench.page import Page, place
+
+MISSING = chromium.missing()
+FILE = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes.json"
+SCENES = json.loads(FILE.read_text())
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    needs_proc,
+    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
+]
+
+
+def step(page: Page, scene: str, number: int) -> None:
+    """Press `n`, and wait until the step of that number, from 0, has happened."""
+    expected = SCENES[scene]["steps"][number]["then"]
+    page.browser.press("n")
+    page.wait(lambda: expected in page.scene, expected)
+
+
+def play(page: Page, scene: str) -> None:
+    for number in range(len(SCENES[scene]["steps"])):
+        step(page, scene, number)
+    assert "The end" in page.scene
+
+
+def test_a_person_without_a_mouse_watches_a_process_die_from_the_landing_page_on(fresh: Page) -> None:
+    browser = fresh.browser
+    browser.open(fresh.base)
+    browser.tab_to("Watch a process die")
+    browser.press(ENTER)
+    fresh.wait(lambda: "Connect first" in fresh.scene, "the scene")
+    browser.tab_to("Connect")
+    browser.press(TAB)
+    while browser.focused != "Connect":  # the link of that name in the header comes first
+        browser.press(TAB)
+    browser.press(ENTER)
+    fresh.consent()
+    fresh.wait_until_connected("2025-11-25")
+    assert fresh.calls == [], "a link prepares, and a person presses Next"
+    play(fresh, "kill")
+    assert "Long running operation completed" in fresh.text
+    assert "killed by you" in fresh.wire
+
+
+def opened(page: Page, scene: str, parameters: str = "") -> None:
+    """Open a scene by the link to it, in a page that is connected."""
+    where = SCENES[scene]["place"]
+    fragment = place(where["kind"], where["name"], revision=where["revision"])
+    page.go(f"{fragment}&scene={scene}{parameters}")
+    page.wait(lambda: SCENES[scene]["title"] in page.scene, "the scene")
+
+
+def test_a_stream_is_cut_and_caught_up_with(shared: Page) -> None:
+    opened(shared, "cut")
+    play(shared, "cut")
+    assert "cut by you" in shared.wire
+
+
+def test_an_answer_is_given_at_another_process_than_the_one_that_asked(shared: Page) -> None:
+    opened(shared, "answer")
+    play(shared, "answer")
+    assert "Waits for your answer" not in shared.text
+
+
+def test_a_tool_gets_the_scope_that_its_token_lacked(shared: Page) -> None:
+    opened(shared, "step-up")
+    step(shared, "step-up", 0)
+    shared.press("Sign in for more access", "dialog")
+    shared.consent(None)
+    step(shared, "step-up", 1)
+    assert "everything-server" in shared.text
+
+
+def test_a_link_into_the_middle_of_a_scene_is_set_right(shared: Page) -> None:
+    opened(shared, "answer", "&step=2")
+    shared.wait(lambda: "has not happened here" in shared.scene, "that the beginning is missing")
+    assert shared.calls == []
+    shared.press("Set right", ".wb-scene")
+    shared.wait(lambda: "The question waits" in shared.scene, "the first step")
+    step(shared, "answer", 1)
