@@ -19,6 +19,8 @@ class PrivatePagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self._get_response(request)
-        if request.session.accessed and request.user.is_authenticated and "Cache-Control" not in response:
+        # An error page may be about the database, which would be asked for the user.
+        is_page = response.status_code < 500 and "Cache-Control" not in response
+        if is_page and request.session.accessed and request.user.is_authenticated:
             add_never_cache_headers(response)
         return response
