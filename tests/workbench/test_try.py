@@ -242,6 +242,28 @@ def test_the_newest_question_is_in_sight_while_older_ones_wait(fresh: Page) -> N
     assert fresh.covered("[data-kind=elicitation-url] .question-title") == []
 
 
+def test_a_session_that_the_server_forgot_is_replaced_wherever_a_person_has_gone(fresh: Page) -> None:
+    fresh.open(place("tools", "echo", args={"message": "anew"}))
+    fresh.sign_in()
+    fresh.wait_for("Echo")
+    fresh.evaluate(
+        "(() => { const token = JSON.parse(sessionStorage.getItem('es-tokens')).access_token;"
+        " const { request } = document.querySelector('es-wire').recording.exchanges"
+        ".findLast(({ request }) => JSON.stringify(request).includes('notifications/initialized'));"
+        " const headers = { ...Object.fromEntries(request.headers), Authorization: `Bearer ${token}` };"
+        " delete headers['Content-Type']; return fetch('/mcp', { method: 'DELETE', headers }); })()"
+    )
+    fresh.wait_for("does not know this session")
+    fresh.go(place("tools", "add"))
+    fresh.wait_for("Add two numbers", "does not know this session")
+    fresh.press("Open a new session", "main")
+    fresh.wait(lambda: "does not know this session" not in fresh.text, "a new session")
+    fresh.go(place("tools", "echo", args={"message": "anew"}))
+    fresh.wait_for("Message")
+    fresh.run()
+    fresh.wait_for("Echo: anew")
+
+
 def test_signing_out_revokes_the_tokens_and_ends_the_session(fresh: Page) -> None:
     fresh.open()
     fresh.sign_in()

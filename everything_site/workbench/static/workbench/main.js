@@ -87,6 +87,7 @@ function build(app, dock, scenes) {
   ]);
   let view = null;
   let shown = null; // its place
+  let isLost = false; // whether the server has forgotten the session, which the banner says until there is another one
   let kept = null; // what was typed there before the view was made anew, as for another revision: {place, value}
 
   const toggleDrawer = (isOpen = root.dataset.drawer !== "open") => {
@@ -130,6 +131,9 @@ function build(app, dock, scenes) {
     if (root.dataset.drawer === "open") toggleDrawer(false);
   };
   const otherRevision = ({ revision }) => {
+    if (isLost && app.isSignedIn) return;
+    if (isLost) banner.hidden = true;
+    isLost = false;
     if (!app.isConnected || !revision || revision === app.client.revision) {
       if (app.isConnected) banner.hidden = true;
       return;
@@ -170,6 +174,7 @@ function build(app, dock, scenes) {
   });
   app.addEventListener("connected", () => {
     views.clear();
+    isLost = false;
     banner.hidden = true;
     showRoute();
     if (document.activeElement === document.body) place.querySelector("h1")?.focus({ preventScroll: true }); // Connect is gone
@@ -178,6 +183,7 @@ function build(app, dock, scenes) {
   app.addEventListener("change", () => (!app.isConnected || view === views.start) && showRoute());
   app.addEventListener("signed-out", ({ detail }) => (announce(detail.why, { now: true }), showRoute()));
   app.addEventListener("session-lost", () => {
+    isLost = true;
     banner.hidden = false;
     fill(banner, h("p", {}, "The server does not know this session any more (404)."), h("button", { type: "button", class: "main", onclick: reconnect }, "Open a new session"));
     announce("The session is lost", { now: true });
