@@ -35,7 +35,7 @@ def failing(error: Exception) -> Any:
     return fail
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/tour", "/fakeupstreamauth/nowhere"])
+@pytest.mark.parametrize("path", ["/nowhere", "/nowhere/at/all", "/fakeupstreamauth/nowhere"])
 def test_an_unknown_address_leads_back(http: Http, debug: bool, path: str) -> None:
     page = http.get(path)
     text = page.content.decode()

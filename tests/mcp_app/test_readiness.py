@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import OperationalError, connections
 from django.db.utils import ConnectionHandler
 
@@ -31,3 +32,8 @@ async def test_a_database_that_cannot_be_opened_is_not(monkeypatch: pytest.Monke
         monkeypatch.setitem(connections["default"].settings_dict, "PORT", "1")
     with pytest.raises(OperationalError):
         await readiness.try_database()
+
+
+def test_the_apps_of_the_package_say_that_their_tables_are_written() -> None:
+    installed = [label for label in ("mcp_app", "oauth_app") if apps.is_installed(label)]
+    assert readiness.written_apps() == installed
