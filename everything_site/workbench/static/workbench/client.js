@@ -175,7 +175,10 @@ export class Client extends EventTarget {
       await reply.text(); // or the wire would show it as open
       if (await this._onUnauthorized(reply)) reply = await send();
     }
-    if (reply.status === 403 && reply.headers.has("www-authenticate") && (await this._onForbidden(reply))) reply = await send();
+    if (reply.status === 403 && reply.headers.has("www-authenticate")) {
+      await reply.text();
+      if (await this._onForbidden(reply)) reply = await send();
+    }
     return reply;
   }
 
