@@ -1,4 +1,4 @@
-"""One log line for each HTTP request, with an id that its other lines have too."""
+"""One log line for each HTTP request but probes and static files, with an id that its other lines have."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from django.conf import settings
+
 from everything_site.logs import LONGEST_TEXT, LineFormatter, bounded, console_of, request_id
 
 logger = logging.getLogger("everything_site.requests")
 
 _QUIET = frozenset({"/healthz", "/readyz"})
+_FOUND = frozenset({200, 206, 304})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -49,10 +52,15 @@ class RequestLog:
         try:
             await self._app(scope, receive, logged_send)
         finally:
-            if scope["path"] not in _QUIET and logger.isEnabledFor(logging.INFO):
+            if not _is_quiet(scope["path"], fields["status"]) and logger.isEnabledFor(logging.INFO):
                 fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
                 _log(scope, fields, current)
             request_id.reset(token)
+
+
+def _is_quiet(path: str, status: int) -> bool:
+    """Whether a request leaves no line: a probe, or a static file, of which one page has dozens."""
+    return path in _QUIET or (status in _FOUND and path.startswith(settings.STATIC_URL))
 
 
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:

@@ -70,6 +70,18 @@ async def test_probes_leave_no_line(path: str, caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
+@pytest.mark.parametrize(("status", "lines"), [(200, 0), (304, 0), (404, 1), (500, 1)])
+async def test_static_files_leave_a_line_only_if_they_fail(
+    status: int, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def static(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+
+    with caplog.at_level(logging.INFO, LOGGER):
+        await request("/static/style.css", app=static)
+    assert len(caplog.records) == lines
+
+
 async def test_a_request_that_fails_leaves_a_line_too(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("broken")
