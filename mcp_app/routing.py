@@ -78,12 +78,14 @@ def mcp_application(
         needs = {"database": partial(try_database, written_apps())} if has_database() else {}
     routes = _routes(runtime, needs, room)
 
-    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # A coroutine function: servers take anything else for an application of ASGI 2.
         if scope["type"] == "http":
-            return _route(routes, scope, others)(scope, receive, send)
-        if scope["type"] == "lifespan":
-            return _serve_lifespan(runtime, receive, send)
-        return others(scope, receive, send)
+            await _route(routes, scope, others)(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _serve_lifespan(runtime, receive, send)
+        else:
+            await others(scope, receive, send)
 
     return name_process(application)
 

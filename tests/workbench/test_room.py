@@ -85,4 +85,4 @@ def test_it_fits(room: Chromium, width: int, scheme: chromium.Scheme, tmp_path: 
 def test_the_same_is_there_as_text(room: Chromium) -> None:
     until(room, lambda: "serving" in said(room), "a process serves")
     assert {"Process", "State", "Streams", "Calls held"} <= set(room.names("columnheader"))
-    assert "Last events" in room.names("log")
+    assert {"as text", "last events"} <= {name.lower() for name in room.names("heading")}

@@ -88,9 +88,11 @@ export class App extends EventTarget {
   /** A sign-in has its tokens. */
   async signedIn(flow) {
     const wasSignedOut = this.whySignedOut !== null;
-    this.whySignedOut = null;
     this.tokens.set(flow.tokens);
-    if (!this.isConnected || (wasSignedOut && !(await this.#hasSession()))) await this.connect();
+    const goesOn = this.isConnected && (!wasSignedOut || (await this.#hasSession()));
+    this.whySignedOut = null; // not before: a call would go to a session that may have ended
+    if (!goesOn) await this.connect();
+    else this.#changed();
     this.signIn = this.newSignIn(); // the next one begins with the first step
   }
 
