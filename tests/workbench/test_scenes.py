@@ -77,6 +77,13 @@ def test_an_answer_is_given_at_another_process_than_the_one_that_asked(shared: P
     assert "Waits for your answer" not in shared.text
 
 
+@pytest.mark.parametrize("scene", ["task", "lost-task"])
+def test_the_task_of_a_killed_process_is_run_again_if_that_is_safe(shared: Page, scene: str) -> None:
+    opened(shared, scene)
+    play(shared, scene)
+    assert "killed by you" in shared.wire
+
+
 def test_a_tool_gets_the_scope_that_its_token_lacked(shared: Page) -> None:
     opened(shared, "step-up")
     step(shared, "step-up", 0)

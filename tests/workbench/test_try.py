@@ -322,3 +322,63 @@ def test_arrows_move_in_the_list_and_one_tab_leaves_it(shared: Page) -> None:
     browser.wait(lambda: first in browser.names("heading"), f"the view of {first}")
     browser.press(TAB)
     assert browser.focused == "Width of the list of features"
+
+
+def test_an_answer_is_sent_where_and_as_often_as_a_person_wants_or_never(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("tools", "sampleLLM", args={"prompt": "hello"}))
+    shared.wait_for("Sample the client")
+    shared.run()
+    for control in ("Answer at p", "Answer twice"):
+        shared.press("Break it", "es-questions")
+        shared.press(control, "es-questions")
+    told = re.search(r"will be sent twice, to (p\d)", shared.wait_for("will be sent twice, to p"))
+    assert told
+    shared.press("Echo", "es-questions")
+    shared.wait_for_call()
+    answers = "one => /\"role\":\"assistant\"/.test(one.request.body)"
+    recorded = "[...document.querySelector('es-wire').recording.exchanges]"
+    served = f"{recorded}.filter({answers}).map((one) => one.servedBy).join()"
+    shared.wait(lambda: shared.evaluate(served) == f"{told[1]},{told[1]}", "two answers there")
+
+    shared.run()
+    shared.press("Break it", "es-questions")
+    shared.press("Never answer", "es-questions")
+    shared.wait_for("No answer is sent")
+    assert shared.calls[0] == "asking"
+
+
+def test_the_filter_of_the_wire_is_in_the_link_and_survives_moving_and_reloading(shared: Page) -> None:
+    shared.go(place("tools", "echo"))
+    shared.press("Errors", "es-wire")
+    shared.wait(lambda: "filter=errors" in shared.evaluate("location.hash"), "the filter in the fragment")
+    shared.go(place("tools", "add"))
+    shared.wait_for("Add two numbers")
+    assert "filter=errors" in shared.evaluate("location.hash")
+    shared.evaluate("location.reload()")
+    shared.wait_until_connected()
+    pressed = "[...document.querySelectorAll('es-wire [aria-pressed=true]')].map((one) => one.innerText).join()"
+    assert shared.evaluate(pressed) == "Errors"
+    shared.press("Errors", "es-wire")
+    shared.wait(lambda: "filter" not in shared.evaluate("location.hash"), "no filter")
+
+
+def test_while_the_server_does_not_answer_the_page_says_so_and_keeps_its_last_state(shared: Page) -> None:
+    def network(offline: bool) -> None:
+        conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        shared.browser.devtools("Network.emulateNetworkConditions", offline=offline, **conditions)
+
+    gone = "document.querySelector('.wb-gone:not([hidden])')?.innerText ?? ''"
+    shared.use("2025-11-25")
+    shared.go(place("tools", "add", args={"a": 2, "b": 40}))
+    shared.wait_for("Add two numbers")
+    network(offline=True)
+    try:
+        shared.run()
+        shared.wait(lambda: "Trying again in" in shared.evaluate(gone), "that the server is gone")
+        assert "Add two numbers" in shared.text
+    finally:
+        network(offline=False)
+    shared.wait(lambda: shared.evaluate(gone) == "", "that the server is back")
+    shared.run()
+    shared.wait_for("The sum of 2 and 40 is 42.")

@@ -98,6 +98,25 @@ test("a question of the server is asked, and its answer is posted under its id",
   assert.deepEqual(asked, [["elicitation-form", "Sure?"]]);
 });
 
+test("an answer goes to the process that a person chooses, and as often as they want", async (context) => {
+  const say = (response, message) => response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`);
+  let called;
+  const asking = stream((send, response, { message }) => {
+    called = { id: message.id, response };
+    say(response, { id: "q-1", method: "elicitation/create", params: {} });
+  });
+  const second = (request, response) => {
+    accepted(request, response);
+    say(called.response, { id: called.id, result: {} });
+    called.response.end();
+  };
+  const questions = { ask: async ({ delivery }) => (Object.assign(delivery, { process: "p2", times: 2 }), { action: "decline" }), withdraw() {} };
+  const { client, requests } = await connected(context, "2025-11-25", [asking, accepted, second], { questions });
+  await client.request("tools/call", { name: "asks" });
+  const answers = requests.filter(({ message }) => message?.id === "q-1");
+  assert.deepEqual(answers.map(({ headers }) => headers["x-try-process"]), ["p2", "p2"]);
+});
+
 test("at 2026-07-28 a result that asks is followed by a round with the answers and the state", async (context) => {
   const asking = { resultType: "input_required", requestState: "sealed", inputRequests: { name: { method: "elicitation/create", params: {} }, where: { method: "roots/list" } } };
   const questions = { ask: async ({ kind }) => ({ kind }), withdraw() {} };

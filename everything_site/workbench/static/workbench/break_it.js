@@ -32,14 +32,15 @@ export function menu(label, items, { title, opens = () => {} } = {}) {
 
 /** Upwards where there is too little room below; then the pane scrolls, if that is not enough either. */
 function unfold(details, list) {
-  const pane = details.closest(".wb-place")?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+  const pane = details.closest(".wb-place, .wb-questions")?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
   const { top, bottom } = details.getBoundingClientRect();
   const below = pane.bottom - bottom;
   details.classList.toggle("upwards", list.offsetHeight > below && top - pane.top > below);
   list.scrollIntoView({ block: "nearest" });
 }
 
-function control(label, act, { why = "", note = "" } = {}) {
+/** An item of a menu: a button, and beneath it why it is disabled or what it does. */
+export function control(label, act, { why = "", note = "" } = {}) {
   const button = h("button", { type: "button", class: "plain", disabled: why !== "" }, label);
   button.addEventListener("click", async () => {
     try {

@@ -1,7 +1,5 @@
 /** The window in which a person signs in and consents; where the browser blocks it, this page goes there itself. */
 
-import { format, parse } from "./route.js";
-
 const FRAGMENT = "es-fragment";
 const ANSWER = "es-callback";
 const CLOSED = 1000; // milliseconds after which a window that was closed has sent nothing
@@ -43,7 +41,7 @@ export function consent(url, state) {
 }
 
 function redirect(url) {
-  sessionStorage.setItem(FRAGMENT, format({ ...parse(location.hash), parameters: null }));
+  sessionStorage.setItem(FRAGMENT, location.hash);
   location.assign(url);
   return new Promise(() => {}); // this page ends here
 }

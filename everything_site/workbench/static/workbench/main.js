@@ -4,16 +4,19 @@ import { announce, regions } from "./announce.js";
 import { App } from "./app.js";
 import { consent, prepareConsent, returned } from "./consent.js";
 import { fill, h } from "./dom.js";
+import { goneBanner } from "./gone_banner.js";
 import { letters, shortcuts } from "./keyboard.js";
 import { moreAccess } from "./more_access.js";
 import { TabBar, separator } from "./panes.js";
+import { questionBreakIt } from "./question_break_it.js";
 import { REVISIONS, hasSession } from "./revisions.js";
-import { format, parse } from "./route.js";
+import { format, parse, withParameter } from "./route.js";
 import { roomPane } from "./room_pane.js";
 import { ScenePane, loadScenes } from "./scene_view.js";
 import { Sidebar } from "./sidebar.js";
 import { strip } from "./strip.js";
 import { Views } from "./views.js";
+import { fromText, toText } from "./wire_filter.js";
 import "./form.js";
 import "./questions.js";
 import "./wire.js";
@@ -108,8 +111,15 @@ function build(app, dock, scenes) {
       failed(error);
     }
   };
-  const replace = (fragment) => history.replaceState(null, "", fragment);
+  const replace = (fragment) => history.replaceState(null, "", withParameter(fragment, "filter", toText(wire.filter)));
+  /** The filter of the wire is in the fragment; links within the page have none, and keep it. */
+  const followFilter = () => {
+    const filter = parse(location.hash).parameters.get("filter");
+    if (filter !== null) wire.filter = fromText(filter);
+    else if (toText(wire.filter) !== null) replace(location.hash);
+  };
   const showRoute = () => {
+    followFilter();
     scene.follow(parse(location.hash));
     const route = parse(location.hash); // a scene completes it
     const next = app.whySignedOut ? views.start : views.of(route);
@@ -161,13 +171,17 @@ function build(app, dock, scenes) {
       replace,
       show: (fragment) => (replace(fragment), showRoute()),
       run: () => view.run(),
-      look: (pane) => tabs.select(pane),
+      look: (pane) => {
+        tabs.select(pane);
+        wire.follow();
+      },
       dock,
     },
     scenes,
   );
 
   wire.addEventListener("resend", openRaw);
+  wire.addEventListener("filter", () => replace(location.hash));
   addEventListener("hashchange", () => {
     showRoute();
     tabs.select("do");
@@ -195,6 +209,7 @@ function build(app, dock, scenes) {
     const seconds = kind.startsWith("elicitation") ? root.dataset.personSeconds : root.dataset.modelSeconds;
     return Date.now() + Number(seconds) * 1000;
   };
+  dock.controlsOf = questionBreakIt(app);
   dock.addEventListener("roots", () => {
     if (app.isConnected && hasSession(app.client.revision)) app.client.notify("notifications/roots/list_changed").catch(() => {}); // the wire shows it
   });
@@ -242,6 +257,7 @@ function build(app, dock, scenes) {
     root,
     regions,
     top,
+    goneBanner(app),
     scene.element,
     h("div", { class: "wb-panes" }, list, main, side),
     tabs.element,

@@ -39,6 +39,8 @@ export class QuestionsElement extends HTMLElement {
     this.preferences = new Preferences(store());
     /** When the server stops waiting for a question, in milliseconds since 1970; `null` if it does not say. */
     this.deadlineOf = () => null;
+    /** What a person can do to a question besides answering it: `(question, {ignore}) => Node[]`. */
+    this.controlsOf = () => null;
     this.heading = h("h2", { class: "questions-title", tabIndex: -1 }, "Questions");
     this.count = h("span", { class: "badge questions-count", hidden: true });
     this.live = h("p", { class: "hidden", role: "status", "aria-live": "polite" });
@@ -154,11 +156,13 @@ export class QuestionsElement extends HTMLElement {
     card.clock = h("span", { class: "question-clock" });
     card.title = h("h4", { id, class: "question-title" }, h("span", { class: "badge" }, KINDS[question.kind]), " ", headline(question));
     card.body = h("div", { class: "question-body" });
+    card.controls = h("div", { class: "question-controls" }, this.controlsOf(question, { ignore: (text) => this.#ignore(card, text) }));
     card.element = h(
       "article",
       { class: "question", "aria-labelledby": id, dataset: { kind: question.kind, state: "open" } },
       h("header", {}, card.title, h("p", { class: "question-meta" }, card.place, card.clock, question.exchange ? h("button", { type: "button", class: "link", onclick: () => this.#tell("show", { exchange: question.exchange }) }, "Show in the wire") : null)),
       card.body,
+      card.controls,
     );
     const how = {
       preferences: this.preferences,
@@ -175,17 +179,26 @@ export class QuestionsElement extends HTMLElement {
     settle();
     const isVisit = card.question.kind === "elicitation-url" && result?.action === "accept" && card.question.params.elicitationId;
     const hadFocus = card.element.contains(document.activeElement);
-    if (isVisit) this.#wait(card);
+    if (isVisit) this.#wait(card, "Accepted. Waiting for the server to say that the page is complete…");
     else this.#remove(card);
     this.#say("Answered.");
     this.#changed();
     if (hadFocus) this.#return();
   }
 
-  #wait(card) {
+  /** Leave a question without an answer for ever. */
+  #ignore(card, text) {
+    this.#wait(card, text);
+    this.#say(text);
+    this.#changed();
+    this.#return();
+  }
+
+  #wait(card, text) {
     card.state = "waiting";
     card.element.dataset.state = "waiting";
-    fill(card.body, h("p", {}, "Accepted. Waiting for the server to say that the page is complete…"), h("button", { type: "button", class: "mini", onclick: () => (this.#remove(card), this.#changed(), this.#return()) }, "Dismiss"));
+    card.controls.remove();
+    fill(card.body, h("p", {}, text), h("button", { type: "button", class: "mini", onclick: () => (this.#remove(card), this.#changed(), this.#return()) }, "Dismiss"));
   }
 
   #end(card, reason) {
@@ -193,6 +206,7 @@ export class QuestionsElement extends HTMLElement {
     card.element.dataset.state = "ended";
     card.place.textContent = "";
     const hadFocus = card.body.contains(document.activeElement);
+    card.controls.remove();
     fill(card.title, h("span", { class: "badge" }, "Withdrawn"), " ", h("s", {}, headline(card.question)));
     fill(card.body, h("p", { class: "question-reason" }, reason), h("button", { type: "button", class: "mini", onclick: () => (this.#remove(card), this.#changed(), this.#return()) }, "Dismiss"));
     this.#say(`Question withdrawn: ${reason}`);

@@ -29,6 +29,16 @@ export function format({ kind, name = null, revision = null, args = undefined, .
   return `#/${kind}${name === null ? "" : `/${encodeURIComponent(name)}`}${text && `?${text}`}`;
 }
 
+/** A fragment with this parameter instead of what it has; null removes it. */
+export function withParameter(fragment, name, value) {
+  const [path, query = ""] = fragment.split(/\?(.*)/s);
+  const parameters = new URLSearchParams(query);
+  if (value === null) parameters.delete(name);
+  else parameters.set(name, value);
+  const text = parameters.toString();
+  return `${path || "#/start"}${text && `?${text}`}`;
+}
+
 /** JSON as BASE64URL of its UTF-8, without padding. */
 export function toBase64(value) {
   const bytes = new TextEncoder().encode(JSON.stringify(value));

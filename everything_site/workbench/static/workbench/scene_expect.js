@@ -33,11 +33,13 @@ const TESTS = {
   status: (code, seen) => seen.exchanges.some(({ response }) => response?.status === code),
   /** The call has a result, as opposed to an error. */
   result: (_, seen) => seen.answer?.result !== undefined,
+  /** The call has become a task (`created`), which was last heard of in that status. */
+  task: (wanted, seen) => seen.taskStatus === wanted || (wanted === "created" && seen.taskStatus !== null),
 };
 
 const WORDS = {
   call: "The call has ended, so this step comes too late.",
-  question: "There is no question that waits for an answer.",
+  task: "The task has ended, so this step comes too late.",
 };
 
 /** What a person is told when something that a step needs is not so. */
@@ -76,6 +78,14 @@ class Seen {
 
   get isAnswered() {
     return this.answer !== null || (this.call.endedAt !== null && (this.call.response?.status ?? 0) >= 400);
+  }
+
+  /** The status in which the task of the call was last heard of, or null. */
+  get taskStatus() {
+    const { resultType, taskId } = this.answer?.result ?? {};
+    if (resultType !== "task") return null;
+    const heard = this.exchanges.flatMap(received).map(({ message }) => message.result ?? message.params);
+    return heard.findLast((one) => one?.taskId === taskId && one.status !== undefined)?.status ?? null;
   }
 
   get progress() {

@@ -24,7 +24,7 @@ export class ScenePane {
   element = h("section", { class: "wb-scene", "aria-label": "Scene", hidden: true });
   #player = null;
   #name = null;
-  #shownPane = null;
+  #looked = -1; // the step for which the pane was last shown
 
   /**
    * @param {Object} app
@@ -78,6 +78,7 @@ export class ScenePane {
     this.#player?.close();
     const scene = this.scenes[name];
     this.#name = name;
+    this.#looked = -1;
     const isThere = () => {
       const { kind, name: shown } = this.page.route();
       return kind === scene.place.kind && shown === scene.place.name;
@@ -95,7 +96,7 @@ export class ScenePane {
     this.#player = null;
     this.#name = null;
     this.#present(false);
-    this.#focus(null);
+    delete this.root.dataset.focus;
     this.element.hidden = true;
     this.page.replace(format(place));
   }
@@ -119,8 +120,11 @@ export class ScenePane {
   #focus(pane) {
     if (pane) this.root.dataset.focus = pane;
     else delete this.root.dataset.focus;
-    if (pane && pane !== this.#shownPane && this.#player.state === "waiting") this.page.look(pane);
-    this.#shownPane = pane;
+    const { state, index } = this.#player;
+    if (pane && state === "waiting" && index !== this.#looked) {
+      this.#looked = index;
+      this.page.look(pane);
+    }
   }
 
   #present(isOn) {
@@ -142,7 +146,7 @@ export class ScenePane {
 
   #tools() {
     const present = h("button", { type: "button", class: "plain", dataset: { control: "present" }, "aria-pressed": String(this.isPresented), onclick: () => this.#present(!this.isPresented) }, "Present");
-    const close = h("button", { type: "button", class: "plain", dataset: { control: "close" }, onclick: () => this.#close() }, "Close scene");
+    const close = h("button", { type: "button", class: "plain", "aria-label": "Close the scene", title: "Close the scene", dataset: { control: "close" }, onclick: () => this.#close() }, "✕");
     return h("span", { class: "wb-scene-tools" }, present, close);
   }
 
@@ -150,12 +154,12 @@ export class ScenePane {
     const { state, seen, step, why } = this.#player;
     const isConnected = this.app.isConnected;
     const say = { ready: step?.say, waiting: `${step?.say} Waiting for it…`, astray: why, over: "" }[state];
-    return [
+    const text = [
       seen && state !== "astray" && h("p", { class: "wb-scene-seen" }, seen),
-      say && h("p", { class: "wb-scene-say" }, state !== "astray" && h("strong", {}, "Next: "), say),
-      !isConnected && h("p", { class: "wb-scene-say" }, "Connect first, below. A scene does nothing by itself."),
-      h("div", { class: "wb-actions" }, this.#controls(state)),
+      say && h("p", {}, state !== "astray" && h("strong", {}, "Next: "), say),
+      !isConnected && h("p", {}, "Connect first, below. A scene does nothing by itself."),
     ];
+    return h("div", { class: "wb-scene-body" }, h("div", {}, text), h("div", { class: "wb-actions" }, this.#controls(state)));
   }
 
   #controls(state) {
@@ -164,12 +168,18 @@ export class ScenePane {
     const setRight = h("button", { type: "button", class: "main", dataset: { control: "next" }, disabled: !this.app.isConnected, onclick: () => player.setRight() }, "Set right");
     const again = h("button", { type: "button", dataset: { control: "again" }, onclick: () => player.restart() }, "From the start");
     if (state === "astray") return [setRight, player.index > 0 && again];
-    return [state === "over" ? again : next];
+    return state === "over" ? [this.#nextScene(), again] : next;
+  }
+
+  #nextScene() {
+    const names = Object.keys(this.scenes);
+    const name = names[names.indexOf(this.#name) + 1];
+    return name && h("a", { class: "button", href: sceneLink(name, this.scenes[name]) }, `Next scene: ${this.scenes[name].title}`);
   }
 
   #missing() {
     return [
-      h("p", { class: "wb-scene-say" }, "This scene needs several processes, and the relay that kills them. This server has none. Start it with"),
+      h("p", {}, "This scene needs several processes, and the relay that kills them. This server has none. Start it with"),
       h("div", { class: "wb-actions" }, h("code", {}, COMMAND), copyButton("Copy", () => COMMAND)),
     ];
   }

@@ -10,6 +10,20 @@ export const KINDS = {
   documents: (exchange) => sent(exchange.request).length === 0 && !isStream(exchange),
 };
 
+const FIELDS = ["text", "lane", "kind", "process", "errors"];
+
+/** A filter as text for a URL; null if it leaves everything. */
+export function toText(filter) {
+  const text = new URLSearchParams(FIELDS.flatMap((field) => (filter[field] ? [[field, String(filter[field])]] : []))).toString();
+  return text || null;
+}
+
+/** The reverse of `toText`; what it does not know is left out. */
+export function fromText(text) {
+  const known = [...new URLSearchParams(text)].filter(([field, value]) => FIELDS.includes(field) && value);
+  return Object.fromEntries(known.map(([field, value]) => [field, field === "errors" ? true : value]));
+}
+
 /** What there is to choose from: lanes and processes, in the order of their appearance. */
 export function options(exchanges) {
   const lanes = new Set(exchanges.map(({ lane }) => lane));
