@@ -20,6 +20,7 @@ from tests.tour.recording import deprecation, record, recorded, timeless
 from tests.tour.wire import shortened
 
 MISSING = chromium.missing()
+SCENES = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes.json"
 NAMES = [feature.name for feature in FEATURES]
 HOW = "run python -m tests.tour record, and look at what it changes"
 SENTENCE = re.compile(r"[A-Z`].*[.?!]", re.DOTALL)
@@ -37,6 +38,16 @@ def test_nothing_of_the_recording_run_is_in_the_pages() -> None:
     for name, page in recorded().items():
         kept = {**page, "run": ""}  # its arguments are Base64, as tokens are
         assert not re.search(r"localhost:|(?<!sha256:)\b[0-9a-f]{32}\b|\beyJ", str(kept)), name
+
+
+def test_a_page_that_leads_to_a_scene_names_one_and_its_place() -> None:
+    scenes = json.loads(SCENES.read_text())
+    run = {page["run"] for page in recorded().values() if "scene=" in page["run"]}
+    assert run
+    for fragment in run:
+        where, _, scene = fragment.partition("&scene=")
+        place = scenes[scene]["place"]
+        assert where == f"#/{place['kind']}/{place['name']}?rev={place['revision']}"
 
 
 def exchanges(page: dict[str, Any]) -> list[dict[str, Any]]:

@@ -25,15 +25,15 @@ pytestmark = [
 ]
 
 
-def step(page: Page, scene: str, number: int) -> None:
-    """Press `n`, and wait until the step of that number, from 0, has happened."""
+def step(page: Page, scene: str, number: int, key: str = "n") -> None:
+    """Press a key, and wait until the step of that number, from 0, has happened."""
     expected = SCENES[scene]["steps"][number]["then"]
-    page.browser.press("n")
+    page.browser.press(key)
     page.wait(lambda: expected in page.scene, expected)
 
 
-def play(page: Page, scene: str) -> None:
-    for number in range(len(SCENES[scene]["steps"])):
+def play(page: Page, scene: str, first: int = 0) -> None:
+    for number in range(first, len(SCENES[scene]["steps"])):
         step(page, scene, number)
     assert "The end" in page.scene
 
@@ -52,7 +52,10 @@ def test_a_person_without_a_mouse_watches_a_process_die_from_the_landing_page_on
     fresh.consent()
     fresh.wait_until_connected("2025-11-25")
     assert fresh.calls == [], "a link prepares, and a person presses Next"
-    play(fresh, "kill")
+    browser.tab_to("Next n")
+    step(fresh, "kill", 0, key=ENTER)
+    assert browser.focused == "Next n"
+    play(fresh, "kill", first=1)
     assert "Long running operation completed" in fresh.text
     assert "killed by you" in fresh.wire
 

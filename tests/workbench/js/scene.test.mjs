@@ -116,7 +116,7 @@ test("a call that ends too early leads astray, and setting right plays the earli
 
   world.performed.length = 0;
   await player.setRight();
-  assert.deepEqual(world.performed, ["open", "open", "run"]);
+  assert.deepEqual(world.performed, ["go", "open", "run"]);
   assert.equal(player.index, 0);
   world.progress(world.call(), 1, 2);
   assert.deepEqual([player.index, player.state], [1, "ready"]);
@@ -140,6 +140,19 @@ test("who leaves the place of a scene and comes back finds the same step", async
   assert.equal(player.state, "astray");
   world.isThere = true;
   player.look();
+  assert.deepEqual([player.index, player.state], [1, "ready"]);
+});
+
+test("setting right leads back to the place, and repeats nothing that has happened", async () => {
+  const perform = async (action) => void (world.performed.push(action), (world.isThere = true));
+  const world = new World();
+  const player = world.player(KILL, { perform });
+  await player.next();
+  world.progress(world.call(), 1, 2);
+  world.isThere = false;
+  player.look();
+  await player.setRight();
+  assert.deepEqual(world.performed, ["open", "run", "go"]);
   assert.deepEqual([player.index, player.state], [1, "ready"]);
 });
 

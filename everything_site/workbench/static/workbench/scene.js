@@ -43,7 +43,8 @@ export class Player extends EventTarget {
    * @param {Object} scene
    * @param {Object} options
    * @param {Recording} options.recording What the steps expect happens there.
-   * @param {(action: string, argument: any) => Promise<void>} options.perform Does something in the page. `open` gets the place.
+   * @param {(action: string, argument: any) => Promise<void>} options.perform Does something in the page. `open` begins at a place,
+   *   `go` returns to it; both get it.
    * @param {() => boolean} [options.isThere] Whether the page shows the place of the scene.
    * @param {number} [options.step] The step to begin with, from 1.
    * @param {(milliseconds: number, act: () => void) => () => void} [options.after] Acts later, unless what it returns is called.
@@ -102,7 +103,7 @@ export class Player extends EventTarget {
     const { index } = this;
     this.#begin(index);
     try {
-      await this.perform("open", this.scene.place);
+      await this.perform("go", this.scene.place);
     } catch (error) {
       this.#stray(error.message);
       return;

@@ -22,13 +22,17 @@ export function sceneActions(app, { show, run, dock }) {
     await app.processes.refresh();
     return app.processes.alive.find((one) => one.name !== name)?.name ?? null;
   };
+  const go = async (there) => {
+    if (!app.isConnected) throw new Error("Connect first.");
+    place = there;
+    if (app.client.revision !== there.revision) await app.connect(there.revision);
+    show(there);
+  };
   return {
-    async open(there) {
-      if (!app.isConnected) throw new Error("Connect first.");
-      place = there;
+    go,
+    open(there) {
       for (const earlier of calls(there)) earlier.cancel("The scene begins again");
-      if (app.client.revision !== there.revision) await app.connect(there.revision);
-      show(there);
+      return go(there);
     },
     run,
     kill: () => app.kill(call().servedBy, call()),

@@ -9,11 +9,14 @@ import { copyButton } from "./view_parts.js";
 
 const COMMAND = "python manage.py runserver --processes 3";
 
-/** All scenes, by name. */
+/** All scenes, by name; none if they cannot be had, since the page does without. */
 export async function loadScenes() {
-  const response = await fetch(new URL("scenes.json", import.meta.url));
-  if (!response.ok) throw new Error(`The scenes are missing (${response.status}).`);
-  return response.json();
+  try {
+    const response = await fetch(new URL("scenes.json", import.meta.url));
+    return response.ok ? await response.json() : {};
+  } catch {
+    return {};
+  }
 }
 
 /** The fragment that opens a scene. */
@@ -79,15 +82,16 @@ export class ScenePane {
     const scene = this.scenes[name];
     this.#name = name;
     this.#looked = -1;
-    const isThere = () => {
-      const { kind, name: shown } = this.page.route();
-      return kind === scene.place.kind && shown === scene.place.name;
-    };
-    this.#player = new Player(scene, { recording: this.app.recording, perform: this._perform, isThere, step });
+    this.#player = new Player(scene, { recording: this.app.recording, perform: this._perform, isThere: () => this.#isAt(scene.place), step });
     this.#player.addEventListener("change", () => this.#changed());
     this.element.hidden = false;
     this.page.replace(this.#fragment(scene.place));
     this.#show();
+  }
+
+  #isAt({ kind, name }) {
+    const shown = this.page.route();
+    return shown.kind === kind && shown.name === name;
   }
 
   #close() {
@@ -98,7 +102,7 @@ export class ScenePane {
     this.#present(false);
     delete this.root.dataset.focus;
     this.element.hidden = true;
-    this.page.replace(format(place));
+    if (this.#isAt(place)) this.page.replace(format(place));
   }
 
   #fragment(place) {
@@ -108,7 +112,7 @@ export class ScenePane {
 
   #changed() {
     const { state, why, seen, step, scene } = this.#player;
-    if (this.page.route().parameters.get("scene") === this.#name) this.page.replace(this.#fragment(scene.place));
+    if (this.#isAt(scene.place)) this.page.replace(this.#fragment(scene.place));
     if (state === "astray") announce(why);
     if (state === "ready") announce([seen, step.say].filter(Boolean).join(" "));
     if (state === "over") announce(`${seen} The scene is over.`);
@@ -164,7 +168,8 @@ export class ScenePane {
 
   #controls(state) {
     const player = this.#player;
-    const next = h("button", { type: "button", class: "main", dataset: { control: "next" }, disabled: !this.#canGoOn, title: "Next (n)", onclick: () => this.next() }, "Next ", h("kbd", {}, "n"));
+    // Not `disabled`, which would take the focus from it while it waits.
+    const next = h("button", { type: "button", class: "main", dataset: { control: "next" }, "aria-disabled": this.#canGoOn ? null : "true", title: "Next (n)", onclick: () => this.next() }, "Next ", h("kbd", {}, "n"));
     const setRight = h("button", { type: "button", class: "main", dataset: { control: "next" }, disabled: !this.app.isConnected, onclick: () => player.setRight() }, "Set right");
     const again = h("button", { type: "button", dataset: { control: "again" }, onclick: () => player.restart() }, "From the start");
     if (state === "astray") return [setRight, player.index > 0 && again];
