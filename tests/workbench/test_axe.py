@@ -159,6 +159,8 @@ STATES: dict[str, Callable[[World], None]] = {
     "tour": lambda world: world.open("/tour/"),
     "tour page": lambda world: world.open("/tour/tools"),
     "workbench": lambda world: world.open("/try"),
+    "a scene": lambda world: world.open("/try#/tools/describe-server?rev=2026-07-28&scene=step-up"),
+    "a scene that needs processes": lambda world: world.open("/try#/tools/sampleLLM?scene=answer"),
     "admin sign-in": lambda world: world.open("/admin/login/"),
     "admin": lambda world: world.open("/admin/", OPERATOR),
     "admin, live sessions": lambda world: world.open("/admin/mcp_app/livesession/", OPERATOR),
