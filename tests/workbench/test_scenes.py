@@ -52,7 +52,7 @@ def test_a_person_without_a_mouse_watches_a_process_die_from_the_landing_page_on
     fresh.consent()
     fresh.wait_until_connected("2025-11-25")
     assert fresh.calls == [], "a link prepares, and a person presses Next"
-    browser.tab_to("Next n")
+    assert browser.focused == "Next n"
     step(fresh, "kill", 0, key=ENTER)
     assert browser.focused == "Next n"
     play(fresh, "kill", first=1)

@@ -40,6 +40,9 @@ export class ScenePane {
     const actions = sceneActions(app, { ...page, show: (place) => page.show(this.#fragment(place)) });
     this._perform = (action, argument) => actions[action](argument);
     app.addEventListener("change", () => this.#player && this.#show());
+    app.addEventListener("connected", () => {
+      if (document.activeElement === document.body) this.element.querySelector("[data-control=next]")?.focus(); // the button of the sign-in is gone
+    });
   }
 
   get isOpen() {
