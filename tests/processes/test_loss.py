@@ -72,8 +72,12 @@ async def test_a_restart_costs_the_official_client_neither_its_call_nor_its_stre
             changes.append(message)
 
     async with sdk_client(fleet.url, fleet.people["alice"], message_handler=on_message) as client:
-        await client.call_tool("test_trigger_tool_change")
-        await eventually(lambda: changes)  # its GET stream is open
+
+        async def hears_of_changes() -> bool:
+            await client.call_tool("test_trigger_tool_change")
+            return bool(changes)
+
+        await eventually(hears_of_changes)  # not before its GET stream is open
         arguments = {"diary": str(diary.path), "seconds": OUTAGE_SECONDS + 1, "steps": 2}
         call = asyncio.create_task(client.call_tool("harmful", arguments, progress_callback=on_progress))
         await eventually(lambda: heard)
@@ -81,9 +85,8 @@ async def test_a_restart_costs_the_official_client_neither_its_call_nor_its_stre
             await asyncio.sleep(OUTAGE_SECONDS)
         async with asyncio.timeout(PATIENCE):
             assert text(await call) == "done"
-        before = len(changes)
-        await client.call_tool("test_trigger_tool_change")
-        await eventually(lambda: len(changes) > before, within=PATIENCE)
+        changes.clear()
+        await eventually(hears_of_changes, within=PATIENCE)
     assert len(diary.runs) == 1
 
 

@@ -201,7 +201,7 @@ async def test_a_tool_that_blocks_a_thread_does_not_block_others(site: Site, ali
         slowest = max(slowest, time.monotonic() - begun)
         pings += 1
     assert [text_of(await task) for task in blocking] == ["blocked"] * 4
-    assert pings > 20
+    assert pings > 4
     assert slowest < 0.75, f"{slowest:.3f} s"
 
 
