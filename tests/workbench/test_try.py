@@ -63,6 +63,7 @@ def test_a_fresh_browser_gets_the_result_of_a_tool(fresh: Page) -> None:
 def test_the_keyboard_alone_does_it_too(fresh: Page) -> None:
     browser = fresh.browser
     fresh.open()
+    fresh.wait_for("Connect", "Challenge")
     browser.tab_to("Connect")
     browser.press(TAB)
     while browser.focused != "Connect":  # the link of that name in the header comes first
