@@ -78,7 +78,7 @@ class Chromium:
     def tab_to(self, name: str) -> None:
         """Press Tab until the focus is on the control of that name, as a screen reader would call it."""
         seen: list[str] = []
-        for _ in range(20):
+        for _ in range(60):
             self.press(TAB)
             seen.append(self.focused)
             if seen[-1] == name:
@@ -88,7 +88,7 @@ class Chromium:
     def tab_to_role(self, role: str) -> None:
         """Press Tab until the focus is on a control of that role, as a screen reader would call it."""
         seen: list[str] = []
-        for _ in range(20):
+        for _ in range(60):
             self.press(TAB)
             node = self._focused_node
             seen.append("" if node is None else node["role"]["value"])
