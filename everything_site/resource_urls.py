@@ -6,7 +6,7 @@ server, to which their URLs redirect.
 
 from django.urls import include, path, re_path
 
-from everything_site import browsers, tour, views
+from everything_site import views
 from mcp_app.urls import other_authorization_server
 
 handler400 = "everything_site.views.bad_request"
@@ -14,14 +14,7 @@ handler404 = "everything_site.views.not_found"
 handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
-    path("", views.landing, name="landing"),
-    *(re_path(pattern, views.connect) for pattern in browsers.patterns()),
-    path("favicon.ico", views.favicon, name="favicon"),
-    path("tour/", tour.index, name="tour-index"),
-    path("tour/search.json", tour.search, name="tour-search"),
-    path("tour/<slug:feature>", tour.page, name="tour"),
-    path("tour/<slug:feature>.json", tour.recording, name="tour-recording"),
-    path("", include("everything_site.workbench.urls")),
+    path("", include("everything_site.page_urls")),
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),
     path("", include("mcp_app.urls")),

@@ -1,9 +1,9 @@
 """The URLs of integrated mode: everything but the MCP endpoints, which are ASGI routes."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import include, path
 
-from everything_site import browsers, tour, views
+from everything_site import views
 from everything_site.workbench.room import machine_room
 
 handler400 = "everything_site.views.bad_request"
@@ -11,14 +11,7 @@ handler404 = "everything_site.views.not_found"
 handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
-    path("", views.landing, name="landing"),
-    *(re_path(pattern, views.connect) for pattern in browsers.patterns()),
-    path("favicon.ico", views.favicon, name="favicon"),
-    path("tour/", tour.index, name="tour-index"),
-    path("tour/search.json", tour.search, name="tour-search"),
-    path("tour/<slug:feature>", tour.page, name="tour"),
-    path("tour/<slug:feature>.json", tour.recording, name="tour-recording"),
-    path("", include("everything_site.workbench.urls")),
+    path("", include("everything_site.page_urls")),
     path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),

@@ -137,9 +137,7 @@ class ClientRequests:
             pipe.hdel(asked, request_id)
             pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
             await pipe.execute()
-        address = found.partition(" ")[2]  # earlier releases did not store it; their processes poll
-        if not address:
-            return
+        address = found.partition(" ")[2]  # empty in earlier releases, whose processes poll
         if self._bus.activity.watched:
             names = {"of": name_in(address), "request": request_id[-6:]}
             self._bus.activity.note("question.answered", session=session_id, **names)

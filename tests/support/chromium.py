@@ -77,24 +77,21 @@ class Chromium:
 
     def tab_to(self, name: str) -> None:
         """Press Tab until the focus is on the control of that name, as a screen reader would call it."""
-        seen: list[str] = []
-        for _ in range(60):
-            self.press(TAB)
-            seen.append(self.focused)
-            if seen[-1] == name:
-                return
-        raise AssertionError(f"no Tab led to {name!r}, only to {seen}")
+        self._tab_until("name", name)
 
     def tab_to_role(self, role: str) -> None:
         """Press Tab until the focus is on a control of that role, as a screen reader would call it."""
+        self._tab_until("role", role)
+
+    def _tab_until(self, what: str, wanted: str) -> None:
         seen: list[str] = []
         for _ in range(60):
             self.press(TAB)
             node = self._focused_node
-            seen.append("" if node is None else node["role"]["value"])
-            if seen[-1] == role:
+            seen.append("" if node is None else node[what]["value"])
+            if seen[-1] == wanted:
                 return
-        raise AssertionError(f"no Tab led to a {role}, only to {seen}")
+        raise AssertionError(f"no Tab led to the {what} {wanted!r}, only to {seen}")
 
     @property
     def focused(self) -> str:

@@ -155,6 +155,12 @@ SHORT = {"duration": 1.5, "steps": 3}
 TEXT_RESOURCE = "test://static/resource/1"
 MODERN = "2026-07-28"
 
+RAW_META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
 ADD = _tool("add", {"a": 2, "b": 40}, page=("The sum of 2 and 40 is 42.",))
 ADD_MODERN = _tool(
     "add",
@@ -290,13 +296,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
             "jsonrpc": "2.0",
             "id": 1,
             "method": "ping",
-            "params": {
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": MODERN,
-                    "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                }
-            },
+            "params": {"_meta": RAW_META},
         },
         "HTTP 404",
         "-32601",
@@ -309,11 +309,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
             "method": "tools/call",
             "params": {
                 "name": "test_missing_capability",
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": MODERN,
-                    "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
+                "_meta": RAW_META,
             },
         },
         "HTTP 400",

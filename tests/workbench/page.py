@@ -10,7 +10,22 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
+from tests.support import chromium
 from tests.support.chromium import ENTER, Chromium
+from tests.support.processes import needs_proc
+
+_MISSING = chromium.missing()
+
+IN_CHROMIUM = [
+    pytest.mark.processes,
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    needs_proc,
+    pytest.mark.skipif(_MISSING is not None, reason=_MISSING or ""),
+]
+"""The marks of a module whose tests use the workbench in a browser."""
 
 CONTROL, ESCAPE, F6, DOWN = "\ue009", "\ue00c", "\ue036", "\ue015"
 

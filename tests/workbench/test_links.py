@@ -7,19 +7,9 @@ import re
 import pytest
 
 from tests.docs.markdown import code, rows
-from tests.support import chromium
-from tests.support.processes import needs_proc
-from tests.workbench.page import Page
+from tests.workbench.page import IN_CHROMIUM, Page
 
-MISSING = chromium.missing()
-
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    needs_proc,
-    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
-]
+pytestmark = IN_CHROMIUM
 
 FRAGMENTS = sorted(
     {

@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import chromium
 from tests.support.chromium import ENTER, TAB
-from tests.support.processes import needs_proc
-from tests.workbench.page import Page, place
+from tests.workbench.page import IN_CHROMIUM, Page, place
 
-MISSING = chromium.missing()
 FILE = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes.json"
 SCENES = json.loads(FILE.read_text())
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    needs_proc,
-    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
-]
+pytestmark = IN_CHROMIUM
 
 
 def step(page: Page, scene: str, number: int, key: str = "n") -> None:

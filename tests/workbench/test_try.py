@@ -8,20 +8,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.support import chromium
 from tests.support.chromium import ENTER, TAB
-from tests.support.processes import needs_proc
-from tests.workbench.page import CONTROL, DOWN, F6, Page, place
+from tests.workbench.page import CONTROL, DOWN, F6, IN_CHROMIUM, Page, place
 
-MISSING = chromium.missing()
-
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    needs_proc,
-    pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
-]
+pytestmark = IN_CHROMIUM
 
 SLOW = place("tools", "longRunningOperation", args={"duration": 6, "steps": 6})
 

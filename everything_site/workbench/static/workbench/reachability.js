@@ -1,5 +1,7 @@
 /** Whether the server answers: learnt from the recording, and asked after when a connection broke. */
 
+import { later } from "./timers.js";
+
 const RETRY_SECONDS = [1, 2, 4, 8];
 
 /** Dispatches `change` when the server is gone, when the next attempt is set, and when the server is back. */
@@ -50,9 +52,4 @@ export class Reachability extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-function later(milliseconds, act) {
-  const timer = setTimeout(act, milliseconds);
-  return () => clearTimeout(timer);
 }

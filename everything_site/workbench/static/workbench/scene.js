@@ -1,6 +1,7 @@
 /** A scene: the tour in motion. One step at a time is performed, and the next one only after what it expects has happened. */
 
 import { check, holds, whyNot } from "./scene_expect.js";
+import { later } from "./timers.js";
 
 const WITHIN = 60; // seconds that a step has
 
@@ -178,9 +179,4 @@ export class Player extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-function later(milliseconds, act) {
-  const timer = setTimeout(act, milliseconds);
-  return () => clearTimeout(timer);
 }
