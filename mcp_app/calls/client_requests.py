@@ -120,7 +120,7 @@ class ClientRequests:
             raise MCPError(INVALID_REQUEST, reason)
         return answer
 
-    async def deliver(self, session_id: str, response: JSONRPCResponse | JSONRPCError) -> None:
+    async def deliver(self, record: SessionRecord, response: JSONRPCResponse | JSONRPCError) -> None:
         """Deliver a client's response to the waiting process.
 
         A response to no outstanding request of this session is ignored, and so is a second response.
@@ -128,25 +128,25 @@ class ClientRequests:
         request_id = response.id
         if not isinstance(request_id, str):
             return
-        asked = keys.asked(session_id)
+        asked = keys.asked(record.id)
         found = await cast(Any, self._redis.hget(asked, request_id))
         if found is None:
             return
         answer = response.model_dump_json(by_alias=True, exclude_none=True)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(asked, request_id)
-            pipe.set(keys.answer(session_id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
+            pipe.set(keys.answer(record.id, request_id), answer, ex=conf.session_idle_seconds, nx=True)
             await pipe.execute()
         address = found.partition(" ")[2]  # empty in earlier releases, whose processes poll
         if self._bus.activity.watched:
-            names = {"of": name_in(address), "request": request_id[-6:]}
-            self._bus.activity.note("question.answered", session=session_id, **names)
-        await self._bus.send(address, {"type": ANSWERED, "session": session_id, "request": request_id})
+            fields = {"session": record.id, "person": record.person_key, "of": name_in(address)}
+            self._bus.activity.note("question.answered", **fields, request=request_id[-6:])
+        await self._bus.send(address, {"type": ANSWERED, "session": record.id, "request": request_id})
 
-    async def reject(self, session_id: str, answer: MalformedAnswer) -> None:
+    async def reject(self, record: SessionRecord, answer: MalformedAnswer) -> None:
         """Fail the request whose response is malformed, instead of waiting for another one."""
         error = ErrorData(code=INVALID_REQUEST, message=f"The client's answer is malformed: {answer.reason}")
-        await self.deliver(session_id, JSONRPCError(jsonrpc="2.0", id=answer.answered_id, error=error))
+        await self.deliver(record, JSONRPCError(jsonrpc="2.0", id=answer.answered_id, error=error))
 
     async def _answer(self, key: tuple[str, str]) -> dict[str, Any] | ErrorData:
         woken = self._waiting[key]

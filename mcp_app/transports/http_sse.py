@@ -138,7 +138,7 @@ class SsePost:
             message = as_message(decoded)
         except MalformedAnswer as malformed:
             record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
-            await self._runtime.client_requests.reject(record.id, malformed)
+            await self._runtime.client_requests.reject(record, malformed)
             raise
         request.set_message(message)
         if era.is_modern_by_meta(message):
@@ -168,7 +168,7 @@ class SsePost:
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, request.headers)
             case _:
-                await self._runtime.client_requests.deliver(record.id, message)
+                await self._runtime.client_requests.deliver(record, message)
         await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])
 
     def _may_refuse_on_stream(self, session_id: str) -> bool:

@@ -80,7 +80,7 @@ class StreamableHttp:
         if fault is not None:
             if isinstance(fault, MalformedAnswer) and not is_modern:
                 record = await self._session(request)
-                await self._runtime.client_requests.reject(record.id, fault)
+                await self._runtime.client_requests.reject(record, fault)
             raise fault
         if message is None:
             if is_modern:
@@ -104,7 +104,7 @@ class StreamableHttp:
                 await self._runtime.calls.notified(record, message, request.headers)
                 await respond(request.send, 202, headers=COMMON_HEADERS)
             case _:
-                await self._runtime.client_requests.deliver(record.id, message)
+                await self._runtime.client_requests.deliver(record, message)
                 await respond(request.send, 202, headers=COMMON_HEADERS)
 
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
@@ -114,7 +114,7 @@ class StreamableHttp:
         try:
             messages = as_batch(decoded, MAX_BATCH)
         except MalformedAnswer as malformed:
-            await self._runtime.client_requests.reject(record.id, malformed)
+            await self._runtime.client_requests.reject(record, malformed)
             raise
         for message in messages:
             era.is_modern(request.headers, message)  # raises if header and `_meta` disagree
@@ -130,7 +130,7 @@ class StreamableHttp:
                 if isinstance(message, JSONRPCNotification):
                     await calls.notified(record, message, request.headers)
                 elif not isinstance(message, JSONRPCRequest):
-                    await self._runtime.client_requests.deliver(record.id, message)
+                    await self._runtime.client_requests.deliver(record, message)
         except BaseException:
             for call in running:
                 call.cancel()  # a batch is rejected as a whole

@@ -144,6 +144,7 @@ def test_a_process_that_was_killed_comes_back_by_itself_or_at_once(two: Checkout
     eventually_sync(lambda: all_up(two), "and it comes back")
 
 
+@pytest.mark.usefixtures("identity")  # signed in before no client may register any more
 async def test_the_processes_see_the_address_of_the_client(two: Checkout) -> None:
     """As with one process, what a client says of its address counts for nothing."""
     base = f"http://localhost:{two.port}"

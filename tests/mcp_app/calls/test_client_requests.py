@@ -45,5 +45,5 @@ async def test_an_answer_to_a_request_of_an_earlier_release_is_kept_for_it(redis
     record, request_id = make_record(), "process.earlier/1"
     await cast(Any, redis.hset(keys.asked(record.id), request_id, "roots/list"))
     answer = JSONRPCResponse(jsonrpc="2.0", id=request_id, result={"roots": []})
-    await ClientRequests(redis, bus).deliver(record.id, answer)
+    await ClientRequests(redis, bus).deliver(record, answer)
     assert await redis.exists(keys.answer(record.id, request_id))

@@ -53,7 +53,7 @@ async def test_the_answer_of_a_client_is_not_lost_with_the_reply_that_brings_it(
     async def emit(message: dict[str, Any]) -> None:
         if message["method"] == "roots/list":
             answer = JSONRPCResponse(jsonrpc="2.0", id=message["id"], result={"roots": []})
-            await ClientRequests(redis, bus).deliver(record.id, answer)
+            await ClientRequests(redis, bus).deliver(record, answer)
             relay.lose_reply_to(keys.answer(record.id, message["id"]).encode())
 
     record.client_params.capabilities.roots = {}  # type: ignore[union-attr]

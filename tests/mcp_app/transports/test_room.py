@@ -53,6 +53,12 @@ class View:
         await eventually(found, within=PATIENCE)
         return found()[0]
 
+    async def until_published_by(self, process: Process) -> None:
+        life = process.runtime.bus.address[-6:]
+        await eventually(
+            lambda: any("state" in one and one["life"] == life for one in self.messages), within=PATIENCE
+        )
+
     async def until_state(self, right: Callable[[Mapping[str, Any]], bool]) -> None:
         await eventually(
             lambda: any("state" in one and right(one["state"]) for one in self.messages), within=PATIENCE
@@ -60,15 +66,16 @@ class View:
 
 
 @asynccontextmanager
-async def looking(at: Process, token: str = "alice") -> AsyncIterator[View]:
-    """Look while the context is open, from when all is set up."""
+async def looking(at: Process, *others: Process, token: str = "alice") -> AsyncIterator[View]:
+    """Look while the context is open, from when this process and the others publish."""
     http = Http(mcp_application(not_found, runtime=at.runtime, needs={}, room=FEED))
     response = await http.request("GET", FEED, headers=headers_for(token, accept="text/event-stream"))
     assert response.status == 200, await response.body()
     view = View(response)
     reading = asyncio.create_task(view.read())
     try:
-        await eventually(lambda: any("state" in message for message in view.messages), within=PATIENCE)
+        for process in (at, *others):
+            await view.until_published_by(process)
         yield view
     finally:
         reading.cancel()
@@ -85,7 +92,7 @@ async def test_what_a_call_does_at_two_processes_is_seen(
     one: Process, other: Process, session: Session
 ) -> None:
     await session.call(other, "echo", {"message": "so that it has started"})
-    async with looking(one) as view:
+    async with looking(one, other) as view:
         stream = await session.post(other, SAMPLE)
         asked = await stream.next_message()
         await view.until("request.start", method="tools/call", tool="sampleLLM")
@@ -111,7 +118,7 @@ async def test_a_wake_up_is_seen_where_it_is_sent_and_where_it_is_heard(
     stream = await session.post(one, SLOW)
     first = await stream.next_event()
     resumed = await session.get(other, first.id)
-    async with looking(one) as view:
+    async with looking(one, other) as view:
         await view.until("wake.sent", session=session.id[:8])
         await view.until("wake.heard", session=session.id[:8])
         await view.until("call.renewed", session=session.id[:8])
@@ -135,7 +142,7 @@ async def test_a_call_that_is_taken_over_is_seen(
 
 async def test_nobody_sees_what_others_do(one: Process, other: Process, session: Session) -> None:
     bob = await Session.open(other, "bob")
-    async with looking(one, "bob") as view:
+    async with looking(one, other, token="bob") as view:
         stream = await session.post(other, SAMPLE)
         await stream.next_message()
         await modern(other, "tools/call", {"name": "echo", "arguments": {"message": "a"}})
