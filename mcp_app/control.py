@@ -92,7 +92,8 @@ async def _end(
 
     async def end(session_id: str) -> None:
         async with places:
-            ended[session_id], addresses = await erase(redis, session_id)
+            end_of, addresses = await erase(redis, session_id)
+            ended[session_id] = end_of is not None
             message = {"type": SESSION_ENDED, "session": session_id}
             await directory.bus.send_all(addresses, message, confirm=confirm)
 

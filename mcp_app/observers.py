@@ -24,7 +24,15 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["CallFacts", "CallOutcome", "Observer", "RefusalFacts", "SessionFacts", "StreamFacts"]
+__all__ = [
+    "CallFacts",
+    "CallOutcome",
+    "Observer",
+    "RefusalFacts",
+    "SessionEnd",
+    "SessionFacts",
+    "StreamFacts",
+]
 
 _MOST_WAITING = 10_000
 """How many events wait for slow observers; of more, the newest are dropped."""
@@ -108,6 +116,25 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionEnd:
+    """A session that has ended.
+
+    Attributes:
+        id: Its id, which gives access to nothing any more.
+        revision: The negotiated revision; empty if its client never initialized it.
+        username: The user's name for people, as in the log.
+        client: The id of the OAuth client.
+        seconds: How long it existed.
+    """
+
+    id: str
+    revision: str
+    username: str
+    client: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class StreamFacts:
     """An open event stream.
 
@@ -117,12 +144,14 @@ class StreamFacts:
         session: The id of its session; None for `listen`.
         username: The user's name for people, as in the log.
         client: The id of the OAuth client.
+        is_resumed: Whether it continues an earlier one (`Last-Event-ID`).
     """
 
     kind: str
     session: str | None
     username: str
     client: str
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +167,7 @@ class RefusalFacts:
         client: The id of the OAuth client; empty before the token was verified.
         method: The JSON-RPC method, if the body was read.
         tool: The tool, if the body was read.
+        reason: Why, in a few words of a fixed vocabulary, such as `invalid_token`.
     """
 
     status: int
@@ -148,6 +178,7 @@ class RefusalFacts:
     client: str
     method: str | None
     tool: str | None
+    reason: str = ""
 
 
 class Observer:
@@ -162,7 +193,7 @@ class Observer:
     def session_opened(self, session: SessionFacts) -> None:
         """A client has initialized a session."""
 
-    def session_ended(self, session_id: str) -> None:
+    def session_ended(self, session: SessionEnd) -> None:
         """A serving process has ended a session: its client asked for it, or to make room for another.
 
         Sessions that expire, or that `control` ends, are not reported.

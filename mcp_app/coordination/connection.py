@@ -96,18 +96,46 @@ class _Script(AsyncScript):
             return await super().__call__(*args, **options)
 
 
+OnReply = Callable[[float, bool], None]
+"""Is told how many seconds a request to Redis took, and whether it failed."""
+
+
+class _Timed:
+    """A context that measures a request to Redis."""
+
+    __slots__ = ("_began", "_on_reply")
+
+    def __init__(self, on_reply: OnReply | None) -> None:
+        self._on_reply = on_reply
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self._on_reply is not None and not isinstance(error, asyncio.CancelledError | NoScriptError):
+            self._on_reply(time.perf_counter() - self._began, error is not None)
+
+
 class _Pipeline(Pipeline):
+    on_reply: OnReply | None = None
+
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
-        with reaching_redis:
+        with reaching_redis, _Timed(self.on_reply):
             return await super().execute(raise_on_error)
 
 
 class Client(Redis):
-    """A client that raises `Unavailable` in place of redis-py's exceptions and those of the network."""
+    """A client that raises `Unavailable` in place of redis-py's exceptions and those of the network.
+
+    Attributes:
+        on_reply: Is told of each request, with the time that it waited for a connection.
+    """
+
+    on_reply: OnReply | None = None
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
-            with reaching_redis:
+            with reaching_redis, _Timed(self.on_reply):
                 return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except Unavailable as error:
             if isinstance(error.__cause__, NoScriptError):
@@ -115,7 +143,9 @@ class Client(Redis):
             raise
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline = _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.on_reply = self.on_reply
+        return pipeline
 
     def register_script(self, script: Any) -> Any:
         return _Script(self, script)
@@ -179,8 +209,13 @@ async def in_portions(
     return replies
 
 
-def connect(url: str) -> Redis:
-    """A Redis client that has time-outs for everything and raises `Unavailable`."""
+def connect(url: str, on_reply: OnReply | None = None) -> Redis:
+    """A Redis client that has time-outs for everything and raises `Unavailable`.
+
+    Args:
+        url: The server.
+        on_reply: Is told how long each request took.
+    """
     pool = SharedPool.from_url(
         url,
         max_connections=conf.redis_connections,
@@ -190,4 +225,6 @@ def connect(url: str) -> Redis:
         decode_responses=True,
         encoding_errors=DECODING_ERRORS,
     )
-    return Client.from_pool(pool)
+    client = cast(Client, Client.from_pool(pool))
+    client.on_reply = on_reply
+    return client

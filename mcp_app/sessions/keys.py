@@ -17,6 +17,11 @@ def listeners() -> str:
     return prefixed("mcp:listeners")
 
 
+def all_sessions() -> str:
+    """Sorted set: all sessions by when they expire, for counting."""
+    return prefixed("mcp:sessions")
+
+
 def sessions_of(owner: str) -> str:
     """Sorted set: the sessions of a person with all clients, by creation time.
 

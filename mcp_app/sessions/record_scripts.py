@@ -90,8 +90,11 @@ _ENDING = (
     DIRECTORY
     + """
 local function type_of(key) return redis.call('TYPE', key).ok end
-local owner, found = '', {}
-if type_of(KEYS[1]) == 'hash' then owner = redis.call('HGET', KEYS[1], 'owner') or '' end
+local facts, found = {}, {}
+if type_of(KEYS[1]) == 'hash' then
+  facts = redis.call('HMGET', KEYS[1], 'owner', 'created_at', 'protocol_version', 'user', 'client')
+end
+for i = 1, 5 do facts[i] = facts[i] or '' end
 for i = 2, 3 do
   if type_of(KEYS[i]) == 'zset' then
     for _, address in ipairs(addresses(KEYS[i])) do table.insert(found, address) end
@@ -100,10 +103,11 @@ end
 """
 )
 
-# What to know before a session is deleted, even if its keys are damaged: its owner, whether it exists, and
-# the processes to notify. KEYS: record, copies, processes, and all others.
-BEFORE_ERASE = _ENDING + "return {owner, redis.call('EXISTS', unpack(KEYS)), found}"
+# What to know before a session is deleted, even if its keys are damaged: its owner, when it was created, its
+# revision, user and client; whether it exists; the processes to notify. KEYS: record, copies, processes, and
+# all others.
+BEFORE_ERASE = _ENDING + "return {facts, redis.call('EXISTS', unpack(KEYS)), found}"
 
 # Deletes a session. Returns the same, whether or not another process has just stored or read it. If it is run
 # again, because its reply was lost, it finds nothing; hence `BEFORE_ERASE`. KEYS: those of `BEFORE_ERASE`.
-ERASE = _ENDING + "return {owner, redis.call('DEL', unpack(KEYS)), found}"
+ERASE = _ENDING + "return {facts, redis.call('DEL', unpack(KEYS)), found}"

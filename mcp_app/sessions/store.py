@@ -21,9 +21,11 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
+from mcp_app.coordination.total import Total
 from mcp_app.exceptions import Unreadable
-from mcp_app.observers import NOBODY, Observers
+from mcp_app.observers import NOBODY, Observers, SessionEnd
 from mcp_app.protocol.session_features import MOST_URI_BYTES
+from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.held import SessionBytes, TooMuchHeld
@@ -55,18 +57,31 @@ class SessionNotFound(Exception):
     """The session does not exist, or belongs to somebody else."""
 
 
-async def erase(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
-    """Delete a session's keys, and its entry among its person's sessions.
+async def erase(redis: Redis, session_id: str) -> tuple[SessionEnd | None, list[str]]:
+    """Delete a session's keys, and its entries among its person's sessions and among all.
 
     Returns:
-        Whether it existed, and the processes to send `SESSION_ENDED` to.
+        What ended, None if it did not exist, and the processes to send `SESSION_ENDED` to.
     """
     names = list(dict.fromkeys([*_holder_keys(session_id), *keys.of_session(session_id)]))
-    owner, existed, addresses = await redis.register_script(BEFORE_ERASE)(keys=names)
-    last_owner, was_there, others = await redis.register_script(ERASE)(keys=names)
+    facts, existed, addresses = await redis.register_script(BEFORE_ERASE)(keys=names)
+    last_facts, was_there, others = await redis.register_script(ERASE)(keys=names)
+    owner, created_at, revision, user, client = facts if existed else last_facts
     with suppress(Unreadable):  # the entry expires
-        await redis.zrem(keys.sessions_of(owner or last_owner), session_id)
-    return bool(existed or was_there), list({*addresses, *others})
+        await redis.zrem(keys.sessions_of(owner), session_id)
+    await Total(redis, keys.all_sessions()).remove(session_id)
+    ended = None
+    if existed or was_there:
+        seconds = max(0.0, time.time() - _number(created_at, time.time()))
+        ended = SessionEnd(session_id, shortened(revision), shortened(user), shortened(client), seconds)
+    return ended, list({*addresses, *others})
+
+
+def _number(text: str, otherwise: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return otherwise
 
 
 def _holder_keys(session_id: str) -> list[str]:
@@ -141,6 +156,7 @@ class SessionStore:
                 *_flat(record.to_fields()),
             ],
         )
+        await Total(self._redis, keys.all_sessions()).add(record.id, lifetime)
         self._copies.put(record.id, record, began)
 
     async def finish_initialize(self, record: SessionRecord) -> None:
@@ -211,9 +227,9 @@ class SessionStore:
 
     async def end(self, session_id: str) -> None:
         """End the session: delete its keys, and end its calls and streams in all processes."""
-        existed, addresses = await erase(self._redis, session_id)
-        if existed:
-            self._observers.tell("session_ended", session_id)
+        ended, addresses = await erase(self._redis, session_id)
+        if ended is not None:
+            self._observers.tell("session_ended", ended)
         await self._bus.publish(addresses, {"type": SESSION_ENDED, "session": session_id}, confirm=True)
 
     def forget(self, session_id: str) -> None:

@@ -151,7 +151,8 @@ class Streams:
         is_placed = is_counted = False
         self._open[stream.session_id].add(stream)
         record, kind = stream.record, "standalone" if stream.listens else "reply"
-        facts = StreamFacts(kind, record.id, shortened(record.user), shortened(record.client))
+        names = shortened(record.user), shortened(record.client)
+        facts = StreamFacts(kind, record.id, *names, is_resumed=stream.resumed_at is None)
         self._observers.tell("stream_opened", facts)
         if self._activity.watched:
             self._note("stream.open" if stream.resumed_at is not None else "stream.resumed", stream)

@@ -35,6 +35,21 @@ logger = logging.getLogger(__name__)
 HeaderList = Sequence[tuple[bytes, bytes]]
 
 
+_REASONS = {
+    400: "malformed",
+    403: "origin",
+    404: "method_not_found",
+    405: "http_method",
+    406: "accept",
+    408: "slow_body",
+    413: "too_large",
+    415: "content_type",
+    421: "host",
+    431: "head_too_large",
+    500: "crash",
+}
+
+
 class HttpError(Exception):
     """A request that is rejected before it reaches the server.
 
@@ -45,6 +60,8 @@ class HttpError(Exception):
         headers: Additional response headers.
         data: Machine-readable details.
         request_id: The id of the rejected request, if it could be parsed.
+        reason: Why, in a few words of a fixed vocabulary, for audits and metrics: the message may contain
+            what the client sent. By default it follows from the status.
     """
 
     def __init__(
@@ -55,8 +72,10 @@ class HttpError(Exception):
         headers: HeaderList = (),
         data: Any = None,
         request_id: RequestId | None = None,
+        reason: str = "",
     ) -> None:
         super().__init__(message)
+        self.reason = reason or _REASONS.get(status, "error")
         self.status = status
         self.headers = headers
         self.code = code
@@ -83,7 +102,7 @@ class Challenge(HttpError):
     """
 
     def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
-        super().__init__(status, message)
+        super().__init__(status, message, reason=fields.get("error", "no_token"))
         self._fields = fields
         self.name_metadata(fields["resource_metadata"])
 
@@ -130,13 +149,17 @@ def body_too_large(limit: int) -> HttpError:
 
 def shutting_down() -> HttpError:
     return HttpError(
-        503, "This process is shutting down; retry.", INTERNAL_ERROR, headers=[(b"retry-after", b"1")]
+        503,
+        "This process is shutting down; retry.",
+        INTERNAL_ERROR,
+        headers=[(b"retry-after", b"1")],
+        reason="shutting_down",
     )
 
 
 def worker_lost() -> HttpError:
     """For a stateless call that is still running at shutdown: it cannot be resumed."""
-    return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"})
+    return HttpError(503, WORKER_LOST, INTERNAL_ERROR, data={"reason": "worker_lost"}, reason="worker_lost")
 
 
 def stream_too_long(limit: int) -> HttpError:
@@ -144,7 +167,8 @@ def stream_too_long(limit: int) -> HttpError:
     message = (
         f"The call sent more than {limit} bytes (MCP_MAX_STREAM_BYTES) before its result; it was cancelled."
     )
-    return HttpError(500, message, INTERNAL_ERROR, data={"reason": "stream_too_long", "limit": limit})
+    data = {"reason": "stream_too_long", "limit": limit}
+    return HttpError(500, message, INTERNAL_ERROR, data=data, reason="stream_too_long")
 
 
 def too_many_listening(limit: int) -> HttpError:
@@ -155,6 +179,7 @@ def too_many_listening(limit: int) -> HttpError:
         INTERNAL_ERROR,
         headers=[(b"retry-after", b"1")],
         data={"limit": limit},
+        reason="listeners",
     )
 
 
@@ -170,23 +195,26 @@ def too_many_listening_of_one(limit: int) -> HttpError:
         INTERNAL_ERROR,
         headers=[(b"retry-after", b"1")],
         data={"limit": limit},
+        reason="listeners",
     )
 
 
 def unknown_event_id() -> HttpError:
     """For a stream that cannot be resumed from this event, so that the client does not wait for it."""
-    return HttpError(400, "The Last-Event-ID is unknown to this session, or too old to resume from.")
+    message = "The Last-Event-ID is unknown to this session, or too old to resume from."
+    return HttpError(400, message, reason="last_event_id")
 
 
 def unsupported_revision(requested: str) -> HttpError:
     """For an unsupported revision; the error lists all supported ones, newest first."""
     data = {"supported": list(reversed(KNOWN_PROTOCOL_VERSIONS)), "requested": requested}
-    return HttpError(400, "This protocol version is not supported.", UNSUPPORTED_PROTOCOL_VERSION, data=data)
+    message = "This protocol version is not supported."
+    return HttpError(400, message, UNSUPPORTED_PROTOCOL_VERSION, data=data, reason="revision")
 
 
 def header_mismatch(detail: str) -> HttpError:
     """A header is malformed, or does not match the body (2026-07-28, Streamable HTTP, Server Validation)."""
-    return HttpError(400, f"Header mismatch: {detail}", HEADER_MISMATCH)
+    return HttpError(400, f"Header mismatch: {detail}", HEADER_MISMATCH, reason="header_mismatch")
 
 
 def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
@@ -195,7 +223,7 @@ def method_not_allowed(allowed: str, hint: str = "") -> HttpError:
 
 def quota_exceeded(error: QuotaExceeded) -> HttpError:
     retry_after = (b"retry-after", str(error.retry_after).encode())
-    return HttpError(429, str(error), headers=[retry_after], data=error.data)
+    return HttpError(429, str(error), headers=[retry_after], data=error.data, reason=error.setting)
 
 
 def log_quota(error: QuotaExceeded, principal: Principal, quotas: Quotas) -> None:
@@ -214,7 +242,8 @@ def from_exception(error: Exception) -> HttpError | None:
         return HttpError(status, str(error), error.code, request_id=error.request_id)
     if isinstance(error, SessionNotFound | Unreadable):
         # The same response for a session that is unknown, has ended, cannot be read, or belongs to another.
-        return HttpError(404, "Session not found; send a new initialize request.", SESSION_NOT_FOUND)
+        message = "Session not found; send a new initialize request."
+        return HttpError(404, message, SESSION_NOT_FOUND, reason="session_not_found")
     if isinstance(error, TokenWithdrawn):
         return token_withdrawn()
     if isinstance(error, InsufficientScope):
@@ -229,8 +258,10 @@ def from_exception(error: Exception) -> HttpError | None:
             "The authorization server is unavailable, so the token cannot be verified; try again.",
             INTERNAL_ERROR,
             headers=[(b"retry-after", b"5")],
+            reason="authorization_server_unavailable",
         )
     if isinstance(error, Unavailable):
         retry_after = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-        return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after])
+        reason = f"{error.store.name.lower()}_unavailable"
+        return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after], reason=reason)
     return None

@@ -153,6 +153,7 @@ class Request:
             known.get("client", ""),
             known.get("method"),
             known.get("tool"),
+            error.reason,
         )
 
     def charge_bytes(self, charge: Callable[[int], None]) -> None:

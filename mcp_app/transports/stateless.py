@@ -218,8 +218,8 @@ class Stateless:
                 self._tell("stream_closed", request)
 
     def _tell(self, hook: str, request: Request) -> None:
-        names = map(shortened, (request.principal.person, request.principal.client_id))
-        self._runtime.observers.tell(hook, StreamFacts("listen", None, *names))
+        user, client = map(shortened, (request.principal.person, request.principal.client_id))
+        self._runtime.observers.tell(hook, StreamFacts("listen", None, user, client))
 
 
 def _end(call: StatelessCall, task: asyncio.Task[None], watcher: asyncio.Task[Ending]) -> None:

@@ -26,6 +26,7 @@ from mcp_app.coordination.outside import connected
 from mcp_app.coordination.processes import OpenStreams
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.monitoring import sessions as overview
+from mcp_app.observers import SessionEnd
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import SESSION_ENDED, RequestSession, SessionStore, erase
@@ -254,7 +255,7 @@ async def test_of_many_sessions_those_are_named_that_ended_before_redis_could_no
 ) -> None:
     first, second, third = [await open_session() for _ in range(3)]
 
-    async def failing(redis: Redis, session_id: str) -> tuple[bool, list[str]]:
+    async def failing(redis: Redis, session_id: str) -> tuple[SessionEnd | None, list[str]]:
         if session_id == second.id:
             raise Unavailable(Store.SESSIONS, "down")
         return await erase(redis, session_id)

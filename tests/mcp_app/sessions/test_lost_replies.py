@@ -87,11 +87,12 @@ async def test_the_end_of_a_session_is_announced_and_leaves_no_entry_of_it(
 async def test_whoever_ends_a_session_is_told_that_it_existed(
     relay: RedisRelay, relayed: Redis, record: SessionRecord
 ) -> None:
-    assert await erase(relayed, make_record().id) == (False, [])
+    assert await erase(relayed, make_record().id) == (None, [])
     relay.lose_reply_to(relayed.register_script(ERASE).sha.encode())
-    existed, _ = await erase(relayed, record.id)
+    ended, _ = await erase(relayed, record.id)
     assert relay.lost == 1
-    assert existed
+    assert ended is not None
+    assert ended.id == record.id
 
 
 @pytest.mark.parametrize("change", ["set", "delete"])

@@ -242,7 +242,12 @@ async def test_sessions_and_streams_are_told_when_they_begin_and_end(
         *(session.id, LATEST, "alice"),
         "test 1",
     )
-    assert [facts for hook, facts, *_ in told if hook == "session_ended"] == [session.id]
+    [ended] = [facts for hook, facts, *_ in told if hook == "session_ended"]
+    assert (ended.id, ended.revision, ended.username, ended.client) == (
+        *(session.id, LATEST, "alice"),
+        opened.client,
+    )
+    assert 0 < ended.seconds < 60
     streams = [(hook, facts) for hook, facts, *_ in told if isinstance(facts, StreamFacts)]
     assert [(hook, facts.kind, facts.session) for hook, facts in streams] == [
         ("stream_opened", "standalone", session.id),
@@ -261,6 +266,21 @@ async def test_what_is_refused_is_told_with_who_asked_for_what(told: Told, one: 
     assert (stranger.status, stranger.username, stranger.method) == (401, "", None)
     assert (alice.status, alice.code, alice.username) == (404, -32001, "alice")
     assert (alice.method, alice.tool, alice.path) == ("tools/call", "echo", "/mcp")
+    assert (stranger.reason, alice.reason) == ("no_token", "session_not_found")
+
+
+async def test_a_stream_that_continues_an_earlier_one_is_told_as_such(
+    told: Told, one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    last = await stream.next_event()
+    await stream.drop()
+    held.go.set()
+    await (await session.get(other, last.id)).messages()
+    await eventually(lambda: sum(hook == "stream_closed" for hook, *_ in told) == 2)
+    opened = [facts for hook, facts, *_ in told if hook == "stream_opened"]
+    assert [(facts.kind, facts.is_resumed) for facts in opened] == [("reply", False), ("reply", True)]
 
 
 async def test_an_observer_that_fails_is_logged_and_removed_and_harms_neither_calls_nor_other_observers(
