@@ -13,6 +13,8 @@ import time
 from collections import Counter, deque
 from typing import Any
 
+from mcp_app.ids import short_id
+
 MOST_PER_SECOND = 200
 """Of more notes in a second, only the number is kept, by kind."""
 
@@ -23,9 +25,6 @@ _MOST_QUERIES = 10_000
 
 MOST_SHOWN = 50
 """How many calls and streams of a process are named; of more, only the number is told."""
-
-SHOWN = 8
-"""How many characters of a session's id are noted."""
 
 
 class Activity:
@@ -64,7 +63,7 @@ class Activity:
                 if len(self._people) >= _MOST_PEOPLE:
                     del self._people[next(iter(self._people))]
                 self._people[session] = person
-            fields["session"] = session[:SHOWN]
+            fields["session"] = short_id(session)
         now = time.time()
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0

@@ -18,6 +18,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.outside import connected, only_logged
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.ids import short_id
 from mcp_app.sessions import keys
 from mcp_app.sessions.store import SESSION_ENDED, erase
 
@@ -80,7 +81,7 @@ async def aend_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
     async with connected(is_confirmed=True) as (redis, directory):
         ended = await _end(redis, directory, session_ids, confirm=True)
     for session_id in ended:
-        logger.info("session ended by an operator", extra={"session": session_id[:8], "by": by})
+        logger.info("session ended by an operator", extra={"session": short_id(session_id), "by": by})
     return ended
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from mcp_app.ids import short_id
+
 
 class _InRedis(models.Manager["LiveSession"]):
     def get_queryset(self) -> models.QuerySet[LiveSession]:
@@ -25,4 +27,4 @@ class LiveSession(models.Model):
         base_manager_name = "objects"
 
     def __str__(self) -> str:
-        return f"session {self.id[:8]}"
+        return f"session {short_id(self.id)}"

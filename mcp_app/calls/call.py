@@ -27,6 +27,7 @@ from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.coordination.pacing import pace_message
 from mcp_app.exceptions import Unavailable
+from mcp_app.ids import short_id
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.serve import Outcome, serve
 from mcp_app.sdk import ServerMessageMetadata
@@ -332,7 +333,7 @@ class SessionCall(SessionOutbound, Call):
         if written is None and response is not None:
             logger.warning(
                 "another process took over this call; dropping its response",
-                extra={"session": self.session_id[:8]},
+                extra={"session": short_id(self.session_id)},
             )
 
     def _on_registered(self, position: str | None) -> None:
@@ -348,7 +349,7 @@ class SessionCall(SessionOutbound, Call):
         if self.is_running:
             logger.warning(
                 "another process took over this call; cancelling it here",
-                extra={"session": self.session_id[:8]},
+                extra={"session": short_id(self.session_id)},
             )
             self.stop()
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from mcp_app.calls.backend import Backend
 from mcp_app.calls.call import SessionCall
 from mcp_app.calls.channel import SessionChannel
+from mcp_app.ids import short_id
 from mcp_app.observers import SessionFacts
 from mcp_app.protocol import client_declaration
 from mcp_app.protocol.error_codes import invalid_params
@@ -71,7 +72,7 @@ async def initialize(
     logger.info(
         "session opened",
         extra={
-            "session": facts.id[:8],
+            "session": short_id(facts.id),
             "username": facts.username,
             "client": facts.client,
             "revision": facts.revision,

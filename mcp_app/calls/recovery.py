@@ -16,6 +16,7 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest, RequestId
 from mcp_app.calls.registry import Registration, UnreadableCall
 from mcp_app.calls.running import RunningCalls
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.ids import short_id
 from mcp_app.observers import LOST
 from mcp_app.protocol.facts import facts_of
 from mcp_app.protocol.repeatable import MayRepeat
@@ -69,7 +70,7 @@ class Recovery:
         lost = replace(registered, losses=registered.losses + 1, is_handed_over=False)
         request = lost.request
         facts = {
-            "session": record.id[:8],
+            "session": short_id(record.id),
             "method": shortened(request.method),
             "call": shortened(request.id) if isinstance(request.id, str) else request.id,
         }
@@ -91,7 +92,7 @@ class Recovery:
         if self._registry.leases.can_judge and await self._registry.take_over(lost):
             logger.warning(
                 "giving up a call that cannot be read",
-                extra={"session": record.id[:8], "reason": str(reason)},
+                extra={"session": short_id(record.id), "reason": str(reason)},
             )
             answer = None if reason.request_id is None else _worker_lost(reason.request_id)
             await self._registry.write(lost, answer, is_first=True, is_final=True)

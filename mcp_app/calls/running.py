@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
-from mcp_app.activity import MOST_SHOWN, SHOWN
+from mcp_app.activity import MOST_SHOWN
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.admission import is_limited
 from mcp_app.calls.backend import Backend
@@ -22,6 +22,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import CALLS
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable
+from mcp_app.ids import short_id
 from mcp_app.sdk import ServerRunner, as_request_id
 from mcp_app.sessions import keys
 from mcp_app.sessions.events import shown
@@ -185,7 +186,7 @@ class RunningCalls:
         return [
             {
                 "person": call.person_key,
-                "session": call.session_id[:SHOWN],
+                "session": short_id(call.session_id),
                 "call": shown(call.stream),
                 "method": call.facts.method,
                 "tool": call.facts.tool,

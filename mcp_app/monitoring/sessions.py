@@ -19,12 +19,10 @@ from mcp_app.conf import conf
 from mcp_app.coordination.connection import DECODING_ERRORS, reaching_redis
 from mcp_app.coordination.keys import open_streams
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.ids import short_id
 from mcp_app.protocol.personal import Person
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
-
-_SHOWN = 8
-"""Characters of a session id that are shown: enough to distinguish sessions, too few to use one."""
 
 _PAGE = 500
 """Keys per step of a scan; Redis serves other clients in between."""
@@ -61,7 +59,7 @@ class Session:
 
     @property
     def shown(self) -> str:
-        return shown(self.id)
+        return short_id(self.id)
 
     def to_json(self) -> dict[str, Any]:
         """The session with its id shortened."""
@@ -74,11 +72,6 @@ class Listing:
 
     sessions: list[Session]
     is_complete: bool
-
-
-def shown(session_id: str) -> str:
-    """The part of a session id that may be shown."""
-    return session_id[:_SHOWN]
 
 
 def printable(text: str) -> str:

@@ -20,6 +20,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.exceptions import Unreadable, reading
+from mcp_app.ids import short_id
 from mcp_app.sessions import keys, log_scripts
 from mcp_app.sessions.events import (
     END,
@@ -236,7 +237,7 @@ class EventLog:
             readers: dict[str, list[str]] = {self._directory.bus.address: []}
             for session_id, addresses in await in_portions(self._redis, portion, add):
                 if isinstance(addresses, Exception):
-                    facts = {"session": session_id[:8], "reason": str(addresses)}
+                    facts = {"session": short_id(session_id), "reason": str(addresses)}
                     logger.warning("session cannot be notified", extra=facts)
                     continue
                 for address in addresses:
@@ -349,7 +350,7 @@ class EventLog:
         if dropped:
             logger.warning(
                 "pending messages cannot be read; dropping them",
-                extra={"session": session_id[:8], "messages": dropped},
+                extra={"session": short_id(session_id), "messages": dropped},
             )
         return dropped is not None
 

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 
 from mcp_app.conf import conf
 from mcp_app.exceptions import Unavailable, Unreadable
+from mcp_app.ids import short_id
 from mcp_app.sessions.event_log import EventsLost, Reader
 from mcp_app.sessions.events import Event
 from mcp_app.sessions.record import SessionRecord
@@ -153,7 +154,8 @@ class EventStream:
             events = await self._reader.read()
         except EventsLost as lost:
             logger.warning(
-                "closing stream: its events were trimmed from the log", extra={"session": self.session_id[:8]}
+                "closing stream: its events were trimmed from the log",
+                extra={"session": short_id(self.session_id)},
             )
             self.drop(lost.stream)  # a client that reconnects gets an error
             self.wake()  # to read the others
@@ -161,7 +163,7 @@ class EventStream:
         except Unreadable as error:
             logger.warning(
                 "closing stream: its session cannot be read",
-                extra={"session": self.session_id[:8], "reason": str(error)},
+                extra={"session": short_id(self.session_id), "reason": str(error)},
             )
             await self._abandon()
             return None

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
+from mcp_app.ids import short_id
 from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
@@ -91,6 +92,6 @@ class ListeningWork:
                 await asyncio.sleep(_PAUSE_SECONDS)
             except Exception:
                 logger.exception(
-                    "work for a listening session crashed", extra={"session": self._session.id[:8]}
+                    "work for a listening session crashed", extra={"session": short_id(self._session.id)}
                 )
                 return

@@ -23,6 +23,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
 from mcp_app.coordination.total import Total
 from mcp_app.exceptions import Unreadable
+from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, Observers, SessionEnd
 from mcp_app.protocol.session_features import MOST_URI_BYTES
 from mcp_app.protocol.words import shortened
@@ -145,7 +146,7 @@ class SessionStore:
         """
         for idle in await self._quota.add(record):
             await self.end(idle)
-            logger.info("idle session ended to make room", extra={"session": idle[:8]})
+            logger.info("idle session ended to make room", extra={"session": short_id(idle)})
         lifetime = max(1, record.lifetime(time.time()))
         began = time.monotonic()
         await self._create(
@@ -202,7 +203,7 @@ class SessionStore:
             record = SessionRecord.from_fields(session_id, dict(zip(fields[::2], fields[1::2], strict=True)))
         except Unreadable as error:
             logger.warning(
-                "session record cannot be read", extra={"session": session_id[:8], "reason": str(error)}
+                "session record cannot be read", extra={"session": short_id(session_id), "reason": str(error)}
             )
             return None
         if not record.lifetime(time.time()):

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mcp_app.activity import MOST_SHOWN, SHOWN
+from mcp_app.activity import MOST_SHOWN
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded, TooManyWaiting
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.exceptions import Unavailable, Unreadable
+from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, Observers, StreamFacts
 from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
@@ -251,7 +252,7 @@ class Streams:
         return [
             {
                 "person": stream.record.person_key,
-                "session": stream.session_id[:SHOWN],
+                "session": short_id(stream.session_id),
                 "stream": stream.id,
                 "listens": stream.listens,
                 "client": shortened(stream.record.client_name or stream.record.client),

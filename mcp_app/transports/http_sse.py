@@ -22,6 +22,7 @@ from mcp_app.auth.tokens import Principal
 from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded
+from mcp_app.ids import short_id
 from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
@@ -75,7 +76,7 @@ class Sse:
         record, name, position = resumed or await self._open(request.principal)
         if last_event_id and resumed is None:
             reason = "malformed, of another session, or its later events are gone; a new session was opened"
-            logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
+            logger.info("Last-Event-ID rejected", extra={"session": short_id(record.id), "reason": reason})
         stream = self._runtime.streams.http_sse(
             record, name, position, self._runtime.recovery.recover_if_lost
         )

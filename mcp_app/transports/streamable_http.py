@@ -17,6 +17,7 @@ from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import NotResumable
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded
+from mcp_app.ids import short_id
 from mcp_app.protocol.messages import InvalidMessage, MalformedAnswer, Message, as_batch, as_message, decode
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream, ReplyStream
@@ -235,7 +236,7 @@ class StreamableHttp:
     async def _delete(self, request: Request) -> None:
         record = await self._session(request)
         await self._runtime.sessions.end(record.id)
-        logger.info("session ended by its client", extra={"session": record.id[:8]})
+        logger.info("session ended by its client", extra={"session": short_id(record.id)})
         await respond(request.send, 204, headers=COMMON_HEADERS)
 
     def _respond(
@@ -270,7 +271,7 @@ def _respond_to_cancelled(request: Request) -> Awaitable[None]:
 
 
 def _unknown_event_id(record: SessionRecord, reason: str) -> errors.HttpError:
-    logger.info("Last-Event-ID rejected", extra={"session": record.id[:8], "reason": reason})
+    logger.info("Last-Event-ID rejected", extra={"session": short_id(record.id), "reason": reason})
     return errors.unknown_event_id()
 
 

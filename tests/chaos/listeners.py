@@ -17,7 +17,7 @@ import httpx2
 
 from tests.chaos.clients import ANSWER_SECONDS
 from tests.chaos.ledger import Ledger
-from tests.support.wire import INITIALIZE, JSON_OR_STREAM
+from tests.support.wire import INITIALIZE, JSON_OR_STREAM, answer_of
 
 HEARD_SECONDS = ANSWER_SECONDS
 """After so long an update that was not heard of counts as lost."""
@@ -137,13 +137,7 @@ class Listener:
         response = await http.post(self._url, json=message)
         if response.status_code != 200:
             raise RefusedError(response.status_code)
-        if response.headers["content-type"].startswith("text/event-stream"):
-            answers = [line.removeprefix("data: ") for line in response.text.splitlines() if "result" in line]
-            if not answers:
-                raise RefusedError("the stream broke off")
-            answer = json.loads(answers[-1])
-        else:
-            answer = response.json()
+        answer = answer_of(response)
         if "result" not in answer:
             raise RefusedError(str(answer.get("error"))[:60])
         result: dict[str, Any] = answer["result"]

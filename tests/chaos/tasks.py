@@ -13,7 +13,7 @@ import httpx2
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from tests.chaos.clients import ANSWER_SECONDS
 from tests.chaos.ledger import Ledger
-from tests.support.wire import JSON_OR_STREAM
+from tests.support.wire import JSON_OR_STREAM, answer_of
 
 MODERN = "2026-07-28"
 END_SECONDS = ANSWER_SECONDS
@@ -116,7 +116,7 @@ class TaskClient:
         response = await http.post(self._url, json=body, headers={"Mcp-Method": method, "Mcp-Name": name})
         if response.status_code >= 500:
             response.raise_for_status()
-        answer = response.json()
+        answer = answer_of(response)
         if "error" in answer:
             raise RefusedError(answer["error"])
         return answer["result"]

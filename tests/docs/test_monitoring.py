@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from mcp_app.monitoring import sessions as overview
+from mcp_app.ids import short_id
 from mcp_app.observers import Observer
 from tests.docs.conftest import Busy
 from tests.docs.markdown import DOCS, code, commands, rows
@@ -26,7 +26,7 @@ STATE_THE_METHOD = "METHOD /path"
 @pytest.mark.parametrize("own_redis", ["alone"], indirect=True)
 async def test_every_command_runs(busy: Busy) -> None:
     for command in sorted(commands("monitoring.md"), key=lambda command: "--end" in command):  # that one last
-        for name, value in (("$SESSION", busy.session.id), ("$BEGINNING", overview.shown(busy.session.id))):
+        for name, value in (("$SESSION", busy.session.id), ("$BEGINNING", short_id(busy.session.id))):
             command = command.replace(name, value)
         assert await _run(busy, shlex.split(command)), command
     assert not busy.redis.keys(f"*{busy.session.id}*owner")

@@ -29,6 +29,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.held import TasksTooLarge
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
+from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import without_unknown_modes
@@ -173,12 +174,12 @@ class TaskRuns:
     async def _rerun_or_fail(self, task: Task, lifespan_state: Any) -> None:
         if task.lost < MAX_LOST and await self._may_repeat("tools/call", task.params):
             logger.warning(
-                "re-running a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
+                "re-running a task whose process died", extra={"task": short_id(task.id), "tool": task.tool}
             )
             self.start(task, lifespan_state, is_recovered=True)
         else:
             logger.warning(
-                "giving up a task whose process died", extra={"task": task.id[:8], "tool": task.tool}
+                "giving up a task whose process died", extra={"task": short_id(task.id), "tool": task.tool}
             )
             if await self._store.fail(task, LOST) and self._observers.watch_calls:
                 facts = TaskCall(self._store, task).facts

@@ -25,6 +25,7 @@ from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.extensions.tasks import keys, scripts
 from mcp_app.extensions.tasks.held import TaskBytes
 from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
+from mcp_app.ids import short_id
 from mcp_app.protocol.personal import person_key
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class TaskStore:
                 fields, leased = await pipe.execute()
             return Task.from_fields(task_id, fields, is_leased=bool(leased)) if fields else None
         except Unreadable as error:
-            logger.warning("task cannot be read", extra={"task": task_id[:8], "reason": str(error)})
+            logger.warning("task cannot be read", extra={"task": short_id(task_id), "reason": str(error)})
             return None
 
     async def get_if_running(self, task_id: str, run: str) -> Task | None:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from mcp_app import control
 from mcp_app.exceptions import Unavailable
+from mcp_app.ids import short_id
 from mcp_app.monitoring import sessions as overview
 
 _HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         session_ids = dict.fromkeys(self._the_one(redis, beginning) for beginning in beginnings)
         ended = control.end_sessions(session_ids, by="manage.py sessions")
         for session_id in filter(ended.__contains__, session_ids):
-            self.stdout.write(f"{overview.shown(session_id)} has been ended.")
+            self.stdout.write(f"{short_id(session_id)} has been ended.")
         if len(ended) < len(session_ids):
             raise CommandError("Redis could not be reached for the others, which may still exist.")
 
