@@ -67,7 +67,11 @@ class Allowance:
         if self._bytes >= CHARGED_BYTES:
             requests, self._bytes = divmod(self._bytes, CHARGED_BYTES)
             if conf.request_rate:
-                self.requests = self.left - requests
+                self.owe(requests)
+
+    def owe(self, number: int) -> None:
+        """Count requests after the fact, even if there are none left for them."""
+        self.requests = self.left - number
 
     def arguments(self, needed: int, *, is_active: bool) -> list[int | float]:
         """The arguments of the script for the rate: how many are needed now, to spare, and owed."""

@@ -151,7 +151,7 @@ class Quotas:
     async def count_requests(self, person: str, number: int = 1) -> bool:
         """Count requests. Returns whether they are within the rate of the person, `MCP_REQUEST_RATE`.
 
-        They are not if too many other requests of this person are waiting to be counted.
+        If others of this person have waited for Redis for so long that it cannot be asked, these are owed.
         """
         account = self._accounts.get(person)
         if account is not None and account.spend(number):
@@ -160,7 +160,7 @@ class Quotas:
         if not conf.request_rate:
             return True
         account = self._account(person)
-        with suppress(TooManyWaiting):
+        try:
             async with _turn(account.asking, _QUEUE_SECONDS):
                 if account.spend(number):
                     return True
@@ -168,7 +168,9 @@ class Quotas:
                     return False
                 await self._ask(account, requests=number)
                 return account.spend(number)
-        return False
+        except TooManyWaiting:  # as when the process was suspended; the rate may be far from exceeded
+            account.owe(number)
+            return True
 
     def rate_exceeded(self, person: str, number: int = 1) -> QuotaExceeded:
         """The error for so many requests past the rate, with the time until they are within it."""

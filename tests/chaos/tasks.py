@@ -6,6 +6,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -114,8 +115,8 @@ class TaskClient:
     ) -> dict[str, Any]:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": _META}}
         response = await http.post(self._url, json=body, headers={"Mcp-Method": method, "Mcp-Name": name})
-        if response.status_code >= 500:
-            response.raise_for_status()
+        if response.status_code == HTTPStatus.TOO_MANY_REQUESTS or response.status_code >= 500:
+            response.raise_for_status()  # a client tries again
         answer = answer_of(response)
         if "error" in answer:
             raise RefusedError(answer["error"])

@@ -485,7 +485,21 @@ async def test_who_waits_too_long_for_requests_of_the_same_person_is_past_a_limi
     await eventually(lambda: relay.sent)
     with pytest.raises(TooManyWaiting):
         await behind_relay.ensure(person, CALLS)
-    assert not await behind_relay.count_requests(person)
+    await cancel_and_wait(asking)
+
+
+async def test_who_waits_too_long_to_be_counted_owes_the_request(
+    behind_relay: Quotas, relay: RedisRelay, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the process was suspended, or Redis is slow: nobody is refused who may be within the rate."""
+    monkeypatch.setattr(quotas, "_ASK_SECONDS", 10.0)
+    monkeypatch.setattr(quotas, "_QUEUE_SECONDS", NO_TIME)
+    relay.stalls = True
+    asking = asyncio.create_task(behind_relay.ensure(person, CALLS))
+    await eventually(lambda: relay.sent)
+    assert not behind_relay.owes(person)
+    assert await behind_relay.count_requests(person)
+    assert behind_relay.owes(person)
     await cancel_and_wait(asking)
 
 
