@@ -331,10 +331,8 @@ class SessionCall(SessionOutbound, Call):
                 logger.error("response lost: Redis unavailable")
             return
         if written is None and response is not None:
-            logger.warning(
-                "another process took over this call; dropping its response",
-                extra={"session": short_id(self.session_id)},
-            )
+            session = {"session": short_id(self.session_id)}
+            logger.warning("another process took over this call; dropping its response", extra=session)
 
     def _on_registered(self, position: str | None) -> None:
         if position is None:
@@ -347,10 +345,8 @@ class SessionCall(SessionOutbound, Call):
     def _lose(self) -> None:
         """Stop without a response: another process took over the call, or it was ended."""
         if self.is_running:
-            logger.warning(
-                "another process took over this call; cancelling it here",
-                extra={"session": short_id(self.session_id)},
-            )
+            session = {"session": short_id(self.session_id)}
+            logger.warning("another process took over this call; cancelling it here", extra=session)
             self.stop()
 
     def _end(self) -> None:

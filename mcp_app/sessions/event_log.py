@@ -163,7 +163,7 @@ class Reader:
                 return Event(fields["stream"], position, data, "final" in fields)
         except Unreadable as error:
             logger.warning(
-                "event cannot be read", extra={"session": self._session_id[:8], "reason": str(error)}
+                "event cannot be read", extra={"session": short_id(self._session_id), "reason": str(error)}
             )
             raise
 
