@@ -1,15 +1,19 @@
-"""Finds and deletes client registrations that are no longer used."""
+"""Deletes rows that nobody can use any more: expired tokens, unused clients, expired sign-ins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
+from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from oauth2_provider.models import clear_expired
 
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -71,3 +75,31 @@ def delete_if_prunable(client_id: str, never_used_for: timedelta) -> bool:
             return False
         client.delete()
         return True
+
+
+def delete_expired_tokens() -> int:
+    """Delete expired tokens and codes, in batches; returns how many there were.
+
+    A used refresh token stays until it has expired, so that its reuse is noticed (RFC 9700 §4.14.2).
+    """
+    before = [
+        (model, found["newest"], found["count"])
+        for model in (AccessToken, RefreshToken, Grant)
+        if (found := model.objects.aggregate(newest=Max("pk"), count=Count("pk")))["count"]
+    ]
+    clear_expired()
+    # Tokens that were issued meanwhile are not counted.
+    return sum(
+        count - model.objects.filter(pk__lte=newest).count()  # type: ignore[attr-defined]
+        for model, newest, count in before
+    )
+
+
+def delete_expired_sessions() -> int:
+    """Delete the expired sign-ins of browsers; returns how many, or 0 if the database has none of them."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    expired = 0
+    if issubclass(store, SessionStore):
+        expired = store.get_model_class().objects.filter(expire_date__lt=timezone.now()).count()
+    store.clear_expired()
+    return expired

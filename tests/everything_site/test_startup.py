@@ -174,8 +174,7 @@ def test_a_traceback_is_shown_on_request(fresh: Checkout) -> None:
     "command",
     [
         ["createsuperuser", "--noinput", "--username=a", "--email=a@example.com"],
-        ["prune_clients"],
-        ["clearsessions"],
+        ["prune"],
         ["register_resource_server"],
     ],
     ids=lambda command: command[0],
@@ -196,7 +195,7 @@ def test_a_command_before_migrate_reports_it(fresh: Checkout, command: list[str]
         (["migrate"], NO_SERVER),
         (["runserver"], NO_FOLDER),
         (["runserver", "--noreload"], NO_SERVER),
-        (["prune_clients"], NO_SERVER),
+        (["prune"], NO_SERVER),
     ],
 )
 def test_an_unreachable_database_is_reported_before_anything_starts(

@@ -253,7 +253,7 @@ def test_a_connected_client_stays_trusted_when_old_rows_are_deleted(allowed, sit
     an_hour_ago = timezone.now() - timedelta(hours=1)
     Grant.objects.update(expires=an_hour_ago)
     AccessToken.objects.update(expires=an_hour_ago)
-    call_command("cleartokens")
+    call_command("prune", verbosity=0)
     assert not Grant.objects.exists()
     assert error(allowed.get(site_url(site, scope="zzz")), SITE) == "invalid_scope"
 

@@ -326,7 +326,7 @@ def test_a_disabled_client_stays_out(signed_in, documents):
     documents[URL] = PLAIN
     signed_in.get(flow.authorize_url(URL))
     Client.objects.update(is_enabled=False, created="2020-01-01T00:00Z", cimd_expires_at="2020-01-01T00:00Z")
-    call_command("prune_clients", stdout=StringIO())
+    call_command("prune", stdout=StringIO())
     assert signed_in.get(flow.authorize_url(URL)).status_code == 400
     assert not Client.objects.get().is_enabled
 
