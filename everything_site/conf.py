@@ -109,6 +109,12 @@ class Environment(AppSettings):
     )
     hsts_subdomains = Setting(False, "apply this to all subdomains, which may be somebody else's services")
     hsts_preload = Setting(False, "consent to the preload lists of browsers; hard to undo")
+    state_dir = Setting(
+        "",
+        "the folder of `.env`, `db.sqlite3`, the development key and whatever else this server stores in "
+        "files; read from the process only",
+        follows="the project's folder; for `everything-server` a folder of the user",
+    )
     env_file = Setting(".env", "the file to read further variables from")
     auth_mode = Setting(
         INTEGRATED,

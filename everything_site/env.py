@@ -36,6 +36,22 @@ ADMIN_SCOPE = {"mcp:admin": "Use the tools that inspect the server itself, such 
 _INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.introspection_client_secret)
 
 
+def state_dir(project: Path, process: Mapping[str, str] = os.environ) -> Path:
+    """The folder that STATE_DIR names; the project's folder by default.
+
+    Args:
+        project: The project's folder.
+        process: The variables of the process.
+
+    Raises:
+        ImproperlyConfigured: There is no such folder.
+    """
+    folder = Path(process.get("STATE_DIR", "").strip() or project).resolve()
+    if not folder.is_dir():
+        raise ImproperlyConfigured(f"STATE_DIR names {folder}, which is not a folder.")
+    return folder
+
+
 def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment:
     """The environment of this process, completed by `.env` (or the file that ENV_FILE names).
 

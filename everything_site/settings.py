@@ -11,7 +11,8 @@ from everything_site import conf, env, logs
 from oauth_app import toolkit
 from oauth_app.conf import Conf as OAuth
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+SITE_DIR = Path(__file__).resolve().parent
+BASE_DIR = env.state_dir(SITE_DIR.parent)
 ENV: Any = env.read(BASE_DIR)
 
 # --- The installation ---------------------------------------------------------------------------
@@ -77,7 +78,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -123,7 +124,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "templates" / "static"]
 WHITENOISE_USE_FINDERS = True  # in production, too: no collectstatic is needed
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

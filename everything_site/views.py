@@ -48,7 +48,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _favicon() -> bytes:
-    return (settings.BASE_DIR / "templates" / "static" / "favicon.ico").read_bytes()
+    return (settings.SITE_DIR / "static" / "favicon.ico").read_bytes()
 
 
 def _how_to_connect() -> dict[str, Any]:

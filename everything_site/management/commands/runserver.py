@@ -159,7 +159,7 @@ class Command(DaphneRunserver):
             "Quit the server with CONTROL-C.\n"
         )
         environment = {**os.environ, "DEBUG": str(settings.DEBUG).lower()}
-        path = [str(settings.BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
+        path = [str(settings.SITE_DIR.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(path)  # this command may run in another folder
         if "MCP_LEASE_SECONDS" not in settings.ENV.given:
             environment["MCP_LEASE_SECONDS"] = str(_LEASE_SECONDS)
@@ -216,7 +216,7 @@ def _is_restarted() -> bool:
 def _watch_sources(sender: BaseReloader, **kwargs: Any) -> None:
     """Let the reloader watch what only the processes behind the relay import."""
     for config in apps.get_app_configs():
-        if Path(config.path).is_relative_to(settings.BASE_DIR):
+        if Path(config.path).is_relative_to(settings.SITE_DIR.parent):
             sender.watch_dir(Path(config.path), "**/*.py")
 
 
@@ -243,25 +243,26 @@ def _database() -> Iterator[None]:
 
 @contextmanager
 def _one_of_several() -> Iterator[None]:
-    """Prevent other commands of this checkout from preparing the same database at the same time."""
+    """Prevent other commands from preparing the same database at the same time."""
     if sys.platform == "win32":
         yield
         return
     import fcntl
 
     deadline = time.monotonic() + _PREPARE_SECONDS
-    with (settings.BASE_DIR / "manage.py").open() as file:  # any readable file can be locked
+    folder = os.open(settings.BASE_DIR, os.O_RDONLY)  # whatever can be read can be locked
+    try:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    raise CommandError(
-                        "Another command is preparing the database of this checkout."
-                    ) from None
+                    raise CommandError("Another command is preparing the database of this folder.") from None
                 time.sleep(0.1)
         yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager
