@@ -82,16 +82,13 @@ def delete_expired_tokens() -> int:
 
     A used refresh token stays until it has expired, so that its reuse is noticed (RFC 9700 §4.14.2).
     """
-    before = [
-        (model, found["newest"], found["count"])
-        for model in (AccessToken, RefreshToken, Grant)
-        if (found := model.objects.aggregate(newest=Max("pk"), count=Count("pk")))["count"]
-    ]
+    models: tuple[Any, ...] = (AccessToken, RefreshToken, Grant)
+    before = [model.objects.aggregate(newest=Max("pk"), count=Count("pk")) for model in models]
     clear_expired()
-    # Tokens that were issued meanwhile are not counted.
     return sum(
-        count - model.objects.filter(pk__lte=newest).count()  # type: ignore[attr-defined]
-        for model, newest, count in before
+        found["count"] - model.objects.filter(pk__lte=found["newest"]).count()  # none that is new
+        for model, found in zip(models, before, strict=True)
+        if found["count"]
     )
 
 
