@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.workbench.page import Page, place
@@ -26,6 +27,10 @@ class Try:
     do: Doing = lambda page: None
     page: tuple[str, ...] = ()
     wire: tuple[str, ...] = ()
+
+    def at(self, revision: str) -> Try:
+        """The same visit at another revision."""
+        return replace(self, fragment=re.sub(r"(?<=[?&]rev=)[\d-]+", revision, self.fragment))
 
 
 def _ran(state: str = "done", answer: str | None = None, times: int = 1) -> Doing:
