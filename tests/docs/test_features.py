@@ -27,7 +27,7 @@ EXTENSIONS = {"tasks", "skills", "apps"}
 FEATURES = [row for row in rows("features.md", "Feature", "Revisions") if "Proved by" in row]
 NOT_SHOWN = [row for row in rows("features.md", "Feature", "Revisions") if "Why not" in row]
 TRY = re.compile(r"#/(\w+)(?:/([^?/]+))?(?:\?rev=(\d{4}-\d\d-\d\d)(?:&args=([\w-]+))?(?:&scene=([\w-]+))?)?")
-SCENES = json.loads((ROOT / "everything_site/workbench/static/workbench/scenes.json").read_text())
+SCENES = json.loads((ROOT / "everything_site/workbench/static/workbench/scenes/scenes.json").read_text())
 PLACE = ("kind", "name", "revision")
 NUMBERED = re.compile(r"test://static/resource/\d+")
 METHOD = re.compile(

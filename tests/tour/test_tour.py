@@ -20,7 +20,7 @@ from tests.tour.recording import deprecation, record, recorded, timeless
 from tests.tour.wire import shortened
 
 MISSING = chromium.missing()
-SCENES = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes.json"
+SCENES = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes/scenes.json"
 NAMES = [feature.name for feature in FEATURES]
 HOW = "run python -m tests.tour record, and look at what it changes"
 SENTENCE = re.compile(r"[A-Z`].*[.?!]", re.DOTALL)

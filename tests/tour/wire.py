@@ -1,6 +1,6 @@
 """What goes over the wire, as a recording of version 1, with what differs from run to run masked.
 
-The format is that of the workbench: everything_site/workbench/static/workbench/recording.js.
+The format is that of the workbench: everything_site/workbench/static/workbench/wire/recording.js.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from tests.support.chromium import ENTER, TAB
 from tests.workbench.page import IN_CHROMIUM, Page, place
 
-FILE = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes.json"
+FILE = Path(__file__).parents[2] / "everything_site/workbench/static/workbench/scenes/scenes.json"
 SCENES = json.loads(FILE.read_text())
 
 pytestmark = IN_CHROMIUM

@@ -1,7 +1,7 @@
 /** Shows the app of a recording in a frame. Its tools answer in the workbench only: here nobody is signed in. */
 
-import "../workbench/app_frame.js";
-import { received, sent } from "../workbench/messages.js";
+import "../workbench/apps/app_frame.js";
+import { received, sent } from "../workbench/protocol/messages.js";
 
 /** The recording has a placeholder where a result had the time. */
 function withTimes(result) {

@@ -1,11 +1,11 @@
 /** A page of the tour: the wire beside the steps follows the one in view, the diagram, and sounds. */
 
-import { colour } from "../workbench/code_view.js";
-import "../workbench/diagram.js";
-import { exchange as pieces } from "../workbench/highlight.js";
-import { parsed } from "../workbench/messages.js";
-import { Recording } from "../workbench/recording.js";
-import "../workbench/wire.js";
+import { colour } from "../workbench/wire/code_view.js";
+import "../workbench/wire/diagram.js";
+import { exchange as pieces } from "../workbench/wire/highlight.js";
+import { parsed } from "../workbench/protocol/messages.js";
+import { Recording } from "../workbench/wire/recording.js";
+import "../workbench/wire/wire.js";
 import { Sound } from "./sound.js";
 
 const page = document.querySelector(".tour-page");

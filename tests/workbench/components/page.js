@@ -1,10 +1,10 @@
 /** What the tests put on the stage; `window.stage` is theirs to call. */
 
-import "/static/workbench/app_frame.js";
-import "/static/workbench/form.js";
-import "/static/workbench/questions.js";
-import { parse, stringify } from "/static/workbench/json.js";
-import { renderError, renderPrompt, renderResource, renderResult } from "/static/workbench/results.js";
+import "/static/workbench/apps/app_frame.js";
+import "/static/workbench/forms/form.js";
+import "/static/workbench/questions/questions.js";
+import { parse, stringify } from "/static/workbench/base/json.js";
+import { renderError, renderPrompt, renderResource, renderResult } from "/static/workbench/results/results.js";
 
 const place = document.getElementById("stage");
 const said = { ran: [], answers: [], calls: [], logged: [], violations: [] };

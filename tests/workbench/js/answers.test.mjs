@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Preferences, REFUSAL, argumentsFrom, echo, hasToolResult, useTool } from "../../../everything_site/workbench/static/workbench/answers.js";
+import { Preferences, REFUSAL, argumentsFrom, echo, hasToolResult, useTool } from "../../../everything_site/workbench/static/workbench/questions/answers.js";
 
 const tools = [{ name: "multiply", inputSchema: { type: "object", properties: { a: { type: "number" }, b: { type: "integer" }, mode: { type: "string", default: "fast" } } } }];
 const ask = { messages: [{ role: "user", content: { type: "text", text: "What is 6 times -7.5?" } }], tools };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LISTENER_PLACES, PLACES, StreamBudget } from "../../../everything_site/workbench/static/workbench/budget.js";
+import { LISTENER_PLACES, PLACES, StreamBudget } from "../../../everything_site/workbench/static/workbench/protocol/budget.js";
 
 /** Web Locks as browsers have them, as far as the budget uses them (Node has none). */
 class Locks {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { StreamBudget } from "../../../everything_site/workbench/static/workbench/budget.js";
-import { Client } from "../../../everything_site/workbench/static/workbench/client.js";
-import { encoded, headersFor } from "../../../everything_site/workbench/static/workbench/headers.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { StreamBudget } from "../../../everything_site/workbench/static/workbench/protocol/budget.js";
+import { Client } from "../../../everything_site/workbench/static/workbench/protocol/client.js";
+import { encoded, headersFor } from "../../../everything_site/workbench/static/workbench/protocol/headers.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 import { accepted, json, result, serve, stream } from "./server.mjs";
 
 const SERVER = { serverInfo: { name: "s", version: "1" }, capabilities: {} };

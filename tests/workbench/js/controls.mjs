@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
-import { describe, initial } from "../../../everything_site/workbench/static/workbench/schema.js";
-import { check } from "../../../everything_site/workbench/static/workbench/validity.js";
+import { describe, initial } from "../../../everything_site/workbench/static/workbench/forms/schema.js";
+import { check } from "../../../everything_site/workbench/static/workbench/forms/validity.js";
 
 function controls(node, name) {
   if (node.kind === "object") return Object.assign({}, ...node.fields.map((field) => controls(field.node(), name ? `${name}.${field.name}` : field.name)));

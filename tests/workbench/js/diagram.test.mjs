@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { diagramOf } from "../../../everything_site/workbench/static/workbench/diagram_model.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { diagramOf } from "../../../everything_site/workbench/static/workbench/wire/diagram_model.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 
 function recording() {
   let now = 0;

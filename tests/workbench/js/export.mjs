@@ -1,8 +1,8 @@
 // Reads `{origin, recording}` from standard input; writes what the exports make of it.
 import { readFileSync } from "node:fs";
 
-import { curl, har, python } from "../../../everything_site/workbench/static/workbench/exports.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { curl, har, python } from "../../../everything_site/workbench/static/workbench/wire/exports.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 
 const { origin, recording: json } = JSON.parse(readFileSync(0, "utf8"));
 const recording = Recording.fromJSON(json);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { curl, eventText, har, python } from "../../../everything_site/workbench/static/workbench/exports.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { curl, eventText, har, python } from "../../../everything_site/workbench/static/workbench/wire/exports.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 
 const origin = "http://localhost:3232";
 const TOKEN = "planted-token-1234";

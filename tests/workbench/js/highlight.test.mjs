@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as highlight from "../../../everything_site/workbench/static/workbench/highlight.js";
+import * as highlight from "../../../everything_site/workbench/static/workbench/wire/highlight.js";
 
 const joined = (tokens) => tokens.map(({ text }) => text).join("");
 const kinds = (tokens) => tokens.filter(({ text }) => text.trim()).map(({ kind, text }) => `${kind} ${text}`);

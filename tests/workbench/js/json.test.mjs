@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parameterHeaders } from "../../../everything_site/workbench/static/workbench/headers.js";
-import { ExactNumber, numberFrom, parse, same, stringify } from "../../../everything_site/workbench/static/workbench/json.js";
+import { parameterHeaders } from "../../../everything_site/workbench/static/workbench/protocol/headers.js";
+import { ExactNumber, numberFrom, parse, same, stringify } from "../../../everything_site/workbench/static/workbench/base/json.js";
 
 test("numbers that JavaScript would change keep their text, and others are plain", () => {
   const text = '{"big":9007199254740993,"huge":1e400,"zero":1.0,"tiny":-0,"plain":42,"half":0.5}';

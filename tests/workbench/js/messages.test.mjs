@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { lineDifference } from "../../../everything_site/workbench/static/workbench/difference.js";
-import { challenge, disagreements, eventTitle, forest, hasFailed, titleOf } from "../../../everything_site/workbench/static/workbench/messages.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
-import { matches } from "../../../everything_site/workbench/static/workbench/wire_filter.js";
+import { lineDifference } from "../../../everything_site/workbench/static/workbench/wire/difference.js";
+import { challenge, disagreements, eventTitle, forest, hasFailed, titleOf } from "../../../everything_site/workbench/static/workbench/protocol/messages.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
+import { matches } from "../../../everything_site/workbench/static/workbench/wire/filter.js";
 
 function post(recording, message, headers = {}) {
   const body = typeof message === "string" ? message : JSON.stringify(message);

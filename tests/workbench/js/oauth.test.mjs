@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 
-import { SignIn } from "../../../everything_site/workbench/static/workbench/oauth.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
-import { Tokens } from "../../../everything_site/workbench/static/workbench/tokens.js";
+import { SignIn } from "../../../everything_site/workbench/static/workbench/oauth/sign_in.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
+import { Tokens } from "../../../everything_site/workbench/static/workbench/oauth/tokens.js";
 import { json, serve } from "./server.mjs";
 
 /** What `sessionStorage` and `localStorage` are to the modules. */

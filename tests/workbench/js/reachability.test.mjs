@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Reachability } from "../../../everything_site/workbench/static/workbench/reachability.js";
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { Reachability } from "../../../everything_site/workbench/static/workbench/protocol/reachability.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 
 /** A server that is there or not, and the time until it is asked again. */
 class World {

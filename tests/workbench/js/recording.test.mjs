@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Recording, VERSION, header } from "../../../everything_site/workbench/static/workbench/recording.js";
+import { Recording, VERSION, header } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
 
 function clock(start = 1_000_000) {
   const state = { now: start };

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { appHtml, appUri, isVisibleToApps, isVisibleToModel, wishes } from "../../../everything_site/workbench/static/workbench/app_resources.js";
-import { bytesOf, fileName, hexDump, isImage, size } from "../../../everything_site/workbench/static/workbench/data.js";
-import { target } from "../../../everything_site/workbench/static/workbench/web_address.js";
-import { explain } from "../../../everything_site/workbench/static/workbench/protocol_errors.js";
+import { appHtml, appUri, isVisibleToApps, isVisibleToModel, wishes } from "../../../everything_site/workbench/static/workbench/apps/resources.js";
+import { bytesOf, fileName, hexDump, isImage, size } from "../../../everything_site/workbench/static/workbench/base/data.js";
+import { target } from "../../../everything_site/workbench/static/workbench/base/web_address.js";
+import { explain } from "../../../everything_site/workbench/static/workbench/protocol/errors.js";
 
 test("Base64 of both alphabets becomes bytes, and anything else is refused", () => {
   assert.deepEqual([...bytesOf("+/8=")], [251, 255]);

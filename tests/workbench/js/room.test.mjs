@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FORGOTTEN, GONE, LATE, RoomModel } from "../../../everything_site/workbench/static/workbench/room_model.js";
-import { leaseWords, sentence, stateWords } from "../../../everything_site/workbench/static/workbench/room_words.js";
+import { FORGOTTEN, GONE, LATE, RoomModel } from "../../../everything_site/workbench/static/workbench/room/model.js";
+import { leaseWords, sentence, stateWords } from "../../../everything_site/workbench/static/workbench/room/words.js";
 
 const STATE = { draining: false, lease_ms: 3000, calls: [], streams: [], queries: 0 };
 const CALL = { call: "ab12cd", session: "6af31111", method: "tools/call", tool: "longRunningOperation", runs: 1 };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { fromText, toText } from "../../../everything_site/workbench/static/workbench/wire_filter.js";
-import { format, fromBase64, parse, toBase64, withParameter } from "../../../everything_site/workbench/static/workbench/route.js";
+import { fromText, toText } from "../../../everything_site/workbench/static/workbench/wire/filter.js";
+import { format, fromBase64, parse, toBase64, withParameter } from "../../../everything_site/workbench/static/workbench/base/route.js";
 
 test("a place survives the way to a fragment and back, whatever its name and arguments", () => {
   const place = { kind: "resources", name: "note://a b/ü?x#y", revision: "2026-07-28", args: { text: "Köln – „ja“", list: [1, null, true] } };

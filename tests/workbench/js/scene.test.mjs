@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { Recording } from "../../../everything_site/workbench/static/workbench/recording.js";
-import { Player, checkScene } from "../../../everything_site/workbench/static/workbench/scene.js";
-import { holds } from "../../../everything_site/workbench/static/workbench/scene_expect.js";
+import { Recording } from "../../../everything_site/workbench/static/workbench/wire/recording.js";
+import { Player, checkScene } from "../../../everything_site/workbench/static/workbench/scenes/scene.js";
+import { holds } from "../../../everything_site/workbench/static/workbench/scenes/expect.js";
 
-const SCENES = JSON.parse(readFileSync(new URL("../../../everything_site/workbench/static/workbench/scenes.json", import.meta.url)));
+const SCENES = JSON.parse(readFileSync(new URL("../../../everything_site/workbench/static/workbench/scenes/scenes.json", import.meta.url)));
 
 const KILL = SCENES.kill;
 const message = (fields) => JSON.stringify({ jsonrpc: "2.0", ...fields });

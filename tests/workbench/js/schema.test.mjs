@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ABSENT, argumentsSchema, describe, fits, initial, variantOf, variablesSchema } from "../../../everything_site/workbench/static/workbench/schema.js";
-import { numberFrom, parse, stringify } from "../../../everything_site/workbench/static/workbench/json.js";
-import { check } from "../../../everything_site/workbench/static/workbench/validity.js";
+import { ABSENT, argumentsSchema, describe, fits, initial, variantOf, variablesSchema } from "../../../everything_site/workbench/static/workbench/forms/schema.js";
+import { numberFrom, parse, stringify } from "../../../everything_site/workbench/static/workbench/base/json.js";
+import { check } from "../../../everything_site/workbench/static/workbench/forms/validity.js";
 
 const field = (node, name) => node.fields.find((one) => one.name === name).node();
 const kind = (schema) => describe(schema).kind;

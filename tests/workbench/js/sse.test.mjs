@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Parser, readEvents } from "../../../everything_site/workbench/static/workbench/sse.js";
+import { Parser, readEvents } from "../../../everything_site/workbench/static/workbench/protocol/sse.js";
 
 const parse = (...pieces) => {
   const parser = new Parser();

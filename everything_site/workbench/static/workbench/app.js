@@ -1,16 +1,16 @@
 /** The workbench without its page: one recording, one sign-in, one client, and what of them a reload keeps. */
 
-import { StreamBudget } from "./budget.js";
-import { Catalog } from "./catalog.js";
-import { Client } from "./client.js";
-import { challenge } from "./messages.js";
-import { SignIn, read } from "./oauth.js";
-import { Processes } from "./processes.js";
-import { Recording } from "./recording.js";
-import { DEFAULT, REVISIONS, hasResumption, hasSession, isHttpSse } from "./revisions.js";
-import { Subscriptions } from "./subscriptions.js";
-import { Tasks } from "./tasks.js";
-import { Tokens } from "./tokens.js";
+import { SignIn, read } from "./oauth/sign_in.js";
+import { Tokens } from "./oauth/tokens.js";
+import { StreamBudget } from "./protocol/budget.js";
+import { Catalog } from "./protocol/catalog.js";
+import { Client } from "./protocol/client.js";
+import { challenge } from "./protocol/messages.js";
+import { DEFAULT, REVISIONS, hasResumption, hasSession, isHttpSse } from "./protocol/revisions.js";
+import { Subscriptions } from "./protocol/subscriptions.js";
+import { Tasks } from "./protocol/tasks.js";
+import { Processes } from "./room/processes.js";
+import { Recording } from "./wire/recording.js";
 
 const SESSION = "es-session";
 const RECORDING = "es-recording";

@@ -1,25 +1,25 @@
 /** The page of the workbench: puts the panes together, and shows what the fragment says. */
 
-import { announce, regions } from "./announce.js";
 import { App } from "./app.js";
-import { consent, prepareConsent, returned } from "./consent.js";
-import { fill, h } from "./dom.js";
-import { goneBanner } from "./gone_banner.js";
-import { letters, shortcuts } from "./keyboard.js";
-import { moreAccess } from "./more_access.js";
-import { TabBar, separator } from "./panes.js";
-import { questionBreakIt } from "./question_break_it.js";
-import { REVISIONS, hasSession } from "./revisions.js";
-import { format, parse, withParameter } from "./route.js";
-import { roomPane } from "./room_pane.js";
-import { ScenePane, loadScenes } from "./scene_view.js";
-import { Sidebar } from "./sidebar.js";
-import { strip } from "./strip.js";
-import { Views } from "./views.js";
-import { fromText, toText } from "./wire_filter.js";
-import "./form.js";
-import "./questions.js";
-import "./wire.js";
+import { announce, regions } from "./base/announce.js";
+import { fill, h } from "./base/dom.js";
+import { format, parse, withParameter } from "./base/route.js";
+import { consent, prepareConsent, returned } from "./oauth/consent.js";
+import { moreAccess } from "./oauth/more_access.js";
+import { goneBanner } from "./panes/gone_banner.js";
+import { letters, shortcuts } from "./panes/keyboard.js";
+import { TabBar, separator } from "./panes/panes.js";
+import { Sidebar } from "./panes/sidebar.js";
+import { strip } from "./panes/strip.js";
+import { Views } from "./panes/views.js";
+import { REVISIONS, hasSession } from "./protocol/revisions.js";
+import { questionBreakIt } from "./questions/break_it.js";
+import { roomPane } from "./room/pane.js";
+import { ScenePane, loadScenes } from "./scenes/view.js";
+import { fromText, toText } from "./wire/filter.js";
+import "./forms/form.js";
+import "./questions/questions.js";
+import "./wire/wire.js";
 
 const root = document.getElementById("workbench");
 

@@ -1,0 +1,117 @@
+/** The event stream of the machine room, kept open while the page is visible, and the relay of `runserver --processes`. */
+
+import { readEvents } from "../protocol/sse.js";
+
+const PAUSES = [1000, 2000, 4000, 8000];
+
+const REASONS = {
+  401: "Sign in to see your sessions here.",
+  403: "You may not look in here.",
+  429: "You have too many streams open; one has to close first.",
+  503: "The server is not ready, or too many people look in here.",
+};
+
+/** Dispatches `message` with a message of a process in `detail`, and `status` with a sentence, empty if all is well. */
+export class RoomFeed extends EventTarget {
+  /** The process at the other end; empty if it does not say. */
+  servedBy = "";
+  #abort = null;
+  #where;
+
+  /** @param {{url: string, token?: string | (() => string | Promise<string>)}} where Without a token, cookies are sent. */
+  constructor(where) {
+    super();
+    this.#where = where;
+  }
+
+  /** Connect, and again whenever the connection is lost. */
+  open() {
+    if (this.#abort) return;
+    this.#abort = new AbortController();
+    this.#run(this.#abort.signal);
+  }
+
+  close() {
+    this.#abort?.abort();
+    this.#abort = null;
+  }
+
+  async #run(signal) {
+    for (let attempt = 0; !signal.aborted; ) {
+      try {
+        const response = await this.#connect(signal);
+        if (response.ok) {
+          attempt = 0;
+          this.servedBy = response.headers.get("X-Served-By") ?? "";
+          this.#say("");
+          for await (const event of readEvents(response.body))
+            if (event.data) this.dispatchEvent(new CustomEvent("message", { detail: JSON.parse(event.data) }));
+        } else {
+          this.#say(REASONS[response.status] ?? `The server answers ${response.status}.`);
+        }
+      } catch (error) {
+        if (!signal.aborted) this.#say("The connection was lost; trying again.");
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSES[Math.min(attempt++, PAUSES.length - 1)]));
+    }
+  }
+
+  async #connect(signal) {
+    const { url, token } = this.#where;
+    const bearer = typeof token === "function" ? await token() : token;
+    const headers = { Accept: "text/event-stream", ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}) };
+    return fetch(url, { headers, signal, cache: "no-store", credentials: bearer ? "omit" : "same-origin" });
+  }
+
+  #say(text) {
+    this.dispatchEvent(new CustomEvent("status", { detail: text }));
+  }
+}
+
+/**
+ * The processes behind the relay, which alone can kill one. Elsewhere there is no relay, and `processes` stays null.
+ *
+ * Dispatches `change`.
+ */
+export class Relay extends EventTarget {
+  /** By name: `{name, state, pid, starts_in}`; null without a relay. */
+  processes = null;
+  #timer = 0;
+
+  /** Look for the relay, and if it is there, every second. */
+  open() {
+    if (!this.#timer) this.#look();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+  }
+
+  /** @param {"kill" | "start"} action */
+  async act(name, action) {
+    const headers = { "X-Requested-With": "everything-server" };
+    const response = await fetch(`/-/processes/${encodeURIComponent(name)}/${action}`, { method: "POST", headers });
+    this.#take(response.ok ? await response.json() : null);
+    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? `HTTP ${response.status}`);
+  }
+
+  async #look() {
+    this.#timer = -1;
+    let isThere = false;
+    try {
+      const response = await fetch("/-/processes", { cache: "no-store" });
+      isThere = response.ok && (response.headers.get("Content-Type") ?? "").startsWith("application/json");
+      if (isThere) this.#take(await response.json());
+    } catch {
+      isThere = this.processes !== null; // the server may come back
+    }
+    if (isThere && this.#timer) this.#timer = setTimeout(() => this.#look(), 1000);
+  }
+
+  #take(found) {
+    if (!found) return;
+    this.processes = new Map(found.processes.map((process) => [process.name, process]));
+    this.dispatchEvent(new Event("change"));
+  }
+}
