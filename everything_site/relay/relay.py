@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 from everything_site.relay import control
 from everything_site.relay.head import MAX_HEAD_BYTES, Head, Refusal, read_head
 from everything_site.relay.workers import Workers
 
 MAX_CONNECTIONS = 1000
-"""Of more clients at a time, each gets 503."""
+"""Beyond this number, a request that has not arrived yet is given up, or else each new one gets 503."""
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -60,6 +62,8 @@ class Relay:
         self._workers = workers
         self._port = port
         self._open: set[asyncio.Task[None]] = set()
+        self._arriving: dict[asyncio.Task[Any], str] = {}
+        """What reads a head that is not complete yet, with the address of the client; the oldest first."""
 
     async def serve(self, host: str) -> None:
         """Listen until cancelled; then cut all connections."""
@@ -79,12 +83,12 @@ class Relay:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request, after which the connection is closed."""
         try:
-            if len(self._open) > MAX_CONNECTIONS:
+            peer: str = writer.get_extra_info("peername")[0]
+            if len(self._open) > MAX_CONNECTIONS and not self._give_up_one():
                 raise Refusal(503, f"The relay takes {MAX_CONNECTIONS} connections.", ("Retry-After: 1",))
-            if (head := await read_head(reader)) is None:
+            if (head := await self._head(reader, peer)) is None:
                 return
             if head.path.startswith(control.PREFIX):
-                peer = writer.get_extra_info("peername")[0]
                 writer.write(control.answer(head, peer, self._port, self._workers))
             else:
                 await self._relay(head, reader, writer)
@@ -94,6 +98,30 @@ class Relay:
             writer.transport.abort()  # the client has left, or the process has: nothing more can be said
         finally:
             writer.close()
+
+    async def _head(self, reader: asyncio.StreamReader, peer: str) -> Head | None:
+        """The head of a request; None if the client leaves, or another one needs its place."""
+        reading = asyncio.create_task(read_head(reader))
+        self._arriving[reading] = peer
+        try:
+            await asyncio.wait({reading})
+            return None if reading.cancelled() else reading.result()
+        finally:
+            reading.cancel()
+            del self._arriving[reading]
+
+    def _give_up_one(self) -> bool:
+        """Give up the oldest unfinished head of the address that has the most; False if there is none.
+
+        So one client that begins many requests and sends none keeps nobody else out.
+        """
+        waiting = {
+            task: peer for task, peer in self._arriving.items() if not (task.done() or task.cancelling())
+        }
+        if not waiting:
+            return False
+        ((greediest, _),) = Counter(waiting.values()).most_common(1)
+        return next(task for task, peer in waiting.items() if peer == greediest).cancel()
 
     async def _relay(self, head: Head, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         names = head.values(b"x-try-process")

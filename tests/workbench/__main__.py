@@ -1,8 +1,8 @@
 """`python -m tests.workbench`: tries every row of docs/features.md in Chromium, at each revision that has it.
 
-The server is `runserver --processes 3`, on SQLite and the embedded Valkey unless told otherwise. A database and a
-Redis server that are named should be empty. Exits with 1 if a row does not show, the console complains, or the
-page asks another server for anything.
+The server is `runserver --processes 3`, on SQLite and the embedded Valkey unless told otherwise; a database
+and a Redis server that are named should be empty. Exits with 1 if a row does not show, the console complains,
+or the page asks another server for anything.
 """
 
 from __future__ import annotations
@@ -85,21 +85,21 @@ class Run:
 
     def _fault(self, row: Row, revision: str) -> str | None:
         try:
-            seen = self._visits.of(row.visit.at(revision))
+            seen = self._visits.of(row.what.at(revision))
         except AssertionError as error:
             self._page.open()  # the next one begins anew
             return str(error)
-        elsewhere = {url for url in self._page.browser.requested if not self._is_own(url)}
+        own = f"{self._page.base}/"
+        requested = set(self._page.browser.requested)
+        elsewhere = {url for url in requested if url.startswith("http") and not url.startswith(own)}
         return "; ".join([*seen.console, *(f"requested {url}" for url in sorted(elsewhere))]) or None
-
-    def _is_own(self, url: str) -> bool:
-        return url.startswith((f"{self._page.base}/", "data:", "blob:", "about:"))
 
     @property
     def summary(self) -> str:
+        visits, seconds = len(self._visits.seen), time.monotonic() - self._began
         return (
-            f"{len(self._rows)} rows, {self._tried} visits of a row at a revision, {len(self._visits.seen)} of them different, "
-            f"{len(self.faults)} failed, {time.monotonic() - self._began:.0f} s"
+            f"{len(self._rows)} rows, {self._tried} with their revisions, shown by {visits} visits"
+            f" in {seconds:.0f} s; {len(self.faults)} failed"
         )
 
 

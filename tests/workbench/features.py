@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tests.workbench.page import Page, place
 
 Doing = Callable[[Page], object]
+
+
+FIRST, CURRENT, MODERN = "2024-11-05", "2025-11-25", "2026-07-28"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A text that shows at some revisions only, from the first to the last."""
+
+    text: str
+    first: str = FIRST
+    last: str = MODERN
+
+
+Parts = tuple[str | Part, ...]
 
 
 @dataclass(frozen=True)
@@ -21,16 +36,45 @@ class Try:
         do: What a person does there; by default, nothing.
         page: What the page then says.
         wire: What is in the exchanges since.
+        later: From which revision on another visit shows the same.
     """
 
     fragment: str
     do: Doing = lambda page: None
-    page: tuple[str, ...] = ()
-    wire: tuple[str, ...] = ()
+    page: Parts = ()
+    wire: Parts = ()
+    later: tuple[tuple[str, Try], ...] = ()
 
-    def at(self, revision: str) -> Try:
-        """The same visit at another revision."""
-        return replace(self, fragment=re.sub(r"(?<=[?&]rev=)[\d-]+", revision, self.fragment))
+    def at(self, revision: str) -> Visit:
+        """What to do and to see at a revision."""
+        visit = self
+        for first, other in self.later:
+            if revision >= first:
+                visit = other
+        fragment = re.sub(r"(?<=[?&]rev=)[\d-]+", revision, visit.fragment)
+        return Visit(fragment, visit.do, _texts(visit.page, revision), _texts(visit.wire, revision))
+
+    @property
+    def own_revision(self) -> str:
+        """That of its place."""
+        found = re.search(r"[?&]rev=([\d-]+)", self.fragment)
+        assert found is not None
+        return found[1]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A `Try` at a revision."""
+
+    fragment: str
+    do: Doing
+    page: tuple[str, ...]
+    wire: tuple[str, ...]
+
+
+def _texts(parts: Parts, revision: str) -> tuple[str, ...]:
+    found = [Part(part) if isinstance(part, str) else part for part in parts]
+    return tuple(part.text for part in found if part.first <= revision <= part.last)
 
 
 def _ran(state: str = "done", answer: str | None = None, times: int = 1) -> Doing:
@@ -61,13 +105,14 @@ def _tool(
     *,
     revision: str = "2025-11-25",
     do: Doing | None = None,
-    page: tuple[str, ...] = (),
-    wire: tuple[str, ...] = (),
+    page: Parts = (),
+    wire: Parts = (),
+    later: tuple[tuple[str, Try], ...] = (),
 ) -> Try:
-    return Try(place("tools", name, revision=revision, args=args), do or _ran(), page, wire)
+    return Try(place("tools", name, revision=revision, args=args), do or _ran(), page, wire, later)
 
 
-def _raw(message: Any, *says: str, revision: str = "2025-11-25") -> Try:
+def _raw(message: Any, *says: str, revision: str = MODERN) -> Try:
     return Try(place("raw", revision=revision, args=message), _pressed("Send as typed", then="HTTP "), says)
 
 
@@ -158,13 +203,16 @@ def _deleted(page: Page) -> None:
 LONG = {"duration": 60, "steps": 60}
 SHORT = {"duration": 1.5, "steps": 3}
 TEXT_RESOURCE = "test://static/resource/1"
-MODERN = "2026-07-28"
-
 RAW_META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
     "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+
+
+def _call(tool: str, **more: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, **more}}
+
 
 ADD = _tool("add", {"a": 2, "b": 40}, page=("The sum of 2 and 40 is 42.",))
 ADD_MODERN = _tool(
@@ -174,17 +222,26 @@ ADD_MODERN = _tool(
     page=("The sum of 2 and 40 is 42.",),
     wire=("Mcp-Method", "Mcp-Name", "io.modelcontextprotocol/clientCapabilities", "resultType", "serverInfo"),
 )
-PROGRESS = _tool(
-    "longRunningOperation", SHORT, page=("completed",), wire=("notifications/progress", '"retry": 3000')
-)
+PROGRESS = _tool("longRunningOperation", SHORT, page=("completed",), wire=("notifications/progress",))
+PRIMED = _tool("longRunningOperation", SHORT, page=("completed",), wire=('"retry": 3000',))
 SESSION = Try(
-    place("session", revision="2025-11-25"), _pressed("New session"), (), ("initialize", "Mcp-Session-Id")
+    place("session", revision="2025-11-25"),
+    _pressed("New session"),
+    (),
+    ("initialize", Part("Mcp-Session-Id", first="2025-03-26")),
 )
 DISCOVERY = Try(
     place("session", revision=MODERN),
     _pressed("Discover again"),
     ("Everything Server",),
     ("server/discover",),
+)
+NAMED = Try(
+    place("session", revision="2025-11-25"),
+    _pressed("New session"),
+    ("Everything Server",),
+    ("serverInfo", "instructions", Part('"icons"', first="2025-11-25")),
+    later=((MODERN, DISCOVERY),),
 )
 SIGN_IN = Try(
     place("session", revision="2025-11-25"),
@@ -199,30 +256,59 @@ SIGN_IN = Try(
     ),
 )
 READ = Try(place("resources", TEXT_RESOURCE, revision="2025-11-25"), _ran(), ("plaintext resource",))
+LISTED = ("tools/list", "nextCursor", Part("title", first="2025-06-18"), Part("icons", first="2025-11-25"))
 LISTS = Try(
-    place("session", revision="2025-11-25"), _pressed("New session"), (), ("tools/list", "title", "icons")
+    place("session", revision="2025-11-25"),
+    _pressed("New session"),
+    (),
+    LISTED,
+    later=((MODERN, Try(place("session", revision=MODERN), _pressed("Discover again"), (), LISTED)),),
 )
 SAMPLED = _tool("sampleLLM", {"prompt": "tea"}, do=_ran(answer="Echo"), page=("LLM sampling result",))
 WEATHER = _tool(
     "get-structured-content", {"location": "Chicago"}, page=("Matches",), wire=("structuredContent",)
 )
 NOTE = _tool(
-    "create-note", {"title": "Tea", "text": "Buy some."}, page=("Created note",), wire=("list_changed",)
+    "create-note",
+    {"title": "Tea", "text": "Buy some."},
+    page=("Created note",),
+    wire=(Part("list_changed", last=CURRENT),),
 )
+
+
+def _changed(kind: str, tool: str, args: Any = None) -> Try:
+    """A tool that changes a list; since 2026-07-28, who wants to know has to listen."""
+
+    def listen_and_run(page: Page) -> None:
+        back = page.evaluate("location.hash")
+        page.go(place("session"))
+        page.press("Open a listen stream", "main")
+        page.wait_for_exchange("subscriptions/acknowledged")
+        page.go(back)
+        _ran()(page)
+
+    wire = (f"notifications/{kind}/list_changed",)
+    listening = _tool(tool, args, revision=MODERN, do=listen_and_run, wire=wire)
+    return _tool(tool, args, wire=wire, later=((MODERN, listening),))
+
+
 MEDIA = Try(
-    place("prompts", "media_prompt", revision="2025-11-25"), _ran(), ("audio/wav",), ("resource_link",)
+    place("prompts", "media_prompt", revision="2025-11-25"),
+    _ran(),
+    ("audio/wav",),
+    (Part("resource_link", first="2025-06-18"),),
 )
 COMPLETION = Try(
     place("prompts", "complex_prompt", revision="2025-11-25", args={"style": "formal"}),
     _completed,
     (),
-    ("completion/complete", '"context"'),
+    ("completion/complete", Part('"context"', first="2025-06-18")),
 )
 VISIT = _tool(
     "trigger-url-elicitation",
     do=_ran(answer="Accept without opening"),
     page=("agreed to open",),
-    wire=("notifications/elicitation/complete",),
+    wire=(Part("notifications/elicitation/complete", last=CURRENT),),
 )
 FOLLOWED = _tool(
     "slow_compute",
@@ -272,7 +358,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Polling: the server closes a stream, and the client reconnects (SEP-1699)": _tool(
         "test_reconnection", page=("completed successfully",), wire=("Last-Event-ID",)
     ),
-    "A priming event at the start of a stream (SEP-1699)": PROGRESS,
+    "A priming event at the start of a stream (SEP-1699)": PRIMED,
     "The `MCP-Protocol-Version` header": _tool("echo", {"message": "tea"}, wire=("MCP-Protocol-Version",)),
     "No sessions, no event ids: each request stands alone": ADD_MODERN,
     "`Mcp-Method` and `Mcp-Name` agree with the body (SEP-2243)": ADD_MODERN,
@@ -281,7 +367,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     ),
     "Initialization and version negotiation": SESSION,
     "Every revision is greeted alike": SESSION,
-    "Name, title, icons, version and instructions of the server": DISCOVERY,
+    "Name, title, icons, version and instructions of the server": NAMED,
     "Discovery without a handshake": DISCOVERY,
     "Revision and capabilities in the `_meta` of each request": ADD_MODERN,
     "An unsupported revision gets -32022, with the supported ones": _raw(
@@ -292,7 +378,6 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
             "params": {"_meta": {"io.modelcontextprotocol/protocolVersion": "1999-01-01"}},
         },
         "HTTP 400",
-        revision=MODERN,
     ),
     "`resultType` in each result": ADD_MODERN,
     "Name and version of the server in the `_meta` of each result": ADD_MODERN,
@@ -305,21 +390,11 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
         },
         "HTTP 404",
         "-32601",
-        revision=MODERN,
     ),
     "A missing client capability gets -32021, which names it": _raw(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "tools/call",
-            "params": {
-                "name": "test_missing_capability",
-                "_meta": RAW_META,
-            },
-        },
+        _call("test_missing_capability", _meta=RAW_META),
         "HTTP 400",
         "-32021",
-        revision=MODERN,
     ),
     "`ping`": Try(
         place("session", revision="2025-11-25"), _pressed("Ping", then="Answered by"), (), ('"ping"',)
@@ -378,13 +453,16 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "So do invalid arguments (SEP-1303)": _tool(
         "add", {"a": "two", "b": 40}, do=_pressed("Run", "Send anyway", then="Tool error")
     ),
-    "An unknown tool is a protocol error": _raw(
-        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "no-such-tool"}}, "-32602"
+    "An unknown tool is a protocol error": Try(
+        place("raw", revision=CURRENT, args=_call("no-such-tool")),
+        _pressed("Send as typed", then="HTTP "),
+        wire=("-32602", "no-such-tool"),
+        later=((MODERN, _raw(_call("no-such-tool", _meta=RAW_META), "-32602", "no-such-tool")),),
     ),
     "Notifications about changes of the list": (
-        _tool("test_trigger_tool_change", wire=("notifications/tools/list_changed",)),
-        NOTE,
-        _tool("test_trigger_prompt_change", wire=("notifications/prompts/list_changed",)),
+        _changed("tools", "test_trigger_tool_change"),
+        _changed("resources", "create-note", {"title": "Tea", "text": "Buy some."}),
+        _changed("prompts", "test_trigger_prompt_change"),
     ),
     "Listing and reading, text and binary": READ,
     "Templates": Try(
@@ -413,7 +491,9 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
         "gzip-file-as-resource", {"name": "tea.gz", "data": "data:,tea"}, page=("session://files/tea.gz",)
     ),
     "An unknown resource: -32002, since 2026-07-28 -32602": Try(
-        place("resources", "test://static/resource/101", revision="2025-11-25"), _ran("failed"), ("-32002",)
+        place("resources", "test://static/resource/101", revision="2025-11-25"),
+        _ran("failed"),
+        (Part("-32002", last=CURRENT), Part("-32602", first=MODERN)),
     ),
     "Prompts": Try(place("prompts", "simple_prompt", revision="2025-11-25"), _ran(), ("without arguments",)),
     "Arguments, several turns, an image": Try(
@@ -464,7 +544,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     ),
     "`notifications/elicitation/complete`": VISIT,
     "Roots (deprecated)": _tool("get-roots-list", do=_ran(answer="Send the list"), wire=("roots/list",)),
-    "The response may arrive at a different process than the one that asked": ASKED,
+    "The response may arrive at a different process than the one that asked": SAMPLED,
     "OAuth 2.1: authorization code with PKCE, refresh": SIGN_IN,
     "Metadata of the authorization server (RFC 8414)": SIGN_IN,
     "Metadata of the protected resource (RFC 9728)": SIGN_IN,

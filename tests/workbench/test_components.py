@@ -382,18 +382,34 @@ def test_an_app_that_floods_its_host_is_stopped(stage: Stage) -> None:
 
 def test_what_an_app_says_is_shown_in_part_if_it_is_long(stage: Stage) -> None:
     html = """<script>
-      const long = "x".repeat(1e6);
+      const long = "x".repeat(2e5);
       const say = (method, params, more) =>
         parent.postMessage({ jsonrpc: "2.0", method, params, ...more }, "*");
       say("notifications/message", { data: long });
-      say("ui/message", { role: long, content: Array(1e4).fill({ type: "text", text: "y" }) }, { id: 1 });
-      say("ui/open-link", { url: "https://example.com/" + long }, { id: long });
+      say("ui/message", { role: long, content: Array(1e3).fill({ type: "text", text: "y" }) }, { id: 1 });
+      say("ui/open-link", { url: "https://example.com/" + long }, { id: long.slice(0, 5e4) });
       say("notifications/message", { data: "last" });
     </script>"""
     stage("stage.app($1)", app_resource(html))
     stage.wait_for("document.querySelector('.app-said')?.textContent.endsWith('last') === true")
     assert stage("document.querySelector('es-app-frame').textContent.length") < 10_000
     assert stage("document.querySelector('.app-ask').hidden") is True
+
+
+def test_messages_of_an_app_that_are_too_large_are_dropped_with_a_note(stage: Stage) -> None:
+    html = """<script>
+      const say = (message) => parent.postMessage({ jsonrpc: "2.0", ...message }, "*");
+      const many = Array(1e5).fill({ type: "text", text: "lots" });
+      say({ method: "notifications/message", params: { data: many } });
+      say({ method: "ui/message", id: 7, params: { content: many } });
+      addEventListener("message", ({ data }) => {
+        if (data.id === 7) say({ method: "notifications/message", params: { data: data.error.message } });
+      });
+    </script>"""
+    stage("stage.app($1)", app_resource(html))
+    stage.wait_for("document.querySelector('.app-said')?.textContent.includes('was dropped') === true")
+    assert stage("document.querySelector('.app-log').textContent.match(/was dropped/g).length") == 2
+    assert "lots" not in stage("document.querySelector('es-app-frame').textContent")
 
 
 def test_the_app_of_this_server_calls_its_tool_again_by_keyboard(stage: Stage) -> None:

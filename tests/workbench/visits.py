@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from everything_site.tour import REVISIONS, revision_badges
 from tests.docs.markdown import rows
-from tests.workbench.features import ELSEWHERE, TRIES, Try
+from tests.workbench.features import ELSEWHERE, TRIES, Try, Visit
 from tests.workbench.page import Page
 
 ROWS = [row for row in rows("features.md", "Feature", "Revisions") if "Proved by" in row]
@@ -25,27 +25,27 @@ class Row:
     Args:
         name: The feature; rows of one name are numbered.
         revisions: The revisions that have it.
-        visit: What shows it, at one of them.
+        what: What shows it.
     """
 
     name: str
     revisions: tuple[str, ...]
-    visit: Try
+    what: Try
 
 
 def tried() -> Iterator[Row]:
-    """Each row with the visit that shows it; rows of one name take turns."""
+    """Each row with what shows it; rows of one name take turns."""
     seen: dict[str, int] = {}
     for row in ROWS:
         feature = row["Feature"]
         if feature in ELSEWHERE:
             continue
-        visits = TRIES[feature]
+        whats = TRIES[feature]
         number = seen[feature] = seen.get(feature, -1) + 1
-        visit = visits[number] if isinstance(visits, tuple) else visits
+        what = whats[number] if isinstance(whats, tuple) else whats
         revisions = EXTENSIONS.get(row["Revisions"]) or revision_badges(row["Revisions"])
         name = re.sub(r"[^\w]+", "-", feature) + (f"-{number}" if number else "")
-        yield Row(name, tuple(revisions), visit)
+        yield Row(name, tuple(revisions), what)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Visits:
     """What became of each visit; rows that are shown by the same one share it."""
 
     page: Page
-    seen: dict[Try, Seen] = field(default_factory=dict)
+    seen: dict[Visit, Seen] = field(default_factory=dict)
 
-    def of(self, visit: Try) -> Seen:
+    def of(self, visit: Visit) -> Seen:
         if visit not in self.seen:
             self.page.tidy()
             self.page.browser.console  # noqa: B018 - reading it empties it

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { extent } from "../../../everything_site/workbench/static/workbench/apps/extent.js";
 import { appHtml, appUri, isVisibleToApps, isVisibleToModel, wishes } from "../../../everything_site/workbench/static/workbench/apps/resources.js";
 import { bytesOf, fileName, hexDump, isImage, size } from "../../../everything_site/workbench/static/workbench/base/data.js";
 import { target } from "../../../everything_site/workbench/static/workbench/base/web_address.js";
@@ -27,6 +28,13 @@ test("each code has a meaning and a section, and unknown ones are said to be the
   assert.match(explain(-32020).url, /2026-07-28\/basic\/transports$/);
   assert.equal(explain(-32050).title, "Server error");
   assert.equal(explain(7).title, "Error");
+});
+
+test("a status that is about the token or the load is explained in place of the code that came with it", () => {
+  assert.match(explain(-32600, 401).meaning, /token/);
+  assert.match(explain(-32600, 401).url, /basic\/authorization/);
+  assert.match(explain(-32600, 503).meaning, /later/);
+  assert.equal(explain(-32600, 400).title, "Invalid request");
 });
 
 test("an app is an HTML document of its own type at a ui URI, as text or as Base64", () => {
@@ -56,4 +64,14 @@ test("an address is opened only if it is one of the web, and what may deceive is
   assert.match(target("https://bank.example@evil.example/").warnings[0], /user name/);
   assert.deepEqual(target("https://bank.example@evil.example/").host, "evil.example");
   assert.match(target("https://аррӏе.com").warnings[0], /beyond ASCII/);
+});
+
+test("the extent of a message counts what is in it, stops above the most, and takes circles", () => {
+  const circle = { name: "round" };
+  circle.self = circle;
+  assert.ok(extent(circle, 100) < 100);
+  assert.ok(extent({ deep: [{ text: "x".repeat(50) }] }, 1000) > 50);
+  assert.ok(extent("x".repeat(101), 100) > 100);
+  assert.ok(extent(Array(1e6).fill(0), 100) > 100);
+  assert.ok(extent({ bytes: new Uint8Array(101) }, 100) > 100);
 });

@@ -7,6 +7,7 @@
 import { fill, h } from "../base/dom.js";
 import { target } from "../base/web_address.js";
 import { brief } from "../forms/schema_words.js";
+import { extent } from "./extent.js";
 import { appHtml, isVisibleToApps, wishes } from "./resources.js";
 
 const PROTOCOL = "2026-01-26";
@@ -15,6 +16,8 @@ const FRAME = "/try/frame";
 const TALLEST = 900;
 const MOST_PENDING = 20;
 const MOST_PER_SECOND = 200; // messages; an app that sends more would occupy the page, and is stopped
+const MOST_BUSY = 500; // milliseconds of a second that reading its messages may take, or it is stopped
+const LARGEST = 256 * 1024; // characters of a message; a larger one is dropped
 const MOST_LOGGED = 100;
 const MOST_BLOCKS = 20; // of content are shown
 const LONGEST_SHOWN = 2000; // characters
@@ -61,7 +64,7 @@ export class AppFrameElement extends HTMLElement {
   #reason;
   #isInitialized = false;
   #pending = 0;
-  #heard = { since: 0, count: 0 };
+  #heard = { since: 0, count: 0, busy: 0 };
   #lastId = 0;
   #waiting = new Map();
   #watch = new AbortController();
@@ -112,7 +115,7 @@ export class AppFrameElement extends HTMLElement {
     const { signal } = this.#watch;
     this.#frame = h("iframe", { class: "app-frame", src: FRAME, title: `App: ${how.tool?.title ?? how.tool?.name ?? ui.title ?? "user interface"}`, sandbox: "allow-scripts allow-forms", referrerpolicy: "no-referrer" });
     this.#frame.classList.toggle("borderless", ui.prefersBorder === false);
-    window.addEventListener("message", (event) => this.#frame && event.source === this.#frame.contentWindow && this.#hear(event.data), { signal });
+    window.addEventListener("message", (event) => this.#frame && event.source === this.#frame.contentWindow && this.#hear(event), { signal });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#tellTheme(), { signal });
     this.#observer = new MutationObserver(() => this.#tellTheme());
     this.#observer.observe(document.documentElement, { attributeFilter: ["data-theme"] });
@@ -172,13 +175,25 @@ export class AppFrameElement extends HTMLElement {
     });
   }
 
-  #hear(message) {
-    if (!this.#keepsPace()) {
-      this.#stop();
-      fill(this.place, h("p", { class: "field-error", role: "alert" }, `The app was stopped: it sent more than ${MOST_PER_SECOND} messages within a second.`));
-      return;
-    }
+  #hear(event) {
+    const began = performance.now();
+    if (began - this.#heard.since > 1000) this.#heard = { since: began, count: 0, busy: 0 };
+    const heard = this.#heard;
+    heard.count += 1;
+    if (heard.count > MOST_PER_SECOND) return this.#halt(`it sent more than ${MOST_PER_SECOND} messages within a second`);
+    this.#take(event.data); // which is read only here
+    heard.busy += performance.now() - began;
+    if (heard.busy > MOST_BUSY) this.#halt("its messages kept this page busy");
+  }
+
+  #halt(why) {
+    this.#stop();
+    fill(this.place, h("p", { class: "field-error", role: "alert" }, `The app was stopped: ${why}.`));
+  }
+
+  #take(message) {
     if (message === null || typeof message !== "object" || message.jsonrpc !== "2.0") return;
+    if (extent(message, LARGEST) > LARGEST) return this.#drop(message);
     this.#note("←", message);
     if (typeof message.method !== "string") {
       this.#waiting.get(message.id)?.(message.result);
@@ -187,11 +202,11 @@ export class AppFrameElement extends HTMLElement {
     else this.#noticed(message.method, message.params ?? {});
   }
 
-  #keepsPace() {
-    const now = performance.now();
-    if (now - this.#heard.since > 1000) this.#heard = { since: now, count: 0 };
-    this.#heard.count += 1;
-    return this.#heard.count <= MOST_PER_SECOND;
+  /** A message that is too large gets no further; whoever waits for an answer is told. */
+  #drop({ id, method }) {
+    const why = `A message of more than ${LARGEST.toLocaleString("en")} characters was dropped.`;
+    this.#log("←", why);
+    if (typeof method === "string" && ["string", "number"].includes(typeof id) && String(id).length <= LONGEST_NAME) this.#send({ id, error: { code: DENIED, message: why } });
   }
 
   #noticed(method, params) {
@@ -311,7 +326,11 @@ export class AppFrameElement extends HTMLElement {
 
   #note(arrow, { method, id, error }) {
     const kind = method ?? (error ? `error ${error.code}` : "result");
-    this.entries.append(h("li", {}, h("span", { "aria-label": arrow === "→" ? "to the app" : "from the app" }, arrow), " ", h("code", {}, cut(kind, LONGEST_NAME)), id === undefined ? "" : ` ${cut(String(id), LONGEST_NAME)}`));
+    this.#log(arrow, h("code", {}, cut(kind, LONGEST_NAME)), id === undefined ? "" : ` ${cut(String(id), LONGEST_NAME)}`);
+  }
+
+  #log(arrow, ...words) {
+    this.entries.append(h("li", {}, h("span", { "aria-label": arrow === "→" ? "to the app" : "from the app" }, arrow), " ", words));
     while (this.entries.children.length > MOST_LOGGED) this.entries.firstChild.remove();
     this.logTitle.textContent = `Messages of the bridge (${this.entries.children.length})`;
   }

@@ -3,7 +3,7 @@
 import { fill, h } from "../base/dom.js";
 import { errorLine, viewHead } from "../base/parts.js";
 import { headersFor } from "../protocol/headers.js";
-import { hasBatches } from "../protocol/revisions.js";
+import { hasBatches, isHttpSse } from "../protocol/revisions.js";
 
 const TOKEN = "$MCP_TOKEN";
 
@@ -15,7 +15,8 @@ export function rawView(app) {
   const outcome = h("div", { class: "wb-outcome", "aria-live": "polite" });
   const prepare = (message) => {
     method.value = "POST";
-    path.value = new URL(app.url).pathname;
+    const { pathname, search } = new URL(isHttpSse(app.client.revision) ? app.client.endpoint : app.url);
+    path.value = pathname + search;
     const all = headersFor(app.client.revision, Array.isArray(message) ? {} : message, { token: TOKEN, sessionId: app.client.sessionId });
     headers.value = Object.entries(all).map(([name, value]) => `${name}: ${value}`).join("\n");
     body.value = JSON.stringify(message, null, 2);
@@ -36,6 +37,7 @@ export function rawView(app) {
       fill(
         outcome,
         h("p", {}, h("span", { class: `badge ${reply.status >= 400 ? "error" : "ok"}` }, `HTTP ${reply.status}`)),
+        reply.status === 202 && isHttpSse(app.client.revision) && h("p", { class: "wb-note" }, "The answer arrives on the stream of the session: see the wire."),
         h("pre", { tabIndex: 0 }, response.events.length ? response.events.map(({ data }) => data ?? "").join("\n") : pretty(response.body)),
       );
     } catch (error) {

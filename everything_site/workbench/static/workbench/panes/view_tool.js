@@ -78,7 +78,7 @@ export function ended(call, again) {
   const { error } = call;
   const shown =
     error.name === "Refusal" && error.code !== null
-      ? renderError({ code: error.code, message: error.message, data: error.data }, { method: call.method })
+      ? renderError(error, { method: call.method })
       : h("p", { class: call.state === "cancelled" ? "wb-note" : "wb-error" }, error.status ? `HTTP ${error.status}: ${error.message}` : error.message);
   return h("div", {}, shown, h("button", { type: "button", onclick: again }, "Run again"));
 }

@@ -1,7 +1,5 @@
 /** What the server itself says that it has: tools, resources, templates, prompts and skills. */
 
-import { has } from "./revisions.js";
-
 const LISTS = {
   tools: { method: "tools/list", key: "tools", capability: "tools" },
   resources: { method: "resources/list", key: "resources", capability: "resources" },
@@ -31,7 +29,7 @@ export class Catalog extends EventTarget {
   offers(kind) {
     const { capability, extension } = LISTS[kind];
     const { capabilities = {} } = this.client.server ?? {};
-    return capability ? capability in capabilities : has(this.client.revision, "skills") && extension in (capabilities.extensions ?? {});
+    return capability ? capability in capabilities : extension in (capabilities.extensions ?? {});
   }
 
   loadAll() {

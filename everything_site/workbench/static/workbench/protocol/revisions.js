@@ -14,16 +14,10 @@ export const hasResumption = (revision) => !isStateless(revision) && !isHttpSse(
 
 /** Features by the revisions in which they exist: first and last. */
 const FEATURES = {
-  completion: ["2024-11-05"],
-  "log level": ["2024-11-05", "2025-11-25"],
   ping: ["2024-11-05", "2025-11-25"],
-  subscriptions: ["2024-11-05", "2025-11-25"],
   "listen streams": ["2026-07-28"],
   tasks: ["2026-07-28"],
-  skills: ["2025-11-25"],
-  apps: ["2025-06-18"],
   elicitation: ["2025-06-18"],
-  "url elicitation": ["2025-11-25"],
 };
 
 /** Whether a revision has a feature. */
@@ -45,13 +39,9 @@ export function clientCapabilities(revision) {
     sampling: modern ? { tools: {}, context: {} } : {},
     roots: isStateless(revision) ? {} : { listChanged: true },
     ...(has(revision, "elicitation") ? { elicitation: modern ? { form: {}, url: {} } : {} } : {}),
-    ...(has(revision, "apps")
-      ? {
-          extensions: {
-            "io.modelcontextprotocol/ui": { mimeTypes: ["text/html;profile=mcp-app"] },
-            ...(has(revision, "tasks") ? { "io.modelcontextprotocol/tasks": {} } : {}),
-          },
-        }
-      : {}),
+    extensions: {
+      "io.modelcontextprotocol/ui": { mimeTypes: ["text/html;profile=mcp-app"] },
+      ...(has(revision, "tasks") ? { "io.modelcontextprotocol/tasks": {} } : {}),
+    },
   };
 }

@@ -1,7 +1,7 @@
 /** Controls that break the answer to a question on purpose. */
 
 import { fill, h } from "../base/dom.js";
-import { control, menu } from "../panes/break_it.js";
+import { control, menu } from "../base/menu.js";
 
 const PART_OF_NEXT = "In this revision, an answer is part of the next request.";
 const NEVER = "No answer is sent. The server gives up by itself after a while, and tells the tool.";

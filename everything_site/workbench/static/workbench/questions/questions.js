@@ -7,10 +7,12 @@
  */
 
 import { fill, h } from "../base/dom.js";
+import { later } from "../base/timers.js";
 import { Preferences } from "./answers.js";
 import { KINDS, cardBody, headline, rootsEditor } from "./cards.js";
 
 const MOST_DEAD_CARDS = 10;
+const LEAVE_AFTER = 20_000; // milliseconds that a question which was withdrawn stays to be read
 
 function store() {
   try {
@@ -213,6 +215,15 @@ export class QuestionsElement extends HTMLElement {
     if (hadFocus) this.#return();
     const dead = this.#cards.filter(({ state }) => state === "ended");
     if (dead.length > MOST_DEAD_CARDS) this.#remove(dead[0]);
+    later(LEAVE_AFTER, () => this.#leave(card));
+  }
+
+  /** Remove a card that nobody is reading just now; else a little later. */
+  #leave(card) {
+    if (!card.element.isConnected) return;
+    if (card.element.matches(":hover, :focus-within")) return later(LEAVE_AFTER, () => this.#leave(card));
+    this.#remove(card);
+    this.#changed();
   }
 
   #remove(card) {

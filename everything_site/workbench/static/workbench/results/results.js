@@ -55,14 +55,14 @@ export function renderPrompt(result, { read } = {}) {
   );
 }
 
-/** A JSON-RPC error: its code, what that means, and where the specification says so. */
-export function renderError({ code, message, data } = {}, { method } = {}) {
-  const { title, meaning, section, url } = explain(code);
+/** A JSON-RPC error: its code, or the HTTP status if that says more, what it means, and where the specification says so. */
+export function renderError({ code, message, data, status } = {}, { method } = {}) {
+  const { title, meaning, section, url } = explain(code, status);
   const pages = code === -32042 && Array.isArray(data?.elicitations) ? data.elicitations : [];
   return h(
     "div",
     { class: "result protocol-error" },
-    h("p", { class: "protocol-error-title" }, h("code", {}, String(code ?? "no code")), " ", h("strong", {}, title), method ? [" of ", h("code", {}, method)] : null),
+    h("p", { class: "protocol-error-title" }, status >= 400 ? [h("code", {}, `HTTP ${status}`), " "] : null, h("code", {}, String(code ?? "no code")), " ", h("strong", {}, title), method ? [" of ", h("code", {}, method)] : null),
     h("p", { class: "result-text" }, message ?? ""),
     h("p", { class: "protocol-error-meaning" }, meaning, " ", h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, section)),
     pages.map((page) => h("p", { class: "question-target" }, page.message ? `${page.message} ` : "", h("code", {}, page.url), /^https?:/.test(page.url) ? h("a", { class: "button", href: page.url, target: "_blank", rel: "noopener noreferrer" }, "Open page") : null)),
@@ -187,7 +187,7 @@ function link({ uri, name, title, description, mimeType, size: bytes }, { read }
     try {
       fill(shown, renderResource(await read(uri), { read }));
     } catch (error) {
-      fill(shown, renderError({ code: error.code, message: error.message, data: error.data }, { method: "resources/read" }));
+      fill(shown, renderError(error, { method: "resources/read" }));
     } finally {
       button.disabled = false;
     }

@@ -1,4 +1,4 @@
-/** The event stream of the machine room, kept open while the page is visible, and the relay of `runserver --processes`. */
+/** The event stream of the machine room, kept open while the page is visible. */
 
 import { readEvents } from "../protocol/sse.js";
 
@@ -65,53 +65,5 @@ export class RoomFeed extends EventTarget {
 
   #say(text) {
     this.dispatchEvent(new CustomEvent("status", { detail: text }));
-  }
-}
-
-/**
- * The processes behind the relay, which alone can kill one. Elsewhere there is no relay, and `processes` stays null.
- *
- * Dispatches `change`.
- */
-export class Relay extends EventTarget {
-  /** By name: `{name, state, pid, starts_in}`; null without a relay. */
-  processes = null;
-  #timer = 0;
-
-  /** Look for the relay, and if it is there, every second. */
-  open() {
-    if (!this.#timer) this.#look();
-  }
-
-  close() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-  }
-
-  /** @param {"kill" | "start"} action */
-  async act(name, action) {
-    const headers = { "X-Requested-With": "everything-server" };
-    const response = await fetch(`/-/processes/${encodeURIComponent(name)}/${action}`, { method: "POST", headers });
-    this.#take(response.ok ? await response.json() : null);
-    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? `HTTP ${response.status}`);
-  }
-
-  async #look() {
-    this.#timer = -1;
-    let isThere = false;
-    try {
-      const response = await fetch("/-/processes", { cache: "no-store" });
-      isThere = response.ok && (response.headers.get("Content-Type") ?? "").startsWith("application/json");
-      if (isThere) this.#take(await response.json());
-    } catch {
-      isThere = this.processes !== null; // the server may come back
-    }
-    if (isThere && this.#timer) this.#timer = setTimeout(() => this.#look(), 1000);
-  }
-
-  #take(found) {
-    if (!found) return;
-    this.processes = new Map(found.processes.map((process) => [process.name, process]));
-    this.dispatchEvent(new Event("change"));
   }
 }

@@ -9,6 +9,7 @@ const AGAIN = 5000; // milliseconds until it asks for a place again that it has 
 /** @param {Object} app */
 export function roomPane(app) {
   const room = document.createElement("es-room");
+  room.relay = app.processes;
   const details = h("details", { class: "wb-room-details", open: localStorage.getItem(OPEN) !== "closed" }, h("summary", {}, h("h2", {}, "Machine room")), room);
   const pane = h("aside", { class: "wb-room", id: "room", "aria-label": "Machine room" }, details);
   let place = null; // what gives the place back; a promise while it is being taken

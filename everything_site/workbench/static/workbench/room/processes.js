@@ -3,15 +3,22 @@
  * start them, and sends a request to the one that `X-Try-Process` names. Elsewhere there is no such list.
  */
 
+import { later } from "../base/timers.js";
+
 const PATH = "/-/processes";
 const NONE = "Needs `runserver --processes 3`: only its relay can choose and kill processes.";
+const EVERY = 1000; // milliseconds
+const PAUSES = [1000, 2000, 4000, 8000]; // while nobody answers
 
 /** Dispatches `change` when the list is new. */
 export class Processes extends EventTarget {
-  constructor({ fetch: send = (...args) => fetch(...args) } = {}) {
+  #watch = null; // {cancel}
+
+  constructor({ fetch: send = (...args) => fetch(...args), after = later } = {}) {
     super();
     this._fetch = send;
-    this.list = []; // [{name, state}]; the states are up, starting and dead
+    this._after = after;
+    this.list = []; // [{name, state, pid, starts_in}]; the states are up, starting and dead
     this.isAvailable = false;
     this.whyNot = NONE;
   }
@@ -20,17 +27,43 @@ export class Processes extends EventTarget {
     return this.list.filter(({ state }) => state === "up");
   }
 
+  /** What the relay says of a process; undefined if nothing. */
+  find(name) {
+    return this.list.find((one) => one.name === name);
+  }
+
+  /** Ask once. Gives whether there was an answer, be it that there is no relay. */
   async refresh() {
+    let response;
     try {
-      const response = await this._fetch(PATH, { headers: { Accept: "application/json" }, credentials: "omit" });
-      if (!response.ok || !response.headers.get("content-type")?.startsWith("application/json")) throw new Error(NONE);
-      this.list = (await response.json()).processes;
-      this.isAvailable = true;
+      response = await this._fetch(PATH, { cache: "no-store", credentials: "omit", headers: { Accept: "application/json" } });
     } catch {
-      this.isAvailable = false;
+      return false; // the list stays as it was: the server may come back
     }
+    this.isAvailable = response.ok && (response.headers.get("content-type") ?? "").startsWith("application/json");
+    if (this.isAvailable) this.list = (await response.json()).processes;
     this.dispatchEvent(new Event("change"));
-    return this.isAvailable;
+    return true;
+  }
+
+  /** Ask now and every second, less often while nobody answers, and no more if there is no relay. */
+  watch() {
+    if (this.#watch) return;
+    const watch = { cancel: () => {} };
+    this.#watch = watch;
+    watch.cancel = this._after(0, () => this.#look(watch, 0));
+  }
+
+  unwatch() {
+    this.#watch?.cancel();
+    this.#watch = null;
+  }
+
+  async #look(watch, failures) {
+    const answers = await this.refresh();
+    if (this.#watch !== watch || (answers && !this.isAvailable)) return;
+    const pause = answers ? EVERY : PAUSES[Math.min(failures, PAUSES.length - 1)];
+    watch.cancel = this._after(pause, () => this.#look(watch, answers ? 0 : failures + 1));
   }
 
   kill(name) {
@@ -47,7 +80,9 @@ export class Processes extends EventTarget {
       headers: { "X-Requested-With": "workbench" }, // forces a preflight for other origins, which the relay refuses
       credentials: "omit",
     });
-    if (!response.ok) throw new Error(`The relay answered ${response.status}.`);
-    await this.refresh();
+    const said = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Error(said.error ?? `The relay answered ${response.status}.`);
+    this.list = said.processes;
+    this.dispatchEvent(new Event("change"));
   }
 }

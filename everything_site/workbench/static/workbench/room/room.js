@@ -8,9 +8,10 @@
  */
 
 import { append, fill, h } from "../base/dom.js";
-import { Relay, RoomFeed } from "./feed.js";
+import { RoomFeed } from "./feed.js";
 import { Flights } from "./flights.js";
 import { NO_SESSION, RoomModel } from "./model.js";
+import { Processes } from "./processes.js";
 import { count, leaseWords, stateWords } from "./words.js";
 
 /** With more processes the cards are small. */
@@ -21,7 +22,8 @@ const seconds = () => Date.now() / 1000;
 
 export class Room extends HTMLElement {
   model = new RoomModel();
-  relay = new Relay();
+  /** The relay, if there is one; to be set before the element is in the page. */
+  relay = new Processes();
   #feed = null;
   #flights = null;
   #parts = null;
@@ -73,14 +75,14 @@ export class Room extends HTMLElement {
     clearInterval(this.#timer);
     this.#resized.disconnect();
     this.#feed?.close();
-    this.relay.close();
+    this.relay.unwatch();
   }
 
   #openIfSeen = () => {
     if (this.isConnected && !document.hidden && !this.#paused) this.#feed?.open();
     else {
       this.#feed?.close();
-      this.relay.close();
+      this.relay.unwatch();
     }
   };
 
@@ -89,13 +91,13 @@ export class Room extends HTMLElement {
     this.#parts.status.hidden = !text;
     if (text) return;
     // Only the relay calls processes so, and it answers on this computer alone.
-    if (/^p\d+$/.test(this.#feed?.servedBy ?? "") && /^(localhost|.+\.localhost|127\..+|\[::1\])$/.test(location.hostname)) this.relay.open();
+    if (/^p\d+$/.test(this.#feed?.servedBy ?? "") && /^(localhost|.+\.localhost|127\..+|\[::1\])$/.test(location.hostname)) this.relay.watch();
   }
 
   #onChange = () => this.#drawSoon();
 
   #onRelay = () => {
-    for (const { name, state } of this.relay.processes.values()) if (state !== "up") this.model.lost(name, seconds());
+    for (const { name, state } of this.relay.list) if (state !== "up") this.model.lost(name, seconds());
     this.#drawSoon();
   };
 
@@ -170,14 +172,14 @@ export class Room extends HTMLElement {
     this.#parts.database.classList.toggle("r-lit", now - model.queries.at < 1);
     this.#drawText(cards, now);
     this.#drawLines();
-    if (relay.processes) this.dataset.relay = "";
+    if (relay.isAvailable) this.dataset.relay = "";
   }
 
   /** The processes of the feed and of the relay together. */
   #cards() {
-    const found = this.model.ordered.map((process) => ({ key: process.key, name: process.name, process, relayed: this.relay.processes?.get(process.name) }));
+    const found = this.model.ordered.map((process) => ({ key: process.key, name: process.name, process, relayed: this.relay.find(process.name) }));
     const known = new Set(found.map(({ name }) => name));
-    for (const [name, relayed] of this.relay.processes ?? []) if (!known.has(name)) found.push({ key: name, name, relayed });
+    for (const relayed of this.relay.list) if (!known.has(relayed.name)) found.push({ key: relayed.name, name: relayed.name, relayed });
     return found.sort((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
   }
 
@@ -288,7 +290,7 @@ export class Room extends HTMLElement {
   async #act(name, action) {
     if (!action) return;
     try {
-      await this.relay.act(name, action);
+      await this.relay[action](name);
       this.#parts.failed.textContent = "";
     } catch (error) {
       this.#parts.failed.textContent = `${name} could not be ${action === "kill" ? "killed" : "started"}: ${error.message}`;
