@@ -122,7 +122,7 @@ class Page:
         if found is not None:
             self.use(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
-        self.wait(lambda: not re.search("You are connected|being loaded", self.text), fragment)
+        self.wait(lambda: not re.search("You are connected|Loading the list", self.text), fragment)
 
     def press(self, label: str, within: str = "body") -> None:
         """Press the first button, link or summary that is shown and begins with this label."""

@@ -29,6 +29,6 @@ def test_every_link_opens_what_it_names(shared: Page, revision: str) -> None:
     shared.use(revision)
     for fragment in BY_REVISION[revision]:
         shared.go(fragment)
-        shared.wait(lambda: not re.search("You are connected|being loaded", shared.text), fragment)
+        shared.wait(lambda: not re.search("You are connected|Loading the list", shared.text), fragment)
         assert "lists no such" not in shared.text, fragment
     assert [entry for entry in shared.browser.console if "Failed to load resource" not in entry] == []

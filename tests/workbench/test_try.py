@@ -249,11 +249,11 @@ def test_a_session_that_the_server_forgot_is_replaced_wherever_a_person_has_gone
         " const headers = { ...Object.fromEntries(request.headers), Authorization: `Bearer ${token}` };"
         " delete headers['Content-Type']; return fetch('/mcp', { method: 'DELETE', headers }); })()"
     )
-    fresh.wait_for("does not know this session")
+    fresh.wait_for("no longer knows this session")
     fresh.go(place("tools", "add"))
-    fresh.wait_for("Add two numbers", "does not know this session")
+    fresh.wait_for("Add two numbers", "no longer knows this session")
     fresh.press("Open a new session", "main")
-    fresh.wait(lambda: "does not know this session" not in fresh.text, "a new session")
+    fresh.wait(lambda: "no longer knows this session" not in fresh.text, "a new session")
     fresh.go(place("tools", "echo", args={"message": "anew"}))
     fresh.wait_for("Message")
     fresh.run()

@@ -61,7 +61,7 @@ test("a call goes from the process that dies to the one that takes it over", () 
   assert.deepEqual([call().process, call().state, call().tool], ["p1", "running", "longRunningOperation"]);
   model.lost("p1", 1);
   assert.equal(leaseWords(call(), model.processes.get("p1"), 1), "lease ends in 2 s");
-  assert.match(leaseWords(call(), model.processes.get("p1"), 4), /nobody has taken it/);
+  assert.match(leaseWords(call(), model.processes.get("p1"), 4), /waiting for another process/);
   model.apply(says("p2", [event("call.expired", { ...CALL, of: "p1" })]), 4);
   assert.equal(leaseWords(call(), undefined, 4), "lease ended");
   model.apply(says("p2", [event("call.taken", { ...CALL, runs: 2, of: "p1" })]), 4);

@@ -33,7 +33,7 @@ test("limits are said in sentences", () => {
   assert.equal(texts(describe({ type: "integer", minimum: 1, maximum: 5, multipleOf: 2 })), "A whole number: 1 to 5. A multiple of 2.");
   assert.equal(texts(describe({ type: "number", exclusiveMinimum: 0 })), "More than 0.");
   assert.equal(texts(describe({ type: "number", minimum: 0, exclusiveMinimum: true })), "More than 0.");
-  assert.equal(texts(describe({ type: "array", items: {}, minItems: 2, maxItems: 2, uniqueItems: true })), "Exactly 2 items. No item twice.");
+  assert.equal(texts(describe({ type: "array", items: {}, minItems: 2, maxItems: 2, uniqueItems: true })), "Exactly 2 items. No duplicates.");
   assert.equal(texts(describe({ type: "string", "x-mcp-header": "Region" })), "Also sent as Mcp-Param-Region.");
 });
 
@@ -88,7 +88,7 @@ test("a schema that refers to itself is opened as far as one looks, and one with
   for (let depth = 0; depth < 30; depth += 1) node = field(node, "children").item(0);
   assert.equal(node.kind, "object");
   assert.equal(kind({ $ref: "#" }), "json");
-  assert.match(describe({ $ref: "#/$defs/a", $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } } }).reason, /without end/);
+  assert.match(describe({ $ref: "#/$defs/a", $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } } }).reason, /endlessly/);
   const endless = describe({ type: "object", properties: { next: { $ref: "#" } }, required: ["next"] });
   assert.ok(initial(endless).next);
 });

@@ -23,10 +23,10 @@ import "./wire/wire.js";
 
 const root = document.getElementById("workbench");
 
-if (!isSecureContext) notHere("This page needs https or localhost", "The sign-in uses crypto.subtle, which browsers offer to secure pages alone.");
+if (!isSecureContext) notHere("This page needs https or localhost", "The sign-in uses crypto.subtle, which browsers offer only on secure pages.");
 else if (new URL(root.dataset.mcpUrl).origin !== location.origin) {
   const there = new URL("/try", root.dataset.mcpUrl).href;
-  notHere("This server has another address", "Sign-in works only at the address that the server knows itself by: ", h("a", { href: there + location.hash }, there));
+  notHere("This server has another address", "Sign-in works only at the server’s own address: ", h("a", { href: there + location.hash }, there));
 } else await begin();
 
 function notHere(title, ...why) {
@@ -199,7 +199,7 @@ function build(app, dock, scenes) {
   app.addEventListener("session-lost", () => {
     isLost = true;
     banner.hidden = false;
-    fill(banner, h("p", {}, "The server does not know this session any more (404)."), h("button", { type: "button", class: "main", onclick: reconnect }, "Open a new session"));
+    fill(banner, h("p", {}, "The server no longer knows this session (404)."), h("button", { type: "button", class: "main", onclick: reconnect }, "Open a new session"));
     announce("The session is lost", { now: true });
   });
   app.recording.addEventListener("change", () => tabs.badge("wire", app.recording.exchanges.length));

@@ -31,12 +31,12 @@ export function isVisibleToModel(tool) {
 export function appHtml(resource) {
   const [contents] = resource?.contents ?? [];
   const ui = contents?._meta?.ui ?? {};
-  if (!contents) return { ui, fault: "The resource of the app is empty." };
-  if (!String(contents.uri).startsWith("ui://")) return { ui, fault: "The URI of an app begins with ui://." };
-  if (String(contents.mimeType).replaceAll(" ", "") !== TYPE) return { ui, fault: `The type of an app is ${TYPE}, not ${contents.mimeType ?? "none"}.` };
+  if (!contents) return { ui, fault: "The app’s resource is empty." };
+  if (!String(contents.uri).startsWith("ui://")) return { ui, fault: "An app’s URI begins with ui://." };
+  if (String(contents.mimeType).replaceAll(" ", "") !== TYPE) return { ui, fault: `An app’s type is ${TYPE}, not ${contents.mimeType ?? "none"}.` };
   if (typeof contents.text === "string") return { ui, html: contents.text };
   const bytes = bytesOf(contents.blob ?? "");
-  return bytes ? { ui, html: new TextDecoder().decode(bytes) } : { ui, fault: "The resource of the app has no HTML." };
+  return bytes ? { ui, html: new TextDecoder().decode(bytes) } : { ui, fault: "The app’s resource has no HTML." };
 }
 
 /** What an app asks for beyond its own HTML, as sentences. Nothing of it is granted. */

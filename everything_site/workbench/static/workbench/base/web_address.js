@@ -16,7 +16,7 @@ export function target(text) {
   const isWeb = ["https:", "http:"].includes(url.protocol);
   const isPrivate = url.protocol === "https:" || ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
   const warnings = [
-    isWeb ? "" : "This is no web address, so it is not opened here.",
+    isWeb ? "" : "This is not a web address, so it can’t be opened here.",
     isWeb && !isPrivate ? "This page is not encrypted." : "",
     url.username || url.password ? "The address contains a user name, which can make it look like another site." : "",
     /(^|\.)xn--/.test(url.hostname) ? "The host has letters beyond ASCII, which can look like others." : "",

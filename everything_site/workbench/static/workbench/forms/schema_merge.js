@@ -42,7 +42,7 @@ export function typesOf(schema) {
 export function expand(schema, root, seen = 0) {
   if (typeof schema === "boolean") return { schema };
   if (!isSchema(schema)) return { reason: "A part of this schema is not a schema." };
-  if (seen > MAX_REFERENCES) return { reason: "This schema refers to itself without end." };
+  if (seen > MAX_REFERENCES) return { reason: "This schema refers to itself endlessly." };
   let { allOf, $ref, $dynamicRef, $recursiveRef, ...own } = schema;
   const reference = $ref ?? $dynamicRef ?? $recursiveRef;
   const parts = [];

@@ -57,10 +57,10 @@ export function sentences({ kind, schema, integer, format, minItems, maxItems, f
     if (schema.multipleOf > 0 && schema.multipleOf !== 1) out.push(`A multiple of ${schema.multipleOf}.`);
   } else if (kind === "list" || kind === "choices") {
     if (!fixed || fixed !== maxItems) out.push(range(minItems, maxItems, "item"));
-    if (schema.uniqueItems === true) out.push("No item twice.");
+    if (schema.uniqueItems === true) out.push("No duplicates.");
   } else if (kind === "object") {
     out.push(range(schema.minProperties, schema.maxProperties, "property", "properties"));
-    for (const [name, others] of Object.entries(schema.dependentRequired ?? {})) if (Array.isArray(others)) out.push(`With ${name} also ${others.join(", ")}.`);
+    for (const [name, others] of Object.entries(schema.dependentRequired ?? {})) if (Array.isArray(others)) out.push(`${name} also requires ${others.join(", ")}.`);
   }
   return out.filter(Boolean);
 }

@@ -14,9 +14,9 @@ export function moreAccess(app) {
         "dialog",
         { "aria-labelledby": "wb-more-title" },
         h("h2", { id: "wb-more-title" }, "This needs more access"),
-        h("p", {}, "The server answered 403: the token lacks ", (added.length ? added : scopes).map((scope, index) => [index ? ", " : "", h("code", {}, scope)]), ". You can ask for it; the call goes on afterwards."),
+        h("p", {}, "The server answered 403: the token lacks ", (added.length ? added : scopes).map((scope, index) => [index ? ", " : "", h("code", {}, scope)]), ". You can ask for it; the call then continues."),
         problem,
-        h("form", { method: "dialog", class: "wb-actions" }, allow, h("button", {}, "Leave it")),
+        h("form", { method: "dialog", class: "wb-actions" }, allow, h("button", {}, "Not now")),
       );
       let isGranted = false;
       allow.addEventListener("click", async () => {

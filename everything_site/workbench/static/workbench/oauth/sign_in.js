@@ -12,7 +12,7 @@ export const STEPS = [
   { id: "resource", title: "Protected resource", about: "The resource names itself and its authorization server (RFC 9728)." },
   { id: "server", title: "Authorization server", about: "The authorization server describes its endpoints (RFC 8414)." },
   { id: "registration", title: "Registration", about: "The client introduces itself and gets a client id (RFC 7591)." },
-  { id: "pkce", title: "PKCE", about: "A secret that never leaves this tab; only its SHA-256 is sent ahead (RFC 7636)." },
+  { id: "pkce", title: "PKCE", about: "A secret that never leaves this tab; only its SHA-256 hash is sent at first (RFC 7636)." },
   { id: "consent", title: "Consent", about: "You sign in at the authorization server, and decide. It sends a code back." },
   { id: "token", title: "Token", about: "The code and the secret of PKCE are exchanged for an access token and a refresh token." },
 ];
@@ -114,7 +114,7 @@ export class SignIn extends EventTarget {
     const path = pathname === "/" ? "" : pathname.replace(/\/$/, "");
     const server = await this.#document(`${origin}/.well-known/oauth-authorization-server${path}`);
     if (server.issuer !== this.found.issuer) throw new SignInError(`It calls itself ${server.issuer}, not ${this.found.issuer} (RFC 8414 §3.3).`);
-    if (!target(server.authorization_endpoint).isWeb) throw new SignInError("Its authorization_endpoint is no address of the web.");
+    if (!target(server.authorization_endpoint).isWeb) throw new SignInError("Its authorization_endpoint is not a web address.");
     if (!server.code_challenge_methods_supported?.includes("S256")) throw new SignInError("It does not support PKCE with S256.");
     this.found.server = server;
     return "supports PKCE with S256";
@@ -127,7 +127,7 @@ export class SignIn extends EventTarget {
       return `known here as ${known.client_id}`;
     }
     const { registration_endpoint: endpoint } = this.found.server;
-    if (!endpoint) throw new SignInError("The authorization server registers no clients by itself.");
+    if (!endpoint) throw new SignInError("The authorization server offers no registration.");
     const body = JSON.stringify({
       client_name: CLIENT_NAME,
       redirect_uris: [this.redirectUri],
@@ -256,7 +256,7 @@ export class SignIn extends EventTarget {
   /** Go on after the redirect, in a page that was loaded anew: everything before it is done. */
   async resume(query) {
     const saved = read(this._pending, PENDING);
-    if (!saved) throw new SignInError("This tab has begun no sign-in.", { step: "consent" });
+    if (!saved) throw new SignInError("No sign-in was started in this tab.", { step: "consent" });
     Object.assign(this, { found: saved.found, scopes: saved.scopes });
     for (const step of this.steps) {
       if (step.id === "consent") break;

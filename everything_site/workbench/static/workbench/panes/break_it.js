@@ -12,7 +12,7 @@ export function breakItMenu(app, call) {
   const box = menu("Break it", items, { title: "Break it (b)", opens: () => show() });
   const show = () => {
     const process = call.processes.at(-1);
-    const cutWhy = call.canBeCut ? "" : "The call has no stream of its own that is open.";
+    const cutWhy = call.canBeCut ? "" : "The call has no open stream of its own.";
     fill(
       items,
       control("Cut this stream", () => call.cut(), {
@@ -20,7 +20,7 @@ export function breakItMenu(app, call) {
         note: isStateless(app.client.revision) ? "In this revision that cancels the call." : "The call goes on; resume it when you like.",
       }),
       control(process ? `Kill ${process}, which serves this call` : "Kill the process of this call", () => app.kill(process, call), {
-        why: app.processes.isAvailable ? (process ? "" : "It is not known yet which one that is.") : app.processes.whyNot,
+        why: app.processes.isAvailable ? (process ? "" : "It is not yet known which process that is.") : app.processes.whyNot,
         note: hasResumption(app.client.revision) ? "The call resumes elsewhere by itself." : "Without resumption, the call is lost.",
       }),
     );
@@ -44,10 +44,10 @@ export function resumeControls(app, call) {
 }
 
 function resumeButtons(app, call) {
-  const later = h("button", { type: "button" }, `In ${LATER} s`);
+  const later = h("button", { type: "button" }, `Resume in ${LATER} s`);
   later.addEventListener("click", () => {
     later.disabled = true;
-    const text = "You resume it later; meanwhile it goes on without you";
+    const text = "You resume it soon; meanwhile it goes on without you";
     call.update({ status: { text, until: Date.now() + LATER * 1000 } });
     setTimeout(() => call.resume(), LATER * 1000);
   });
@@ -90,7 +90,7 @@ function nextProcess(app) {
     { class: "wb-menu-item" },
     h("label", { htmlFor: "wb-next-process" }, "Next requests to"),
     select,
-    h("small", {}, processes.isAvailable ? "Sticks until Auto." : processes.whyNot),
+    h("small", {}, processes.isAvailable ? "Stays until you choose Auto." : processes.whyNot),
   );
 }
 
@@ -108,7 +108,7 @@ function tokenControls(app) {
   return [
     control("Corrupt the access token", () => tokens.corrupt(), { why, note: "The next request gets 401; the page refreshes." }),
     control("Forget the access token", () => tokens.forget(), { why, note: "The next request has none." }),
-    control("Revoke the tokens", () => tokens.revokeUnnoticed(), { why, note: "All of this sign-in end, at once and everywhere. The next request leads to a new one." }),
+    control("Revoke the tokens", () => tokens.revokeUnnoticed(), { why, note: "Everything from this sign-in ends at once, everywhere. The next request makes you sign in again." }),
     control("Drop a scope", () => tokens.refresh({ scope: tokens.scopes[0] }), { why: why || extra, note: "Refreshes for fewer scopes; a tool may then ask for more." }),
   ];
 }

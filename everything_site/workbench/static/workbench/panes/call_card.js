@@ -107,8 +107,8 @@ export function waitsFor(app, call) {
   }
   const quiet = Date.now() - (call.lastEventAt ?? call.startedAt);
   if (quiet < QUIET && call.state !== "asking") return call.processes.length ? "The stream is open." : "Sent.";
-  if (call.state === "asking") return "Waits for your answer, under Questions.";
-  if (call.state === "sent") return "Sent; waits for the first byte of the response.";
+  if (call.state === "asking") return "Waiting for your answer under Questions.";
+  if (call.state === "sent") return "Sent. Waiting for the first byte of the response.";
   if (call.state === "streaming") return `The stream is open; the last event came ${duration(quiet)} ago.`;
   return "";
 }

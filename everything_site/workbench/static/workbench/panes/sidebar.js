@@ -23,7 +23,7 @@ export class Sidebar {
   #open = new Set(["tools"]);
   #current = null;
   #tree = h("ul", { role: "tree", "aria-label": "What the server offers", class: "wb-tree" });
-  #empty = h("p", { class: "wb-tree-empty" }, "Connect, and the server lists here what it has.");
+  #empty = h("p", { class: "wb-tree-empty" }, "Connect to see what the server has.");
   #search = h("input", { type: "search", placeholder: "Search  /", "aria-label": "Search features", class: "wb-search" });
 
   constructor(app) {

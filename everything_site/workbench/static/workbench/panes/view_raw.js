@@ -29,7 +29,7 @@ export function rawView(app) {
     ["A batch", () => prepare([request("ping", {}), request("tools/call", { name: "add", arguments: { a: 2, b: 40 } })])],
   ];
   const send = async () => {
-    fill(outcome, h("p", { class: "wb-wait" }, "Sent; waits for the response."));
+    fill(outcome, h("p", { class: "wb-wait" }, "Sent. Waiting for the response."));
     try {
       const typed = headers.value.split("\n").filter((line) => line.trim()).map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim().replace(TOKEN, app.tokens.access ?? "")]);
       const reply = await app.client.raw({ method: method.value, url: new URL(path.value, location.href).href, headers: typed, body: ["GET", "HEAD"].includes(method.value) ? "" : body.value });
@@ -54,7 +54,7 @@ export function rawView(app) {
       },
     },
     h("div", { class: "wb-actions", role: "group", "aria-label": "Examples" }, examples.map(([label, act]) => h("button", { type: "button", onclick: act }, label))),
-    h("p", { class: "wb-note", hidden: hasBatches(app.client.revision) }, "Batches exist at 2025-03-26 alone; elsewhere one gets 400."),
+    h("p", { class: "wb-note", hidden: hasBatches(app.client.revision) }, "Only 2025-03-26 has batches; at other revisions the server answers 400."),
     h("div", { class: "wb-row" }, h("div", {}, h("label", { htmlFor: "raw-method" }, "Method"), method), h("div", { class: "wb-grow" }, h("label", { htmlFor: "raw-path" }, "Path"), path)),
     h("label", { htmlFor: "raw-headers" }, "Headers"),
     headers,

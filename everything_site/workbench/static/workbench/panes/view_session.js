@@ -27,9 +27,9 @@ export function sessionView(app) {
     const rows = [
       ["Server", `${client.server.serverInfo?.title ?? client.server.serverInfo?.name ?? ""} ${client.server.serverInfo?.version ?? ""}`],
       ["Revision", client.revision],
-      ["Session", client.sessionId ?? (isHttpSse(client.revision) ? "named in the endpoint for messages" : "none: each request stands alone")],
+      ["Session", client.sessionId ?? (isHttpSse(client.revision) ? "named in the URL of the message endpoint" : "none: each request stands alone")],
       ["Scopes", app.tokens.scopes.join(", ")],
-      ["Stream of messages", client.stream ? client.stream.state : "none"],
+      ["Message stream", client.stream ? client.stream.state : "none"],
       ["Subscriptions", app.subscriptions.uris.join(", ") || "none"],
     ];
     fill(facts, rows.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
@@ -106,7 +106,7 @@ function stream(app, showFacts) {
   });
   watch();
   show();
-  return h("section", { "aria-label": "Stream" }, h("h2", {}, "Stream for messages of the server"), h("div", { class: "wb-actions" }, button, cut, resume));
+  return h("section", { "aria-label": "Stream" }, h("h2", {}, "Stream for the server’s messages"), h("div", { class: "wb-actions" }, button, cut, resume));
 }
 
 function logging(app, attempt) {
@@ -114,7 +114,7 @@ function logging(app, attempt) {
   const select = h("select", { id: "wb-level" }, h("option", { value: "" }, "not set"), LEVELS.map((level) => h("option", { selected: client.logLevel === level }, level)));
   const set = attempt(async () => {
     client.logLevel = select.value || null;
-    if (isStateless(client.revision)) return `Each request now asks for log messages from ${select.value || "no level"} on.`;
+    if (isStateless(client.revision)) return select.value ? `Requests now ask for log messages of level ${select.value} and above.` : "Requests no longer ask for log messages.";
     if (select.value) await client.request("logging/setLevel", { level: select.value });
     return `The level is ${select.value}.`;
   });
@@ -150,7 +150,7 @@ function listening(app) {
 function notifications(app) {
   const list = h("ol", {});
   const log = h("div", { class: "wb-notifications", role: "log", "aria-label": "Notifications", tabIndex: 0 }, list);
-  const empty = h("p", { class: "wb-note" }, "The server has sent no notification yet.");
+  const empty = h("p", { class: "wb-note" }, "No notifications yet.");
   const show = () => {
     empty.hidden = app.notifications.length > 0;
     log.hidden = !empty.hidden;

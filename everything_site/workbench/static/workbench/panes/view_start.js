@@ -10,7 +10,7 @@ const FIRST = [
   { kind: "tools", name: "longRunningOperation", args: { duration: 12, steps: 6 }, title: "A call that takes its time", about: "The response becomes a stream. Break it: the call goes on." },
   { kind: "tools", name: "elicitInputs", title: "The server asks you", about: "A question arrives in the middle of a call." },
   { kind: "tools", name: "getTinyImage", title: "A picture", about: "Content that is not text." },
-  { kind: "tools", name: "mcp_apps_hello_world", title: "An app", about: "A page of the server, in a frame that can do nothing else." },
+  { kind: "tools", name: "mcp_apps_hello_world", title: "An app", about: "A page from the server, in a sandboxed frame." },
   { kind: "prompts", name: "complex_prompt", title: "A prompt with completion", about: "Arguments are completed as you type." },
   { kind: "resources", name: "test://static/resource/1", title: "A resource", about: "Read it, subscribe to it." },
   { kind: "tools", name: "slow_compute", args: { seconds: 8 }, revision: "2026-07-28", title: "A task", about: "At 2026-07-28, a call that outlives its request." },

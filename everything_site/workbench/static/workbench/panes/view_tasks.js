@@ -16,7 +16,7 @@ export function tasksView(app) {
       return;
     }
     const tasks = [...app.tasks.all.values()].reverse();
-    fill(list, tasks.length ? tasks.map((task) => card(app, task)) : h("p", { class: "wb-note" }, "No task has been started yet. At 2026-07-28, ", h("a", { href: "#/tools/slow_compute?rev=2026-07-28" }, "slow_compute"), " becomes one."));
+    fill(list, tasks.length ? tasks.map((task) => card(app, task)) : h("p", { class: "wb-note" }, "No tasks yet. At 2026-07-28, a call of ", h("a", { href: "#/tools/slow_compute?rev=2026-07-28" }, "slow_compute"), " becomes one."));
   };
   app.tasks.addEventListener("change", show);
   show();
@@ -57,7 +57,7 @@ function card(app, task) {
           h("button", { type: "button", onclick: attempt(() => app.tasks.cancel(task)) }, "Cancel"),
         ),
     ),
-    task.status === "input_required" && h("p", { class: "wb-wait" }, "Waits for your answer, under Questions."),
+    task.status === "input_required" && h("p", { class: "wb-wait" }, "Waiting for your answer under Questions."),
     task.error && !task.error.code && errorLine(task.error),
     outcome,
     jsonDetails("Task", { ...task, asked: undefined, stream: undefined }),

@@ -56,7 +56,7 @@ export function toolView(app, tool) {
       title: titleOf(tool),
       name: tool.name,
       about: tool.description,
-      badges: [...hints.map(([, , text, tone]) => [text, tone]), ...(appUri(tool) ? [["app", "", "Shows a page of the server"]] : [])],
+      badges: [...hints.map(([, , text, tone]) => [text, tone]), ...(appUri(tool) ? [["app", "", "Shows a page from the server"]] : [])],
     }),
     form,
     runList(app, key, { title: titleOf(tool), render }),

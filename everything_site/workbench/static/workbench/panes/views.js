@@ -53,7 +53,7 @@ export class Views {
 function missing(app, kind, name) {
   const list = app.catalog.lists[kind];
   const about = !list.isLoaded
-    ? "The list is being loaded."
-    : `At ${app.client.revision} the server lists no such ${WORDS[kind]}. It may belong to another revision, which you can choose above, or be a fixture: those need CONFORMANCE_FIXTURES=true.`;
+    ? "Loading the list…"
+    : `At ${app.client.revision} the server has no such ${WORDS[kind]}. It may belong to another revision, which you can choose above, or it is a test fixture, which needs CONFORMANCE_FIXTURES=true.`;
   return { node: h("div", { class: "wb-view" }, viewHead({ title: name, about })), title: name, apply() {}, isMissing: true };
 }

@@ -189,7 +189,7 @@ export class Call extends EventTarget {
       } catch (error) {
         if (this.cancellation.signal.aborted) throw this.cancellation.signal.reason;
         if (!(error instanceof Disconnected) || error.cut || attempt >= 6) throw error;
-        if (!again) throw new Disconnected("The connection broke before a response. Whether the server has run the call is unknown.");
+        if (!again) throw new Disconnected("The connection broke before the response. The server may or may not have run the call.");
         await this.pause("waiting", "The server does not answer; trying again", backoff(attempt));
         continue;
       }

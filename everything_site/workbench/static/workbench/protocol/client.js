@@ -185,7 +185,7 @@ export class Client extends EventTarget {
   /** Open the GET stream of the session, unless it is open. */
   openStream() {
     if (this.stream && !this.stream.isOver) return this.stream;
-    this.stream = new ListenerStream(this, { id: "stream", method: "GET", note: "messages of the server" });
+    this.stream = new ListenerStream(this, { id: "stream", method: "GET", note: "the server’s messages" });
     this.#tell("call", { call: this.stream });
     this.stream.run(() => this.stream.perform());
     return this.stream;

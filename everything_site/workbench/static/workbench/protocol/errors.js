@@ -12,9 +12,9 @@ const CODES = new Map([
   [-32002, ["Resource not found", "Nothing has this URI. Since 2026-07-28 the code is -32602.", "server/resources, “Error Handling”", "2025-11-25/server/resources#error-handling"]],
   [-32001, ["Session not found", "The session has ended or was never there: initialize again.", "basic/transports, “Session Management”", "2025-11-25/basic/transports#session-management"]],
   [-32020, ["Header mismatch", "A header says something other than the body.", "basic/transports, 2026-07-28", "2026-07-28/basic/transports"]],
-  [-32021, ["Missing client capability", "The request needs something that the client has not declared.", "basic, 2026-07-28", "2026-07-28/basic"]],
+  [-32021, ["Missing client capability", "The request needs a capability that the client has not declared.", "basic, 2026-07-28", "2026-07-28/basic"]],
   [-32022, ["Unsupported protocol version", "The server does not speak this revision; the data list those that it does.", "basic/versioning, 2026-07-28", "2026-07-28/basic/versioning"]],
-  [-32042, ["URL elicitation required", "A page has to be visited before the call can succeed.", "client/elicitation, “URL Elicitation Required Error”", "2025-11-25/client/elicitation#url-elicitation-required-error"]],
+  [-32042, ["URL elicitation required", "You have to visit a page before the call can succeed.", "client/elicitation, “URL Elicitation Required Error”", "2025-11-25/client/elicitation#url-elicitation-required-error"]],
 ]);
 
 /** Statuses of HTTP that are about something other than the message, whose code then says little. */

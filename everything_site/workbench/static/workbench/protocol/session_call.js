@@ -60,7 +60,7 @@ export class SessionCall extends Call {
     if (reply.status === 204) throw new Refusal("The server has nothing more for this stream: its response was already delivered.", { status: 204, reply });
     const message = await reply.json();
     const isResponse = message && typeof message === "object" && ("result" in message || "error" in message);
-    if (!isResponse) throw new Refusal("The body is no JSON-RPC response.", { status: reply.status, reply });
+    if (!isResponse) throw new Refusal("The body is not a JSON-RPC response.", { status: reply.status, reply });
     return resultOf(message, reply);
   }
 

@@ -31,7 +31,7 @@ export class StatelessCall extends Call {
     const reply = await this.patiently((signal) => this.client.post(message, { call: this, signal, note, parent }), { again: !this.client.isLong(this.method) });
     if (reply.isStream) return this.#read(reply, id);
     if (reply.status >= 400) throw await refusalOf(reply);
-    return resultOf((await reply.json()) ?? { error: { message: "The body is no JSON-RPC response." } }, reply);
+    return resultOf((await reply.json()) ?? { error: { message: "The body is not a JSON-RPC response." } }, reply);
   }
 
   async #read(reply, id) {

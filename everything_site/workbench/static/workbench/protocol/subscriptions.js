@@ -44,7 +44,7 @@ export class Subscriptions extends EventTarget {
 
   async remove(uri) {
     const { stream } = this.#all.get(uri) ?? {};
-    if (stream) stream.cancel("You no longer listen.");
+    if (stream) stream.cancel("You stopped listening.");
     else await this.app.client.request("resources/unsubscribe", { uri });
     this.#forget(uri);
   }

@@ -5,7 +5,7 @@ import { control, menu } from "../base/menu.js";
 
 const PART_OF_NEXT = "In this revision, an answer is part of the next request.";
 const NEVER = "No answer is sent. The server gives up by itself after a while, and tells the tool.";
-const NO_NEXT = "No next request is sent. In this revision, the server keeps nothing that waits for it.";
+const NO_NEXT = "No further request is sent. In this revision, nothing on the server waits for it.";
 
 /** @returns {(question: Object, how: {ignore: (text: string) => void}) => Node[]} For `<es-questions>`. */
 export function questionBreakIt(app) {
@@ -25,10 +25,10 @@ export function questionBreakIt(app) {
       fill(
         items,
         control(`Answer at ${other ?? "another process"}`, () => (Object.assign(delivery, { process: other }), say()), {
-          why: why || (app.processes.isAvailable ? (other ? "" : "There is no other process now.") : app.processes.whyNot),
+          why: why || (app.processes.isAvailable ? (other ? "" : "No other process is up.") : app.processes.whyNot),
           note: asker && `The question came from ${asker}.`,
         }),
-        control("Answer twice", () => (Object.assign(delivery, { times: 2 }), say()), { why, note: "The second answer belongs to no question." }),
+        control("Answer twice", () => (Object.assign(delivery, { times: 2 }), say()), { why, note: "The second answer matches no question." }),
         control("Never answer", () => ignore(delivery ? NEVER : NO_NEXT)),
       );
     };

@@ -82,7 +82,7 @@ export class QuestionsElement extends HTMLElement {
     return new Promise((resolve, reject) => {
       const automatic = this.preferences.automatic(question); // it may throw, which rejects
       if (automatic !== undefined) {
-        this.#say(`Answered by itself: ${headline(question)}`);
+        this.#say(`Answered automatically: ${headline(question)}`);
         resolve(automatic);
         return;
       }
@@ -109,7 +109,7 @@ export class QuestionsElement extends HTMLElement {
   /** The server says that what happened on a page is complete (`notifications/elicitation/complete`). */
   completed(elicitationId) {
     for (const card of this.#cards.filter(({ question, state }) => state === "waiting" && question.params.elicitationId === elicitationId)) {
-      this.#say("The server says that the page is complete.");
+      this.#say("The server says that the visit is complete.");
       this.#remove(card);
     }
     this.#changed();
@@ -181,7 +181,7 @@ export class QuestionsElement extends HTMLElement {
     settle();
     const isVisit = card.question.kind === "elicitation-url" && result?.action === "accept" && card.question.params.elicitationId;
     const hadFocus = card.element.contains(document.activeElement);
-    if (isVisit) this.#wait(card, "Accepted. Waiting for the server to say that the page is complete…");
+    if (isVisit) this.#wait(card, "Accepted. Waiting for the server to say that the visit is complete…");
     else this.#remove(card);
     this.#say("Answered.");
     this.#changed();
@@ -280,8 +280,8 @@ export class QuestionsElement extends HTMLElement {
     return h(
       "details",
       { class: "questions-settings" },
-      h("summary", {}, "Answer by rule"),
-      select("Sampling", "sampling", [["ask", "Ask me"], ["echo", "Echo the last message"], ["tool", "Use the tool on offer"], ["refuse", "Refuse"]]),
+      h("summary", {}, "Automatic answers"),
+      select("Sampling", "sampling", [["ask", "Ask me"], ["echo", "Echo the last message"], ["tool", "Use the offered tool"], ["refuse", "Refuse"]]),
       select("Roots", "roots", [["ask", "Ask me"], ["send", "Send this list"]]),
       rootsEditor(this.preferences, () => this.#tell("roots", {})),
     );

@@ -25,7 +25,7 @@ export function renderResult(result, { tool, read } = {}) {
   return h(
     "div",
     { class: "result", dataset: { error: String(result?.isError === true) } },
-    result?.isError ? h("p", { class: "result-error-title" }, h("strong", {}, "The tool failed."), " The model reads this and may try again; it is no protocol error.") : null,
+    result?.isError ? h("p", { class: "result-error-title" }, h("strong", {}, "The tool failed."), " This is not a protocol error: the model reads it and may try again.") : null,
     renderBlocks(content, { read }),
     content.length || verdict ? null : h("p", { class: "result-none" }, "The result has no content."),
     verdict,
@@ -116,7 +116,7 @@ function readable(value) {
   }
 }
 
-const broken = (what) => h("p", { class: "field-error" }, `${what}: the data are not Base64.`);
+const broken = (what) => h("p", { class: "field-error" }, `${what}: the data is not Base64.`);
 
 function picture(data, mimeType) {
   const bytes = bytesOf(data ?? "");
@@ -219,7 +219,7 @@ function meta(value) {
 
 function caching(result) {
   if (result?.ttlMs === undefined && result?.cacheScope === undefined) return null;
-  return h("p", { class: "resource-foot" }, `May be kept ${result.ttlMs ?? 0} ms${result.cacheScope ? `, ${result.cacheScope}` : ""}.`);
+  return h("p", { class: "resource-foot" }, `May be cached for ${result.ttlMs ?? 0} ms${result.cacheScope ? ` (${result.cacheScope})` : ""}.`);
 }
 
 function structured(result, tool) {
@@ -227,7 +227,7 @@ function structured(result, tool) {
   const has = Object.hasOwn(result, "structuredContent");
   if (!has && (!schema || result.isError)) return null;
   if (!has) return h("section", { class: "structured" }, h("p", { class: "verdict", dataset: { verdict: "bad" } }, "✕ The tool has an outputSchema, but the result has no structuredContent."));
-  let verdict = h("p", { class: "verdict" }, "The tool has no outputSchema to hold this against.");
+  let verdict = h("p", { class: "verdict" }, "The tool has no outputSchema to check this against.");
   if (schema) {
     const { errors, fault } = check(schema, result.structuredContent);
     if (fault) verdict = h("p", { class: "verdict", dataset: { verdict: "bad" } }, `✕ ${fault}`);
@@ -236,7 +236,7 @@ function structured(result, tool) {
       verdict = h(
         "div",
         { class: "verdict", dataset: { verdict: "bad" } },
-        h("p", {}, `✕ Does not match the tool’s outputSchema${result.isError ? ", which an error need not" : ""}`),
+        h("p", {}, `✕ Does not match the tool’s outputSchema${result.isError ? ", which is fine for an error" : ""}`),
         h("ul", {}, errors.slice(0, MOST_ERRORS).map(({ path, message }) => h("li", {}, h("code", {}, path || "/"), ` ${message}`))),
       );
   }

@@ -6,9 +6,9 @@ const PAUSES = [1000, 2000, 4000, 8000];
 
 const REASONS = {
   401: "Sign in to see your sessions here.",
-  403: "You may not look in here.",
-  429: "You have too many streams open; one has to close first.",
-  503: "The server is not ready, or too many people look in here.",
+  403: "You are not allowed to watch this.",
+  429: "Too many of your streams are open. Close one first.",
+  503: "The server is not ready, or too many people are watching.",
 };
 
 /** Dispatches `message` with a message of a process in `detail`, and `status` with a sentence, empty if all is well. */

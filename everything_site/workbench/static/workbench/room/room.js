@@ -163,12 +163,12 @@ export class Room extends HTMLElement {
     this.#keep(this.#parts.sessions, "session", sessions.filter(({ id }) => id !== NO_SESSION).map(({ id }) => id), (element, id) => this.#drawSession(element, model.sessions.get(id)));
     this.#parts.processes.classList.toggle("r-many", cards.length > MANY);
     this.#parts.picture.classList.toggle("r-crowded", cards.length > MANY);
-    this.#parts.clients.dataset.empty = "No client has done anything since you came. Call a tool, and it appears here.";
-    this.#parts.sessions.dataset.empty = "No session has written anything since you came.";
+    this.#parts.clients.dataset.empty = "No client has done anything yet. Call a tool, and its client appears here.";
+    this.#parts.sessions.dataset.empty = "No session has written anything yet.";
     const live = [...model.processes.values()].filter(({ state }) => state === "up").length;
     const running = [...model.calls.values()].filter(({ state }) => state === "running").length;
     this.#parts.summary.textContent = `${count(live, "process")} serving · ${count(sessions.filter(({ id }) => id !== NO_SESSION).length, "session")} · ${count(running, "long call")}`;
-    fill(this.#parts.database, h("strong", null, String(model.queries.total)), ` ${model.queries.total === 1 ? "query" : "queries"} since you came`);
+    fill(this.#parts.database, h("strong", null, String(model.queries.total)), ` ${model.queries.total === 1 ? "query" : "queries"} since you opened this page`);
     this.#parts.database.classList.toggle("r-lit", now - model.queries.at < 1);
     this.#drawText(cards, now);
     this.#drawLines();
@@ -218,7 +218,7 @@ export class Room extends HTMLElement {
       h("bdi", { class: "r-name" }, isNone ? "Clients without a session" : session.client || "A client"),
       h("span", { class: "r-small" }, isNone ? "revision 2026-07-28" : [session.user && h("bdi", null, session.user), session.user && " · ", h("code", null, `${session.id.slice(0, 6)}…`)]),
       streams.size ? h("span", { class: "r-small" }, `listens at ${[...streams].join(", ")}`) : null,
-      asking ? h("span", { class: "r-mark" }, "is asked") : null,
+      asking ? h("span", { class: "r-mark" }, "is being asked") : null,
     );
   }
 
@@ -310,7 +310,7 @@ export class Room extends HTMLElement {
     fill(
       element,
       h("span", { class: "r-small r-whose" }, h("code", null, `${session.id.slice(0, 6)}…`), session.user ? [" ", h("bdi", null, session.user)] : null),
-      h("span", { class: "r-strip", title: `${count(session.entries, "entry")} appended since you came` }, session.ticks.map((tick) => h("span", { class: "r-tick", dataset: { colour: String(tick.process) } }))),
+      h("span", { class: "r-strip", title: `${count(session.entries, "entry")} appended since you opened this page` }, session.ticks.map((tick) => h("span", { class: "r-tick", dataset: { colour: String(tick.process) } }))),
       h("span", { class: "r-leases" }, holders.map(([, state, name, colour]) => h("span", { class: "r-holder", dataset: { colour: String(colour), state } }, state === "expired" ? `lease of ${name} ended` : state === "ending" ? `lease of ${name} runs out` : `lease: ${name}`))),
     );
   }
@@ -327,7 +327,7 @@ export class Room extends HTMLElement {
         h("td", null, [...calls.values()].filter((call) => call.process === key && call.state !== "settled").map((call) => `${call.tool || call.method}${call.runs > 1 ? ` (run ${call.runs})` : ""}${call.state === "expired" ? " – lease ended" : ""}`).join(", ") || "–"),
       ),
     );
-    fill(this.#parts.table, rows.length ? rows : h("tr", null, h("td", { colSpan: 4 }, "No process has said anything yet.")));
+    fill(this.#parts.table, rows.length ? rows : h("tr", null, h("td", { colSpan: 4 }, "No process has reported yet.")));
     const text = JSON.stringify(this.model.events);
     if (this.#parts.log.dataset.drawn === text) return;
     this.#parts.log.dataset.drawn = text;

@@ -84,7 +84,7 @@ export function leaseWords(call, process, now) {
   if (call.state === "expired") return "lease ended";
   if (process?.state === "gone" || process?.state === "late") {
     const left = Math.ceil(call.renewedAt + call.leaseMs / 1000 - now);
-    return left > 0 ? `lease ends in ${left} s` : "lease ended; nobody has taken it yet";
+    return left > 0 ? `lease ends in ${left} s` : "lease ended; waiting for another process";
   }
   return call.runs > 1 ? `run ${call.runs}` : "";
 }

@@ -40,7 +40,7 @@ export function sceneActions(app, { show, run, dock }) {
     resume: async () => call().resume({ process: app.processes.isAvailable ? await elsewhere(call().servedBy) : null }),
     answer: async () => {
       const process = await elsewhere(call().servedBy);
-      if (!dock.answerFirst(({ params }) => echo(params), { process })) throw new Error("There is no question that waits for an answer.");
+      if (!dock.answerFirst(({ params }) => echo(params), { process })) throw new Error("No question is waiting for an answer.");
     },
     dropScopes: () => app.tokens.scopes.length > 1 && app.tokens.refresh({ scope: app.tokens.scopes[0] }),
   };

@@ -43,7 +43,7 @@ const WORDS = {
 };
 
 /** What a person is told when something that a step needs is not so. */
-export const whyNot = (expectation) => WORDS[Object.keys(expectation)[0]] ?? "Something else has happened.";
+export const whyNot = (expectation) => WORDS[Object.keys(expectation)[0]] ?? "Something else happened.";
 
 /** @throws {Error} if an expectation has a word that is not in the vocabulary. */
 export function check(expectation) {

@@ -87,7 +87,7 @@ export class Player extends EventTarget {
     const { step } = this;
     const seconds = step.within ?? WITHIN;
     this.#isPerformed = true;
-    this.#cancelTimer = this.after(seconds * 1000, () => this.#stray(`What this step waits for has not happened in ${seconds} seconds.`));
+    this.#cancelTimer = this.after(seconds * 1000, () => this.#stray(`What this step waits for did not happen within ${seconds} seconds.`));
     this.#changed();
     try {
       if (this.index === 0) await this.perform("open", this.scene.place);
@@ -155,9 +155,9 @@ export class Player extends EventTarget {
 
   #obstacle() {
     if (this.index === 0) return null; // the step opens its place
-    if (!this.isThere()) return "You have left the place of this scene.";
+    if (!this.isThere()) return "You have left the page of this scene.";
     const before = this.scene.steps.slice(0, this.index);
-    if (!before.every(({ expect }) => holds(expect, this.recording, this.#since))) return "What comes before this step has not happened here.";
+    if (!before.every(({ expect }) => holds(expect, this.recording, this.#since))) return "The steps before this one have not been played here.";
     return this.#isTooLate ? whyNot(this.step.needs) : null;
   }
 

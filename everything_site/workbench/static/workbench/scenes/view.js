@@ -187,7 +187,7 @@ export class ScenePane {
 
   #missing() {
     return [
-      h("p", {}, "This scene needs several processes, and the relay that kills them. This server has none. Start it with"),
+      h("p", {}, "This scene needs several processes and the relay that can kill them, and this server has neither. Start it with"),
       h("div", { class: "wb-actions" }, h("code", {}, COMMAND), copyButton("Copy", () => COMMAND)),
     ];
   }

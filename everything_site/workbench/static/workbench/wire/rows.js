@@ -7,7 +7,7 @@ import { eventTitle, hasFailed, isStream, kindOf, sent, titleOf } from "../proto
 const MARKS = { cut: "✂", resume: "↻", killed: "✕", waiting: "…", note: "·" };
 const TONES = {
   event: ["↓", "event"],
-  question: ["?", "question of the server"],
+  question: ["?", "question from the server"],
   ok: ["✓", "result"],
   error: ["!", "error"],
   muted: ["·", "nothing to read"],
