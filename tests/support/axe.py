@@ -1,12 +1,19 @@
-"""axe-core, the accessibility checker, run in a page of Chromium."""
+"""axe-core, the accessibility checker, run in a page of Chromium.
+
+With SCREENSHOTS=FOLDER in the environment, screenshots of what is checked are stored there.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import re
 from functools import cache
+from pathlib import Path
+from typing import get_args
 
 from tests.support import node
-from tests.support.chromium import Chromium
+from tests.support.chromium import Chromium, Scheme
 
 PACKAGE = node.PACKAGES / "axe-core"
 STANDARDS = [
@@ -21,6 +28,11 @@ STANDARDS = [
 
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 """The rules whose results depend on the theme."""
+
+LOOKS: list[tuple[int, Scheme]] = [(width, scheme) for width in (1280, 390) for scheme in get_args(Scheme)]
+
+OTHER_WIDTHS = (768, 320)
+"""320 pixels are what remains of 1280 at 400 % zoom (WCAG 1.4.10)."""
 
 _RUN = """
 axe.run(document, {runOnly: %s}).then((results) => results.violations.map(({id, nodes}) => {
@@ -37,6 +49,29 @@ def missing() -> str | None:
     if not manifest.exists() or json.loads(manifest.read_text())["version"] != wanted:
         return f"axe-core {wanted} is not installed: {node.HOW}"
     return None
+
+
+def faults(browser: Chromium, state: str) -> list[str]:
+    """What is wrong with a page, in both themes, on a phone, on a screen, and at 400 % zoom."""
+    found: list[str] = []
+    for width in OTHER_WIDTHS:
+        _look(browser, state, width, "light", found)
+    for width, scheme in LOOKS:
+        _look(browser, state, width, scheme, found)
+        rules = OF_COLOURS if scheme == "dark" else None
+        found += [f"{width} {scheme} {violation}" for violation in violations(browser, rules)]
+    return found
+
+
+def _look(browser: Chromium, state: str, width: int, scheme: Scheme, found: list[str]) -> None:
+    """Lay the page out, and add to what was found if it is too wide."""
+    browser.show_as(width, scheme, motion=False)  # colours in transition have no contrast
+    if folder := os.environ.get("SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"\W+", "-", state)
+        (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
+    if browser.overflow > 0:
+        found.append(f"{width} {scheme} too wide by {browser.overflow} pixels")
 
 
 def violations(browser: Chromium, rules: list[str] | None = None) -> list[str]:

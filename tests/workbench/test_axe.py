@@ -1,18 +1,12 @@
-"""axe-core finds nothing on any page, in both themes, on a phone, on a screen, and at 400 % zoom.
-
-With SCREENSHOTS=FOLDER in the environment, screenshots of the pages are stored there.
-"""
+"""axe-core finds nothing on any page, in both themes, on a phone, on a screen, and at 400 % zoom."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import get_args
 from urllib.parse import urlencode
 
 import httpx2
@@ -21,7 +15,7 @@ import pytest
 from tests.oauth_app.flow import challenge
 from tests.support import axe, chromium
 from tests.support.browser import Browser
-from tests.support.chromium import ENTER, Chromium, Scheme
+from tests.support.chromium import ENTER, Chromium
 from tests.support.client import REDIRECT_URI, sign_in
 from tests.support.deployment import Deployment
 from tests.support.wire import INITIALIZE, JSON_OR_STREAM
@@ -33,11 +27,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(MISSING is not None, reason=MISSING or ""),
 ]
-
-LOOKS: list[tuple[int, Scheme]] = [(width, scheme) for width in (1280, 390) for scheme in get_args(Scheme)]
-
-OTHER_WIDTHS = (768, 320)
-"""320 pixels are what remains of 1280 at 400 % zoom (WCAG 1.4.10)."""
 
 CONNECTED, IDLE, OPERATOR = "a person with an app", "a person without apps", "an operator"
 
@@ -70,16 +59,6 @@ class World:
         if press:
             self.browser.tab_to(press)
             self.browser.press(ENTER)
-
-    def look(self, state: str, width: int, scheme: Scheme, found: list[str]) -> None:
-        """Lay the page out, and add to what was found if it is too wide."""
-        self.browser.show_as(width, scheme, motion=False)  # colours in transition have no contrast
-        if folder := os.environ.get("SCREENSHOTS"):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            name = re.sub(r"\W+", "-", state)
-            (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(self.browser.picture())
-        if self.browser.overflow > 0:
-            found.append(f"{width} {scheme} too wide by {self.browser.overflow} pixels")
 
     def authorize(self, **parameters: str) -> str:
         """The path of an authorization request of the app that is connected."""
@@ -176,11 +155,5 @@ STATES: dict[str, Callable[[World], None]] = {
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_and_nothing_is_too_wide(world: World, state: str) -> None:
     STATES[state](world)
-    found: list[str] = []
-    for width in OTHER_WIDTHS:
-        world.look(state, width, "light", found)
-    for width, scheme in LOOKS:
-        world.look(state, width, scheme, found)
-        rules = axe.OF_COLOURS if scheme == "dark" else None
-        found += [f"{width} {scheme} {violation}" for violation in axe.violations(world.browser, rules)]
+    found = axe.faults(world.browser, state)
     assert not found, "\n".join(found)

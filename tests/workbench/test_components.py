@@ -320,7 +320,7 @@ def test_results_are_shown_as_what_they_are_and_held_against_the_output_schema(s
     )
     shown = stage(text)
     for part in (
-        "The model reads this",
+        "the model reads it",
         "priority 0.9",
         "not Base64",
         "00 01 02",

@@ -354,6 +354,25 @@ def test_the_filter_of_the_wire_is_in_the_link_and_survives_moving_and_reloading
     shared.wait(lambda: "filter" not in shared.evaluate("location.hash"), "no filter")
 
 
+def test_the_wire_is_drawn_as_a_sequence_diagram_which_is_saved_as_a_picture(shared: Page) -> None:
+    shared.use("2025-11-25")
+    shared.go(place("tools", "add", args={"a": 2, "b": 40}))
+    shared.wait_for("Add two numbers")
+    shared.run()
+    shared.wait_for_call()
+    shared.browser.console  # noqa: B018 - reading it empties it
+    shared.press("Export", "es-wire")
+    shared.press("Sequence diagram", "es-wire")
+    dialog = "document.querySelector('dialog.w-diagram')"
+    shared.wait(lambda: "tools/call" in shared.evaluate(f"{dialog}?.innerText ?? ''"), "the diagram")
+    for kind in ("PNG", "SVG"):
+        shared.press(f"Save as {kind}", "dialog")
+        shared.wait(lambda: "Saved." in shared.evaluate(f"{dialog}.innerText"), f"a {kind}")
+        shared.evaluate(f"{dialog}.querySelector('[role=status]').textContent = ''")
+    shared.press("Close", "dialog")
+    assert shared.browser.console == []
+
+
 def test_while_the_server_does_not_answer_the_page_says_so_and_keeps_its_last_state(shared: Page) -> None:
     def network(offline: bool) -> None:
         conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}

@@ -2,6 +2,7 @@
 
 import { bytesOf, essence, fileName, hexDump, isAudio, isImage, size } from "../base/data.js";
 import { fill, h } from "../base/dom.js";
+import { save } from "../base/files.js";
 import { stringify } from "../base/json.js";
 import { check } from "../forms/validity.js";
 import { explain } from "../protocol/errors.js";
@@ -153,12 +154,9 @@ function load(element, bytes, mimeType) {
 }
 
 function download(bytes, uri, mimeType) {
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" })); // never opened as a page
-    h("a", { href: url, download: fileName(uri, mimeType) }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 60_000);
-  };
-  return h("button", { type: "button", onclick: save }, "Download", h("span", { class: "hidden" }, ` ${fileName(uri, mimeType)}`));
+  const name = fileName(uri, mimeType);
+  const blob = () => new Blob([bytes], { type: "application/octet-stream" }); // never opened as a page
+  return h("button", { type: "button", onclick: () => save(name, blob()) }, "Download", h("span", { class: "hidden" }, ` ${name}`));
 }
 
 function contentsCard({ uri, mimeType, text: content, blob, _meta }, how) {

@@ -74,7 +74,7 @@ export class Diagram extends HTMLElement {
     this.dispatchEvent(new CustomEvent("select", { bubbles: true, detail: Number(link.dataset.exchange) }));
   };
 
-  /** The picture as a file. */
+  /** The picture, as `diagram_image.js` makes files of it. */
   get svg() {
     return this.querySelector("svg");
   }

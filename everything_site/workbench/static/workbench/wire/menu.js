@@ -1,9 +1,12 @@
 /** What can be done with an exchange: copied, sent again, compared, linked; and a recording as a file. */
 
 import { h } from "../base/dom.js";
+import { save } from "../base/files.js";
 import { copy } from "./code_view.js";
 import { compareDialog } from "./compare.js";
+import { diagramDialog } from "./diagram_dialog.js";
 import { curl, har, python } from "./exports.js";
+import { Recording } from "./recording.js";
 import { SecretMask } from "./secrets.js";
 
 const FORMATS = { curl, python, json: (exchange) => JSON.stringify(withoutSecrets(exchange), null, 2) };
@@ -104,15 +107,17 @@ function filtered(wire, secrets) {
 }
 
 export function downloadHar(wire, { secrets }) {
-  save("everything-server.har", har(filtered(wire, secrets), { secrets: true }));
+  saveJson("everything-server.har", har(filtered(wire, secrets), { secrets: true }));
 }
 
 export function downloadRecording(wire, { secrets }) {
-  save("everything-server.recording.json", filtered(wire, secrets));
+  saveJson("everything-server.recording.json", filtered(wire, secrets));
 }
 
-function save(name, document_) {
-  const url = URL.createObjectURL(new Blob([JSON.stringify(document_, null, 2)], { type: "application/json" }));
-  h("a", { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
+export function showDiagram(wire) {
+  diagramDialog(Recording.fromJSON(filtered(wire, false)), { show: (id) => wire.show(id) });
+}
+
+function saveJson(name, value) {
+  save(name, new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }));
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../base/dom.js";
 import { KINDS } from "./filter.js";
-import { downloadHar, downloadRecording } from "./menu.js";
+import { downloadHar, downloadRecording, showDiagram } from "./menu.js";
 
 export class Toolbar {
   #wire;
@@ -75,6 +75,7 @@ export class Toolbar {
       h(
         "div",
         { class: "w-popup" },
+        item("Sequence diagram…", () => showDiagram(this.#wire)),
         item("HAR 1.2", () => downloadHar(this.#wire, secrets())),
         item("Recording (JSON)", () => downloadRecording(this.#wire, secrets())),
         h("label", {}, this.#secrets, " Include tokens and other secrets"),

@@ -1,0 +1,93 @@
+"""axe-core finds nothing while calls run: progress, a question, a broken stream, a killed process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support import axe
+from tests.workbench.page import IN_CHROMIUM, Page, place
+
+pytestmark = [
+    *IN_CHROMIUM,
+    pytest.mark.skipif(axe.missing() is not None, reason=axe.missing() or ""),
+]
+
+LONG = place("tools", "longRunningOperation", args={"duration": 90, "steps": 60})
+
+
+def _running(page: Page) -> None:
+    page.go(LONG)
+    page.wait_for("Long running operation")
+    page.run()
+    page.wait_for("1 of 60")
+
+
+def _broken(page: Page, control: str, then: str) -> None:
+    _running(page)
+    page.press("Break it", ".wb-call")
+    page.press(control, ".wb-call")
+    page.wait_for(then)
+
+
+def _menu(page: Page) -> None:
+    _running(page)
+    page.press("Break it", ".wb-call")
+
+
+def _asked(page: Page) -> None:
+    page.go(place("tools", "elicitInputs"))
+    page.wait_for("Elicit inputs")
+    page.run()
+    page.wait_for_call("asking")
+
+
+def _withdrawn(page: Page) -> None:
+    _asked(page)
+    page.press("Cancel", ".wb-call")
+    page.wait_for("Withdrawn")
+
+
+def _unfolded(page: Page) -> None:
+    page.go(place("tools", "add", args={"a": 2, "b": 40}))
+    page.wait_for("Add two numbers")
+    page.run()
+    page.wait_for_call()
+    page.evaluate("document.querySelector('es-wire .w-row:last-of-type').focus()")
+    page.browser.press("\ue014")
+
+
+def _drawn(page: Page) -> None:
+    _unfolded(page)
+    page.press("Export", "es-wire")
+    page.press("Sequence diagram", "es-wire")
+
+
+STATES: dict[str, Callable[[Page], None]] = {
+    "connected": lambda page: page.go(place("start")),
+    "a call with progress": _running,
+    "the menu of a call": _menu,
+    "a stream that was cut": lambda page: _broken(page, "Cut this stream", "Resume here"),
+    "a process that was killed": lambda page: _broken(page, "Kill p", "is gone"),
+    "a question": _asked,
+    "a question that was withdrawn": _withdrawn,
+    "an unfolded row of the wire": _unfolded,
+    "a sequence diagram": _drawn,
+}
+
+
+@pytest.fixture
+def page(shared: Page) -> Iterator[Page]:
+    shared.browser.show_as(1280, "light", motion=False)
+    shared.use("2025-11-25")
+    yield shared
+    shared.browser.show_as(1280, "light")
+    shared.tidy()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing_in_a_workbench_at_work(page: Page, state: str) -> None:
+    STATES[state](page)
+    found = axe.faults(page.browser, f"workbench, {state}")
+    assert not found, "\n".join(found)
