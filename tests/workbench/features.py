@@ -401,7 +401,11 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     ),
     "Progress": PROGRESS,
     "Progress with a message": _tool(
-        "slow_compute", {"seconds": 1}, page=("computed for 1 second",), wire=("Computing slow",)
+        "slow_compute",
+        {"seconds": 1},
+        page=("computed for 1 second",),
+        wire=("Computing slow",),
+        later=((MODERN, _tool("test_tool_with_progress", revision=MODERN, wire=("Completed 50 of 100",))),),
     ),
     "Cancellation by a notification": _tool(
         "longRunningOperation", LONG, do=_cancelled, wire=("notifications/cancelled",)

@@ -182,16 +182,19 @@ function build(app, dock, scenes) {
 
   wire.addEventListener("resend", openRaw);
   wire.addEventListener("filter", () => replace(location.hash));
+  /** Where the link that had the focus is gone, the title of the new view has it. */
+  const keepFocus = () => document.activeElement === document.body && place.querySelector("h1")?.focus({ preventScroll: true });
   addEventListener("hashchange", () => {
     showRoute();
     tabs.select("do");
+    keepFocus();
   });
   app.addEventListener("connected", () => {
     views.clear();
     isLost = false;
     banner.hidden = true;
     showRoute();
-    if (document.activeElement === document.body) place.querySelector("h1")?.focus({ preventScroll: true }); // Connect is gone
+    keepFocus(); // Connect is gone
     app.catalog.addEventListener("change", () => (view === null || view === views.start || view.isMissing) && showRoute());
   });
   app.addEventListener("change", () => (!app.isConnected || view === views.start) && showRoute());

@@ -1,7 +1,7 @@
 /** Menus of controls, each with what it does or why it cannot. */
 
 import { announce } from "./announce.js";
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 
 /** A menu: a button that unfolds a list of buttons. `opens` is called before it is placed, and may fill it. */
 export function menu(label, items, { title, opens = () => {} } = {}) {
@@ -48,3 +48,15 @@ export function control(label, act, { why = "", note = "" } = {}) {
   });
   return h("div", { class: "wb-menu-item" }, button, (why || note) && h("small", {}, why || note));
 }
+
+/** Fill a menu anew where it differs from what it has, while the focus stays where a person has put it. */
+export function refill(items, ...controls) {
+  if (content(h("div", {}, controls)) === content(items)) return;
+  const stops = () => [...items.querySelectorAll("button, select")];
+  const at = stops().indexOf(document.activeElement);
+  if (at >= 0) items.closest("details").querySelector("summary").focus(); // or the menu would close
+  fill(items, controls);
+  if (at >= 0) stops()[at]?.focus();
+}
+
+const content = (node) => [node.innerHTML, ...[...node.querySelectorAll("select")].map(({ value }) => value)].join("\n");

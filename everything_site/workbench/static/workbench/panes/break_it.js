@@ -1,7 +1,7 @@
 /** Controls that break things on purpose: streams, processes, tokens. */
 
 import { fill, h } from "../base/dom.js";
-import { control, menu } from "../base/menu.js";
+import { control, menu, refill } from "../base/menu.js";
 import { hasResumption, isStateless } from "../protocol/revisions.js";
 
 const LATER = 10; // seconds
@@ -13,7 +13,7 @@ export function breakItMenu(app, call) {
   const show = () => {
     const process = call.processes.at(-1);
     const cutWhy = call.canBeCut ? "" : "The call has no open stream of its own.";
-    fill(
+    refill(
       items,
       control("Cut this stream", () => call.cut(), {
         why: cutWhy,
@@ -63,7 +63,7 @@ function resumeButtons(app, call) {
 export function sessionBreakIt(app) {
   const items = h("div", {});
   const box = menu("Break it", items, { title: "Break the token, or choose a process" });
-  const show = () => fill(items, nextProcess(app), processControls(app), tokenControls(app));
+  const show = () => refill(items, nextProcess(app), processControls(app), tokenControls(app));
   box.addEventListener("toggle", async () => {
     if (!box.open) return;
     show();

@@ -1,7 +1,7 @@
 /** Controls that break the answer to a question on purpose. */
 
-import { fill, h } from "../base/dom.js";
-import { control, menu } from "../base/menu.js";
+import { h } from "../base/dom.js";
+import { control, menu, refill } from "../base/menu.js";
 
 const PART_OF_NEXT = "In this revision, an answer is part of the next request.";
 const NEVER = "No answer is sent. The server gives up by itself after a while, and tells the tool.";
@@ -22,7 +22,7 @@ export function questionBreakIt(app) {
     const show = () => {
       const why = delivery ? "" : PART_OF_NEXT;
       const other = elsewhere();
-      fill(
+      refill(
         items,
         control(`Answer at ${other ?? "another process"}`, () => (Object.assign(delivery, { process: other }), say()), {
           why: why || (app.processes.isAvailable ? (other ? "" : "No other process is up.") : app.processes.whyNot),
