@@ -1,6 +1,6 @@
-/** Lists of the admin on narrow screens: each row becomes a card, whose cells say by themselves which column they are. */
+/** Lists of Django's admin on narrow screens: each row becomes a card, whose cells say which column they are of. */
 
-for (const table of document.querySelectorAll("#result_list, .live-sessions .results table")) {
+for (const table of document.querySelectorAll("#result_list")) {
   // Laid out as cards, elements of tables would no longer count as such.
   table.setAttribute("role", "table");
   for (const group of table.querySelectorAll("thead, tbody")) group.setAttribute("role", "rowgroup");

@@ -45,6 +45,7 @@ export class QuestionsElement extends HTMLElement {
     this.controlsOf = () => null;
     this.heading = h("h2", { class: "questions-title", tabIndex: -1 }, "Questions");
     this.count = h("span", { class: "badge questions-count", hidden: true });
+    this.fold = h("button", { type: "button", class: "link questions-fold", hidden: true, onclick: () => this.#fold(!this.isFolded) });
     this.live = h("p", { class: "hidden", role: "status", "aria-live": "polite" });
     this.empty = h("p", { class: "questions-none" }, "No open questions. When a tool asks you something, it appears here.");
     this.list = h("div", { class: "questions-list" });
@@ -55,7 +56,7 @@ export class QuestionsElement extends HTMLElement {
 
   connectedCallback() {
     if (this.heading.isConnected) return;
-    const parts = [h("div", { class: "questions-head" }, this.heading, this.count), this.live, this.empty, this.list, this.#settings()];
+    const parts = [h("div", { class: "questions-head" }, this.heading, this.count, this.fold), this.live, this.empty, this.list, this.#settings()];
     // The `change` of a control within must not be taken for that of this element.
     this.append(h("div", { class: "questions-parts", onchange: (event) => event.stopPropagation() }, parts));
   }
@@ -115,8 +116,20 @@ export class QuestionsElement extends HTMLElement {
     this.#changed();
   }
 
+  /** Whether only the heading is shown, which leaves the room to what is above. */
+  get isFolded() {
+    return "folded" in this.dataset;
+  }
+
+  #fold(is) {
+    this.toggleAttribute("data-folded", is);
+    this.fold.textContent = is ? "Show" : "Hide";
+    this.fold.setAttribute("aria-expanded", String(!is));
+  }
+
   /** Put the focus on the first open question; true if there is one. */
   focusFirst() {
+    this.#fold(false);
     const first = this.#cards.find(({ state }) => state === "open");
     first?.element.querySelector("input, textarea, select, .question-actions a, .question-actions button")?.focus();
     return Boolean(first);
@@ -124,6 +137,7 @@ export class QuestionsElement extends HTMLElement {
 
   /** Bring a new question into view, but not while an older one is being answered. */
   #reveal({ element }) {
+    this.#fold(false);
     if (!this.contains(document.activeElement)) element.scrollIntoView({ block: "nearest" });
   }
 
@@ -241,6 +255,8 @@ export class QuestionsElement extends HTMLElement {
   #changed() {
     const { open } = this;
     this.empty.hidden = this.#cards.length > 0;
+    this.fold.hidden = !this.empty.hidden;
+    if (this.fold.hidden) this.#fold(false);
     this.count.hidden = !open;
     this.count.textContent = String(open);
     for (const group of this.list.children) {
