@@ -72,6 +72,36 @@ def test_the_keyboard_alone_does_it_too(fresh: Page) -> None:
     fresh.wait_for("The sum of 2 and 40 is 42.")
 
 
+def test_the_keyboard_alone_kills_a_process_whose_call_goes_on(shared: Page) -> None:
+    browser = shared.browser
+    shared.use("2025-11-25")
+    shared.go(SLOW)
+    shared.wait_for("Long running operation")
+    browser.tab_to("Run")
+    browser.press(ENTER)
+    shared.wait_for("1 of 6")
+    browser.tab_to("Break it")
+    browser.press(ENTER)
+    process = re.findall(r"\bp\d\b", shared.text)[-1]
+    browser.tab_to(f"Kill {process}, which serves this call")
+    shared.wait_for("2 of 6")  # which must not take the focus away
+    browser.press(ENTER)
+    shared.wait_for("is gone")
+    assert "Long running operation completed" in shared.wait_for_call()
+
+
+def test_after_a_link_the_focus_is_on_the_title_of_what_it_shows(shared: Page) -> None:
+    browser = shared.browser
+    shared.use("2025-11-25")
+    shared.go(place("start"))
+    shared.wait_for("You are connected")
+    link = "document.querySelector('main .wb-cards a')"
+    title = shared.evaluate(f"{link}.querySelector('strong')?.innerText ?? {link}.innerText.split('\\n')[0]")
+    shared.evaluate(f"{link}.focus()")
+    browser.press(ENTER)
+    browser.wait(lambda: browser.focused.startswith(title), f"the focus on {title}")
+
+
 def test_the_policy_of_the_page_is_the_sites_but_for_frames_sound_and_blobs(fresh: Page) -> None:
     def policy(path: str) -> dict[str, set[str]]:
         with urlopen(f"{fresh.base}{path}", timeout=20) as answer:

@@ -15,7 +15,7 @@ const call = (event) => `call …${event.call}`;
 const what = (event) => event.tool || event.method || "a request";
 
 const SENTENCES = {
-  "process.up": ({ process }) => `${process} is there`,
+  "process.up": ({ process }) => `${process} is up`,
   "process.back": ({ process }) => `${process} is back, as a new process`,
   "process.late": ({ process }) => `${process} has missed a beat`,
   "process.gone": ({ process }) => `${process} is gone`,

@@ -67,8 +67,8 @@ export class Toolbar {
   #exports() {
     const secrets = () => ({ secrets: this.#secrets.checked });
     const announce = h("input", { type: "checkbox", onchange: ({ target }) => (this.#wire.announced = target.checked) });
-    const item = (label, action) => h("button", { type: "button", onclick: action }, label);
-    return h(
+    const item = (label, action) => h("button", { type: "button", onclick: () => ((popup.open = false), action()) }, label);
+    const popup = h(
       "details",
       { class: "w-export" },
       h("summary", { class: "w-tool" }, "Export"),
@@ -82,6 +82,7 @@ export class Toolbar {
         h("label", {}, announce, " Read new rows aloud"),
       ),
     );
+    return popup;
   }
 }
 
