@@ -37,5 +37,5 @@ def test_every_event_is_documented_and_no_other() -> None:
 
 
 def test_the_page_knows_every_event() -> None:
-    scripts = "".join(path.read_text() for path in SCRIPTS.glob("room_*.js"))
+    scripts = "".join(path.read_text() for path in SCRIPTS.glob("room/*.js"))
     assert [kind for kind in LISTED if f'"{kind}"' not in scripts] == []

@@ -44,7 +44,7 @@ test("a process that comes back under its name takes its place, as a new one", (
   model.apply(says("p1", [], {}, "two"), 6);
   assert.deepEqual([...model.processes.keys()], ["p1"]);
   assert.equal(model.processes.get("p1").state, "up");
-  assert.deepEqual(texts(model), ["p1 is back, as a new process", "p1 is gone", "p1 is there"]);
+  assert.deepEqual(texts(model), ["p1 is back, as a new process", "p1 is gone", "p1 is up"]);
 });
 
 test("two processes of one name are both shown", () => {
