@@ -23,6 +23,10 @@ def _is_long(key: str) -> bool:
     return len(key.encode()) >= 32
 
 
+def _is_destination(text: str) -> bool:
+    return text in ("stderr", "off") or text.startswith("/")
+
+
 class Environment(AppSettings):
     """The variables of this project; an instance has their values, with defaults applied.
 
@@ -114,6 +118,12 @@ class Environment(AppSettings):
         "the folder of `.env`, `db.sqlite3`, the development key and whatever else this server stores in "
         "files; read from the process only",
         follows="the project's folder; for `everything-server` a folder of the user",
+    )
+    audit_log = Setting(
+        "",
+        "where the [audit](audit.md) is written: `stderr`, the absolute path of a file, or `off`",
+        follows="`stderr`; `off` while `DEBUG` is on",
+        must_be=("stderr, off, or an absolute path", _is_destination),
     )
     env_file = Setting(".env", "the file to read further variables from")
     auth_mode = Setting(

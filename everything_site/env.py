@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from everything_site import public_url, stores
+from everything_site.audit_log import OFF, STDERR
 from everything_site.conf import (
     DERIVED,
     FROM_ENVIRONMENT,
@@ -93,6 +94,7 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         "auth_server_issuer": found.auth_server_issuer or auth_server.geturl(),
         "secret_key": found.secret_key or _kept_secret_key(base_dir, debug),
         "debug": debug,
+        "audit_log": found.audit_log or (OFF if debug else STDERR),
         "allowed_hosts": _normalised("ALLOWED_HOSTS", found.allowed_hosts, _host)
         or _default_hosts(base_uri, auth_server),
     }

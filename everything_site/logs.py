@@ -135,6 +135,10 @@ class JsonFormatter(LineFormatter):
             "message": message,
             **fields,
         }
+        return self.encoded(line)
+
+    def encoded(self, line: dict[str, Any]) -> str:
+        """The line, on one line."""
         try:
             return pydantic_core.to_json(line, fallback=str).decode()
         except pydantic_core.PydanticSerializationError:  # an unpaired surrogate

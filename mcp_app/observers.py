@@ -8,8 +8,8 @@ middleware of the SDK.
             DURATION.labels(call.method, outcome.error_type or "").observe(outcome.seconds)
 
 The hooks are called in a thread of their own, one after the other and in order. So a slow one delays no call:
-it may use Django's ORM, or write a file. One that raises is logged, and its observer is removed from the
-process.
+it may use Django's ORM, or write a file. The exception is `answered`, for audits that must miss nothing: the
+answer waits for it. A hook that raises is logged, and its observer is removed from the process.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 __all__ = [
+    "AnswerFacts",
     "CallFacts",
     "CallOutcome",
     "Observer",
@@ -61,6 +62,8 @@ class CallFacts:
         subject: The user, as the issuer names them; empty for a client that acts for nobody.
         client: The id of the OAuth client.
         trace_id: The trace that the client's request belongs to (`traceparent` in `_meta`), in hexadecimal.
+        resource: The URI of a method of resources, without what may carry secrets: `shown_uri`.
+        id: The JSON-RPC id, as text.
     """
 
     method: str
@@ -73,6 +76,31 @@ class CallFacts:
     subject: str
     client: str
     trace_id: str | None
+    resource: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFacts:
+    """What a request was answered.
+
+    Attributes:
+        kind: `result`, `tool_error`, `error`, `cancelled` and `lost`, as in `CallOutcome`; `refused`, before
+            it became a call; `accepted`, a notification, or a client's answer to a question; `stream`, an
+            event stream that was opened by a GET.
+        seconds: From the arrival of the request, or since another process took it up, to its answer.
+        attempt: 1; more if processes died that had the request before.
+        code: The code of a JSON-RPC error.
+        status: The HTTP status of a refusal.
+        reason: Why it was refused, in a few words of a fixed vocabulary: `HttpError.reason`.
+    """
+
+    kind: str
+    seconds: float
+    attempt: int = 1
+    code: int | None = None
+    status: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +254,15 @@ class Observer:
     def refused(self, refusal: RefusalFacts) -> None:
         """A request to an MCP endpoint was refused: no token, no session, past a limit, shutting down."""
 
+    def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
+        """A request is about to be answered, or was cancelled. Called in the event loop, before that.
+
+        It must take microseconds: the answer, and everybody else, waits for it. In return nothing is missed,
+        even if the process is killed: a client has no answer of which no observer was told. A process may be
+        killed between the two, though; then another one answers, and tells it again, as a later
+        `attempt`.
+        """
+
 
 _HOOKS = [name for name, hook in vars(Observer).items() if callable(hook)]
 
@@ -296,6 +333,11 @@ class Observers:
             self._thread = threading.Thread(target=self._run, name="mcp observers", daemon=True)
             self._thread.start()
 
+    def tell_now(self, hook: str, *facts: Any) -> None:
+        """Call a hook of all observers that have it, here and now."""
+        for observer, call in self._hooks.get(hook, ()):
+            self._call(observer, call, facts)
+
     async def aclose(self) -> None:
         """Tell the observers what still waits, for a limited time, and end their thread."""
         if (thread := self._thread) is not None:
@@ -316,13 +358,16 @@ class Observers:
             is_idle = False
             hook, facts = event
             for observer, call in self._hooks.get(hook, ()):
-                try:
-                    call(*facts)
-                except Exception:
-                    name = type(observer).__qualname__
-                    logger.exception("observer failed and was removed", extra={"observer": name})
-                    self.detach(observer)
+                self._call(observer, call, facts)
         self._on_idle()
+
+    def _call(self, observer: Observer, call: Callable[..., None], facts: tuple[Any, ...]) -> None:
+        try:
+            call(*facts)
+        except Exception:
+            name = type(observer).__qualname__
+            logger.exception("observer failed and was removed", extra={"observer": name})
+            self.detach(observer)
 
 
 NOBODY = Observers()

@@ -24,6 +24,7 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
 from mcp_app.conf import conf
+from mcp_app.observers import NOBODY
 from mcp_app.readiness import has_database, try_database, written_apps
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
@@ -106,7 +107,10 @@ def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
         routes[conf.liveness_path] = Healthz()
     if conf.readiness_path:
         routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_draining)
-    return {path: HeadLimit(app) for path, app in routes.items()}
+    mcp = {path for endpoint in endpoints for path in (endpoint, f"{endpoint}/")}
+    return {
+        path: HeadLimit(app, runtime.observers if path in mcp else NOBODY) for path, app in routes.items()
+    }
 
 
 def _route(routes: Mapping[str, Asgi], scope: Scope, others: Asgi) -> Asgi:

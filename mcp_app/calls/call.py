@@ -12,8 +12,7 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from enum import Enum, auto
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -23,13 +22,14 @@ from mcp_app.auth.tokens import TokenWithdrawn
 from mcp_app.calls.backend import Backend
 from mcp_app.calls.channel import SessionOutbound
 from mcp_app.calls.registry import Registration
+from mcp_app.calls.state import State
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.coordination.leases import Lease
 from mcp_app.coordination.pacing import pace_message
 from mcp_app.exceptions import Unavailable
 from mcp_app.ids import short_id
 from mcp_app.protocol.call import Call, RequestInfo
-from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.protocol.serve import Outcome, serve, tell_answered
 from mcp_app.sdk import ServerMessageMetadata
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import new_reply_stream
@@ -52,19 +52,6 @@ _RESPONSE_RETRY_SECONDS = 60.0
 
 _SMALL = 4096
 """Responses of up to so many bytes are delivered however much their person holds."""
-
-
-class State(Enum):
-    """The state of a call. One that ends while quiet has its response in memory and is never logged."""
-
-    QUIET = auto()
-    """No message was sent: the response may be plain JSON."""
-    LOGGED = auto()
-    """All messages go into the event log."""
-    HANDLED = auto()
-    """The handler is done, and the registration is being completed. It can no longer be cancelled."""
-    ENDED = auto()
-    """The response is in memory, or is appended to the log by `_settle`."""
 
 
 class SessionCall(SessionOutbound, Call):
@@ -126,6 +113,7 @@ class SessionCall(SessionOutbound, Call):
         self._request = request
         self._stream = stream
         self._losses = losses
+        self.runs = losses + 1
 
     @property
     def message_metadata(self) -> ServerMessageMetadata:
@@ -151,11 +139,6 @@ class SessionCall(SessionOutbound, Call):
     def _registering(self) -> asyncio.Lock:
         """Held while the call is being registered, so that this happens once."""
         return asyncio.Lock()
-
-    @property
-    def runs(self) -> int:
-        """How often it has been started, over all processes."""
-        return self._losses + 1
 
     @property
     def is_running(self) -> bool:
@@ -208,6 +191,11 @@ class SessionCall(SessionOutbound, Call):
             if self._has_begun:  # otherwise `_run` would not get to clean up
                 self.task.cancel()
 
+    def reject(self) -> None:
+        """Cancel a call that was held back; who refuses its request tells observers."""
+        self.is_told = True
+        self.cancel()
+
     def let_run(self) -> None:
         """Run the handler of a call that was held back."""
         if self._may_run is not None:
@@ -225,7 +213,7 @@ class SessionCall(SessionOutbound, Call):
             if self._losses:
                 self.stop()  # it stays registered: the next reader of its stream recovers it
             else:
-                self.cancel()
+                self.reject()
             raise
         self.let_run()
 
@@ -298,7 +286,10 @@ class SessionCall(SessionOutbound, Call):
         if isinstance(self.failure, TokenWithdrawn):
             outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
         response = None if outcome is None else outcome.response(self.request_id)
+        reason = "access_withdrawn" if isinstance(self.failure, TokenWithdrawn) else None
+        tell = partial(tell_answered, self, outcome, reason)
         if self.state is not State.LOGGED:
+            tell()
             self.response, self.state = response, State.ENDED
             self._wake_waiter()
             return
@@ -309,22 +300,27 @@ class SessionCall(SessionOutbound, Call):
         async with self._registering:  # a registration in progress must not outlive the call
             self.state = State.ENDED
         if self.position is None:
+            tell()
             self.response, response = response, None
             self._wake_waiter()
         try:
-            await self._settle(response)
+            await self._settle(response, tell)
         except TooMuchHeld as error:
             logger.warning("response replaced by an error: the person holds too much")
-            refusal = ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data)
-            await self._settle(Outcome.failed(refusal).response(self.request_id))
+            outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=str(error), data=error.data))
+            await self._settle(outcome.response(self.request_id), partial(tell_answered, self, outcome))
 
-    async def _settle(self, response: bytes | None) -> None:
+    async def _settle(self, response: bytes | None, tell: Callable[[], None]) -> None:
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
         size = len(response or b"")
         try:
             async with self.session.room(size, always=size <= _SMALL):
                 written = await self._backend.registry.write(
-                    self.registration, response, is_final=True, retry_seconds=_RESPONSE_RETRY_SECONDS
+                    self.registration,
+                    response,
+                    is_final=True,
+                    retry_seconds=_RESPONSE_RETRY_SECONDS,
+                    before=tell,
                 )
         except Unavailable:
             if response is not None:

@@ -17,7 +17,7 @@ from mcp_app.ids import short_id
 from mcp_app.observers import SessionFacts
 from mcp_app.protocol import client_declaration
 from mcp_app.protocol.error_codes import invalid_params
-from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.protocol.serve import Outcome, serve, tell_answered
 from mcp_app.protocol.words import shortened
 from mcp_app.sdk import Connection
 from mcp_app.sessions.record import SessionRecord
@@ -33,7 +33,7 @@ async def initialize(
     *,
     store: Callable[[SessionRecord], Awaitable[None]],
 ) -> tuple[SessionRecord | None, Outcome]:
-    """Run `initialize`. Returns the completed record (None if it failed) and the outcome.
+    """Run `initialize`. Returns the completed record (None if it failed) and the outcome, to be sent at once.
 
     Args:
         backend: The backend of this process's calls.
@@ -45,6 +45,21 @@ async def initialize(
     Raises:
         Unavailable: The record could not be stored.
     """
+    call = SessionCall(backend, record, request, headers)
+    completed, outcome = await _initialize(backend, record, request, headers, store)
+    if completed is not None:
+        call.revision = completed.protocol_version
+    tell_answered(call, outcome)
+    return completed, outcome
+
+
+async def _initialize(
+    backend: Backend,
+    record: SessionRecord,
+    request: JSONRPCRequest,
+    headers: Mapping[str, str],
+    store: Callable[[SessionRecord], Awaitable[None]],
+) -> tuple[SessionRecord | None, Outcome]:
     try:
         params = InitializeRequestParams.model_validate(
             client_declaration.initialize(request.params or {}), by_name=False

@@ -17,7 +17,7 @@ from mcp_app.calls.registry import Registration, UnreadableCall
 from mcp_app.calls.running import RunningCalls
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.ids import short_id
-from mcp_app.observers import LOST
+from mcp_app.observers import LOST, AnswerFacts
 from mcp_app.protocol.facts import facts_of
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import Outcome
@@ -81,8 +81,7 @@ class Recovery:
             await self._calls.restart(record, lost, progress).run_registered()
         else:
             logger.warning("giving up a call whose process died", extra=facts)
-            await self._registry.write(lost, _worker_lost(request.id), is_first=True, is_final=True)
-            self._tell_lost(record, request)
+            await self._settle(lost, record, _worker_lost(request.id))
         return True
 
     async def _give_up(self, record: SessionRecord, stream: str, reason: UnreadableCall) -> bool:
@@ -95,18 +94,30 @@ class Recovery:
                 extra={"session": short_id(record.id), "reason": str(reason)},
             )
             answer = None if reason.request_id is None else _worker_lost(reason.request_id)
-            await self._registry.write(lost, answer, is_first=True, is_final=True)
-            self._tell_lost(record, request)
+            await self._settle(lost, record, answer)
         return await self._registry.is_running(record.id, stream)
 
-    def _tell_lost(self, record: SessionRecord, request: JSONRPCRequest) -> None:
-        observers, revision = self._calls.backend.observers, record.protocol_version
-        if observers.watch_calls:
-            facts = facts_of(
-                request.method, request.params, kind="session", session=record.id, revision=revision
-            )
-            observers.tell("call_recovered", facts)
-            observers.tell("call_finished", facts, LOST)
+    async def _settle(self, lost: Registration, record: SessionRecord, answer: bytes | None) -> None:
+        """End a call that is given up, and tell observers."""
+        observers, request = self._calls.backend.observers, lost.request
+        facts = facts_of(
+            request.method,
+            request.params,
+            kind="session",
+            session=record.id,
+            revision=record.protocol_version,
+            request_id=request.id,
+        )
+        answered = AnswerFacts("lost", 0.0, lost.losses + 1, INTERNAL_ERROR)
+        await self._registry.write(
+            lost,
+            answer,
+            is_first=True,
+            is_final=True,
+            before=lambda: observers.tell_now("answered", facts, answered),
+        )
+        observers.tell("call_recovered", facts)
+        observers.tell("call_finished", facts, LOST)
 
     async def _last_progress(self, call: Registration) -> float:
         """The last progress on the stream of a call."""

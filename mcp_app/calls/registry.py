@@ -126,6 +126,10 @@ class UnreadableCall(Unreadable):
         self.request_id: RequestId | None = request_id if is_valid else None
 
 
+def _nothing() -> None:
+    pass
+
+
 class CallRegistry:
     """Registers calls, writes their messages, and looks them up."""
 
@@ -150,6 +154,7 @@ class CallRegistry:
         is_first: bool = False,
         is_final: bool = False,
         retry_seconds: float = 0.0,
+        before: Callable[[], None] = _nothing,
     ) -> str | None:
         """Append a message of a call to its stream, and wake the readers. Retries do not append it twice.
 
@@ -158,6 +163,7 @@ class CallRegistry:
             is_first: Register the call, or take it over.
             is_final: End the call.
             retry_seconds: How long to retry while Redis is unavailable.
+            before: Called just before it is sent to Redis, so that next to nothing can come in between.
 
         Returns:
             The end of the log before the message. None if another process has taken the call over, or it has
@@ -176,6 +182,7 @@ class CallRegistry:
             *(self._directory.bus.address, conf.lease_seconds),
         ]
         names = [calls, keys.lease(session_id, stream), *others]
+        before()
         written = await retry(lambda: self._write(keys=names, args=arguments), retry_seconds)
         if written is None:
             return None

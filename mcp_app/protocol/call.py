@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -25,6 +26,10 @@ class Call:
         params: The parameters of the request.
         request_id: Its id; None for a notification.
         headers: The headers of the HTTP request; None if it does not run for one.
+
+    Attributes:
+        began: When it arrived here, by `time.perf_counter`.
+        is_told: Whether observers have been told how it is answered, or somebody else will tell them.
     """
 
     kind = "streamable-http"
@@ -34,6 +39,8 @@ class Call:
     """The protocol revision; empty while it is being negotiated."""
     is_recovered = False
     """Whether it was started before, by a process that died or stopped."""
+    runs = 1
+    """How often it has been started, over all processes."""
     observers = NOBODY
     """Who is told about it."""
 
@@ -44,6 +51,8 @@ class Call:
         request_id: RequestId | None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        self.began = time.perf_counter()
+        self.is_told = False
         self.method = method
         self.params = params
         self.request_id = request_id
@@ -75,7 +84,14 @@ class Call:
     def facts(self) -> CallFacts:
         """What observers are told of it."""
         kind = "task" if self.kind == "task" else "stateless" if self.session_id is None else "session"
-        return facts_of(self.method, self.params, kind=kind, session=self.session_id, revision=self.revision)
+        return facts_of(
+            self.method,
+            self.params,
+            kind=kind,
+            session=self.session_id,
+            revision=self.revision,
+            request_id=self.request_id,
+        )
 
     @property
     def cancelled_as(self) -> str | None:

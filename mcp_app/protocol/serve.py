@@ -14,7 +14,7 @@ from mcp.server import Server
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData, RequestId
 
 from mcp_app.exceptions import Refused, Store, Unavailable
-from mcp_app.observers import CallOutcome
+from mcp_app.observers import AnswerFacts, CallOutcome
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.tool_server import InterruptedTool
 from mcp_app.sdk import Connection, ServerRunner, modern_error_data
@@ -118,6 +118,30 @@ async def _serve(server: Server[Any], call: Call, connection: Connection, lifesp
         return Outcome.failed(
             ErrorData(code=INTERNAL_ERROR, message="The result cannot be serialized as JSON.")
         )
+
+
+def tell_answered(call: Call, outcome: Outcome | None, reason: str | None = None) -> None:
+    """Tell observers, once, how a call is about to be answered.
+
+    Args:
+        call: The call.
+        outcome: What its client gets; None if the call was cancelled, and gets no response.
+        reason: Why it gets this error, in a word.
+    """
+    if call.is_told or "answered" not in call.observers:
+        return
+    call.is_told = True
+    code = None
+    if outcome is None:
+        kind = "cancelled"
+    elif outcome.error is not None:
+        kind, code = "error", outcome.error.code
+    else:
+        kind = "tool_error" if outcome.result and outcome.result.get("isError") else "result"
+    seconds = time.perf_counter() - call.began
+    call.observers.tell_now(
+        "answered", call.facts, AnswerFacts(kind, seconds, call.runs, code, reason=reason)
+    )
 
 
 async def _observed(call: Call, running: Coroutine[Any, Any, Outcome]) -> Outcome:

@@ -133,6 +133,8 @@ async def send_stream(
         )
         watcher.add_done_callback(lambda _: stream.close())
         try:
+            if request.method == "GET":
+                request.tell_answered(runtime.observers, "stream")
             head = [*framing.STREAM_HEADERS, *COMMON_HEADERS]
             await send({"type": "http.response.start", "status": 200, "headers": head})
             async with close_stream_on_error(send):

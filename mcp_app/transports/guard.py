@@ -17,7 +17,7 @@ from mcp_types import INTERNAL_ERROR
 
 from mcp_app.access import InsufficientScope
 from mcp_app.auth.scopes import covers
-from mcp_app.auth.tokens import Principal
+from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.conf import BODY_SECONDS, conf
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.shared_timeout import SharedTimeout
@@ -105,8 +105,9 @@ class Guard:
                     logger.error("database unavailable", extra=reason)
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
-            if "refused" in self._runtime.observers:
-                self._runtime.observers.tell("refused", request.refusal_facts(refusal))
+            # Of a call whose token was withdrawn, observers are told where it ends.
+            is_told = isinstance(error, TokenWithdrawn) and request.method == "POST"
+            request.tell_refused(self._runtime.observers, refusal, is_told=is_told)
             await respond_error(request.send, refusal, request.message_id)
 
     async def _slow_down(self, request: Request) -> None:

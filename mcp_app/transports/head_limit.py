@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
+from mcp_app.conf import BODY_SECONDS
+from mcp_app.coordination.shared_timeout import SharedTimeout
+from mcp_app.observers import NOBODY, Observers
 from mcp_app.transports.errors import HttpError
-from mcp_app.transports.request import Asgi, Receive, Scope, Send
+from mcp_app.transports.request import Asgi, Receive, Request, Scope, Send
 from mcp_app.transports.responses import respond_error
 
 MAX_HEAD_BYTES = 16_384
@@ -32,13 +35,20 @@ class HeadLimit:
     With 431 (RFC 6585 §5) to one that Daphne would not accept either; with 400 if it does not have one Host
     (RFC 9112 §3.2), for which Django would use the server's address, or if its Content-Length is no number
     (RFC 9110 §8.6), which Django does not expect.
+
+    Args:
+        app: The application that gets all other requests.
+        observers: Who is told of those to MCP endpoints.
     """
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: Asgi, observers: Observers = NOBODY) -> None:
         self._app = app
+        self._observers = observers
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and (refusal := _refusal(scope)):
+            request = Request(scope, receive, send, SharedTimeout(BODY_SECONDS))
+            request.tell_refused(self._observers, refusal)
             return respond_error(send, refusal)
         return self._app(scope, receive, send)
 

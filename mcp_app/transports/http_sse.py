@@ -161,15 +161,16 @@ class SsePost:
                     # sends nothing more.
                     errors.log_quota(error, request.principal, self._runtime.quotas)
                     refusal = errors.quota_exceeded(error)
-                    if "refused" in self._runtime.observers:
-                        self._runtime.observers.tell("refused", request.refusal_facts(refusal))
+                    request.tell_refused(self._runtime.observers, refusal)
                     await self._reply(record, refusal.body(message.id))
                 else:
                     await self._run(record, message, request.headers)
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, request.headers)
+                request.tell_answered(self._runtime.observers, "accepted")
             case _:
                 await self._runtime.client_requests.deliver(record, message)
+                request.tell_answered(self._runtime.observers, "accepted")
         await respond(request.send, 202, b"Accepted", [(b"content-type", b"text/plain"), *COMMON_HEADERS])
 
     def _may_refuse_on_stream(self, session_id: str) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, overload
+from urllib.parse import parse_qs
 
+from mcp.server.auth.provider import principal_components
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.coordination.shared_timeout import SharedTimeout
-from mcp_app.observers import RefusalFacts
+from mcp_app.observers import AnswerFacts, CallFacts, Observers, RefusalFacts
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
@@ -28,8 +31,14 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 """The parameter that excludes a media type."""
 
+_LONGEST_ID = 64
+"""Characters of a JSON-RPC id that observers are told."""
+
 _LARGE_BODY = 256 * 1024
 """Collect garbage after bodies of more bytes; reading them takes longer than that."""
+
+_SESSION_ID = re.compile(r"[0-9a-f]{48}")
+"""What a client may have sent as the id of its session, and may be told to observers."""
 
 _LISTS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
@@ -89,12 +98,14 @@ class Request:
         principal: The authenticated principal.
         is_past_rate: Whether the principal has sent too many requests: only what ends something is accepted.
         message_id: The JSON-RPC id of the message in the body once it is parsed, for error responses.
+        began: When it arrived, by `time.perf_counter`.
     """
 
     __slots__ = (
         "_body_timeout",
         "_charge",
         "_log_fields",
+        "began",
         "headers",
         "is_past_rate",
         "message_id",
@@ -108,6 +119,7 @@ class Request:
     principal: Principal
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, body_timeout: SharedTimeout) -> None:
+        self.began = time.perf_counter()
         self.scope = scope
         self.receive = receive
         self.send = send
@@ -154,6 +166,57 @@ class Request:
             known.get("method"),
             known.get("tool"),
             error.reason,
+        )
+
+    def tell_refused(self, observers: Observers, error: errors.HttpError, *, is_told: bool = False) -> None:
+        """Tell observers that it is refused with this error, before the response is sent.
+
+        Args:
+            observers: Who is told.
+            error: The error.
+            is_told: Whether observers are told elsewhere how it is answered.
+        """
+        if "refused" in observers:
+            observers.tell("refused", self.refusal_facts(error))
+        if not is_told:
+            self.tell_answered(observers, "refused", error)
+
+    def tell_answered(self, observers: Observers, kind: str, error: errors.HttpError | None = None) -> None:
+        """Tell observers how a request is about to be answered that is no call.
+
+        Args:
+            observers: Who is told.
+            kind: See `AnswerFacts`.
+            error: The error by which it is refused.
+        """
+        if "answered" not in observers:
+            return
+        seconds = time.perf_counter() - self.began
+        answer = (
+            AnswerFacts(kind, seconds)
+            if error is None
+            else AnswerFacts(kind, seconds, code=error.code, status=error.status, reason=error.reason)
+        )
+        observers.tell_now("answered", self._facts(), answer)
+
+    def _facts(self) -> CallFacts:
+        known = {name: str(value) for name, value in self._log_fields.items()}
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        session = self.headers.get("mcp-session-id") or query.get("sessionId", [""])[0]
+        token = getattr(self, "principal", None)
+        _, issuer, subject = (None, "", "") if token is None else principal_components(token.access_token)
+        return CallFacts(
+            known.get("method", self.method),
+            known.get("tool"),
+            "",
+            session if _SESSION_ID.fullmatch(session) else None,
+            "",
+            known.get("username", ""),
+            issuer or "",
+            subject or "",
+            known.get("client", ""),
+            None,
+            id=None if self.message_id is None else str(self.message_id)[:_LONGEST_ID],
         )
 
     def charge_bytes(self, charge: Callable[[int], None]) -> None:

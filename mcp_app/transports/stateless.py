@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    HEADER_MISMATCH,
     INTERNAL_ERROR,
-    INVALID_PARAMS,
     ErrorData,
     JSONRPCNotification,
     JSONRPCRequest,
@@ -31,28 +27,21 @@ from mcp_app.conf import conf
 from mcp_app.coordination.limits import CALLS, STREAMS, QuotaExceeded
 from mcp_app.coordination.pacing import pace_message
 from mcp_app.observers import StreamFacts
-from mcp_app.protocol import client_declaration, listen
+from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
-from mcp_app.protocol.mirrored_headers import fault
-from mcp_app.protocol.serve import Outcome, serve
+from mcp_app.protocol.serve import Outcome, serve, tell_answered
 from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
 from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
     ERROR_CODE_HTTP_STATUS,
-    MCP_METHOD_HEADER,
-    MCP_NAME_HEADER,
-    NAME_BEARING_METHODS,
     SUBSCRIPTION_ID_META_KEY,
     X_MCP_HEADER_KEY,
     CallOptions,
     Connection,
-    InboundLadderRejection,
     InboundModernRoute,
     ServerMessageMetadata,
-    classify_inbound_request,
-    find_duplicated_routing_header,
     validate_mcp_param_headers,
 )
 from mcp_app.transports import errors, framing
@@ -60,17 +49,12 @@ from mcp_app.transports.event_streams import Ending, close_stream_on_error, unti
 from mcp_app.transports.listening_places import ListeningPlaces
 from mcp_app.transports.request import Request, Send
 from mcp_app.transports.responses import COMMON_HEADERS, JSON_HEADERS, respond
+from mcp_app.transports.stateless_route import refusal_of, route_of
 
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 256
 """Messages buffered per stream; when the buffer is full, the handler waits for the reader."""
-
-_MIRRORS = (b"mcp-method", b"mcp-name", b"mcp-param-")
-"""The headers that mirror the body."""
-
-_PLAIN = re.compile(rb"[\t\x20-\x7e]*")
-"""The allowed characters of such headers; clients encode anything else (Value Encoding)."""
 
 _MOST_SCHEMAS = 1000
 """The maximum number of entries in the schema cache."""
@@ -92,11 +76,12 @@ class Stateless:
     async def __call__(self, request: Request, message: Message) -> None:
         if isinstance(message, JSONRPCNotification):
             # The revision defines no client notifications, so they are only acknowledged.
+            request.tell_answered(self._runtime.observers, "accepted")
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("clients send no responses in this revision.")
-        route = self._route(request, message)
+        route = route_of(request, message)
         if message.method == "tools/call":
             await self._check_param_headers(request, message.params or {})
         await self._runtime.admission.admit(
@@ -124,34 +109,6 @@ class Stateless:
         )
         return message.model_copy(update={"params": params})
 
-    def _route(self, request: Request, message: JSONRPCRequest) -> InboundModernRoute:
-        """Apply the SDK's rules for headers and `_meta` of this revision."""
-        lines, values = request.scope["headers"], request.headers.raw
-        has_repeated = len(lines) > len(values)
-        if has_repeated:
-            duplicated = find_duplicated_routing_header(RepeatedHeaders(raw=lines).items())
-            if duplicated:
-                raise errors.header_mismatch(f"{duplicated} appears more than once.")
-        if has_repeated or not _PLAIN.fullmatch(b"".join(values.values())):
-            for name, value in lines:
-                if name.startswith(_MIRRORS) and not _PLAIN.fullmatch(value):
-                    raise errors.header_mismatch(f"{name.decode('latin-1')} contains invalid characters.")
-        verdict = classify_inbound_request(
-            {"method": message.method, "params": message.params}, headers=request.headers
-        )
-        if isinstance(verdict, InboundLadderRejection):
-            if verdict.code == HEADER_MISMATCH:
-                _raise_for_mirrored_headers(request.headers, message)
-            raise _refusal(verdict)
-        try:
-            return InboundModernRoute(
-                verdict.protocol_version,
-                client_declaration.info(verdict.client_info),
-                client_declaration.capabilities(verdict.client_capabilities),
-            )
-        except MCPError as error:
-            raise _refusal(InboundLadderRejection(error.code, error.message)) from error
-
     async def _check_param_headers(self, request: Request, params: Mapping[str, Any]) -> None:
         """Reject a call whose `Mcp-Param-*` headers do not match its arguments.
 
@@ -173,7 +130,7 @@ class Stateless:
                 schema, arguments or {}, RepeatedHeaders(raw=request.scope["headers"])
             )
             if rejection is not None:
-                raise _refusal(rejection)
+                raise refusal_of(rejection)
 
     async def _serve(self, request: Request, call: StatelessCall) -> None:
         """Respond with JSON, or with a stream if the handler sends a message or takes long."""
@@ -199,14 +156,17 @@ class Stateless:
             if item == framing.KEEP_ALIVE:
                 item = await call.next(conf.keep_alive_seconds)
             if item is None and call.refusal is not None:
+                call.is_told = True  # by the guard
                 raise call.refusal
             if item is None and call.response is not None:
+                call.tell_answered()
                 if isinstance(call.failure, QuotaExceeded):
                     errors.log_quota(call.failure, request.principal, quotas)
                 await respond(request.send, call.status, call.response, [*JSON_HEADERS, *call.headers])
             else:
                 await _send_stream(request.send, call, item)
         finally:
+            call.tell_answered()  # of one that was cancelled
             task.cancel()
             if kind is not None and task.done():
                 quotas.release(person, kind)
@@ -247,6 +207,7 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
                 break
             item = await call.next(conf.keep_alive_seconds)
         response = call.response
+        call.tell_answered()
         if response is None and call.refusal is not None:
             response = framing.to_json(call.refusal.body(call.request_id))
         last = b"" if response is None else framing.event_without_id(response)
@@ -266,6 +227,7 @@ class StatelessCall(Call):
         self._runtime = runtime
         self._route = route
         self.response: bytes | None = None
+        self._outcome: Outcome | None = None
         self.status = 200
         self.failure: Exception | None = None
         self.refusal: errors.HttpError | None = None
@@ -304,9 +266,12 @@ class StatelessCall(Call):
     def close(self) -> None:
         """Set the response of a `subscriptions/listen` whose stream is about to end ("Graceful Closure")."""
         result = SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: self.request_id})
-        self.response = Outcome.succeeded(
-            result.model_dump(by_alias=True, mode="json", exclude_none=True)
-        ).response(self.request_id)
+        self._set_response(
+            Outcome.succeeded(result.model_dump(by_alias=True, mode="json", exclude_none=True))
+        )
+
+    def _set_response(self, outcome: Outcome) -> None:
+        self._outcome, self.response = outcome, outcome.response(self.request_id)
 
     def cut_off(self, sent: int) -> None:
         """Set the response of a call that has sent all that fits on one connection, if it has none."""
@@ -324,6 +289,13 @@ class StatelessCall(Call):
             self._is_told_as_stream = True
             self.observers.tell("call_streamed", self.facts)
 
+    def tell_answered(self) -> None:
+        """Tell observers, once, how it is about to be answered, or that it was cancelled."""
+        outcome, refusal = self._outcome, self.refusal
+        if refusal is not None and outcome is None:
+            outcome = Outcome.failed(ErrorData(code=refusal.code, message=str(refusal)))
+        tell_answered(self, outcome, None if refusal is None else refusal.reason)
+
     async def run(self) -> None:
         """Run the handler and store the encoded response; a cancelled call has none."""
         try:
@@ -334,7 +306,7 @@ class StatelessCall(Call):
                 outcome = Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
                 self.status = 500
             if self.refusal is None and self.response is None:
-                self.response = outcome.response(self.request_id)
+                self._set_response(outcome)
             self._has_ended = True
             if self._outbox is not None:
                 await self._outbox.put(None)
@@ -374,27 +346,3 @@ class StatelessCall(Call):
         )
         if self.observers.watch_calls:
             self.observers.tell("call_sent", self.facts, method)
-
-
-def _refusal(rejection: InboundLadderRejection) -> errors.HttpError:
-    """Convert a rejection by the SDK's ladder to a response."""
-    status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
-    return errors.HttpError(status, rejection.message, rejection.code, data=rejection.data)
-
-
-def _raise_for_mirrored_headers(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
-    """Raise a precise error about `Mcp-Method` or `Mcp-Name`.
-
-    The SDK says "does not match" also for a missing header, and for a name that is not a string.
-    """
-    wrong = fault("Mcp-Method", headers.get(MCP_METHOD_HEADER), "the request's method", request.method)
-    key = NAME_BEARING_METHODS.get(request.method, "")
-    expected = (request.params or {}).get(key)
-    if wrong is None and expected is not None:
-        if not isinstance(expected, str):
-            message = f"Invalid params: `params.{key}` must be a string"
-            raise errors.HttpError(ERROR_CODE_HTTP_STATUS.get(INVALID_PARAMS, 400), message, INVALID_PARAMS)
-        value = headers.get(MCP_NAME_HEADER)
-        wrong = fault("Mcp-Name", value, f"the body's `params.{key}`", expected, is_encoded=True)
-    if wrong is not None:
-        raise errors.header_mismatch(wrong)

@@ -12,9 +12,10 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
-from mcp_app.calls.call import SessionCall, State
+from mcp_app.calls.call import SessionCall
 from mcp_app.calls.initialize import initialize
 from mcp_app.calls.registry import NotResumable
+from mcp_app.calls.state import State
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.ids import short_id
@@ -103,9 +104,11 @@ class StreamableHttp:
                 await self._respond_to(request, record, call)
             case JSONRPCNotification():
                 await self._runtime.calls.notified(record, message, request.headers)
+                request.tell_answered(self._runtime.observers, "accepted")
                 await respond(request.send, 202, headers=COMMON_HEADERS)
             case _:
                 await self._runtime.client_requests.deliver(record, message)
+                request.tell_answered(self._runtime.observers, "accepted")
                 await respond(request.send, 202, headers=COMMON_HEADERS)
 
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
@@ -134,10 +137,12 @@ class StreamableHttp:
                     await self._runtime.client_requests.deliver(record, message)
         except BaseException:
             for call in running:
-                call.cancel()  # a batch is rejected as a whole
+                call.reject()  # a batch is rejected as a whole
             raise
         for call in running:
             call.let_run()
+        if len(running) < len(messages):
+            request.tell_answered(self._runtime.observers, "accepted")  # of those that are no calls
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return
@@ -221,6 +226,7 @@ class StreamableHttp:
                 if not await self._runtime.log.is_over(record.id, *resumed):
                     raise _unknown_event_id(record, str(obstacle)) from obstacle
                 # There is nothing to reconnect for (HTML, Server-sent events, Processing model).
+                request.tell_answered(self._runtime.observers, "result")
                 await respond(request.send, 204, headers=COMMON_HEADERS)
                 return
             name, position = resumed
@@ -237,6 +243,7 @@ class StreamableHttp:
         record = await self._session(request)
         await self._runtime.sessions.end(record.id)
         logger.info("session ended by its client", extra={"session": short_id(record.id)})
+        request.tell_answered(self._runtime.observers, "result")
         await respond(request.send, 204, headers=COMMON_HEADERS)
 
     def _respond(

@@ -11,7 +11,7 @@ from mcp.server.mcpserver import Context
 from mcp.types import ToolAnnotations
 from mcp_types import JSONRPCRequest
 
-from mcp_app.calls.call import State
+from mcp_app.calls.state import State
 from mcp_app.coordination.layer import channel_layer
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.sessions import keys

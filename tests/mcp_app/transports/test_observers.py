@@ -87,11 +87,11 @@ def told() -> Iterator[Told]:
 
 
 def of_calls(told: Told, method: str = "tools/call") -> list[tuple[str, CallFacts, Any]]:
-    """What was told of calls of one method: the hook, the facts, and what more."""
+    """What was told of calls of one method, apart from their answers: the hook, the facts, and what more."""
     return [
         (hook, facts, rest[0] if rest else None)
         for hook, facts, *rest in list(told)
-        if isinstance(facts, CallFacts) and facts.method == method
+        if isinstance(facts, CallFacts) and facts.method == method and hook != "answered"
     ]
 
 
