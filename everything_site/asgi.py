@@ -19,6 +19,8 @@ startup.setup()  # before anything that needs the apps to be loaded
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from everything_site.audit import Audit  # noqa: E402
+from everything_site.audit_log import OFF  # noqa: E402
 from everything_site.browsers import ConnectPage  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
@@ -31,6 +33,8 @@ from mcp_app.runtime import Runtime  # noqa: E402
 from mcp_app.transports.head_limit import HeadLimit  # noqa: E402
 
 runtime = Runtime()
+if settings.AUDIT_LOG != OFF:
+    runtime.observers.attach(Audit())
 own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables this server writes
 needs = {"database": partial(try_database, own_apps)}
 

@@ -12,15 +12,13 @@ from typing import Any
 
 from everything_site.audit_log import AuditHandler
 from everything_site.logs import LineFormatter, bounded, request_id
+from mcp_app.ids import short_id
 from mcp_app.observers import AnswerFacts, CallFacts, Observer
 
 _LOGGER = logging.getLogger("audit")
 
 _LONGEST = 300
 """Characters of a value; with all fields, a line is far below what one write to a pipe keeps together."""
-
-_SESSION = 8
-"""Characters of a session's id, as in all logs."""
 
 
 def write(event: str, **fields: Any) -> None:
@@ -49,7 +47,7 @@ class Audit(Observer):
             username=request.username,
             user=request.subject,
             client=request.client,
-            session=request.session and request.session[:_SESSION],
+            session=request.session and short_id(request.session),
             revision=request.revision,
             method=request.method,
             tool=request.tool,

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from everything_site import audit_log, conf, env, logs
-from mcp_app.conf import Conf as Mcp
 from oauth_app import toolkit
 from oauth_app.conf import Conf as OAuth
 
@@ -209,6 +208,5 @@ LOGIN_REDIRECT_URL = "/"
 # --- Logs -----------------------------------------------------------------------------------------
 
 LOGGING = logs.configuration(as_json=not DEBUG)
-LOGGING["handlers"]["audit"], LOGGING["loggers"]["audit"] = audit_log.configuration(ENV.audit_log)
-if ENV.audit_log != audit_log.OFF:
-    MCP_OBSERVERS = [*ENV.of(Mcp.observers), "everything_site.audit.Audit"]
+AUDIT_LOG: str = ENV.audit_log
+LOGGING["handlers"]["audit"], LOGGING["loggers"]["audit"] = audit_log.configuration(AUDIT_LOG)

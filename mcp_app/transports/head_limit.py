@@ -47,8 +47,9 @@ class HeadLimit:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and (refusal := _refusal(scope)):
-            request = Request(scope, receive, send, SharedTimeout(BODY_SECONDS))
-            request.tell_refused(self._observers, refusal)
+            if self._observers is not NOBODY:
+                request = Request(scope, receive, send, SharedTimeout(BODY_SECONDS))
+                request.tell_refused(self._observers, refusal)
             return respond_error(send, refusal)
         return self._app(scope, receive, send)
 

@@ -23,6 +23,7 @@ from typing import Any
 from mcp.shared.exceptions import MCPDeprecationWarning
 
 from tests.chaos import releases
+from tests.chaos.audit import is_written_by
 from tests.chaos.clients import ChaosClient
 from tests.chaos.disasters import Disasters
 from tests.chaos.ledger import Ledger
@@ -60,9 +61,15 @@ async def run(options: argparse.Namespace) -> Ledger:
     port = processes.free_port()
     with contextlib.ExitStack() as stack:
         base_uri = f"http://localhost:{port}"
+        audit = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="everything-audit-"))) / "audit.log"
+        )
         installation = stack.enter_context(
             processes.installation(
-                base_uri, CONFORMANCE_FIXTURES="1", DJANGO_SETTINGS_MODULE="tests.chaos.settings"
+                base_uri,
+                CONFORMANCE_FIXTURES="1",
+                DJANGO_SETTINGS_MODULE="tests.chaos.settings",
+                AUDIT_LOG=str(audit),
             )
         )
         redis_url = installation.environment["REDIS_URL"]
@@ -84,6 +91,8 @@ async def run(options: argparse.Namespace) -> Ledger:
         balancer = stack.enter_context(proxy.running(proxy.RoundRobinProxy(signing_in, port=port)))
         url = f"{balancer.url}/mcp"
         tokens = [await sign_in(url, person) for person in PERSONS]
+        ledger.audit.secrets.update(tokens)
+        ledger.is_audited = is_written_by(server.folder for server in servers)
         balancer.ports = [server.port for server in servers]
         kinds = (
             [ChaosClient] * options.clients
@@ -119,6 +128,7 @@ async def run(options: argparse.Namespace) -> Ledger:
                 disaster.cancel()
             await asyncio.gather(*disasters, return_exceptions=True)
         ledger.count_notes(titles_of_notes(installation))
+        ledger.check_audit(audit.read_text())
         ledger.settle(line for server in servers for line in server.log.splitlines())
         if options.keep_logs:
             for server in servers:

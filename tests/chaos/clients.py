@@ -154,12 +154,16 @@ class ChaosClient:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
         self._mark = secrets.token_hex(6)
+        self._ledger.audit.secrets.add(self._mark)
         self._answers.clear()
         self._progress.clear()
         async with httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {self._token}"},
             timeout=httpx2.Timeout(20, read=ANSWER_SECONDS),
-            event_hooks={"request": [self._on_request], "response": [self._on_response]},
+            event_hooks={
+                "request": [self._on_request],
+                "response": [self._on_response, self._ledger.audit.on_response],
+            },
         ) as http:
             transport = self._watched(streamable_http_client(self._url, http_client=http))
             async with Client(
@@ -203,6 +207,7 @@ class ChaosClient:
 
     def _look_at(self, message: SessionMessage | Exception) -> None:
         if isinstance(message, SessionMessage):
+            self._ledger.audit.on_message(self._session_id, message.message)
             match message.message:
                 case JSONRPCResponse(id=number) | JSONRPCError(id=number):
                     self._answers[number] += 1

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.chaos.audit import Audit
+
 REPEATABLE_TASKS = {"slow_compute", "confirm_delete"}
 """The tools of the run's tasks that say of themselves that they only read: running twice does no harm."""
 
@@ -49,6 +51,9 @@ class Ledger:
     edits: int = 0
     """Edits of notes that were acknowledged: each must be heard of by who follows the note."""
     details: list[str] = field(default_factory=list)
+    audit: Audit = field(default_factory=Audit)
+    is_audited: bool = True
+    """Whether all processes write an audit."""
 
     @property
     def is_clean(self) -> bool:
@@ -56,7 +61,8 @@ class Ledger:
         kept = self.lost == self.duplicated == self.misdelivered == 0
         # While processes stand still or start again, the balancer answers for them: 502.
         answered_mostly = self.answered > (2 if self.stops else 10) * sum(self.failed.values())
-        return kept and answered_mostly and self.crashes == 0 and self.kills + self.stops > 0
+        audited = self.audit.is_clean or not self.is_audited
+        return kept and answered_mostly and audited and self.crashes == 0 and self.kills + self.stops > 0
 
     def note(self, kind: str, detail: str) -> None:
         """Count a violation, with the details needed to investigate it."""
@@ -82,6 +88,11 @@ class Ledger:
         for call, progress in self.repeated.items():
             if call not in self.rerun and call[0] not in self.asked_again:
                 self.note("duplicated", f"progress {progress} of {call}")
+
+    def check_audit(self, text: str) -> None:
+        """Compare the audit with what the clients got."""
+        self.audit.check(text)
+        self.details += self.audit.details
 
     def count_notes(self, titles: Iterable[str]) -> None:
         """Compare the existing notes with what tasks reported: each created one, and none created two."""
@@ -115,6 +126,7 @@ class Ledger:
             "duplicated": self.duplicated,
             "delivered to the wrong session": self.misdelivered,
             "bugs in the logs": self.crashes,
+            **(self.audit.report() if self.is_audited else {}),
         }
 
     def _quantiles(self) -> list[float]:

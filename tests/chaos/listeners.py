@@ -44,7 +44,8 @@ class Listener:
         """Work until told to stop; the last update is still waited for."""
         headers = {**JSON_OR_STREAM, "Authorization": f"Bearer {self._token}"}
         timeout = httpx2.Timeout(20, read=40)
-        async with httpx2.AsyncClient(headers=headers, timeout=timeout) as http:
+        hooks = {"response": [self._ledger.audit.on_response]}
+        async with httpx2.AsyncClient(headers=headers, timeout=timeout, event_hooks=hooks) as http:
             opened = await self._persist(lambda: self._open(http))
             http.headers |= {"Mcp-Session-Id": opened, "MCP-Protocol-Version": "2025-11-25"}
             self._uri = await self._persist(lambda: self._create(http))

@@ -43,7 +43,8 @@ class TaskClient:
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Work until told to stop; the last task is still followed to its end."""
-        async with httpx2.AsyncClient(headers=self._headers, timeout=20) as http:
+        hooks = {"response": [self._ledger.audit.on_response]}
+        async with httpx2.AsyncClient(headers=self._headers, timeout=20, event_hooks=hooks) as http:
             while not until():
                 try:
                     await self._one(http)
