@@ -238,7 +238,7 @@ async def test_a_request_that_is_refused_leaves_one_line_with_the_reason(lines: 
 
 async def test_over_http_sse_each_message_leaves_a_line(lines: Lines, one: Process) -> None:
     stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))
-    path = (await stream.next_event()).data
+    path = (await stream.next_event()).data or ""
     for message in (
         initialize("2024-11-05"),
         notification("notifications/initialized"),
