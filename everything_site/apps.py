@@ -10,7 +10,9 @@ class EverythingSiteConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from everything_site import checks  # noqa: F401 - the checks register themselves
+        from everything_site import audit_events, checks  # noqa: F401 - the checks register themselves
+
+        audit_events.connect()
 
         if settings.IS_SEPARATE:
             from mcp_app import withdrawal

@@ -23,6 +23,7 @@ from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from everything_site import audit
 from oauth_app.api import View
 from oauth_app.rate_limits import address_of, seconds_to_wait, too_many
 from oauth_app.secrets import checksum
@@ -61,7 +62,9 @@ def password_limited(view: View, name: Callable[[HttpRequest], str]) -> View:
         known = _known_browser(request, account)
         for limit, whose in (("password", known or address_of(request)), ("account", known or account)):
             if wait := seconds_to_wait(limit, whose):
-                return too_many(request, limit, wait, account=name(request)[:_LONGEST_NAME])
+                account_name = name(request)[:_LONGEST_NAME]
+                audit.write("sign-in failed", username=account_name, reason="too many attempts")
+                return too_many(request, limit, wait, account=account_name)
         response = view(request, *args, **kwargs)
         if response.status_code == 302:
             _remember(response, account)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from urllib.parse import urlencode
 
-from django.contrib.auth import login
+from django.contrib.auth import login, user_login_failed
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -76,6 +76,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     target = sign_in.next_url(request, state)
     if username is None or target is None or not provider.is_first_use(request.GET["code"]):
         log.warning("sign-in failed", extra={"reason": "unknown state, or code unknown or used"})
+        _failed(request, username or "", "unknown state, or code unknown or used")
         return _expired(request)
     return _signed_in(request, username, target, state)
 
@@ -86,6 +87,7 @@ def _signed_in(request: HttpRequest, username: str, target: str, state: str) -> 
         user = provider.find_or_create(username)
     except provider.ProtectedAccount:
         log.warning("sign-in failed", extra={"reason": "protected account", "username": username})
+        _failed(request, username, "protected account")
         return _refused(
             request,
             "This name belongs to an account with a password or permissions. Choose another one.",
@@ -94,6 +96,7 @@ def _signed_in(request: HttpRequest, username: str, target: str, state: str) -> 
         )
     if not user.is_active:
         log.warning("sign-in failed", extra={"reason": "disabled", "username": username})
+        _failed(request, username, "disabled")
         return _refused(request, "This account has been disabled.", 403, again)
     # Signing in again would change the CSRF token, and forms in other tabs would be refused.
     if request.user != user:
@@ -102,6 +105,13 @@ def _signed_in(request: HttpRequest, username: str, target: str, state: str) -> 
     response = HttpResponseRedirect(target)
     sign_in.end(response, state)
     return response
+
+
+def _failed(request: HttpRequest, username: str, reason: str) -> None:
+    """Tell as Django does when a password is wrong."""
+    user_login_failed.send(
+        sender=__name__, credentials={"username": username}, request=request, reason=reason
+    )
 
 
 def _expired(request: HttpRequest) -> HttpResponse:

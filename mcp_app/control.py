@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from asgiref.sync import async_to_sync
+from django.dispatch import Signal
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -30,10 +31,14 @@ __all__ = [
     "end_session",
     "end_sessions",
     "end_sessions_of",
+    "sessions_ended",
     "withdraw_tokens",
 ]
 
 logger = logging.getLogger(__name__)
+
+sessions_ended = Signal()
+"""An operator has ended sessions. Receivers get `sessions`, their ids as they are logged, and `by`, who."""
 
 _AT_ONCE = 16
 """How many sessions are ended concurrently: fewer than there are connections to Redis."""
@@ -82,6 +87,10 @@ async def aend_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
         ended = await _end(redis, directory, session_ids, confirm=True)
     for session_id in ended:
         logger.info("session ended by an operator", extra={"session": short_id(session_id), "by": by})
+    if ended:
+        sessions_ended.send_robust(
+            sender=None, sessions=[short_id(session_id) for session_id in ended], by=by
+        )
     return ended
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import helpers
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import QuerySet
@@ -50,6 +51,12 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form.setlist(helpers.ACTION_CHECKBOX_NAME, [key for key in keys if self._is_key(key)])
         request.POST = form  # type: ignore[assignment]
         return super().response_action(request, queryset, *args, **kwargs)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[LogEntry]:
+        """Note each of several deletions by itself: Django sends no signals for what it creates in bulk."""
+        log = LogEntry.objects.log_actions
+        by = str(request.user.pk)
+        return [log(by, [row], DELETION, single_object=True) for row in queryset]
 
     def _is_key(self, text: str) -> bool:
         try:

@@ -32,6 +32,7 @@ from oauthlib.oauth2.rfc6749.errors import (
 from oauth_app import cimd, consent, redirects, refusals, resources
 from oauth_app.conf import conf
 from oauth_app.models import Client, live_tokens
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -113,6 +114,12 @@ class AuthorizeView(BaseAuthorizationView):
                     "redirect_uri": redirects.without_query(credentials["redirect_uri"]),
                 },
             )
+            audit(
+                "consent granted" if decision == "allow" else "consent denied",
+                user=request.user,
+                client=credentials["client_id"],
+                scope=" ".join(scopes),
+            )
             if decision != "allow":
                 denied = AccessDeniedError(state=credentials["state"])
                 raise OAuthToolkitError(error=denied, redirect_uri=credentials["redirect_uri"])
@@ -169,6 +176,8 @@ class AuthorizeView(BaseAuthorizationView):
         if why := self._why_unknown(error):
             facts["reason"] = why
         log.info("authorization request rejected", extra=facts)
+        if facts["error"] != AccessDeniedError.error:  # of which there is a line already
+            audit("authorization refused", user=self.request.user, **facts)
 
     def _why_unknown(self, error: OAuthToolkitError) -> str:
         """Why a client id is not accepted; empty for other errors."""

@@ -23,6 +23,7 @@ from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.models import Client, end_access, live_tokens
 from oauth_app.scopes import scopes
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -91,6 +92,8 @@ def page(request: HttpRequest) -> HttpResponse:
     client = request.POST.get("client", "")
     if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))
+        name = Client.objects.filter(pk=int(client)).values_list("client_id", flat=True).first()
+        audit("access revoked", user=request.user, client=name or "", by="user")
         log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
     if removed := _of_client(found, client):
         done = f"Access removed. {removed.name} was signed out everywhere."

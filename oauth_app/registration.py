@@ -24,6 +24,7 @@ from oauth_app.conf import conf
 from oauth_app.models import Client, end_access
 from oauth_app.scopes import scopes
 from oauth_app.secrets import is_secret
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -36,6 +37,7 @@ class _RegistrationView(View):
             log.warning(
                 "client registration rejected", extra={"error": error.code, "reason": error.description}
             )
+            audit("client registration refused", error=error.code)
             response = refusal(error.code, error.description)
         response["Cache-Control"] = "no-store"
         return response
@@ -162,6 +164,7 @@ def _response(client: Client, token: str, secret: str | None = None) -> dict[str
 
 
 def _log(event: str, client: Client) -> None:
+    audit(event, client=client.client_id, client_name=client.name)
     log.info(
         event,
         extra={

@@ -1,4 +1,4 @@
-"""The signal by which other apps learn that access was withdrawn, and how it is sent."""
+"""The signals by which other apps learn that access was withdrawn, and what an audit records."""
 
 from __future__ import annotations
 
@@ -24,6 +24,29 @@ is left: the client has no other access to that user's account. `issuer` is whos
 
 Sent once the transaction that withdrew them has been committed.
 """
+
+audited = Signal()
+"""Something happened that an audit records.
+
+Receivers get `event`, what happened, in a few words that do not change, and `facts`, a dictionary: of a
+client its id as `client`, of a user the primary key as `user` and the `username`. It has no token, code or
+secret.
+"""
+
+
+def audit(event: str, *, user: Any = None, **facts: Any) -> None:
+    """Send `audited`, once the current transaction has been committed.
+
+    Args:
+        event: What happened.
+        user: The user concerned, if any.
+        facts: What else there is to say.
+    """
+    if user is not None and user.is_authenticated:
+        facts = {"username": user.get_username(), "user": str(user.pk), **facts}
+    send = partial(audited.send_robust, sender=None, event=event, facts=facts)
+    transaction.on_commit(send, robust=True)
+
 
 Access = tuple[str, Any]
 """A client's id, and the primary key of a user to whose account it has access."""

@@ -24,6 +24,7 @@ from oauth_app.conf import conf
 from oauth_app.models import AccessToken
 from oauth_app.scopes import completed
 from oauth_app.secrets import checksum
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -129,7 +130,11 @@ class TokenView(_ReadableFormMixin, ToolkitTokenView):
         if not any(request.POST.getlist("grant_type")):
             return refusal("invalid_request", "grant_type is missing.")
         with transaction.atomic():  # keep the row locks until the new tokens are saved
-            return self.authorization_flow_token_response(request)
+            response = self.authorization_flow_token_response(request)
+        if response.status_code >= 400:
+            error = str(json.loads(response.content).get("error", ""))
+            audit("tokens refused", client=request.POST.get("client_id", "")[:255], error=error)
+        return response
 
 
 class RevokeView(_ReadableFormMixin, ToolkitRevokeView):

@@ -24,6 +24,7 @@ from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families, lock_owners
 from oauth_app.scopes import completed
 from oauth_app.secrets import checksum
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -56,6 +57,7 @@ class Validator(OAuth2Validator):
             request.client_id = presented.client_id
         else:
             log.info("client authentication failed", extra={"client": (presented.client_id or "")[:255]})
+            audit("client authentication failed", client=(presented.client_id or "")[:255])
         return known
 
     def authenticate_client_id(self, client_id: str, request: Request, *args: Any, **kwargs: Any) -> bool:
@@ -116,6 +118,7 @@ class Validator(OAuth2Validator):
         if used := codes.exclude(used=None).first():  # not locked: end_families locks in order
             end_families([used.family])
             log.warning("authorization code reused", extra={"client": client_id, "user": used.user_id})
+            audit("authorization code reused", user=used.user, client=client_id)
             return False
         grant: Grant | None = _locked(codes)
         if grant is None or grant.used or grant.is_expired() or not grant.user.is_active:
@@ -180,6 +183,7 @@ class Validator(OAuth2Validator):
         if reused := tokens.filter(~Q(revoked=None) | replaced).first():
             end_families([reused.token_family])
             log.warning("refresh token reused", extra={"client": client.client_id, "user": reused.user_id})
+            audit("refresh token reused", user=reused.user, client=client.client_id)
             return False
         token: RefreshToken | None = _locked(tokens)
         if token is None or token.revoked or token.expires <= now or not token.user.is_active:
@@ -188,6 +192,7 @@ class Validator(OAuth2Validator):
             log.warning(
                 "refresh token used too often", extra={"client": client.client_id, "user": token.user_id}
             )
+            audit("refresh token used too often", user=token.user, client=client.client_id)
             return False
         _refuse_unknown_resources(request)
         request.user = token.user
@@ -214,7 +219,10 @@ class Validator(OAuth2Validator):
         ]
         if any(tokens.exclude(application=request.client).exists() for tokens in issued):
             log.warning("revocation denied", extra={"client": request.client.client_id})
+            audit("revocation denied", client=request.client.client_id)
             raise InvalidGrantError("The token was issued to another client.", request=request)
+        if (found := next(filter(None, (tokens.first() for tokens in issued)), None)) is not None:
+            audit("access revoked", user=found.user, client=request.client.client_id, by="client")
         super().revoke_token(token, token_type_hint, request, *args, **kwargs)
 
     # --- New tokens -----------------------------------------------------------------------------
@@ -246,6 +254,12 @@ class Validator(OAuth2Validator):
                 "grant_type": request.grant_type,
                 "scope": token["scope"],
             },
+        )
+        audit(
+            "tokens refreshed" if request.grant_type == "refresh_token" else "tokens issued",
+            user=request.user,
+            client=request.client.client_id,
+            scope=token["scope"],
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from oauth_app import pruning
+from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
@@ -63,6 +64,7 @@ class Command(BaseCommand):
                 say(f"  {number} so far")
         counts = {"tokens": tokens, "sessions": sessions, "clients": len(clients)}
         log.info("expired rows deleted", extra=counts)
+        audit("expired rows deleted", by="manage.py prune", **counts)
         if options["json"]:
             self.stdout.write(json.dumps({"dry_run": False, "deleted": counts, "clients": clients}, indent=2))
             return
