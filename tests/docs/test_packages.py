@@ -29,6 +29,7 @@ FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
 """The first versions without the holes that were known when this was written."""
 
 
+APPS = "everything-server-apps"
 SERVER = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
 EXTRAS = {
@@ -58,6 +59,19 @@ def of_the_package(extras: Iterable[str] | None = None) -> dict[str, Requirement
     chosen = optional if extras is None else extras
     lines = [*project["dependencies"], *(line for extra in chosen for line in optional[extra])]
     return {_canonical(requirement.name): requirement for requirement in map(Requirement, lines)}
+
+
+def of_the_program() -> dict[str, Requirement]:
+    """What an installation of the program requires, with all its extras, and with what its apps require."""
+    project = tomllib.loads((ROOT / "application/pyproject.toml").read_text())["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
+    named = [Requirement(line) for line in lines]
+    apps = [requirement for requirement in named if requirement.name == APPS]
+    found = of_the_package(extra for requirement in apps for extra in requirement.extras)
+    return found | {_canonical(each.name): each for each in named if each not in apps}
 
 
 def _canonical(name: str) -> str:
@@ -129,8 +143,26 @@ def test_the_site_runs_on_versions_that_the_package_allows(name: str) -> None:
         assert ours.specifier == theirs.specifier
 
 
+def test_the_program_requires_what_the_site_does() -> None:
+    assert {name: str(each) for name, each in of_the_program().items()} == {
+        name: str(each) for name, each in requirements(SERVER).items()
+    }
+
+
+def test_the_program_and_its_apps_are_of_one_version() -> None:
+    projects = [
+        tomllib.loads((ROOT / file).read_text())["project"]
+        for file in ("pyproject.toml", "application/pyproject.toml")
+    ]
+    [version_of_both] = {project["version"] for project in projects}
+    for line in [*projects[1]["dependencies"], *projects[1]["optional-dependencies"]["postgresql"]]:
+        requirement = Requirement(line)
+        if requirement.name == APPS:
+            assert str(requirement.specifier) == f"=={version_of_both}"
+
+
 @pytest.mark.parametrize("name", FIXED_IN)
-@pytest.mark.parametrize("read", [requirements, of_the_package])
+@pytest.mark.parametrize("read", [requirements, of_the_package, of_the_program])
 def test_no_version_with_a_known_vulnerability_is_allowed(
     name: str, read: Callable[[], dict[str, Requirement]]
 ) -> None:

@@ -35,7 +35,7 @@ PROGRAMS = {
     "redis-cli",
     "ruff",
 }
-PROGRAMS |= {"coverage", "django-admin", "docker", "uv", "uvicorn"}
+PROGRAMS |= {"coverage", "django-admin", "docker", "everything-server", "uv", "uvicorn", "uvx"}
 SHELL = {"&&", "|", ";", ".", "&"}
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 SHOP = ROOT / "docs/examples/shop"

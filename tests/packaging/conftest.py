@@ -16,25 +16,46 @@ from tests.support.processes import ROOT
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
+    """The wheel of the two apps."""
+    return _built(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def program_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the program `everything-server`."""
+    return _built(ROOT / "application", tmp_path_factory.mktemp("wheel"))
+
+
+def _built(project: Path, folder: Path) -> Path:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    subprocess.run(build, cwd=project, check=True, timeout=120, stdout=subprocess.DEVNULL)
     [wheel] = folder.glob("*.whl")
     return wheel
 
 
-@pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the wheel, or that of TEST_PACKAGE_PYTHON, which has it already.
-
-    Its other packages are those of the tests' own environment, as installing them takes minutes.
-    """
-    if given := os.environ.get("TEST_PACKAGE_PYTHON"):
-        return Environment(Path(given).parents[1])
-    made = Environment.create(tmp_path_factory.mktemp("installed") / "venv")
-    made.install("--no-index", "--no-deps", str(wheel))
+def _environment(folder: Path, *wheels: Path) -> Environment:
+    """An environment with some wheels. Other packages are those of the tests, as installing takes minutes."""
+    made = Environment.create(folder / "venv")
+    made.install("--no-index", "--no-deps", *map(str, wheels))
     [packages] = made.folder.glob("lib/python*/site-packages")
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (packages / "dependencies.pth").write_text("\n".join(places))
     return made
+
+
+@pytest.fixture(scope="session")
+def console(wheel: Path, program_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with both wheels, and with a `uvx` that runs what is installed."""
+    made = _environment(tmp_path_factory.mktemp("console"), wheel, program_wheel)
+    uvx = Path(made.program("uvx"))
+    uvx.write_text('#!/bin/sh\nexec "$@"\n')
+    uvx.chmod(0o755)
+    return made
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the wheel of the apps, or that of TEST_PACKAGE_PYTHON, which has it already."""
+    if given := os.environ.get("TEST_PACKAGE_PYTHON"):
+        return Environment(Path(given).parents[1])
+    return _environment(tmp_path_factory.mktemp("installed"), wheel)

@@ -13,6 +13,7 @@ from tests.support.processes import ROOT
 pytestmark = pytest.mark.slow
 
 APPS = ("mcp_app", "oauth_app")
+SITE = ("everything_site", "fakeupstream")
 
 
 def test_it_has_every_file_of_the_two_apps_and_nothing_else(wheel: Path) -> None:
@@ -22,6 +23,16 @@ def test_it_has_every_file_of_the_two_apps_and_nothing_else(wheel: Path) -> None
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert packed == wanted
+
+
+def test_the_program_has_every_file_of_the_site_and_of_the_identity_provider(program_wheel: Path) -> None:
+    files = [path for part in SITE for path in (ROOT / part).rglob("*") if path.is_file()]
+    wanted = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
+    with zipfile.ZipFile(program_wheel) as archive:
+        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
+        [entry_points] = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+        assert "everything-server = everything_site.console.main:main" in archive.read(entry_points).decode()
+    assert packed == wanted | {"everything_site/LICENSE"}
 
 
 def test_it_names_its_licence_and_its_extras(wheel: Path) -> None:

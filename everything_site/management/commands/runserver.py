@@ -29,7 +29,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV, BaseReloader, autoreload_started
 
-from everything_site import env, startup
+from everything_site import env, exit_codes, startup
 from everything_site.relay import relay
 from mcp_app import valkey
 from mcp_app.hosts import is_loopback
@@ -110,7 +110,7 @@ class Command(DaphneRunserver):
                 os.environ[WITH_PARENT] = str(os.getpid())  # for the processes started by the reloader
                 super().run(**options)
         except valkey.Refused as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(str(error), returncode=exit_codes.NO_VALKEY) from error
 
     def follow_argument(self) -> None:
         """Restart with PORT from the argument, as the published URLs depend on it."""
@@ -133,8 +133,12 @@ class Command(DaphneRunserver):
             socket.create_server((self.addr, port), family=family).close()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise CommandError(f"Port {port} is in use: set {variable}.") from None
-            raise CommandError(f"Port {port} cannot be used: {error.strerror}.") from None
+                raise CommandError(
+                    f"Port {port} is in use: set {variable}.", returncode=exit_codes.PORT_UNAVAILABLE
+                ) from None
+            raise CommandError(
+                f"Port {port} cannot be used: {error.strerror}.", returncode=exit_codes.PORT_UNAVAILABLE
+            ) from None
 
     def inner_run(self, *args: Any, **options: Any) -> None:
         # In separate mode only the authorization server has an admin.
@@ -147,7 +151,7 @@ class Command(DaphneRunserver):
             self._run_several(count, password)
             return
         # Daphne calls it when it listens.
-        self.server_cls = partial(self.server_cls, ready_callable=lambda: self._say_what_to_open(password))
+        self.server_cls = partial(self.server_cls, ready_callable=lambda: self.say_ready(password))
         super().inner_run(*args, **options)
 
     def _run_several(self, count: int, password: str | None) -> None:
@@ -163,7 +167,7 @@ class Command(DaphneRunserver):
         environment["PYTHONPATH"] = os.pathsep.join(path)  # this command may run in another folder
         if "MCP_LEASE_SECONDS" not in settings.ENV.given:
             environment["MCP_LEASE_SECONDS"] = str(_LEASE_SECONDS)
-        relay.run(*(self.addr, int(self.port), count, environment), lambda: self._say_what_to_open(password))
+        relay.run(*(self.addr, int(self.port), count, environment), lambda: self.say_ready(password))
 
     def prepare(self) -> None:
         """What else must run before the server starts."""
@@ -186,7 +190,12 @@ class Command(DaphneRunserver):
     def credentials(self, password: str | None) -> str:
         return f"user {ADMIN}, password {password}" if password else "sign in as before"
 
-    def _say_what_to_open(self, password: str | None) -> None:
+    def say_ready(self, password: str | None) -> None:
+        """Say what to open, once the server listens.
+
+        Args:
+            password: That of the admin, if it is new.
+        """
         self.stdout.write("\n")
         url = urlsplit(self.own_url)
         is_direct = url.scheme == "http" and is_loopback(url.hostname)
@@ -227,7 +236,7 @@ def _database() -> Iterator[None]:
         with _one_of_several():
             connection.ensure_connection()
     except DatabaseError as error:
-        raise CommandError(startup.explanation(error) or str(error)) from None
+        raise CommandError(startup.explanation(error) or str(error), returncode=exit_codes.NO_STATE) from None
     connection.close()
     try:
         yield

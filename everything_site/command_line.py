@@ -1,0 +1,43 @@
+"""Runs a management command, and explains errors that end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def execute(words: list[str]) -> None:
+    """Run a management command.
+
+    Args:
+        words: The name of the program, the command and its arguments.
+    """
+    from django.core.management import execute_from_command_line
+
+    with explained():
+        execute_from_command_line(words)
+        sys.stdout.flush()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors that a person can repair into a sentence without a traceback.
+
+    Raises:
+        SystemExit: Such an error occurred.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
+    try:
+        yield
+    except BrokenPipeError:  # the reader has seen enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        from everything_site.startup import explanation
+
+        sentence = None if "--traceback" in sys.argv else explanation(error)
+        if sentence is None:
+            raise
+        sys.exit(sentence)

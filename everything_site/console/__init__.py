@@ -1,0 +1,1 @@
+"""The program `everything-server`: this project from its wheel, without a checkout."""

@@ -1,0 +1,90 @@
+"""`everything-server`: serves, or runs a management command, in a folder of the user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from everything_site import command_line, exit_codes
+from everything_site.console import options, state
+
+PROGRAM = "everything-server"
+_OURS = ("everything_site", "mcp_app", "oauth_app", "fakeupstream")
+_OF_DJANGO = ("changepassword", "createsuperuser")
+_IN_A_CHECKOUT = ("runserver", "runauthserver", "register_resource_server", "valkey")
+"""What `run` does, or what needs a project."""
+
+
+def main() -> None:
+    """Run the command line; ends with one of `exit_codes`."""
+    words = sys.argv[1:]
+    try:
+        if words[:1] == ["run"]:
+            _run(words[1:])
+            return
+        if words == ["--version"]:
+            _print_version()
+            return
+        folder = state.default_folder()
+        state.prepare(folder)
+        os.environ[state.VARIABLE] = str(folder)
+        if not words or words in (["--help"], ["-h"], ["help"]):
+            _print_help()
+        else:
+            command_line.execute([PROGRAM, *words])
+    except state.Unusable as unusable:
+        print(unusable, file=sys.stderr)  # noqa: T201 - this is a command
+        sys.exit(exit_codes.NO_STATE)
+
+
+def _run(words: list[str]) -> None:
+    given = options.parsed(words)
+    if given.ephemeral:
+        with state.ephemeral() as folder:
+            options.forget_other_settings()
+            _serve(given, folder)
+        return
+    folder = state.default_folder()
+    state.prepare(folder)
+    _serve(given, folder)
+
+
+def _serve(given: options.Options, folder: Path) -> None:
+    os.environ |= options.variables(given, folder)
+    with command_line.explained():
+        import django
+
+        django.setup()
+        from everything_site.console.serve import Command
+
+        address = f"[{given.host}]" if ":" in given.host else given.host
+        Command(given).run_from_argv([PROGRAM, "run", f"{address}:{os.environ['PORT']}", "--noreload"])
+
+
+def _print_version() -> None:
+    from mcp_app import __version__
+
+    print(f"{PROGRAM} {__version__}")  # noqa: T201
+
+
+def _print_help() -> None:
+    print(f"usage: {PROGRAM} COMMAND [--help]\n")  # noqa: T201
+    for name, purpose in _commands():
+        print(f"  {name:<18}{purpose}")  # noqa: T201
+    print(f"\nState is kept in {os.environ[state.VARIABLE]} (STATE_DIR).")  # noqa: T201
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    """The commands of this project, and what each is for."""
+    yield "run", "Serve at http://localhost:3232, with an embedded Valkey and SQLite"
+    with command_line.explained():
+        import django
+        from django.core.management import get_commands, load_command_class
+
+        django.setup()
+        for name, app in sorted(get_commands().items()):
+            if name in _OF_DJANGO or (app in _OURS and name not in _IN_A_CHECKOUT):
+                help_text = load_command_class(app, name).help
+                yield name, help_text.partition(". ")[0].partition(": ")[0].removesuffix(".")

@@ -1,0 +1,71 @@
+"""Where `everything-server` keeps its state: a private folder of the user, or one for a single run."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+VARIABLE = "STATE_DIR"
+_CLEANER = Path(__file__).with_name("cleaner.py")
+_CLEAN_SECONDS = 10
+
+
+class Unusable(Exception):
+    """The folder cannot be used; the message says why."""
+
+
+def default_folder(process: Mapping[str, str] = os.environ) -> Path:
+    """The folder that STATE_DIR names, or one below XDG_STATE_HOME (XDG Base Directory Specification).
+
+    Args:
+        process: The variables of the process.
+    """
+    if chosen := process.get(VARIABLE, "").strip():
+        return Path(chosen).resolve()
+    home = Path(process.get("XDG_STATE_HOME", ""))
+    # A relative path must be ignored, says the specification.
+    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "everything-server"
+
+
+def prepare(folder: Path) -> None:
+    """Create the folder, readable by its owner only, or check one that exists.
+
+    Raises:
+        Unusable: It cannot be created, or others may use it.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise Unusable(f"{folder} cannot be used ({error.strerror}): set {VARIABLE}.") from None
+    if found.st_uid != os.getuid():
+        raise Unusable(f"{folder} belongs to another user: set {VARIABLE}.")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise Unusable(f"{folder} is open to other users: chmod 700 {folder}, or set {VARIABLE}.")
+
+
+@contextmanager
+def ephemeral() -> Iterator[Path]:
+    """A folder that is removed at the end of the context, or of this process, even by SIGKILL."""
+    folder = Path(tempfile.mkdtemp(prefix="everything-server-"))
+    # It removes the folder when its standard input ends, which only this process holds open.
+    cleaner = subprocess.Popen(  # noqa: S603 - our own file, no shell
+        [sys.executable, "-I", str(_CLEANER), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C reaches only this process
+    )
+    try:
+        yield folder
+    finally:
+        assert cleaner.stdin
+        cleaner.stdin.close()
+        cleaner.wait(_CLEAN_SECONDS)

@@ -1,0 +1,1 @@
+"""Tests of the program `everything-server`; tests/packaging runs it."""
