@@ -68,7 +68,7 @@ def test_a_stream_is_cut_and_caught_up_with(shared: Page) -> None:
 def test_an_answer_is_given_at_another_process_than_the_one_that_asked(shared: Page) -> None:
     opened(shared, "answer")
     play(shared, "answer")
-    assert "Waits for your answer" not in shared.text
+    assert "Waiting for your answer" not in shared.text
 
 
 @pytest.mark.parametrize("scene", ["task", "lost-task"])
@@ -87,9 +87,30 @@ def test_a_tool_gets_the_scope_that_its_token_lacked(shared: Page) -> None:
     assert "everything-server" in shared.text
 
 
+def test_another_person_is_told_that_there_is_no_such_note(fresh: Page) -> None:
+    browser = fresh.browser
+    fresh.open()
+    fresh.sign_in("alice")
+    opened(fresh, "two-people")
+    fresh.use("2026-07-28")
+    step(fresh, "two-people", 0)
+    browser.press("n")
+    own, window = browser.wait_for_windows(2)
+    browser.look_at(window)
+    browser.wait_for_title("Allow")
+    browser.tab_to("Not you?")
+    browser.press(ENTER)
+    browser.look_at(own)
+    fresh.consent("bob")
+    after = SCENES["two-people"]["steps"][1]["then"]
+    fresh.wait(lambda: after in fresh.scene, after)
+    play(fresh, "two-people", first=2)
+    fresh.wait_for_exchange("Other person")
+
+
 def test_a_link_into_the_middle_of_a_scene_is_set_right(shared: Page) -> None:
     opened(shared, "answer", "&step=2")
-    shared.wait(lambda: "has not happened here" in shared.scene, "that the beginning is missing")
+    shared.wait(lambda: "have not been played here" in shared.scene, "that the beginning is missing")
     assert shared.calls == []
     shared.press("Set right", ".wb-scene")
     shared.wait(lambda: "The question waits" in shared.scene, "the first step")

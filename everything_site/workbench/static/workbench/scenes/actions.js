@@ -1,6 +1,7 @@
 /** What the steps of scenes do in the page, as a person would: by what `prepare` calls it. */
 
 import { echo } from "../questions/answers.js";
+import { OtherPerson } from "./other_person.js";
 
 /**
  * @param {Object} app
@@ -28,6 +29,12 @@ export function sceneActions(app, { show, run, dock }) {
     if (app.client.revision !== there.revision) await app.connect(there.revision);
     show(there);
   };
+  const other = new OtherPerson(app);
+  const note = () => {
+    const link = call().result?.content.find(({ type }) => type === "resource_link");
+    if (!link) throw new Error("There is no note.");
+    return { uri: link.uri };
+  };
   return {
     go,
     open(there) {
@@ -42,6 +49,10 @@ export function sceneActions(app, { show, run, dock }) {
       const process = await elsewhere(call().servedBy);
       if (!dock.answerFirst(({ params }) => echo(params), { process })) throw new Error("No question is waiting for an answer.");
     },
+    read: () => app.client.request("resources/read", note()),
+    otherSignsIn: () => other.signIn(),
+    otherReads: () => other.read(note()),
+    otherLeaves: () => other.leave(),
     dropScopes: () => app.tokens.scopes.length > 1 && app.tokens.refresh({ scope: app.tokens.scopes[0] }),
   };
 }

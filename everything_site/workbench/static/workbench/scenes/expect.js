@@ -31,6 +31,11 @@ const TESTS = {
     }),
   /** A response had that status. */
   status: (code, seen) => seen.exchanges.some(({ response }) => response?.status === code),
+  /** A sign-in has its tokens. */
+  signedIn: (_, seen) => seen.exchanges.some(({ lane, request, response }) => lane === "Sign-in" && request.path.endsWith("/token") && response?.status === 200),
+  /** A request of that method was answered with an error (`refused`), or with a result (`answered`). */
+  refused: (method, seen) => seen.outcomes(method).includes("error"),
+  answered: (method, seen) => seen.outcomes(method).includes("result"),
   /** The call has a result, as opposed to an error. */
   result: (_, seen) => seen.answer?.result !== undefined,
   /** The call has become a task (`created`), which was last heard of in that status. */
@@ -78,6 +83,12 @@ class Seen {
 
   get isAnswered() {
     return this.answer !== null || (this.call.endedAt !== null && (this.call.response?.status ?? 0) >= 400);
+  }
+
+  /** What the requests of a method came to: the kinds of the messages that answered them. */
+  outcomes(method) {
+    const asked = this.exchanges.filter(({ request }) => sent(request)[0]?.method === method);
+    return asked.flatMap((one) => received(one).map(({ message }) => kindOf(message)));
   }
 
   /** The status in which the task of the call was last heard of, or null. */
