@@ -40,7 +40,7 @@ function overview(app, scenes) {
     h("header", { class: "wb-view-head" }, h("h1", { tabIndex: -1 }, "You are connected"), h("p", { class: "wb-about" }, `${serverInfo?.title ?? serverInfo?.name ?? "The server"} listed what it has on the left. Everything that you do here appears in the wire, byte for byte.`)),
     h("ul", { class: "wb-cards" }, FIRST.map(({ title, about, ...place }) => h("li", {}, h("a", { href: format(place) }, h("strong", {}, title), h("span", {}, about), h("code", {}, place.name))))),
     h("h2", {}, "Scenes"),
-    h("p", { class: "wb-about" }, "Step by step, at your pace: ", h("kbd", {}, "n"), " performs the next one."),
+    h("p", { class: "wb-about" }, "Step by step, at your own pace: ", h("kbd", {}, "n"), " plays the next step."),
     h("ul", { class: "wb-cards" }, Object.entries(scenes).map(([name, scene]) => h("li", {}, h("a", { href: sceneLink(name, scene) }, h("strong", {}, scene.title), h("span", {}, scene.about))))),
   ];
 }
