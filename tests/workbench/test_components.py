@@ -260,6 +260,23 @@ def test_a_question_takes_no_focus_is_counted_and_gives_the_focus_back(stage: St
     assert not stage.browser.title.startswith("(")
 
 
+def test_a_question_that_was_withdrawn_leaves_by_itself_and_questions_can_be_folded(stage: Stage) -> None:
+    dock = "document.querySelector('es-questions')"
+    page = {"message": "Visit", "url": "https://bank.example/"}
+    stage(
+        "stage.questions($1, $2)", question(1, "elicitation-url", page), question(2, "elicitation-url", page)
+    )
+    stage(f"{dock}.leaveAfter = 0; {dock}.withdraw(1, 'The call was cancelled.')")
+    stage.wait_for(f"{dock}.querySelectorAll('.question').length", 1)
+    fold = f"{dock}.querySelector('.questions-fold')"
+    list_is_shown = f"{dock}.querySelector('.questions-list').checkVisibility()"
+    stage(f"{fold}.click()")
+    assert stage(list_is_shown) is False
+    assert stage(f"{fold}.getAttribute('aria-expanded')") == "false"
+    stage("stage.questions($1)", question(3, "elicitation-url", page))
+    assert stage(list_is_shown) is True, "a new question is shown"
+
+
 def test_a_page_to_visit_is_never_opened_by_itself_and_a_withdrawn_question_says_why(stage: Stage) -> None:
     visit = {"message": "Visit", "url": "https://bank.example/login?next=/", "elicitationId": "e1"}
     script = {"message": "Run", "url": "javascript:alert(1)"}

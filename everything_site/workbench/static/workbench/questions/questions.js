@@ -12,7 +12,6 @@ import { Preferences } from "./answers.js";
 import { KINDS, cardBody, headline, rootsEditor } from "./cards.js";
 
 const MOST_DEAD_CARDS = 10;
-const LEAVE_AFTER = 20_000; // milliseconds that a question which was withdrawn stays to be read
 
 function store() {
   try {
@@ -39,6 +38,8 @@ export class QuestionsElement extends HTMLElement {
   constructor() {
     super();
     this.preferences = new Preferences(store());
+    /** How long a question that was withdrawn stays to be read, in milliseconds. */
+    this.leaveAfter = 20_000;
     /** When the server stops waiting for a question, in milliseconds since 1970; `null` if it does not say. */
     this.deadlineOf = () => null;
     /** What a person can do to a question besides answering it: `(question, {ignore}) => Node[]`. */
@@ -229,13 +230,13 @@ export class QuestionsElement extends HTMLElement {
     if (hadFocus) this.#return();
     const dead = this.#cards.filter(({ state }) => state === "ended");
     if (dead.length > MOST_DEAD_CARDS) this.#remove(dead[0]);
-    later(LEAVE_AFTER, () => this.#leave(card));
+    later(this.leaveAfter, () => this.#leave(card));
   }
 
   /** Remove a card that nobody is reading just now; else a little later. */
   #leave(card) {
     if (!card.element.isConnected) return;
-    if (card.element.matches(":hover, :focus-within")) return later(LEAVE_AFTER, () => this.#leave(card));
+    if (card.element.matches(":hover, :focus-within")) return later(this.leaveAfter, () => this.#leave(card));
     this.#remove(card);
     this.#changed();
   }
