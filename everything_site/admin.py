@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from everything_site import people
+from everything_site import last_seen, people
 from everything_site.demo.admin import NoteAdmin
 from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable
@@ -41,6 +41,7 @@ admin.site.unregister([User, Group, Note])
 @admin.register(User)
 class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "enabled", "is_staff", "live_tokens", "last_login", "date_joined")
+    readonly_fields = ("clients_used",)
     date_hierarchy = "date_joined"
     actions = ("disable", "enable")
 
@@ -58,6 +59,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         The password has a link to a page that is for those who may change users.
         """
         shown: dict[Any, str] = {"is_active": "enabled"}
+        used = [("MCP clients", {"fields": ["clients_used"]})] if obj is not None else []
         if obj is not None and not self.has_change_permission(request, obj):
             shown["password"] = ""
         return [
@@ -68,7 +70,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
                     "fields": [name for field in options["fields"] if (name := shown.get(field, field))],
                 },
             )
-            for title, options in super().get_fieldsets(request, obj)
+            for title, options in (*super().get_fieldsets(request, obj), *used)
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -89,6 +91,10 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Never bring back a user who was deleted in the meantime, as `save` would."""
         obj.save(force_update=change)
+
+    @admin.display(description="last used")
+    def clients_used(self, user: Any) -> str:
+        return last_seen.clients_of(user)
 
     @admin.display(description="live tokens", ordering="live_token_count")
     def live_tokens(self, user: Any) -> int:
@@ -165,7 +171,23 @@ class SiteNoteAdmin(ListAdmin, NoteAdmin):
 
 
 class SiteClientAdmin(ClientAdmin):
-    """Also says how many sessions end."""
+    """Also says when each client was last seen at the MCP endpoints, and how many sessions end."""
+
+    list_display = (*ClientAdmin.list_display, "last_seen")
+    fields = (*ClientAdmin.fields, "last_seen")
+    readonly_fields = (*ClientAdmin.readonly_fields, "last_seen")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Look for all clients of a page at once."""
+        changelist = super().get_changelist_instance(request)
+        last_seen.add_to(changelist.result_list)
+        return changelist
+
+    @admin.display(description="last seen (to the minute)")
+    def last_seen(self, client: Client) -> str:
+        if not hasattr(client, last_seen.ATTRIBUTE):
+            last_seen.add_to([client])
+        return str(getattr(client, last_seen.ATTRIBUTE))
 
     def lost(self, clients: list[Client]) -> list[str]:
         return [*super().lost(clients), *_sessions(clients=clients)]

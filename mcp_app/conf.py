@@ -39,6 +39,7 @@ class Conf(AppSettings):
     # Some clients read only the first page.
     page_size = Setting(200, "tools, prompts or templates per page of a list", minimum=1)
     resource_page_size = Setting(10, "resources per page of `resources/list`", minimum=1)
+    last_seen_seconds = Setting(7776000, "how long a user's last use of a client is kept; `0`: not at all")
 
     # --- Addresses and tokens
 

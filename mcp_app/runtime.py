@@ -26,6 +26,7 @@ from mcp_app.auth.tokens import TokenCache
 from mcp_app.calls.admission import Admission
 from mcp_app.calls.backend import Backend
 from mcp_app.calls.client_requests import ClientRequests
+from mcp_app.calls.last_seen import LastSeen
 from mcp_app.calls.recovery import Recovery
 from mcp_app.calls.registry import CallRegistry
 from mcp_app.calls.running import RunningCalls
@@ -172,6 +173,7 @@ class Runtime:
         self.quotas = Quotas(self.redis, self.bus)
         self.observers = Observers(load_observers(), close_connections)
         self.sessions = SessionStore(self.redis, self.bus, self.observers)
+        self.last_seen = LastSeen(self.redis, self.bus)
         self.person_data = partial(PersonData, self.redis)
         self.log = EventLog(self.redis, self.directory)
         subscribers = Subscribers(self.redis, self.log)
@@ -351,6 +353,7 @@ class Runtime:
             self.heartbeat.add("processes", self.processes.beat)
             self.heartbeat.add("calls", self.calls.beat)
             self.heartbeat.add("quotas", self.quotas.beat)
+            self.heartbeat.add("last seen", self.last_seen.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
             self.worker_threads.start()
             stack.push_async_callback(self.worker_threads.aclose)

@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from mcp_app import control
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
+from mcp_app.monitoring import last_seen
 
 
 def connect() -> None:
@@ -50,3 +51,4 @@ def end_access(
     control.withdraw_tokens(checksums, grants)  # before the sessions end: it tells the clients of calls why
     if access := list(ended):
         control.end_sessions_of((client_id, issuer, str(subject)) for client_id, subject in access)
+        last_seen.forget((client_id, issuer, str(subject)) for client_id, subject in access)

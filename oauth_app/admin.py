@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -101,7 +101,7 @@ class ClientForm(forms.ModelForm):  # type: ignore[type-arg]
 
 class ClientAdmin(AskingAdmin):
     form = ClientForm
-    list_display = (
+    list_display: tuple[str, ...] = (
         "shown_name",
         "registration_source",
         "is_enabled",
@@ -114,7 +114,7 @@ class ClientAdmin(AskingAdmin):
     search_help_text = "By name, id or redirect URI, or by the name of a user who has granted it access."
     date_hierarchy = "created"
     actions = ("revoke", "disable", "enable")
-    fields = (
+    fields: ClassVar[tuple[str, ...]] = (
         "name",
         "client_id",
         "is_enabled",
@@ -129,7 +129,7 @@ class ClientAdmin(AskingAdmin):
         "expires_at",
         "live_tokens",
     )
-    readonly_fields = (
+    readonly_fields: ClassVar[tuple[str, ...]] = (
         "is_enabled",
         "registration_source",
         "cimd_expires_at",

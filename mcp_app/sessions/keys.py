@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from mcp_app.coordination.keys import prefixed
 from mcp_app.exceptions import reading
 from mcp_app.protocol.personal import person_key
@@ -38,6 +40,16 @@ def sessions_of(owner: str) -> str:
 def sessions_of_person(person: str) -> str:
     """The same, by the key of the person."""
     return prefixed(f"mcp:sessions:{{{person}}}")
+
+
+def seen(person: str) -> str:
+    """Hash: when and how a person last used each client, as JSON, by the client's id."""
+    return prefixed(f"mcp:seen:{{{person}}}")
+
+
+def used(client: str) -> str:
+    """Sorted set: the persons who have used a client, by when. The key has a checksum of the client's id."""
+    return prefixed(f"mcp:used:{{{hashlib.sha256(client.encode()).hexdigest()}}}")
 
 
 def person_data(person: str) -> str:

@@ -145,6 +145,9 @@ class SsePost:
         if era.is_modern_by_meta(message):
             raise invalid_request(f"HTTP+SSE does not support this revision; use {conf.resource_url}.")
         record = await self._runtime.sessions.get_own(session_ids[0], request.principal.owner)
+        if record.client_params is not None:
+            software = record.client_params.client_info
+            self._runtime.last_seen.note(request.principal, record.protocol_version, software, "HTTP+SSE")
         match message:
             case JSONRPCRequest():
                 try:

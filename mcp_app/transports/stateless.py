@@ -82,6 +82,9 @@ class Stateless:
         if not isinstance(message, JSONRPCRequest):
             raise invalid_request("clients send no responses in this revision.")
         route = route_of(request, message)
+        self._runtime.last_seen.note(
+            request.principal, route.protocol_version, route.client_info, "Streamable HTTP"
+        )
         if message.method == "tools/call":
             await self._check_param_headers(request, message.params or {})
         await self._runtime.admission.admit(

@@ -96,6 +96,7 @@ class StreamableHttp:
             await self._initialize(request, message)
             return
         record = await self._session(request)
+        self._note(request, record)
         await self._admit(request, [message])
         match message:
             case JSONRPCRequest():
@@ -113,6 +114,7 @@ class StreamableHttp:
 
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
         record = await self._session(request)
+        self._note(request, record)
         if record.protocol_version != _BATCHES_REVISION:
             as_message(decoded)  # raises: a batch is not a message
         try:
@@ -154,6 +156,12 @@ class StreamableHttp:
         ids = {call.stream: call.request_id for call in running}
         await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)
 
+    def _note(self, request: Request, record: SessionRecord) -> None:
+        """Note that this person uses this client."""
+        software = record.client_params and record.client_params.client_info
+        seen = self._runtime.last_seen
+        seen.note(request.principal, record.protocol_version, software, "Streamable HTTP")
+
     def _admit(self, request: Request, messages: Sequence[Message]) -> Awaitable[None]:
         admission = self._runtime.admission
         return admission.admit(request.principal, messages, is_past_rate=request.is_past_rate)
@@ -170,7 +178,10 @@ class StreamableHttp:
             request.headers,
             store=self._runtime.sessions.create,
         )
-        session = [] if record is None else [(_SESSION_ID, record.id.encode())]
+        session = []
+        if record is not None:
+            self._note(request, record)
+            session = [(_SESSION_ID, record.id.encode())]
         await self._respond(request, outcome.response(message.id), outcome.failure, session)
 
     async def _respond_to(self, request: Request, record: SessionRecord, call: SessionCall) -> None:

@@ -131,6 +131,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
 
     await one.runtime.person_data("alice").set("theme", b"dark")
+    await one.runtime.last_seen.beat()
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")

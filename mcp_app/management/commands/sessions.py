@@ -11,6 +11,7 @@ from redis import Redis
 from mcp_app import control
 from mcp_app.exceptions import Unavailable
 from mcp_app.ids import short_id
+from mcp_app.management.tables import table
 from mcp_app.monitoring import sessions as overview
 
 _HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
@@ -20,7 +21,8 @@ class Command(BaseCommand):
     help = (
         "List the live MCP sessions, the newest first, or end some of them. Ids are shortened, as in the "
         "logs. AGE and IDLE are in seconds; IDLE and STREAMS are as of a few seconds ago; CALLS counts "
-        "those that take long or have sent something. No server has to run, but Redis must."
+        "those that take long or have sent something. Clients of 2026-07-28 have no sessions: see "
+        "`activity`. No server has to run, but Redis must."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,7 +67,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([session.to_json() for session in listing.sessions], indent=2))
         else:
-            for line in _table([_row(session) for session in listing.sessions]):
+            for line in table(_HEADINGS, [_row(session) for session in listing.sessions]):
                 self.stdout.write(line)
         if not listing.is_complete:
             self.stderr.write(
@@ -104,11 +106,3 @@ def _row(session: overview.Session) -> tuple[str, ...]:
         str(session.subscriptions),
         str(session.calls),
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (_HEADINGS, *rows)
-    ]
