@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.support.chromium import ENTER, Chromium
 from tests.support.client import REDIRECT_URI, sign_in
 from tests.support.deployment import Deployment
 from tests.support.wire import INITIALIZE, JSON_OR_STREAM
+from tests.workbench.operators import operators_cookies
 
 MISSING = chromium.missing() or axe.missing()
 
@@ -29,11 +29,6 @@ pytestmark = [
 ]
 
 CONNECTED, IDLE, OPERATOR = "a person with an app", "a person without apps", "an operator"
-
-CREATE = """
-from django.contrib.auth import get_user_model
-get_user_model().objects.create_superuser("{name}", password="{password}")
-"""
 
 
 @dataclass
@@ -81,17 +76,6 @@ async def _cookies_of_person(url: str, name: str) -> dict[str, str]:
         return browser.cookies
 
 
-def _cookies_of_operator(site: Deployment) -> dict[str, str]:
-    name, password = f"olga-{secrets.token_hex(3)}", secrets.token_urlsafe()
-    site.installation.run("shell", "--no-imports", "-c", CREATE.format(name=name, password=password))
-    url = f"{site.auth_url}/admin/login/"
-    with httpx2.Client(timeout=20) as http:
-        [token] = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', http.get(url).text)
-        fields = {"username": name, "password": password, "csrfmiddlewaretoken": token}
-        assert http.post(url, data=fields, headers={"Referer": url}).has_redirect_location
-        return dict(http.cookies)
-
-
 async def _connect(site: Deployment, name: str) -> str:
     """Connect an app for this person and open a session; returns the id of the app."""
     token = await sign_in(site.mcp_url, name)
@@ -111,7 +95,7 @@ def world(integrated: Deployment) -> Iterator[World]:
     sessions = {
         CONNECTED: asyncio.run(_cookies_of_person(integrated.auth_url, connected)),
         IDLE: asyncio.run(_cookies_of_person(integrated.auth_url, idle)),
-        OPERATOR: _cookies_of_operator(integrated),
+        OPERATOR: operators_cookies(integrated.auth_url, integrated.installation.run),
     }
     with chromium.chromium() as browser:
         client_id = asyncio.run(_connect(integrated, connected))

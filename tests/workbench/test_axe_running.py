@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.everything_site.checkout import Checkout
 from tests.support import axe
+from tests.workbench.operators import operators_cookies
 from tests.workbench.page import IN_CHROMIUM, Page, place
 
 pytestmark = [
@@ -90,4 +92,18 @@ def page(shared: Page) -> Iterator[Page]:
 def test_axe_finds_nothing_in_a_workbench_at_work(page: Page, state: str) -> None:
     STATES[state](page)
     found = axe.faults(page.browser, f"workbench, {state}")
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_nothing_in_the_machine_room_of_operators(page: Page, three: Checkout) -> None:
+    browser = page.browser
+    _running(page)
+    for name, value in operators_cookies(page.base, three.manage).items():
+        browser.devtools("Network.setCookie", name=name, value=value, url=page.base)
+    page.evaluate("void window.open('/admin/room/')")
+    browser.look_at(browser.wait_for_windows(2)[1])
+    browser.wait_for_text("longRunningOperation")
+    found = axe.faults(browser, "machine room, a call")
+    browser.close_window()
+    browser.look_at(browser.windows[0])
     assert not found, "\n".join(found)

@@ -93,6 +93,15 @@ test("an answer ends the question, wherever it arrives", () => {
   assert.equal(texts(model)[0], "The answer of session s arrives at p2; p1 had asked");
 });
 
+test("a question ends with the last call of its session, as when the call is cancelled", () => {
+  const model = new RoomModel();
+  model.apply(says("p1", [event("call.registered", { session: "s", call: "c" }), event("question.asked", { session: "s", request: "r" })]), 0);
+  assert.equal(model.sessions.get("s").asking.size, 1);
+  model.apply(says("p1", [event("call.settled", { session: "s", call: "c" })]), 1);
+  assert.equal(model.sessions.get("s").asking.size, 0);
+  assert.equal(model.processes.get("p1").questions.size, 0);
+});
+
 test("a log grows by a mark of the process that appends, and only so many are kept", () => {
   const model = new RoomModel();
   for (let n = 0; n < 200; n++) model.apply(says("p2", [event("log.append", { session: "s" })]), n / 100);

@@ -155,7 +155,7 @@ export class RoomModel extends EventTarget {
         if (this.calls.has(event.call)) this.calls.get(event.call).state = "expired";
         break;
       case "call.settled":
-        if (this.calls.has(event.call)) Object.assign(this.calls.get(event.call), { state: "settled", endedAt: now });
+        if (this.calls.has(event.call)) this.#settle(this.calls.get(event.call), now);
         break;
       case "question.asked":
         if (event.request) {
@@ -180,6 +180,16 @@ export class RoomModel extends EventTarget {
     this.calls.set(event.call, call);
   }
 
+  /** The call has ended, and with the last one of a session, whatever its client was asked. */
+  #settle(call, now) {
+    Object.assign(call, { state: "settled", endedAt: now });
+    const session = this.sessions.get(call.session);
+    const isOver = ({ session: id, state }) => id !== call.session || state === "settled";
+    if (!session?.asking.size || ![...this.calls.values()].every(isOver)) return;
+    for (const request of session.asking) for (const process of this.processes.values()) process.questions.delete(request);
+    session.asking.clear();
+  }
+
   #correct(process, state, now) {
     if (process.state === "gone") return; // its last words
     process.state = state.draining ? "draining" : "up";
@@ -194,7 +204,7 @@ export class RoomModel extends EventTarget {
     }
     for (const call of this.calls.values())
       if (call.process === process.key && call.state === "running" && !listed.has(call.call) && now - call.renewedAt > 1)
-        Object.assign(call, { state: "settled", endedAt: now });
+        this.#settle(call, now);
     if (!state.calls.length && !process.running) process.questions.clear(); // an event was lost
     if (state.queries) this.queries = { total: this.queries.total + state.queries, at: now };
   }
