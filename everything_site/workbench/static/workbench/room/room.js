@@ -135,7 +135,7 @@ export class Room extends HTMLElement {
       "div",
       { class: "r-text" },
       h("h2", null, "As text"),
-      h("div", { class: "r-scroll" }, h("table", null, h("thead", null, h("tr", null, heads)), parts.table)),
+      h("div", { class: "r-scroll", role: "group", "aria-label": "Processes as text", tabIndex: 0 }, h("table", null, h("thead", null, h("tr", null, heads)), parts.table)),
       h("h2", null, "Last events"),
       parts.log,
     );
