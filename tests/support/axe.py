@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -51,12 +52,17 @@ def missing() -> str | None:
     return None
 
 
-def faults(browser: Chromium, state: str) -> list[str]:
-    """What is wrong with a page, in both themes, on a phone, on a screen, and at 400 % zoom."""
+def faults(browser: Chromium, state: str, looks: Sequence[tuple[int, Scheme]] = LOOKS) -> list[str]:
+    """What is wrong with a page, in both themes, on a phone, on a screen, and at 400 % zoom.
+
+    Args:
+        state: What the page shows.
+        looks: The widths and themes in which axe-core looks at it.
+    """
     found: list[str] = []
     for width in OTHER_WIDTHS:
         _look(browser, state, width, "light", found)
-    for width, scheme in LOOKS:
+    for width, scheme in looks:
         _look(browser, state, width, scheme, found)
         rules = OF_COLOURS if scheme == "dark" else None
         found += [f"{width} {scheme} {violation}" for violation in violations(browser, rules)]

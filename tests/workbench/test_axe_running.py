@@ -8,6 +8,7 @@ import pytest
 
 from tests.everything_site.checkout import Checkout
 from tests.support import axe
+from tests.support.chromium import Scheme
 from tests.workbench.operators import operators_cookies
 from tests.workbench.page import IN_CHROMIUM, Page, place
 
@@ -15,6 +16,8 @@ pytestmark = [
     *IN_CHROMIUM,
     pytest.mark.skipif(axe.missing() is not None, reason=axe.missing() or ""),
 ]
+
+LOOKS: list[tuple[int, Scheme]] = [(1280, "light"), (390, "light"), (1280, "dark")]
 
 LONG = place("tools", "longRunningOperation", args={"duration": 90, "steps": 60})
 
@@ -67,9 +70,7 @@ def _drawn(page: Page) -> None:
 
 
 STATES: dict[str, Callable[[Page], None]] = {
-    "connected": lambda page: page.go(place("start")),
-    "a call with progress": _running,
-    "the menu of a call": _menu,
+    "the menu of a call with progress": _menu,
     "a stream that was cut": lambda page: _broken(page, "Cut this stream", "Resume here"),
     "a process that was killed": lambda page: _broken(page, "Kill p", "is gone"),
     "a question": _asked,
@@ -83,6 +84,7 @@ STATES: dict[str, Callable[[Page], None]] = {
 def page(shared: Page) -> Iterator[Page]:
     shared.browser.show_as(1280, "light", motion=False)
     shared.use("2025-11-25")
+    shared.evaluate("document.querySelector('es-wire').recording.clear()")  # a long log takes long to check
     yield shared
     shared.browser.show_as(1280, "light")
     shared.tidy()
@@ -91,7 +93,7 @@ def page(shared: Page) -> Iterator[Page]:
 @pytest.mark.parametrize("state", STATES)
 def test_axe_finds_nothing_in_a_workbench_at_work(page: Page, state: str) -> None:
     STATES[state](page)
-    found = axe.faults(page.browser, f"workbench, {state}")
+    found = axe.faults(page.browser, f"workbench, {state}", LOOKS)
     assert not found, "\n".join(found)
 
 
@@ -103,7 +105,7 @@ def test_axe_finds_nothing_in_the_machine_room_of_operators(page: Page, three: C
     page.evaluate("void window.open('/admin/room/')")
     browser.look_at(browser.wait_for_windows(2)[1])
     browser.wait_for_text("longRunningOperation")
-    found = axe.faults(browser, "machine room, a call")
+    found = axe.faults(browser, "machine room, a call", LOOKS)
     browser.close_window()
     browser.look_at(browser.windows[0])
     assert not found, "\n".join(found)
