@@ -8,6 +8,8 @@ serves these, and passes every other request to Django:
 |---|---|---|
 | `/mcp` | Streamable HTTP, all revisions | the path of `MCP_RESOURCE_URL` |
 | `/sse`, `/message` | HTTP+SSE of 2024-11-05 | `MCP_HTTP_SSE`, the path of `MCP_SSE_RESOURCE_URL` |
+| `/mcp/server-card` | the card of the server (SEP-2127) | `MCP_SERVER_CARD` |
+| `/.well-known/ai-catalog.json` | the catalog that lists it | `MCP_AI_CATALOG` |
 | `/healthz`, `/readyz` | probes | `MCP_LIVENESS_PATH`, `MCP_READINESS_PATH` |
 | none by default | the machine room of a person | the argument `room` |
 """
@@ -23,11 +25,13 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
+from mcp_app.card import CARD_TYPE, CATALOG_PATH, CATALOG_TYPE, ai_catalog, server_card
 from mcp_app.conf import conf
 from mcp_app.observers import NOBODY
 from mcp_app.readiness import has_database, try_database, written_apps
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
+from mcp_app.transports.documents import Document
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
@@ -103,6 +107,11 @@ def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
         routes[path] = routes[f"{path}/"] = allow_origins(browsers, endpoint)
     if room:
         routes[room] = Guard(RoomFeed(runtime), runtime)
+    info = runtime.server.session_manager.app.server_info_stamp
+    if conf.server_card:
+        routes[f"{conf.path}/server-card"] = Document(partial(server_card, info), CARD_TYPE)
+    if conf.ai_catalog and conf.server_card:
+        routes[CATALOG_PATH] = Document(partial(ai_catalog, info), CATALOG_TYPE)
     if conf.liveness_path:
         routes[conf.liveness_path] = Healthz()
     if conf.readiness_path:

@@ -30,6 +30,19 @@ def is_redis(text: str) -> bool:
     return urlsplit(text).scheme in ("redis", "rediss", "unix")
 
 
+def is_url(text: str) -> bool:
+    url = urlsplit(text)
+    return not text or (url.scheme in ("http", "https") and bool(url.netloc) and text.isprintable())
+
+
+def is_server_name(text: str) -> bool:
+    return not text or (len(text) <= 200 and bool(re.fullmatch(r"[A-Za-z0-9.-]+/[A-Za-z0-9._-]+", text)))
+
+
+def is_short(text: str) -> bool:
+    return len(text) <= 100
+
+
 def is_prefix(text: str) -> bool:
     """Braces would be hash tags, and `*` and `?` are patterns to some commands."""
     return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
@@ -39,6 +52,9 @@ RESOURCE = ("a URL without query, fragment or trailing slash", is_resource)
 PATH = ("a path such as /probes/healthz, or empty", is_path)
 REDIS = ("the URL of a Redis server: redis://, rediss:// or unix://", is_redis)
 PROCESS = ("up to 40 letters, digits, hyphens and underscores", is_process_name)
+URL = ("an http or https URL, or empty", is_url)
+SERVER_NAME = ("a name such as com.example/shop, or empty", is_server_name)
+SHORT = ("a text of up to 100 characters", is_short)
 PREFIX = ("up to 64 letters, digits and characters of ._:-", is_prefix)
 
 

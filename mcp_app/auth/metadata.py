@@ -33,7 +33,13 @@ def protected_resource_metadata(resource_url: str) -> dict[str, Any]:
         "scopes_supported": list(conf.required_scopes),
         "bearer_methods_supported": ["header"],
     }
-    return document | {"resource_name": conf.resource_name} if conf.resource_name else document
+    about = {
+        "resource_name": conf.resource_name,
+        "resource_documentation": conf.resource_documentation,
+        "resource_policy_uri": conf.resource_policy_uri,
+        "resource_tos_uri": conf.resource_tos_uri,
+    }
+    return document | {name: value for name, value in about.items() if value}
 
 
 @login_not_required  # it tells clients where to sign in
