@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from everything_site import views
+from everything_site import about, views
 
 handler400 = "everything_site.views.bad_request"
 handler404 = "everything_site.views.not_found"
@@ -10,6 +10,8 @@ handler500 = "everything_site.database_outage.server_error"
 
 urlpatterns = [
     path("", views.auth_landing, name="landing"),
+    path("robots.txt", about.robots, name="robots"),
+    path(".well-known/security.txt", about.security, name="security"),
     path("favicon.ico", views.favicon, name="favicon"),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 import oauth_app.app_settings
 from mcp_app.app_settings import AppSettings, Setting
 from mcp_app.conf import Conf as Mcp
+from mcp_app.validators import URL
 from oauth_app.conf import Conf as OAuth
 
 T = TypeVar("T")
@@ -25,6 +27,10 @@ def _is_long(key: str) -> bool:
 
 def _is_destination(text: str) -> bool:
     return text in ("stderr", "off") or text.startswith("/")
+
+
+def _is_contact(text: str) -> bool:
+    return not text or text.startswith("https://") or re.fullmatch(r"[^@\s:/]+@[^@\s:/]+", text) is not None
 
 
 class Environment(AppSettings):
@@ -124,6 +130,34 @@ class Environment(AppSettings):
         "where the [audit](audit.md) is written: `stderr`, the absolute path of a file, or `off`",
         follows="`stderr`; `off` while `DEBUG` is on",
         must_be=("stderr, off, or an absolute path", _is_destination),
+    )
+    operator = Setting("", "the name of who runs this server, for the pages about privacy, terms and support")
+    contact = Setting(
+        "",
+        "an e-mail address, or the URL of a page, at which people reach whoever runs this server; on the "
+        "page about support and in `/.well-known/security.txt`",
+        must_be=("an e-mail address or an https URL", _is_contact),
+    )
+    documentation_url = Setting(
+        "",
+        "a page of yours that replaces `/documentation`",
+        follows="`BASE_URI/documentation`",
+        must_be=URL,
+    )
+    privacy_url = Setting(
+        "", "a page of yours that replaces `/privacy`", follows="`BASE_URI/privacy`", must_be=URL
+    )
+    terms_url = Setting("", "a page of yours that replaces `/terms`", follows="`BASE_URI/terms`", must_be=URL)
+    support_url = Setting(
+        "", "a page of yours that replaces `/support`", follows="`BASE_URI/support`", must_be=URL
+    )
+    openai_apps_challenge = Setting(
+        "", "what `/.well-known/openai-apps-challenge` says, by which ChatGPT's directory verifies the domain"
+    )
+    registry_auth = Setting(
+        "",
+        "what `/.well-known/mcp-registry-auth` says, such as `v=MCPv1; k=ed25519; p=…`, by which the MCP "
+        "registry verifies the domain",
     )
     env_file = Setting(".env", "the file to read further variables from")
     auth_mode = Setting(

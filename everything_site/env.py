@@ -95,6 +95,10 @@ def read(base_dir: Path, process: Mapping[str, str] = os.environ) -> Environment
         "secret_key": found.secret_key or _kept_secret_key(base_dir, debug),
         "debug": debug,
         "audit_log": found.audit_log or (OFF if debug else STDERR),
+        **{
+            f"{page}_url": getattr(found, f"{page}_url") or f"{base_uri.geturl()}/{page}"
+            for page in ("documentation", "privacy", "terms", "support")
+        },
         "allowed_hosts": _normalised("ALLOWED_HOSTS", found.allowed_hosts, _host)
         or _default_hosts(base_uri, auth_server),
     }
@@ -138,6 +142,9 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
     found["MCP_TOKEN_VERIFIER"] = "oauth_app.verifier.DatabaseTokenVerifier"  # noqa: S105 - a dotted path
     found.setdefault("MCP_SERVER", "everything_site.demo.server.build")
     found.setdefault("MCP_RESOURCE_NAME", "Everything Server")
+    found["MCP_RESOURCE_DOCUMENTATION"] = found["OAUTH_SERVICE_DOCUMENTATION"] = site.documentation_url
+    found["MCP_RESOURCE_POLICY_URI"] = found["OAUTH_OP_POLICY_URI"] = site.privacy_url
+    found["MCP_RESOURCE_TOS_URI"] = found["OAUTH_OP_TOS_URI"] = site.terms_url
     if "OAUTH_SCOPES" not in found:
         found["OAUTH_SCOPES"] = ADMIN_SCOPE
         found.setdefault("OAUTH_FURTHER_SCOPES", tuple(ADMIN_SCOPE))

@@ -27,8 +27,8 @@ class Entry:
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """The context of every template.
 
-    `navigation` has the entries for everybody, `has_accounts` says whether people sign in to this server, and
-    `request_id` is in the log lines of the request.
+    `navigation` has the entries for everybody, `about` the pages about this server, `has_accounts` says
+    whether people sign in to this server, and `request_id` is in the log lines of the request.
 
     In separate mode the authorization server links to the pages of the MCP server, and the MCP server
     redirects to the connections of the authorization server.
@@ -37,6 +37,10 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     there = settings.BASE_URI if urls == AUTH_URLS else ""
     path = request.path_info
     return {
+        "about": [
+            Entry(label, url if there else url.removeprefix(settings.BASE_URI), False)
+            for label, url in settings.PAGES.items()
+        ],
         "navigation": [
             Entry("Try", f"{there}/try", path.startswith("/try")),
             Entry("Tour", f"{there}/tour/", path.startswith("/tour/")),

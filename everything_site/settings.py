@@ -28,6 +28,12 @@ AUTH_SERVER_URL: str = ENV.auth_server_url
 AUTH_SERVER_PORT: int = ENV.auth_server_port
 CONFORMANCE_FIXTURES: bool = ENV.conformance_fixtures
 ALLOWED_HOSTS: list[str] = ENV.allowed_hosts
+PAGES: dict[str, str] = {  # about this server, for directories and people
+    "Documentation": ENV.documentation_url,
+    "Privacy": ENV.privacy_url,
+    "Terms": ENV.terms_url,
+    "Support": ENV.support_url,
+}
 IS_SEPARATE = AUTH_MODE == conf.SEPARATE
 HTTPS = BASE_URI.startswith("https://")
 

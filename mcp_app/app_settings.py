@@ -122,8 +122,8 @@ class AppSettings:
 
     @classmethod
     def declared(cls) -> list[Setting[Any]]:
-        """All settings, in the order of their declaration."""
-        return [member for member in vars(cls).values() if isinstance(member, Setting)]
+        """All settings, in the order of their declaration; those of base classes come last."""
+        return [member for kind in cls.mro() for member in vars(kind).values() if isinstance(member, Setting)]
 
     def faults(self) -> list[tuple[Setting[Any], str]]:
         """Each setting with an invalid value, with a message."""

@@ -17,6 +17,8 @@ from mcp_app.conf import conf
 
 CARD_SCHEMA = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
 CARD_TYPE = "application/mcp-server-card+json"
+CARD_SUFFIX = "/server-card"
+"""What follows the URL of the endpoint (SEP-2127, discovery.md, "Hosted Server Card Location")."""
 CATALOG_PATH = "/.well-known/ai-catalog.json"
 CATALOG_TYPE = "application/ai-catalog+json"
 REGISTRY_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
@@ -55,7 +57,11 @@ def ai_catalog(info: Info) -> dict[str, Any]:
     """The catalog of this host, with this server as its only entry."""
     host = urlsplit(conf.resource_url).hostname or ""
     name = _name(info).rpartition("/")[2]
-    entry = {"identifier": f"urn:air:{host}:mcp:{name}", "type": CARD_TYPE, "url": conf.card_url}
+    entry = {
+        "identifier": f"urn:air:{host}:mcp:{name}",
+        "type": CARD_TYPE,
+        "url": f"{conf.resource_url}{CARD_SUFFIX}",
+    }
     return {"specVersion": "1.0", "entries": [entry]}
 
 

@@ -8,30 +8,17 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from mcp_app.app_settings import AppSettings, Setting
+from mcp_app.app_settings import Setting
+from mcp_app.discovery_conf import DiscoveryConf
 from mcp_app.process_name import host_and_pid
-from mcp_app.validators import (
-    PATH,
-    PREFIX,
-    PROCESS,
-    REDIS,
-    RESOURCE,
-    SERVER_NAME,
-    SHORT,
-    URL,
-    beside,
-    is_origin,
-    is_scope,
-)
+from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, beside, is_origin, is_scope
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
 
 
-class Conf(AppSettings):
+class Conf(DiscoveryConf):
     """Typed access to the settings of this app."""
-
-    prefix = "MCP_"
 
     # --- The server
 
@@ -52,39 +39,6 @@ class Conf(AppSettings):
     page_size = Setting(200, "tools, prompts or templates per page of a list", minimum=1)
     resource_page_size = Setting(10, "resources per page of `resources/list`", minimum=1)
     last_seen_seconds = Setting(7776000, "how long a user's last use of a client is kept; `0`: not at all")
-
-    # --- How others find the server
-
-    server_card = Setting(
-        True,
-        "whether the card of the server is served, at `server-card` below the endpoint (SEP-2127)",
-    )
-    ai_catalog = Setting(
-        True,
-        "whether `/.well-known/ai-catalog.json` is served, with this server as its only entry; turn it off "
-        "if the project has a catalog of its own",
-    )
-    server_name = Setting(
-        "",
-        "the name of the server in cards and registries: a domain with its parts in reverse, and a name",
-        follows="the host of the endpoint and the server's name, such as `com.example.mcp/shop`",
-        must_be=SERVER_NAME,
-    )
-    server_description = Setting(
-        "",
-        "what the server does, in up to 100 characters, for cards and registries",
-        follows="the server's `description`, or its title",
-        must_be=SHORT,
-    )
-    server_website_url = Setting(
-        "",
-        "the page about the server, for cards and registries",
-        follows="the server's `website_url`",
-        must_be=URL,
-    )
-    server_repository_url = Setting(
-        "", "where its source is, for cards and registries; empty if it is not public", must_be=URL
-    )
 
     # --- Addresses and tokens
 
@@ -114,31 +68,6 @@ class Conf(AppSettings):
     )
     readiness_path = Setting(
         "/readyz", "the path of the readiness probe, which needs no token; empty for none", must_be=PATH
-    )
-    resource_name = Setting(
-        "", "the name of this server in its metadata, for users (RFC 9728 §2); empty for none"
-    )
-    resource_documentation = Setting(
-        "",
-        "the page for people who use or build clients, in the metadata of the resource (RFC 9728 §2); empty "
-        "for none",
-        variable="DOCUMENTATION_URL",
-        follows="`BASE_URI/documentation`",
-        must_be=URL,
-    )
-    resource_policy_uri = Setting(
-        "",
-        "the page that says what happens to data (RFC 9728 §2); empty for none",
-        variable="PRIVACY_URL",
-        follows="`BASE_URI/privacy`",
-        must_be=URL,
-    )
-    resource_tos_uri = Setting(
-        "",
-        "the terms of service (RFC 9728 §2); empty for none",
-        variable="TERMS_URL",
-        follows="`BASE_URI/terms`",
-        must_be=URL,
     )
     token_verifier = Setting(
         "",
@@ -432,11 +361,6 @@ class Conf(AppSettings):
     def message_path(self) -> str:
         """The path to which clients of HTTP+SSE post."""
         return urlsplit(beside(self.sse_resource_url, "message")).path
-
-    @cached_property
-    def card_url(self) -> str:
-        """The URL of the card (SEP-2127, discovery.md, "Hosted Server Card Location")."""
-        return f"{self.resource_url}/server-card"
 
     @cached_property
     def resource_metadata_url(self) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 
-from mcp_app.card import CARD_TYPE, CATALOG_PATH, CATALOG_TYPE, ai_catalog, server_card
+from mcp_app.card import CARD_SUFFIX, CARD_TYPE, CATALOG_PATH, CATALOG_TYPE, ai_catalog, server_card
 from mcp_app.conf import conf
 from mcp_app.observers import NOBODY
 from mcp_app.readiness import has_database, try_database, written_apps
@@ -109,7 +109,7 @@ def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
         routes[room] = Guard(RoomFeed(runtime), runtime)
     info = runtime.server.session_manager.app.server_info_stamp
     if conf.server_card:
-        routes[f"{conf.path}/server-card"] = Document(partial(server_card, info), CARD_TYPE)
+        routes[f"{conf.path}{CARD_SUFFIX}"] = Document(partial(server_card, info), CARD_TYPE)
     if conf.ai_catalog and conf.server_card:
         routes[CATALOG_PATH] = Document(partial(ai_catalog, info), CATALOG_TYPE)
     if conf.liveness_path:

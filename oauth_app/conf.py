@@ -29,6 +29,13 @@ RATE_LIMITS = {
 WEEK = 7 * 24 * 3600
 
 
+def _is_url(text: str) -> bool:
+    return not text or text.startswith(("http://", "https://"))
+
+
+URL = ("an http or https URL, or empty", _is_url)
+
+
 class Conf(AppSettings):
     """Typed access to the settings of this app."""
 
@@ -96,6 +103,28 @@ class Conf(AppSettings):
         "how many of your own proxies append to `X-Forwarded-For`, for the rate limits",
         variable="TRUSTED_PROXIES",
         maximum=10,
+    )
+    service_documentation = Setting(
+        "",
+        "the page for people who build clients, in the metadata of the authorization server (RFC 8414 §2); "
+        "empty for none",
+        variable="DOCUMENTATION_URL",
+        follows="`BASE_URI/documentation`",
+        must_be=URL,
+    )
+    op_policy_uri = Setting(
+        "",
+        "the page that says what happens to data (RFC 8414 §2); empty for none",
+        variable="PRIVACY_URL",
+        follows="`BASE_URI/privacy`",
+        must_be=URL,
+    )
+    op_tos_uri = Setting(
+        "",
+        "the terms of service (RFC 8414 §2); empty for none",
+        variable="TERMS_URL",
+        follows="`BASE_URI/terms`",
+        must_be=URL,
     )
     sign_in_path = Setting(
         "oauth_app.sign_in.begin",

@@ -22,6 +22,11 @@ SECRET_METHODS = [method for method in AUTH_METHODS if method != Client.AuthMeth
 
 def authorization_server_metadata() -> dict[str, Any]:
     issuer = conf.issuer
+    about = {
+        "service_documentation": conf.service_documentation,
+        "op_policy_uri": conf.op_policy_uri,
+        "op_tos_uri": conf.op_tos_uri,
+    }
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -39,6 +44,7 @@ def authorization_server_metadata() -> dict[str, Any]:
         "code_challenge_methods_supported": ["S256"],
         "client_id_metadata_document_supported": bool(oauth2_settings.CIMD_ENABLED),
         "authorization_response_iss_parameter_supported": True,
+        **{name: url for name, url in about.items() if url},
     }
 
 

@@ -26,7 +26,7 @@ TABLES: dict[str, list[conf.AnySetting[Any]]] = {
     "this server": [row for row in conf.Environment.declared() if row not in OTHER_SERVER],
     "another authorization server": OTHER_SERVER,
     "mcp_app": [row for row in Mcp.declared() if row not in [*OTHER_SERVER, *conf.DERIVED]],
-    "oauth_app": [*OAuth.declared()],
+    "oauth_app": [row for row in OAuth.declared() if row not in conf.DERIVED],
     "computed": conf.DERIVED,
 }
 

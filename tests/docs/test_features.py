@@ -17,6 +17,7 @@ from mcp.server.mcpserver import MCPServer
 
 from everything_site.tour import revision_badges
 from everything_site.workbench import operators_feed
+from mcp_app.card import CATALOG_PATH
 from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from tests.docs.markdown import DOCS, code, rows
@@ -103,12 +104,24 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
 
 def asgi_endpoints() -> set[str]:
     room = {"/try/room", operators_feed.PATH}
-    return {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path} | room
+    documents = {f"{conf.path}/server-card", CATALOG_PATH}
+    served = {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path}
+    return served | room | documents
 
 
 def test_every_endpoint_is_documented_and_no_other() -> None:
     answering = asgi_endpoints()
-    assert {"/mcp", "/sse", "/message", "/healthz", "/readyz", "/try/room", "/admin/room/feed"} == answering
+    assert answering == {
+        "/mcp",
+        "/mcp/server-card",
+        "/.well-known/ai-catalog.json",
+        "/sse",
+        "/message",
+        "/healthz",
+        "/readyz",
+        "/try/room",
+        "/admin/room/feed",
+    }
     for name in DJANGO_URLS:
         answering |= set(django_endpoints(get_resolver(name).url_patterns))
     assert {code(row["Endpoint"])[0] for row in rows("features.md", "Endpoint")} == answering

@@ -230,6 +230,7 @@ def test_every_setting_of_the_apps_is_set_by_its_variable(given: Given, name: st
         "vscode",
         "https://a.example",
         "/probe",
+        "com.example/shop",
     ):
         with contextlib.suppress(ImproperlyConfigured):
             found = given.read(**{name: text})

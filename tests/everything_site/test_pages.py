@@ -13,6 +13,10 @@ pytestmark = pytest.mark.django_db
     ("path", "status"),
     [
         ("/", 200),
+        ("/documentation", 200),
+        ("/privacy", 200),
+        ("/terms", 200),
+        ("/support", 200),
         ("/nowhere", 404),
         ("/authorize?client_id=nobody&prompt=none", 400),
         ("/fakeupstreamauth/callback", 400),
