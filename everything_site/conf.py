@@ -101,6 +101,15 @@ class Environment(AppSettings):
     conformance_fixtures = Setting(
         False, "also serve the tools, prompts and resources of the conformance suite"
     )
+    tool_names = Setting(
+        "reference",
+        "`reference`: tools that other projects have, too, are named as there, such as "
+        "`longRunningOperation`; `kebab-case`: all names are in one style, as directories want it",
+        must_be=("reference or kebab-case", ("reference", "kebab-case").__contains__),
+    )
+    tool_aliases = Setting(
+        True, "whether tools also answer to their other or earlier names, which are in no list"
+    )
     rate_limits = Setting(
         True,
         "rate-limit registration, authorization and token requests by client address, and attempts at "

@@ -27,6 +27,8 @@ AUTH_MODE: str = ENV.auth_mode
 AUTH_SERVER_URL: str = ENV.auth_server_url
 AUTH_SERVER_PORT: int = ENV.auth_server_port
 CONFORMANCE_FIXTURES: bool = ENV.conformance_fixtures
+TOOL_NAMES: str = ENV.tool_names
+TOOL_ALIASES: bool = ENV.tool_aliases
 ALLOWED_HOSTS: list[str] = ENV.allowed_hosts
 PAGES: dict[str, str] = {  # about this server, for directories and people
     "Documentation": ENV.documentation_url,

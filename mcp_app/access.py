@@ -30,11 +30,12 @@ from mcp_app.protocol.personal import Person, current_person, values_of
 from mcp_app.protocol.session_features import StoredValues
 from mcp_app.protocol.words import plural
 
-__all__ = ["Person", "aget_user", "current_person", "person_of", "requires"]
+__all__ = ["Person", "aget_user", "current_person", "person_of", "requires", "unlisted"]
 
 logger = logging.getLogger(__name__)
 
 META_KEY = "everything-server/scopes"
+UNLISTED_KEY = "everything-server/unlisted"
 
 When = Callable[[Person], Awaitable[bool]]
 
@@ -87,6 +88,11 @@ def requires(
     if permission is not None and not all(permission.partition(".")):
         raise ValueError(f"A permission is written app_label.codename, not {permission!r}")
     return {META_KEY: Rule(scopes, permission, when)}
+
+
+def unlisted() -> dict[str, Any]:
+    """The `meta` of a tool that can be called and is in no list, such as an earlier name of another one."""
+    return {UNLISTED_KEY: True}
 
 
 async def aget_user(person: Person | None = None) -> Any:
@@ -174,7 +180,8 @@ class ToolAccess:
         return any(_rule_of(tool).hides for tool in tools)
 
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
-        """Those of the tools of the server that exist for the current person."""
+        """Those of the tools of the server that exist for the current person, and are listed."""
+        tools = [tool for tool in tools if not (tool.meta and UNLISTED_KEY in tool.meta)]
         if not self.differs(tools):
             return tools
         allowed = await self._allowed_now()

@@ -39,7 +39,7 @@ async def content(client: Client) -> None:
     check(weather.structured_content or {}, "humidity")
     image = block_of(await client.call_tool("getTinyImage"), ImageContent)
     check(base64.b64decode(image.data), b"PNG")
-    sound = block_of(await client.call_tool("getTinyAudio"), AudioContent)
+    sound = block_of(await client.call_tool("get-tiny-audio"), AudioContent)
     check(base64.b64decode(sound.data), b"WAVE")
     message = await client.call_tool("annotatedMessage", {"messageType": "error"})
     check(str(block_of(message, TextContent).annotations), "priority=1.0")

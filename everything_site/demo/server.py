@@ -11,6 +11,7 @@ from everything_site.demo import completions, fixtures, messages, prompts, resou
 from everything_site.demo.illustrated import IllustratedSkills
 from everything_site.demo.images import icons
 from everything_site.demo.mcp_apps import hello_world
+from everything_site.demo.names import NamedServer, for_all_names, in_words
 from everything_site.demo.notes import Notes, NoteStore
 from everything_site.demo.tools import gzipping, tasks
 from everything_site.demo.tools import notes as note_tools
@@ -21,10 +22,11 @@ from mcp_app.extensions.skills.extension import Skills
 from mcp_app.extensions.skills.skill import load_skills
 from mcp_app.extensions.tasks.extension import Tasks
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.server import Engine, ToolServer
+from mcp_app.server import Engine
 
 NAME = "everything-server"
 TITLE = "Everything Server"
+DESCRIPTION = "Demonstrates every feature of the Model Context Protocol, for people who build clients."
 INSTRUCTIONS = (
     "A server that demonstrates every feature of the Model Context Protocol, for people who build clients. "
     "Nothing here does real work: call any tool, read any resource, get any prompt, and watch the traffic. "
@@ -57,7 +59,8 @@ def skills() -> Skills:
 
 def task_tools(*, with_fixtures: bool = False) -> dict[str, TaskSupport]:
     """The tools that can become tasks (SEP-2663)."""
-    return {**tasks.SUPPORT, **note_tools.SUPPORT, **(fixtures.TASK_SUPPORT if with_fixtures else {})}
+    support = {**tasks.SUPPORT, **note_tools.SUPPORT, **(fixtures.TASK_SUPPORT if with_fixtures else {})}
+    return for_all_names(support)
 
 
 def build(engine: Engine) -> MCPServer[Any]:
@@ -83,11 +86,13 @@ def assemble(
         with_fixtures: Whether to add the fixtures of the conformance suite.
     """
     notes, gzipped = Notes(note_store), Gzipped()
-    server = ToolServer(
+    server = NamedServer(
         NAME,
         title=TITLE,
         icons=icons(),
-        instructions=INSTRUCTIONS,
+        description=DESCRIPTION,
+        website_url=settings.PAGES["Documentation"],
+        instructions=in_words(INSTRUCTIONS),
         version=__version__,
         # Tools with explicit schemas must be passed here: the decorators always derive the schema.
         tools=fixtures.schema_tools() if with_fixtures else None,

@@ -28,6 +28,9 @@ STATIC_URL = "/static/"
 
 MCP_SERVER = "everything_site.demo.server.build"
 CONFORMANCE_FIXTURES = False
+TOOL_NAMES = "reference"
+TOOL_ALIASES = True
+PAGES = {"Documentation": "http://localhost:3232/documentation"}
 MCP_RESOURCE_URL = "http://localhost:3232/mcp"
 MCP_SSE_RESOURCE_URL = "http://localhost:3232/sse"
 MCP_ISSUER = "https://auth.example"

@@ -66,7 +66,7 @@ CALLS: dict[str, Call] = {
     "mcp_apps_hello_world": Call('"greeting":"Hello from MCP Apps!"'),
     "get-structured-content": Call('"humidity":82', {"location": "Chicago"}),
     "get-resource-links": Call("Here are 2 resource links", {"count": 2}),
-    "getTinyAudio": Call("This is a tiny sound:"),
+    "get-tiny-audio": Call("This is a tiny sound:"),
     "gzip-file-as-resource": Call(
         arguments={"data": "data:text/plain,hello", "name": "hello.gz", "outputType": "resource"}
     ),

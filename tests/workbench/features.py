@@ -433,7 +433,7 @@ TRIES: dict[str, Try | tuple[Try, ...]] = {
     "Listing and calling": ADD,
     "A stable order of lists": DISCOVERY,
     "Images": _tool("getTinyImage", page=("image/png",)),
-    "Audio": _tool("getTinyAudio", page=("audio/wav",)),
+    "Audio": _tool("get-tiny-audio", page=("audio/wav",)),
     "Embedded resources": _tool("getResourceReference", {"resourceId": 7}, page=("Resource 7",)),
     "Links to resources": _tool("get-resource-links", {"count": 2}, page=(TEXT_RESOURCE,)),
     "Content annotations: audience and priority": _tool(

@@ -73,7 +73,7 @@ call get-structured-content '{"location": "Chicago"}'
 expect structuredContent
 call getTinyImage '{}'
 expect image/png
-call getTinyAudio '{}'
+call get-tiny-audio '{}'
 expect audio/wav
 call annotatedMessage '{"messageType": "error", "includeImage": true}'
 expect '"priority":1.0'

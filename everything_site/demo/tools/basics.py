@@ -9,9 +9,19 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
-from pydantic import AllowInfNan, BeforeValidator, Field, Strict, ValidatorFunctionWrapHandler, WrapValidator
+from mcp.types import CallToolResult, ToolAnnotations
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
+
+from everything_site.demo.tools.results import said
 
 # Pure functions of the arguments, without side effects.
 PURE = ToolAnnotations(
@@ -78,29 +88,40 @@ def plain(number: float) -> str:
     return f"{mantissa}e{int(exponent):+d}"
 
 
-async def echo(message: Annotated[str, Field(description="Message to echo")]) -> str:
-    return f"Echo: {message}"
+class Echo(BaseModel):
+    """What was echoed."""
+
+    message: str = Field(description="The message")
+
+
+class Sum(BaseModel):
+    """The sum of two numbers."""
+
+    sum: ExactNumber = Field(description="The sum; of integers, with all digits")
+
+
+async def echo(
+    message: Annotated[str, Field(description="Message to echo")],
+) -> Annotated[CallToolResult, Echo]:
+    return said(f"Echo: {message}", Echo(message=message))
 
 
 async def add(
     a: Annotated[ExactNumber, Field(title="First number", description="First number")],
     b: Annotated[ExactNumber, Field(title="Second number", description="Second number")],
-) -> str:
+) -> Annotated[CallToolResult, Sum]:
     try:
         total = calculate(operator.add, a, b)
     except OverflowError:
         raise ToolError("the sum is too large for a JSON number") from None
-    return f"The sum of {plain(a)} and {plain(b)} is {plain(total)}."
+    return said(f"The sum of {plain(a)} and {plain(b)} is {plain(total)}.", Sum(sum=total))
 
 
 def register(server: MCPServer) -> None:
-    server.add_tool(
-        echo, title="Echo", description="Echoes back the input", annotations=PURE, structured_output=False
-    )
+    server.add_tool(echo, title="Echo", description="Echoes back the input", annotations=PURE)
     server.add_tool(
         add,
         title="Add two numbers",
         description="Adds two numbers",
         annotations=PURE,
-        structured_output=False,
     )

@@ -16,16 +16,17 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import (
     BlobResourceContents,
+    CallToolResult,
     EmbeddedResource,
     Resource,
     ResourceLink,
     ResourceTemplate,
-    TextContent,
     ToolAnnotations,
 )
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from everything_site.demo.images import icons
+from everything_site.demo.tools.results import said, with_value
 from mcp_app.resources import Person, PersonalResources
 from mcp_app.server import TooMuchData, find_session
 
@@ -45,7 +46,14 @@ FILING = ToolAnnotations(
 )
 
 
-Content = list[ResourceLink | EmbeddedResource | TextContent]
+class Compressed(BaseModel):
+    """The compressed file."""
+
+    model_config = ConfigDict(title="Compressed file")
+
+    uri: str = Field(title="URI", description="The URI of the file")
+    size: int = Field(description="Its size, in bytes")
+    stored: bool = Field(description="Whether it can be read as a resource of this session")
 
 
 def decode_data_uri(uri: str) -> bytes:
@@ -144,13 +152,14 @@ class Gzipped(PersonalResources):
                 description="A link to a resource of this session, or the resource itself",
             ),
         ] = "resourceLink",
-    ) -> Content:
+    ) -> Annotated[CallToolResult, Compressed]:
         try:
             # In a thread, as compression is CPU-bound.
             compressed = await anyio.to_thread.run_sync(compress, data)
         except ValueError as error:
             raise ToolError(str(error)) from error
         session = find_session(ctx.request_context)
+        value = Compressed(uri=uri_of(name), size=len(compressed), stored=session is not None)
         if session is not None:
             try:
                 is_new = await session.data.set(_VALUES + name, compressed, most=MAX_FILES, prefix=_VALUES)
@@ -162,24 +171,22 @@ class Gzipped(PersonalResources):
             elif uri_of(name) in session.record.subscriptions:
                 await ctx.session.send_resource_updated(uri_of(name))
         if session is not None and outputType == "resourceLink":
-            return [
-                ResourceLink(
-                    type="resource_link",
-                    uri=uri_of(name),
-                    name=name,
-                    description=f"{name}, readable until this session ends",
-                    mime_type=MIME_TYPE,
-                    size=len(compressed),
-                )
-            ]
+            link = ResourceLink(
+                type="resource_link",
+                uri=uri_of(name),
+                name=name,
+                description=f"{name}, readable until this session ends",
+                mime_type=MIME_TYPE,
+                size=len(compressed),
+            )
+            return with_value(value, link)
         contents = BlobResourceContents(
             uri=uri_of(name), mime_type=MIME_TYPE, blob=base64.b64encode(compressed).decode()
         )
         embedded = EmbeddedResource(type="resource", resource=contents)
         if outputType == "resource":
-            return [embedded]
-        note = "There is no session to store the file in, so it is embedded here:"
-        return [TextContent(type="text", text=note), embedded]
+            return with_value(value, embedded)
+        return said("There is no session to store the file in, so it is embedded here:", value, embedded)
 
     def owns(self, uri: str) -> bool:
         return uri.startswith("session:")

@@ -19,6 +19,7 @@ from mcp.types import (
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from everything_site.demo.tools.basics import INTEGER
+from everything_site.demo.tools.results import said
 from mcp_app.asking import (
     ELICITATION,
     MODEL_DEADLINE,
@@ -97,14 +98,17 @@ INPUTS_SCHEMA: dict[str, Any] = {
 MAX_TOKENS = 1_000_000  # more than any model writes, and exact in every client
 
 
-def _text(text: str) -> list[TextContent]:
-    return [TextContent(type="text", text=text)]
-
-
 def context_is_supported(ctx: Context) -> bool:
     """Whether `includeContext` may be sent (client/sampling: only with `sampling.context`)."""
     declared = ctx.client_capabilities
     return bool(declared and declared.sampling and declared.sampling.context is not None)
+
+
+class Completion(BaseModel):
+    """What the client's model said."""
+
+    text: str = Field(description="The text")
+    model: str = Field(description="The name of the model, as the client says it")
 
 
 async def sample_llm(
@@ -120,7 +124,7 @@ async def sample_llm(
         ),
         INTEGER,
     ] = 100,
-) -> list[TextContent] | InputRequiredResult:
+) -> Annotated[CallToolResult, Completion] | InputRequiredResult:
     request = question(
         f"Resource sampleLLM context: {prompt}",
         max_tokens=maxTokens,
@@ -131,16 +135,25 @@ async def sample_llm(
     answer = await ask(ctx, "completion", request, CreateMessageResultWithTools, deadline=MODEL_DEADLINE)
     if isinstance(answer, InputRequiredResult):
         return answer
-    return _text(f"LLM sampling result: {text_of(answer)}")
+    text = text_of(answer)
+    return said(f"LLM sampling result: {text}", Completion(text=text, model=answer.model))
 
 
-async def elicit_inputs(ctx: Context) -> list[TextContent] | InputRequiredResult:
+class Inputs(BaseModel):
+    """What the user answered."""
+
+    action: str = Field(description="accept, decline or cancel")
+    content: dict[str, Any] | None = Field(default=None, description="The fields of an accepted form")
+
+
+async def elicit_inputs(ctx: Context) -> Annotated[CallToolResult, Inputs] | InputRequiredResult:
     request = form("Please provide inputs for the following fields:", INPUTS_SCHEMA)
     answer = await ask(ctx, "inputs", request, ElicitResult, deadline=PERSON_DEADLINE)
     if isinstance(answer, InputRequiredResult):
         return answer
     result = answer.model_dump(mode="json", include={"action", "content"}, exclude_none=True)
-    return _text(f"Elicitation result: {json.dumps(result, indent=2, ensure_ascii=False)}")
+    text = f"Elicitation result: {json.dumps(result, indent=2, ensure_ascii=False)}"
+    return said(text, Inputs(**result))
 
 
 class FoundRoot(BaseModel):
@@ -165,7 +178,10 @@ async def get_roots_list(ctx: Context) -> Annotated[CallToolResult, FoundRoots] 
     lines = [f"{root.name}: {root.uri}" if root.name else root.uri for root in answer.roots]
     text = "The client's roots:\n" + "\n".join(lines) if lines else "The client has no roots."
     found = FoundRoots([FoundRoot(uri=root.uri, name=root.name) for root in answer.roots])
-    return CallToolResult(content=_text(text), structured_content=found.model_dump(exclude_none=True))
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)],
+        structured_content=found.model_dump(exclude_none=True),
+    )
 
 
 def register(server: MCPServer) -> None:

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ResourceLink, TextContent, ToolAnnotations
-from pydantic import BeforeValidator, Field
+from mcp.types import CallToolResult, ResourceLink, ToolAnnotations
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes
 from everything_site.demo.tools.basics import Number
+from everything_site.demo.tools.results import said
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.resources import Person, current_person
 from mcp_app.server import Engine
@@ -66,7 +67,25 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-Content = list[TextContent | ResourceLink]
+class SavedNote(BaseModel):
+    """A note as it is now."""
+
+    model_config = ConfigDict(title="Note")
+
+    id: str = Field(title="ID", description="The ID of the note")
+    uri: str = Field(title="URI", description="The resource by which it is read")
+    title: str = Field(description="The title")
+
+
+class DeletedNote(BaseModel):
+    """A note that is gone."""
+
+    model_config = ConfigDict(title="Deleted note")
+
+    id: str = Field(title="ID", description="The ID that the note had")
+
+
+NoteResult = Annotated[CallToolResult, SavedNote]
 
 
 def _person() -> Person:
@@ -84,10 +103,10 @@ class NoteTools:
         self._engine = engine
         self._store = notes.store
 
-    async def create_note(self, title: Title, text: Text) -> Content:
+    async def create_note(self, title: Title, text: Text) -> NoteResult:
         person = _person()
         note = await self._create(person, title, text)
-        return [TextContent(type="text", text=f"Created note {note.id}."), self._link(person, note)]
+        return self._result("Created", person, note)
 
     async def draft_note(
         self,
@@ -102,7 +121,7 @@ class NoteTools:
                 description="How long each of the three lines takes",
             ),
         ] = 1,
-    ) -> Content:
+    ) -> NoteResult:
         person = _person()
         lines: list[str] = []
         while len(lines) < DRAFT_LINES:
@@ -110,7 +129,7 @@ class NoteTools:
             lines.append(f"Line {len(lines) + 1} about {title}.")
             await ctx.report_progress(len(lines), DRAFT_LINES, f"Drafted line {len(lines)} of {DRAFT_LINES}")
         note = await self._create(person, title, "\n".join(lines))
-        return [TextContent(type="text", text=f"Drafted note {note.id}."), self._link(person, note)]
+        return self._result("Drafted", person, note)
 
     async def edit_note(
         self,
@@ -127,7 +146,7 @@ class NoteTools:
                 description="The new title; omit to keep the current one", json_schema_extra=_without_default
             ),
         ] = KEPT,
-    ) -> Content:
+    ) -> NoteResult:
         person = _person()
         if text is None and title is None:
             raise ToolError("nothing to change: pass a text, a title or both")
@@ -137,9 +156,9 @@ class NoteTools:
         await self._engine.resource_updated(self._notes.uri_of(person, note.id), person)
         if title is not None:
             await self._engine.resources_changed(person)  # the list shows titles
-        return [TextContent(type="text", text=f"Changed note {note.id}."), self._link(person, note)]
+        return self._result("Changed", person, note)
 
-    async def delete_note(self, noteId: NoteId) -> Content:
+    async def delete_note(self, noteId: NoteId) -> Annotated[CallToolResult, DeletedNote]:
         person = _person()
         note_id = self._notes.id_of(person, noteId)
         if not await self._store.delete(person, note_id):
@@ -147,7 +166,7 @@ class NoteTools:
         await self._engine.resources_changed(person)
         # Subscribers to this note learn that it is gone when they read it.
         await self._engine.resource_updated(self._notes.uri_of(person, note_id), person)
-        return [TextContent(type="text", text=f"Deleted note {note_id}.")]
+        return said(f"Deleted note {note_id}.", DeletedNote(id=note_id))
 
     async def _create(self, person: Person, title: str, text: str) -> Note:
         try:
@@ -157,14 +176,12 @@ class NoteTools:
         await self._engine.resources_changed(person)
         return note
 
-    def _link(self, person: Person, note: Note) -> ResourceLink:
-        return ResourceLink(
-            type="resource_link",
-            uri=self._notes.uri_of(person, note.id),
-            name=f"note-{note.id}",
-            title=note.title,
-            mime_type=MIME_TYPE,
+    def _result(self, done: str, person: Person, note: Note) -> CallToolResult:
+        uri = self._notes.uri_of(person, note.id)
+        link = ResourceLink(
+            type="resource_link", uri=uri, name=f"note-{note.id}", title=note.title, mime_type=MIME_TYPE
         )
+        return said(f"{done} note {note.id}.", SavedNote(id=note.id, uri=uri, title=note.title), link)
 
 
 def _hints(*, destructive: bool, idempotent: bool) -> ToolAnnotations:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeGuard
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import (
+    CallToolResult,
     CreateMessageRequest,
     CreateMessageRequestParams,
     CreateMessageResultWithTools,
@@ -23,10 +24,11 @@ from mcp.types import (
     ToolResultContent,
     ToolUseContent,
 )
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from everything_site.demo.tools.basics import calculate, plain
 from everything_site.demo.tools.interactive import ASKING, context_is_supported
+from everything_site.demo.tools.results import said
 from everything_site.demo.words import plural
 from mcp_app.asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
 from mcp_app.server import SINCE
@@ -78,10 +80,17 @@ def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+class Answer(BaseModel):
+    """What the client's model said in the end."""
+
+    text: str = Field(description="The text")
+    turns: int = Field(description="How often the model was asked")
+
+
 async def sample_with_tools(
     ctx: Context,
     prompt: Annotated[str, Field(description="What to ask the model; a multiplication is a good start")],
-) -> list[TextContent] | InputRequiredResult:
+) -> Annotated[CallToolResult, Answer] | InputRequiredResult:
     messages = (
         _CONVERSATION.validate_json(ctx.request_state)
         if ctx.request_state
@@ -101,8 +110,11 @@ async def sample_with_tools(
             return answer.model_copy(update={"request_state": state})
         calls = [block for block in answer.content_as_list if isinstance(block, ToolUseContent)]
         if not calls:
-            turns = f"{turn + 1} {plural('turn', turn + 1)}"
-            return [TextContent(type="text", text=f"After {turns} the model said: {text_of(answer)}")]
+            turns, text = turn + 1, text_of(answer)
+            return said(
+                f"After {turns} {plural('turn', turns)} the model said: {text}",
+                Answer(text=text, turns=turns),
+            )
         messages = [
             *messages,
             SamplingMessage(role="assistant", content=answer.content),

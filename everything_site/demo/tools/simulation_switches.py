@@ -4,10 +4,13 @@ The simulations are enabled by default, as in the reference server, so the first
 2026-07-28 there are no sessions: the tools are not listed, and calling one returns an error.
 """
 
+from typing import Annotated
+
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import CallToolResult, ToolAnnotations
 from mcp.types.version import LATEST_HANDSHAKE_VERSION
+from pydantic import BaseModel, Field
 
 from everything_site.demo.simulations import (
     LOG_INTERVAL,
@@ -16,6 +19,7 @@ from everything_site.demo.simulations import (
     UPDATE_INTERVAL,
     UPDATES_OFF,
 )
+from everything_site.demo.tools.results import said
 from mcp_app.server import UNTIL, find_session
 
 # Each call toggles a switch of this session.
@@ -24,22 +28,28 @@ TOGGLING = ToolAnnotations(
 )
 
 
-async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> str:
+class Simulation(BaseModel):
+    """Whether notifications are simulated."""
+
+    running: bool = Field(description="Whether they are, from now on")
+
+
+async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> CallToolResult:
     session = find_session(ctx.request_context)
     if session is None:
         raise ToolError("simulations belong to a session, and this request has none")
     if await session.data.delete(switch):
-        return f"Started simulated {what} for this session, {how_often}."
+        return said(f"Started simulated {what} for this session, {how_often}.", Simulation(running=True))
     await session.data.set(switch, b"")
-    return f"Stopped simulated {what} for this session."
+    return said(f"Stopped simulated {what} for this session.", Simulation(running=False))
 
 
-async def toggle_simulated_logging(ctx: Context) -> str:
+async def toggle_simulated_logging(ctx: Context) -> Annotated[CallToolResult, Simulation]:
     how_often = f"one every {LOG_INTERVAL} seconds and one every {STDERR_INTERVAL} seconds"
     return await _turn(ctx, LOGGING_OFF, "log messages and stderr lines", how_often)
 
 
-async def toggle_subscriber_updates(ctx: Context) -> str:
+async def toggle_subscriber_updates(ctx: Context) -> Annotated[CallToolResult, Simulation]:
     return await _turn(
         ctx, UPDATES_OFF, "updates of subscribed resources", f"one every {UPDATE_INTERVAL} seconds"
     )
@@ -54,7 +64,6 @@ def register(server: MCPServer) -> None:
         "(up to 2025-11-25)",
         annotations=TOGGLING,
         meta={UNTIL: LATEST_HANDSHAKE_VERSION},
-        structured_output=False,
     )
     server.add_tool(
         toggle_subscriber_updates,
@@ -63,5 +72,4 @@ def register(server: MCPServer) -> None:
         description="Stops or starts the simulated resource updates of this session (up to 2025-11-25)",
         annotations=TOGGLING,
         meta={UNTIL: LATEST_HANDSHAKE_VERSION},
-        structured_output=False,
     )

@@ -81,7 +81,7 @@ def register(server: MCPServer) -> None:
     )
     server.add_tool(
         get_tiny_audio,
-        name="getTinyAudio",
+        name="get-tiny-audio",
         title="Tiny audio",
         description="Returns a tenth of a second of audio as WAV",
         annotations=PURE,

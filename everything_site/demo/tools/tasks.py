@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import anyio
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.types import ElicitResult, InputRequiredResult
-from pydantic import Field
+from mcp.types import CallToolResult, ElicitResult, InputRequiredResult
+from pydantic import BaseModel, Field
 
 from everything_site.demo.tools.basics import PURE, Boolean, Number, plain
 from everything_site.demo.tools.interactive import ASKING
+from everything_site.demo.tools.results import said
 from everything_site.demo.words import plural
 from mcp_app.asking import ELICITATION, ask, form
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -33,6 +34,28 @@ SUPPORT = {
 }
 
 
+class Computation(BaseModel):
+    """What was computed."""
+
+    label: str = Field(description="The label")
+    seconds: float = Field(description="How long it took")
+
+
+class Deletion(BaseModel):
+    """What became of a file that never existed."""
+
+    filename: str = Field(title="File name", description="The file")
+    deleted: bool = Field(description="Whether the user confirmed that it is deleted")
+
+
+class Research(BaseModel):
+    """What was researched."""
+
+    topic: str = Field(description="The topic")
+    interpretation: str | None = Field(default=None, description="How the topic was meant, if that was asked")
+    stages: list[str] = Field(description="The stages that were run")
+
+
 async def slow_compute(
     ctx: Context,
     seconds: Annotated[
@@ -46,7 +69,7 @@ async def slow_compute(
             description="A label for the computation, repeated in its result",
         ),
     ] = "slow",
-) -> str:
+) -> Annotated[CallToolResult, Computation]:
     length = f"{plain(seconds)} {plural('second', seconds)}"
     done = 0.0
     while done < seconds:
@@ -54,7 +77,7 @@ async def slow_compute(
         await anyio.sleep(step)
         done += step
         await ctx.report_progress(done, seconds, f"Computing {label}: {done:g} of {length}")
-    return f"{label}: computed for {length}."
+    return said(f"{label}: computed for {length}.", Computation(label=label, seconds=seconds))
 
 
 CONFIRM: dict[str, Any] = {
@@ -75,12 +98,13 @@ async def confirm_delete(
             description="The file to delete; nothing is really deleted",
         ),
     ],
-) -> str | InputRequiredResult:
+) -> Annotated[CallToolResult, Deletion] | InputRequiredResult:
     answer = await ask(ctx, "confirmation", form(f"Delete {filename}?", CONFIRM), ElicitResult)
     if isinstance(answer, InputRequiredResult):
         return answer
     confirmed = answer.action == "accept" and (answer.content or {}).get("confirm") is True
-    return f"{filename} was deleted (not really)." if confirmed else f"{filename} was kept."
+    text = f"{filename} was deleted (not really)." if confirmed else f"{filename} was kept."
+    return said(text, Deletion(filename=filename, deleted=confirmed))
 
 
 CLARIFICATION: dict[str, Any] = {
@@ -105,8 +129,8 @@ async def simulate_research_query(
     ambiguous: Annotated[
         Boolean, Field(description="Treat the topic as ambiguous and ask what is meant")
     ] = False,
-) -> str | InputRequiredResult:
-    meaning = ""
+) -> Annotated[CallToolResult, Research] | InputRequiredResult:
+    meaning, chosen = "", None
     first = 0
     if ambiguous:
         # If the answer is already there, the first stages were run in the previous round.
@@ -122,7 +146,8 @@ async def simulate_research_query(
         first = CLARIFY_AT
     await _stages(ctx, topic, first, len(STAGES))
     lines = [f"Research report: {topic}{meaning}", *(f"- {stage}: done" for stage in STAGES)]
-    return "\n".join([*lines, "This research was simulated; nothing was looked up."])
+    text = "\n".join([*lines, "This research was simulated; nothing was looked up."])
+    return said(text, Research(topic=topic, interpretation=chosen, stages=list(STAGES)))
 
 
 async def _stages(ctx: Context, topic: str, first: int, end: int) -> None:
@@ -140,7 +165,6 @@ def register(server: MCPServer) -> None:
         description="Runs for the given time and can be cancelled; runs as a task if the client "
         "supports tasks",
         annotations=PURE,
-        structured_output=False,
     )
     server.add_tool(
         confirm_delete,
@@ -149,7 +173,6 @@ def register(server: MCPServer) -> None:
         "asks a question",
         annotations=ASKING,
         meta={SINCE: ELICITATION},
-        structured_output=False,
     )
     server.add_tool(
         simulate_research_query,
@@ -158,5 +181,4 @@ def register(server: MCPServer) -> None:
         description="Simulates research in four stages; runs as a task if the client supports tasks. "
         "If the topic is ambiguous, asks what is meant",
         annotations=ASKING,
-        structured_output=False,
     )

@@ -10,17 +10,25 @@ from typing import Annotated
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import UrlElicitationRequiredError
-from mcp.types import ElicitRequestURLParams, ElicitResult, InputRequiredResult, TextContent
-from pydantic import Field, HttpUrl, TypeAdapter, ValidationError
+from mcp.types import CallToolResult, ElicitRequestURLParams, ElicitResult, InputRequiredResult
+from pydantic import BaseModel, Field, HttpUrl, TypeAdapter, ValidationError
 
 from everything_site.demo.tools.basics import Boolean
 from everything_site.demo.tools.interactive import ASKING
+from everything_site.demo.tools.results import said
 from mcp_app.asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
 from mcp_app.server import SINCE
 
 SAMPLE = "https://modelcontextprotocol.io/"
 
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
+
+
+class Visit(BaseModel):
+    """What the user said to opening a page."""
+
+    url: str = Field(title="URL", description="The page")
+    action: str = Field(description="accept, decline or cancel")
 
 
 async def trigger_url_elicitation(
@@ -47,7 +55,7 @@ async def trigger_url_elicitation(
             description="Fail with error -32042 instead of asking; up to 2025-11-25 only",
         ),
     ] = False,
-) -> list[TextContent] | InputRequiredResult:
+) -> Annotated[CallToolResult, Visit] | InputRequiredResult:
     try:
         # Normalized: the parser tolerates spaces and missing slashes, a client need not.
         url = str(_URL.validate_python(url))
@@ -71,7 +79,7 @@ async def trigger_url_elicitation(
         "decline": "The user declined to open the page.",
         "cancel": "The user dismissed the question.",
     }
-    return [TextContent(type="text", text=texts[answer.action])]
+    return said(texts[answer.action], Visit(url=url, action=answer.action))
 
 
 def register(server: MCPServer) -> None:

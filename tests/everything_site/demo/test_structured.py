@@ -51,7 +51,7 @@ async def test_links_lead_to_resources_text_and_binary_in_turn(server, era):
 
 async def test_a_sound_is_wav(server, era):
     async with connect(server, era) as client:
-        _, sound = (await client.call_tool("getTinyAudio")).content
+        _, sound = (await client.call_tool("get-tiny-audio")).content
     assert isinstance(sound, AudioContent)
     assert sound.mime_type == "audio/wav"
     assert base64.b64decode(sound.data).startswith(b"RIFF")

@@ -29,7 +29,7 @@ TOOLS = {
     "get-roots-list",
     "get-structured-content",
     "get-resource-links",
-    "getTinyAudio",
+    "get-tiny-audio",
     "gzip-file-as-resource",
     "sample-with-tools",
     "toggle-simulated-logging",

@@ -117,7 +117,7 @@ async def content(wire: Wire, token: str) -> None:
     client = Session(wire, token)
     await client.open()
     await client.call("An image stands between two lines of text.", "getTinyImage")
-    await client.call("A tenth of a second of audio is a WAV file as Base64.", "getTinyAudio")
+    await client.call("A tenth of a second of audio is a WAV file as Base64.", "get-tiny-audio")
     await client.call(
         "A resource can be embedded in the result, so that the client need not read it.",
         "getResourceReference",
