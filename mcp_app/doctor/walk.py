@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ import httpx2
 
 from mcp_app.auth.metadata import metadata_urls
 from mcp_app.doctor import access, discovery
+from mcp_app.doctor.facts import Facts
 from mcp_app.doctor.findings import Finding, Level, Reply
 from mcp_app.doctor.reading import Unreachable, read
 from mcp_app.doctor.sign_in import PLAYED_REDIRECT_URI, NotSignedIn, SignIn, asks_consent
@@ -23,6 +25,8 @@ FOREIGN = "https://not-registered.example/callback"
 KNOWN_BY_URL = "https://claude.ai/oauth/claude-code-client-metadata"
 """The metadata document of a widely used client: Claude Code."""
 KNOWN_BY_URL_REDIRECT_URI = "http://localhost:33418/callback"
+_MOST_PAGES = 50
+"""How many further pages of tools are read."""
 _ACCEPT = "application/json, text/event-stream"
 
 
@@ -43,6 +47,9 @@ class Walk:
         call: The `params` of a `tools/call` to make at the end.
         scope: The scopes to request; by default those of the challenge.
         client_id: A registered client; by default, one is registered and unregistered at the end.
+        redirects_too: Further redirect URIs to register.
+        state_bytes: The length of `state`.
+        facts: What was learned.
         step: The current step.
     """
 
@@ -54,6 +61,9 @@ class Walk:
     client_id: str | None = None
     call: dict[str, Any] | None = None
     scope: str | None = None
+    redirects_too: Sequence[str] = ()
+    state_bytes: int = 16
+    facts: Facts = field(default_factory=Facts)
     step: str = discovery.CHALLENGE
     findings: list[Finding] = field(default_factory=list)
 
@@ -80,15 +90,16 @@ class Walk:
         if 200 <= challenged.status < 300:
             await self._use(None)
             return
+        self.facts.is_protected = True
         self.step = discovery.RESOURCE
-        resource = await self._resource_metadata(challenged)
+        resource = self.facts.resource = await self._resource_metadata(challenged)
         servers = resource.get("authorization_servers")
         if not isinstance(servers, list) or not servers or not discovery.is_secure(servers[0], self.url):
             raise Stopped
         self.step = access.ENDPOINT
         self._note(access.bad_token(await self._post(_initialize(), token="invented-by-the-doctor")))  # noqa: S106
         self.step = discovery.SERVER
-        metadata = await self._server_metadata(servers[0])
+        metadata = self.facts.server = await self._server_metadata(servers[0])
         if self.token is not None:
             await self._use(self.token)
         else:
@@ -135,7 +146,7 @@ class Walk:
         client = await self._client(metadata)
         try:
             self.step = access.AUTHORIZATION
-            verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
+            verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(self.state_bytes)
             scope = self.scope or (discovery.challenge_of(challenged) or {}).get("scope")
             request = {
                 "response_type": "code",
@@ -221,7 +232,7 @@ class Walk:
             raise Stopped  # already reported
         document = {
             "client_name": "MCP doctor",
-            "redirect_uris": [self.redirect_uri],
+            "redirect_uris": [self.redirect_uri, *self.redirects_too],
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
             "token_endpoint_auth_method": "none",
@@ -256,16 +267,22 @@ class Walk:
         if discovered.status != 401:  # otherwise `initialize` reports it
             self._note(access.discovered(discovered))
         self.step = access.INITIALIZE
+        self.facts.note_info(discovered.result)
         reply = await self._post(_initialize(), token=token)
         if isinstance(discovered.result, dict) and not isinstance(reply.result, dict):
             self._note(access.no_session(reply))
-            self._note(access.tools(await self._without_session("tools/list", token)))
+            listed = await self._without_session("tools/list", token)
+            self._note(access.tools(listed))
+            await self._further_pages(
+                listed, lambda cursor: self._without_session("tools/list", token, {"cursor": cursor})
+            )
             if self.call is not None:
                 self._note(access.called(await self._without_session("tools/call", token, self.call)))
             return
         self._note(access.initialized(reply))
         if not isinstance(reply.result, dict):
             raise Stopped
+        self.facts.note_info(reply.result)
         headers = {"MCP-Protocol-Version": str(reply.result.get("protocolVersion", REVISION))}
         if session := reply.headers.get("mcp-session-id"):
             headers["Mcp-Session-Id"] = session
@@ -273,6 +290,10 @@ class Walk:
             await self._post({"jsonrpc": "2.0", "method": "notifications/initialized"}, token, headers)
             listed = await self._post({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, token, headers)
             self._note(access.tools(listed))
+            page = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+            await self._further_pages(
+                listed, lambda cursor: self._post({**page, "params": {"cursor": cursor}}, token, headers)
+            )
             if self.call is not None:
                 message = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": self.call}
                 self._note(access.called(await self._post(message, token, headers)))
@@ -280,6 +301,14 @@ class Walk:
             if session:
                 authorization = {"Authorization": f"Bearer {token}"} if token else {}
                 await self._read("DELETE", self.url, headers=headers | authorization)
+
+    async def _further_pages(self, first: Reply, read_page: Callable[[str], Awaitable[Reply]]) -> None:
+        """Learn of all tools."""
+        cursor = self.facts.note_tools(first.result)
+        for _ in range(_MOST_PAGES):
+            if cursor is None:
+                break
+            cursor = self.facts.note_tools((await read_page(cursor)).result)
 
     async def _discover(self, token: str | None) -> Reply:
         return await self._without_session("server/discover", token)

@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import httpx2
 from django.core.management import BaseCommand, CommandError
 
 from mcp_app.doctor import access
+from mcp_app.doctor.directories import DIRECTORIES, Checklist
 from mcp_app.doctor.discovery import is_secure, origin_of
 from mcp_app.doctor.findings import Finding, Level
 from mcp_app.doctor.reading import client
@@ -60,6 +61,13 @@ class Command(BaseCommand):
             nargs="+",
             metavar=("TOOL", "NAME=VALUE"),
             help="also call this tool, such as --call price item=pear; a value that is JSON is taken as such",
+        )
+        parser.add_argument(
+            "--directory",
+            action="append",
+            choices=list(DIRECTORIES),
+            default=[],
+            help="also say what the checklist of this directory misses; may be repeated",
         )
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -123,6 +131,7 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
         "scope": options["scope"],
         "call": _call(options["call"]) if options["call"] else None,
         "client_id": options["client_id"],
+        "directories": options["directory"],
     }
 
 
@@ -154,6 +163,7 @@ async def examine(
     client_id: str | None = None,
     scope: str | None = None,
     call: dict[str, Any] | None = None,
+    directories: Sequence[str] = (),
     ask_password: Callable[[str], str] = _password,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> list[Finding]:
@@ -168,15 +178,23 @@ async def examine(
         client_id: A registered client.
         scope: The scopes to request; those of the challenge if None.
         call: The `params` of a call to make.
+        directories: The directories whose checklists to go through, of `DIRECTORIES`.
         ask_password: Takes the host that asks for the password of `person`, and returns it.
         transport: The HTTP transport; the network by default.
     """
     async with client(url, transport) as http:
         walk = Walk(http, url, token=token, client_id=client_id, call=call, scope=scope)
+        wanted = [DIRECTORIES[name] for name in directories]
+        walk.redirects_too = [uri for one in wanted for uri in one.redirect_uris]
+        walk.state_bytes = max([walk.state_bytes, *(one.state_bytes for one in wanted)])
         if by_hand:
             async with in_a_browser(say) as (redirect_uri, sign_in):
                 walk.redirect_uri, walk.sign_in = redirect_uri, sign_in
-                return await walk.run()
-        if person is not None:
-            walk.sign_in = played_by(person, http, ask_password)
-        return await walk.run()
+                findings = await walk.run()
+        else:
+            if person is not None:
+                walk.sign_in = played_by(person, http, ask_password)
+            findings = await walk.run()
+        for one in wanted:
+            findings += await Checklist(http, url, walk.facts, one).findings()
+        return findings
