@@ -1,7 +1,8 @@
-"""What the checklists of directories miss: of a good server, of one that lacks something, and of real ones."""
+"""What checklists of directories miss: of a good server, of one that lacks something, and of real ones."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -259,8 +260,8 @@ server.run("streamable-http", port=int(sys.argv[1]))
 async def bad() -> AsyncIterator[str]:
     """A server of the official SDK that thinks of no directory."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-c", BAD, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BAD, str(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}/mcp"
 
@@ -275,7 +276,8 @@ async def bad() -> AsyncIterator[str]:
         yield url
     finally:
         process.kill()
-        process.wait(timeout=10)
+        async with asyncio.timeout(10):
+            await process.wait()
 
 
 @pytest.mark.processes
