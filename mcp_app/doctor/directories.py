@@ -47,6 +47,7 @@ class Requirements:
     redirect_uris: Sequence[str] = ()
     hints: Sequence[str] = ()
     any_hint: bool = False
+    titles: bool = False
     one_style: bool = False
     schemas: bool = False
     tools: bool = True
@@ -66,9 +67,9 @@ DIRECTORIES = {
         ("https://claude.ai/api/mcp/auth_callback", "https://claude.com/api/mcp/auth_callback"),
         hints=HINTS[:2],
         any_hint=True,
+        titles=True,
         one_style=True,
         pages=("documentation", "privacy", "terms", "support"),
-        icon=True,
         by_hand="three example prompts, a test account with data, and for apps three to five screenshots",
     ),
     "chatgpt": Requirements(
@@ -137,6 +138,7 @@ class Checklist:
                 self.facts.tools,
                 hints=wanted.hints,
                 any_hint=wanted.any_hint,
+                titles=wanted.titles,
                 one_style=wanted.one_style,
                 schemas=wanted.schemas,
             )
@@ -182,7 +184,7 @@ class Checklist:
         if len(title) > self.wanted.longest_title:
             found.fault(f"The title {title!r} has more than {self.wanted.longest_title} characters.")
         if not (info.get("description") or (card or {}).get("description")):
-            found.fault("Neither serverInfo nor a card has a description.")
+            found.warning("Neither serverInfo nor a card has a description.")
         if self.wanted.icon:
             await self._icons(found, info.get("icons"))
         return found.ok(f"{title}, {info.get('version')}: described{', with icons' * self.wanted.icon}.")

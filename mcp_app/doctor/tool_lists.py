@@ -23,6 +23,7 @@ def check_tools(
     *,
     hints: Sequence[str],
     any_hint: bool,
+    titles: bool,
     one_style: bool,
     schemas: bool,
 ) -> list[Finding]:
@@ -33,6 +34,7 @@ def check_tools(
         tools: The tools; None if they are not known.
         hints: The annotations that each must have.
         any_hint: Whether one of them is enough.
+        titles: Whether each must have a title.
         one_style: Whether names must be in snake case or kebab case.
         schemas: Whether there must be output schemas.
     """
@@ -47,7 +49,8 @@ def check_tools(
         if names := [str(tool.get("name")) for tool in tools if not is_good(tool)]:
             found.fault(f"{_counted(names, tools)} {what}")
 
-    lacking("lack a title.", lambda tool: bool(tool.get("title") or _annotations(tool).get("title")))
+    if titles:
+        lacking("lack a title.", lambda tool: bool(tool.get("title") or _annotations(tool).get("title")))
     lacking("lack a description.", lambda tool: bool(tool.get("description")))
     if hints:
         choose = any if any_hint else all

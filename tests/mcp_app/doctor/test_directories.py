@@ -181,7 +181,7 @@ async def test_a_token_must_be_had_by_oauth_from_a_server_that_any_client_may_us
 
 async def test_icons_must_be_for_both_themes_where_that_is_asked_for(shop: Shop) -> None:
     shop.facts.info["icons"] = shop.facts.info["icons"][:1]
-    assert await shop.missing("claude") == []
+    assert await shop.missing("docker") == []
     assert len(await shop.missing("chatgpt")) == 1
     shop.facts.info["icons"] = [{"src": "https://mcp.example/nothing"}]
     [missing] = await shop.missing("docker")
