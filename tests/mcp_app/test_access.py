@@ -24,6 +24,7 @@ from mcp_app.access import (
     current_person,
     person_of,
     requires,
+    unlisted,
 )
 from mcp_app.auth.scopes import covers
 from mcp_app.auth.tokens import Principal
@@ -160,6 +161,15 @@ async def test_clients_see_the_scopes_of_a_rule_and_nothing_else_of_it() -> None
     server, _ = server_with(guarded=requires(scopes=["a"], permission="secret.permission", when=always))
     [tool] = await server.list_tools()
     assert json.loads(tool.model_dump_json(by_alias=True))["_meta"] == {"everything-server/scopes": ["a"]}
+
+
+async def test_a_tool_that_is_not_listed_can_be_called_and_keeps_its_rule() -> None:
+    engine = server_with(refund={**requires(scopes=["shop:write"]), **unlisted()}, plain=None)[1]
+    listed = [tool.name for tool in await engine.access.visible(await engine.server.list_tools())]
+    assert listed == ["plain"]
+    assert await engine.access.exists("refund")
+    with pytest.raises(InsufficientScope):
+        await engine.access.ensure_scopes(["mcp"], "tools/call", {"name": "refund"})
 
 
 # --- Permissions
