@@ -13,6 +13,8 @@ from oauth_app.conf import Conf as OAuth
 
 SITE_DIR = Path(__file__).resolve().parent
 BASE_DIR = env.state_dir(SITE_DIR.parent)
+_IN_WHEEL = SITE_DIR / "templates"
+TEMPLATES_DIR = _IN_WHEEL if _IN_WHEEL.is_dir() else SITE_DIR.parent / "templates"
 ENV: Any = env.read(BASE_DIR)
 
 # --- The installation ---------------------------------------------------------------------------
@@ -86,7 +88,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        "DIRS": [TEMPLATES_DIR],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

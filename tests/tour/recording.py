@@ -16,7 +16,7 @@ from tests.tour.features import GROUPS
 from tests.tour.page import Feature
 from tests.tour.wire import PATIENCE, Wire
 
-FOLDER = Path(__file__).resolve().parents[2] / "everything_site" / "templates" / "tour"
+FOLDER = Path(__file__).resolve().parents[2] / "templates" / "tour"
 
 Page = dict[str, Any]
 
