@@ -43,7 +43,7 @@ class Audit(Observer):
 
     def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
         write(
-            "MCP request",
+            "task run" if request.kind == "task" else "MCP request",
             username=request.username,
             user=request.subject,
             client=request.client,

@@ -63,7 +63,7 @@ class CallFacts:
         client: The id of the OAuth client.
         trace_id: The trace that the client's request belongs to (`traceparent` in `_meta`), in hexadecimal.
         resource: The URI of a method of resources, without what may carry secrets: `shown_uri`.
-        id: The JSON-RPC id, as text.
+        id: The JSON-RPC id, as text; of a task the beginning of its id.
     """
 
     method: str
@@ -256,6 +256,8 @@ class Observer:
 
     def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
         """A request is about to be answered, or was cancelled. Called in the event loop, before that.
+
+        Also of the runs of a task, whose outcome is about to be stored.
 
         It must take microseconds: the answer, and everybody else, waits for it. In return nothing is missed,
         even if the process is killed: a client has no answer of which no observer was told. A process may be

@@ -11,6 +11,7 @@ import anyio
 from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import ProgressToken, RequestId
 
+from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, CallFacts
 from mcp_app.protocol.facts import facts_of
 from mcp_app.sdk import CallOptions, ServerMessageMetadata, TransportContext, progress_token_from_params
@@ -83,14 +84,15 @@ class Call:
     @cached_property
     def facts(self) -> CallFacts:
         """What observers are told of it."""
-        kind = "task" if self.kind == "task" else "stateless" if self.session_id is None else "session"
+        is_task = self.kind == "task"  # whose id gives access to its result
+        kind = "task" if is_task else "stateless" if self.session_id is None else "session"
         return facts_of(
             self.method,
             self.params,
             kind=kind,
             session=self.session_id,
             revision=self.revision,
-            request_id=self.request_id,
+            request_id=short_id(str(self.request_id)) if is_task else self.request_id,
         )
 
     @property

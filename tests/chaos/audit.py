@@ -53,8 +53,9 @@ class Audit:
 
     def check(self, text: str) -> None:
         """Compare it with the text of the audit."""
-        lines = [json.loads(line) for line in text.splitlines()]
-        self.lines = len(lines)
+        written = [json.loads(line) for line in text.splitlines()]
+        self.lines = len(written)
+        lines = [line for line in written if line["message"] == "MCP request"]
         by_call: dict[Call, Counter[int]] = defaultdict(Counter)
         by_request: dict[str, list[str]] = defaultdict(list)
         for line in lines:

@@ -16,7 +16,7 @@ def checked(*lines: dict[str, Any], secret: str = "secret") -> Audit:
     """The verdict on these lines, if one call of a session was answered, and one POST."""
     audit = Audit(requests={"post": "POST"}, secrets={secret})
     audit.on_message(SESSION, JSONRPCResponse(jsonrpc="2.0", id=7, result={}))
-    audit.check("\n".join(map(json.dumps, lines)))
+    audit.check("\n".join(json.dumps({"message": "MCP request", **line}) for line in lines))
     return audit
 
 

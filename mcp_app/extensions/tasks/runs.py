@@ -30,11 +30,11 @@ from mcp_app.extensions.tasks.held import TasksTooLarge
 from mcp_app.extensions.tasks.store import MAX_RESULT_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.ids import short_id
-from mcp_app.observers import NOBODY, Observers
+from mcp_app.observers import NOBODY, AnswerFacts, Observers
 from mcp_app.protocol.call import Call
 from mcp_app.protocol.client_capabilities import without_unknown_modes
 from mcp_app.protocol.repeatable import MayRepeat
-from mcp_app.protocol.serve import serve
+from mcp_app.protocol.serve import serve, tell_answered
 from mcp_app.sdk import CallOptions, Connection
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ class TaskCall(Call):
         self.revision = task.params.get("_meta", {}).get(PROTOCOL_VERSION_META_KEY, "")
         self.observers = observers
         self.is_recovered = is_recovered
+        self.runs = task.lost + 1
         self.task = task
         self._store = store
         self._reported_at = 0.0
@@ -181,10 +182,11 @@ class TaskRuns:
             logger.warning(
                 "giving up a task whose process died", extra={"task": short_id(task.id), "tool": task.tool}
             )
-            if await self._store.fail(task, LOST) and self._observers.watch_calls:
+            if await self._store.fail(task, LOST):
                 facts = TaskCall(self._store, task).facts
                 self._observers.tell("call_recovered", facts)
                 self._observers.tell("call_finished", facts, observers.LOST)
+                self._observers.tell_now("answered", facts, AnswerFacts("lost", 0.0, task.lost + 1))
 
     async def _run(self, context: TaskCall, lifespan_state: Any) -> None:
         lease = self._store.lease_of(context.task, lambda: self._cancel(context))
@@ -192,6 +194,10 @@ class TaskRuns:
         try:
             async with self._store.subscribed(context.task.id):
                 await self._finish(context.task, await self._serve(context, lifespan_state))
+        except asyncio.CancelledError:
+            if context.cancel_requested.is_set():
+                tell_answered(context, None)
+            raise
         finally:
             self._store.leases.stop_renewing(lease)
 
@@ -208,7 +214,9 @@ class TaskRuns:
             async with asyncio.timeout(max(0.0, task.expires_at - time.time())):
                 outcome = await serve(self._server, context, connection, lifespan_state)
         except TimeoutError:
+            tell_answered(context, None, "expired")
             return lambda: store.fail(task, EXPIRED)
+        tell_answered(context, outcome)
         if (result := outcome.result) is None:
             error = json.loads(outcome.json)
             return lambda: store.fail(task, error)

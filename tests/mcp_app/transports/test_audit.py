@@ -14,6 +14,7 @@ from mcp.types import ToolAnnotations
 
 from mcp_app.calls.registry import CallRegistry
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.sessions import keys
 from tests.mcp_app.transports.support import (
     LATEST,
@@ -256,6 +257,18 @@ async def test_over_http_sse_each_message_leaves_a_line(lines: Lines, one: Proce
     ]
     assert lines.one(method="GET")["outcome"] == "stream"
     await stream.drop()
+
+
+async def test_the_run_of_a_task_leaves_a_line_besides_its_request(lines: Lines, one: Process) -> None:
+    capabilities: dict[str, Any] = {"elicitation": {}, "extensions": {IDENTIFIER: {}}}
+    call = {"name": "slow_compute", "arguments": {"seconds": 0}}
+    made = await (await modern(one, "tools/call", call, capabilities=capabilities)).answer()
+    task_id = made["result"]["taskId"]
+    await eventually(lambda: lines.all(message="task run"))
+    run, asked = lines.one(message="task run"), lines.one(message="MCP request")
+    assert (run["tool"], run["outcome"], run["id"]) == ("slow_compute", "result", task_id[:8])
+    assert (asked["tool"], asked["outcome"]) == ("slow_compute", "result")
+    assert task_id not in lines.text
 
 
 async def test_nothing_secret_is_in_the_audit_and_nobody_can_forge_a_line(lines: Lines, one: Process) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mcp_app
+from mcp_app.observers import AnswerFacts, CallFacts, Observer
 from tests.bench.parts import count_python_calls
 from tests.mcp_app.transports.support import Process, Session, modern, tool_call
 
@@ -15,6 +16,9 @@ OURS = str(Path(mcp_app.__file__).parent)
 
 MOST = 120
 """It was 106 at the time of writing. Raise this only for what is worth the time of every call."""
+
+MOST_OF_AUDIT = 15
+"""What an audit may add."""
 
 
 @pytest.fixture(params=["2025-11-25", "2026-07-28"])
@@ -30,6 +34,19 @@ def small_call(
         assert (await response.json())["result"]["content"][0]["text"] == "Echo: hello"
 
     return call
+
+
+class Auditing(Observer):
+    """Is told before each answer, as an audit is."""
+
+    def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
+        pass
+
+
+async def test_an_audit_adds_few(one: Process, small_call: Callable[[], Awaitable[None]]) -> None:
+    without = await count_python_calls(small_call, OURS)
+    one.runtime.observers.attach(Auditing())
+    assert await count_python_calls(small_call, OURS) - without <= MOST_OF_AUDIT
 
 
 async def test_a_small_call_runs_few_functions_of_ours(small_call: Callable[[], Awaitable[None]]) -> None:
