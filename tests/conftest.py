@@ -11,6 +11,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from tests.support import redis_servers, selection
+from tests.support.chromium import Chromium, chromium
 from tests.support.deployment import Deployment, deployment
 from tests.support.run import FOLDER
 
@@ -78,6 +79,20 @@ def separate() -> Iterator[Deployment]:
     """Two MCP servers with a separate authorization server (AUTH_MODE=separate). No test restarts them."""
     with deployment(separate=True, CONFORMANCE_FIXTURES="1") as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def one_browser() -> Iterator[Chromium]:
+    """The browser of this run, for fixtures that use it for several tests; they renew it first."""
+    with chromium() as window:
+        yield window
+
+
+@pytest.fixture
+def browser(one_browser: Chromium) -> Chromium:
+    """A browser that has never been anywhere."""
+    one_browser.renew()
+    return one_browser
 
 
 @pytest.fixture(scope="session")

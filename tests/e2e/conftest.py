@@ -1,12 +1,15 @@
-"""Each end-to-end test runs with an integrated and with a separate authorization server."""
+"""The deployment of the end-to-end tests, and the mark of those that need both modes."""
 
 import pytest
 
 from tests.support.deployment import Deployment
 
+in_both_modes = pytest.mark.parametrize("site", ["integrated", "separate"], indirect=True, scope="session")
+"""Marks a test that uses what the mode changes: where people sign in, and how tokens are verified."""
 
-@pytest.fixture(scope="session", params=["integrated", "separate"])
+
+@pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Deployment:
     """Two Daphne processes behind a proxy that alternates between them, with every tool there is."""
-    deployment: Deployment = request.getfixturevalue(request.param)
+    deployment: Deployment = request.getfixturevalue(getattr(request, "param", "integrated"))
     return deployment

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -40,12 +39,6 @@ FIND = """
 from oauth_app.models import AccessToken
 print(AccessToken.objects.get(user__username="{person}").application_id)
 """
-
-
-@pytest.fixture
-def browser() -> Iterator[Chromium]:
-    with chromium.chromium() as window:
-        yield window
 
 
 def shell(site: Deployment, code: str) -> str:

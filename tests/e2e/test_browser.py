@@ -57,12 +57,6 @@ OPENER = b"""<title>A client in a browser</title>
 
 
 @pytest.fixture
-def browser() -> Iterator[Chromium]:
-    with chromium.chromium() as window:
-        yield window
-
-
-@pytest.fixture
 def callback() -> Iterator[str]:
     """Where a client on this computer waits for its user to return."""
 
@@ -107,7 +101,15 @@ def authorization_url(site: Deployment, callback: str) -> str:
     return f"{site.auth_url}/authorize?{urlencode(parameters)}"
 
 
-@pytest.mark.parametrize("javascript", ["with JavaScript", "without JavaScript"])
+@pytest.mark.parametrize(
+    ("site", "javascript"),
+    [
+        ("integrated", "with JavaScript"),
+        ("integrated", "without JavaScript"),
+        ("separate", "with JavaScript"),
+    ],
+    indirect=["site"],
+)
 def test_a_user_can_sign_in_and_consent_with_only_the_keyboard(
     browser: Chromium, authorization_url: str, callback: str, javascript: str
 ) -> None:
@@ -130,16 +132,15 @@ def test_a_user_can_sign_in_and_consent_with_only_the_keyboard(
     assert browser.title == "Back at the client"
 
 
-@pytest.mark.parametrize("popups", [1, 2])
 def test_a_web_page_gets_its_codes_from_popups_that_sign_in_at_the_same_moment(
-    browser: Chromium, authorization_url: str, callback: str, popups: int
+    browser: Chromium, authorization_url: str, callback: str
 ) -> None:
     client_page = callback.replace("/callback", "/")
-    browser.open(f"{client_page}#{'|'.join([authorization_url] * popups)}")
+    browser.open(f"{client_page}#{authorization_url}|{authorization_url}")
     (client,) = browser.windows
     browser.tab_to("Connect")
     browser.press(ENTER)
-    opened = [window for window in browser.wait_for_windows(1 + popups) if window != client]
+    opened = [window for window in browser.wait_for_windows(3) if window != client]
     for window in opened:  # all are asked who they are before any of them answers
         browser.look_at(window)
         browser.wait_for_title("Sign in")
@@ -154,7 +155,7 @@ def test_a_web_page_gets_its_codes_from_popups_that_sign_in_at_the_same_moment(
         browser.press(ENTER)
     browser.wait_for_windows(1)  # each has handed its code over and closed itself
     browser.look_at(client)
-    browser.wait_for_title(f"{popups} codes")
+    browser.wait_for_title("2 codes")
 
 
 def test_a_user_enters_a_name_and_denies(browser: Chromium, authorization_url: str, callback: str) -> None:
@@ -170,18 +171,17 @@ def test_a_user_enters_a_name_and_denies(browser: Chromium, authorization_url: s
     assert "code" not in came_back
 
 
+@pytest.mark.parametrize("site", ["separate"], indirect=True)  # which has one page more
 def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
     browser: Chromium, site: Deployment, authorization_url: str, callback: str
 ) -> None:
-    mode = "separate" if site.auth else "integrated"
-
     def look(name: str) -> None:
         for width, scheme in LOOKS:
             browser.show_as(width, scheme)
             assert browser.overflow <= 0, f"{name} is too wide at {width} pixels"
             if folder := os.environ.get("SCREENSHOTS"):
                 Path(folder).mkdir(parents=True, exist_ok=True)
-                (Path(folder) / f"{mode}-{name}-{width}-{scheme}.png").write_bytes(browser.picture())
+                (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
 
     assert httpx2.get(f"{site.url}/static/style.css").is_success, "or there would be little to look at"
     browser.open(f"{site.url}/")
@@ -189,9 +189,8 @@ def test_the_pages_fit_from_a_narrow_phone_to_a_desktop(
     browser.open(f"{site.url}/tour/sign-in")
     assert "Sign" in browser.title
     look("tour")
-    if site.auth:
-        browser.open(f"{site.auth_url}/")
-        look("authorization-server")
+    browser.open(f"{site.auth_url}/")
+    look("authorization-server")
     browser.open(authorization_url)
     browser.wait_for_title("Sign in")
     look("sign-in")

@@ -88,7 +88,9 @@ def violations(browser: Chromium, rules: list[str] | None = None) -> list[str]:
     Args:
         rules: The ids of the rules, if not all.
     """
-    browser.devtools("Runtime.evaluate", expression=_source())
+    known = browser.devtools("Runtime.evaluate", expression="typeof axe", returnByValue=True)
+    if known["result"]["value"] == "undefined":  # the page has been loaded since
+        browser.devtools("Runtime.evaluate", expression=_source())
     run = _RUN % json.dumps(
         {"type": "rule", "values": rules} if rules else {"type": "tag", "values": STANDARDS}
     )

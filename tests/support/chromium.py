@@ -139,6 +139,23 @@ class Chromium:
         """Go on in another window."""
         self._post("window", {"handle": window})
 
+    def renew(self) -> None:
+        """Go on as a browser that has never been anywhere: in a new window, without what pages have left.
+
+        Only what it has downloaded stays in its cache.
+        """
+        before = self.windows
+        new = self._post("window/new", {"type": "tab"})["handle"]
+        for window in before:
+            self.look_at(window)
+            self.close_window()
+        self.look_at(new)
+        self.devtools("Network.clearBrowserCookies")
+        self.devtools("Storage.clearDataForOrigin", origin="*", storageTypes="all")
+        self.devtools("Browser.resetPermissions")
+        for kind in ("browser", "performance"):
+            self._post("se/log", {"type": kind})
+
     def wait_for_title(self, part: str) -> None:
         self.wait(lambda: part in self.title, f"a page titled {part!r}")
 
@@ -216,8 +233,11 @@ class Chromium:
 
 
 @contextlib.contextmanager
-def chromium(*, logs: bool = False) -> Iterator[Chromium]:
-    """A window of a new browser with a profile of its own; with `logs`, of console and requests as well."""
+def chromium() -> Iterator[Chromium]:
+    """A window of a new browser with a profile of its own.
+
+    To start one takes more than a second of CPU: tests use that of the fixture `browser`.
+    """
     port = free_port()
     driver = subprocess.Popen(
         ["chromedriver", f"--port={port}", "--silent"],
@@ -237,7 +257,7 @@ def chromium(*, logs: bool = False) -> Iterator[Chromium]:
             }
             wanted = {
                 "goog:chromeOptions": options,
-                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"} if logs else {},
+                "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             }
             capabilities = {"capabilities": {"alwaysMatch": wanted}}
             answer = http.post("/session", json=capabilities).json()["value"]

@@ -7,13 +7,14 @@ import os
 import re
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.test import Client as Http
 
 from everything_site import tour
 from tests.support import chromium
+from tests.support.chromium import Chromium, Scheme
 from tests.tour.features import FEATURES
 from tests.tour.page import prepare
 from tests.tour.recording import deprecation, record, recorded, timeless
@@ -215,27 +216,26 @@ def test_a_fragment_prepares_arguments_that_can_be_read_back() -> None:
 
 @pytest.mark.browser
 @pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
-def test_the_tour_fits_a_phone_and_a_desktop_light_and_dark(live_server: object) -> None:
-    url = str(live_server)
-    with chromium.chromium() as browser:
-        for name in ("", "tour/", "tour/sign-in", "tour/tasks"):
-            browser.open(f"{url}/{name}")
-            for width in (1200, 320):
-                for scheme in ("light", "dark"):
-                    browser.show_as(width, scheme)
-                    assert browser.overflow <= 0, f"/{name} is too wide at {width} pixels"
-                    if folder := os.environ.get("SCREENSHOTS"):
-                        file = f"{name.replace('/', '-') or 'landing'}-{width}-{scheme}.png"
-                        (Path(folder) / file).write_bytes(browser.picture())
+def test_the_tour_fits_a_phone_and_a_desktop_light_and_dark(live_server: object, browser: Chromium) -> None:
+    for name in ("", "tour/", "tour/sign-in", "tour/tasks"):
+        browser.open(f"{live_server}/{name}")
+        for width in (1200, 320):
+            for scheme in get_args(Scheme):
+                browser.show_as(width, scheme)
+                assert browser.overflow <= 0, f"/{name} is too wide at {width} pixels"
+                if folder := os.environ.get("SCREENSHOTS"):
+                    file = f"{name.replace('/', '-') or 'landing'}-{width}-{scheme}.png"
+                    (Path(folder) / file).write_bytes(browser.picture())
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
-def test_the_wire_beside_a_page_follows_the_step_that_a_key_chooses(live_server: object) -> None:
-    with chromium.chromium() as browser:
-        browser.show_as(1280, "light")
-        browser.open(f"{live_server}/tour/resumption")
-        browser.wait_for_text("Session opened")
-        assert not browser.shows("Last-Event-ID")
-        browser.press("n", "n")
-        browser.wait_for_text("Last-Event-ID")
+def test_the_wire_beside_a_page_follows_the_step_that_a_key_chooses(
+    live_server: object, browser: Chromium
+) -> None:
+    browser.show_as(1280, "light")
+    browser.open(f"{live_server}/tour/resumption")
+    browser.wait_for_text("Session opened")
+    assert not browser.shows("Last-Event-ID")
+    browser.press("n", "n")
+    browser.wait_for_text("Last-Event-ID")

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [row for row in tried() if options.only in row.name]
     with (
         _serving({name: url for name, url in stores.items() if url}) as served,
-        chromium.chromium(logs=True) as browser,
+        chromium.chromium() as browser,
     ):
         page = Page(browser, f"http://localhost:{served.port}")
         page.open()

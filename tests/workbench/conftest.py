@@ -8,6 +8,7 @@ import pytest
 
 from tests.everything_site.checkout import Checkout, checkout, eventually
 from tests.support import chromium
+from tests.support.chromium import Chromium
 from tests.workbench.page import Page
 
 
@@ -21,16 +22,15 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.fixture
-def fresh(three: Checkout) -> Iterator[Page]:
-    """A new browser, which has never been here."""
-    with chromium.chromium(logs=True) as browser:
-        yield Page(browser, f"http://localhost:{three.port}")
+def fresh(three: Checkout, browser: Chromium) -> Page:
+    """A browser that has never been here."""
+    return Page(browser, f"http://localhost:{three.port}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def signed_in(three: Checkout) -> Iterator[Page]:
-    """A browser that is signed in."""
-    with chromium.chromium(logs=True) as browser:
+    """Another browser, which is signed in."""
+    with chromium.chromium() as browser:
         page = Page(browser, f"http://localhost:{three.port}")
         page.open()
         page.sign_in()
@@ -39,8 +39,7 @@ def signed_in(three: Checkout) -> Iterator[Page]:
 
 @pytest.fixture
 def shared(signed_in: Page) -> Page:
-    """The browser of a module, with one tab that is signed in, whatever the last test left."""
+    """The browser that is signed in, with one tab at the start, whatever the last test left."""
     signed_in.tidy()
-    signed_in.open()
-    signed_in.wait_until_connected()
+    signed_in.go("#/start")
     return signed_in

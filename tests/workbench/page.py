@@ -56,7 +56,7 @@ class Page:
         self.evaluate(f"location.hash = {json.dumps(fragment)}")
 
     def tidy(self) -> None:
-        """End what a test has left: other tabs, dialogs, running calls; load the page if it is lost."""
+        """End what a test has left: tabs, dialogs, calls, the wire, messages; load the page if it is lost."""
         browser = self.browser
         first, *others = browser.windows
         for window in others:
@@ -68,8 +68,10 @@ class Page:
             self.wait_until_connected()
         self.evaluate(
             "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());"
-            "document.querySelectorAll('.wb-cancel:not([hidden])').forEach((button) => button.click())"
+            "document.querySelectorAll('.wb-cancel:not([hidden])').forEach((button) => button.click());"
+            "document.querySelector('es-wire').recording.clear()"
         )
+        browser.console  # noqa: B018 - reading it empties it
 
     def evaluate(self, script: str) -> Any:
         answer = self.browser.devtools(
@@ -117,10 +119,10 @@ class Page:
         self.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
 
     def arrive(self, fragment: str) -> None:
-        """Wait until a place is shown, in a new session at the revision of the link."""
+        """Wait until a place is shown, in a session at the revision of the link."""
         found = re.search(r"[?&]rev=([\d-]+)", fragment)
         if found is not None:
-            self.use(found[1])
+            self.wait_until_connected(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
         self.wait(lambda: not re.search("You are connected|Loading the list", self.text), fragment)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -90,16 +90,15 @@ print(AccessToken.objects.get(user__username="{name}").application.client_id)
 
 
 @pytest.fixture(scope="module")
-def world(integrated: Deployment) -> Iterator[World]:
+def world(integrated: Deployment, one_browser: Chromium) -> World:
     connected, idle = (f"walter-{secrets.token_hex(3)}" for _ in range(2))
     sessions = {
         CONNECTED: asyncio.run(_cookies_of_person(integrated.auth_url, connected)),
         IDLE: asyncio.run(_cookies_of_person(integrated.auth_url, idle)),
         OPERATOR: operators_cookies(integrated.auth_url, integrated.installation.run),
     }
-    with chromium.chromium() as browser:
-        client_id = asyncio.run(_connect(integrated, connected))
-        yield World(integrated, browser, sessions, client_id)
+    one_browser.renew()
+    return World(integrated, one_browser, sessions, asyncio.run(_connect(integrated, connected)))
 
 
 STATES: dict[str, Callable[[World], None]] = {

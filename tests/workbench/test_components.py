@@ -53,9 +53,9 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def window() -> Iterator[Chromium]:
-    with chromium.chromium() as browser:
-        yield browser
+def window(one_browser: Chromium) -> Chromium:
+    one_browser.renew()
+    return one_browser
 
 
 class Stage:
@@ -92,7 +92,6 @@ class Stage:
 
 @pytest.fixture
 def stage(window: Chromium, address: str) -> Iterator[Stage]:
-    window.open("about:blank")
     window.open(address)
     window.wait_for_title("Ready")
     stage = Stage(window)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support import chromium
@@ -23,19 +21,10 @@ RIGHT, END = "\ue014", "\ue010"
 THEME = "document.documentElement.dataset.theme"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    with chromium.chromium() as window:
-        yield window
-
-
 @pytest.fixture
 def landing(browser: Chromium, integrated: Deployment) -> Page:
-    page = Page(browser, integrated.url)
     browser.open(integrated.url)
-    page.evaluate("localStorage.clear()")
-    browser.open(integrated.url)
-    return page
+    return Page(browser, integrated.url)
 
 
 def test_arrow_keys_choose_a_client_which_is_remembered(landing: Page) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.everything_site.checkout import Checkout, checkout
-from tests.everything_site.checkout import eventually as eventually_sync
+from tests.everything_site.checkout import Checkout
 from tests.support import chromium
 from tests.support.chromium import ENTER, TAB, Chromium
 from tests.support.processes import needs_proc
@@ -25,25 +24,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    with checkout(tmp_path_factory.mktemp("room"), migrated=True) as made:
-        made.start("--processes", "2", "--noreload")
-        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
-        yield made
-
-
-@pytest.fixture(scope="module")
-def room(site: Checkout) -> Iterator[Chromium]:
+def room(three: Checkout, one_browser: Chromium) -> Chromium:
     """The page, for the first administrator."""
-    password = re.search(r"user admin, password (\S+)\)", site.output)
-    assert password, site.output
-    with chromium.chromium() as browser:
-        browser.show_as(1280, "light")
-        browser.devtools("Log.enable")
-        browser.open(f"http://localhost:{site.port}/admin/login/?next=/admin/room/")
-        browser.press(*"admin", TAB, *password[1], ENTER)
-        browser.wait_for_title("Machine room")
-        yield browser
+    password = re.search(r"user admin, password (\S+)\)", three.output)
+    assert password, three.output
+    one_browser.renew()
+    one_browser.show_as(1280, "light")
+    one_browser.open(f"http://localhost:{three.port}/admin/login/?next=/admin/room/")
+    one_browser.press(*"admin", TAB, *password[1], ENTER)
+    one_browser.wait_for_title("Machine room")
+    return one_browser
 
 
 def said(room: Chromium) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support import chromium
@@ -17,11 +15,10 @@ pytestmark = [
 LEFT, RIGHT = "\ue012", "\ue014"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    with chromium.chromium() as browser:
-        browser.show_as(1280, "light")
-        yield browser
+@pytest.fixture
+def browser(browser: Chromium) -> Chromium:
+    browser.show_as(1280, "light")
+    return browser
 
 
 def to_the_rows(browser: Chromium) -> None:

@@ -67,8 +67,6 @@ class Visits:
     def of(self, visit: Visit) -> Seen:
         if visit not in self.seen:
             self.page.tidy()
-            self.page.browser.console  # noqa: B018 - reading it empties it
-            self.page.evaluate("document.querySelector('es-wire')?.recording.clear()")
             self.page.go(visit.fragment)
             self.page.arrive(visit.fragment)
             visit.do(self.page)
