@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.e2e.conftest import in_both_modes
 from tests.support import forking
 from tests.support.browser import Browser
 from tests.support.deployment import Deployment
@@ -46,6 +47,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_curl
+@in_both_modes
 def test_the_curl_client_uses_every_feature(site: Deployment) -> None:
     done = run("sh", str(CLIENTS / "curl.sh"), site.url, "grace")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -142,6 +144,7 @@ def mistaken(*arguments: str) -> list[str]:
     return done.stderr.splitlines()
 
 
+@in_both_modes
 @pytest.mark.parametrize("revision", ["2025-11-25", "2026-07-28"])
 def test_the_python_client_uses_every_feature(site: Deployment, revision: str) -> None:
     script = str(CLIENTS / "python_client.py")

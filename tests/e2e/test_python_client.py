@@ -25,6 +25,7 @@ from mcp.types import (
     ToolListChangedNotification,
 )
 
+from tests.e2e.conftest import in_both_modes
 from tests.e2e.tools import CALLS, ELICITATION, Person, listed_at, text_of
 from tests.support.browser import Browser
 from tests.support.client import Storage, connect
@@ -61,6 +62,7 @@ def connected(site: Deployment, revision: str) -> Connected:
     return opened
 
 
+@in_both_modes
 @every_revision
 async def test_a_client_discovers_registers_signs_in_consents_and_initializes(
     site: Deployment, connected: Connected, revision: str
@@ -94,6 +96,7 @@ async def test_a_clients_requests_are_spread_over_both_processes(
     assert all(b - a >= 2 for a, b in zip(before, after, strict=True))
 
 
+@in_both_modes
 @every_revision
 async def test_every_tool_can_be_called_all_of_them_at_once(connected: Connected, revision: str) -> None:
     person = Person()

@@ -19,7 +19,11 @@ WAIT = 30
 """Seconds that a client may take from nothing to its answer."""
 
 
-@pytest.mark.parametrize("spelling", ["/sse", "/sse/"])
+@pytest.mark.parametrize(
+    ("site", "spelling"),
+    [("integrated", "/sse"), ("integrated", "/sse/"), ("separate", "/sse")],
+    indirect=["site"],
+)
 async def test_the_python_client_signs_in_at_sse_and_steps_up_there(site: Deployment, spelling: str) -> None:
     url, storage = f"{site.url}{spelling}", Storage()
     with anyio.fail_after(WAIT):

@@ -37,7 +37,11 @@ WAIT = 60
 """Seconds that a client may take from nothing to its answer; Node.js starts slowly on a busy machine."""
 
 
-@pytest.mark.parametrize("package", ["@modelcontextprotocol/sdk", "@modelcontextprotocol/client"])
+@pytest.mark.parametrize(
+    ("site", "package"),
+    [("integrated", "@modelcontextprotocol/sdk"), ("separate", "@modelcontextprotocol/client")],
+    indirect=["site"],
+)
 async def test_the_typescript_clients_sign_in_at_sse(site: Deployment, package: str) -> None:
     command = node.command(SCRIPT, str(node.PACKAGES), f"{site.url}/sse", package, REDIRECT_URI)
     pipe = asyncio.subprocess.PIPE

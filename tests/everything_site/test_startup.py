@@ -103,8 +103,14 @@ def test_no_server_but_runserver_turns_debug_on_by_itself(
     assert outcome.returncode == 1
     [line] = outcome.stderr.splitlines()
     assert "would run with DEBUG: set BASE_URI" in line
-    asked_for = fresh.run("-m", f"everything_site.{application}", **variables, **separate, DEBUG="true")
-    assert "process started" in asked_for.stderr, asked_for.stderr
+
+
+@pytest.mark.parametrize(("application", "mode"), [("asgi", "integrated"), ("auth_asgi", "separate")])
+def test_any_server_has_debug_on_where_that_is_asked_for(
+    fresh: Checkout, application: str, mode: str
+) -> None:
+    outcome = fresh.run("-m", f"everything_site.{application}", AUTH_MODE=mode, DEBUG="true")
+    assert "process started" in outcome.stderr, outcome.stderr
 
 
 def test_plain_http_on_a_public_address_is_one_line_for_each_url(fresh: Checkout) -> None:

@@ -24,12 +24,12 @@ from tests.oauth_app import flow
 
 pytestmark = pytest.mark.slow
 
+IN_CI = os.environ.get("CI") == "true"
 bounded = settings(
-    max_examples=80,
+    max_examples=80 if IN_CI else 20,
     deadline=None,
     database=None,
-    derandomize=os.environ.get("CI")
-    == "true",  # a change fails by its own fault; elsewhere new cases are tried
+    derandomize=IN_CI,  # a change fails by its own fault; elsewhere new cases are tried
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
