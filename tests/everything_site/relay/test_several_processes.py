@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -168,28 +169,43 @@ def test_leases_are_short_unless_a_setting_says_otherwise(two: Checkout) -> None
         assert b"MCP_LEASE_SECONDS=3" in environment.read().split(b"\0")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda n: n.name)
-def test_nothing_is_left_of_it(tmp_path: Any, number: signal.Signals) -> None:
-    with checkout(tmp_path, migrated=True) as made:
-        made.start("--processes", "2", *(["--noreload"] if number == signal.SIGTERM else []))
-        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
-        made.send(number, to_all=number == signal.SIGINT)
-        eventually_sync(lambda: made.has_ended, "the command ends")
-        eventually_sync(lambda: not made.processes, f"no process is left: {made.processes}")
-        eventually_sync(lambda: not made.socket_folder.exists(), "no folder is left")
-        assert "Traceback" not in made.output
+def serves(made: Checkout, *arguments: str) -> None:
+    made.start("--processes", "2", *arguments)
+    eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
+    assert not made.has_ended, made.output
 
 
-def test_all_processes_restart_when_the_code_changes(tmp_path: Any) -> None:
+def ends(made: Checkout, number: signal.Signals) -> None:
+    """Send it a signal, at SIGINT as a terminal does: nothing is left of it."""
+    made.send(number, to_all=number == signal.SIGINT)
+    eventually_sync(lambda: made.has_ended, "the command ends")
+    eventually_sync(lambda: not made.processes, f"no process is left: {made.processes}")
+    eventually_sync(lambda: not made.socket_folder.exists(), "no folder is left")
+    assert "Traceback" not in made.output
+
+
+def test_nothing_is_left_of_it_when_it_is_ended(tmp_path: Path) -> None:
     with checkout(tmp_path, migrated=True) as made:
-        made.start("--processes", "2")
-        eventually_sync(lambda: "MCP Inspector" in made.output or made.has_ended, "both processes serve")
+        serves(made, "--noreload")
+        ends(made, signal.SIGTERM)
+
+
+def test_nothing_is_left_of_it_when_it_is_killed(tmp_path: Path) -> None:
+    with checkout(tmp_path, migrated=True) as made:
+        serves(made)
+        ends(made, signal.SIGKILL)
+
+
+def test_all_processes_restart_when_the_code_changes_and_end_at_ctrl_c(tmp_path: Path) -> None:
+    with checkout(tmp_path, migrated=True) as made:
+        serves(made)
         before = {process["pid"] for process in processes(made)}
         source = made.folder / "mcp_app" / "transports" / "streamable_http.py"
         source.write_text(source.read_text() + "\n# changed\n")
         eventually_sync(lambda: made.output.count("MCP Inspector") > 1, "both serve again")
         assert not before & {process["pid"] for process in processes(made)}
         eventually_sync(lambda: not before & made.processes, "the old ones are gone")
+        ends(made, signal.SIGINT)
 
 
 def _ports_of(pid: int) -> list[int]:
