@@ -26,6 +26,7 @@ def major() -> int:
     return int(version.lstrip("v").partition(".")[0])
 
 
+@pytest.mark.node
 @pytest.mark.skipif(major() < 20, reason="needs Node.js 20 or later")
 @pytest.mark.parametrize("file", FILES, ids=[file.name.removesuffix(".test.mjs") for file in FILES])
 def test_the_tests_of_a_module_pass_under_node(file: Path) -> None:
