@@ -17,7 +17,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """`runserver --processes 3`, with the fixtures of the conformance suite. Tests may kill its processes."""
     with checkout(tmp_path_factory.mktemp("workbench"), migrated=True) as made:
         made.start("--processes", "3", "--noreload", CONFORMANCE_FIXTURES="true")
-        eventually(lambda: "MCP endpoint" in made.output or made.has_ended, "three processes serve")
+        eventually(lambda: "MCP Inspector" in made.output or made.has_ended, "three processes serve")
         yield made
 
 
