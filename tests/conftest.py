@@ -25,7 +25,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
-    """One worker more than there are cores, since many tests wait for what they have begun.
+    """One worker more than there are cores, since many tests wait; as many for the quick ones, which do not.
 
     None for single files, with `-s` (so that `breakpoint()` works), or if TEST_REDIS_URL names one server for
     all.
@@ -33,7 +33,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     cores = yield
     is_watched = config.getoption("capture") == "no"
     is_shared = "TEST_REDIS_URL" in os.environ
-    return 0 if is_watched or is_shared or selection.names_files_only(config.args) else cores + 1
+    if is_watched or is_shared or selection.names_files_only(config.args):
+        return 0
+    return cores if config.getoption("markexpr") == "quick" else cores + 1
 
 
 @pytest.hookimpl(wrapper=True)
