@@ -27,7 +27,7 @@ def fresh(three: Checkout, browser: Chromium) -> Page:
     return Page(browser, f"http://localhost:{three.port}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(three: Checkout) -> Iterator[Page]:
     """Another browser, which is signed in."""
     with chromium.chromium() as browser:
@@ -39,7 +39,8 @@ def signed_in(three: Checkout) -> Iterator[Page]:
 
 @pytest.fixture
 def shared(signed_in: Page) -> Page:
-    """The browser that is signed in, with one tab at the start, whatever the last test left."""
+    """The browser of a module that is signed in, with one tab, whatever the last test left."""
     signed_in.tidy()
-    signed_in.go("#/start")
+    signed_in.open()
+    signed_in.wait_until_connected()
     return signed_in

@@ -119,9 +119,9 @@ class Page:
         self.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
 
     def arrive(self, fragment: str) -> None:
-        """Wait until a place is shown, in a session at the revision of the link."""
+        """Wait until a place is shown, in a new session at the revision of the link."""
         found = re.search(r"[?&]rev=([\d-]+)", fragment)
-        if found is not None and self.evaluate("document.querySelector('#wb-revision').value") != found[1]:
+        if found is not None:
             self.use(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
         self.wait(lambda: not re.search("You are connected|Loading the list", self.text), fragment)

@@ -51,6 +51,7 @@ class World:
             self.browser.devtools("Network.setCookie", name=name, value=value, url=self.site.auth_url)
         self.browser.show_as(1280, "light", motion=False)
         self.browser.open(self.site.auth_url + path)
+        self.browser.wait(lambda: self.browser.names("main"), f"the page of {path} is built")
         if press:
             self.browser.tab_to(press)
             self.browser.press(ENTER)
