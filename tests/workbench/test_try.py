@@ -392,6 +392,17 @@ def test_the_filter_of_the_wire_is_in_the_link_and_survives_moving_and_reloading
     shared.wait(lambda: "filter" not in shared.evaluate("location.hash"), "no filter")
 
 
+def test_at_400_percent_the_page_scrolls_and_its_controls_stay_whole(shared: Page) -> None:
+    browser = shared.browser
+    shared.go(place("tools", "add"))
+    shared.wait_for("Add two numbers")
+    zoomed = {"width": 320, "height": 256, "deviceScaleFactor": 4, "mobile": False}
+    browser.devtools("Emulation.setDeviceMetricsOverride", **zoomed)
+    assert browser.overflow == 0
+    assert shared.covered(".wb-strip select, .wb-strip .wb-menu > summary, .wb-tabs button") == []
+    browser.show_as(1280, "light")
+
+
 def test_the_wire_is_drawn_as_a_sequence_diagram_which_is_saved_as_a_picture(shared: Page) -> None:
     shared.use("2025-11-25")
     shared.go(place("tools", "add", args={"a": 2, "b": 40}))
