@@ -308,9 +308,10 @@ class Conf(DiscoveryConf):
         follows="on with `DEBUG`",
         derive=lambda conf: bool(settings.DEBUG),
     )
-    shutdown_grace_seconds = Setting(
-        10.0, "how long calls and tasks may take to finish after SIGTERM, before they are handed over"
+    lame_duck_seconds = Setting(
+        0.0, "how long a process serves on after SIGTERM, not ready, before it shuts down", minimum=0
     )
+    shutdown_grace_seconds = Setting(10.0, "how long calls and tasks may then take to finish")
     redis_url = Setting(
         "",
         "the Redis that all processes share: `redis://`, `rediss://` or `unix://`",

@@ -184,6 +184,8 @@ class Channel(HTTPChannel):
 
     def requestDone(self, request: Any) -> None:
         self._is_answering = False
+        if request.responseHeaders.getRawHeaders(b"connection") == [b"close"]:
+            self.persistent = False  # Twisted looks only at what the client asked for
         super().requestDone(request)
 
     def _refuse_head(self) -> None:

@@ -32,6 +32,7 @@ from mcp_app.readiness import has_database, try_database, written_apps
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.documents import Document
+from mcp_app.transports.finishing import finish_requests
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
@@ -92,7 +93,7 @@ def mcp_application(
         else:
             await others(scope, receive, send)
 
-    return name_process(application)
+    return name_process(finish_requests(application, runtime))
 
 
 def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
@@ -115,7 +116,7 @@ def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
     if conf.liveness_path:
         routes[conf.liveness_path] = Healthz()
     if conf.readiness_path:
-        routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_draining)
+        routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_leaving)
     mcp = {path for endpoint in endpoints for path in (endpoint, f"{endpoint}/")}
     return {
         path: HeadLimit(app, runtime.observers if path in mcp else NOBODY) for path, app in routes.items()

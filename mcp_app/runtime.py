@@ -54,7 +54,7 @@ from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.streams import Streams
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
-from mcp_app.shutdown import Drain, Drainable, TaskSet, hand_over
+from mcp_app.shutdown import Drain, Drainable, InFlight, TaskSet, hand_over
 from mcp_app.worker_threads import WorkerThreads, watched_by
 
 logger = logging.getLogger(__name__)
@@ -210,12 +210,18 @@ class Runtime:
         self.recovery: Recovery
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
+        self.requests = InFlight()
         self.drain: Drain | None = None
         self.room = Room(self.redis, self.directory, self.bus.activity, self.observers, self._state)
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether load balancers should send this process no new requests: it is about to shut down."""
+        return self.is_draining or (self.drain is not None and self.drain.has_begun)
+
+    @property
     def is_draining(self) -> bool:
-        """Whether this process is shutting down and should get no new work."""
+        """Whether this process is shutting down and begins nothing new."""
         return self.engine.is_draining
 
     @property
@@ -345,7 +351,13 @@ class Runtime:
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
             work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
             self.drain = Drain(
-                self.engine, work, self.streams, self.listening, self._end_listening, self._leave
+                self.engine,
+                work,
+                self.streams,
+                self.listening,
+                self.requests,
+                self._end_listening,
+                self._leave,
             )
             self.drain.watch_for_sigterm()
             self.heartbeat.add("leases", self.leases.beat)

@@ -1,6 +1,7 @@
 """Graceful shutdown after SIGTERM, of which clients notice only a short pause.
 
-`/readyz` returns 503, GET streams end immediately with `retry:`, listen streams (2026-07-28) with a response,
+`/readyz` returns 503 at once, and everything else is served as before until the load balancer has noticed
+(`MCP_LAME_DUCK_SECONDS`). Then GET streams end with `retry:`, listen streams (2026-07-28) with a response,
 running calls and tasks get a grace period, and then the calls' streams end as well. Clients resume at another
 process, which recovers unfinished calls. Last, background work is cancelled and the server's lifespan left.
 """
@@ -12,7 +13,9 @@ import contextvars
 import logging
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence, Sized
+from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
@@ -74,6 +77,16 @@ async def hand_over(work: Drainable) -> None:
         logger.exception("handover failed", extra={"part": type(work).__name__})
 
 
+class InFlight:
+    """How many requests, of any kind, this process is answering: `len`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+
 class TaskSet:
     """Tasks that are cancelled at shutdown at the latest."""
 
@@ -105,6 +118,7 @@ class Drain:
         work: Work that may finish first, in the order in which the rest is handed over.
         streams: The session streams.
         listening: The running `subscriptions/listen` requests (2026-07-28).
+        requests: All requests that the process is answering, those for pages included.
         end_listening: Sends the responses of these requests, which ends their streams ("Graceful Closure").
         leave: Called last, when nothing is left to serve.
     """
@@ -115,6 +129,7 @@ class Drain:
         work: Sequence[Drainable],
         streams: Streams,
         listening: TaskSet,
+        requests: InFlight,
         end_listening: Callable[[], None],
         leave: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
@@ -122,44 +137,69 @@ class Drain:
         self._work = work
         self._streams = streams
         self._listening = listening
+        self._requests = requests
         self._end_listening = end_listening
         self._leave = leave
-        self._server_handler: Any = None
+        self._end_server: Callable[[], object] = lambda: None
         self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        self.has_begun = False
+        """Whether the process is leaving: SIGTERM has arrived."""
 
     def watch_for_sigterm(self) -> None:
-        """Wrap the server's SIGTERM handler, which is called after draining.
+        """Handle SIGTERM in the server's place, which is ended after draining.
 
         ASGI has no event for this: `lifespan.shutdown` comes after the connections have been closed, and
         Daphne does not send it at all.
+
+        After SIGTERM, another one or SIGINT shortens what is left: it ends the lame-duck time, and then the
+        process.
         """
         if threading.current_thread() is not threading.main_thread():
             return  # under the autoreloader, which just kills the process
-        self._server_handler = signal.getsignal(signal.SIGTERM)
-        if not callable(self._server_handler):
-            return
         loop = asyncio.get_running_loop()
+        of_server: Any = signal.getsignal(signal.SIGTERM)
+        if loop.remove_signal_handler(signal.SIGTERM):
+            # Granian has the event loop call it, and treats SIGINT in the same way.
+            self._end_server = partial(signal.raise_signal, signal.SIGINT)
+        elif callable(of_server):
+            self._end_server = partial(of_server, signal.SIGTERM, None)
+        else:
+            return
 
-        def on_sigterm(number: int, frame: FrameType | None) -> None:
-            if self._state.is_draining:  # a second SIGTERM: stop immediately
-                self._server_handler(number, frame)
-                return
-            self._state.is_draining = True
-            loop.call_soon_threadsafe(self._begin, context=contextvars.Context())
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            if self._state.is_draining:
+                self._end_server()
+            elif self.has_begun:
+                loop.call_soon_threadsafe(self._hurry.set)
+            else:
+                self.has_begun = True
+                if callable(of_server):
+                    signal.signal(signal.SIGINT, on_signal)
+                loop.call_soon_threadsafe(self._begin, context=contextvars.Context())
 
-        signal.signal(signal.SIGTERM, on_sigterm)
+        signal.signal(signal.SIGTERM, on_signal)
 
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._drain_and_end(), name="drain")
 
     async def _drain_and_end(self) -> None:
         try:
+            await self._be_lame_duck()
             await self.drain()
             await finish_within(_LEAVE_SECONDS, self._leave())
         except Exception:
             logger.exception("shutdown failed")
         finally:
-            self._server_handler(signal.SIGTERM, None)
+            self._end_server()
+
+    async def _be_lame_duck(self) -> None:
+        """Serve as before until load balancers have noticed that the process is not ready any more."""
+        if conf.lame_duck_seconds:
+            logger.info("leaving", extra={"seconds": conf.lame_duck_seconds})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(conf.lame_duck_seconds):
+                    await self._hurry.wait()
 
     async def drain(self) -> None:
         """End GET streams, wait for running calls and tasks, then end the rest."""
@@ -172,7 +212,8 @@ class Drain:
             await hand_over(work)
         self._end_listening()  # those that have started since
         self._streams.end_all()
-        await self._until(lambda: not len(self._streams) and not len(self._listening), _CLOSE_SECONDS)
+        rest: tuple[Sized, ...] = (self._streams, self._listening, self._requests)
+        await self._until(lambda: not any(map(len, rest)), _CLOSE_SECONDS)
         self._listening.cancel()  # those whose clients do not read their last message
         logger.info("drained")
 

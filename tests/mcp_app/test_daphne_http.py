@@ -89,6 +89,8 @@ class Connection:
 
     def __init__(self) -> None:
         self.scopes: list[Any] = []
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Those of the response, besides its length."""
         daphne_http.install()
         self.server = Server(self.application, endpoints=["none"], verbosity=0)
         self.server.connections = {}
@@ -98,7 +100,8 @@ class Connection:
 
     async def application(self, scope: Any, receive: Any, send: Any) -> None:
         self.scopes.append(scope | {"body": (await receive())["body"]})
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        headers = [(b"content-length", b"0"), *self.headers]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
     def sends(self, *headers: bytes, line: bytes = b"GET / HTTP/1.1", body: bytes = b"") -> None:
@@ -365,3 +368,17 @@ async def test_time_between_requests_and_during_a_response_does_not_count(
     connection.sends()
     await eventually(lambda: connection.answer.count(OK) == 3)
     assert b"408" not in connection.answer
+
+
+async def test_a_connection_ends_with_a_response_that_says_so(connection: Connection) -> None:
+    connection.headers = [(b"connection", b"close")]
+    connection.sends()
+    await eventually(lambda: connection.transport.disconnecting)
+    assert b"Connection: close" in connection.answer
+
+
+async def test_a_connection_stays_open_after_other_responses(connection: Connection) -> None:
+    for number in (1, 2):
+        connection.sends()
+        await eventually(lambda number=number: connection.answer.count(b"200 OK") == number)  # type: ignore[misc]
+    assert not connection.transport.disconnecting

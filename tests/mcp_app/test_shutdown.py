@@ -14,6 +14,7 @@ from mcp_app.coordination import keys
 from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.support import TaskSupport
+from mcp_app.routing import mcp_application
 from mcp_app.runtime import Stopped
 from mcp_app.shutdown import hand_over
 from tests.mcp_app.transports.support import (
@@ -26,6 +27,7 @@ from tests.mcp_app.transports.support import (
     tool_call,
     within,
 )
+from tests.support.asgi import Http
 from tests.support.waiting import eventually
 
 
@@ -281,3 +283,41 @@ async def test_an_idle_process_exits_immediately(process: Process) -> None:
     await process.runtime.start()
     assert process.runtime.drain
     await within(process.runtime.drain.drain(), 1.0)
+
+
+async def test_a_shutdown_waits_for_a_page_that_is_being_sent(process: Process) -> None:
+    await process.runtime.start()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        await go_on.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    site = Http(mcp_application(page, runtime=process.runtime))
+    asking = asyncio.create_task(site.request("GET", "/page"))
+    await within(begun.wait())
+    assert process.runtime.drain
+    draining = asyncio.create_task(process.runtime.drain.drain())
+    done, _ = await asyncio.wait({draining}, timeout=0.2)
+    assert not done
+    go_on.set()
+    response = await within(asking)
+    assert (response.status, response.headers["connection"]) == (200, "close")
+    await within(draining)
+
+
+@pytest.mark.parametrize(("version", "expected"), [("1.0", "close"), ("1.1", "close"), ("2", None)])
+async def test_a_process_that_is_leaving_says_so_where_the_protocol_allows_it(
+    process: Process, version: str, expected: str | None
+) -> None:
+    application = mcp_application(None, runtime=process.runtime)
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        await application({**scope, "http_version": version}, receive, send)
+
+    await process.runtime.start()
+    assert "connection" not in (await Http(asked).request("GET", "/healthz")).headers
+    process.runtime.engine.is_draining = True
+    assert (await Http(asked).request("GET", "/healthz")).headers.get("connection") == expected

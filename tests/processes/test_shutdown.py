@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.processes.support import (
     readiness,
     with_settings,
 )
+from tests.rolling.servers import SERVERS, Uvicorn, is_installed
 from tests.support.forking import Process
 from tests.support.processes import ServerProcess
 from tests.support.waiting import eventually
@@ -40,24 +42,15 @@ SLACK_SECONDS = 4
 """For a machine with much to do."""
 
 
-class UvicornProcess(ServerProcess):
-    """The same application under uvicorn."""
-
-    @property
-    def words(self) -> list[str]:
-        options = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
-        return ["-m", "uvicorn", *options, self.application]
-
-
 @pytest.fixture(params=["daphne", "uvicorn"])
 async def leaving(request: pytest.FixtureRequest, fleet: Site) -> AsyncIterator[ServerProcess]:
     """A process that will be terminated; the other one stays."""
     if request.param == "daphne":
         yield fleet.servers[0]
         return
-    if importlib.util.find_spec("uvicorn") is None:
-        pytest.skip("uvicorn is not installed")
-    server = UvicornProcess(fleet.installation, application=APPLICATION)
+    if not is_installed(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    server = SERVERS[request.param](fleet.installation, application=APPLICATION)
     server.start()
     try:
         yield server
@@ -104,7 +97,7 @@ async def test_a_terminated_process_sends_its_clients_away_and_finishes_its_call
     assert [message["params"]["progress"] for message in progress] == [2, 3]
     assert text_of(answer) == "done"
     code = await ended(process)
-    assert code == (-signal.SIGTERM if isinstance(leaving, UvicornProcess) else 0)
+    assert code == (-signal.SIGTERM if isinstance(leaving, Uvicorn) else 0)
     assert time.monotonic() - told_at < END_SECONDS + SLACK_SECONDS
     assert len(diary.runs) == 1
 
@@ -195,3 +188,67 @@ async def test_a_second_sigterm_ends_a_process_immediately(
     resumed = await session.get(fleet.servers[1].url, running.last_id)
     (answer,) = await resumed.messages()
     assert answer["error"]["data"] == {"reason": "worker_lost"}
+
+
+# --- the lame-duck time --------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["daphne", "uvicorn", "granian"])
+def lame_duck(request: pytest.FixtureRequest, fleet: Site) -> Iterator[ServerProcess]:
+    """A process that would serve as before for a long time after SIGTERM."""
+    if not is_installed(request.param):
+        pytest.skip(f"{request.param} is not installed")
+    made = with_settings(fleet.installation, MCP_LAME_DUCK_SECONDS=300)
+    server = SERVERS[request.param](made, application=APPLICATION)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_a_process_that_is_leaving_serves_as_before_but_is_not_ready(
+    lame_duck: ServerProcess, client_of: Any, fleet: Site
+) -> None:
+    alice: Person = client_of(fleet.people["alice"])
+    session = await alice.open(lame_duck.url)
+    assert lame_duck.process is not None
+    lame_duck.process.send_signal(signal.SIGTERM)
+    await eventually(lambda: readiness_is(lame_duck, 503))
+    listening = await session.listen(lame_duck.url)
+    assert await session.ping(lame_duck.url) == 200
+    await session.call(lame_duck.url, "test_trigger_tool_change")
+    assert (await listening.next_message())["method"] == "notifications/tools/list_changed"
+    assert await readiness(lame_duck) == 503
+
+
+async def test_a_process_that_is_leaving_lets_no_connection_be_used_again(lame_duck: ServerProcess) -> None:
+    assert lame_duck.process is not None
+    with closing(HTTPConnection("127.0.0.1", lame_duck.port, timeout=PATIENCE)) as kept:
+
+        def ask() -> tuple[int, str | None]:
+            kept.request("GET", "/healthz")
+            response = kept.getresponse()
+            response.read()
+            return response.status, response.headers["connection"]
+
+        assert await asyncio.to_thread(ask) == (200, None)
+        lame_duck.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: readiness_is(lame_duck, 503))
+        sock = kept.sock
+        assert await asyncio.to_thread(ask) == (200, "close")
+        if sock.fileno() != -1:
+            assert await asyncio.to_thread(sock.recv, 1) == b"", "the server closes it, too"
+
+
+# The parent of granian's processes passes only one signal on.
+@pytest.mark.parametrize("lame_duck", ["daphne", "uvicorn"], indirect=True)
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_second_signal_ends_the_lame_duck_time(
+    lame_duck: ServerProcess, second: signal.Signals
+) -> None:
+    assert lame_duck.process is not None
+    process = lame_duck.process
+    process.send_signal(signal.SIGTERM)
+    await eventually(lambda: readiness_is(lame_duck, 503))
+    process.send_signal(second)
+    await ended(process)
+    assert "drained" in lame_duck.log

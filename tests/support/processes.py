@@ -90,6 +90,8 @@ class ServerProcess:
     is_forked: bool = True
     folder: Path = ROOT
     """The folder with its code."""
+    patience: float = STARTUP_SECONDS
+    """How many seconds its start may take."""
 
     @property
     def url(self) -> str:
@@ -112,7 +114,7 @@ class ServerProcess:
         """Start it and return when it is ready to serve."""
         command = forking.logged(self.words, self.installation.environment, self._log_path, self.folder)
         self.process = forking.begin(command, is_forked=self.is_forked)
-        wait_until_ready(self.url, self.process, self._log_path)
+        wait_until_ready(self.url, self.process, self._log_path, self.patience)
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""
@@ -146,13 +148,13 @@ class ServerProcess:
             self.process = None
 
 
-def wait_until_ready(url: str, process: Process, log: Path) -> None:
+def wait_until_ready(url: str, process: Process, log: Path, seconds: float = STARTUP_SECONDS) -> None:
     """Return when a process is ready to serve at a URL.
 
     Raises:
         RuntimeError: It has ended, or is not ready in time; the message has its log.
     """
-    deadline = time.monotonic() + STARTUP_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"The server ended at its start:\n{log.read_text()}")
@@ -160,7 +162,7 @@ def wait_until_ready(url: str, process: Process, log: Path) -> None:
             urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
             return
         time.sleep(0.05)
-    raise RuntimeError(f"The server was not ready within {STARTUP_SECONDS} s:\n{log.read_text()}")
+    raise RuntimeError(f"The server was not ready within {seconds:g} s:\n{log.read_text()}")
 
 
 @contextlib.contextmanager

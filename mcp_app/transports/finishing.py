@@ -1,0 +1,42 @@
+"""Requests at the end of a process: each is answered, and is the last one of its connection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, MutableMapping
+from typing import Any
+
+from mcp_app.runtime import Runtime
+from mcp_app.transports.request import Asgi, Receive, Scope, Send
+
+_CLOSE = (b"connection", b"close")
+
+
+def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
+    """The application, whose requests are counted, so that a shutdown waits for them.
+
+    While the process is leaving, responses have `Connection: close`: a proxy that keeps connections open then
+    sends no further request on this one, and so none at the moment when it is closed (RFC 9112 §9.6).
+
+    Args:
+        app: The application for all paths.
+        runtime: The runtime of this process.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+
+        def send_last(message: MutableMapping[str, Any]) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and runtime.is_leaving and is_http_1:
+                message["headers"] = [*message.get("headers", ()), _CLOSE]
+            return send(message)
+
+        is_http_1 = scope.get("http_version", "1.1").startswith("1")  # RFC 9113 §8.2.2 forbids it
+        runtime.requests.count += 1
+        try:
+            await app(scope, receive, send_last)
+        finally:
+            runtime.requests.count -= 1
+
+    return application

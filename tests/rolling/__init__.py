@@ -1,0 +1,1 @@
+"""Every process is replaced while clients work: no request and no session may be lost."""

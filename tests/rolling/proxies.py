@@ -1,0 +1,165 @@
+"""nginx and HAProxy in front of the processes: the configurations of `deploy/`, without their retries."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tests.support.processes import ROOT
+
+DEPLOY = ROOT / "deploy"
+START_SECONDS = 10.0
+
+
+KEEPS_CONNECTIONS = (1, 27, 4)
+"""The first nginx that can leave clients' connections open at a reload."""
+
+
+def version() -> tuple[int, ...]:
+    """The version of nginx."""
+    told = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+    [numbers] = re.findall(r"nginx/([\d.]+)", told)
+    return tuple(int(number) for number in numbers.split("."))
+
+
+class Proxy(Protocol):
+    """A load balancer at one port."""
+
+    def tell(self, ports: Sequence[int]) -> None:
+        """Say that from now on these are the processes, if it does not find out by itself."""
+
+    def start(self, ports: Sequence[int]) -> None:
+        """Begin to serve."""
+
+    def stop(self) -> None:
+        """End at once."""
+
+
+class Nginx:
+    """nginx, which learns of a change by a reload: without a subscription it asks no process how it is."""
+
+    def __init__(self, folder: Path, port: int, retries: bool) -> None:
+        self._folder = folder
+        self._port = port
+        self._retries = retries
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def configuration(self, ports: Sequence[int]) -> str:
+        """The sample with these ports, without TLS and the limits by address."""
+        text = (DEPLOY / "nginx/everything-server.conf").read_text()
+        servers = "".join(f"    server 127.0.0.1:{port} max_fails=0;\n" for port in ports)
+        text = re.sub(r"(?:^ *server 127.*\n)+", servers, text, flags=re.MULTILINE)
+        text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{self._port};")
+        text = text.replace("server_name mcp.example.com;", "server_name localhost;")
+        text = text.replace("/var/log/nginx", str(self._folder))
+        text = re.sub(r"^ *(ssl_certificate|limit_req|limit_conn).*\n", "", text, flags=re.MULTILINE)
+        if version() >= KEEPS_CONNECTIONS:
+            text = text.replace("# keepalive_min_timeout", "keepalive_min_timeout")
+        if not self._retries:
+            text = re.sub(r"proxy_next_upstream .*;", "proxy_next_upstream off;", text)
+        return (
+            f"worker_processes 2;\npid {self._folder}/nginx.pid;\nerror_log {self._folder}/error.log;\n"
+            f"events {{ worker_connections 4096; }}\n"
+            f"http {{\n{_temporary_folders(self._folder)}{text}}}\n"
+        )
+
+    def start(self, ports: Sequence[int]) -> None:
+        self._write(ports)
+        command = ["nginx", "-c", str(self._path), "-p", str(self._folder), "-g", "daemon off;"]
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        _until_listening(self._folder / "nginx.pid")
+
+    def tell(self, ports: Sequence[int]) -> None:
+        self._write(ports)
+        subprocess.run(
+            ["nginx", "-c", self._path, "-p", self._folder, "-s", "reload"],
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(START_SECONDS)
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / "nginx.conf"
+
+    def _write(self, ports: Sequence[int]) -> None:
+        self._path.write_text(self.configuration(ports))
+
+
+class HAProxy:
+    """HAProxy, which asks every process for `/readyz`; it knows all ports from the beginning."""
+
+    def __init__(self, folder: Path, port: int, retries: bool) -> None:
+        self._folder = folder
+        self._port = port
+        self._retries = retries
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def configuration(self, ports: Sequence[int]) -> str:
+        """The sample with these ports, without TLS and the limits by address."""
+        text = (DEPLOY / "haproxy/haproxy.cfg").read_text()
+        servers = "".join(f"    server p{port} 127.0.0.1:{port}\n" for port in ports)
+        text = re.sub(r"(?:^ *server .*\n)+", servers, text, flags=re.MULTILINE)
+        text = text.replace("maxconn 20000", "maxconn 2000")  # which needs fewer open files
+        text = text.replace("maxconn 20000", "maxconn 2000")  # which needs fewer open files
+        text = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{self._port}", text)
+        text = text.replace("log stdout format raw local0", f"pidfile {self._folder}/haproxy.pid")
+        text = re.sub(r"^ *(log|stick-table|http-request track|http-request deny).*\n", "", text, flags=re.M)
+        if not self._retries:
+            text = re.sub(r"^ *option redispatch.*\n", "", text, flags=re.MULTILINE)
+            text = text.replace("retries 3", "retries 0")
+        return text
+
+    def start(self, ports: Sequence[int]) -> None:
+        path = self._folder / "haproxy.cfg"
+        path.write_text(self.configuration(ports))
+        self._process = subprocess.Popen(
+            ["haproxy", "-db", "-f", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def tell(self, ports: Sequence[int]) -> None:
+        """It has found out by itself."""
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(START_SECONDS)
+
+
+PROXIES: dict[str, Callable[[Path, int, bool], Proxy]] = {"nginx": Nginx, "haproxy": HAProxy}
+
+
+def is_installed(name: str) -> bool:
+    """Whether the program is there."""
+    return shutil.which(name) is not None
+
+
+@contextlib.contextmanager
+def running(proxy: Proxy, ports: Sequence[int]) -> Iterator[Proxy]:
+    """Serve while the context is open."""
+    proxy.start(ports)
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+def _temporary_folders(folder: Path) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+
+
+def _until_listening(pid_file: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not pid_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
