@@ -1,4 +1,4 @@
-"""docs/production.md: the sample configuration of the proxy keeps its promises."""
+"""docs/production.md: the sample configurations of the proxies keep its promises."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import re
 
 import pytest
 
-from tests.docs.markdown import blocks
+from mcp_app.conf import Conf
+from tests.support.processes import ROOT
+
+DEPLOY = ROOT / "deploy"
 
 
 @pytest.fixture
 def sample() -> str:
-    (found,) = blocks("production.md", "nginx")
-    return found
+    return (DEPLOY / "nginx/everything-server.conf").read_text()
 
 
 def test_a_stream_that_a_leaving_process_refuses_is_opened_in_another_and_no_post_is_repeated(
@@ -35,3 +37,26 @@ def test_the_access_log_has_no_query_strings_which_contain_codes(sample: str) ->
     variables = set(re.findall(r"\$(\w+)", format_))
     assert "uri" in variables
     assert not variables & {"request", "request_uri", "args", "query_string", "http_referer"}
+
+
+def test_haproxy_repeats_no_request_and_looks_more_often_than_a_process_serves_after_sigterm() -> None:
+    text = (DEPLOY / "haproxy/haproxy.cfg").read_text()
+    assert "retry-on" not in text, "it would name responses after which a request is repeated"
+    [(inter, fall)] = re.findall(r"default-server check inter (\d+)s fall (\d+)", text)
+    recommended = re.findall(r"MCP_LAME_DUCK_SECONDS=(\d+)", text)
+    assert recommended
+    assert all(int(inter) * int(fall) < int(seconds) for seconds in recommended)
+
+
+def test_a_proxy_closes_unused_connections_before_daphne_does(sample: str) -> None:
+    upstream = sample[sample.index("upstream") : sample.index("server {")]
+    [seconds] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
+    assert int(seconds) < 60
+
+
+def test_a_pod_may_take_as_long_to_end_as_its_settings_say() -> None:
+    configuration = (DEPLOY / "kubernetes/configuration.yaml").read_text()
+    deployment = (DEPLOY / "kubernetes/deployment.yaml").read_text()
+    [lame_duck] = re.findall(r'MCP_LAME_DUCK_SECONDS: "(\d+)"', configuration)
+    [period] = re.findall(r"terminationGracePeriodSeconds: (\d+)", deployment)
+    assert int(period) >= int(lame_duck) + Conf.shutdown_grace_seconds.default + 30
