@@ -143,6 +143,7 @@ class Drain:
         self._end_server: Callable[[], object] = lambda: None
         self._task: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._is_interrupted = False
         self.has_begun = False
         """Whether the process is leaving: SIGTERM has arrived."""
 
@@ -159,9 +160,9 @@ class Drain:
             return  # under the autoreloader, which just kills the process
         loop = asyncio.get_running_loop()
         of_server: Any = signal.getsignal(signal.SIGTERM)
-        if loop.remove_signal_handler(signal.SIGTERM):
-            # Granian has the event loop call it, and treats SIGINT in the same way.
-            self._end_server = partial(signal.raise_signal, signal.SIGINT)
+        is_of_loop = loop.remove_signal_handler(signal.SIGTERM)
+        if is_of_loop:
+            self._end_server = self._interrupt
         elif callable(of_server):
             self._end_server = partial(of_server, signal.SIGTERM, None)
         else:
@@ -174,11 +175,17 @@ class Drain:
                 loop.call_soon_threadsafe(self._hurry.set)
             else:
                 self.has_begun = True
-                if callable(of_server):
+                if not is_of_loop:
                     signal.signal(signal.SIGINT, on_signal)
                 loop.call_soon_threadsafe(self._begin, context=contextvars.Context())
 
         signal.signal(signal.SIGTERM, on_signal)
+
+    def _interrupt(self) -> None:
+        """End granian, whose handlers the event loop calls: SIGINT does it, too, but the second one hangs."""
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            signal.raise_signal(signal.SIGINT)
 
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._drain_and_end(), name="drain")

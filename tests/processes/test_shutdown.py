@@ -107,6 +107,27 @@ async def test_a_terminated_process_sends_its_clients_away_and_finishes_its_call
     assert "Traceback" not in leaving.log[logged_before:]
 
 
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_terminated_process_ends_whatever_server_it_is(
+    fleet: Site, client_of: Any, name: str
+) -> None:
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed")
+    server = SERVERS[name](fleet.installation, application=APPLICATION)
+    server.start()
+    try:
+        alice: Person = client_of(fleet.people["alice"])
+        listening = await (await alice.open(server.url)).listen(server.url)
+        assert server.process is not None
+        process = server.process
+        process.send_signal(signal.SIGTERM)
+        assert (await listening.blocks())[-1].retry == conf.retry_milliseconds
+        await ended(process)
+        assert "drained" in server.log
+    finally:
+        server.kill()
+
+
 async def test_a_terminated_process_leaves_no_lease_and_no_entry_behind(
     fleet: Site, leaving: ServerProcess
 ) -> None:
