@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Collection
 
 import django
@@ -51,6 +52,12 @@ def _refuse_implied_debug() -> None:
             f"BASE_URI is {settings.BASE_URI}, so this would run with DEBUG: set BASE_URI to the public URL. "
             "On your own computer, set DEBUG=true."
         )
+
+
+def program() -> str:
+    """The command line that runs management commands: that of a checkout, or the program of the wheel."""
+    installed = "everything-server"
+    return installed if os.path.basename(sys.argv[0]) == installed else "python manage.py"
 
 
 def announce() -> None:
@@ -102,7 +109,7 @@ def _about_database(error: DatabaseError) -> str | None:
         try:
             executor = MigrationExecutor(connection)
             if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                return "The database lacks tables of this version: run `python manage.py migrate` first."
+                return f"The database lacks tables of this version: run `{program()} migrate` first."
         except DatabaseError as outage:
             reason = outage
         else:

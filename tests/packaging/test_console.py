@@ -165,6 +165,12 @@ def test_commands_use_the_state_of_the_user_which_is_private(program: Console) -
     assert (state / "db.sqlite3").exists()
 
 
+def test_a_command_before_the_first_run_says_what_to_run(program: Console) -> None:
+    outcome = program.run("prune", DATABASE_URL="")
+    assert outcome.returncode == 1
+    assert "run `everything-server migrate` first" in outcome.stderr
+
+
 def test_help_lists_the_commands_that_a_user_needs(program: Console) -> None:
     for words in [(), ("--help",)]:
         listed = program.run(*words, DATABASE_URL="").stdout

@@ -211,7 +211,7 @@ class Command(DaphneRunserver):
             self.stdout.write(f"  {label:<15}{self.style.SUCCESS(text)}\n")
         if password:
             self.stdout.write(
-                "  This password is shown once; `manage.py changepassword admin` sets another.\n"
+                f"  This password is shown once; `{startup.program()} changepassword {ADMIN}` sets another.\n"
             )
         self.stdout.write("\n")
         self.stdout.flush()  # in a pipe it would be lost with this process
