@@ -3,6 +3,7 @@
 /mcp                    Streamable HTTP, all revisions      mcp_app; a page for browsers
 /sse  /message          HTTP+SSE of 2024-11-05              mcp_app
 /healthz  /readyz       probes                              mcp_app
+/metrics                metrics for Prometheus              mcp_app
 /try/room               machine room of a person            mcp_app
 /admin/room/feed        machine room of everything          everything_site.workbench
 everything else         sign-in, consent, admin, pages      Django
@@ -24,6 +25,7 @@ from everything_site.audit_log import OFF  # noqa: E402
 from everything_site.browsers import ConnectPage  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.metrics import SiteMetrics  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 from everything_site.workbench.operators_feed import with_operators_feed  # noqa: E402
@@ -47,5 +49,7 @@ gc.set_threshold(10_000)
 pages = HeadLimit(Handler() if settings.IS_SEPARATE else with_operators_feed(Handler(), runtime))
 others = ProtocolTypeRouter({"http": pages, "websocket": refuse_websocket})
 routes = ConnectPage(mcp_application(others, runtime=runtime, needs=needs, room="/try/room"), pages)
-application = RequestLog(StrictTransportSecurity(routes))
+site_metrics = SiteMetrics(runtime.measuring.metrics)
+site_metrics.start()
+application = RequestLog(StrictTransportSecurity(routes), runtime.measuring.metrics)
 startup.announce()

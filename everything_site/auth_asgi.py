@@ -1,9 +1,11 @@
 """The authorization server of separate mode. `daphne -v 0 -p 3001 everything_site.auth_asgi:application`.
 
 /healthz  /readyz       probes
+/metrics                metrics for Prometheus
 everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
 """
 
+import re
 from functools import partial
 from typing import Any
 
@@ -19,13 +21,18 @@ from django.urls import URLPattern, re_path  # noqa: E402
 from everything_site import env, people  # noqa: E402
 from everything_site.handler import Handler  # noqa: E402
 from everything_site.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.metrics import SiteMetrics  # noqa: E402
 from everything_site.navigation import AUTH_URLS  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
 from mcp_app import daphne_http  # noqa: E402
+from mcp_app.conf import conf  # noqa: E402
+from mcp_app.monitoring import catalogue  # noqa: E402
+from mcp_app.monitoring.measuring import configured_metrics  # noqa: E402
 from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.transports.head_limit import HeadLimit  # noqa: E402
 from mcp_app.transports.health import Healthz, Readyz  # noqa: E402
+from mcp_app.transports.metrics import MetricsPage  # noqa: E402
 from mcp_app.transports.served_by import name_process  # noqa: E402
 
 if fault := env.auth_server_fault(settings.ENV):
@@ -52,17 +59,21 @@ def route(pattern: str, app: Any) -> URLPattern:
 
 django_application: Any = AuthServerHandler()
 
-routes = ProtocolTypeRouter(
-    {
-        "http": URLRouter(
-            [
-                route(r"^healthz$", Healthz()),
-                route(r"^readyz$", Readyz({"database": partial(try_database, None)})),
-                route(r"", django_application),
-            ]
-        ),
-        "websocket": refuse_websocket,
-    }
+measured = configured_metrics()
+measured.declare([catalogue.READY])
+site_metrics = SiteMetrics(measured)
+site_metrics.start()
+readyz = Readyz(
+    {"database": partial(try_database, None)},
+    on_tried=lambda need, works: measured.record(catalogue.READY, works, need),
 )
-application = RequestLog(HeadLimit(StrictTransportSecurity(name_process(routes))))
+paths = [route(r"^healthz$", Healthz()), route(r"^readyz$", readyz)]
+if measured.page is not None:
+    page = MetricsPage(measured.page, readyz.first_fault, settings.AUTH_SERVER_URL)
+    paths.append(route(rf"^{re.escape(conf.metrics_path.removeprefix('/'))}$", page))
+
+routes = ProtocolTypeRouter(
+    {"http": URLRouter([*paths, route(r"", django_application)]), "websocket": refuse_websocket}
+)
+application = RequestLog(HeadLimit(StrictTransportSecurity(name_process(routes))), measured)
 startup.announce()

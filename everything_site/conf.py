@@ -120,6 +120,10 @@ class Environment(AppSettings):
         "let clients identify themselves by the URL of their metadata document; set `false` where this "
         "server cannot reach the internet, so that clients register instead",
     )
+    metrics = Setting(
+        True,
+        "serve metrics for Prometheus at `/metrics`; see [monitoring.md](monitoring.md#metrics)",
+    )
     hsts_seconds = Setting(
         31536000,
         "how long browsers must use HTTPS for this host (`Strict-Transport-Security`, only with an https "

@@ -145,6 +145,10 @@ def _settings_of_apps(env: Variables, site: Environment) -> dict[str, Any]:
     found["MCP_RESOURCE_DOCUMENTATION"] = found["OAUTH_SERVICE_DOCUMENTATION"] = site.documentation_url
     found["MCP_RESOURCE_POLICY_URI"] = found["OAUTH_OP_POLICY_URI"] = site.privacy_url
     found["MCP_RESOURCE_TOS_URI"] = found["OAUTH_OP_TOS_URI"] = site.terms_url
+    if site.metrics:
+        found.setdefault("MCP_METRICS_PATH", "/metrics")
+    else:
+        _refuse(env, (Mcp.metrics_path, Mcp.metrics_token), "has no effect with METRICS=false")
     if "OAUTH_SCOPES" not in found:
         found["OAUTH_SCOPES"] = ADMIN_SCOPE
         found.setdefault("OAUTH_FURTHER_SCOPES", tuple(ADMIN_SCOPE))

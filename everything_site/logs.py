@@ -231,6 +231,6 @@ def console_of(logger: logging.Logger) -> ConsoleHandler | None:
             return None
         each = each.parent
     match root.handlers:
-        case [ConsoleHandler(filters=[], formatter=LineFormatter()) as console]:
-            return console
+        case [ConsoleHandler(filters=[], formatter=LineFormatter()) as console, *others]:
+            return console if all(handler.level > logging.INFO for handler in others) else None
     return None

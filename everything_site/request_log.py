@@ -1,4 +1,4 @@
-"""One log line for each HTTP request but probes and static files, with an id that its other lines have."""
+"""One log line for each HTTP request but probes, scrapes and static files, with an id for its other lines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from typing import Any
 
 from django.conf import settings
 
+from everything_site.http_metrics import HttpMetrics
 from everything_site.logs import LONGEST_TEXT, LineFormatter, bounded, console_of, request_id
+from mcp_app.conf import conf
+from mcp_app.monitoring.metrics import NOTHING, Metrics
 
 logger = logging.getLogger("everything_site.requests")
 
-_QUIET = frozenset({"/healthz", "/readyz"})
 _FOUND = frozenset({200, 206, 304})
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
@@ -27,10 +29,16 @@ class RequestLog:
 
     An application adds fields with the dictionary `scope["state"]["log_fields"]`. It has to limit what a
     client chose; the formatters escape it.
+
+    Args:
+        app: The application.
+        metrics: Where requests are measured.
     """
 
-    def __init__(self, app: Asgi) -> None:
+    def __init__(self, app: Asgi, metrics: Metrics = NOTHING) -> None:
         self._app = app
+        self._http = HttpMetrics(metrics) if metrics else None
+        self._quiet = frozenset({conf.liveness_path, conf.readiness_path, conf.metrics_path})
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -52,15 +60,19 @@ class RequestLog:
         try:
             await self._app(scope, receive, logged_send)
         finally:
-            if not _is_quiet(scope["path"], fields["status"]) and logger.isEnabledFor(logging.INFO):
-                fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 1)
+            path, status = scope["path"], fields["status"]
+            seconds = time.perf_counter() - started
+            is_quiet = path in self._quiet
+            if self._http is not None and not is_quiet:
+                self._http.record(scope["method"], status, path, seconds)
+            # Wrong tokens for the metrics leave a line. A page has dozens of static files.
+            is_quiet = (
+                status != 401 if is_quiet else status in _FOUND and path.startswith(settings.STATIC_URL)
+            )
+            if not is_quiet and logger.isEnabledFor(logging.INFO):
+                fields["milliseconds"] = round(seconds * 1000, 1)
                 _log(scope, fields, current)
             request_id.reset(token)
-
-
-def _is_quiet(path: str, status: int) -> bool:
-    """Whether a request leaves no line: a probe, or a static file, of which one page has dozens."""
-    return path in _QUIET or (status in _FOUND and path.startswith(settings.STATIC_URL))
 
 
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:

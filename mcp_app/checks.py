@@ -138,7 +138,11 @@ def check_shadowed_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Pages of the project that cannot be reached: the endpoints come before Django."""
     if conf.faults():
         return []
-    paths = {conf.liveness_path: "MCP_LIVENESS_PATH", conf.readiness_path: "MCP_READINESS_PATH"}
+    paths = {
+        conf.liveness_path: "MCP_LIVENESS_PATH",
+        conf.readiness_path: "MCP_READINESS_PATH",
+        conf.metrics_path: "MCP_METRICS_PATH",
+    }
     if conf.http_sse:
         advice = "MCP_SSE_RESOURCE_URL, or set MCP_HTTP_SSE = False"
         paths |= {conf.sse_path: advice, conf.message_path: advice}
@@ -247,6 +251,16 @@ def check_observers(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register
+def check_metrics(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    from mcp_app.monitoring.measuring import page_fault  # slow to import
+
+    if conf.faults() or (fault := page_fault()) is None:
+        return []
+    hint = 'pip install prometheus-client, or set MCP_METRICS_PATH = "".'
+    return [Error(fault, hint=hint, id="mcp_app.E015")]
 
 
 @register(deploy=True)

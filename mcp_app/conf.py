@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from mcp_app import validators
 from mcp_app.app_settings import Setting
 from mcp_app.discovery_conf import DiscoveryConf
 from mcp_app.process_name import host_and_pid
-from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, beside, is_origin, is_scope
+from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, TOKEN, beside, is_origin, is_scope
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
@@ -68,6 +69,12 @@ class Conf(DiscoveryConf):
     )
     readiness_path = Setting(
         "/readyz", "the path of the readiness probe, which needs no token; empty for none", must_be=PATH
+    )
+    metrics_path = Setting(
+        "", "the path of the metrics for Prometheus; empty for none", follows="`/metrics`", must_be=PATH
+    )
+    metrics_token = Setting(
+        "", "the token with which others may read them", variable="METRICS_TOKEN", must_be=TOKEN, secret=True
     )
     token_verifier = Setting(
         "",
@@ -366,12 +373,12 @@ class Conf(DiscoveryConf):
     @cached_property
     def resource_metadata_url(self) -> str:
         """The metadata URL of the MCP endpoint (RFC 9728 §3.1)."""
-        return _metadata_url(self.resource_url)
+        return validators.metadata_url(self.resource_url)
 
     @cached_property
     def sse_resource_metadata_url(self) -> str:
         """The metadata URL of the HTTP+SSE endpoint."""
-        return _metadata_url(self.sse_resource_url)
+        return validators.metadata_url(self.sse_resource_url)
 
     @cached_property
     def token_audiences(self) -> Sequence[str]:
@@ -384,14 +391,6 @@ class Conf(DiscoveryConf):
     def introspection_credentials(self) -> tuple[str, str]:
         """The client id and secret for introspection."""
         return self.introspection_client_id, self.introspection_client_secret
-
-
-def _metadata_url(resource_url: str) -> str:
-    # Slow to import, and settings.py imports this module.
-    from mcp.server.auth.routes import build_resource_metadata_url
-    from pydantic import AnyHttpUrl
-
-    return str(build_resource_metadata_url(AnyHttpUrl(resource_url)))
 
 
 conf = Conf()

@@ -8,8 +8,9 @@ middleware of the SDK.
             DURATION.labels(call.method, outcome.error_type or "").observe(outcome.seconds)
 
 The hooks are called in a thread of their own, one after the other and in order. So a slow one delays no call:
-it may use Django's ORM, or write a file. The exception is `answered`, for audits that must miss nothing: the
-answer waits for it. A hook that raises is logged, and its observer is removed from the process.
+it may use Django's ORM, or write a file. There are two exceptions, which are called in the event loop: all
+hooks of an observer that says that it is quick, and `answered`, for audits that must miss nothing: the answer
+waits for it. A hook that raises is logged, and its observer is removed from the process.
 """
 
 from __future__ import annotations
@@ -216,7 +217,13 @@ class Observer:
     started once, and finished once unless it is still running; a call that another process takes up is
     recovered there, and not started again. What has not been told when a process is killed is lost. If an
     observer is so slow that ten thousand events wait, further ones are dropped, which is logged.
+
+    Attributes:
+        is_quick: Whether its hooks are called in the event loop, at that moment. Then nothing is dropped, and
+            nothing waits for a thread; but everybody waits for the hooks, so they must take microseconds.
     """
+
+    is_quick = False
 
     def session_opened(self, session: SessionFacts) -> None:
         """A client has initialized a session."""
@@ -266,6 +273,8 @@ class Observer:
         """
 
 
+_Hooks = dict[str, list[tuple[Observer, Callable[..., None]]]]
+
 _HOOKS = [name for name, hook in vars(Observer).items() if callable(hook)]
 
 
@@ -285,7 +294,8 @@ class Observers:
     """
 
     def __init__(self, observers: Iterable[Observer] = (), on_idle: Callable[[], None] = _nothing) -> None:
-        self._hooks: dict[str, list[tuple[Observer, Callable[..., None]]]] = {}
+        self._hooks: _Hooks = {}
+        self._quick: _Hooks = {}
         self._changing = threading.Lock()
         self.watch_calls = False
         for observer in observers:
@@ -298,30 +308,34 @@ class Observers:
     def attach(self, observer: Observer) -> None:
         """Add an observer. It is told what happens from now on."""
         overridden = [name for name in _HOOKS if getattr(type(observer), name) is not getattr(Observer, name)]
+        hooks = self._quick if observer.is_quick else self._hooks
         with self._changing:
             for name in overridden:
-                self._hooks[name] = [*self._hooks.get(name, ()), (observer, getattr(observer, name))]
+                hooks[name] = [*hooks.get(name, ()), (observer, getattr(observer, name))]
             self._look_for_calls()
 
     def detach(self, observer: Observer) -> None:
         """Remove an observer. It may still be told what has happened before."""
         with self._changing:  # in the event loop, or in the thread of the observers if it has failed
-            for name, hooks in list(self._hooks.items()):
-                if left := [(one, call) for one, call in hooks if one is not observer]:
-                    self._hooks[name] = left
-                else:
-                    del self._hooks[name]
+            for hooks in (self._hooks, self._quick):
+                for name, found in list(hooks.items()):
+                    if left := [(one, call) for one, call in found if one is not observer]:
+                        hooks[name] = left
+                    else:
+                        del hooks[name]
             self._look_for_calls()
 
     def _look_for_calls(self) -> None:
-        self.watch_calls = any(name.startswith("call_") for name in self._hooks)
+        self.watch_calls = any(name.startswith("call_") for name in (*self._hooks, *self._quick))
 
     def __contains__(self, hook: str) -> bool:
         """Whether any observer has this hook."""
-        return hook in self._hooks
+        return hook in self._hooks or hook in self._quick
 
     def tell(self, hook: str, *facts: Any) -> None:
-        """Call a hook of all observers that have it, soon and in their thread."""
+        """Call a hook of all observers that have it: quick ones now, others soon and in their thread."""
+        for observer, call in self._quick.get(hook, ()):
+            self._call(observer, call, facts)
         if hook not in self._hooks:
             return
         if self._waiting.qsize() >= _MOST_WAITING:
@@ -337,7 +351,7 @@ class Observers:
 
     def tell_now(self, hook: str, *facts: Any) -> None:
         """Call a hook of all observers that have it, here and now."""
-        for observer, call in self._hooks.get(hook, ()):
+        for observer, call in (*self._quick.get(hook, ()), *self._hooks.get(hook, ())):
             self._call(observer, call, facts)
 
     async def aclose(self) -> None:

@@ -11,6 +11,7 @@ serves these, and passes every other request to Django:
 | `/mcp/server-card` | the card of the server (SEP-2127) | `MCP_SERVER_CARD` |
 | `/.well-known/ai-catalog.json` | the catalog that lists it | `MCP_AI_CATALOG` |
 | `/healthz`, `/readyz` | probes | `MCP_LIVENESS_PATH`, `MCP_READINESS_PATH` |
+| none by default | metrics for Prometheus | `MCP_METRICS_PATH` |
 | none by default | the machine room of a person | the argument `room` |
 """
 
@@ -37,6 +38,7 @@ from mcp_app.transports.guard import Guard
 from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
 from mcp_app.transports.http_sse import Sse, SsePost
+from mcp_app.transports.metrics import MetricsPage
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 from mcp_app.transports.room import RoomFeed
 from mcp_app.transports.served_by import name_process
@@ -115,8 +117,12 @@ def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
         routes[CATALOG_PATH] = Document(partial(ai_catalog, info), CATALOG_TYPE)
     if conf.liveness_path:
         routes[conf.liveness_path] = Healthz()
+    all_needs, measuring = {**runtime.needs, **needs}, runtime.measuring
+    readyz = Readyz(all_needs, lambda: runtime.is_leaving, measuring.on_tried)
     if conf.readiness_path:
-        routes[conf.readiness_path] = Readyz({**runtime.needs, **needs}, lambda: runtime.is_leaving)
+        routes[conf.readiness_path] = readyz
+    if measuring.metrics.page is not None:
+        routes[conf.metrics_path] = MetricsPage(measuring.metrics.page, readyz.first_fault)
     mcp = {path for endpoint in endpoints for path in (endpoint, f"{endpoint}/")}
     return {
         path: HeadLimit(app, runtime.observers if path in mcp else NOBODY) for path, app in routes.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
@@ -42,6 +42,8 @@ from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
 from mcp_app.database import OwnThread, close_connections, outage_in, use_database
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.monitoring import catalogue
+from mcp_app.monitoring.measuring import Gauge, Measuring
 from mcp_app.monitoring.room import Room
 from mcp_app.observers import Observer, Observers
 from mcp_app.protocol import listen
@@ -164,14 +166,15 @@ class Runtime:
         self._stop = asyncio.Event()
         self._lifespan: asyncio.Task[None] | None = None
 
-        self.redis = connect(conf.redis_url)
-        self.bus = Bus(channel_layer())
+        self.measuring = Measuring(self._gauges)
+        self.redis = connect(conf.redis_url, self.measuring.on_reply)
+        self.bus = Bus(channel_layer(), self.measuring.on_echo)
         self.processes = ProcessRegistry(self.redis, self.bus)
         self.leases = Leases(self.redis)
         self.heartbeat = Heartbeat()
         self.directory = Directory(self.redis, self.bus)
         self.quotas = Quotas(self.redis, self.bus)
-        self.observers = Observers(load_observers(), close_connections)
+        self.observers = Observers([*load_observers(), *self.measuring.observers], close_connections)
         self.sessions = SessionStore(self.redis, self.bus, self.observers)
         self.last_seen = LastSeen(self.redis, self.bus)
         self.person_data = partial(PersonData, self.redis)
@@ -320,6 +323,15 @@ class Runtime:
         await self.redis.aclose()
         await self.observers.aclose()
 
+    def _gauges(self) -> Iterator[Gauge]:
+        yield catalogue.CALLS_RUNNING, len(self.calls), "session"
+        yield catalogue.CALLS_RUNNING, len(self.stateless_calls), "stateless"
+        yield catalogue.CALLS_RUNNING, sum(map(len, self.engine.extensions)), "task"
+        yield catalogue.STREAMS_OPEN, self.streams.count(listens=True), "standalone"
+        yield catalogue.STREAMS_OPEN, self.streams.count(listens=False), "reply"
+        yield catalogue.STREAMS_OPEN, len(self.listening), "listen"
+        yield catalogue.DRAINING, self.is_leaving, ""
+
     def _state(self) -> dict[str, Any]:
         return {
             "calls": self.calls.shown(),
@@ -367,6 +379,8 @@ class Runtime:
             self.heartbeat.add("quotas", self.quotas.beat)
             self.heartbeat.add("last seen", self.last_seen.beat)
             self.heartbeat.add("streams", OpenStreams(self.redis, self.bus, self.streams.counts).beat)
+            self.heartbeat.add("metrics", self.measuring.beat)
+            await stack.enter_async_context(self.measuring.running(self.redis, self.server))
             self.worker_threads.start()
             stack.push_async_callback(self.worker_threads.aclose)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")

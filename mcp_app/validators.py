@@ -48,8 +48,13 @@ def is_prefix(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
 
 
+def is_token(text: str) -> bool:
+    return re.fullmatch(r"[!-~]{16,256}|", text) is not None
+
+
 RESOURCE = ("a URL without query, fragment or trailing slash", is_resource)
 PATH = ("a path such as /probes/healthz, or empty", is_path)
+TOKEN = ("at least 16 visible ASCII characters", is_token)
 REDIS = ("the URL of a Redis server: redis://, rediss:// or unix://", is_redis)
 PROCESS = ("up to 40 letters, digits, hyphens and underscores", is_process_name)
 URL = ("an http or https URL, or empty", is_url)
@@ -62,3 +67,12 @@ def beside(url: str, name: str) -> str:
     """The URL with this name in place of the last part of its path."""
     parts = urlsplit(url)
     return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{name}").geturl()
+
+
+def metadata_url(resource_url: str) -> str:
+    """The URL of the metadata of a resource (RFC 9728 §3.1)."""
+    # Slow to import, and settings.py imports this module.
+    from mcp.server.auth.routes import build_resource_metadata_url
+    from pydantic import AnyHttpUrl
+
+    return str(build_resource_metadata_url(AnyHttpUrl(resource_url)))

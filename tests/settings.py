@@ -10,6 +10,7 @@ os.environ["DEBUG"] = "false"
 os.environ["SECRET_KEY"] = "only-for-tests-" + "x" * 40
 os.environ["BASE_URI"] = "http://localhost:3232"
 os.environ["REDIS_URL"] = REDIS_URL
+os.environ["METRICS"] = "false"  # but in the tests of metrics; servers that tests start have them
 os.environ["RATE_LIMITS"] = "false"  # all the clients of the tests have one address
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")
 

@@ -43,14 +43,17 @@ def name_in(address: str) -> str:
 class Bus:
     """The bus of this process. `start` opens it; handlers are registered before.
 
+    Args:
+        layer: The channel layer.
+        on_echo: Is told how many seconds an echo took; one is sent with each heartbeat.
+
     Attributes:
         address: Where other processes reach this one, once it is open. It ends with the name of the process
             and random characters.
         activity: Where this process notes what happens between it and others.
-        on_echo: Is told how many seconds an echo took, which is sent with each heartbeat; None if nobody is.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, on_echo: Callable[[float], None] = lambda seconds: None) -> None:
         self._layer = layer
         self._handlers: dict[str, list[Handler]] = defaultdict(list)
         self._receiver: asyncio.Task[None] | None = None
@@ -59,13 +62,12 @@ class Bus:
         """Those that did not acknowledge something, and may have died: until when nobody waits for them."""
         self._echo_sent_at: float | None = None
         """When the first outstanding echo was sent."""
-        self.on_echo: Callable[[float], None] | None = None
         self._received = asyncio.Event()
         """Set whenever a message arrives."""
         self.address = ""
         self.activity = Activity()
         self.on(CONFIRMED, self._on_confirmed)
-        self.on(ECHO, self._on_echo)
+        self.on(ECHO, lambda message: on_echo(time.perf_counter() - message["at"]))
 
     def on(self, message_type: str, handler: Handler) -> None:
         """Call `handler` with every message of this type. It must not block."""
@@ -127,10 +129,6 @@ class Bus:
 
     async def _echo(self) -> None:
         await _in_time(self._layer.send(self.address, {"type": ECHO, "at": time.perf_counter()}))
-
-    def _on_echo(self, message: BusMessage) -> None:
-        if self.on_echo is not None:
-            self.on_echo(time.perf_counter() - message["at"])
 
     async def send(self, address: str, message: BusMessage) -> None:
         """Send to one process. A message to this process itself is handled immediately."""

@@ -15,6 +15,11 @@ def processes() -> str:
     return prefixed("mcp:processes")
 
 
+def all_tasks() -> str:
+    """Sorted set: all tasks by when they expire, for counting."""
+    return prefixed("mcp:tasks")
+
+
 def readiness() -> list[str]:
     """The keys that readiness probes test commands on: string, hash, stream, sorted set.
 

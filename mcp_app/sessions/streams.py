@@ -69,6 +69,10 @@ class Streams:
     def __len__(self) -> int:
         return sum(len(streams) for streams in self._open.values())
 
+    def count(self, *, listens: bool) -> int:
+        """How many standalone streams are open in this process, or how many others."""
+        return sum(stream.listens is listens for stream in self._all())
+
     def counts(self) -> dict[str, int]:
         """How many streams are open in this process, by session."""
         return {session_id: len(streams) for session_id, streams in self._open.items() if streams}

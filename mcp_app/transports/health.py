@@ -32,25 +32,28 @@ class Readyz:
     Args:
         needs: Checks by name, which raise if a dependency does not work. The first failure is reported.
         is_draining: Whether the process is shutting down.
+        on_tried: Is told the name of each check that has run, and whether it passed.
     """
 
     def __init__(
         self,
         needs: Mapping[str, Callable[[], Awaitable[None]]],
         is_draining: Callable[[], bool] = lambda: False,
+        on_tried: Callable[[str, bool], None] = lambda name, works: None,
     ) -> None:
         self._needs = needs
         self._is_draining = is_draining
+        self._on_tried = on_tried
         self._trying: asyncio.Task[str | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = "shutting down" if self._is_draining() else await self._first_fault()
+        fault = "shutting down" if self._is_draining() else await self.first_fault()
         if fault is None:
             await respond_json(send, 200, {"status": "ready"})
         else:
             await respond_json(send, 503, {"status": "not ready", "reason": fault})
 
-    async def _first_fault(self) -> str | None:
+    async def first_fault(self) -> str | None:
         """The name of the first check that fails. Concurrent probes share one run: anybody may send them."""
         if self._trying is None or self._trying.done():
             self._trying = asyncio.create_task(self._try_all(), name="readiness")
@@ -67,5 +70,7 @@ class Readyz:
                 await attempt()
         except Exception as error:
             logger.warning("not ready", extra={"need": name, "reason": str(error) or repr(error)})
+            self._on_tried(name, False)
             return name
+        self._on_tried(name, True)
         return None

@@ -67,6 +67,7 @@ async def busy(
 ) -> AsyncIterator[Busy]:
     monkeypatch.setattr(client_requests, "_POLL_SECONDS", 60.0)  # an answer waits where the test finds it
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
+    settings.MCP_METRICS_PATH = "/metrics"
     settings.CONFORMANCE_FIXTURES = True
     settings.MCP_LEASE_SECONDS = 3.0
     one, other = Process(), Process()

@@ -15,6 +15,7 @@ from django.core.management import call_command
 
 from mcp_app.ids import short_id
 from mcp_app.observers import Observer
+from tests.docs import metrics
 from tests.docs.conftest import Busy
 from tests.docs.markdown import DOCS, code, commands, rows
 
@@ -108,3 +109,9 @@ def _texts(node: ast.expr) -> list[str]:
 def test_every_hook_of_observers_is_documented() -> None:
     documented = {code(row["Hook"])[0] for row in rows("monitoring.md", "Hook", "Arguments")}
     assert documented == {name for name, hook in vars(Observer).items() if callable(hook)}
+
+
+def test_the_table_of_metrics_is_current() -> None:
+    text = metrics.PAGE.read_text()
+    assert "<!-- table: metrics -->" in text
+    assert metrics.with_table(text) == text, "run python -m tests.docs.metrics"

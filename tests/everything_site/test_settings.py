@@ -33,6 +33,7 @@ def test_it_lists_every_variable_with_its_value_and_help() -> None:
 def test_it_lists_what_is_changed_by_a_variable_or_in_python(settings: Any, tmp_path: Path) -> None:
     settings.ENV = env.read(tmp_path, {"HSTS_SECONDS": "7"})
     settings.MCP_LEASE_SECONDS = 20
+    settings.MCP_METRICS_PATH = "/metrics"  # as the variables have it
     settings.OAUTH_RATE_LIMITS = {"token": "1/minute"}
     found = {entry["variable"]: entry["value"] for entry in listed("--changed")}
     assert found == {"HSTS_SECONDS": "7", "MCP_LEASE_SECONDS": "20", "OAUTH_RATE_LIMITS": "token=1/minute"}

@@ -20,11 +20,6 @@ def processes(task_id: str) -> str:
     return prefixed(f"mcp:task:{{{task_id}}}:at")
 
 
-def all_tasks() -> str:
-    """Sorted set: all tasks by when they expire, for counting."""
-    return prefixed("mcp:tasks")
-
-
 def index(person: str) -> str:
     """Sorted set: the tasks of a person with all clients by when they expire, for counting."""
     return prefixed(f"mcp:tasks:{{{person}}}")

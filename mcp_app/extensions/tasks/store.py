@@ -18,6 +18,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.keys import all_tasks
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.total import Total
@@ -137,7 +138,7 @@ class TaskStore:
             pipe.expire(keys.record(task.id), seconds)
             pipe.set(keys.lease(task.id), task.run, px=self.leases.milliseconds)
             await pipe.execute()
-        await Total(self._redis, keys.all_tasks()).add(task.id, seconds)
+        await Total(self._redis, all_tasks()).add(task.id, seconds)
         # Check after storing and indexing the task: a withdrawal either finds it in the index or is seen
         # here. Not in the same transaction: the key is in another slot of a cluster.
         if grant is not None and await self._redis.exists(keys.withdrawn(grant)):

@@ -369,3 +369,36 @@ def test_an_observer_that_cannot_be_used_is_refused_by_name(
     mcp_settings.MCP_OBSERVERS = [path]
     with pytest.raises(ImproperlyConfigured, match=f"{path}.*{reason}"):
         Runtime()
+
+
+class Quick(Everything):
+    """Is told in the event loop."""
+
+    is_quick = True
+
+
+async def test_a_quick_observer_is_told_at_once_and_starts_no_thread(told: Told) -> None:
+    observers = Observers([quick := Quick()])
+    assert "call_started" in observers
+    assert observers.watch_calls
+    observers.tell("call_started", facts := call_facts("ping"))
+    assert told == [("call_started", facts)]
+    assert "mcp observers" not in {thread.name for thread in threading.enumerate()}
+    observers.detach(quick)
+    assert not observers.watch_calls
+    observers.tell("call_started", facts)
+    assert len(told) == 1
+
+
+async def test_a_quick_observer_that_fails_is_removed_and_fails_no_call(
+    told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    Failing.calls.clear()
+    failing = Failing()
+    failing.is_quick = True
+    observers = Observers([failing, Quick()])
+    for _ in range(2):
+        observers.tell("call_started", call_facts("ping"))
+    assert Failing.calls == ["ping"]
+    assert len(told) == 2
+    assert caplog.text.count("observer failed and was removed") == 1

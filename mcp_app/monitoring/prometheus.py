@@ -1,0 +1,78 @@
+"""Metrics in the text format of Prometheus, with `prometheus-client`.
+
+If PROMETHEUS_MULTIPROC_DIR names a folder, all processes that have it share their numbers by files there, and
+each of them shows the same: the multiprocess mode of `prometheus-client`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from mcp_app.monitoring.metrics import Metric
+
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+_MODES: dict[str, Any] = {"sum": "livesum", "min": "livemin", "same": "livemostrecent"}
+"""How values of several processes become one, by `Metric.over_processes`."""
+
+
+class PrometheusPage:
+    """What Prometheus scrapes from this process: its metrics, and those in the default registry.
+
+    The default registry has those of the Python process, and whatever else the project measures.
+
+    Raises:
+        ImproperlyConfigured: PROMETHEUS_MULTIPROC_DIR names no folder.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._is_shared = bool(os.environ.get(_SHARED))
+        if self._is_shared:
+            try:
+                MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{_SHARED} must name a folder that exists.") from error
+        else:
+            self._registry.register(REGISTRY)
+        self._instruments: dict[Metric, Any] = {}
+        self._children: dict[tuple[Metric, tuple[str, ...]], Callable[[float], None]] = {}
+
+    def declare(self, metric: Metric) -> None:
+        options: dict[str, Any] = {"registry": None if self._is_shared else self._registry}
+        arguments = (metric.prometheus_name, metric.help, metric.labels)
+        if metric.kind == "histogram":
+            self._instruments[metric] = Histogram(*arguments, buckets=metric.buckets, **options)
+        elif metric.kind == "gauge":
+            mode = _MODES[metric.over_processes]
+            self._instruments[metric] = Gauge(*arguments, multiprocess_mode=mode, **options)
+        else:
+            self._instruments[metric] = Counter(*arguments, **options)
+
+    def record(self, metric: Metric, value: float, values: tuple[str, ...]) -> None:
+        record = self._children.get((metric, values))
+        if record is None:
+            record = self._children[metric, values] = self._child(metric, values)
+        record(value)
+
+    def _child(self, metric: Metric, values: tuple[str, ...]) -> Callable[[float], None]:
+        instrument = self._instruments[metric]
+        child = instrument.labels(*values) if metric.labels else instrument
+        method = {"histogram": "observe", "gauge": "set", "counter": "inc"}[metric.kind]
+        found: Callable[[float], None] = getattr(child, method)
+        return found
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        encode, content_type = choose_encoder(accept)
+        return content_type, encode(self._registry)
+
+    def close(self) -> None:
+        if self._is_shared:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
