@@ -87,7 +87,7 @@ class Audit:
             "audit: answers compared": len(self.calls) + len(self.requests),
             "audit: answers without a line": self.missing,
             "audit: answers with several": self.doubled,
-            "audit: lines of runs that were lost": self.superseded,
+            "audit: lines of lost runs": self.superseded,
             "audit: secrets": self.leaked,
         }
 
