@@ -18,6 +18,7 @@ class Uvicorn(ServerProcess):
     """uvicorn, as in docs/production.md."""
 
     workers: int = 1
+    has_children: bool = True
 
     @property
     def words(self) -> list[str]:
@@ -33,6 +34,7 @@ class Granian(ServerProcess):
     """granian, as in docs/production.md."""
 
     workers: int = 1
+    has_children: bool = True
 
     @property
     def words(self) -> list[str]:

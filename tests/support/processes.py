@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import functools
 import itertools
 import os
@@ -90,6 +91,8 @@ class ServerProcess:
     is_forked: bool = True
     folder: Path = ROOT
     """The folder with its code."""
+    has_children: bool = False
+    """Whether it may have processes of its own, which end with it."""
     patience: float = STARTUP_SECONDS
     """How many seconds its start may take."""
 
@@ -113,11 +116,15 @@ class ServerProcess:
     def start(self) -> None:
         """Start it and return when it is ready to serve."""
         command = forking.logged(self.words, self.installation.environment, self._log_path, self.folder)
+        command = dataclasses.replace(command, leads_session=self.has_children)
         self.process = forking.begin(command, is_forked=self.is_forked)
         wait_until_ready(self.url, self.process, self._log_path, self.patience)
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""
+        if self.has_children and self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
