@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from everything_site import exit_codes
 from tests.everything_site.checkout import Checkout, checkout, eventually
 from tests.support.processes import free_port, needs_proc
 
@@ -201,7 +202,7 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts(
         fresh.start(*arguments)
         eventually(lambda: fresh.has_ended, "the command ends")
     assert fresh.command is not None
-    assert fresh.command.returncode == 1
+    assert fresh.command.returncode == exit_codes.PORT_UNAVAILABLE
     assert fresh.output == f"CommandError: Port {fresh.port} is in use: set PORT.\n"
     assert not (fresh.folder / "db.sqlite3").exists()
 
