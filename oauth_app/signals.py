@@ -35,7 +35,7 @@ secret.
 
 
 def audit(event: str, *, user: Any = None, **facts: Any) -> None:
-    """Send `audited`, once the current transaction has been committed.
+    """Send `audited`, once the current transaction, if there is one, has been committed.
 
     Args:
         event: What happened.
@@ -45,7 +45,10 @@ def audit(event: str, *, user: Any = None, **facts: Any) -> None:
     if user is not None and user.is_authenticated:
         facts = {"username": user.get_username(), "user": str(user.pk), **facts}
     send = partial(audited.send_robust, sender=None, event=event, facts=facts)
-    transaction.on_commit(send, robust=True)
+    if transaction.get_connection().in_atomic_block:
+        transaction.on_commit(send, robust=True)
+    else:  # `on_commit` would connect to the database, which a refusal needs no more than its reason
+        send()
 
 
 Access = tuple[str, Any]

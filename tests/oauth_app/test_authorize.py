@@ -54,9 +54,13 @@ def shows_an_error(answer):
     return answer.status_code == 400 and "Location" not in answer and "could not be connected" in page
 
 
+def _main(answer):
+    return answer.content.decode().partition("<main")[2].partition("</main>")[0]
+
+
 def way_back(answer):
     """The link of a page of an error that returns to the client."""
-    found = re.findall(r'<a href="([^"]*)">', answer.content.decode().partition("<main")[2])
+    found = re.findall(r'<a href="([^"]*)">', _main(answer))
     return unescape(found[0]) if found else None
 
 

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def _make(self, name: str, *, is_reset: bool, as_json: bool) -> None:
         users = get_user_model()
-        user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+        user = users.objects.filter(**{users.USERNAME_FIELD: name}).first()
         if user is not None and not is_reset:
             raise CommandError(f"There is an account {name}. --reset gives it a new password and new notes.")
         if user is None:
@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
     def _delete(self, name: str) -> None:
         users = get_user_model()
-        user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
+        user = users.objects.filter(**{users.USERNAME_FIELD: name}).first()
         if user is None:
             raise CommandError(f"There is no account {name}.")
         _refuse_operators(user)
