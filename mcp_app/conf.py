@@ -74,7 +74,11 @@ class Conf(DiscoveryConf):
         "", "the path of the metrics for Prometheus; empty for none", follows="`/metrics`", must_be=PATH
     )
     metrics_token = Setting(
-        "", "the token with which others may read them", variable="METRICS_TOKEN", must_be=TOKEN, secret=True
+        "",
+        "the token with which others may read them; on a public server, everybody",
+        variable="METRICS_TOKEN",
+        must_be=TOKEN,
+        secret=True,
     )
     token_verifier = Setting(
         "",

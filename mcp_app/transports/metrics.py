@@ -1,8 +1,7 @@
 """`/metrics`: what Prometheus scrapes from this process.
 
-It is for whoever has the bearer token `MCP_METRICS_TOKEN`, and without a token for this computer itself. A
-proxy on this computer passes on requests of strangers, so where a connection comes from does not suffice:
-`came_from_here` says what else must be true.
+It is for whoever has the bearer token `MCP_METRICS_TOKEN`. A server that only this computer can reach
+needs no token; `came_from_here` says when that is certain.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.http.request import split_domain_port, validate_host
+from django.http.request import split_domain_port
 
 from mcp_app.conf import conf
 from mcp_app.hosts import is_loopback
@@ -70,25 +69,23 @@ def _has_token(headers: Mapping[bytes, bytes]) -> bool:
 def came_from_here(scope: Scope, public_host: str | None) -> bool:
     """Whether a request certainly came from this computer, and is not one that a proxy here passed on.
 
-    Its connection is from a loopback address, it has none of the headers that proxies add, and its Host is a
-    loopback name. A proxy that adds no header and puts a loopback name in place of the public one would still
-    look like this computer. So if clients reach this server by a public name, a Host that it answers for
-    clients as well does not suffice either: with any other, such a proxy could not have served them.
+    Clients reach the server by a loopback name, its connection is from a loopback address, it has none of the
+    headers that proxies add, and its Host is a loopback name. If clients reach the server by a public name,
+    nothing of this suffices: a proxy on this computer may pass on the Host that a stranger sends, and add
+    no header.
 
     Args:
         scope: The ASGI scope of the request.
         public_host: The host by which clients reach this server.
     """
     lines = scope["headers"]
-    if not _is_loopback(scope.get("client")):
+    if not (is_loopback(public_host) and _is_loopback(scope.get("client"))):
         return False
     if any(name in _FORWARDED or name.startswith(_FORWARDED_PREFIX) for name, _ in lines):
         return False
     hosts = [value.decode("latin-1") for name, value in lines if name == b"host"]
     domain = split_domain_port(hosts[0])[0] if len(hosts) == 1 else ""
-    if not is_loopback(domain.strip("[]")):
-        return False
-    return is_loopback(public_host) or not validate_host(domain, conf.allowed_hosts)
+    return is_loopback(domain.strip("[]"))
 
 
 def _is_loopback(client: Sequence[Any] | None) -> bool:
