@@ -19,6 +19,7 @@ _IN_A_CHECKOUT = ("runserver", "runauthserver", "register_resource_server", "val
 
 def main() -> None:
     """Run the command line; ends with one of `exit_codes`."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "everything_site.settings"  # the shell may name another project
     words = sys.argv[1:]
     try:
         if words[:1] == ["run"]:
