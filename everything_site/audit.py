@@ -18,7 +18,7 @@ from mcp_app.observers import AnswerFacts, CallFacts, Observer
 _LOGGER = logging.getLogger("audit")
 
 _LONGEST = 300
-"""Characters of a value; with all fields, a line is far below what one write to a pipe keeps together."""
+"""Characters of a value; `AuditFormatter` shortens further what makes a line too long."""
 
 
 def write(event: str, **fields: Any) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from everything_site.logs import JsonFormatter
+from everything_site.logs import JsonFormatter, bounded
 
 logger = logging.getLogger(__name__)
 
 STDERR = "stderr"
 OFF = "off"
 
+_LONGEST_LINE = 4096
+"""Bytes, with the line end: what Linux writes to a pipe in one piece (pipe(7), PIPE_BUF)."""
 
 _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
@@ -35,10 +37,21 @@ def configuration(destination: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class AuditFormatter(JsonFormatter):
-    """One JSON object per line, in ASCII: no character of a client can end a line, whatever reads it."""
+    """One JSON object per line, in ASCII: no character of a client can end a line, whatever reads it.
+
+    Of a line that is too long for one write to a pipe, the longest values are shortened.
+    """
 
     def encoded(self, line: dict[str, Any]) -> str:
-        return _encode(line)
+        text = _encode(line)
+        while len(text) >= _LONGEST_LINE:
+            longest = max(line, key=lambda name: len(_encode(line[name])))
+            value = str(line[longest])
+            if len(value) < 2:
+                break  # there are hundreds of fields
+            line[longest] = bounded(value, (len(value) - 1) // 2)
+            text = _encode(line)
+        return text
 
 
 class AuditHandler(logging.Handler):
@@ -83,32 +96,37 @@ class _File:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._opening = threading.Lock()
+        self._writing = threading.Lock()
         self._descriptor: int | None = None
         self._identity = (0, 0)
+        self._is_cut_off = False
+        """Whether the last line lacks its end."""
 
     def write(self, line: str) -> None:
         """
         Raises:
             OSError: It cannot be opened, or is full.
         """
-        data = line.encode()
-        if os.write(self._opened(), data) < len(data):
-            raise OSError("no space left for a whole line")
+        with self._writing:  # no other thread closes the descriptor meanwhile
+            descriptor = self._opened()
+            data = ("\n" * self._is_cut_off + line).encode()
+            self._is_cut_off = os.write(descriptor, data) < len(data)
+            if self._is_cut_off:
+                raise OSError("no space left for a whole line")
 
     def _opened(self) -> int:
-        with self._opening:
-            try:
-                found = os.stat(self._path)
-            except FileNotFoundError:
-                found = None
-            if self._descriptor is not None and found and (found.st_dev, found.st_ino) == self._identity:
-                return self._descriptor
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-            self._descriptor = None
-            # Who did what is for its owner to read.
-            opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            status = os.fstat(opened)
-            self._descriptor, self._identity = opened, (status.st_dev, status.st_ino)
-            return opened
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            found = None
+        if self._descriptor is not None and found and (found.st_dev, found.st_ino) == self._identity:
+            return self._descriptor
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = None
+        self._is_cut_off = False
+        # Who did what is for its owner to read.
+        opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        status = os.fstat(opened)
+        self._descriptor, self._identity = opened, (status.st_dev, status.st_ino)
+        return opened

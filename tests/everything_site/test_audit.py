@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import resource
+import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -48,3 +52,51 @@ async def test_lines_of_processes_that_write_to_one_file_stay_whole(lines: Lines
 
     await asyncio.gather(*(asyncio.to_thread(many, handler) for handler in handlers))
     assert len(lines.all()) == 4 * 200
+
+
+def test_a_line_after_one_that_was_cut_off_is_whole(lines: Lines) -> None:
+    audit.write("first")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (lines.path.stat().st_size + 10, hard))
+    try:
+        audit.write("cut off")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    audit.write("third")
+    audit.write("fourth")
+    first, cut_off, *others = lines.text.splitlines()
+    assert len(cut_off) == 10
+    assert [json.loads(line)["message"] for line in (first, *others)] == ["first", "third", "fourth"]
+
+
+def test_a_thread_that_opens_the_file_anew_does_not_close_it_while_another_one_writes(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = AuditHandler(str(lines.path))
+    moved = lines.path.with_suffix(".1")
+    second = threading.Thread(target=handler.write, args=['"second"'])
+    write = os.write
+
+    def write_while_the_file_is_moved(descriptor: int, data: bytes) -> int:
+        if b"first" in data:
+            lines.path.rename(moved)
+            second.start()
+            second.join(0.1)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_while_the_file_is_moved)
+    handler.write('"first"')
+    second.join(10)
+    assert (moved.read_text(), lines.text) == ('"first"\n', '"second"\n')
+
+
+@pytest.mark.parametrize("many", [1, 20, 50])
+def test_a_line_is_short_enough_for_one_write_to_a_pipe_whatever_its_values_are(
+    lines: Lines, many: int
+) -> None:
+    audit.write("MCP request", **{f"field_{number}": "😀" * 1000 for number in range(many)}, outcome="result")
+    line = lines.one()
+    assert len(lines.text) <= 4096
+    assert line["outcome"] == "result"
+    assert datetime.fromisoformat(line["time"])
+    assert all(line[f"field_{number}"].endswith("…") for number in range(many))
