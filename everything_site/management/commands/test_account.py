@@ -15,6 +15,10 @@ from django.db import transaction
 
 from everything_site.demo.models import Note
 from mcp_app.access import Person, person_of
+from oauth_app.models import end_access
+from oauth_app.signals import audit
+
+_BY = "manage.py test_account"
 
 NOTES = {
     "Groceries": "- milk\n- bread\n- apples",
@@ -27,7 +31,8 @@ NOTES = {
 class Command(BaseCommand):
     help = (
         "Make an account for reviewers, with a password and sample notes, and print what to enter into the "
-        "form of a directory. --reset gives it a new password and the same notes again; --delete removes it."
+        "form of a directory. --reset gives it a new password and the same notes again, and ends the access "
+        "of its apps; --delete removes it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -55,10 +60,13 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(16)
         user.set_password(password)
         user.save()
+        if is_reset:
+            end_access(user=user)
         person = _person(user)
         Note.objects.of(person.issuer, person.subject).delete()
         for title, text in NOTES.items():
             Note.objects.create(issuer=person.issuer, subject=person.subject, title=title, text=text)
+        audit(f"test account {'reset' if is_reset else 'made'}", user=user, by=_BY)
         found = {"url": settings.MCP_RESOURCE_URL, "name": name, "password": password, "notes": [*NOTES]}
         if as_json:
             self.stdout.write(json.dumps(found, indent=2))
@@ -67,8 +75,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{label:<10}{', '.join(value) if isinstance(value, list) else value}")
         if getattr(settings, "OAUTH_SIGN_IN", "").startswith("fakeupstream."):
             self.stderr.write(
-                "The fake identity provider asks for the name only, and lets anybody in by any name: set "
-                "OAUTH_SIGN_IN before you show this server to others."
+                "The fake identity provider refuses accounts with a password, such as this one: set "
+                "OAUTH_SIGN_IN to the sign-in of your users, or the reviewer cannot sign in."
             )
 
     def _delete(self, name: str) -> None:
@@ -79,6 +87,7 @@ class Command(BaseCommand):
         _refuse_operators(user)
         person = _person(user)
         Note.objects.of(person.issuer, person.subject).delete()
+        audit("test account deleted", user=user, by=_BY)
         user.delete()
         self.stdout.write(f"{name} is deleted, with its notes and the access of its apps.")
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
+from django.test import Client as Http
 
-from everything_site.demo.management.commands.test_account import NOTES
+from everything_site.management.commands.test_account import NOTES
 from everything_site.demo.models import Note
 from mcp_app.access import person_of
+from oauth_app.models import AccessToken
+from tests.oauth_app import flow
+from tests.support.audit_lines import audit_in
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +53,28 @@ def test_an_account_that_exists_is_changed_only_if_that_is_asked_for() -> None:
     assert titles("eve") == [*NOTES]
 
 
+def test_an_account_that_is_reset_loses_the_access_that_earlier_reviewers_gave() -> None:
+    alice, bob = flow.connect("alice"), flow.connect("bob", http=Http())
+    run("alice", "--reset")
+    assert {token.user.username for token in AccessToken.objects.all()} == {"bob"}
+    assert flow.refresh(alice.http, alice.client_id, alice.refresh).status_code == 400
+    assert flow.refresh(bob.http, bob.client_id, bob.refresh).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_use_leaves_a_line_in_the_audit(tmp_path: Path) -> None:
+    with audit_in(tmp_path / "audit.log") as lines:
+        for words in (["eve"], ["eve", "--reset"], ["eve", "--delete"]):
+            run(*words)
+    found = lines.all(username="eve", by="manage.py test_account")
+    assert [line["message"] for line in found] == [
+        "test account made",
+        "test account reset",
+        "test account deleted",
+    ]
+    assert all(line["user"] and line["os_user"] for line in found)
+
+
 def test_it_is_deleted_with_its_notes_and_nobody_elses() -> None:
     run("eve")
     run("mallory")
@@ -66,7 +93,7 @@ def test_an_operator_is_no_account_for_reviewers(way: str) -> None:
     assert authenticate(username="olga", password="as it was") is not None
 
 
-def test_it_says_that_the_fake_provider_lets_anybody_in(settings: Any) -> None:
+def test_it_says_that_the_fake_provider_refuses_the_account(settings: Any) -> None:
     said = StringIO()
     call_command("test_account", stdout=StringIO(), stderr=said)
     assert "OAUTH_SIGN_IN" in said.getvalue()
