@@ -92,10 +92,9 @@ def page(request: HttpRequest) -> HttpResponse:
     client = request.POST.get("client", "")
     if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))
-        name = Client.objects.filter(pk=int(client)).values_list("client_id", flat=True).first()
-        audit("access revoked", user=request.user, client=name or "", by="user")
-        log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
     if removed := _of_client(found, client):
+        audit("access revoked", user=request.user, client=removed.client.client_id, by="user")
+        log.info("access revoked by the user", extra={"user": request.user.pk, "client_pk": client})
         done = f"Access removed. {removed.name} was signed out everywhere."
         messages.success(request, done, fail_silently=True)  # a project may do without messages
     return HttpResponseRedirect(here)

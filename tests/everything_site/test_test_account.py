@@ -12,8 +12,8 @@ from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
 from django.test import Client as Http
 
-from everything_site.management.commands.test_account import NOTES
 from everything_site.demo.models import Note
+from everything_site.management.commands.test_account import NOTES
 from mcp_app.access import person_of
 from oauth_app.models import AccessToken
 from tests.oauth_app import flow

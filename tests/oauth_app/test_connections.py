@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client as Http
 
 from oauth_app.models import AccessToken, Client, RefreshToken
+from oauth_app.signals import audited
 from tests.oauth_app import flow
 
 PATH = "/connections"
@@ -78,6 +79,26 @@ def test_nobody_sees_or_ends_the_access_of_others(alice, verify):
     withdraw(bob.http, alice.client_id)
     assert verify(alice.access)
     assert verify(bob.access) is None
+
+
+def test_nothing_is_recorded_as_revoked_that_was_never_granted(alice, django_capture_on_commit_callbacks):
+    recorded = []
+
+    def receiver(event, **kwargs):
+        recorded.append(event)
+
+    other = flow.register(Http(), client_name="Another").json()["client_id"]
+    audited.connect(receiver)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            withdraw(alice.http, other)
+            alice.http.post(PATH, {"client": "123456789"})
+        assert recorded == []
+        with django_capture_on_commit_callbacks(execute=True):
+            withdraw(alice.http, alice.client_id)
+        assert recorded == ["access revoked"]
+    finally:
+        audited.disconnect(receiver)
 
 
 def test_other_applications_keep_theirs(alice, verify):
