@@ -322,7 +322,7 @@ class Conf(DiscoveryConf):
     lame_duck_seconds = Setting(
         0.0, "how long a process serves on after SIGTERM, not ready, before it shuts down", minimum=0
     )
-    shutdown_grace_seconds = Setting(10.0, "how long calls and tasks may then take to finish")
+    shutdown_grace_seconds = Setting(10.0, "how long calls, tasks and pages may then take to finish")
     redis_url = Setting(
         "",
         "the Redis that all processes share: `redis://`, `rediss://` or `unix://`",

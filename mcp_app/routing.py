@@ -33,7 +33,7 @@ from mcp_app.readiness import has_database, try_database, written_apps
 from mcp_app.runtime import Runtime
 from mcp_app.transports.cors import allow_origins
 from mcp_app.transports.documents import Document
-from mcp_app.transports.finishing import finish_requests
+from mcp_app.transports.finishing import counted, finish_requests
 from mcp_app.transports.guard import Guard
 from mcp_app.transports.head_limit import HeadLimit
 from mcp_app.transports.health import Healthz, Readyz
@@ -84,12 +84,12 @@ def mcp_application(
         daphne_http.install()
     if needs is None:
         needs = {"database": partial(try_database, written_apps())} if has_database() else {}
-    routes = _routes(runtime, needs, room)
+    routes, pages = _routes(runtime, needs, room), counted(others, runtime.pages)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # A coroutine function: servers take anything else for an application of ASGI 2.
         if scope["type"] == "http":
-            await _route(routes, scope, others)(scope, receive, send)
+            await _route(routes, scope, pages)(scope, receive, send)
         elif scope["type"] == "lifespan":
             await _serve_lifespan(runtime, receive, send)
         else:

@@ -213,7 +213,7 @@ class Runtime:
         self.recovery: Recovery
         self.stateless_calls = TaskSet()
         self.listening = TaskSet()
-        self.requests = InFlight()
+        self.requests, self.pages = InFlight(), InFlight()
         self.drain: Drain | None = None
         self.room = Room(self.redis, self.directory, self.bus.activity, self.observers, self._state)
 
@@ -361,7 +361,7 @@ class Runtime:
             self.calls = RunningCalls(backend, self.directory, self.quotas)
             self.admission = Admission(self.engine.access, self.quotas, self.sessions.held)
             self.recovery = Recovery(self.calls, partial(may_repeat, self.server))
-            work: tuple[Drainable, ...] = (*self.engine.extensions, self.calls, self.stateless_calls)
+            work: list[Drainable] = [*self.engine.extensions, self.calls, self.stateless_calls, self.pages]
             self.drain = Drain(
                 self.engine,
                 work,

@@ -2,8 +2,9 @@
 
 `/readyz` returns 503 at once, and everything else is served as before until the load balancer has noticed
 (`MCP_LAME_DUCK_SECONDS`). Then GET streams end with `retry:`, listen streams (2026-07-28) with a response,
-running calls and tasks get a grace period, and then the calls' streams end as well. Clients resume at another
-process, which recovers unfinished calls. Last, background work is cancelled and the server's lifespan left.
+running calls, tasks and requests for pages get a grace period, and then the calls' streams end as well.
+Clients resume at another process, which recovers unfinished calls. Last, background work is cancelled and the
+server's lifespan left.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ async def hand_over(work: Drainable) -> None:
 
 
 class InFlight:
-    """How many requests, of any kind, this process is answering: `len`."""
+    """How many requests of some kind this process is answering: `len`."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def __len__(self) -> int:
         return self.count
+
+    async def drain(self) -> None:
+        """Nothing: no other process can continue a request for a page, which may still be sent."""
 
 
 class TaskSet:
@@ -209,7 +213,7 @@ class Drain:
                     await self._hurry.wait()
 
     async def drain(self) -> None:
-        """End GET streams, wait for running calls and tasks, then end the rest."""
+        """End GET streams, wait for running calls, tasks and pages, then end the rest."""
         self._state.is_draining = True
         logger.info("draining", extra={"running": sum(map(len, self._work)), "streams": len(self._streams)})
         self._streams.end_standalone()

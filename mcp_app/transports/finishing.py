@@ -6,6 +6,7 @@ from collections.abc import Awaitable, MutableMapping
 from typing import Any
 
 from mcp_app.runtime import Runtime
+from mcp_app.shutdown import InFlight
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
 
 _CLOSE = (b"connection", b"close")
@@ -33,10 +34,25 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
             return send(message)
 
         is_http_1 = scope.get("http_version", "1.1").startswith("1")  # RFC 9113 §8.2.2 forbids it
-        runtime.requests.count += 1
+        await answer(scope, receive, send_last)
+
+    answer = counted(app, runtime.requests)
+    return application
+
+
+def counted(app: Asgi, requests: InFlight) -> Asgi:
+    """The application, whose requests are counted while it answers them.
+
+    Args:
+        app: The application.
+        requests: Where they are counted.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        requests.count += 1
         try:
-            await app(scope, receive, send_last)
+            await app(scope, receive, send)
         finally:
-            runtime.requests.count -= 1
+            requests.count -= 1
 
     return application

@@ -285,7 +285,10 @@ async def test_an_idle_process_exits_immediately(process: Process) -> None:
     await within(process.runtime.drain.drain(), 1.0)
 
 
-async def test_a_shutdown_waits_for_a_page_that_is_being_sent(process: Process) -> None:
+async def test_a_page_that_is_being_sent_has_as_much_time_as_a_call(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.shutdown._CLOSE_SECONDS", 0.0)
     await process.runtime.start()
     begun, go_on = asyncio.Event(), asyncio.Event()
 
