@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from redis.asyncio import Redis
@@ -115,9 +115,12 @@ class LastSeen:
         waiting = dict(self._waiting)
         await in_portions(self._redis, waiting.values(), self._add_use)
         await in_portions(self._redis, waiting.values(), self._add_client)
+        withdrawn = [seen for owner, seen in waiting.items() if owner not in self._waiting]
         for owner, written in waiting.items():
             if self._waiting.get(owner) is written:
                 del self._waiting[owner]
+        if withdrawn:
+            await self._forget(withdrawn)
 
     async def _add_use(self, pipe: Pipeline, seen: tuple[Principal, dict[str, Any]]) -> None:
         principal, use = seen
@@ -135,6 +138,14 @@ class LastSeen:
             args=[principal.person_key, use["at"], *_limits(_MOST_PERSONS)],
             client=pipe,
         )
+
+    async def _forget(self, withdrawn: Iterable[tuple[Principal, dict[str, Any]]]) -> None:
+        """Erase what was withdrawn, and perhaps erased, while it was being written."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for principal, _ in withdrawn:
+                pipe.hdel(keys.seen(principal.person_key), principal.client_id)
+                pipe.zrem(keys.used(principal.client_id), principal.person_key)
+            await pipe.execute(raise_on_error=False)
 
     def _on_withdrawn(self, message: dict[str, Any]) -> None:
         """Forget what was seen of a withdrawn token: it may be erased in Redis already."""

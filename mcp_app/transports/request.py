@@ -8,7 +8,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, overload
-from urllib.parse import parse_qs
 
 from mcp.server.auth.provider import principal_components
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
@@ -39,6 +38,9 @@ _LARGE_BODY = 256 * 1024
 
 _SESSION_ID = re.compile(r"[0-9a-f]{48}")
 """What a client may have sent as the id of its session, and may be told to observers."""
+
+_SESSION_IN_QUERY = re.compile(rb"(?:^|&)sessionId=([0-9a-f]{48})(?=&|$)")
+"""The same in a query, which may be of any length: so it is not parsed."""
 
 _LISTS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
@@ -201,15 +203,16 @@ class Request:
 
     def _facts(self) -> CallFacts:
         known = {name: str(value) for name, value in self._log_fields.items()}
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        session = self.headers.get("mcp-session-id") or query.get("sessionId", [""])[0]
+        session = self.headers.get("mcp-session-id")
+        if not session and (found := _SESSION_IN_QUERY.search(self.scope["query_string"])):
+            session = found[1].decode()
         token = getattr(self, "principal", None)
         _, issuer, subject = (None, "", "") if token is None else principal_components(token.access_token)
         return CallFacts(
             known.get("method", self.method),
             known.get("tool"),
             "",
-            session if _SESSION_ID.fullmatch(session) else None,
+            session if session and _SESSION_ID.fullmatch(session) else None,
             "",
             known.get("username", ""),
             issuer or "",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mcp.server.mcpserver import Context
@@ -309,3 +310,15 @@ async def test_nothing_secret_is_in_the_audit_and_nobody_can_forge_a_line(lines:
     assert SECRET not in lines.text
     assert lines.text.isascii()
     assert not lines.all(username="mallory")
+
+
+@pytest.mark.parametrize("added", ["", "&a=b", "&sessionId=", "&" * 100_000])
+async def test_a_refused_message_of_http_sse_has_the_session_of_its_query_however_long_that_is(
+    lines: Lines, one: Process, added: str
+) -> None:
+    stream = await one.http.request("GET", "/sse", headers=headers_for("alice", accept="text/event-stream"))
+    path = (await stream.next_event()).data or ""
+    await one.http.request("POST", f"{path}{added}", headers=headers_for("alice"), body=b"{")
+    await stream.drop()
+    [session] = parse_qs(urlsplit(path).query)["sessionId"]
+    assert lines.one(outcome="refused")["session"] == session[:8]

@@ -16,6 +16,7 @@ from mcp_app import withdrawal
 from mcp_app.auth.tokens import checksum
 from mcp_app.calls import last_seen as writing
 from mcp_app.control import awithdraw_tokens
+from mcp_app.coordination.connection import in_portions
 from mcp_app.monitoring import last_seen
 from mcp_app.monitoring.last_seen import Use
 from mcp_app.monitoring.sessions import connected
@@ -32,6 +33,7 @@ from tests.mcp_app.transports.support import (
     request,
 )
 from tests.support.tokens import ISSUER
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -148,6 +150,23 @@ async def test_what_a_process_has_not_written_yet_is_forgotten_with_the_token(
     await (await modern(one, "tools/list", token=name)).answer()
     await awithdraw_tokens([checksum(name)])
     assert not await uses(one, name)
+
+
+async def test_what_is_withdrawn_while_it_is_written_is_forgotten_as_well(
+    one: Process, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await modern(one, "tools/list", token=f"{name}@c1")).answer()
+    await (await modern(one, "tools/list", token=f"{name}@c2")).answer()
+
+    async def withdraw_and_write(*arguments: Any) -> None:
+        await awithdraw_tokens([checksum(f"{name}@c1")])
+        await eventually(lambda: len(one.runtime.last_seen._waiting) == 1)
+        monkeypatch.setattr(writing, "in_portions", in_portions)
+        await in_portions(*arguments)
+
+    monkeypatch.setattr(writing, "in_portions", withdraw_and_write)
+    assert [use.client for use in await uses(one, name)] == ["c2"]
+    assert not await one.runtime.redis.zscore(keys.used("c1"), Person(ISSUER, name).key)
 
 
 async def test_nothing_is_kept_if_the_setting_says_so(mcp_settings: Any, one: Process, name: str) -> None:
