@@ -5,6 +5,7 @@
 everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
 """
 
+import atexit
 import re
 from functools import partial
 from typing import Any
@@ -61,6 +62,7 @@ django_application: Any = AuthServerHandler()
 
 measured = configured_metrics()
 measured.declare([catalogue.READY])
+atexit.register(measured.close)
 site_metrics = SiteMetrics(measured)
 site_metrics.start()
 readyz = Readyz(

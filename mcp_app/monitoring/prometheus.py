@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -40,6 +41,7 @@ class PrometheusPage:
                 MultiProcessCollector(self._registry)  # type: ignore[no-untyped-call]
             except ValueError as error:
                 raise ImproperlyConfigured(f"{_SHARED} must name a folder that exists.") from error
+            _forget_killed(Path(os.environ[_SHARED]))
         else:
             self._registry.register(REGISTRY)
         self._instruments: dict[Metric, Any] = {}
@@ -76,3 +78,20 @@ class PrometheusPage:
     def close(self) -> None:
         if self._is_shared:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+
+def _forget_killed(folder: Path) -> None:
+    """Remove the gauges of processes that had no time to: who is dead has nothing open, and is not ready."""
+    for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*_*.db")}:
+        if pid.isdecimal() and not _is_running(int(pid)):
+            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True

@@ -99,18 +99,10 @@ def test_what_is_recorded_for_one_runtime_is_not_shown_by_another() -> None:
 def test_processes_that_share_a_folder_show_the_sums_and_one_that_has_ended_keeps_its_counters(
     tmp_path: Path,
 ) -> None:
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-
-    def start(ready: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SHOWN, ready]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
-
-    processes = [start("1"), start("0")]
+    processes = [_start(tmp_path, "1"), _start(tmp_path, "0")]
     try:
         for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "said\n"
+            _await(process)
         first, second = processes
         both = _ask(first)
         assert both.sum("mcp_app_calls_recovered_total", kind="session") == 4
@@ -125,6 +117,34 @@ def test_processes_that_share_a_folder_show_the_sums_and_one_that_has_ended_keep
     finally:
         for process in processes:
             process.communicate("\n\n" if process.poll() is None else None, timeout=30)
+
+
+def test_what_a_killed_process_has_left_open_is_gone_when_the_next_one_starts(tmp_path: Path) -> None:
+    killed = _start(tmp_path, "0")
+    _await(killed)
+    killed.kill()
+    killed.communicate(timeout=30)
+    following = _start(tmp_path, "1")
+    try:
+        _await(following)
+        found = _ask(following)
+    finally:
+        following.communicate("\n", timeout=30)
+    assert found.sum("mcp_app_ready", need="redis") == 1
+    assert found.sum("mcp_app_streams_open", kind="listen") == 3
+    assert found.sum("mcp_app_calls_recovered_total", kind="session") == 4
+
+
+def _start(folder: Path, ready: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", SHOWN, ready]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+
+
+def _await(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "said\n"
 
 
 def _ask(process: subprocess.Popen[str]) -> Samples:
