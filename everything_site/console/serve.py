@@ -10,7 +10,9 @@ import threading
 from typing import Any
 
 from django.conf import settings
+from django.core.management import CommandError
 
+from everything_site import exit_codes
 from everything_site.console.options import Options
 from everything_site.management.commands.runserver import ADMIN
 from everything_site.management.commands.runserver import Command as Runserver
@@ -39,9 +41,15 @@ class Command(Runserver):
         super().handle(*args, **options)
 
     def prepare(self) -> None:
-        self._tokens = {
-            name: issue_access_token(provider.find_or_create(name)) for name in self._options.token
-        }
+        for name in self._options.token:
+            try:
+                self._tokens[name] = issue_access_token(provider.find_or_create(name))
+            except provider.ProtectedAccount:
+                raise CommandError(
+                    f"--token {name}: this name is, or looks like, that of an account with a password or "
+                    "permissions. Choose another one.",
+                    returncode=exit_codes.USAGE,
+                ) from None
 
     def say_ready(self, password: str | None) -> None:
         if not self._options.json:
@@ -62,7 +70,7 @@ class Command(Runserver):
 
 
 def _end_with_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
+    while sys.stdin is not None and os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(_STOP_SECONDS)

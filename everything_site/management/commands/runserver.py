@@ -145,8 +145,8 @@ class Command(DaphneRunserver):
         has_admin = not (settings.IS_SEPARATE and self.has_auth_server)
         with _one_of_several():
             call_command("migrate", interactive=False, verbosity=0)
-            self.prepare()
             password = _first_admin_password() if has_admin else None
+            self.prepare()
         if count := options.get("processes"):
             self._run_several(count, password)
             return
@@ -170,7 +170,7 @@ class Command(DaphneRunserver):
         relay.run(*(self.addr, int(self.port), count, environment), lambda: self.say_ready(password))
 
     def prepare(self) -> None:
-        """What else must run before the server starts."""
+        """What else must run before the server starts, once there is an admin."""
 
     def places(self, password: str | None) -> list[tuple[str, str]]:
         """The URLs to open, with labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,17 @@ def test_an_ephemeral_folder_is_private_and_goes_with_its_context() -> None:
         assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "db.sqlite3").touch()
     assert not folder.exists()
+
+
+def test_a_folder_that_takes_long_to_remove_fails_no_run_that_has_ended_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    wait = subprocess.Popen.wait
+
+    def take_too_long(process: subprocess.Popen[bytes], seconds: float) -> None:
+        wait(process, 30)
+        raise subprocess.TimeoutExpired("cleaner", seconds)
+
+    monkeypatch.setattr(subprocess.Popen, "wait", take_too_long)
+    with state.ephemeral():
+        pass
