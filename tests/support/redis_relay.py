@@ -80,6 +80,8 @@ class RedisRelay:
                 way.cancel()
             redis_writer.close()
             writer.close()
+            with contextlib.suppress(OSError):
+                await redis_writer.wait_closed()
 
     def _seconds(self) -> float:
         return self.delay * random.uniform(1 - self.jitter, 1 + self.jitter)
@@ -94,10 +96,25 @@ class RedisRelay:
 async def relaying(url: str) -> AsyncIterator[RedisRelay]:
     """A relay before the Redis at `url`; clients reach it at its own `url`."""
     relay = RedisRelay(url)
-    server = await asyncio.start_server(relay.carry, "127.0.0.1")
+    carried: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+
+    def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        carried[asyncio.create_task(relay.carry(reader, writer))] = writer
+
+    server = await asyncio.start_server(carry, "127.0.0.1")
     relay.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}{_database(url)}"
     async with server:
-        yield relay
+        try:
+            yield relay
+        finally:  # nothing stays open when the loop ends, also of those that have just connected
+            server.close()
+            for task, writer in carried.items():
+                task.cancel()
+                writer.close()
+            await asyncio.gather(*carried, return_exceptions=True)
+            for writer in carried.values():
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
 
 
 @contextlib.contextmanager
