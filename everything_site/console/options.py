@@ -55,8 +55,8 @@ def parsed(words: list[str]) -> Options:
     parser.add_argument(
         "--ephemeral",
         action="store_true",
-        help="start from nothing in a temporary folder, which is removed at the end, without rate limits; of "
-        "the environment, only MCP_… and OAUTH_… count",
+        help="start from nothing in a temporary folder, which is removed at the end, without rate limits for "
+        "signing in; of the environment, only MCP_…, OAUTH_… and CLIENT_ID_METADATA_DOCUMENTS count",
     )
     parser.add_argument(
         "--token",

@@ -113,6 +113,19 @@ def test_the_site_runs_on_versions_that_the_package_allows(name: str) -> None:
         assert ours.specifier == theirs.specifier
 
 
+def test_every_extra_that_a_page_names_exists() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pages = [*ROOT.glob("*.md"), *DOCS.glob("*.md")]
+    named = {
+        name
+        for page in pages
+        for pair in re.findall(r"\bextra\s+`(\w+)`|\.whl\[(\w+)\]", page.read_text())
+        for name in pair
+        if name
+    }
+    assert named == extras.keys()
+
+
 def test_the_wheel_requires_what_the_server_does() -> None:
     assert of_the_package().keys() == requirements(SERVER).keys()
 

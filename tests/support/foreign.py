@@ -54,7 +54,7 @@ def environment(folder: Path, page: str, *others: str) -> Environment:
     words = [word.replace("dist", str(folder / "dist")) for word in build.split()[1:]]
     subprocess.run([sys.executable, "-m", "pip", "--quiet", *words], cwd=DOCS.parent, check=True, timeout=300)
     [wheel] = [word.strip("'") for word in install.split()[2:]]
-    made.install(str(folder / wheel), *others)
+    made.install(str(folder / "dist" / Path(wheel).name), *others)
     return made
 
 
