@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -104,6 +106,25 @@ def test_systemd_accepts_a_unit(unit: str, tmp_path: Path) -> None:
         (tmp_path / path.name).write_text(text)
     environment = {"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "PATH": "/usr/bin:/bin"}
     run(["systemd-analyze", "verify", "--man=no", unit], env=environment)
+
+
+@needs("curl")
+@pytest.mark.parametrize(("state", "kills"), [("hangs", True), ("is not there", False)])
+def test_a_process_is_killed_if_it_hangs_and_not_if_it_refuses_connections(
+    state: str, kills: bool, tmp_path: Path
+) -> None:
+    unit = (SYSTEMD / "everything-server-alive@.service").read_text()
+    [script] = re.findall(r"^ExecStart=/bin/sh -c '(.+)'$", unit, re.MULTILINE)
+    script = re.sub(r"--max-time \d+ --retry \d+", "--max-time 0.2", script).replace("$$", "$")
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ntouch {tmp_path}/killed\n")
+    (tmp_path / "systemctl").chmod(0o700)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        if state == "is not there":
+            listening.close()
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        run(["/bin/sh", "-c", script.replace("%i", str(port))], env=environment)
+    assert (tmp_path / "killed").exists() == kills
 
 
 @needs("systemd-analyze")
