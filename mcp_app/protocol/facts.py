@@ -51,8 +51,13 @@ def facts_of(
         client,
         _trace_id(params),
         shown_uri(uri) if isinstance(uri, str) else None,
-        None if request_id is None else str(request_id)[:_LONGEST_ID],
+        shown_id(request_id),
     )
+
+
+def shown_id(request_id: RequestId | None) -> str | None:
+    """A JSON-RPC id as text, truncated, as clients choose it."""
+    return None if request_id is None else str(request_id)[:_LONGEST_ID]
 
 
 def shown_uri(uri: str) -> str:

@@ -16,6 +16,7 @@ from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.coordination.shared_timeout import SharedTimeout
 from mcp_app.observers import AnswerFacts, CallFacts, Observers, RefusalFacts
+from mcp_app.protocol.facts import shown_id
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
@@ -29,9 +30,6 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 """The parameter that excludes a media type."""
-
-_LONGEST_ID = 64
-"""Characters of a JSON-RPC id that observers are told."""
 
 _LARGE_BODY = 256 * 1024
 """Collect garbage after bodies of more bytes; reading them takes longer than that."""
@@ -219,7 +217,7 @@ class Request:
             subject or "",
             known.get("client", ""),
             None,
-            id=None if self.message_id is None else str(self.message_id)[:_LONGEST_ID],
+            id=shown_id(self.message_id),
         )
 
     def charge_bytes(self, charge: Callable[[int], None]) -> None:

@@ -41,14 +41,23 @@ class Proxy(Protocol):
         """End at once."""
 
 
-class Nginx:
-    """nginx, which learns of a change by a reload: without a subscription it asks no process how it is."""
+class _Program:
+    """What both programs have: a folder, a port, and a process that serves until it is told to end."""
 
     def __init__(self, folder: Path, port: int, retries: bool) -> None:
         self._folder = folder
         self._port = port
         self._retries = retries
         self._process: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(START_SECONDS)
+
+
+class Nginx(_Program):
+    """nginx, which learns of a change by a reload: without a subscription it asks no process how it is."""
 
     def configuration(self, ports: Sequence[int]) -> str:
         """The sample with these ports, without TLS and the limits by address."""
@@ -83,11 +92,6 @@ class Nginx:
             stderr=subprocess.DEVNULL,
         )
 
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(START_SECONDS)
-
     @property
     def _path(self) -> Path:
         return self._folder / "nginx.conf"
@@ -96,21 +100,14 @@ class Nginx:
         self._path.write_text(self.configuration(ports))
 
 
-class HAProxy:
+class HAProxy(_Program):
     """HAProxy, which asks every process for `/readyz`; it knows all ports from the beginning."""
-
-    def __init__(self, folder: Path, port: int, retries: bool) -> None:
-        self._folder = folder
-        self._port = port
-        self._retries = retries
-        self._process: subprocess.Popen[bytes] | None = None
 
     def configuration(self, ports: Sequence[int]) -> str:
         """The sample with these ports, without TLS and the limits by address."""
         text = (DEPLOY / "haproxy/haproxy.cfg").read_text()
         servers = "".join(f"    server p{port} 127.0.0.1:{port}\n" for port in ports)
         text = re.sub(r"(?:^ *server .*\n)+", servers, text, flags=re.MULTILINE)
-        text = text.replace("maxconn 20000", "maxconn 2000")  # which needs fewer open files
         text = text.replace("maxconn 20000", "maxconn 2000")  # which needs fewer open files
         text = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{self._port}", text)
         text = text.replace("log stdout format raw local0", f"pidfile {self._folder}/haproxy.pid")
@@ -129,11 +126,6 @@ class HAProxy:
 
     def tell(self, ports: Sequence[int]) -> None:
         """It has found out by itself."""
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(START_SECONDS)
 
 
 PROXIES: dict[str, Callable[[Path, int, bool], Proxy]] = {"nginx": Nginx, "haproxy": HAProxy}

@@ -235,3 +235,16 @@ async def within(awaitable: Awaitable[Any], seconds: float = PATIENCE) -> Any:
     """The result of what must not take long."""
     async with asyncio.timeout(seconds):
         return await awaitable
+
+
+async def cancel_a_call(at: Process, session: Session, *, is_modern: bool) -> None:
+    """Call `Held`, and cancel it once it runs: by a notification, or at 2026-07-28 by disconnecting."""
+    held = Held(at)
+    if is_modern:
+        stream = await modern(at, "tools/call", call_held()["params"])
+        await within(held.started.wait())
+        await stream.drop()
+    else:
+        await session.post(at, call_held())
+        await within(held.started.wait())
+        await session.post(at, notification("notifications/cancelled", {"requestId": 1}))

@@ -24,13 +24,13 @@ from tests.mcp_app.transports.support import (
     Process,
     Session,
     call_held,
+    cancel_a_call,
     headers_for,
     initialize,
     modern,
     notification,
     request,
     tool_call,
-    within,
 )
 from tests.support.audit_lines import Lines, audit_in
 from tests.support.waiting import eventually
@@ -134,15 +134,7 @@ async def test_a_resource_is_named_by_its_uri_without_what_may_be_secret(
 async def test_a_call_that_is_cancelled_leaves_one_line(
     lines: Lines, one: Process, session: Session, is_modern: bool
 ) -> None:
-    held = Held(one)
-    if is_modern:
-        stream = await modern(one, "tools/call", call_held()["params"])
-        await within(held.started.wait())
-        await stream.drop()
-    else:
-        stream = await session.post(one, call_held())
-        await within(held.started.wait())
-        await session.post(one, notification("notifications/cancelled", {"requestId": 1}))
+    await cancel_a_call(one, session, is_modern=is_modern)
     await eventually(lambda: lines.all(method="tools/call"))
     assert lines.one(method="tools/call")["outcome"] == "cancelled"
 

@@ -23,12 +23,11 @@ from tests.mcp_app.transports.support import (
     Process,
     Session,
     call_held,
+    cancel_a_call,
     modern,
-    notification,
     request,
     text_of,
     tool_call,
-    within,
 )
 from tests.support.waiting import eventually
 
@@ -148,15 +147,7 @@ async def test_the_outcome_says_what_kind_of_error_it_was(told: Told, one: Proce
 async def test_a_call_that_is_cancelled_is_told_as_such(
     told: Told, one: Process, session: Session, is_modern: bool
 ) -> None:
-    held = Held(one)
-    if is_modern:
-        stream = await modern(one, "tools/call", call_held()["params"])
-        await within(held.started.wait())
-        await stream.drop()
-    else:
-        stream = await session.post(one, call_held())
-        await within(held.started.wait())
-        await session.post(one, notification("notifications/cancelled", {"requestId": 1}))
+    await cancel_a_call(one, session, is_modern=is_modern)
     [outcome] = await finished(told)
     assert (outcome.kind, outcome.error_type) == ("cancelled", "cancelled")
 
