@@ -165,4 +165,4 @@ async def awithdraw_tokens(checksums: Sequence[str], grants: Sequence[str] = ())
     places = [*map(token_place, checksums), *map(grant_place, grants)]
     with only_logged("could not notify other processes: Redis unavailable at %s"):
         async with connected(is_confirmed=True) as (_, directory):
-            await directory.publish_to_all(message, places, confirm=True)
+            await directory.publish_to_all(message, places)

@@ -158,11 +158,14 @@ class Runtime:
     Args:
         factory: Builds the server; the function of `MCP_SERVER` if None.
         verifier: Verifies tokens; one of `MCP_TOKEN_VERIFIER` if None.
+
+    Attributes:
+        is_started: Whether requests can be served.
     """
 
     def __init__(self, *, factory: Factory | None = None, verifier: TokenVerifier | None = None) -> None:
         self._starting: asyncio.Task[None] | None = None
-        self._started = False
+        self.is_started = False
         self._stop = asyncio.Event()
         self._lifespan: asyncio.Task[None] | None = None
 
@@ -241,11 +244,6 @@ class Runtime:
         await self.start()
         await self.bus.probe()
 
-    @property
-    def is_started(self) -> bool:
-        """Whether requests can be served."""
-        return self._started
-
     async def start(self) -> None:
         """Connect, and start the background tasks. Concurrent requests wait here.
 
@@ -253,7 +251,7 @@ class Runtime:
             Unavailable: Redis cannot be reached; the next request retries.
             Stopped: This process is about to end.
         """
-        if self._started:
+        if self.is_started:
             return
         if not self._stop.is_set():
             if self._starting is None:
@@ -269,7 +267,7 @@ class Runtime:
         if starting.cancelled():
             return
         if (error := starting.exception()) is None:
-            self._started = not self._stop.is_set()
+            self.is_started = not self._stop.is_set()
         elif isinstance(error, Unavailable) and error.store is Store.SESSIONS:
             logger.error(
                 "startup failed: Redis cannot be used at %s; start it (in development: manage.py valkey), or "
@@ -300,7 +298,7 @@ class Runtime:
 
     async def _leave(self) -> None:
         """Accept no more requests, stop the background tasks, and close the connections."""
-        self._started = False
+        self.is_started = False
         self._stop.set()
         try:
             if self._starting is not None:

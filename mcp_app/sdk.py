@@ -6,7 +6,6 @@ types of the dispatcher. They are public, but a minor release may move them. So 
 requirements.txt pins the minor release, and tests/mcp_app/test_sdk.py lists each.
 """
 
-from mcp.server.caching import CacheableMethod
 from mcp.server.connection import Connection, allowed_log_levels
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -48,7 +47,6 @@ __all__ = [
     "SPEC_CLIENT_METHODS",
     "SUBSCRIPTION_ID_META_KEY",
     "X_MCP_HEADER_KEY",
-    "CacheableMethod",
     "CallNext",
     "CallOptions",
     "Connection",

@@ -359,7 +359,7 @@ class SessionCall(SessionOutbound, Call):
 
     async def renew_lease(self) -> None:
         if self._lease is not None:
-            await self._backend.registry.renew(self._lease)
+            await self._backend.registry.leases.renew([self._lease])
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress; a re-run skips what was already reported, as progress must increase."""

@@ -228,9 +228,6 @@ class CallRegistry:
         for place in self._places.pop(lease, ()):
             self._directory.stop_renewing(place)
 
-    async def renew(self, lease: Lease) -> None:
-        await self.leases.renew([lease])
-
     async def find(self, session_id: str, stream: str) -> Registration | None:
         """The registered call behind a stream; its process may have died.
 

@@ -181,13 +181,12 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
 
 
 async def in_portions(
-    redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]], most: int = _PORTION
+    redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]]
 ) -> list[tuple[T, Any]]:
     """Run one command for each item in few round trips, without a transaction: keys may be in many slots.
 
     Args:
         add: Adds the command for one item to a pipeline.
-        most: How many commands a pipeline has; fewer if they are long, as others wait while it is written.
 
     Returns:
         Each item with its reply, which is an exception if its key is damaged.
@@ -198,7 +197,7 @@ async def in_portions(
     """
     waiting, replies = list(items), list[tuple[T, Any]]()
     while waiting:
-        portion, waiting = waiting[:most], waiting[most:]
+        portion, waiting = waiting[:_PORTION], waiting[_PORTION:]
         async with redis.pipeline(transaction=False) as pipe:
             for item in portion:
                 await add(pipe, item)

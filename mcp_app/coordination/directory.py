@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 from typing import cast
 
 from redis.asyncio import Redis
@@ -146,12 +147,10 @@ class Directory:
         """
         return cast("list[str]", await self._addresses(keys=keys))
 
-    async def publish_to_all(
-        self, message: BusMessage, places: Iterable[str], *, confirm: bool = False
-    ) -> None:
+    async def publish_to_all(self, message: BusMessage, places: Iterable[str]) -> None:
         """Handle a message here, then send it to all processes at these places, which may be in many slots.
 
-        `confirm` is that of `Bus.send_all`.
+        It waits until they have handled it; see `confirm` of `Bus.send_all`.
 
         Raises:
             Unavailable: Redis cannot be reached, and no other process got the message.
@@ -160,11 +159,8 @@ class Directory:
         found = await in_portions(
             self._redis, places, lambda pipe, key: self._addresses(keys=[key], client=pipe)
         )
-        await self.bus.send_all(
-            {address for _, found_at in found if not isinstance(found_at, Exception) for address in found_at},
-            message,
-            confirm=confirm,
-        )
+        replies = [addresses for _, addresses in found if not isinstance(addresses, Exception)]
+        await self.bus.send_all(chain.from_iterable(replies), message, confirm=True)
 
     async def publish(self, message: BusMessage, *keys: str, confirm: bool = False) -> None:
         """Handle a message here, then send it to all processes at these places, which must be in one slot.

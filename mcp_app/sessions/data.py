@@ -61,6 +61,9 @@ return 1
 """KEYS: data. ARGV: name, the size field, overhead per value."""
 
 
+Room = Callable[[int], AbstractAsyncContextManager[Any]]
+
+
 class _Data(StoredValues):
     """Values in a hash of their own.
 
@@ -68,13 +71,17 @@ class _Data(StoredValues):
         key: The hash.
         limit: The setting with the maximum size of all values together, in base64.
         seconds: How long they live from the last `set`.
+        room: Makes room for so many bytes while they are written.
     """
 
-    def __init__(self, redis: Redis, key: str, limit: Setting[int], seconds: int) -> None:
+    def __init__(
+        self, redis: Redis, key: str, limit: Setting[int], seconds: int, room: Room = nullcontext
+    ) -> None:
         self._redis = redis
         self._key = key
         self._limit = limit
         self._seconds = seconds
+        self._room = room
 
     async def names(self, prefix: str = "") -> list[str]:
         names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
@@ -119,29 +126,17 @@ class _Data(StoredValues):
         """Read first, since a script that is run again, because its reply was lost, finds its own change."""
         return bool(await cast(Any, self._redis.hexists(self._key, name)))
 
-    def _room(self, size: int) -> AbstractAsyncContextManager[None]:
-        """Makes room for so many bytes while they are written."""
-        return nullcontext()
-
 
 class SessionData(_Data):
     """The values of one session, by name. They expire with the session.
 
     Args:
-        room: Makes room for so many bytes while they are written (`HeldBytes.room`).
+        room: That of the person (`HeldBytes.room`).
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        session_id: str,
-        room: Callable[[int], AbstractAsyncContextManager[None]] = lambda size: nullcontext(),
-    ) -> None:
-        super().__init__(redis, keys.data(session_id), Conf.session_data_bytes, conf.session_idle_seconds)
-        self._make_room = room
-
-    def _room(self, size: int) -> AbstractAsyncContextManager[None]:
-        return self._make_room(size)
+    def __init__(self, redis: Redis, session_id: str, room: Room = nullcontext) -> None:
+        key = keys.data(session_id)
+        super().__init__(redis, key, Conf.session_data_bytes, conf.session_idle_seconds, room)
 
 
 class PersonData(_Data):

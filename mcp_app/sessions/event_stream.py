@@ -71,7 +71,7 @@ class EventStream:
         """When the latest other connection did so."""
         self._reader = reader
         self._woken = asyncio.Event()
-        self._closed = False
+        self.is_closed = False
         self._reached_at = time.monotonic()
         """When Redis last answered."""
 
@@ -90,17 +90,13 @@ class EventStream:
         """End the connection. The client can reconnect for the rest, and does so soon if asked to."""
         if reconnect_soon:
             self.retry_milliseconds = _RECONNECT_SOON_MILLISECONDS
-        self._closed = True
+        self.is_closed = True
         self._woken.set()
 
     def drop(self, stream: str, *, complete: bool = False, reconnect_soon: bool = False) -> None:
         """Stop carrying a stream, as in `Streams.close`; the connection ends with its last stream."""
         self.is_complete = complete
         self.close(reconnect_soon=reconnect_soon)
-
-    @property
-    def is_closed(self) -> bool:
-        return self._closed
 
     def registered(self, at: Moment) -> None:
         """Set when it resumed its stream. It is closed if another has done so since."""
@@ -126,7 +122,7 @@ class EventStream:
         Ends when the stream is complete or closed. Use it in `contextlib.aclosing`, within `Streams.opened`.
         """
         spoke_at = time.monotonic()
-        while not self._closed:
+        while not self.is_closed:
             self._woken.clear()
             events = await self._events()
             for event in events or ():
@@ -136,11 +132,11 @@ class EventStream:
                 spoke_at = time.monotonic()
                 if event.final:
                     self._on_final(event.stream)
-                if self._closed:
+                if self.is_closed:
                     return  # the client gets the rest when it reconnects
             if events == []:
                 self._drop_ended()
-            if events or self._closed:
+            if events or self.is_closed:
                 continue
             await self._sleep(min(spoke_at + conf.keep_alive_seconds, time.monotonic() + conf.lease_seconds))
             if time.monotonic() >= spoke_at + conf.keep_alive_seconds:
@@ -169,7 +165,7 @@ class EventStream:
             return None
         except Unavailable:
             if time.monotonic() - self._reached_at > _OUTAGE_SECONDS:
-                self._closed = True
+                self.is_closed = True
             return None
         self._reached_at = time.monotonic()
         return events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,9 +59,10 @@ class SessionRecord:
         """Whether its streams begin with a priming event, a position to resume from (SEP-1699)."""
         return self.protocol_version >= _PRIMING_SINCE
 
-    def lifetime(self, now: float) -> int:
+    @property
+    def seconds_left(self) -> int:
         """Seconds until the session reaches its maximum age, or 0."""
-        return max(0, int(self.created_at + conf.session_max_seconds - now))
+        return max(0, int(self.created_at + conf.session_max_seconds - time.time()))
 
     def memory(self) -> int:
         """An estimate of the bytes that it takes in a process.

@@ -147,7 +147,7 @@ class SessionStore:
         for idle in await self._quota.add(record):
             await self.end(idle)
             logger.info("idle session ended to make room", extra={"session": short_id(idle)})
-        lifetime = max(1, record.lifetime(time.time()))
+        lifetime = max(1, record.seconds_left)
         began = time.monotonic()
         await self._create(
             keys=[keys.record(record.id), keys.owner(record.id), keys.copies(record.id)],
@@ -206,7 +206,7 @@ class SessionStore:
                 "session record cannot be read", extra={"session": short_id(session_id), "reason": str(error)}
             )
             return None
-        if not record.lifetime(time.time()):
+        if not record.seconds_left:
             await self.end(session_id)
             return None
         return record

@@ -16,7 +16,6 @@ from mcp_app import sdk
 ROOT = Path(__file__).resolve().parents[2]
 
 INSIDE = {
-    "mcp.server.caching": ["CacheableMethod"],
     "mcp.server.connection": ["Connection", "allowed_log_levels"],
     "mcp.server.context": ["CallNext", "HandlerResult", "ServerMiddleware"],
     "mcp.server.lowlevel.helper_types": ["ReadResourceContents"],

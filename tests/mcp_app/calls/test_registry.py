@@ -134,13 +134,13 @@ async def test_a_stalled_process_does_not_revive_the_lease_of_a_call_that_its_su
     lost: list[str] = []
     lease = here.start_renewing(call, None, lambda: lost.append("here"))
     await stands_still(redis, call)
-    await here.renew(lease)
+    await here.leases.renew([lease])
     assert await redis.exists(lease.key), "the call is still its own"
     await stands_still(redis, call)
     assert await there.take_over(call)
     await there.write(replace(call, losses=1), None, is_first=True)
     await stands_still(redis, call)
-    await here.renew(lease)
+    await here.leases.renew([lease])
     assert lost == ["here"]
     assert not await redis.exists(lease.key), "the next reader can recover the call"
 
