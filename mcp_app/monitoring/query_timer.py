@@ -1,4 +1,4 @@
-"""Measures the database queries of this process."""
+"""Measures the database queries of this process, for its metrics and for the machine room."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ class QueryTimer:
 
     @contextmanager
     def timing(self) -> Iterator[None]:
-        """Measure on all connections that are opened while the context is open."""
+        """Measure on all connections that are opened while the context is open.
+
+        Connections are opened for each call and closed after it, except that for tokens, which lasts seconds.
+        A connection object keeps the wrapper, and may be opened again.
+        """
         connection_created.connect(self._on_created)
         try:
             yield
@@ -41,5 +45,5 @@ class QueryTimer:
             connection_created.disconnect(self._on_created)
 
     def _on_created(self, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-        if self not in connection.execute_wrappers:  # a connection object may be opened again
+        if self not in connection.execute_wrappers:
             connection.execute_wrappers.append(self)

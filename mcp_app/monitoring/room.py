@@ -27,8 +27,9 @@ from mcp_app.coordination.bus import BusMessage, name_in
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
 from mcp_app.coordination.connection import reaching_redis
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.shares import current_share
 from mcp_app.exceptions import Unavailable
-from mcp_app.monitoring.query_count import QueryCount
+from mcp_app.monitoring.query_timer import QueryTimer
 from mcp_app.monitoring.room_observer import RoomObserver
 from mcp_app.observers import Observers
 
@@ -111,7 +112,7 @@ class Room:
         self._activity = activity
         self._observers = observers
         self._state = state
-        self._queries = QueryCount(activity)
+        self._queries = QueryTimer(self._on_query)
         self._until = 0.0
         self._publisher: asyncio.Task[None] | None = None
         self._watchers: set[Watcher] = set()
@@ -205,7 +206,7 @@ class Room:
         self._observers.attach(observer)
         beat_at = 0.0
         try:
-            with self._queries.counting():
+            with self._queries.timing():
                 while (now := time.monotonic()) < self._until:
                     state = None
                     if now >= beat_at:
@@ -218,6 +219,10 @@ class Room:
                 self._activity.note("process.gone")
                 await self._send(None)
             self._activity.forget()
+
+    def _on_query(self, vendor: str, seconds: float, has_failed: bool) -> None:
+        if self._activity.watched:
+            self._activity.query(current_share())
 
     def _beat(self) -> dict[str, Any]:
         queries = self._activity.take_queries()

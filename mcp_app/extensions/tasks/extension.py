@@ -6,7 +6,6 @@ tasks run synchronously, whatever the client declares (SEP-2663, "Backward Compa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -33,7 +32,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field, TypeAdapter
 
-from mcp_app.auth.tokens import grant_of
+from mcp_app.auth.tokens import grant_of, owner
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
 from mcp_app.extensions.tasks.listen import KIND, TaskListener
@@ -77,7 +76,7 @@ class UpdateTaskParams(TaskParams):
 def principal() -> str:
     """Who made the current request: client, issuer and subject. Empty if nobody is signed in."""
     token = get_access_token()
-    return "" if token is None else json.dumps(principal_components(token), separators=(",", ":"))
+    return "" if token is None else owner(*principal_components(token))
 
 
 def _person() -> str:
