@@ -27,6 +27,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.limits import KINDS, Kind, QuotaExceeded, TooManyWaiting, too_many_requests
 from mcp_app.coordination.quota_script import LEASE
 from mcp_app.coordination.shares import share_of
+from mcp_app.coordination.turns import turn
 from mcp_app.exceptions import Store, Unavailable, Unreadable
 
 RECLAIM = "quota.reclaim"
@@ -114,24 +115,6 @@ class _Account(Allowance):
         units.granted = min(units.granted, units.used + number)
 
 
-@asynccontextmanager
-async def _turn(semaphore: asyncio.Semaphore, seconds: float) -> AsyncIterator[None]:
-    """Wait for a semaphore.
-
-    Raises:
-        TooManyWaiting: Too many other requests of this person are waiting for it.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            await semaphore.acquire()
-    except TimeoutError as error:
-        raise TooManyWaiting from error
-    try:
-        yield
-    finally:
-        semaphore.release()
-
-
 class Quotas:
     """The quotas of those who use this process. A person is any text that identifies one.
 
@@ -161,7 +144,7 @@ class Quotas:
             return True
         account = self._account(person)
         try:
-            async with _turn(account.asking, _QUEUE_SECONDS):
+            async with turn(account.asking, _QUEUE_SECONDS):
                 if account.spend(number):
                     return True
                 if time.monotonic() < account.exhausted_until:
@@ -285,7 +268,7 @@ class Quotas:
 
     async def _obtain(self, account: _Account, kind: Kind, number: int) -> bool:
         """Ask Redis for units, unless enough are free meanwhile. Returns whether enough are."""
-        async with _turn(account.asking, _QUEUE_SECONDS):
+        async with turn(account.asking, _QUEUE_SECONDS):
             if account.free(kind) < number:
                 await self._ask(account, kind, number)
             return account.free(kind) >= number
@@ -362,7 +345,7 @@ class Quotas:
         message = {"type": RECLAIM, "person": account.person}
         until, pause = time.monotonic() + RECLAIM_SECONDS, _POLL_SECONDS
         with suppress(TooManyWaiting):  # then somebody else has waited here for as long
-            async with _turn(account.reclaiming, RECLAIM_SECONDS):
+            async with turn(account.reclaiming, RECLAIM_SECONDS):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RECLAIM_SECONDS):
                         await self._bus.send_all(account.others, message)
@@ -387,7 +370,7 @@ class Quotas:
         while time.monotonic() < account.wanted_until:
             if any(units.leased > units.used for units in account.units.values()):
                 with suppress(TooManyWaiting):  # it is tried again
-                    async with _turn(account.asking, _QUEUE_SECONDS):
+                    async with turn(account.asking, _QUEUE_SECONDS):
                         for kind in account.units:
                             account.keep(kind, 0)
                         await self._ask(account)

@@ -14,7 +14,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from mcp_app.coordination.failover import FailoverPool
-from mcp_app.coordination.limits import TooManyWaiting
+from mcp_app.coordination.turns import acquire
 
 PARTS = 4
 """One person uses at most this fraction of the connections."""
@@ -62,11 +62,7 @@ class SharedPool(FailoverPool):
         share = self._shares.get(person)
         if share is None:
             share = self._shares[person] = asyncio.Semaphore(self._share)
-        try:
-            async with asyncio.timeout(self.timeout):
-                await share.acquire()
-        except TimeoutError as error:
-            raise TooManyWaiting from error
+        await acquire(share, self.timeout)
         try:
             connection = await super().get_connection(*args, **options)
         except BaseException:

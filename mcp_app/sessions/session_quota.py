@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -16,7 +14,8 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.held import LOOK_AGAIN_SECONDS
-from mcp_app.coordination.limits import QuotaExceeded, TooManyWaiting
+from mcp_app.coordination.limits import QuotaExceeded
+from mcp_app.coordination.turns import turn
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -75,7 +74,10 @@ class SessionQuota:
             *_, count = await pipe.execute()
         if count <= conf.max_sessions:
             return []
-        async with self._one_at_a_time(index):
+        lock = self._looking.get(index)
+        if lock is None:
+            lock = self._looking[index] = asyncio.Lock()
+        async with turn(lock, conf.redis_timeout_seconds):
             is_full = self._was_refused(index)
             lost, idle, excess = ([], [], 1) if is_full else await self._look(index, record.id, count)
             if len(idle) < excess:
@@ -110,21 +112,6 @@ class SessionQuota:
                 elif existing == 0 and began_at[session_id] < time.time() - _CREATION_SECONDS:
                     lost.append(session_id)
         return lost, idle, max(0, excess - len(lost))
-
-    @asynccontextmanager
-    async def _one_at_a_time(self, index: str) -> AsyncIterator[None]:
-        lock = self._looking.get(index)
-        if lock is None:
-            lock = self._looking[index] = asyncio.Lock()
-        try:
-            async with asyncio.timeout(conf.redis_timeout_seconds):
-                await lock.acquire()
-        except TimeoutError as error:
-            raise TooManyWaiting from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _was_refused(self, index: str) -> bool:
         return time.monotonic() - self._refused_at.get(index, -math.inf) < LOOK_AGAIN_SECONDS
