@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -32,7 +31,7 @@ from mcp_app.calls.registry import CallRegistry
 from mcp_app.calls.running import RunningCalls
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
-from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
+from mcp_app.coordination.cancellation import cancel_and_wait
 from mcp_app.coordination.connection import connect, try_commands
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.heartbeat import Heartbeat
@@ -40,8 +39,9 @@ from mcp_app.coordination.layer import channel_layer
 from mcp_app.coordination.leases import Leases
 from mcp_app.coordination.processes import OpenStreams, ProcessRegistry
 from mcp_app.coordination.quotas import Quotas
-from mcp_app.database import OwnThread, close_connections, outage_in, use_database
+from mcp_app.database import close_connections, outage_in, use_database
 from mcp_app.exceptions import Store, Unavailable
+from mcp_app.extension_work import end_work, start_work
 from mcp_app.monitoring import catalogue
 from mcp_app.monitoring.measuring import Gauge, Measuring
 from mcp_app.monitoring.room import Room
@@ -50,7 +50,7 @@ from mcp_app.protocol import listen
 from mcp_app.protocol.personal import values_of
 from mcp_app.protocol.repeatable import may_repeat
 from mcp_app.protocol.tool_server import ToolServer
-from mcp_app.server import Engine, Extension, Factory
+from mcp_app.server import Engine, Factory
 from mcp_app.sessions.data import PersonData
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.store import SessionStore
@@ -60,18 +60,6 @@ from mcp_app.shutdown import Drain, Drainable, InFlight, TaskSet, hand_over
 from mcp_app.worker_threads import WorkerThreads, watched_by
 
 logger = logging.getLogger(__name__)
-
-_PAUSE_SECONDS = 2.0
-"""How long to wait before the background work of an extension is restarted, at first and after an outage."""
-
-_LONGEST_PAUSE_SECONDS = 60.0
-"""The longest pause before the background work of an extension is restarted."""
-
-_CLEAN_UP_SECONDS = 2.0
-"""How long the background work of extensions may take to clean up after it was cancelled."""
-
-_SECOND_CLEAN_UP_SECONDS = 0.2
-"""The same after it was cancelled a second time."""
 
 
 def request_state_keys() -> list[bytes]:
@@ -98,54 +86,6 @@ def _load_observer(path: str) -> Observer:
     if not isinstance(observer, Observer):
         raise ImproperlyConfigured(f"{path!r} is no mcp_app.observers.Observer")
     return observer
-
-
-async def _run(extension: Extension) -> None:
-    """Run the background work of an extension; restart it after an outage or a crash."""
-    fields = {"extension": extension.identifier}
-    crashes, is_in_outage = 0, False
-    while True:
-        began = monotonic()
-        try:
-            async with OwnThread():  # a restart begins with new connections to the database
-                await extension.run()
-            return
-        except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError):
-                raise_if_cancelled()  # otherwise it awaited something else that was cancelled
-            if monotonic() - began > _LONGEST_PAUSE_SECONDS:
-                crashes, is_in_outage = 0, False
-            if (outage := outage_in(error)) is None:
-                logger.exception("extension crashed", extra=fields)
-                crashes, is_in_outage = crashes + 1, False
-                pause = min(_PAUSE_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS)
-            else:
-                if not is_in_outage:
-                    logger.warning(
-                        "extension interrupted by an outage", extra=fields | {"reason": str(outage)}
-                    )
-                is_in_outage = True
-                pause = _PAUSE_SECONDS
-        raise_if_cancelled()  # it failed while it cleaned up, or swallowed its cancellation
-        await asyncio.sleep(pause)
-
-
-async def _end(work: Mapping[asyncio.Task[None], Extension]) -> None:
-    """Cancel the background work of extensions, and let it clean up.
-
-    Whether it cleans up or has swallowed its cancellation cannot be told from here. So it is cancelled again
-    only when its time is up, and then has a moment more.
-    """
-    if not work:
-        return
-    for task in work:
-        task.cancel()
-    _, late = await asyncio.wait(work, timeout=_CLEAN_UP_SECONDS)
-    for task in late:
-        logger.error("extension did not stop in time", extra={"extension": work[task].identifier})
-        task.cancel()
-    if late:
-        await asyncio.wait(late, timeout=_SECOND_CLEAN_UP_SECONDS)
 
 
 class Stopped(Exception):
@@ -383,11 +323,7 @@ class Runtime:
             stack.push_async_callback(self.worker_threads.aclose)
             beating = asyncio.create_task(self.heartbeat.run(), name="heartbeat")
             stack.push_async_callback(cancel_and_wait, beating)  # it may be reconnecting the bus
-            work_of = {
-                asyncio.create_task(_run(extension), name=f"extension {extension.identifier}"): extension
-                for extension in self.engine.extensions
-            }
-            stack.push_async_callback(_end, work_of)
+            stack.push_async_callback(end_work, start_work(self.engine.extensions))
             await self.room.start()
             running.set_result(None)
             await self._stop.wait()

@@ -6,19 +6,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any, Protocol
 
 from mcp_app.coordination.cancellation import raise_if_cancelled
-from mcp_app.exceptions import Unavailable
+from mcp_app.coordination.outages import run_through_outages
 from mcp_app.ids import short_id
 from mcp_app.protocol.messages import notification
 from mcp_app.sessions.data import SessionData
 from mcp_app.sessions.record import SessionRecord
 
 logger = logging.getLogger(__name__)
-
-_PAUSE_SECONDS = 2.0
-"""How long to wait before work that an outage has interrupted is restarted."""
 
 
 class Claimant(Protocol):
@@ -83,15 +81,9 @@ class ListeningWork:
             self._tasks = []
 
     async def _run(self, work: Work) -> None:
-        while True:
-            try:
-                await work(self._session)
-                return
-            except Unavailable:
-                raise_if_cancelled()
-                await asyncio.sleep(_PAUSE_SECONDS)
-            except Exception:
-                logger.exception(
-                    "work for a listening session crashed", extra={"session": short_id(self._session.id)}
-                )
-                return
+        try:
+            # An outage is not logged: it interrupts the work of every session.
+            await run_through_outages(partial(work, self._session))
+        except Exception:
+            fields = {"session": short_id(self._session.id)}
+            logger.exception("work for a listening session crashed", extra=fields)

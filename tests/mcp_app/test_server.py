@@ -290,7 +290,7 @@ async def test_background_work_may_clean_up_but_does_not_prevent_a_shutdown(
     tidy = Tidy()
     use(tidy, monkeypatch)
     if hangs:
-        monkeypatch.setattr("mcp_app.runtime._CLEAN_UP_SECONDS", 0.1)
+        monkeypatch.setattr("mcp_app.extension_work._CLEAN_UP_SECONDS", 0.1)
     else:
         tidy.may_finish.set()
     async with serving() as process:
@@ -374,8 +374,8 @@ async def test_background_work_that_loses_its_cancellation_is_cancelled_again_an
 ) -> None:
     extension = Swallowing()
     use(extension, monkeypatch)
-    monkeypatch.setattr("mcp_app.runtime._CLEAN_UP_SECONDS", 0.05)
-    monkeypatch.setattr("mcp_app.runtime._SECOND_CLEAN_UP_SECONDS", 10.0)
+    monkeypatch.setattr("mcp_app.extension_work._CLEAN_UP_SECONDS", 0.05)
+    monkeypatch.setattr("mcp_app.extension_work._SECOND_CLEAN_UP_SECONDS", 10.0)
     async with serving() as process:
         await process.runtime.start()
         await extension.is_running.wait()
@@ -426,7 +426,7 @@ async def test_work_that_is_restarted_has_a_new_connection_to_the_database(
 ) -> None:
     querying = Querying()
     use(querying, monkeypatch)
-    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("mcp_app.coordination.outages.PAUSE_SECONDS", 0.01)
     async with serving() as process:
         await process.runtime.start()
         await eventually(lambda: querying.is_done)
@@ -456,7 +456,7 @@ async def test_the_work_of_an_extension_is_restarted_after_a_failure_and_an_outa
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing = Failing(*errors)
-    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("mcp_app.coordination.outages.PAUSE_SECONDS", 0.01)
     use(failing, monkeypatch)
     async with serving() as process:
         await process.runtime.start()
@@ -469,8 +469,8 @@ async def test_work_that_ran_for_long_is_restarted_soon_however_often_it_crashed
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     failing = Failing(*[BUG] * 12)  # with ever longer pauses these would take 40 seconds
-    monkeypatch.setattr("mcp_app.runtime._PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("mcp_app.runtime.monotonic", count(step=61).__next__)
+    monkeypatch.setattr("mcp_app.coordination.outages.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("mcp_app.extension_work.monotonic", count(step=61).__next__)
     use(failing, monkeypatch)
     async with serving() as process:
         await process.runtime.start()

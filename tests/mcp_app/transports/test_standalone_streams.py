@@ -476,7 +476,7 @@ async def test_work_that_fails_does_not_affect_its_stream(
 async def test_work_restarts_after_an_outage(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.sessions.listening_work._PAUSE_SECONDS", 0)
+    monkeypatch.setattr("mcp_app.coordination.outages.PAUSE_SECONDS", 0)
     attempts: list[int] = []
 
     async def work(listening: ListeningSession) -> None:
