@@ -141,7 +141,7 @@ def can_answer(ctx: Context, request: InputRequest) -> bool:
             return declared.elicitation is not None and declared.elicitation.url is not None
         case _:
             # An empty `elicitation: {}` means forms, the only mode before 2025-11-25. Declarations with only
-            # unknown modes were removed by `client_capabilities`.
+            # unknown modes were removed by `client_declaration`.
             modes = declared.elicitation
             return modes is not None and (modes.form is not None or modes.url is None)
 

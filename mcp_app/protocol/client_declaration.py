@@ -13,8 +13,6 @@ import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-from mcp_app.protocol.client_capabilities import without_unknown_modes
-
 LONGEST_NAME = 256
 """The maximum length of a client's name, title, version and revision, in characters."""
 
@@ -22,6 +20,9 @@ MAX_CAPABILITIES_BYTES = 8 * 1024
 """The maximum size of the capabilities, as JSON. Those of known clients take less than a tenth of it."""
 
 _USED = ("name", "title", "version")
+
+_MODES = ("form", "url")
+"""The modes of elicitation (2025-11-25, client/elicitation, "Capabilities")."""
 
 
 def initialize(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,6 +59,21 @@ def capabilities(declared: Any) -> Any:
     if declared and len(pydantic_core.to_json(declared)) > MAX_CAPABILITIES_BYTES:
         raise _too_much(f"the capabilities must have at most {MAX_CAPABILITIES_BYTES} bytes as JSON")
     return without_unknown_modes(declared)
+
+
+def without_unknown_modes(capabilities: Any) -> Any:
+    """The raw capabilities, without `elicitation` if all its modes are unknown.
+
+    An empty object means forms. The SDK's model drops unknown modes, so an object that has only those would
+    look like the empty one.
+    """
+    declared = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
+    if not isinstance(declared, dict):
+        return capabilities
+    modes = {mode for mode, options in declared.items() if options is not None}
+    if not modes or not modes.isdisjoint(_MODES):
+        return capabilities
+    return {name: value for name, value in capabilities.items() if name != "elicitation"}
 
 
 def _bounded(name: str, value: Any) -> Any:

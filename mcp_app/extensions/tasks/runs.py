@@ -32,7 +32,7 @@ from mcp_app.extensions.tasks.task import TERMINAL, Status, Task
 from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, AnswerFacts, Observers
 from mcp_app.protocol.call import Call
-from mcp_app.protocol.client_capabilities import without_unknown_modes
+from mcp_app.protocol.client_declaration import without_unknown_modes
 from mcp_app.protocol.repeatable import MayRepeat
 from mcp_app.protocol.serve import serve, tell_answered
 from mcp_app.sdk import CallOptions, Connection

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.protocol.client_capabilities import without_unknown_modes
+from mcp_app.protocol.client_declaration import without_unknown_modes
 
 
 @pytest.mark.parametrize("elicitation", [{"voice": {}}, {"voice": {}, "form": None}, {"FORM": {}}])
