@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
@@ -271,13 +272,7 @@ class Walk:
         reply = await self._post(_initialize(), token=token)
         if isinstance(discovered.result, dict) and not isinstance(reply.result, dict):
             self._note(access.no_session(reply))
-            listed = await self._without_session("tools/list", token)
-            self._note(access.tools(listed))
-            await self._further_pages(
-                listed, lambda cursor: self._without_session("tools/list", token, {"cursor": cursor})
-            )
-            if self.call is not None:
-                self._note(access.called(await self._without_session("tools/call", token, self.call)))
+            await self._use_tools(lambda method, params: self._without_session(method, token, params))
             return
         self._note(access.initialized(reply))
         if not isinstance(reply.result, dict):
@@ -286,44 +281,48 @@ class Walk:
         headers = {"MCP-Protocol-Version": str(reply.result.get("protocolVersion", REVISION))}
         if session := reply.headers.get("mcp-session-id"):
             headers["Mcp-Session-Id"] = session
+        ids = count(2)
+
+        def send(method: str, params: dict[str, Any]) -> Awaitable[Reply]:
+            message = {"jsonrpc": "2.0", "id": next(ids), "method": method}
+            return self._post(message | ({"params": params} if params else {}), token, headers)
+
         try:
             await self._post({"jsonrpc": "2.0", "method": "notifications/initialized"}, token, headers)
-            listed = await self._post({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}, token, headers)
-            self._note(access.tools(listed))
-            page = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-            await self._further_pages(
-                listed, lambda cursor: self._post({**page, "params": {"cursor": cursor}}, token, headers)
-            )
-            if self.call is not None:
-                message = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": self.call}
-                self._note(access.called(await self._post(message, token, headers)))
+            await self._use_tools(send)
         finally:
             if session:
                 authorization = {"Authorization": f"Bearer {token}"} if token else {}
                 await self._read("DELETE", self.url, headers=headers | authorization)
 
-    async def _further_pages(self, first: Reply, read_page: Callable[[str], Awaitable[Reply]]) -> None:
-        """Learn of all tools."""
-        cursor = self.facts.note_tools(first.result)
+    async def _use_tools(self, send: Callable[[str, dict[str, Any]], Awaitable[Reply]]) -> None:
+        """Learn of all tools, and make the call.
+
+        Args:
+            send: Sends a request: its method and its parameters.
+        """
+        reply = await send("tools/list", {})
+        self._note(access.tools(reply))
+        cursor = self.facts.note_tools(reply.result)
         for _ in range(_MOST_PAGES):
             if cursor is None:
                 break
-            cursor = self.facts.note_tools((await read_page(cursor)).result)
+            cursor = self.facts.note_tools((await send("tools/list", {"cursor": cursor})).result)
+        if self.call is not None:
+            self._note(access.called(await send("tools/call", self.call)))
 
     async def _discover(self, token: str | None) -> Reply:
-        return await self._without_session("server/discover", token)
+        return await self._without_session("server/discover", token, {})
 
-    async def _without_session(
-        self, method: str, token: str | None, params: dict[str, Any] | None = None
-    ) -> Reply:
+    async def _without_session(self, method: str, token: str | None, params: dict[str, Any]) -> Reply:
         meta = {
             "io.modelcontextprotocol/protocolVersion": MODERN,
             "io.modelcontextprotocol/clientInfo": {"name": "doctor", "version": "1"},
             "io.modelcontextprotocol/clientCapabilities": {},
         }
-        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**(params or {}), "_meta": meta}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
         headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
-        if params and "name" in params:
+        if "name" in params:
             headers["Mcp-Name"] = params["name"]
         return await self._post(message, token, headers)
 
