@@ -1,13 +1,8 @@
-"""What the checklists of directories still miss, for any server.
-
-The lists are those of November 2026: Claude's connector directory, ChatGPT's apps, Docker's MCP catalog, and
-the registry of modelcontextprotocol.io.
-"""
+"""What the checklists of directories still miss, for any server."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,89 +14,12 @@ from mcp_app.doctor.discovery import origin_of
 from mcp_app.doctor.facts import Facts
 from mcp_app.doctor.findings import Finding, Findings, Level, Reply
 from mcp_app.doctor.reading import Unreachable, read
-from mcp_app.doctor.tool_lists import HINTS, check_tools
+from mcp_app.doctor.requirements import Requirements
+from mcp_app.doctor.tool_lists import check_tools
 from mcp_app.hosts import is_loopback
 from mcp_app.validators import is_server_name
 
-LONGEST_TITLE = 30
-"""Of an app in ChatGPT's directory, in characters."""
 _RANGE = re.compile(r"[\^~<>=*|]|\bx\b|latest|\s")
-
-
-@dataclass(frozen=True)
-class Requirements:
-    """What one directory asks for.
-
-    Attributes:
-        name: Its name, for people.
-        redirect_uris: Where it sends those who sign in.
-        hints: The annotations that each tool must have; with `any_hint`, one of them is enough.
-        pages: The pages that must be named.
-        icon: Whether there must be an icon; `themes`, whether one for each theme.
-        challenge: The file by which it verifies the domain.
-        state_bytes: The length of the `state` that it sends.
-        by_hand: What cannot be seen from outside.
-    """
-
-    name: str
-    redirect_uris: Sequence[str] = ()
-    hints: Sequence[str] = ()
-    any_hint: bool = False
-    titles: bool = False
-    one_style: bool = False
-    schemas: bool = False
-    tools: bool = True
-    pages: Sequence[str] = ()
-    icon: bool = False
-    themes: bool = False
-    longest_title: int = 100
-    challenge: str = ""
-    card: bool = False
-    state_bytes: int = 16
-    by_hand: str = ""
-
-
-DIRECTORIES = {
-    "claude": Requirements(
-        "Claude's directory",
-        ("https://claude.ai/api/mcp/auth_callback", "https://claude.com/api/mcp/auth_callback"),
-        hints=HINTS[:2],
-        any_hint=True,
-        titles=True,
-        one_style=True,
-        pages=("documentation", "privacy", "terms", "support"),
-        by_hand="three example prompts, a test account with data, and for apps three to five screenshots",
-    ),
-    "chatgpt": Requirements(
-        "ChatGPT's directory",
-        (
-            "https://chatgpt.com/connector_platform_oauth_redirect",
-            "https://platform.openai.com/apps-manage/oauth",
-        ),
-        hints=HINTS,
-        schemas=True,
-        pages=("documentation", "privacy", "terms", "support"),
-        icon=True,
-        themes=True,
-        longest_title=LONGEST_TITLE,
-        challenge="openai-apps-challenge",
-        state_bytes=330,  # 440 characters
-        by_hand="test prompts with what should happen, a test account with data, and a verified publisher",
-    ),
-    "docker": Requirements(
-        "Docker's catalog",
-        pages=("documentation",),
-        icon=True,
-        by_hand="a pull request with server.yaml of type remote, tools.json and readme.md",
-    ),
-    "registry": Requirements(
-        "the MCP registry",
-        tools=False,
-        card=True,
-        challenge="mcp-registry-auth",
-        by_hand="publishing the output of `manage.py server_json`, or a server.json, with mcp-publisher",
-    ),
-}
 
 _PAGES = {
     "documentation": ("resource_documentation", "service_documentation"),
@@ -133,15 +51,7 @@ class Checklist:
         card = await self._get(self.url.rstrip("/") + CARD_SUFFIX)
         found = [*self._address(), *self._sign_in()]
         if wanted.tools:
-            found += check_tools(
-                self._step("tools"),
-                self.facts.tools,
-                hints=wanted.hints,
-                any_hint=wanted.any_hint,
-                titles=wanted.titles,
-                one_style=wanted.one_style,
-                schemas=wanted.schemas,
-            )
+            found += check_tools(self._step("tools"), self.facts.tools, wanted)
         found += await self._server(card.object if card.status == 200 else None)
         if wanted.pages:
             found += await self._pages()

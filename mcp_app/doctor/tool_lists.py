@@ -7,36 +7,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp_app.doctor.findings import Finding, Findings, Level
+from mcp_app.doctor.requirements import Requirements
 
-HINTS = ("readOnlyHint", "destructiveHint", "openWorldHint")
 LONGEST_NAME = 64
-_STYLES = {"snake": re.compile(r"[a-z0-9]+(_[a-z0-9]+)*"), "kebab": re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")}
+_STYLES = (re.compile(r"[a-z0-9]+(_[a-z0-9]+)*"), re.compile(r"[a-z0-9]+(-[a-z0-9]+)*"))
+"""Snake case and kebab case."""
 _MOST_NAMES = 8
 """How many tools are named in a sentence."""
 
 Tool = dict[str, Any]
 
 
-def check_tools(
-    step: str,
-    tools: Sequence[Tool] | None,
-    *,
-    hints: Sequence[str],
-    any_hint: bool,
-    titles: bool,
-    one_style: bool,
-    schemas: bool,
-) -> list[Finding]:
+def check_tools(step: str, tools: Sequence[Tool] | None, wanted: Requirements) -> list[Finding]:
     """What the tools lack, with their names.
 
     Args:
         step: The step of the findings.
         tools: The tools; None if they are not known.
-        hints: The annotations that each must have.
-        any_hint: Whether one of them is enough.
-        titles: Whether each must have a title.
-        one_style: Whether names must be in snake case or kebab case.
-        schemas: Whether there must be output schemas.
+        wanted: What a directory asks for.
     """
     found = Findings(step)
     if tools is None:
@@ -49,28 +37,28 @@ def check_tools(
         if names := [str(tool.get("name")) for tool in tools if not is_good(tool)]:
             found.fault(f"{_counted(names, tools)} {what}")
 
-    if titles:
+    if wanted.titles:
         lacking("lack a title.", lambda tool: bool(tool.get("title") or _annotations(tool).get("title")))
     lacking("lack a description.", lambda tool: bool(tool.get("description")))
-    if hints:
-        choose = any if any_hint else all
+    if hints := wanted.hints:
+        choose = any if wanted.any_hint else all
         lacking(
-            f"lack {' or '.join(hints) if any_hint else 'one of ' + ', '.join(hints)}.",
+            f"lack {' or '.join(hints) if wanted.any_hint else 'one of ' + ', '.join(hints)}.",
             lambda tool: choose(isinstance(_annotations(tool).get(hint), bool) for hint in hints),
         )
     lacking(
         f"have names of more than {LONGEST_NAME} characters.", lambda tool: len(_name(tool)) <= LONGEST_NAME
     )
-    if one_style:
-        lacking("have names in neither snake case nor kebab case.", lambda tool: bool(_styles(_name(tool))))
+    if wanted.one_style:
+        lacking("have names in neither snake case nor kebab case.", lambda tool: _has_style(_name(tool)))
     undescribed = [_name(tool) for tool in tools if not _describes_parameters(tool)]
     if undescribed:
         found.warning(f"{_counted(undescribed, tools)} have parameters without a description.")
     without = [_name(tool) for tool in tools if not tool.get("outputSchema")]
-    if schemas and tools and len(without) == len(tools):
+    if wanted.schemas and tools and len(without) == len(tools):
         found.fault("No tool has an output schema.")
     findings = found.ok(f"{len(tools)} tools with titles, descriptions and hints.")
-    if schemas and 0 < len(without) < len(tools):
+    if wanted.schemas and 0 < len(without) < len(tools):
         says = (
             f"{_counted(without, tools)} have no output schema, which is right if they return content only."
         )
@@ -78,8 +66,8 @@ def check_tools(
     return findings
 
 
-def _styles(name: str) -> list[str]:
-    return [style for style, pattern in _STYLES.items() if pattern.fullmatch(name)]
+def _has_style(name: str) -> bool:
+    return any(style.fullmatch(name) for style in _STYLES)
 
 
 def _name(tool: Tool) -> str:

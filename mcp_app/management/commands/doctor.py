@@ -16,10 +16,11 @@ import httpx2
 from django.core.management import BaseCommand, CommandError
 
 from mcp_app.doctor import access
-from mcp_app.doctor.directories import DIRECTORIES, Checklist
+from mcp_app.doctor.directories import Checklist
 from mcp_app.doctor.discovery import is_secure, origin_of
 from mcp_app.doctor.findings import Finding, Level
 from mcp_app.doctor.reading import client
+from mcp_app.doctor.requirements import DIRECTORIES
 from mcp_app.doctor.sign_in import in_a_browser, played_by
 from mcp_app.doctor.walk import Walk
 from mcp_app.hosts import is_loopback

@@ -12,10 +12,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from mcp_app.doctor.directories import DIRECTORIES, Checklist
+from mcp_app.doctor.directories import Checklist
 from mcp_app.doctor.facts import Facts
 from mcp_app.doctor.findings import Finding, Level
 from mcp_app.doctor.reading import client
+from mcp_app.doctor.requirements import DIRECTORIES
 from tests.support.processes import ServerProcess, free_port, installation
 from tests.support.waiting import eventually
 
