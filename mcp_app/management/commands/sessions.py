@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from redis import Redis
 
 from mcp_app import control
 from mcp_app.exceptions import Unavailable
 from mcp_app.ids import short_id
-from mcp_app.management.tables import table
+from mcp_app.management.listing import ListCommand
 from mcp_app.monitoring import sessions as overview
 
-_HEADINGS = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
 
-
-class Command(BaseCommand):
+class Command(ListCommand):
     help = (
         "List the live MCP sessions, the newest first, or end some of them. Ids are shortened, as in the "
         "logs. AGE and IDLE are in seconds; IDLE and STREAMS are as of a few seconds ago; CALLS counts "
@@ -25,15 +23,10 @@ class Command(BaseCommand):
         "`activity`. No server has to run, but Redis must."
     )
 
+    headings = ("ID", "USER", "CLIENT", "REVISION", "AGE", "IDLE", "STREAMS", "SUBSCRIPTIONS", "CALLS")
+
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print a JSON array instead of a table")
-        parser.add_argument("--user", metavar="NAME", help="only the sessions of this user")
-        parser.add_argument(
-            "--client", metavar="ID", help="only the sessions of this OAuth client, by id or name"
-        )
-        parser.add_argument(
-            "--limit", type=int, default=1000, help="list at most this many (default: %(default)s)"
-        )
+        super().add_arguments(parser)
         parser.add_argument(
             "--end",
             nargs="+",
@@ -43,8 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["limit"] < 1:
-            raise CommandError("--limit must be at least 1.")
+        wanted = self.wanted(options)
         if options["end"] and (options["user"] or options["client"]):
             raise CommandError("--end takes ids and cannot be combined with --user or --client.")
         try:
@@ -52,27 +44,14 @@ class Command(BaseCommand):
                 if options["end"]:
                     self._end(redis, options["end"])
                 else:
-                    self._list(redis, options)
+                    listing = overview.live_sessions(redis, **wanted)
+                    self.show(listing.sessions, options, is_complete=listing.is_complete)
         except Unavailable as error:
             raise CommandError(
                 f"Redis cannot be reached: {error}\n"
                 "Start a server (for development: python manage.py runserver), or set REDIS_URL to the Redis "
                 "that the servers use."
             ) from error
-
-    def _list(self, redis: Redis, options: dict[str, Any]) -> None:
-        listing = overview.live_sessions(
-            redis, limit=options["limit"], user=options["user"], client=options["client"]
-        )
-        if options["json"]:
-            self.stdout.write(json.dumps([session.to_json() for session in listing.sessions], indent=2))
-        else:
-            for line in table(_HEADINGS, [_row(session) for session in listing.sessions]):
-                self.stdout.write(line)
-        if not listing.is_complete:
-            self.stderr.write(
-                f"There are more than {options['limit']} sessions; this is a selection. See --limit."
-            )
 
     def _end(self, redis: Redis, beginnings: list[str]) -> None:
         """End the sessions, if each prefix matches exactly one."""
@@ -92,17 +71,16 @@ class Command(BaseCommand):
                 raise CommandError(f"No live session begins with {beginning!r}; nothing was ended.")
         raise CommandError(f"Several sessions begin with {beginning!r}; nothing was ended.")
 
-
-def _row(session: overview.Session) -> tuple[str, ...]:
-    idle = "?" if session.idle_seconds is None else str(session.idle_seconds)
-    return (
-        session.shown,
-        overview.printable(session.user),
-        overview.printable(session.client),
-        session.revision,
-        str(session.age_seconds),
-        idle,
-        str(session.streams),
-        str(session.subscriptions),
-        str(session.calls),
-    )
+    def row(self, session: overview.Session) -> Sequence[str]:
+        idle = "?" if session.idle_seconds is None else str(session.idle_seconds)
+        return (
+            session.shown,
+            overview.printable(session.user),
+            overview.printable(session.client),
+            session.revision,
+            str(session.age_seconds),
+            idle,
+            str(session.streams),
+            str(session.subscriptions),
+            str(session.calls),
+        )

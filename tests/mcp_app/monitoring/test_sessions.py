@@ -176,7 +176,7 @@ async def test_the_list_is_bounded_and_says_so(
     part = overview.live_sessions(reader, limit=2, user=person)
     assert not part.is_complete
     assert len(part.sessions) == 2
-    assert "more than 2 sessions" in await manage("--user", person, "--limit", "2")
+    assert "more than 2;" in await manage("--user", person, "--limit", "2")
 
 
 async def test_a_list_of_more_than_one_page_holds_each_session_once(
