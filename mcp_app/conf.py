@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -12,13 +12,14 @@ from mcp_app import validators
 from mcp_app.app_settings import Setting
 from mcp_app.discovery_conf import DiscoveryConf
 from mcp_app.process_name import host_and_pid
-from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, TOKEN, beside, is_origin, is_scope
+from mcp_app.token_conf import TokenConf
+from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, TOKEN, beside, is_origin
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
 
 
-class Conf(DiscoveryConf):
+class Conf(TokenConf, DiscoveryConf):
     """Typed access to the settings of this app."""
 
     # --- The server
@@ -41,7 +42,7 @@ class Conf(DiscoveryConf):
     resource_page_size = Setting(10, "resources per page of `resources/list`", minimum=1)
     last_seen_seconds = Setting(7776000, "how long a user's last use of a client is kept; `0`: not at all")
 
-    # --- Addresses and tokens
+    # --- Addresses
 
     resource_url = Setting(
         "",
@@ -79,75 +80,6 @@ class Conf(DiscoveryConf):
         variable="METRICS_TOKEN",
         must_be=TOKEN,
         secret=True,
-    )
-    token_verifier = Setting(
-        "",
-        "dotted path of the `mcp.server.auth.provider.TokenVerifier` that verifies tokens",
-        variable="TOKEN_VERIFICATION",
-        follows="derived from `AUTH_MODE` and `TOKEN_VERIFICATION`",
-        must_be=("the dotted path of a class", bool),
-        example="shop.tokens.Verifier",
-    )
-    issuer = Setting(
-        "",
-        "the authorization server that clients are sent to (RFC 9728)",
-        variable="AUTH_SERVER_ISSUER",
-        follows="`AUTH_SERVER_URL`",
-        must_be=("the URL of the authorization server", bool),
-        example="https://auth.example.com",
-    )
-    token_audience = Setting(
-        "",
-        "the audience of another server's tokens, if it is neither of this server's two URLs",
-        variable="TOKEN_AUDIENCE",
-        follows="`BASE_URI/mcp` or `BASE_URI/sse`",
-    )
-    introspection_url = Setting(
-        "",
-        "the introspection endpoint of the other server (RFC 7662)",
-        variable="INTROSPECTION_URL",
-        follows="`AUTH_SERVER_URL/introspect`",
-    )
-    introspection_client_id = Setting(
-        "",
-        "the client id to use there; required when `DEBUG` is off",
-        variable="INTROSPECTION_CLIENT_ID",
-        follows="`mcp-server` in development",
-    )
-    introspection_client_secret = Setting(
-        "",
-        "the client secret to use there; required when `DEBUG` is off",
-        variable="INTROSPECTION_CLIENT_SECRET",
-        follows="derived from `SECRET_KEY` in development",
-        secret=True,
-    )
-    jwks_url = Setting(
-        "", "the URL of the keys for JWT access tokens; required for `jwt`", variable="JWKS_URL"
-    )
-    # RFC 9068 has only this one; some servers use plain `JWT`.
-    jwt_types = Setting[Sequence[str]](
-        ("at+jwt",), "the accepted values of a JWT's `typ`", variable="JWT_TYPES"
-    )
-    person_to_user = Setting(
-        "",
-        "dotted path of a function that takes a `mcp_app.access.Person` and returns the user of this "
-        "project, or None; not needed if the tokens are this project's own, whose subjects are its users",
-    )
-    user_to_person = Setting(
-        "",
-        "dotted path of the reverse: it takes a user and returns the `Person`, or None",
-    )
-    auth_server_timeout_seconds = Setting(
-        5.0, "how long to wait for another authorization server before answering 503", minimum=0.1
-    )
-    required_scopes = Setting[Sequence[str]](
-        ("mcp",), "scopes that every request needs", must_be=("a list of scopes", is_scope)
-    )
-    implied_scopes = Setting[Mapping[str, str]](
-        {},
-        "scopes that include others, each with these, separated by spaces",
-        follows="`mcp:admin=mcp`",
-        must_be=("scopes with those that they include, such as orders:write=orders:read mcp", bool),
     )
     allowed_origins = Setting[Sequence[str]](
         (),
@@ -390,11 +322,6 @@ class Conf(DiscoveryConf):
         if self.token_audience:
             return (self.token_audience,)
         return (self.resource_url, self.sse_resource_url) if self.http_sse else (self.resource_url,)
-
-    @cached_property
-    def introspection_credentials(self) -> tuple[str, str]:
-        """The client id and secret for introspection."""
-        return self.introspection_client_id, self.introspection_client_secret
 
 
 conf = Conf()
