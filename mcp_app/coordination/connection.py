@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _RETRY_SECONDS = 0.5
 """The delay between attempts."""
 
-_PORTION = 500
+PORTION = 500
 """Commands per pipeline: Redis serves other clients in between."""
 
 # Every command that requests use, on keys that exist only within the script. Redis ACLs apply to scripts,
@@ -180,6 +180,13 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
+def portions(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """The items in lists of at most so many, as `itertools.batched` of Python 3.12."""
+    waiting = list(items)
+    for start in range(0, len(waiting), most):
+        yield waiting[start : start + most]
+
+
 async def in_portions(
     redis: Redis, items: Iterable[T], add: Callable[[Pipeline, T], Awaitable[Any]]
 ) -> list[tuple[T, Any]]:
@@ -195,9 +202,8 @@ async def in_portions(
         Unavailable: Redis cannot be reached, or refuses commands: it is full or read-only, for example. The
             others have been run.
     """
-    waiting, replies = list(items), list[tuple[T, Any]]()
-    while waiting:
-        portion, waiting = waiting[:_PORTION], waiting[_PORTION:]
+    replies = list[tuple[T, Any]]()
+    for portion in portions(items, PORTION):
         async with redis.pipeline(transaction=False) as pipe:
             for item in portion:
                 await add(pipe, item)

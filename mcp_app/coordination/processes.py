@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -13,6 +12,7 @@ from redis.asyncio import Redis
 from mcp_app.conf import conf
 from mcp_app.coordination import keys
 from mcp_app.coordination.bus import Bus
+from mcp_app.coordination.total import add_expiring
 from mcp_app.exceptions import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -27,12 +27,7 @@ class ProcessRegistry:
 
     async def register(self) -> None:
         """Add this process to the list, or renew its entry."""
-        now = time.time()
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.processes(), {self._bus.address: now + conf.lease_seconds})
-            pipe.zremrangebyscore(keys.processes(), "-inf", now)
-            pipe.expire(keys.processes(), max(1, round(conf.lease_seconds)))
-            await pipe.execute()
+        await add_expiring(self._redis, keys.processes(), self._bus.address, conf.lease_seconds)
 
     async def leave(self) -> None:
         """Remove this process from the list."""

@@ -23,7 +23,7 @@ from mcp_app.coordination import keys
 from mcp_app.coordination.allowance import SPARE_REQUESTS, Allowance
 from mcp_app.coordination.bus import Bus, BusMessage
 from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelled
-from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.connection import PORTION, in_portions, portions
 from mcp_app.coordination.limits import KINDS, Kind, QuotaExceeded, TooManyWaiting, too_many_requests
 from mcp_app.coordination.quota_script import LEASE
 from mcp_app.coordination.shares import share_of
@@ -49,9 +49,6 @@ _RETURN_SECONDS = 0.02
 
 _QUEUE_SECONDS = 2.0
 """How long a request waits for others of the same person that ask Redis."""
-
-_PORTION = 500
-"""How many people are renewed at a time. Meanwhile these cannot ask Redis."""
 
 PAUSE_SECONDS = 1.0
 """How long a request past the rate waits, on average, which slows down whoever repeats it at once."""
@@ -231,8 +228,7 @@ class Quotas:
                 due.append(account)
             elif now >= account.valid_until and not (account.is_active or account.asking.locked()):
                 del self._accounts[account.person]
-        while due:
-            portion, due = due[:_PORTION], due[_PORTION:]
+        for portion in portions(due, PORTION):  # of which none can ask Redis meanwhile
             async with self._reaching():
                 await self._renew(portion)
 

@@ -1,4 +1,4 @@
-"""How many of something exist, in all processes."""
+"""Sets of what expires, and how many of something exist, in all processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,29 @@ from contextlib import suppress
 from redis.asyncio import Redis
 
 from mcp_app.exceptions import Unavailable
+
+
+async def add_expiring(redis: Redis, key: str, name: str, seconds: float) -> None:
+    """Add to a sorted set of names by when they expire, or renew, and remove those that have expired.
+
+    The set itself expires with what lives longest.
+
+    Args:
+        redis: The connections to Redis.
+        key: The key of the set.
+        name: What is added.
+        seconds: How long it lives.
+
+    Raises:
+        Unavailable: Redis cannot be reached, or the set is damaged.
+    """
+    now = time.time()
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.zremrangebyscore(key, "-inf", now)
+        pipe.zadd(key, {name: now + seconds})
+        pipe.expire(key, math.ceil(seconds), gt=True)
+        pipe.expire(key, math.ceil(seconds), nx=True)
+        await pipe.execute()
 
 
 class Total:
@@ -32,14 +55,8 @@ class Total:
             name: Its id.
             seconds: How long it lives.
         """
-        now = time.time()
         with suppress(Unavailable):
-            async with self._redis.pipeline(transaction=True) as pipe:
-                pipe.zremrangebyscore(self._key, "-inf", now)
-                pipe.zadd(self._key, {name: now + seconds})
-                pipe.expire(self._key, math.ceil(seconds), gt=True)
-                pipe.expire(self._key, math.ceil(seconds), nx=True)
-                await pipe.execute()
+            await add_expiring(self._redis, self._key, name, seconds)
 
     async def remove(self, name: str) -> None:
         """Count one less, if it is counted."""

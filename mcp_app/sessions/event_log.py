@@ -16,7 +16,7 @@ from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import name_in
-from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.connection import in_portions, portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.exceptions import Unreadable, reading
@@ -232,8 +232,7 @@ class EventLog:
         async def add(pipe: Pipeline, session_id: str) -> None:
             await self._append(**_appending(session_id, PENDING, data), client=pipe)
 
-        for start in range(0, len(session_ids), _AT_ONCE):
-            portion = session_ids[start : start + _AT_ONCE]
+        for portion in portions(session_ids, _AT_ONCE):
             readers: dict[str, list[str]] = {self._directory.bus.address: []}
             for session_id, addresses in await in_portions(self._redis, portion, add):
                 if isinstance(addresses, Exception):

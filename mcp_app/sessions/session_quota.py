@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import Conf, conf
-from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.connection import in_portions, portions
 from mcp_app.coordination.held import LOOK_AGAIN_SECONDS
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.turns import turn
@@ -103,9 +103,9 @@ class SessionQuota:
         began_at = {session_id: score for session_id, score in found if session_id != new}
         lost: list[str] = []
         idle: list[str] = []
-        others = list(began_at)
-        while others and len(lost) + len(idle) < excess:
-            portion, others = others[:_PORTION], others[_PORTION:]
+        for portion in portions(began_at, _PORTION):
+            if len(lost) + len(idle) >= excess:
+                break
             for session_id, existing in await in_portions(self._redis, portion, _add_existing):
                 if existing == 1:
                     idle.append(session_id)

@@ -18,9 +18,10 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
-from mcp_app.coordination.connection import in_portions
+from mcp_app.coordination.connection import PORTION, in_portions, portions
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import current_share
+from mcp_app.coordination.total import add_expiring
 from mcp_app.exceptions import Unavailable
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
@@ -35,9 +36,6 @@ PUBLISHED = "subscriptions.published"
 
 _KINDS: dict[str, type[ServerEvent]] = {kind.__name__: kind for kind in get_args(ServerEvent)}
 
-_PORTION = 500
-"""How many sessions are looked for at once among those that listen."""
-
 
 class Subscribers:
     """The sessions that recently had a GET stream, within the idle time of a session."""
@@ -48,12 +46,7 @@ class Subscribers:
 
     async def join(self, session_id: str) -> None:
         """Add or renew a session that has a GET stream, and remove expired ones."""
-        now = time.time()
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.zadd(keys.subscribers(), {session_id: now + conf.session_idle_seconds})
-            pipe.zremrangebyscore(keys.subscribers(), "-inf", now)
-            pipe.expire(keys.subscribers(), conf.session_idle_seconds)
-            await pipe.execute()
+        await add_expiring(self._redis, keys.subscribers(), session_id, conf.session_idle_seconds)
 
     async def notify(self, event: ServerEvent, person: str | None = None) -> None:
         """Notify sessions of a change; of an updated resource only those that subscribed to it.
@@ -74,8 +67,7 @@ class Subscribers:
             return cast("list[str]", await self._redis.zrangebyscore(keys.subscribers(), now, "+inf"))
         own = cast("list[str]", await self._redis.zrange(keys.sessions_of_person(person), 0, -1))
         listening = list[str]()
-        for start in range(0, len(own), _PORTION):
-            portion = own[start : start + _PORTION]
+        for portion in portions(own, PORTION):
             scores = await self._redis.zmscore(keys.subscribers(), portion)
             listening += [
                 each

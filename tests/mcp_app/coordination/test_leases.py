@@ -260,7 +260,7 @@ async def test_many_leases_are_renewed_in_few_round_trips(
     redis: Redis, here: Leases, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = [await _held(here, f"{name}-{number}") for number in range(30)]
-    monkeypatch.setattr("mcp_app.coordination.connection._PORTION", 12)
+    monkeypatch.setattr("mcp_app.coordination.connection.PORTION", 12)
     for lease in held:
         await redis.pexpire(lease.key, 500)
     await here.beat()
