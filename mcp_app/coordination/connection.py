@@ -70,10 +70,6 @@ redis.call('DEL', unpack(KEYS))
 """
 _TRY_SECONDS = 60
 
-DECODING_ERRORS = "replace"
-"""Bytes that are not UTF-8 become U+FFFD, so that one value does not break a pipeline of many."""
-
-
 _DAMAGE = re.compile(
     r"(^|caused error: )(\(')?(ERR )?"
     r"(WRONGTYPE |(hash )?value is not |Invalid stream ID|Command arguments must be |user_script:\d+: )"
@@ -214,6 +210,19 @@ async def in_portions(
     return replies
 
 
+def client_options() -> dict[str, Any]:
+    """Options of every client: time-outs, and text in place of bytes.
+
+    Bytes that are not UTF-8 become U+FFFD, so that one value does not break a pipeline of many.
+    """
+    return {
+        "socket_timeout": conf.redis_timeout_seconds,
+        "socket_connect_timeout": conf.redis_timeout_seconds,
+        "decode_responses": True,
+        "encoding_errors": "replace",
+    }
+
+
 def connect(url: str, on_reply: OnReply | None = None) -> Redis:
     """A Redis client that has time-outs for everything and raises `Unavailable`.
 
@@ -225,10 +234,7 @@ def connect(url: str, on_reply: OnReply | None = None) -> Redis:
         url,
         max_connections=conf.redis_connections,
         timeout=conf.redis_timeout_seconds,
-        socket_timeout=conf.redis_timeout_seconds,
-        socket_connect_timeout=conf.redis_timeout_seconds,
-        decode_responses=True,
-        encoding_errors=DECODING_ERRORS,
+        **client_options(),
     )
     client = cast(Client, Client.from_pool(pool))
     client.on_reply = on_reply

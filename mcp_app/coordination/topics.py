@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -46,27 +46,24 @@ class TopicListener:
     """Hears what is published under one topic while it is open."""
 
     def __init__(self) -> None:
-        self._payloads: deque[dict[str, Any]] = deque(maxlen=MOST_PAYLOADS)
-        self._arrived = asyncio.Event()
+        self._payloads: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_PAYLOADS)
 
     async def wait(self, seconds: float) -> dict[str, Any] | None:
         """The next payload, in the order of arrival; None if none arrives within so many seconds.
 
         It may have arrived before. The last hundred are kept.
         """
-        if not self._payloads:
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return None
-        return self._payloads.popleft()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._payloads.get()
+        except TimeoutError:
+            return None
 
     def put(self, payload: dict[str, Any]) -> None:
         """Deliver a payload."""
-        self._payloads.append(payload)
-        self._arrived.set()
+        if self._payloads.full():
+            self._payloads.get_nowait()
+        self._payloads.put_nowait(payload)
 
 
 class Topics:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from redis import Redis
 
 from mcp_app.conf import conf
-from mcp_app.coordination.connection import DECODING_ERRORS, reaching_redis
+from mcp_app.coordination.connection import client_options, reaching_redis
 from mcp_app.coordination.keys import open_streams
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.ids import short_id
@@ -87,13 +87,7 @@ def connected() -> Iterator[Redis]:
     Raises:
         Unavailable: Redis cannot be reached.
     """
-    redis = Redis.from_url(
-        conf.redis_url,
-        socket_timeout=conf.redis_timeout_seconds,
-        socket_connect_timeout=conf.redis_timeout_seconds,
-        decode_responses=True,
-        encoding_errors=DECODING_ERRORS,
-    )
+    redis = Redis.from_url(conf.redis_url, **client_options())
     try:
         with reaching_redis:
             yield redis
