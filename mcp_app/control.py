@@ -97,11 +97,11 @@ async def aend_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
 async def _end(
     redis: Redis, directory: Directory, session_ids: Iterable[str], *, confirm: bool = False
 ) -> dict[str, bool]:
-    places = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
     ended: dict[str, bool] = {}
 
     async def end(session_id: str) -> None:
-        async with places:
+        async with slots:
             end_of, addresses = await erase(redis, session_id)
             ended[session_id] = end_of is not None
             message = {"type": SESSION_ENDED, "session": session_id}

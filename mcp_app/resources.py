@@ -21,7 +21,7 @@ from mcp_app.sdk import ResourcesListChanged, ResourceUpdated
 
 __all__ = ["ModelResources", "Person", "PersonalResources", "current_person"]
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 MOST_SUGGESTIONS = 1000
 """How many primary keys, the highest ones, are searched for what a person has typed."""
@@ -181,14 +181,14 @@ class ModelResources(PersonalResources):
 
         return await self._of(person, complete, ())
 
-    async def _of(self, person: Person, answer: Callable[[QuerySet[Any]], Answer], nothing: Answer) -> Answer:
-        """What a function answers about the rows of a person, in the thread of the current call."""
+    async def _of(self, person: Person, query: Callable[[QuerySet[Any]], T], nothing: T) -> T:
+        """What a function returns for the rows of a person, in the thread of the current call."""
 
-        def ask() -> Answer:
+        def run() -> T:
             user = find_user(person)
-            return nothing if user is None else answer(self.get_queryset(user))
+            return nothing if user is None else query(self.get_queryset(user))
 
-        return await sync_to_async(ask)()
+        return await sync_to_async(run)()
 
     def _resource(self, row: Any) -> Resource:
         return Resource(

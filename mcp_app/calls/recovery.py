@@ -93,11 +93,11 @@ class Recovery:
                 "giving up a call that cannot be read",
                 extra={"session": short_id(record.id), "reason": str(reason)},
             )
-            answer = None if reason.request_id is None else _worker_lost(reason.request_id)
-            await self._settle(lost, record, answer)
+            response = None if reason.request_id is None else _worker_lost(reason.request_id)
+            await self._settle(lost, record, response)
         return await self._registry.is_running(record.id, stream)
 
-    async def _settle(self, lost: Registration, record: SessionRecord, answer: bytes | None) -> None:
+    async def _settle(self, lost: Registration, record: SessionRecord, response: bytes | None) -> None:
         """End a call that is given up, and tell observers."""
         observers, request = self._calls.backend.observers, lost.request
         facts = facts_of(
@@ -111,7 +111,7 @@ class Recovery:
         answered = AnswerFacts("lost", 0.0, lost.losses + 1, INTERNAL_ERROR)
         await self._registry.write(
             lost,
-            answer,
+            response,
             is_first=True,
             is_final=True,
             before=lambda: observers.tell_now("answered", facts, answered),

@@ -66,7 +66,7 @@ class HeldBytes:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._held = redis.register_script(self.script)
+        self._size_of = redis.register_script(self.script)
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
 
     @property
@@ -132,7 +132,7 @@ class HeldBytes:
         return sum(held for _, held in found if isinstance(held, int))
 
     async def _add_item(self, pipe: Pipeline, item: str) -> Any:
-        await self._held(keys=self.keys_of(item), client=pipe)
+        await self._size_of(keys=self.keys_of(item), client=pipe)
 
     async def _ensure(self, person: str, account: _Account, size: int) -> None:
         async with account.looking:

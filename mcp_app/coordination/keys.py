@@ -49,12 +49,12 @@ def room() -> str:
     return prefixed("mcproom")
 
 
-def held(name: str) -> str:
+def named_lease(name: str) -> str:
     """String: the holder of a named lease (`Leases.try_hold`)."""
     return prefixed(f"mcp:held:{{{name}}}")
 
 
-def fence(name: str) -> str:
+def named_lease_token(name: str) -> str:
     """String: the token of the last holder of a named lease."""
     return prefixed(f"mcp:fence:{{{name}}}")
 

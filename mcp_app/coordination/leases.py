@@ -108,7 +108,7 @@ class Leases:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._held: set[Lease] = set()
+        self._renewed: set[Lease] = set()
         self._hold = redis.register_script(_HOLD)
         self._renew = redis.register_script(_RENEW)
         self._release = redis.register_script(RELEASE)
@@ -143,11 +143,11 @@ class Leases:
 
     def start_renewing(self, lease: Lease) -> None:
         """Renew a lease with every beat, until `stop_renewing` or until it is lost."""
-        self._held.add(lease)
+        self._renewed.add(lease)
 
     def stop_renewing(self, lease: Lease) -> None:
         """Stop renewing a lease; it expires, unless it is released."""
-        self._held.discard(lease)
+        self._renewed.discard(lease)
 
     async def renew(self, leases: Iterable[Lease]) -> None:
         """Renew these leases. One whose key is damaged does not affect the others.
@@ -176,7 +176,7 @@ class Leases:
         """
         try:
             await self._redis.ping()
-            await self.renew(self._held)
+            await self.renew(self._renewed)
         except BaseException:
             self._judges_from = math.inf
             raise
@@ -203,9 +203,9 @@ class Leases:
         Raises:
             Unavailable: Redis cannot be reached, or the lease was lost and the body cancelled.
         """
-        lease = Lease(keys.held(name), new_holder())
+        lease = Lease(keys.named_lease(name), new_holder())
         args: list[str | int] = [lease.holder, self.milliseconds, _TOKEN_SECONDS]
-        lease.token = await self._hold(keys=[lease.key, keys.fence(name)], args=args)
+        lease.token = await self._hold(keys=[lease.key, keys.named_lease_token(name)], args=args)
         if not lease.token:
             yield None
             return
@@ -224,9 +224,9 @@ class Leases:
                 await self._release(keys=[lease.key], args=[lease.holder])
 
     def _lose(self, lease: Lease) -> None:
-        if lease not in self._held:
+        if lease not in self._renewed:
             return  # renewing was stopped in the meantime
-        self._held.discard(lease)
+        self._renewed.discard(lease)
         lease.is_lost = True
         if lease.on_lost is not None:
             lease.on_lost()

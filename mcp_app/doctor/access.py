@@ -141,16 +141,16 @@ def authorization_response(
 def token(reply: Reply) -> list[Finding]:
     """The response of the token endpoint to a valid code."""
     found = Findings(TOKEN)
-    answer = reply.object
-    if reply.status != 200 or answer is None or not isinstance(answer.get("access_token"), str):
-        said = (answer or {}).get("error_description") or (answer or {}).get("error") or reply.text[:200]
+    document = reply.object
+    if reply.status != 200 or document is None or not isinstance(document.get("access_token"), str):
+        said = (document or {}).get("error_description") or (document or {}).get("error") or reply.text[:200]
         found.fault(f"A valid code is rejected ({reply.status}): {said}", "RFC 6749 §4.1.3, §5.1")
         return found.all
-    if str(answer.get("token_type")).lower() != "bearer":
-        found.fault(f"token_type is {answer.get('token_type')!r}, not Bearer.", "RFC 6749 §5.1 (REQUIRED)")
-    if not isinstance(answer.get("expires_in"), int):
+    if str(document.get("token_type")).lower() != "bearer":
+        found.fault(f"token_type is {document.get('token_type')!r}, not Bearer.", "RFC 6749 §5.1 (REQUIRED)")
+    if not isinstance(document.get("expires_in"), int):
         found.warning("expires_in is missing, so a client cannot refresh in time.", "RFC 6749 §5.1")
-    if not answer.get("refresh_token"):
+    if not document.get("refresh_token"):
         found.warning("There is no refresh token: users must sign in again and again.", "RFC 6749 §1.5")
     _no_store(found, reply, "RFC 6749 §5.1")
     return found.ok("The code is exchanged for a token.")

@@ -88,11 +88,13 @@ class Reply:
     @property
     def sentence(self) -> str:
         """The reason of an error response: an error message, that of a field, or the beginning of a page."""
-        answer = self.object
-        if answer is not None:
-            error = answer.get("error")
+        document = self.object
+        if document is not None:
+            error = document.get("error")
             said = (
-                error.get("message") if isinstance(error, dict) else answer.get("error_description") or error
+                error.get("message")
+                if isinstance(error, dict)
+                else document.get("error_description") or error
             )
             return said[:600] if isinstance(said, str) else ""
         found = _OF_A_FIELD.search(self.text) or _PARAGRAPH.search(self.text)

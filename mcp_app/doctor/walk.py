@@ -169,14 +169,14 @@ class Walk:
                     says = "Nobody signed in; see --as, --sign-in and --token."
                     self.findings.append(Finding(step, Level.SKIPPED, says))
                 return
-            answer = await self._agreement(_with(endpoint, request))
-            answered = access.authorization_response(answer, state, issuer, metadata)
-            self._note(answered)
+            parameters = await self._agreement(_with(endpoint, request))
+            returned = access.authorization_response(parameters, state, issuer, metadata)
+            self._note(returned)
             if foreign[0].level == Level.SKIPPED:  # possible now that somebody has signed in
                 foreign = await self._foreign_redirect(endpoint, request)
             self._note(foreign)
             await self._client_by_url(endpoint, request, metadata)
-            if any(finding.level == Level.FAULT for finding in answered):
+            if any(finding.level == Level.FAULT for finding in returned):
                 says = "No code is exchanged after such a response: it may be somebody else's."
                 self.findings.append(Finding(access.TOKEN, Level.SKIPPED, says, "RFC 9207 §2.4"))
                 raise Stopped
@@ -184,7 +184,7 @@ class Walk:
             body = {
                 "grant_type": "authorization_code",
                 "client_id": client["client_id"],
-                "code": answer.get("code", ""),
+                "code": parameters.get("code", ""),
                 "code_verifier": verifier,
                 "redirect_uri": self.redirect_uri,
                 "resource": request["resource"],

@@ -16,7 +16,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from mcp_app.protocol.validation_messages import MAX_FAULTS, as_line, join, place
+from mcp_app.protocol.validation_messages import MAX_FAULTS, as_line, join, subject_of
 from mcp_app.protocol.words import plural
 
 _FORMATS = FormatChecker(())
@@ -125,11 +125,11 @@ def _reasons(error: ValidationError) -> Iterator[str]:
                     yield f"`{join(path, name)}` is unknown"
         case "oneOf" | "anyOf" if all("const" in option for option in error.validator_value):
             choices = ", ".join(str(option["const"]) for option in error.validator_value)
-            yield f"{place(path)} must be one of {choices}"
+            yield f"{subject_of(path)} must be one of {choices}"
         case "anyOf" | "oneOf":
             branches = dict.fromkeys(reason for inner in error.context or () for reason in _reasons(inner))
             yield " or ".join(branches)
         case keyword if isinstance(keyword, str) and keyword in _RULES:
-            yield f"{place(path)} {_RULES[keyword](error.validator_value)}"
+            yield f"{subject_of(path)} {_RULES[keyword](error.validator_value)}"
         case keyword:
-            yield f"{place(path)} does not satisfy {keyword}"
+            yield f"{subject_of(path)} does not satisfy {keyword}"

@@ -65,7 +65,7 @@ def explain(error: ValidationError, given: Any, root: str = "") -> str:
         return f"{error.error_count()} values are invalid, too many to list"
     rules_of: dict[str, list[str]] = {}
     for found in _relevant([_Found.of(item, given, root) for item in error.errors(include_url=False)]):
-        rules = rules_of.setdefault(place(found.path), [])
+        rules = rules_of.setdefault(subject_of(found.path), [])
         if found.rule not in rules:
             rules.append(found.rule)
     return as_line([f"{where} {_either(rules)}" for where, rules in rules_of.items()])
@@ -79,7 +79,7 @@ def as_line(reasons: list[str]) -> str:
     return "; ".join(shown)
 
 
-def place(path: str) -> str:
+def subject_of(path: str) -> str:
     """A JSON path, as the subject of a sentence."""
     return f"`{path}`" if path else "the value"
 

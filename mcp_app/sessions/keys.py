@@ -14,7 +14,7 @@ def subscribers() -> str:
     return prefixed("mcp:subscribers")
 
 
-def listeners() -> str:
+def listening_processes() -> str:
     """Sorted set: the processes that serve `subscriptions/listen`; the score is until when."""
     return prefixed("mcp:listeners")
 

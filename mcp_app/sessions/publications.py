@@ -32,7 +32,7 @@ class _Publisher:
     """What one publisher has in progress."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
 
     def rest(self, seconds: float) -> None:
         """End a turn, after a pause in which others have theirs."""
@@ -46,7 +46,7 @@ class Publications:
     """Runs publications: of one publisher one at a time, and not within their share of Redis."""
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(_RUNNING)
+        self._slots = asyncio.Semaphore(_RUNNING)
         self._publishers: WeakValueDictionary[str | None, _Publisher] = WeakValueDictionary()
         self._waiting: dict[Hashable, asyncio.Task[None]] = {}
         """Those that have not begun, by publisher and change."""
@@ -85,11 +85,11 @@ class Publications:
         its = self._publishers.get(publisher)
         if its is None:
             its = self._publishers[publisher] = _Publisher()
-        await its.places.acquire()
+        await its.slots.acquire()
         key = publisher, change
         task = self._waiting.get(key)
         if task is not None:
-            its.places.release()
+            its.slots.release()
             return task
         with share_of(None):
             task = self._waiting[key] = asyncio.create_task(self._in_turn(its, key, publish))
@@ -104,7 +104,7 @@ class Publications:
             await publisher.turn.acquire()
             began = time.monotonic()
             try:
-                async with self._places:
+                async with self._slots:
                     del self._waiting[key]  # those it has notified may have read before a later change
                     began = time.monotonic()
                     await publish()
@@ -113,4 +113,4 @@ class Publications:
         finally:
             if self._waiting.get(key) is asyncio.current_task():  # it was cancelled
                 del self._waiting[key]
-            publisher.places.release()
+            publisher.slots.release()

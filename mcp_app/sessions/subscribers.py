@@ -117,7 +117,7 @@ class SharedSubscriptionBus(PersonalBus):
 
     async def _publish(self, event: ServerEvent, person: str | None) -> None:
         message = {"type": PUBLISHED, "kind": type(event).__name__, "fields": vars(event), "person": person}
-        await self._directory.publish(message, keys.listeners())
+        await self._directory.publish(message, keys.listening_processes())
         try:
             await self._subscribers.notify(event, person)
         except Unavailable as error:
@@ -129,11 +129,11 @@ class SharedSubscriptionBus(PersonalBus):
 
     async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
-        await self._directory.register_and_renew(keys.listeners())
+        await self._directory.register_and_renew(keys.listening_processes())
         try:
             return await call_next(ctx)
         finally:
-            self._directory.stop_renewing(keys.listeners())
+            self._directory.stop_renewing(keys.listening_processes())
 
     def _on_published(self, message: dict[str, Any]) -> None:
         kind = _KINDS.get(message["kind"])

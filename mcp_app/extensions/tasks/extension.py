@@ -35,7 +35,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from mcp_app.auth.tokens import grant_of, owner
 from mcp_app.conf import conf
 from mcp_app.extensions.tasks.declaration import IDENTIFIER, is_declared, not_declared
-from mcp_app.extensions.tasks.listen import KIND, TaskListener
+from mcp_app.extensions.tasks.listen import KIND, TaskNotifications
 from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_ANSWERS_BYTES, MAX_CALL_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -108,7 +108,7 @@ class Tasks(Extension):
         super().attach(engine)
         self.store = TaskStore(engine.redis, engine.directory, engine.leases)
         engine.add_middleware(_refuse_undeclared, *_METHODS)
-        engine.add_middleware(TaskListener(self.store, self.find, _person), listen.METHOD)
+        engine.add_middleware(TaskNotifications(self.store, self.find, _person), listen.METHOD)
         # The sealed state of a task must stay valid until the task expires.
         self.state_seconds = max(
             (support.ttl_seconds or conf.task_seconds for support in self._tools.values()), default=0

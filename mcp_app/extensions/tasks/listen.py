@@ -3,7 +3,7 @@
 The SDK's `ServerEvent` is a closed union without tasks, so they cannot go over its bus; see
 `mcp_app.protocol.listen` for how they are sent instead.
 
-A listener polls and is woken by changes: it sends what `tasks/get` would return, recovers a task whose
+Each stream polls and is woken by changes: it sends what `tasks/get` would return, recovers a task whose
 process died, and misses nothing when a wake-up is lost.
 """
 
@@ -44,8 +44,8 @@ Clients poll those that are not acknowledged."""
 Context = ServerRequestContext[Any, Any]
 
 
-class TaskListener:
-    """The middleware.
+class TaskNotifications:
+    """The middleware: sends them to clients that listen.
 
     Args:
         store: The tasks.

@@ -78,7 +78,7 @@ class TaskStore:
         self._redis = redis
         self._directory = directory
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listeners: list[Callable[[str, Status], None]] = []
+        self._on_change: list[Callable[[str, Status], None]] = []
         self._held = TaskBytes(redis)
         self._add = redis.register_script(scripts.ADD)
         directory.bus.on(TASK_CHANGED, self._on_changed)
@@ -266,9 +266,9 @@ class TaskStore:
         """Release the lease of a run, so that nobody waits for it to expire."""
         await self._call(scripts.RELEASE, task.id, task.run)
 
-    def on_change(self, listener: Callable[[str, Status], None]) -> None:
-        """Call `listener` with the id and status of each task that changes, in any process."""
-        self._listeners.append(listener)
+    def on_change(self, call: Callable[[str, Status], None]) -> None:
+        """Call a function with the id and status of each task that changes, in any process."""
+        self._on_change.append(call)
 
     @asynccontextmanager
     async def subscribed(self, task_id: str) -> AsyncIterator[None]:
@@ -321,8 +321,8 @@ class TaskStore:
     def _on_changed(self, message: dict[str, Any]) -> None:
         for event in self._watchers.get(message["task"], ()):
             event.set()
-        for listener in self._listeners:
-            listener(message["task"], message["status"])
+        for call in self._on_change:
+            call(message["task"], message["status"])
 
 
 def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:

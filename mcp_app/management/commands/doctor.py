@@ -78,8 +78,8 @@ class Command(BaseCommand):
         findings = asyncio.run(examine(say=self.stderr.write, **_chosen(options)))
         faults = sum(finding.level == Level.FAULT for finding in findings)
         if options["json"]:
-            answer = {"url": options["url"], "faults": faults, "findings": [asdict(one) for one in findings]}
-            self.stdout.write(json.dumps(answer, indent=2))
+            result = {"url": options["url"], "faults": faults, "findings": [asdict(one) for one in findings]}
+            self.stdout.write(json.dumps(result, indent=2))
         else:
             self._tell(findings, faults)
         if faults:

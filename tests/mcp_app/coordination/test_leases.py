@@ -47,7 +47,7 @@ def here(redis: Redis, clock: Clock) -> Leases:
 async def name(redis: Redis) -> AsyncIterator[str]:
     name = "test-" + secrets.token_hex(8)
     yield name
-    await redis.delete(keys.held(name), keys.fence(name), f"fence:{{{name}}}")
+    await redis.delete(keys.named_lease(name), keys.named_lease_token(name), f"fence:{{{name}}}")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def fence(redis: Redis, name: str) -> Fence:
 
 async def _held(leases: Leases, name: str, fence: Fence | None = None, holder: str = "mine") -> Lease:
     lost: list[str] = []
-    lease = Lease(keys.held(name), holder, fence, on_lost=lambda: lost.append(name))
+    lease = Lease(keys.named_lease(name), holder, fence, on_lost=lambda: lost.append(name))
     assert await leases.take(lease.key, holder)
     leases.start_renewing(lease)
     return lease
@@ -75,11 +75,11 @@ async def test_a_lease_is_held_by_one_at_a_time_and_free_afterwards(redis: Redis
     here, there = Leases(redis), Leases(redis)
     async with here.try_hold(name) as mine:
         assert mine is not None
-        assert await redis.get(keys.held(name)) == mine.holder
-        assert 0 < await redis.pttl(keys.held(name)) <= here.milliseconds
+        assert await redis.get(keys.named_lease(name)) == mine.holder
+        assert 0 < await redis.pttl(keys.named_lease(name)) <= here.milliseconds
         async with there.try_hold(name) as other:
             assert other is None
-        assert await redis.exists(keys.held(name)), "who did not get it must not release it"
+        assert await redis.exists(keys.named_lease(name)), "who did not get it must not release it"
     async with there.try_hold(name) as other:
         assert other is not None
         assert other.holder != mine.holder
@@ -103,7 +103,7 @@ async def test_a_token_is_greater_although_the_clock_of_redis_was_set_back(
     redis: Redis, here: Leases, name: str
 ) -> None:
     tomorrow = await token_of(here, name) + 86_400_000_000
-    await redis.set(keys.fence(name), tomorrow)
+    await redis.set(keys.named_lease_token(name), tomorrow)
     assert [await token_of(here, name) for _ in range(2)] == [tomorrow + 1, tomorrow + 2]
 
 
@@ -111,7 +111,7 @@ async def test_a_token_is_greater_although_redis_has_lost_everything(
     redis: Redis, here: Leases, name: str
 ) -> None:
     earlier = await token_of(here, name)
-    await redis.delete(keys.fence(name))
+    await redis.delete(keys.named_lease_token(name))
     assert await token_of(here, name) > earlier
 
 
@@ -119,7 +119,7 @@ async def test_who_takes_an_expired_lease_has_a_greater_token_than_its_holder_th
     redis: Redis, name: str
 ) -> None:
     async with Leases(redis).try_hold(name) as paused:
-        await redis.delete(keys.held(name))  # it expires
+        await redis.delete(keys.named_lease(name))  # it expires
         async with Leases(redis).try_hold(name) as other:
             assert paused is not None
             assert other is not None
@@ -133,12 +133,12 @@ async def test_a_lease_is_held_even_if_the_reply_that_says_so_is_lost(
         here = Leases(relayed)
         async with here.try_hold(name) as earlier:
             assert earlier is not None
-        relay.lose_reply_to(keys.held(name).encode())
+        relay.lose_reply_to(keys.named_lease(name).encode())
         async with here.try_hold(name) as mine:
             assert relay.lost == 1
             assert mine is not None
             assert mine.token > earlier.token
-            assert await redis.get(keys.held(name)) == mine.holder
+            assert await redis.get(keys.named_lease(name)) == mine.holder
 
 
 async def test_a_beat_renews_only_held_entries(redis: Redis, here: Leases, name: str) -> None:
@@ -157,10 +157,10 @@ async def test_a_lease_that_another_process_has_taken_is_lost_and_stays_there(
 ) -> None:
     async with here.try_hold(name) as mine:
         assert mine is not None
-        await redis.set(keys.held(name), "theirs", px=5000)  # they took it when it had expired
+        await redis.set(keys.named_lease(name), "theirs", px=5000)  # they took it when it had expired
         await here.beat()
         assert mine.is_lost
-    assert await redis.get(keys.held(name)) == "theirs"
+    assert await redis.get(keys.named_lease(name)) == "theirs"
 
 
 async def test_work_under_a_lease_is_cancelled_when_the_lease_is_lost(
@@ -168,13 +168,13 @@ async def test_work_under_a_lease_is_cancelled_when_the_lease_is_lost(
 ) -> None:
     async def work() -> None:
         async with here.try_hold(name):
-            await redis.set(keys.held(name), "theirs", px=5000)  # they took it when it had expired
+            await redis.set(keys.named_lease(name), "theirs", px=5000)  # they took it when it had expired
             await here.beat()
             await asyncio.Event().wait()
 
     with pytest.raises(Unavailable, match=f"the lease {name} was lost"):
         await asyncio.wait_for(work(), PATIENCE)
-    assert await redis.get(keys.held(name)) == "theirs"
+    assert await redis.get(keys.named_lease(name)) == "theirs"
 
 
 async def test_an_error_of_work_under_a_lease_is_raised_unchanged(
@@ -186,7 +186,7 @@ async def test_an_error_of_work_under_a_lease_is_raised_unchanged(
 
     with pytest.raises(TimeoutError):
         await work()
-    assert not await redis.exists(keys.held(name))
+    assert not await redis.exists(keys.named_lease(name))
 
 
 async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stands(
@@ -208,7 +208,7 @@ async def test_an_expired_lease_is_taken_again_only_with_a_fence_that_still_stan
 
 async def test_the_holder_of_a_lost_lease_is_notified_once(redis: Redis, here: Leases, name: str) -> None:
     lost: list[str] = []
-    lease = Lease(keys.held(name), "mine", on_lost=lambda: lost.append("once"))
+    lease = Lease(keys.named_lease(name), "mine", on_lost=lambda: lost.append("once"))
     here.start_renewing(lease)
     for _ in range(2):
         await here.beat()

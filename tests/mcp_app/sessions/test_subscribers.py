@@ -64,7 +64,7 @@ async def test_every_kind_of_change_reaches_every_process_that_listens(
     redis: Redis, open_bus: Open, event: ServerEvent
 ) -> None:
     here, there, elsewhere = [Directory(redis, await open_bus()) for _ in range(3)]
-    await there.register_and_renew(keys.listeners())
+    await there.register_and_renew(keys.listening_processes())
     heard: dict[str, list[ServerEvent]] = {"here": [], "there": [], "elsewhere": []}
     publisher = subscription_bus(here)
     publisher.subscribe(heard["here"].append)
@@ -140,7 +140,7 @@ async def test_a_change_for_one_user_reaches_only_their_listeners_in_every_proce
 ) -> None:
     directories = [Directory(redis, await open_bus()) for _ in range(2)]
     for directory in directories:
-        await directory.register_and_renew(keys.listeners())
+        await directory.register_and_renew(keys.listening_processes())
     here, there = map(subscription_bus, directories)
     heard: list[str] = []
     ends = []

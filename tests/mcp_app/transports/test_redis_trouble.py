@@ -339,7 +339,7 @@ async def test_after_an_outage_other_processes_get_time_to_renew_their_leases(
         with own_redis.frozen():
             await eventually(lambda: second.runtime.leases._judges_from == math.inf)
         await eventually(lambda: second.runtime.leases._judges_from < math.inf)
-        process.runtime.leases._held.clear()  # it is slower to renew
+        process.runtime.leases._renewed.clear()  # it is slower to renew
         await process.runtime.redis.delete(keys.lease(session.id, str(name)))
         assert await second.runtime.recovery.recover_if_lost(record, str(name))
         held.go.set()
