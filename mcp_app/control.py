@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from mcp_app.auth.tokens import WITHDRAWN, grant_place, owner, token_place
 from mcp_app.coordination.connection import in_portions
@@ -128,18 +127,15 @@ def end_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
 async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
     """`end_sessions_of`, for coroutines."""
     owners = {owner(*each) for each in access}
-
-    async def add_range(pipe: Pipeline, of: str) -> None:
-        pipe.zrange(keys.sessions_of(of), 0, -1)
-
-    async def add_owner(pipe: Pipeline, session_id: str) -> None:
-        pipe.hget(keys.record(session_id), "owner")
-
     with only_logged("sessions of withdrawn access may remain: Redis unavailable at %s"):
         async with connected() as (redis, directory):
-            indexes = await in_portions(redis, owners, add_range)
+            indexes = await in_portions(
+                redis, owners, lambda pipe, of: pipe.zrange(keys.sessions_of(of), 0, -1)
+            )
             session_ids = {session_id for _, index in indexes for session_id in index}
-            found = await in_portions(redis, session_ids, add_owner)
+            found = await in_portions(
+                redis, session_ids, lambda pipe, session_id: pipe.hget(keys.record(session_id), "owner")
+            )
             theirs = [session_id for session_id, its_owner in found if its_owner in owners]
             if len(await _end(redis, directory, theirs)) < len(theirs):
                 raise Unavailable(Store.SESSIONS, "not all of them could be ended")

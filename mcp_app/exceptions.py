@@ -62,7 +62,7 @@ class Unreadable(Unavailable):
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around what parses a value from Redis.
+    """Around what parses a value from Redis; as a decorator, around a function that does.
 
     Raises:
         Unreadable: The value is malformed.

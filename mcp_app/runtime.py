@@ -62,13 +62,6 @@ from mcp_app.worker_threads import WorkerThreads, watched_by
 logger = logging.getLogger(__name__)
 
 
-def request_state_keys() -> list[bytes]:
-    """The keys that protect `requestState`, shared by all processes: SECRET_KEY and its fallbacks."""
-    return [
-        f"mcp request state {key}".encode() for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    ]
-
-
 def load_observers() -> list[Observer]:
     """An instance of each observer in `MCP_OBSERVERS`.
 
@@ -124,12 +117,13 @@ class Runtime:
         self.log = EventLog(self.redis, self.directory)
         subscribers = Subscribers(self.redis, self.log)
         self.subscription_bus = SharedSubscriptionBus(self.directory, subscribers)
+        secret_keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
         self.engine = Engine(
             self.redis,
             self.directory,
             self.leases,
             self.subscription_bus,
-            request_state_keys(),
+            [f"mcp request state {key}".encode() for key in secret_keys],
             self.observers,
         )
         self.streams = Streams(

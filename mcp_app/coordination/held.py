@@ -14,10 +14,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions
@@ -128,11 +127,10 @@ class HeldBytes:
             Unavailable: Redis cannot be reached.
         """
         items = cast("list[str]", await self._redis.zrange(self.index_of(person), 0, -1))
-        found = await in_portions(self._redis, items, self._add_item)
+        found = await in_portions(
+            self._redis, items, lambda pipe, item: self._size_of(keys=self.keys_of(item), client=pipe)
+        )
         return sum(held for _, held in found if isinstance(held, int))
-
-    async def _add_item(self, pipe: Pipeline, item: str) -> Any:
-        await self._size_of(keys=self.keys_of(item), client=pipe)
 
     async def _ensure(self, person: str, account: _Account, size: int) -> None:
         async with account.looking:

@@ -290,21 +290,18 @@ class EventLog:
     async def is_whole(self, session_id: str, after: str) -> bool:
         """Whether a reader misses no event of any stream: none is trimmed, and `after` is not to come."""
         try:
-            return await self._is_whole(session_id, after)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hget(keys.tails(session_id), "newest")
+                pipe.xrange(keys.events(session_id), count=1)
+                pipe.time()
+                newest, oldest, (seconds, microseconds) = await pipe.execute()
+            now = seconds * 1000 + microseconds // 1000
+            with reading():
+                if order(after) > max(order(newest or START), (now, 0)):
+                    return False
+                return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
         except Unreadable:
             return False
-
-    async def _is_whole(self, session_id: str, after: str) -> bool:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hget(keys.tails(session_id), "newest")
-            pipe.xrange(keys.events(session_id), count=1)
-            pipe.time()
-            newest, oldest, (seconds, microseconds) = await pipe.execute()
-        now = seconds * 1000 + microseconds // 1000
-        with reading():
-            if order(after) > max(order(newest or START), (now, 0)):
-                return False
-            return order(oldest[0][1]["follows"] if oldest else newest or START) <= order(after)
 
     async def is_over(self, session_id: str, stream: str, after: str) -> bool:
         """Whether the stream ended at a position: with the response, or because the call was cancelled."""

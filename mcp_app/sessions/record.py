@@ -93,16 +93,12 @@ class SessionRecord:
         return fields
 
     @classmethod
+    @reading()
     def from_fields(cls, session_id: str, fields: Mapping[str, str]) -> SessionRecord:
         """
         Raises:
             Unreadable: The record is of another version, or malformed.
         """
-        with reading():
-            return cls._from_fields(session_id, fields)
-
-    @classmethod
-    def _from_fields(cls, session_id: str, fields: Mapping[str, str]) -> SessionRecord:
         if (version := fields.get("version", "1")) != VERSION:  # the first one was not written
             raise Unreadable(f"version {version}")
         created_at = float(fields["created_at"])

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any, cast
+from typing import cast
 from weakref import WeakValueDictionary
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions, portions
@@ -106,8 +105,10 @@ class SessionQuota:
         for portion in portions(began_at, _PORTION):
             if len(lost) + len(idle) >= excess:
                 break
-            for session_id, existing in await in_portions(self._redis, portion, _add_existing):
-                if existing == 1:
+            for session_id, existing in await in_portions(
+                self._redis, portion, lambda pipe, each: pipe.exists(keys.record(each), keys.owner(each))
+            ):
+                if existing == 1:  # the record without what shows that it is in use
                     idle.append(session_id)
                 elif existing == 0 and began_at[session_id] < time.time() - _CREATION_SECONDS:
                     lost.append(session_id)
@@ -119,8 +120,3 @@ class SessionQuota:
     def _remember_refusal(self, index: str) -> None:
         self._refused_at = {known: at for known, at in self._refused_at.items() if self._was_refused(known)}
         self._refused_at[index] = time.monotonic()
-
-
-async def _add_existing(pipe: Pipeline, session_id: str) -> Any:
-    """How many exist of the record and what shows that it is in use: both, the record, or none."""
-    return await pipe.exists(keys.record(session_id), keys.owner(session_id))

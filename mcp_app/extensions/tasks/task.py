@@ -126,16 +126,12 @@ class Task:
         }
 
     @classmethod
+    @reading()
     def from_fields(cls, task_id: str, fields: dict[str, str], *, is_leased: bool) -> Task:
         """
         Raises:
             Unreadable: The record is of another version, or malformed.
         """
-        with reading():
-            return cls._from_fields(task_id, fields, is_leased)
-
-    @classmethod
-    def _from_fields(cls, task_id: str, fields: dict[str, str], is_leased: bool) -> Task:
         if (version := fields.get("version", "1")) != VERSION:  # the first one was not written
             raise Unreadable(f"version {version}")
         if fields["status"] not in get_args(Status):
