@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from mcp.server import ServerRequestContext
 from mcp.server.extension import Extension as SdkExtension
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
@@ -30,6 +29,7 @@ from mcp_app.coordination.leases import Lease, Leases
 from mcp_app.coordination.topics import TopicListener, Topics
 from mcp_app.observers import NOBODY, Observers
 from mcp_app.protocol.by_method import ByMethod
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.install import install
 from mcp_app.protocol.log_messages import log
 from mcp_app.protocol.older_revisions import SINCE, UNTIL
@@ -226,7 +226,7 @@ class Engine:
         """
         await self._subscriptions.publish(ResourceUpdated(uri=uri), person.key)
 
-    async def _passed(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def _passed(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware that shows, until it is removed, that the server was built with these options."""
         return await call_next(ctx)
 

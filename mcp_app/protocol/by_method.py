@@ -10,8 +10,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from mcp.server import ServerRequestContext
-
+from mcp_app.protocol.context import RequestContext
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
 
 
@@ -26,13 +25,13 @@ class ByMethod:
         for method in methods:
             self._middleware.setdefault(method, []).append(middleware)
 
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         for middleware in reversed(self._middleware.get(ctx.method, ())):
             call_next = partial(_call, middleware, call_next)
         return await call_next(ctx)
 
 
 def _call(
-    middleware: ServerMiddleware[Any], call_next: CallNext, ctx: ServerRequestContext[Any, Any]
+    middleware: ServerMiddleware[Any], call_next: CallNext, ctx: RequestContext
 ) -> Awaitable[HandlerResult]:
     return middleware(ctx, call_next)

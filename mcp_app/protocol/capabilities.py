@@ -12,12 +12,11 @@ Versioning, Protocol Version Negotiation). The SDK lists only those without sess
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.server.extension import Extension
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.sdk import CallNext, HandlerResult
 
 LISTS = ("tools", "prompts", "resources")
@@ -31,7 +30,7 @@ class CompleteCapabilities:
     def __init__(self, extensions: Sequence[Extension]) -> None:
         self._extensions = extensions
 
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
         if ctx.method == "server/discover" and isinstance(result, dict):
             return {**result, "supportedVersions": SUPPORTED}

@@ -8,7 +8,7 @@ from their provider, and the limit of the specification.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -19,14 +19,13 @@ from mcp.types import (
     PromptReference,
 )
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.personal import PersonalResources, person_of
 
 METHOD = "completion/complete"
 
 MAX_VALUES = 100
 """The maximum per response (specification)."""
-
-Context = ServerRequestContext[Any, Any]
 
 
 def matching(values: Iterable[str], start: str) -> Completion:
@@ -53,7 +52,7 @@ def register(server: MCPServer[Any], app: Server[Any], providers: Sequence[Perso
         return
     by_template = {provider.template.uri_template: provider for provider in providers}
 
-    async def complete(ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+    async def complete(ctx: RequestContext, params: CompleteRequestParams) -> CompleteResult:
         ref, argument = params.ref, params.argument
         if isinstance(ref, PromptReference):
             if ref.name not in {prompt.name for prompt in await server.list_prompts()}:

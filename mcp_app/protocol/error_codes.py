@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, ListToolsResult, PaginatedRequestParams
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import CallNext, HandlerResult
 
@@ -26,7 +26,7 @@ LONGEST_TYPO = 64
 SIMILARITY = 0.75
 """The minimum ratio of `difflib` for a suggestion."""
 
-ListTools = Callable[[ServerRequestContext[Any, Any], PaginatedRequestParams], Awaitable[Any]]
+ListTools = Callable[[RequestContext, PaginatedRequestParams], Awaitable[Any]]
 
 
 def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> MCPError:
@@ -39,7 +39,7 @@ def invalid_params(error: ValidationError, params: Mapping[str, Any] | None) -> 
     return MCPError(INVALID_PARAMS, f"Invalid params: {reasons}")
 
 
-def _refuse_unspecified_token(ctx: ServerRequestContext[Any, Any]) -> None:
+def _refuse_unspecified_token(ctx: RequestContext) -> None:
     """Reject a progress token that is neither a string nor an integer (basic/utilities/progress).
 
     The SDK takes a boolean for an integer, and then sends no progress; its message about others is half true.
@@ -64,7 +64,7 @@ class SpecifiedErrors:
         self.may_run = may_run
         self.list_tools = list_tools
 
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         try:
             _refuse_unspecified_token(ctx)
             match ctx.method:
@@ -82,20 +82,20 @@ class SpecifiedErrors:
                 raise MCPError(INVALID_PARAMS, f"Send `initialize` before `{ctx.method}`") from error
             raise
 
-    async def _refuse_unknown_tool(self, ctx: ServerRequestContext[Any, Any]) -> None:
+    async def _refuse_unknown_tool(self, ctx: RequestContext) -> None:
         name = (ctx.params or {}).get("name")
         if isinstance(name, str) and not await self.may_run(name):
             suggestion = await self._suggestion(ctx, name) if len(name) <= LONGEST_TYPO else ""
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{suggestion}")
 
-    async def _suggestion(self, ctx: ServerRequestContext[Any, Any], name: str) -> str:
+    async def _suggestion(self, ctx: RequestContext, name: str) -> str:
         listed = await self.list_tools(ctx, PaginatedRequestParams())
         tools = listed.tools if isinstance(listed, ListToolsResult) else []
         names = {tool.name.lower(): tool.name for tool in tools}
         close = get_close_matches(name.lower(), names, n=1, cutoff=SIMILARITY)
         return f". Did you mean `{names[close[0]]}`?" if close else ""
 
-    async def _get_prompt(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def _get_prompt(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         try:
             return await call_next(ctx)
         except ValidationError:
@@ -113,7 +113,7 @@ class SpecifiedErrors:
                 ) from failure
             raise
 
-    async def _read_resource(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def _read_resource(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         try:
             return await call_next(ctx)
         except MCPError as error:

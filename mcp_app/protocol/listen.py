@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pydantic_core
-from mcp.server import ServerRequestContext
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
     CLIENT_INFO_META_KEY,
@@ -29,6 +28,7 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_app.protocol.client_declaration import MAX_CAPABILITIES_BYTES
+from mcp_app.protocol.context import RequestContext
 from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 
 METHOD = "subscriptions/listen"
@@ -52,12 +52,11 @@ _KINDS = frozenset(field.alias or name for name, field in SubscriptionFilter.mod
 _MALFORMED = "…"
 """In place of something long that is no array of strings: validation rejects it as well."""
 
-Context = ServerRequestContext[Any, Any]
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Sends a notification (method, params) on the stream, with its subscription id."""
 
 
-def requested_notifications(ctx: Context) -> Mapping[str, Any]:
+def requested_notifications(ctx: RequestContext) -> Mapping[str, Any]:
     """What a listen request subscribes to, by name.
 
     Empty for any other request, and if it is malformed, which the SDK's validation reports.
@@ -138,8 +137,8 @@ def _unless_longer(value: Any, most_bytes: int) -> Any:
 
 @asynccontextmanager
 async def run_alongside_listen(
-    ctx: Context, acknowledge: dict[str, Any], work: Callable[[Send], Awaitable[None]]
-) -> AsyncIterator[Context]:
+    ctx: RequestContext, acknowledge: dict[str, Any], work: Callable[[Send], Awaitable[None]]
+) -> AsyncIterator[RequestContext]:
     """Run something alongside a listen handler, from its acknowledgement to its end.
 
     Args:

@@ -9,11 +9,11 @@ A tool that cannot work at a revision is not listed there. Calling it returns an
 
 from typing import Any
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, PaginatedRequestParams, Tool
 from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
-Context = ServerRequestContext[Any, Any]
+from mcp_app.protocol.context import RequestContext
 
 SINCE = "everything-server/since"
 """The member of a tool's `_meta` with the first revision at which it works."""
@@ -27,7 +27,7 @@ def register(app: Server[Any]) -> None:
     assert listing is not None
     assert calling is not None
 
-    async def list_tools(ctx: Context, params: PaginatedRequestParams) -> Any:
+    async def list_tools(ctx: RequestContext, params: PaginatedRequestParams) -> Any:
         result = await listing.handler(ctx, params)
         if not isinstance(result, ListToolsResult):
             return result
@@ -36,7 +36,7 @@ def register(app: Server[Any]) -> None:
             tools = [_older(tool) for tool in tools]
         return result.model_copy(update={"tools": tools})
 
-    async def call_tool(ctx: Context, params: CallToolRequestParams) -> Any:
+    async def call_tool(ctx: RequestContext, params: CallToolRequestParams) -> Any:
         result = await calling.handler(ctx, params)
         if (
             isinstance(result, CallToolResult)

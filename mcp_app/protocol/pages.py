@@ -16,7 +16,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
@@ -28,12 +28,11 @@ from mcp.types import (
     PaginatedRequestParams,
 )
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.personal import PersonalResources, person_of
 from mcp_app.protocol.visibility import ToolVisibility
 
 Item = TypeVar("Item")
-Context = ServerRequestContext[Any, Any]
-
 LONGEST_CURSOR = 65_536
 """The maximum length of a cursor, in characters: many times that of any URI."""
 
@@ -130,7 +129,7 @@ def register(
         resource_page_size: Resources per page.
     """
 
-    async def tools(ctx: Context, params: PaginatedRequestParams) -> ListToolsResult:
+    async def tools(ctx: RequestContext, params: PaginatedRequestParams) -> ListToolsResult:
         found = await server.list_tools()
         # Before the page is cut: a cursor that names a hidden tool is as invalid as any other.
         own = await access.visible(found)
@@ -138,12 +137,12 @@ def register(
         scope: dict[str, Any] = {"cache_scope": "private"} if access.differs(found) else {}
         return ListToolsResult(tools=items, next_cursor=cursor, **scope)
 
-    async def prompts(ctx: Context, params: PaginatedRequestParams) -> ListPromptsResult:
+    async def prompts(ctx: RequestContext, params: PaginatedRequestParams) -> ListPromptsResult:
         found = await server.list_prompts()
         items, cursor = page(found, params.cursor, page_size, "prompts", attrgetter("name"))
         return ListPromptsResult(prompts=items, next_cursor=cursor)
 
-    async def resources(ctx: Context, params: PaginatedRequestParams) -> ListResourcesResult:
+    async def resources(ctx: RequestContext, params: PaginatedRequestParams) -> ListResourcesResult:
         fixed = [(resource.uri, resource) for resource in await server.list_resources()]
         sections = [partial(provider.page, person_of(ctx)) for provider in providers]
         items, cursor = await page_of_sections(
@@ -152,12 +151,12 @@ def register(
         freshness = {"ttl_ms": 0} if providers else {}  # otherwise the cache hints apply
         return ListResourcesResult(resources=items, next_cursor=cursor, **freshness)
 
-    async def templates(ctx: Context, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
+    async def templates(ctx: RequestContext, params: PaginatedRequestParams) -> ListResourceTemplatesResult:
         found = await server.list_resource_templates() + [provider.template for provider in providers]
         items, cursor = page(found, params.cursor, page_size, "templates", attrgetter("uri_template"))
         return ListResourceTemplatesResult(resource_templates=items, next_cursor=cursor)
 
-    handlers: dict[str, Callable[[Context, PaginatedRequestParams], Awaitable[Any]]] = {
+    handlers: dict[str, Callable[[RequestContext, PaginatedRequestParams], Awaitable[Any]]] = {
         "tools/list": tools,
         "prompts/list": prompts,
         "resources/list": resources,

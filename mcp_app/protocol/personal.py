@@ -13,16 +13,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
 from mcp.types import Resource, ResourceTemplate
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.session_features import SessionState, StoredValues, find_session
-
-Context = ServerRequestContext[Any, Any]
 
 values_of: ContextVar[Callable[[str], StoredValues]] = ContextVar("values_of")
 """Finds the data of a person by their key; set wherever code of a server runs."""
@@ -91,7 +88,7 @@ def current_person(session: SessionState | None = None) -> Person:
     return Person(issuer or "", subject or "", session)
 
 
-def person_of(ctx: Context) -> Person:
+def person_of(ctx: RequestContext) -> Person:
     """Who made this request, and in which session."""
     return current_person(find_session(ctx))
 

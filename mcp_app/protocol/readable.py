@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.shared.exceptions import MCPError
@@ -24,11 +24,10 @@ from mcp.types import (
     TextResourceContents,
 )
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.listen import URIS, requested_notifications, strings
 from mcp_app.protocol.personal import PersonalResources, owner_of, person_of
 from mcp_app.sdk import CallNext, HandlerResult
-
-RequestContext = ServerRequestContext[Any, Any]
 
 
 class Readable:

@@ -7,19 +7,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
 from pydantic import ValidationError
 
 from mcp_app.protocol.answers import UnfitAnswer, validated
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import CallNext, HandlerResult, ServerMiddleware
 
 RESPONSES = "inputResponses"
-
-Context = ServerRequestContext[Any, Any]
 
 
 def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
@@ -30,7 +28,7 @@ def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
     """
     longest = max_request_bytes // 2
 
-    async def middleware(ctx: Context, call_next: CallNext) -> HandlerResult:
+    async def middleware(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
         state = result.get("requestState") if isinstance(result, dict) else None
         if not isinstance(state, str) or len(state) <= longest:
@@ -44,7 +42,7 @@ def bounded_state(max_request_bytes: int) -> ServerMiddleware[Any]:
     return middleware
 
 
-async def ignore_stray_answers(ctx: Context, call_next: CallNext) -> HandlerResult:
+async def ignore_stray_answers(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
     """Ignore malformed answers that were not requested; the SDK would reject the whole request.
 
     A server ignores unrequested answers (basic/patterns/mrtr, "Server Requirements"). Only the handler knows

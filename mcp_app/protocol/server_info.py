@@ -8,14 +8,16 @@ from `server/discover`.
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp_types import SERVER_INFO_META_KEY, CacheableResult, Result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from mcp_app.protocol.context import RequestContext
 
 _UNCHANGED = frozenset({"server/discover", "subscriptions/listen"})
 """One tells everything about the server. The other must stay the SDK's handler, which a shutdown closes."""
 
-Handler = Callable[[ServerRequestContext[Any, Any], Any], Awaitable[Any]]
+Handler = Callable[[RequestContext, Any], Awaitable[Any]]
 
 
 def register(app: Server[Any], methods: Iterable[str]) -> None:
@@ -29,11 +31,11 @@ def register(app: Server[Any], methods: Iterable[str]) -> None:
 
 
 def _stamping(handler: Handler, info: dict[str, str]) -> Handler:
-    def handle(ctx: ServerRequestContext[Any, Any], params: Any) -> Awaitable[Any]:
+    def handle(ctx: RequestContext, params: Any) -> Awaitable[Any]:
         is_modern = ctx.protocol_version in MODERN_PROTOCOL_VERSIONS
         return stamped(ctx, params) if is_modern else handler(ctx, params)
 
-    async def stamped(ctx: ServerRequestContext[Any, Any], params: Any) -> Any:
+    async def stamped(ctx: RequestContext, params: Any) -> Any:
         result = await handler(ctx, params)
         if isinstance(result, Result) and not isinstance(result, CacheableResult):
             result = result.model_dump(by_alias=True, mode="json", exclude_none=True)  # as the SDK would next

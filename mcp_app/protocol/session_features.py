@@ -8,7 +8,7 @@ These methods exist up to 2025-11-25 only; at 2026-07-28 a request has its own l
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
-from mcp.server import Server, ServerRequestContext
+from mcp.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INVALID_PARAMS,
@@ -21,6 +21,7 @@ from mcp.types import (
 )
 from starlette.requests import HTTPConnection
 
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
 LONGEST_URI = 2048
@@ -29,8 +30,7 @@ LONGEST_URI = 2048
 MOST_URI_BYTES = 256 * 1024
 """The maximum length of all subscribed URIs of a session or listen stream."""
 
-Context = ServerRequestContext[Any, Any]
-Exists = Callable[[Context, str], Awaitable[bool]]
+Exists = Callable[[RequestContext, str], Awaitable[bool]]
 
 
 class TooMuchData(Exception):
@@ -95,13 +95,13 @@ class SessionState(Protocol):
         """What `resources/unsubscribe` does."""
 
 
-def find_session(ctx: Context) -> SessionState | None:
+def find_session(ctx: RequestContext) -> SessionState | None:
     """The session of this request; always None at 2026-07-28."""
     # Requests of the SDK's HTTP transport are Starlette's, whose `session` is about cookies.
     return None if isinstance(ctx.request, HTTPConnection) else getattr(ctx.request, "session", None)
 
 
-def session_state(ctx: Context) -> SessionState:
+def session_state(ctx: RequestContext) -> SessionState:
     """The session of this request; raises an MCPError if there is none."""
     state = find_session(ctx)
     if state is None:
@@ -119,11 +119,11 @@ def register(app: Server[Any], exists: Exists) -> None:
         if not 1 <= len(uri) <= LONGEST_URI:
             raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {LONGEST_URI} characters")
 
-    async def set_level(ctx: Context, params: SetLevelRequestParams) -> EmptyResult:
+    async def set_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
         await session_state(ctx).set_log_level(params.level)
         return EmptyResult()
 
-    async def subscribe(ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+    async def subscribe(ctx: RequestContext, params: SubscribeRequestParams) -> EmptyResult:
         check_length(params.uri)
         state = session_state(ctx)
         if not await exists(ctx, params.uri):
@@ -131,7 +131,7 @@ def register(app: Server[Any], exists: Exists) -> None:
         await state.subscribe(params.uri)
         return EmptyResult()
 
-    async def unsubscribe(ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+    async def unsubscribe(ctx: RequestContext, params: UnsubscribeRequestParams) -> EmptyResult:
         check_length(params.uri)
         await session_state(ctx).unsubscribe(params.uri)
         return EmptyResult()

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast, get_args
 
-from mcp.server import ServerRequestContext
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -23,6 +22,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import current_share
 from mcp_app.coordination.total import add_expiring
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.personal_bus import PersonalBus
 from mcp_app.sdk import CallNext, HandlerResult, ResourceUpdated, ServerEvent, event_to_notification
 from mcp_app.sessions import keys
@@ -127,7 +127,7 @@ class SharedSubscriptionBus(PersonalBus):
                 extra={"reason": str(error)},
             )
 
-    async def listening(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    async def listening(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware: register this process before a listen request starts."""
         await self._directory.register_and_renew(keys.listening_processes())
         try:

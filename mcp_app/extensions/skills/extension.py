@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.server.extension import MethodBinding, ResourceBinding
 from mcp.server.mcpserver.resources import BinaryResource, TextResource
 from mcp.shared.exceptions import MCPError
@@ -18,6 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from mcp_app.extensions.skills.skill import SCHEME, Skill, SkillFile
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.pages import page
 from mcp_app.server import Extension
 
@@ -26,8 +26,6 @@ __all__ = ["Skills"]
 IDENTIFIER = "io.modelcontextprotocol/skills"
 DIRECTORY = "inode/directory"
 TTL_MS = 300_000  # the skills change with the server's version only, and are the same for everybody
-
-Context = ServerRequestContext[Any, Any]
 
 
 class GetSkillParams(RequestParams):
@@ -72,14 +70,14 @@ class Skills(Extension):
             MethodBinding("resources/directory/read", ReadDirectoryParams, self._read_directory),
         )
 
-    async def _list(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _list(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """skills/list. The files of one skill are never split over pages."""
         assert isinstance(params, PaginatedRequestParams)
         found = list(self._skills.values())
         skills, cursor = page(found, params.cursor, self._page_size, "skills", attrgetter("uri"))
         return _with_cursor({"skills": [skill.entry() for skill in skills], **_freshness(ctx)}, cursor)
 
-    async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _get(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """skills/get."""
         assert isinstance(params, GetSkillParams)
         skill = self._skills.get(params.uri)
@@ -87,7 +85,7 @@ class Skills(Extension):
             raise MCPError(INVALID_PARAMS, f"No skill is served at {params.uri}", {"uri": params.uri})
         return {"skill": skill.entry(), **_freshness(ctx)}
 
-    async def _read_directory(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _read_directory(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """resources/directory/read."""
         assert isinstance(params, ReadDirectoryParams)
         children = self._directories.get(params.uri)
@@ -98,7 +96,7 @@ class Skills(Extension):
         return _with_cursor({"resources": found}, cursor)
 
 
-def _freshness(ctx: Context) -> dict[str, Any]:
+def _freshness(ctx: RequestContext) -> dict[str, Any]:
     if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return {}
     return {"ttlMs": TTL_MS, "cacheScope": "public"}

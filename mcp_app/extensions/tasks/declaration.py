@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import MISSING_REQUIRED_CLIENT_CAPABILITY
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from mcp_app.protocol.context import RequestContext
+
 IDENTIFIER = "io.modelcontextprotocol/tasks"
 
 
-def is_declared(ctx: ServerRequestContext[Any, Any]) -> bool:
+def is_declared(ctx: RequestContext) -> bool:
     """Whether the client declared the extension, at a revision that has it."""
     declared = ctx.session.client_capabilities
     extensions = declared.extensions if declared is not None else None

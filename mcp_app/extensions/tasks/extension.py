@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
 from mcp.server.extension import MethodBinding
@@ -42,6 +41,7 @@ from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
 from mcp_app.protocol import listen
 from mcp_app.protocol.answers import UnfitAnswer, checked, validated
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.mirrored_headers import fault
 from mcp_app.protocol.personal import person_key
 from mcp_app.protocol.repeatable import may_repeat
@@ -52,8 +52,6 @@ from mcp_app.server import Engine, Extension
 __all__ = ["Tasks"]
 
 _METHODS = _GET, _UPDATE, _CANCEL = "tasks/get", "tasks/update", "tasks/cancel"
-
-Context = ServerRequestContext[Any, Any]
 
 _REQUESTS: TypeAdapter[InputRequest] = TypeAdapter(InputRequest)
 
@@ -140,7 +138,7 @@ class Tasks(Extension):
         )
 
     async def intercept_tool_call(
-        self, params: CallToolRequestParams, ctx: Context, call_next: CallNext
+        self, params: CallToolRequestParams, ctx: RequestContext, call_next: CallNext
     ) -> HandlerResult:
         """Return a task if the tool supports it and the client declared tasks."""
         support = self._tools.get(params.name)
@@ -191,12 +189,12 @@ class Tasks(Extension):
             return None
         return task
 
-    async def _get(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _get(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """tasks/get."""
         task = await self._settled(ctx, params)
         return {"resultType": "complete", **task.details()}
 
-    async def _update(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _update(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """tasks/update: store outstanding answers; after the last one the task continues in this process."""
         assert isinstance(params, UpdateTaskParams)
         task = await self._settled(ctx, params)
@@ -213,7 +211,7 @@ class Tasks(Extension):
             self.runs.start(answered, ctx.lifespan_context)
         return {"resultType": "complete"}
 
-    async def _cancel(self, ctx: Context, params: BaseModel) -> dict[str, Any]:
+    async def _cancel(self, ctx: RequestContext, params: BaseModel) -> dict[str, Any]:
         """tasks/cancel: does nothing if the task has ended.
 
         A lost task is not recovered first: that could re-run it.
@@ -222,12 +220,12 @@ class Tasks(Extension):
         await self.store.cancel(task.id)
         return {"resultType": "complete"}
 
-    async def _settled(self, ctx: Context, params: BaseModel) -> Task:
+    async def _settled(self, ctx: RequestContext, params: BaseModel) -> Task:
         """The task of a request, after recovery if needed."""
         task = await self._named(ctx, params)
         return await self.runs.recover_if_lost(task, ctx.lifespan_context)
 
-    async def _named(self, ctx: Context, params: BaseModel) -> Task:
+    async def _named(self, ctx: RequestContext, params: BaseModel) -> Task:
         """The task of a request. Somebody else's gets the same error as one that does not exist."""
         assert isinstance(params, TaskParams)
         _check_name(ctx, params.task_id)
@@ -237,7 +235,7 @@ class Tasks(Extension):
         return task
 
 
-async def _refuse_undeclared(ctx: Context, call_next: CallNext) -> HandlerResult:
+async def _refuse_undeclared(ctx: RequestContext, call_next: CallNext) -> HandlerResult:
     """A middleware: reject the methods where they do not exist, before parameters are validated.
 
     The SDK checks the versions of a `MethodBinding` only after the parameters.
@@ -249,7 +247,7 @@ async def _refuse_undeclared(ctx: Context, call_next: CallNext) -> HandlerResult
     return await call_next(ctx)
 
 
-def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
+def _kept(params: CallToolRequestParams, ctx: RequestContext) -> dict[str, Any]:
     """The parameters to store, without the request state of earlier rounds."""
     kept = params.model_dump(
         by_alias=True,
@@ -261,7 +259,7 @@ def _kept(params: CallToolRequestParams, ctx: Context) -> dict[str, Any]:
     return {**kept, "_meta": {key: meta[key] for key in _KEPT_META if key in meta}}
 
 
-def _check_name(ctx: Context, task_id: str) -> None:
+def _check_name(ctx: RequestContext, task_id: str) -> None:
     """`Mcp-Name` is the task's id (SEP-2663, "Routing Headers"); the SDK checks only its own methods."""
     headers = getattr(ctx.request, "headers", None)
     if headers is None:

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 
@@ -25,6 +24,7 @@ from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
 from mcp_app.extensions.tasks.task import LONGEST_ID, Task
+from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.listen import (
     MOST_FOLLOWED,
     Send,
@@ -40,8 +40,6 @@ KIND = "taskIds"
 MOST_OF_ONE = 1000
 """How many tasks a process follows for one person, on all their streams: each is looked at now and then.
 Clients poll those that are not acknowledged."""
-
-Context = ServerRequestContext[Any, Any]
 
 
 class TaskNotifications:
@@ -65,7 +63,7 @@ class TaskNotifications:
         self._following: Counter[str] = Counter()
         """How many tasks are followed, by person."""
 
-    async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+    async def __call__(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         asked = _task_ids(ctx)
         if not asked:
             return await call_next(ctx)
@@ -81,7 +79,7 @@ class TaskNotifications:
             self._following[person] -= len(chosen)
             self._following += Counter()  # drops those of 0
 
-    async def _listen(self, ctx: Context, call_next: CallNext, chosen: Sequence[str]) -> HandlerResult:
+    async def _listen(self, ctx: RequestContext, call_next: CallNext, chosen: Sequence[str]) -> HandlerResult:
         followed = [
             task_id for task_id in chosen if await self._find(task_id, ctx.lifespan_context) is not None
         ]
@@ -117,7 +115,7 @@ class TaskNotifications:
                         await changed.wait()
 
 
-def _task_ids(ctx: Context) -> list[str]:
+def _task_ids(ctx: RequestContext) -> list[str]:
     """The task ids of a listen request.
 
     Raises:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
-from mcp.server import ServerRequestContext
 from mcp_types import CallToolRequestParams, InputRequiredResult
+
+from mcp_app.protocol.context import RequestContext
 
 __all__ = ["TaskSupport"]
 
-FirstRound = Callable[
-    [CallToolRequestParams, ServerRequestContext[Any, Any]], Awaitable[InputRequiredResult | None]
-]
+FirstRound = Callable[[CallToolRequestParams, RequestContext], Awaitable[InputRequiredResult | None]]
 
 
 @dataclass(frozen=True)
