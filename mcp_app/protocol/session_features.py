@@ -64,7 +64,7 @@ class StoredValues(Protocol):
         """Delete a value. Returns whether it existed."""
 
 
-class SessionFacts(Protocol):
+class SessionSummary(Protocol):
     """Read-only facts of a session."""
 
     @property
@@ -78,7 +78,7 @@ class SessionState(Protocol):
     """The session, as handlers use it."""
 
     @property
-    def record(self) -> SessionFacts:
+    def record(self) -> SessionSummary:
         """Its id, and the URIs that it is subscribed to."""
 
     @property
