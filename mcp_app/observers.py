@@ -19,9 +19,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +45,7 @@ _CLOSE_SECONDS = 2.0
 """How long the last events may take when the process ends."""
 
 
-@dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallFacts(NamedTuple):
     """A call: a request of a client that reaches a handler, or a round of a task.
 
     What a client chose is truncated to 128 characters.
@@ -81,8 +79,7 @@ class CallFacts:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerFacts:
+class AnswerFacts(NamedTuple):
     """What a request was answered.
 
     Attributes:
@@ -104,8 +101,7 @@ class AnswerFacts:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
+class CallOutcome(NamedTuple):
     """How a call ended.
 
     Attributes:
@@ -125,8 +121,7 @@ LOST = CallOutcome("lost", 0.0, "lost")
 """How a call ends that is given up after its process has died."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(NamedTuple):
     """A session, up to 2025-11-25.
 
     Attributes:
@@ -144,8 +139,7 @@ class SessionFacts:
     software: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEnd:
+class SessionEnd(NamedTuple):
     """A session that has ended.
 
     Attributes:
@@ -163,8 +157,7 @@ class SessionEnd:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFacts:
+class StreamFacts(NamedTuple):
     """An open event stream.
 
     Attributes:
@@ -183,8 +176,7 @@ class StreamFacts:
     is_resumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RefusalFacts:
+class RefusalFacts(NamedTuple):
     """A request that was refused before it became a call.
 
     Attributes:
