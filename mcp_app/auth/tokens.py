@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, TokenVerifier, principal_components
 
 from mcp_app.conf import conf
@@ -26,8 +25,8 @@ from mcp_app.coordination.directory import Directory, copy_seconds
 from mcp_app.coordination.keys import prefixed
 from mcp_app.database import reaching_database
 from mcp_app.exceptions import Unavailable
+from mcp_app.protocol.facts import KnownUser
 from mcp_app.protocol.personal import person_key
-from mcp_app.protocol.words import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class TokenWithdrawn(Exception):
     """The token of a running request was withdrawn."""
 
 
-class Principal(AuthenticatedUser):
+class Principal(KnownUser):
     """The verified user of a request, and the client that acts for them.
 
     Attributes:
@@ -98,8 +97,8 @@ class Principal(AuthenticatedUser):
         self.person_key = person_key(self.owner)
         self.checksum = checksum(token.token)
         claims = token.claims or {}
-        self.person = str(claims.get("username", token.subject))
-        self.log_fields = {"username": shortened(self.person), "client": shortened(token.client_id)}
+        self.person = str(claims.get("username", token.subject or ""))
+        self.log_fields = {"username": self.facts.username, "client": self.facts.client}
         self.client_name = str(claims.get("client_name", ""))[:_NAME_LENGTH]
 
     @property

@@ -44,6 +44,7 @@ class Call:
     """How often it has been started, over all processes."""
     observers = NOBODY
     """Who is told about it."""
+    _facts: CallFacts | None = None  # no cached_property, which takes a lock before Python 3.12
 
     def __init__(
         self,
@@ -81,9 +82,14 @@ class Call:
         """How the SDK signals cancellation to a handler; the call's task is cancelled as well."""
         return anyio.Event()
 
-    @cached_property
+    @property
     def facts(self) -> CallFacts:
         """What observers are told of it."""
+        if self._facts is None:
+            self._facts = self._find_facts()
+        return self._facts
+
+    def _find_facts(self) -> CallFacts:
         is_task = self.kind == "task"  # whose id gives access to its result
         kind = "task" if is_task else "stateless" if self.session_id is None else "session"
         return facts_of(

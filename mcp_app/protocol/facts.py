@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken, principal_components
 from mcp_types import RequestId
 
@@ -24,6 +25,33 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.
 """W3C Trace Context, which SEP-414 puts into `_meta`."""
 
 
+class UserFacts(NamedTuple):
+    """What observers are told of the user of a request; see `CallFacts`."""
+
+    username: str = ""
+    issuer: str = ""
+    subject: str = ""
+    client: str = ""
+
+    @classmethod
+    def of(cls, token: AccessToken) -> UserFacts:
+        """What a token says of its user."""
+        _, issuer, subject = principal_components(token)
+        username = str((token.claims or {}).get("username", subject or ""))
+        return cls(shortened(username), issuer or "", subject or "", shortened(token.client_id))
+
+
+class KnownUser(AuthenticatedUser):
+    """The user of a request, and what observers are told of them, which is found once for many requests."""
+
+    def __init__(self, token: AccessToken) -> None:
+        super().__init__(token)
+        self.facts = UserFacts.of(token)
+
+
+_NOBODY = UserFacts()
+
+
 def facts_of(
     method: str,
     params: Mapping[str, Any] | None,
@@ -37,18 +65,18 @@ def facts_of(
     params = params or {}
     tool = params.get("name") if method == "tools/call" else None
     uri = params.get("uri") if method.startswith("resources/") else None
-    token = get_access_token()
-    username, issuer, subject, client = ("", "", "", "") if token is None else _user(token)
+    user = auth_context_var.get()
+    if user is None:
+        known = _NOBODY
+    else:
+        known = user.facts if isinstance(user, KnownUser) else UserFacts.of(user.access_token)
     return CallFacts(
         shortened(method),
         shortened(tool) if isinstance(tool, str) else None,
         kind,
         session,
         revision,
-        username,
-        issuer,
-        subject,
-        client,
+        *known,
         _trace_id(params),
         shown_uri(uri) if isinstance(uri, str) else None,
         shown_id(request_id),
@@ -73,12 +101,6 @@ def shown_uri(uri: str) -> str:
     path = "…" if parts.scheme == "data" else parts.path
     shown = f"{parts.scheme}:{place}{path}" if parts.scheme else f"{place}{path}"
     return shown if len(shown) <= _LONGEST_URI else f"{shown[:_LONGEST_URI]}…"
-
-
-def _user(token: AccessToken) -> tuple[str, str, str, str]:
-    _, issuer, subject = principal_components(token)
-    username = str((token.claims or {}).get("username", subject or ""))
-    return shortened(username), issuer or "", subject or "", shortened(token.client_id)
 
 
 def _trace_id(params: Mapping[str, Any]) -> str | None:

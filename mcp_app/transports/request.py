@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from functools import lru_cache
 from typing import Any, TypeVar, overload
 
-from mcp.server.auth.provider import principal_components
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
 from mcp_app.auth.tokens import Principal
 from mcp_app.conf import conf
 from mcp_app.coordination.shared_timeout import SharedTimeout
 from mcp_app.observers import AnswerFacts, CallFacts, Observers, RefusalFacts
-from mcp_app.protocol.facts import shown_id
+from mcp_app.protocol.facts import UserFacts, shown_id
 from mcp_app.protocol.messages import Message
 from mcp_app.protocol.words import shortened
 from mcp_app.transports import errors
@@ -204,18 +203,14 @@ class Request:
         session = self.headers.get("mcp-session-id")
         if not session and (found := _SESSION_IN_QUERY.search(self.scope["query_string"])):
             session = found[1].decode()
-        token = getattr(self, "principal", None)
-        _, issuer, subject = (None, "", "") if token is None else principal_components(token.access_token)
+        user = self.principal.facts if hasattr(self, "principal") else UserFacts()
         return CallFacts(
             known.get("method", self.method),
             known.get("tool"),
             "",
             session if session and _SESSION_ID.fullmatch(session) else None,
             "",
-            known.get("username", ""),
-            issuer or "",
-            subject or "",
-            known.get("client", ""),
+            *user,
             None,
             id=shown_id(self.message_id),
         )
