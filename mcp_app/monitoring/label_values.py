@@ -32,6 +32,7 @@ class LabelValues:
 
     def __init__(self) -> None:
         self._server: MCPServer[Any] | None = None
+        self._methods = {"initialize"}
         self._tools: frozenset[str] = frozenset()
         self._met_unknown = True
 
@@ -49,9 +50,13 @@ class LabelValues:
 
     def method(self, name: str) -> str:
         """A method that the server has."""
+        if name in self._methods:
+            return name
         server = self._server
-        is_known = server is not None and server.session_manager.app.get_request_handler(name) is not None
-        return name if is_known or name == "initialize" else OTHER
+        if server is None or server.session_manager.app.get_request_handler(name) is None:
+            return OTHER
+        self._methods.add(name)
+        return name
 
     def tool(self, name: str | None) -> str:
         """A tool that the server has; empty for None. A new one is known seconds after its first call."""

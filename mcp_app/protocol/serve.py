@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +66,7 @@ class Outcome:
         return b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (pydantic_core.to_json(request_id), member, self.json)
 
 
-def serve(
-    server: Server[Any], call: Call, connection: Connection, lifespan_state: Any
-) -> Coroutine[Any, Any, Outcome]:
+async def serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
     """Run a request and return its outcome; observers are told when it starts and ends.
 
     The SDK's own driver, `serve_one`, also closes the exit stack of the connection, in a cancel scope that
@@ -84,33 +81,35 @@ def serve(
     Raises:
         asyncio.CancelledError: The call's own task was cancelled.
     """
-    running = _serve(server, call, connection, lifespan_state)
-    return _observed(call, running) if call.observers.watch_calls else running
-
-
-async def _serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:
-    runner = ServerRunner(server, connection, lifespan_state)
+    is_observed = call.observers.watch_calls
+    if is_observed:
+        call.observers.tell("call_recovered" if call.is_recovered else "call_started", call.facts)
+    began = time.perf_counter()
     try:
-        result = await runner.on_request(call, call.method, call.params)
+        result = await ServerRunner(server, connection, lifespan_state).on_request(
+            call, call.method, call.params
+        )
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
+            if is_observed:
+                _tell_cancelled(call, time.perf_counter() - began)
             raise
         # The call was not cancelled: its handler awaited something else that was.
         logger.exception(
             "handler raised CancelledError without being cancelled", extra={"method": call.method}
         )
-        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
-    except (Unavailable, Refused, InterruptedTool) as error:
-        failure = error.outage if isinstance(error, InterruptedTool) else error
-        if isinstance(failure, Refused):
-            refusal = ErrorData(code=INVALID_REQUEST, message=str(failure), data=failure.data)
-            return Outcome.failed(refusal, failure)
-        fields = {"method": call.method, "reason": str(failure)}
-        logger.error("request failed: %s unavailable", _NAMES[failure.store], extra=fields)
-        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=failure.store.value), failure)
+        outcome = Outcome.failed(ErrorData(code=INTERNAL_ERROR, message="Internal server error"))
     except Exception as error:
-        return Outcome.failed(modern_error_data(error))
+        outcome = _failure(call, error)
+    else:
+        outcome = _success(call, result)
+    if is_observed:
+        _tell_finished(call, outcome, time.perf_counter() - began)
+    return outcome
+
+
+def _success(call: Call, result: dict[str, Any]) -> Outcome:
     try:
         return Outcome.succeeded(result)
     except ValueError:
@@ -118,6 +117,19 @@ async def _serve(server: Server[Any], call: Call, connection: Connection, lifesp
         return Outcome.failed(
             ErrorData(code=INTERNAL_ERROR, message="The result cannot be serialized as JSON.")
         )
+
+
+def _failure(call: Call, error: Exception) -> Outcome:
+    """The outcome of a handler that raised this."""
+    failure = error.outage if isinstance(error, InterruptedTool) else error
+    if isinstance(failure, Refused):
+        refusal = ErrorData(code=INVALID_REQUEST, message=str(failure), data=failure.data)
+        return Outcome.failed(refusal, failure)
+    if isinstance(failure, Unavailable):
+        fields = {"method": call.method, "reason": str(failure)}
+        logger.error("request failed: %s unavailable", _NAMES[failure.store], extra=fields)
+        return Outcome.failed(ErrorData(code=INTERNAL_ERROR, message=failure.store.value), failure)
+    return Outcome.failed(modern_error_data(error))
 
 
 def tell_answered(call: Call, outcome: Outcome | None, reason: str | None = None) -> None:
@@ -144,26 +156,24 @@ def tell_answered(call: Call, outcome: Outcome | None, reason: str | None = None
     )
 
 
-async def _observed(call: Call, running: Coroutine[Any, Any, Outcome]) -> Outcome:
-    facts, tell = call.facts, call.observers.tell
-    tell("call_recovered" if call.is_recovered else "call_started", facts)
-    began = time.perf_counter()
-    try:
-        outcome = await running
-    except asyncio.CancelledError:
-        if (kind := call.cancelled_as) is not None:
-            error_type = None if kind == "result" else kind
-            tell("call_finished", facts, CallOutcome(kind, time.perf_counter() - began, error_type))
-        raise
-    seconds = time.perf_counter() - began
+def _tell_cancelled(call: Call, seconds: float) -> None:
+    """Tell observers how a call ended whose task was cancelled, unless another process goes on with it."""
+    if (kind := call.cancelled_as) is not None:
+        outcome = CallOutcome(kind, seconds, None if kind == "result" else kind)
+        call.observers.tell("call_finished", call.facts, outcome)
+
+
+def _tell_finished(call: Call, outcome: Outcome, seconds: float) -> None:
+    """Tell observers how a call ended, and what it asked its client."""
+    tell, facts = call.observers.tell, call.facts
     result = outcome.result or {}
     if result.get("resultType") == "input_required":
         for question in (result.get("inputRequests") or {}).values():
             tell("call_asked", facts, question["method"])
     if outcome.error is not None:
-        tell("call_finished", facts, CallOutcome("error", seconds, str(outcome.error.code)))
+        ended = CallOutcome("error", seconds, str(outcome.error.code))
     elif result.get("isError"):
-        tell("call_finished", facts, CallOutcome("tool_error", seconds, "tool_error"))
+        ended = CallOutcome("tool_error", seconds, "tool_error")
     else:
-        tell("call_finished", facts, CallOutcome("result", seconds, None))
-    return outcome
+        ended = CallOutcome("result", seconds, None)
+    tell("call_finished", facts, ended)
