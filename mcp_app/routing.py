@@ -86,16 +86,15 @@ def mcp_application(
         needs = {"database": partial(try_database, written_apps())} if has_database() else {}
     routes, pages = _routes(runtime, needs, room), counted(others, runtime.pages)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        # A coroutine function: servers take anything else for an application of ASGI 2.
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            await _route(routes, scope, pages)(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await _serve_lifespan(runtime, receive, send)
-        else:
-            await others(scope, receive, send)
+            return _route(routes, scope, pages)(scope, receive, send)
+        if scope["type"] == "lifespan":
+            return _serve_lifespan(runtime, receive, send)
+        passed_on: Awaitable[None] = others(scope, receive, send)
+        return passed_on
 
-    return name_process(finish_requests(application, runtime))
+    return finish_requests(name_process(application), runtime)
 
 
 def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:

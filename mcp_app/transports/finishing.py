@@ -18,10 +18,13 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
     While the process is leaving, responses have `Connection: close`: a proxy that keeps connections open then
     sends no further request on this one, and so none at the moment when it is closed (RFC 9112 §9.6).
 
+    The result is a coroutine function: servers take anything else for an application of ASGI 2.
+
     Args:
         app: The application for all paths.
         runtime: The runtime of this process.
     """
+    requests = runtime.requests
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,9 +37,12 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
             return send(message)
 
         is_http_1 = scope.get("http_version", "1.1").startswith("1")  # RFC 9113 §8.2.2 forbids it
-        await answer(scope, receive, send_last)
+        requests.count += 1
+        try:
+            await app(scope, receive, send_last)
+        finally:
+            requests.count -= 1
 
-    answer = counted(app, runtime.requests)
     return application
 
 

@@ -13,22 +13,21 @@ def name_process(app: Asgi) -> Asgi:
     """The application, whose responses have the header `X-Served-By` if `MCP_SERVED_BY` is on.
 
     Args:
-        app: The outermost application, so that the header is on every response.
+        app: The application for all paths, so that the header is on every response.
     """
     if not conf.served_by:
         return app
     header = (b"x-served-by", conf.process_name.encode())
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
+            return app(scope, receive, send)
 
         def send_named(message: MutableMapping[str, Any]) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
             return send(message)
 
-        await app(scope, receive, send_named)
+        return app(scope, receive, send_named)
 
     return application
