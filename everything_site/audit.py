@@ -28,36 +28,39 @@ def write(event: str, **fields: Any) -> None:
         event: What happened.
         fields: What is known of it; those that are None or empty are left out.
     """
+    known = {name: bounded(value, _LONGEST) for name, value in fields.items() if value not in (None, "")}
+    _write(event, known)
+
+
+def _write(event: str, fields: dict[str, Any]) -> None:
     for handler in _LOGGER.handlers:
         if isinstance(handler, AuditHandler) and isinstance(handler.formatter, LineFormatter):
-            known = {
-                name: bounded(value, _LONGEST) for name, value in fields.items() if value not in (None, "")
-            }
             if current := request_id.get():
-                known["request_id"] = current
-            handler.write(handler.formatter.line(time.time(), "INFO", _LOGGER.name, event, known))
+                fields["request_id"] = current
+            handler.write(handler.formatter.line(time.time(), "INFO", _LOGGER.name, event, fields))
 
 
 class Audit(Observer):
     """Writes a line for each MCP request, before it is answered."""
 
     def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
-        write(
-            "task run" if request.kind == "task" else "MCP request",
-            username=request.username,
-            user=request.subject,
-            client=request.client,
-            session=request.session and short_id(request.session),
-            revision=request.revision,
-            method=request.method,
-            tool=request.tool,
-            resource=request.resource,
-            id=request.id,
-            outcome=answer.kind,
-            code=answer.code,
-            status=answer.status,
-            reason=answer.reason,
-            milliseconds=round(answer.seconds * 1000, 1),
-            attempt=answer.attempt if answer.attempt > 1 else None,
-            trace_id=request.trace_id,
-        )
+        event = "task run" if request.kind == "task" else "MCP request"
+        fields = {
+            "username": request.username,
+            "user": bounded(request.subject, _LONGEST),
+            "client": request.client,
+            "session": request.session and short_id(request.session),
+            "revision": request.revision,
+            "method": request.method,
+            "tool": request.tool,
+            "resource": request.resource,
+            "id": request.id,
+            "outcome": answer.kind,
+            "code": answer.code,
+            "status": answer.status,
+            "reason": answer.reason,
+            "milliseconds": round(answer.seconds * 1000, 1),
+            "attempt": answer.attempt if answer.attempt > 1 else None,
+            "trace_id": request.trace_id,
+        }
+        _write(event, {name: value for name, value in fields.items() if value not in (None, "")})

@@ -43,6 +43,9 @@ class AuditFormatter(JsonFormatter):
     """
 
     def encoded(self, line: dict[str, Any]) -> str:
+        text = super().encoded(line)
+        if text.isascii() and len(text) < _LONGEST_LINE:
+            return text
         text = _encode(line)
         while len(text) >= _LONGEST_LINE:
             longest = max(line, key=lambda name: len(_encode(line[name])))

@@ -223,14 +223,16 @@ class SuspiciousRequestHandler(logging.Handler):
 
 def console_of(logger: logging.Logger) -> ConsoleHandler | None:
     """The console, if lines of a logger go there and nowhere else."""
-    root, each = logging.root, logger
     if logger.filters:
         return None
-    while each is not root:
-        if each.handlers or not each.propagate or each.parent is None:
+    while logger.parent is not None:
+        if logger.handlers or not logger.propagate:
             return None
-        each = each.parent
-    match root.handlers:
-        case [ConsoleHandler(filters=[], formatter=LineFormatter()) as console, *others]:
-            return console if all(handler.level > logging.INFO for handler in others) else None
-    return None
+        logger = logger.parent
+    console = None
+    for handler in logger.handlers:
+        if isinstance(handler, ConsoleHandler) and console is None and not handler.filters:
+            console = handler
+        elif handler.level <= logging.INFO:
+            return None
+    return console if console is not None and isinstance(console.formatter, LineFormatter) else None
