@@ -105,6 +105,6 @@ def shown_uri(uri: str) -> str:
 
 def _trace_id(params: Mapping[str, Any]) -> str | None:
     meta = params.get("_meta")
-    parent = meta.get("traceparent") if isinstance(meta, Mapping) else None
+    parent = meta.get("traceparent") if isinstance(meta, dict) else None
     found = _TRACEPARENT.fullmatch(parent) if isinstance(parent, str) else None
     return None if found is None else found[1]
