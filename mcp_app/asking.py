@@ -241,7 +241,7 @@ class _Outline(dict[int | str, Any]):
         more: Further keys, such as those of form fields.
     """
 
-    def __init__(self, more: Collection[int | str] = ()) -> None:
+    def __init__(self, more: Collection[int | str]) -> None:
         super().__init__()
         self._keys = _MEMBERS.union(more)
 

@@ -126,10 +126,6 @@ class UnreadableCall(Unreadable):
         self.request_id: RequestId | None = request_id if is_valid else None
 
 
-def _nothing() -> None:
-    pass
-
-
 class CallRegistry:
     """Registers calls, writes their messages, and looks them up."""
 
@@ -154,7 +150,7 @@ class CallRegistry:
         is_first: bool = False,
         is_final: bool = False,
         retry_seconds: float = 0.0,
-        before: Callable[[], None] = _nothing,
+        before: Callable[[], None] = lambda: None,
     ) -> str | None:
         """Append a message of a call to its stream, and wake the readers. Retries do not append it twice.
 
