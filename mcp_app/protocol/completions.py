@@ -20,7 +20,7 @@ from mcp.types import (
 )
 
 from mcp_app.protocol.context import RequestContext
-from mcp_app.protocol.personal import PersonalResources, person_of
+from mcp_app.protocol.personal import PersonalResources, requesting_person
 
 METHOD = "completion/complete"
 
@@ -59,7 +59,7 @@ def register(server: MCPServer[Any], app: Server[Any], providers: Sequence[Perso
                 raise MCPError(INVALID_PARAMS, f"Unknown prompt: {ref.name}")
         elif (provider := by_template.get(ref.uri)) is not None:
             known = (params.context.arguments if params.context else None) or {}
-            values = await provider.complete(person_of(ctx), argument.name, known)
+            values = await provider.complete(requesting_person(ctx), argument.name, known)
             return CompleteResult(completion=matching(values, argument.value))
         elif ref.uri not in {template.uri_template for template in await server.list_resource_templates()}:
             raise MCPError(INVALID_PARAMS, f"Unknown resource template: {ref.uri}")

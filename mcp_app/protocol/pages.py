@@ -29,7 +29,7 @@ from mcp.types import (
 )
 
 from mcp_app.protocol.context import RequestContext
-from mcp_app.protocol.personal import PersonalResources, person_of
+from mcp_app.protocol.personal import PersonalResources, requesting_person
 from mcp_app.protocol.visibility import ToolVisibility
 
 Item = TypeVar("Item")
@@ -144,7 +144,7 @@ def register(
 
     async def resources(ctx: RequestContext, params: PaginatedRequestParams) -> ListResourcesResult:
         fixed = [(resource.uri, resource) for resource in await server.list_resources()]
-        sections = [partial(provider.page, person_of(ctx)) for provider in providers]
+        sections = [partial(provider.page, requesting_person(ctx)) for provider in providers]
         items, cursor = await page_of_sections(
             fixed, sections, params.cursor, resource_page_size, "resources"
         )

@@ -88,7 +88,7 @@ def current_person(session: SessionState | None = None) -> Person:
     return Person(issuer or "", subject or "", session)
 
 
-def person_of(ctx: RequestContext) -> Person:
+def requesting_person(ctx: RequestContext) -> Person:
     """Who made this request, and in which session."""
     return current_person(find_session(ctx))
 
@@ -152,6 +152,6 @@ class PersonalResources:
         return ()
 
 
-def owner_of(uri: str, providers: Iterable[PersonalResources]) -> PersonalResources | None:
+def provider_of(uri: str, providers: Iterable[PersonalResources]) -> PersonalResources | None:
     """The provider that is responsible for a URI, if any."""
     return next((provider for provider in providers if provider.owns(uri)), None)

@@ -26,7 +26,7 @@ from mcp.types import (
 
 from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.listen import URIS, requested_notifications, strings
-from mcp_app.protocol.personal import PersonalResources, owner_of, person_of
+from mcp_app.protocol.personal import PersonalResources, provider_of, requesting_person
 from mcp_app.sdk import CallNext, HandlerResult
 
 
@@ -39,9 +39,9 @@ class Readable:
 
     async def exists(self, ctx: RequestContext, uri: str) -> bool:
         """Whether a resource exists and can be read."""
-        provider = owner_of(uri, self._providers)
+        provider = provider_of(uri, self._providers)
         if provider is not None:
-            return await provider.read(person_of(ctx), uri) is not None
+            return await provider.read(requesting_person(ctx), uri) is not None
         try:
             await self._server.read_resource(uri, Context(request_context=ctx, mcp_server=self._server))
         except ResourceNotFoundError:
@@ -56,10 +56,10 @@ class Readable:
 
         async def read(ctx: RequestContext, params: ReadResourceRequestParams) -> HandlerResult:
             uri = params.uri
-            provider = owner_of(uri, self._providers)
+            provider = provider_of(uri, self._providers)
             if provider is None:
                 return await others(ctx, params)
-            found = await provider.read(person_of(ctx), uri)
+            found = await provider.read(requesting_person(ctx), uri)
             if found is None:
                 raise MCPError(INVALID_PARAMS, f"Unknown resource: {uri}", {"uri": uri})
             # It may change at any time, so it must not be cached (2026-07-28, server/utilities/caching).
@@ -83,13 +83,13 @@ class Readable:
         found: set[str] = set()
         for uri in uris:
             await asyncio.sleep(0)
-            provider = owner_of(uri, self._providers)
+            provider = provider_of(uri, self._providers)
             if provider is not None:
                 own.setdefault(provider, []).append(uri)
             elif await self.exists(ctx, uri):
                 found.add(uri)
         for provider, asked in own.items():
-            found.update(await provider.existing(person_of(ctx), asked))
+            found.update(await provider.existing(requesting_person(ctx), asked))
         return [uri for uri in uris if uri in found]
 
 
