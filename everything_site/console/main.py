@@ -44,7 +44,6 @@ def _run(words: list[str]) -> None:
     given = options.parsed(words)
     if given.ephemeral:
         with state.ephemeral() as folder:
-            options.forget_other_settings()
             _serve(given, folder)
         return
     folder = state.default_folder()
@@ -53,7 +52,7 @@ def _run(words: list[str]) -> None:
 
 
 def _serve(given: options.Options, folder: Path) -> None:
-    os.environ |= options.variables(given, folder)
+    options.apply(given, folder)
     with command_line.explained():
         import django
 

@@ -81,6 +81,22 @@ def parsed(words: list[str]) -> Options:
     return options
 
 
+def apply(options: Options, folder: Path, process: MutableMapping[str, str] = os.environ) -> None:
+    """Set the variables that the server needs, and nothing else if it is to start from nothing.
+
+    Args:
+        options: What was asked for.
+        folder: Where the state is kept.
+        process: The variables of the process.
+
+    Raises:
+        SystemExit: There is no free port at this host.
+    """
+    if options.ephemeral:
+        forget_other_settings(process)
+    process.update(variables(options, folder, process))
+
+
 def variables(options: Options, folder: Path, process: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that the server needs.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.request import urlopen
 
 import pytest
 
@@ -108,19 +107,6 @@ def test_after_a_link_the_focus_is_on_the_title_of_what_it_shows(shared: Page) -
     shared.evaluate(f"{link}.focus()")
     browser.press(ENTER)
     browser.wait(lambda: browser.focused.startswith(title), f"the focus on {title}")
-
-
-def test_the_policy_of_the_page_is_the_sites_but_for_frames_sound_and_blobs(fresh: Page) -> None:
-    def policy(path: str) -> dict[str, set[str]]:
-        with urlopen(f"{fresh.base}{path}", timeout=20) as answer:
-            directives = answer.headers["Content-Security-Policy"].split("; ")
-        return {name: set(sources) for name, *sources in (directive.split() for directive in directives)}
-
-    site, page = policy("/"), policy("/try")
-    added = {name: page[name] - site.get(name, set()) for name in page if page[name] != site.get(name)}
-    assert added == {"frame-src": {"'self'"}, "media-src": {"data:", "blob:"}, "img-src": {"blob:"}}
-    assert "script-src" in site
-    assert site["script-src"] == {"'self'"}
 
 
 def test_a_call_whose_process_is_killed_goes_on_at_another(shared: Page) -> None:

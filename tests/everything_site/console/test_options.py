@@ -56,6 +56,16 @@ def test_an_ephemeral_server_has_no_rate_limits_and_its_tokens_last_for_a_job() 
     assert found["OAUTH_ACCESS_SECONDS"] == "60"
 
 
+@pytest.mark.parametrize(("words", "is_kept"), [(["--ephemeral"], False), ([], True)])
+def test_only_an_ephemeral_server_ignores_the_variables_of_another_project(
+    words: list[str], is_kept: bool
+) -> None:
+    process = {"DATABASE_URL": "postgres://other", "PORT": "4000"}
+    options.apply(options.parsed(words), FOLDER, process)
+    assert ("DATABASE_URL" in process) is is_kept
+    assert (process["STATE_DIR"], process["PORT"]) == ("/state", "4000" if is_kept else "3232")
+
+
 def test_variables_of_another_project_are_forgotten_and_ours_are_not() -> None:
     kept = {"MCP_CACHE_SECONDS": "1", "OAUTH_ACCESS_SECONDS": "60", "HOME": "/home", "PATH": "/bin"}
     kept["CLIENT_ID_METADATA_DOCUMENTS"] = "false"

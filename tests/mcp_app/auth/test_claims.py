@@ -74,6 +74,7 @@ def test_a_token_may_name_either_of_the_endpoints(aud, is_ours):
         {"iss": "https://other.example"},
         {"iss": ISSUER + "/"},
         {"iss": None},
+        {"aud": ...},
         {"sub": ...},
         {"sub": ""},
         {"sub": 1},

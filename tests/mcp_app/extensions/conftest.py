@@ -72,6 +72,10 @@ class Toolbox:
         """Does not wait"""
         return "at once"
 
+    async def short_lived(self) -> str:
+        """Is forgotten soon"""
+        return "soon forgotten"
+
     async def fails(self) -> str:
         """Fails as a tool"""
         raise ToolError("it failed")
@@ -128,6 +132,7 @@ class Toolbox:
             self.careful,
             self.at_once,
             self.says_much,
+            self.short_lived,
             self.fails,
             self.breaks,
             self.breaks_at_length,
@@ -157,7 +162,11 @@ SUPPORT = {
         *("careful", "once", "says_much", "fails", "breaks", "breaks_at_length", "reports", "reports_much"),
         *("asks_two", "asks_again", "asks_much"),
     )
-} | {"only_task": TaskSupport(required=True), "asks_before": TaskSupport(first=ask_name)}
+} | {
+    "only_task": TaskSupport(required=True),
+    "asks_before": TaskSupport(first=ask_name),
+    "short_lived": TaskSupport(ttl_seconds=120),
+}
 
 
 @pytest.fixture

@@ -164,6 +164,13 @@ async def test_every_key_expires_and_those_of_a_task_share_a_slot(here, redis, s
     assert 0 < await redis.pttl(keys.lease(task_id)) <= 10_000
 
 
+async def test_a_task_lives_as_long_as_its_tool_says(here, redis, settings):
+    settings.MCP_TASK_SECONDS = 600
+    created = await here.call("short_lived")
+    assert created["ttlMs"] == 120_000
+    assert 120 < await redis.ttl(keys.record(created["taskId"])) <= 120 + GRACE_SECONDS
+
+
 async def test_tasks_created_concurrently_do_not_exceed_the_limit_of_a_person(make_process, settings):
     settings.MCP_MAX_TASKS = 2
     processes = [make_process(), make_process()]

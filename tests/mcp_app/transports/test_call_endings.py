@@ -93,6 +93,18 @@ async def test_the_calls_of_an_ended_session_are_cancelled_even_without_an_annou
     await eventually(lambda: len(one.runtime.calls) == 0)
 
 
+async def test_a_long_call_is_cancelled_where_no_copy_of_its_session_is_left(
+    one: Process, other: Process, session: Session
+) -> None:
+    held = Held(one)
+    stream = await session.post(one, call_held())
+    await stream.next_event()
+    await one.runtime.redis.delete(keys.copies(session.id))  # as copies that nobody uses expire
+    await session.post(other, notification("notifications/cancelled", {"requestId": 1}))
+    await within(held.ended.wait())
+    assert held.was_cancelled
+
+
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
 async def test_a_failed_stream_ends_and_does_not_restart(
     one: Process, session: Session, revision: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
