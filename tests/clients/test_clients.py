@@ -146,6 +146,7 @@ def test_an_environment_is_kept_until_its_pins_change(
     assert len(installed) == 2 * before
 
 
+@pytest.mark.slow
 def test_an_installation_that_takes_too_long_ends_with_all_that_it_started(tmp_path: Path) -> None:
     file = tmp_path / "child"
     script = f"""
@@ -206,6 +207,7 @@ async def test_a_driver_that_ends_silently_is_an_unexpected_result(
     assert result.error == "the driver ended early"
 
 
+@pytest.mark.slow
 async def test_a_hanging_driver_is_killed_with_all_its_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,15 +73,24 @@ def imported(parts: Iterable[str]) -> Iterator[tuple[str, Path]]:
                     yield top, path
 
 
+_WITH_STATEMENTS = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a statement that have statements. Expressions, which are most of a module, have none."""
+
+
 @cache
 def _imports(path: Path) -> frozenset[str]:
     """The top-level packages that a module imports."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    left: list[ast.AST] = [ast.parse(path.read_text())]
+    while left:
+        node = left.pop()
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
+        for field in _WITH_STATEMENTS:
+            inner = getattr(node, field, ())
+            left += inner if isinstance(inner, list) else ()
     return frozenset(name.partition(".")[0] for name in names)
 
 

@@ -199,6 +199,22 @@ async def test_a_listen_stream_ends_with_the_answer_to_its_request(process: Proc
     assert last["result"]["_meta"][key] == acknowledged["params"]["_meta"][key] == 1
 
 
+async def test_a_get_stream_ends_as_a_shutdown_begins_while_a_call_may_still_finish(process: Process) -> None:
+    session = await Session.open(process)
+    held = Held(process)
+    call = await session.post(process, call_held())
+    await call.next_event()
+    stream = await session.listen(process)
+    assert process.runtime.drain
+    draining = asyncio.create_task(process.runtime.drain.drain())
+    assert await stream.messages() == []
+    assert not held.ended.is_set()
+    held.go.set()
+    await within(draining)
+    assert held.ended.is_set()
+    assert not held.was_cancelled
+
+
 async def test_a_process_that_is_shutting_down_starts_no_listen_stream(process: Process) -> None:
     await process.runtime.start()
     assert process.runtime.drain

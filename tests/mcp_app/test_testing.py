@@ -250,6 +250,7 @@ def test_with_pytest_an_async_test_in_a_transaction_that_no_tool_would_see_is_re
     fixtures.refuse_unseen_transaction(synchronous)
 
 
+@pytest.mark.slow
 def test_the_module_can_be_imported_before_django_is_set_up() -> None:
     """Programs that start processes of a project import it, and have no settings."""
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}

@@ -13,6 +13,7 @@ from mcp_app.testing.environment import _answers
 from tests.support.folders import short_folder
 
 
+@pytest.mark.processes
 def test_it_listens_where_the_settings_say_until_it_is_interrupted(
     settings: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,17 +29,18 @@ def takes_milliseconds(item: pytest.Item) -> bool:
 
 
 def mark_quick(items: Iterable[pytest.Item]) -> None:
-    """Mark what takes no seconds as `quick`: all cases of tests that take milliseconds, one of the others.
+    """Mark what takes no seconds as `quick`: all cases of tests that take milliseconds, two of the others.
 
-    The cases of a parametrized test mostly fail together, so the first one finds nearly all that the rest
-    does.
+    The cases of a parametrized test mostly fail together, so the first and the last one, such as the oldest
+    and the newest revision, find nearly all that the rest does. A case that has a way of its own through the
+    code is marked where it is written: `pytest.param(…, marks=pytest.mark.quick)`.
     """
     tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if not is_slow(item):
             tests[item.nodeid.partition("[")[0]].append(item)
     for cases in tests.values():
-        for item in cases if takes_milliseconds(cases[0]) else cases[:1]:
+        for item in cases if takes_milliseconds(cases[0]) else {cases[0], cases[-1]}:
             item.add_marker(pytest.mark.quick)
 
 

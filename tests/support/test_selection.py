@@ -27,11 +27,11 @@ class Case:
 @pytest.mark.parametrize(
     "needs", [{"markers": ["django_db"]}, {"markers": ["asyncio"]}, {"fixtures": ("db",)}]
 )
-def test_of_tests_with_a_database_or_an_event_loop_the_first_case_is_quick(needs: Any) -> None:
+def test_of_tests_with_a_database_or_an_event_loop_the_first_and_the_last_case_are_quick(needs: Any) -> None:
     markers, fixtures = needs.get("markers", []), needs.get("fixtures", ())
     cases: list[Any] = [Case(f"test_many[{number}]", *markers, fixtures=fixtures) for number in range(9)]
     selection.mark_quick(cases)
-    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0]
+    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0, 8]
 
 
 def test_of_other_tests_every_case_is_quick() -> None:

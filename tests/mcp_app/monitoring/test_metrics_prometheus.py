@@ -163,6 +163,7 @@ def test_a_folder_that_does_not_exist_is_refused_by_the_name_of_its_variable(
         PrometheusPage()
 
 
+@pytest.mark.slow
 def test_the_engine_needs_the_package_only_for_the_path_and_says_so() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]}
     command = [sys.executable, "-c", WITHOUT]

@@ -30,8 +30,8 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import PARTS, share_of
 from mcp_app.exceptions import Store, Unavailable
 from mcp_app.protocol.personal import Person
-from mcp_app.sessions import keys
-from mcp_app.sessions.event_log import _AT_ONCE, NOTIFIED, EventLog
+from mcp_app.sessions import event_log, keys
+from mcp_app.sessions.event_log import NOTIFIED, EventLog
 from mcp_app.sessions.store import SessionStore
 from mcp_app.sessions.subscribers import SharedSubscriptionBus, Subscribers
 from tests.support.asgi import PATIENCE
@@ -240,15 +240,25 @@ def full_redis(url: str) -> Iterator[None]:
             operator.config_set("maxmemory", "0")
 
 
+AT_ONCE = 10
+"""How many sessions are notified at once in these tests."""
+
+
 class TestManySubscribers:
     """More sessions than are notified at once, of which some cannot be."""
 
     @pytest.fixture
     async def listening(
-        self, redis: Redis, directory: Directory, store: SessionStore, person: Person
+        self,
+        redis: Redis,
+        directory: Directory,
+        store: SessionStore,
+        person: Person,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> list[str]:
+        monkeypatch.setattr(event_log, "_AT_ONCE", AT_ONCE)
         subscribers = Subscribers(redis, EventLog(redis, directory))
-        records = [make_record(owner=f'["one","https://as","{person.subject}"]') for _ in range(_AT_ONCE + 4)]
+        records = [make_record(owner=f'["one","https://as","{person.subject}"]') for _ in range(AT_ONCE + 4)]
         for record in records:
             await store.create(record)
             await subscribers.join(record.id)
@@ -262,7 +272,7 @@ class TestManySubscribers:
     async def notified(redis: Redis, sessions: list[str]) -> int:
         return sum([await redis.exists(keys.pending(session_id)) for session_id in sessions])
 
-    @pytest.mark.parametrize("damaged", [1, _AT_ONCE + 3])
+    @pytest.mark.parametrize("damaged", [1, AT_ONCE + 3])
     async def test_sessions_that_cannot_be_notified_do_not_keep_the_others_from_it(
         self,
         redis: Redis,
@@ -291,7 +301,7 @@ class TestManySubscribers:
         before = await scripts()
         with full_redis(redis_server), pytest.raises(Unavailable):
             await subscribers.notify(ResourcesListChanged(), person.key)
-        assert await scripts() - before <= _AT_ONCE
+        assert await scripts() - before <= AT_ONCE
 
     async def test_a_process_is_told_of_many_sessions_at_once(
         self,
@@ -315,7 +325,7 @@ class TestManySubscribers:
             await Directory(redis, there).register(keys.processes(session_id), 60)
         await Subscribers(redis, EventLog(redis, directory)).notify(ResourcesListChanged(), person.key)
         await eventually(lambda: sorted(told) == sorted(listening))
-        assert most == _AT_ONCE
+        assert most == AT_ONCE
 
     async def test_all_sessions_are_notified_even_if_the_publisher_is_cancelled(
         self,

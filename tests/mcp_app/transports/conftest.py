@@ -32,6 +32,12 @@ def mcp_settings(settings: Any, channel_layers: None) -> Any:
 
 
 @pytest.fixture
+def streams_soon(mcp_settings: Any) -> None:
+    """A call that says nothing becomes a stream soon."""
+    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
+
+
+@pytest.fixture
 def running_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes have reached Redis for longer than a lease: what has expired is lost."""
     monkeypatch.setattr(Leases, "can_judge", True)

@@ -80,15 +80,15 @@ async def test_an_answer_that_is_being_stored_is_not_interrupted_by_a_cancellati
 
 
 async def test_the_calls_of_an_ended_session_are_cancelled_even_without_an_announcement(
-    one: Process, other: Process, session: Session, mcp_settings: Any
+    one: Process, other: Process, session: Session
 ) -> None:
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
-    mcp_settings.MCP_CACHE_SECONDS = 0.1
     held = Held(one)
     stream = await session.post(one, call_held())
     await stream.next_event()
     channel_layer().loses = SESSION_ENDED
     assert (await session.delete(other)).status == 204
+    assert not held.was_cancelled
+    await one.runtime.calls.beat()
     await eventually(lambda: held.was_cancelled)
     await eventually(lambda: len(one.runtime.calls) == 0)
 
@@ -178,6 +178,7 @@ async def test_a_call_that_ends_just_as_it_becomes_a_stream_is_answered_as_json(
     assert text_of(await (await within(posting)).json()) == "result"
 
 
+@pytest.mark.usefixtures("streams_soon")
 async def test_a_call_that_is_cancelled_while_it_is_registered_does_not_stay_registered(
     one: Process, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +231,7 @@ async def test_what_a_handler_says_after_its_call_has_ended_does_not_register_it
     assert not await one.runtime.redis.exists(keys.calls(session.id), keys.events(session.id))
 
 
-@pytest.mark.usefixtures("running_for_long")
+@pytest.mark.usefixtures("running_for_long", "streams_soon")
 async def test_an_answer_that_another_process_has_already_given_is_not_lost_in_silence(
     one: Process, other: Process, session: Session, caplog: pytest.LogCaptureFixture
 ) -> None:

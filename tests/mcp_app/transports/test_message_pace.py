@@ -58,7 +58,10 @@ def call(messages: int) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("talk")
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
-async def test_messages_count_for_the_rate(one: Process, slow: Any, revision: str) -> None:
+async def test_messages_count_for_the_rate(
+    one: Process, slow: Any, monkeypatch: pytest.MonkeyPatch, revision: str
+) -> None:
+    monkeypatch.setattr(pacing, "PAUSE_SECONDS", 0.0)
     client = Client(revision)
     assert (await client.post(one, tool_call("echo", {"message": "x"}))).status == 200
     slow.MCP_REQUEST_RATE = RATE

@@ -16,6 +16,7 @@ from redis import Redis
 
 from mcp_app.coordination import connection
 from mcp_app.coordination.layer import channel_layer
+from mcp_app.transports import health
 from mcp_app.transports.health import Readyz
 from tests.mcp_app.transports.support import (
     Held,
@@ -310,7 +311,9 @@ async def test_the_first_need_in_order_is_named_even_if_it_fails_last() -> None:
     assert (await response.json())["reason"] == "a"
 
 
-async def test_a_need_that_never_answers_counts_as_failed() -> None:
+async def test_a_need_that_never_answers_counts_as_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_PROBE_SECONDS", 0.05)
+
     async def hangs() -> None:
         await asyncio.Event().wait()
 

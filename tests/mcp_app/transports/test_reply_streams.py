@@ -417,6 +417,7 @@ async def test_nothing_is_left_in_the_process_when_all_is_done(one: Process, ses
     await eventually(lambda: len(one.runtime.streams) == 0 and len(one.runtime.calls) == 0)
 
 
+@pytest.mark.usefixtures("streams_soon")
 @pytest.mark.parametrize("listens", [False, True])
 async def test_of_connections_that_resume_a_stream_at_once_only_the_latest_gets_its_messages(
     one: Process, other: Process, session: Session, listens: bool

@@ -121,6 +121,7 @@ async def test_a_wake_up_is_seen_where_it_is_sent_and_where_it_is_heard(
     async with looking(one, other) as view:
         await view.until("wake.sent", session=session.id[:8])
         await view.until("wake.heard", session=session.id[:8])
+        await one.runtime.calls.beat()
         await view.until("call.renewed", session=session.id[:8])
     await resumed.drop()
 
