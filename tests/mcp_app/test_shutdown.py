@@ -99,6 +99,7 @@ def end_of_process() -> Iterator[asyncio.Event]:
     signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["call of a session", "call without a session", "task"])
 async def test_a_tool_that_ignores_its_cancellation_does_not_keep_its_process_from_ending(
     end_of_process: asyncio.Event,

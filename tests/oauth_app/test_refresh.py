@@ -97,6 +97,7 @@ def test_scopes_can_be_narrowed_and_come_back_but_never_grow(db):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("change", "error"),
     [

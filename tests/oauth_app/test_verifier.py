@@ -227,6 +227,7 @@ def test_one_query_looks_up_all_tokens(alice, verify, django_assert_num_queries)
         assert verify(alice.access).client_id == alice.client_id
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "resource",
     [

@@ -62,6 +62,7 @@ def test_a_replay_is_announced_for_the_whole_family(alice, withdrawn):
     assert announced == {checksum(alice.access), checksum(renewed["access_token"])}
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "action",
     [
@@ -103,6 +104,7 @@ def test_users_may_be_disabled_and_deleted_as_instances_of_a_proxy_model(alice, 
     assert ended(customer.delete if action == "delete" else disable) == [(alice.client_id, pk)]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "action",
     [

@@ -19,28 +19,33 @@ def is_slow(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in SLOW)
 
 
-def takes_milliseconds(item: pytest.Item) -> bool:
-    """Whether a test uses neither the database nor an event loop."""
-    return not (
-        item.get_closest_marker("asyncio")
-        or item.get_closest_marker("django_db")
-        or DATABASE.intersection(getattr(item, "fixturenames", ()))
-    )
+def uses_database(item: pytest.Item) -> bool:
+    marked = item.get_closest_marker("django_db")
+    return bool(marked or DATABASE.intersection(getattr(item, "fixturenames", ())))
+
+
+def quick_cases(cases: list[pytest.Item]) -> list[pytest.Item]:
+    """The cases of a parametrized test that are quick.
+
+    They mostly fail together, so the first and the last one, such as the oldest and the newest revision, find
+    nearly all that the rest does. With a database only the first one is, as they take longest. A test whose
+    cases each have a way of their own through the code is marked `quick` itself, and all of them are.
+    """
+    if uses_database(cases[0]):
+        return cases[:1]
+    if cases[0].get_closest_marker("asyncio"):
+        return [cases[0], *cases[1:][-1:]]
+    return cases  # they take milliseconds
 
 
 def mark_quick(items: Iterable[pytest.Item]) -> None:
-    """Mark what takes no seconds as `quick`: all cases of tests that take milliseconds, two of the others.
-
-    The cases of a parametrized test mostly fail together, so the first and the last one, such as the oldest
-    and the newest revision, find nearly all that the rest does. A case that has a way of its own through the
-    code is marked where it is written: `pytest.param(…, marks=pytest.mark.quick)`.
-    """
+    """Mark what takes no seconds as `quick`: every test, but not every case of it."""
     tests: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         if not is_slow(item):
             tests[item.nodeid.partition("[")[0]].append(item)
     for cases in tests.values():
-        for item in cases if takes_milliseconds(cases[0]) else {cases[0], cases[-1]}:
+        for item in quick_cases(cases):
             item.add_marker(pytest.mark.quick)
 
 

@@ -25,13 +25,27 @@ class Case:
 
 
 @pytest.mark.parametrize(
-    "needs", [{"markers": ["django_db"]}, {"markers": ["asyncio"]}, {"fixtures": ("db",)}]
+    ("needs", "quick"),
+    [
+        ({"markers": ["asyncio"]}, [0, 8]),
+        ({"markers": ["django_db"]}, [0]),
+        ({"fixtures": ("db",)}, [0]),
+        ({"markers": ["asyncio"], "fixtures": ("transactional_db",)}, [0]),
+    ],
 )
-def test_of_tests_with_a_database_or_an_event_loop_the_first_and_the_last_case_are_quick(needs: Any) -> None:
+def test_of_tests_with_an_event_loop_two_cases_are_quick_and_with_a_database_one(
+    needs: Any, quick: list[int]
+) -> None:
     markers, fixtures = needs.get("markers", []), needs.get("fixtures", ())
     cases: list[Any] = [Case(f"test_many[{number}]", *markers, fixtures=fixtures) for number in range(9)]
     selection.mark_quick(cases)
-    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0, 8]
+    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == quick
+
+
+def test_the_only_case_of_a_test_is_quick() -> None:
+    cases: list[Any] = [Case("test_one", "asyncio")]
+    selection.mark_quick(cases)
+    assert "quick" in cases[0].markers
 
 
 def test_of_other_tests_every_case_is_quick() -> None:

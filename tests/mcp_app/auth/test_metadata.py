@@ -169,7 +169,7 @@ def test_without_http_sse_there_is_one_resource(settings):
         [where] = [pattern.resolve for pattern in importlib.reload(urls).urlpatterns]
         assert where(".well-known/oauth-protected-resource/mcp")
     finally:
-        del settings.MCP_HTTP_SSE
+        settings.MCP_HTTP_SSE = True
         importlib.reload(urls)
 
 

@@ -30,6 +30,7 @@ async def far(mcp_settings: Any, request: pytest.FixtureRequest) -> AsyncIterato
         await channel_layer().flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", [OLDER[1], LATEST])  # the streams of the older one begin without an id
 async def test_the_streams_of_fifty_concurrent_chatty_calls_are_complete(far: Process, revision: str) -> None:
     async def chatty(ctx: Context) -> str:

@@ -147,6 +147,7 @@ async def _drain(one: Process, other: Process, session: Session, held: Held, str
     await one.runtime.calls.drain()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("way", [_finish, _cancel, _end, _withdraw, _drain])
 async def test_however_a_call_of_a_session_ends_it_is_counted_no_longer(
     one: Process,
@@ -193,6 +194,7 @@ async def test_a_call_of_a_session_whose_client_has_left_is_still_counted(
     await eventually(lambda: used(one) == 0)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("way", ["result", "client leaves", "shutdown", "error"])
 async def test_however_a_call_without_a_session_ends_it_is_counted_no_longer(one: Process, way: str) -> None:
     held = Held(one)

@@ -103,6 +103,7 @@ async def test_a_message_goes_only_to_the_newest_stream(
     assert await older.messages() == []
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", ["2025-11-25", "2025-03-26", "resumed", "HTTP+SSE"])
 async def test_a_stream_has_the_claim_before_its_first_bytes(
     one: Process, session: Session, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -120,6 +120,7 @@ async def test_a_listening_stream_ends_with_its_token(one: Process, kind: str) -
         assert messages == []
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", STREAMING)
 async def test_after_a_revocation_a_stream_ends_with_errors_for_its_requests_and_the_call_stops(
     one: Process, held: Held, kind: str
@@ -172,6 +173,7 @@ async def test_after_a_revocation_a_call_without_messages_is_refused_with_a_chal
     assert held.was_cancelled
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("kind", LISTENING)
 async def test_after_a_revocation_a_listening_stream_ends(one: Process, kind: str) -> None:
     stream = await _listen(one, kind)
