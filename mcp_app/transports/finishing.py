@@ -1,10 +1,11 @@
-"""Requests at the end of a process: each is answered, and is the last one of its connection."""
+"""Requests at the end of a process: each is answered, and none meets a connection that is being closed."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, MutableMapping
+from collections.abc import Awaitable, Iterable, MutableMapping
 from typing import Any
 
+from mcp_app.conf import conf
 from mcp_app.runtime import Runtime
 from mcp_app.shutdown import InFlight
 from mcp_app.transports.request import Asgi, Receive, Scope, Send
@@ -16,7 +17,8 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
     """The application, whose requests are counted, so that a shutdown waits for them.
 
     While the process is leaving, responses have `Connection: close`: a proxy that keeps connections open then
-    sends no further request on this one, and so none at the moment when it is closed (RFC 9112 §9.6).
+    sends no further request on this one, and so none at the moment when it is closed (RFC 9112 §9.6). With a
+    lame-duck time, event streams always have it: they may begin long before SIGTERM and end with the process.
 
     The result is a coroutine function: servers take anything else for an application of ASGI 2.
 
@@ -32,8 +34,10 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
             return
 
         def send_last(message: MutableMapping[str, Any]) -> Awaitable[None]:
-            if message["type"] == "http.response.start" and runtime.is_leaving and is_http_1:
-                message["headers"] = [*message.get("headers", ()), _CLOSE]
+            if message["type"] == "http.response.start" and is_http_1:
+                headers = message.get("headers", ())
+                if runtime.is_leaving or (conf.lame_duck_seconds and _is_event_stream(headers)):
+                    message["headers"] = [*headers, _CLOSE]
             return send(message)
 
         is_http_1 = scope.get("http_version", "1.1").startswith("1")  # RFC 9113 §8.2.2 forbids it
@@ -44,6 +48,12 @@ def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
             requests.count -= 1
 
     return application
+
+
+def _is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers
+    )
 
 
 def counted(app: Asgi, requests: InFlight) -> Asgi:

@@ -57,15 +57,23 @@ def test_every_sample_lets_its_processes_serve_on_after_sigterm(sample: str) -> 
 def test_the_samples_agree_about_the_ports() -> None:
     [listed] = blocks("monitoring.md", "json")
     scraped = json.loads(listed)[0]["targets"]
-    assert (
-        re.findall(r"^ *server (127\S+)", (DEPLOY / "nginx/everything-server.conf").read_text(), re.M)
-        == scraped
-    )
     assert json.dumps(scraped) in (DEPLOY / "monitoring/prometheus.yml").read_text()
     page = (DOCS / "deployment.md").read_text()
     assert {f"127.0.0.1:{port}" for port in re.findall(r"everything-server@(81\d\d)\b", page)} >= set(scraped)
     balanced = re.findall(r"^ *server \w+ (127\S+)", (DEPLOY / "haproxy/haproxy.cfg").read_text(), re.M)
     assert set(scraped) < set(balanced), "and a port more for each, to which it is replaced"
+
+
+def test_nginx_the_units_and_the_page_agree_about_the_sockets() -> None:
+    links = re.findall(r"^ *server unix:(\S+)", (DEPLOY / "nginx/everything-server.conf").read_text(), re.M)
+    unit = (DEPLOY / "systemd/everything-server@.service").read_text()
+    [folder] = re.findall(r"^RuntimeDirectory=(\S+)$", unit, re.M)
+    [socket] = re.findall(r"^ExecStart=.* -p %i -e unix:([^\s:]+)", unit, re.M)
+    assert socket.startswith(f"/run/{folder}/")
+    text = "\n".join(blocks("deployment.md", "bash"))
+    commands = re.findall(r"^ln -sfn (/run/\S+) (\S+)", text, re.M)
+    made = [(socket.replace("%i", f"810{number}"), link) for number, link in enumerate(links, 1)]
+    assert commands == [*made, (socket.replace("%i", "8111"), links[0])]
 
 
 def test_the_page_puts_nothing_into_another_namespace() -> None:

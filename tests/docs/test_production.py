@@ -7,9 +7,11 @@ import re
 import pytest
 
 from mcp_app.conf import Conf
+from tests.docs.markdown import DOCS
 from tests.support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
+LAME_DUCK = "MCP_LAME_DUCK_SECONDS"
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def test_a_stream_that_a_leaving_process_refuses_is_opened_in_another_and_no_pos
 
 
 def test_no_process_is_taken_for_dead_because_one_request_came_too_early(sample: str) -> None:
-    servers = re.findall(r"^ *server (127.*);", sample, re.MULTILINE)
+    servers = re.findall(r"^ *server (unix:.*);", sample, re.MULTILINE)
     assert len(servers) > 1
     assert all(server.endswith(" max_fails=0") for server in servers)
 
@@ -48,10 +50,19 @@ def test_haproxy_repeats_no_request_and_looks_more_often_than_a_process_serves_a
     assert all(int(inter) * int(fall) < int(seconds) for seconds in recommended)
 
 
-def test_a_proxy_closes_unused_connections_before_daphne_does(sample: str) -> None:
-    upstream = sample[sample.index("upstream") : sample.index("server {")]
+@pytest.mark.parametrize("name", ["everything-server.conf", "compose.conf"])
+def test_a_proxy_closes_unused_connections_before_daphne_does_and_before_a_process_that_leaves(
+    name: str,
+) -> None:
+    text = (DEPLOY / "nginx" / name).read_text()
+    upstream = text[text.index("upstream") : text.index("server {")]
     [seconds] = re.findall(r"keepalive_timeout (\d+)s;", upstream)
-    assert int(seconds) < 60
+    [of_systemd] = re.findall(
+        f"{LAME_DUCK}=(\\d+)", (DEPLOY / "systemd/everything-server@.service").read_text()
+    )
+    [of_compose] = re.findall(f'{LAME_DUCK}: "(\\d+)"', (ROOT / "docker-compose.yml").read_text())
+    [of_the_page] = re.findall(f"^{LAME_DUCK}=(\\d+)", (DOCS / "production.md").read_text(), re.MULTILINE)
+    assert int(seconds) < min(60, int(of_systemd), int(of_compose), int(of_the_page))
 
 
 def test_a_pod_may_take_as_long_to_end_as_its_settings_say() -> None:

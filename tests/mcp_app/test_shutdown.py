@@ -341,3 +341,30 @@ async def test_a_process_that_is_leaving_says_so_where_the_protocol_allows_it(
     assert "connection" not in (await Http(asked).request("GET", "/healthz")).headers
     process.runtime.engine.is_draining = True
     assert (await Http(asked).request("GET", "/healthz")).headers.get("connection") == expected
+
+
+@pytest.mark.parametrize(
+    ("lame_duck", "version", "content_type", "expected"),
+    [
+        (10, "1.1", b"text/event-stream; charset=utf-8", "close"),
+        (10, "1.1", b"application/json", None),
+        (10, "2", b"text/event-stream; charset=utf-8", None),
+        (0, "1.1", b"text/event-stream; charset=utf-8", None),
+    ],
+)
+async def test_with_a_lame_duck_time_no_request_follows_an_event_stream_on_its_connection(
+    process: Process, settings: Any, lame_duck: int, version: str, content_type: bytes, expected: str | None
+) -> None:
+    settings.MCP_LAME_DUCK_SECONDS = lame_duck
+
+    async def page(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"content-type", content_type)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    application = mcp_application(page, runtime=process.runtime)
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        await application({**scope, "http_version": version}, receive, send)
+
+    assert (await Http(asked).request("GET", "/page")).headers.get("connection") == expected

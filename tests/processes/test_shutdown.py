@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -31,6 +33,7 @@ from tests.rolling.servers import SERVERS, Uvicorn, is_installed
 from tests.support.forking import Process
 from tests.support.processes import ServerProcess
 from tests.support.waiting import eventually
+from tests.support.wire import JSON_OR_STREAM
 
 GRACE_SECONDS = 2
 """Of the fleet."""
@@ -258,6 +261,28 @@ async def test_a_process_that_is_leaving_lets_no_connection_be_used_again(lame_d
         assert await asyncio.to_thread(ask) == (200, "close")
         if sock.fileno() != -1:
             assert await asyncio.to_thread(sock.recv, 1) == b"", "the server closes it, too"
+
+
+async def test_the_connection_of_an_event_stream_is_closed_when_the_stream_ends(
+    lame_duck: ServerProcess, client_of: Any, fleet: Site
+) -> None:
+    alice: Person = client_of(fleet.people["alice"])
+    session = await alice.open(lame_duck.url)
+    call = tool_call("longRunningOperation", {"duration": 0.1, "steps": 1}, progress=1)
+    headers = {**JSON_OR_STREAM, **alice.identity.headers, **session.headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+
+    def all_that_is_sent() -> bytes:
+        body = json.dumps(call).encode()
+        with socket.create_connection(("127.0.0.1", lame_duck.port), timeout=PATIENCE) as connection:
+            start = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:{lame_duck.port}\r\n{head}"
+            kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            connection.sendall(f"{start}{kind}\r\n".encode() + body)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    sent = await asyncio.to_thread(all_that_is_sent)
+    assert b"connection: close\r\n" in sent.lower()
+    assert sent.endswith(b"0\r\n\r\n"), "the end of the stream, not of the process"
 
 
 # The parent of granian's processes passes only one signal on.

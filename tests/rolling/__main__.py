@@ -1,8 +1,8 @@
 """`python -m tests.rolling`: replaces every process while clients work, and counts what failed.
 
 nginx and HAProxy run with the configurations of `deploy/`, but without any retries: a request that reaches a
-process which does not answer it fails. Each process is replaced by one at another port, which is ready before
-the old one gets SIGTERM.
+process which does not answer it fails. Each process is replaced by one at another address, which is ready
+before the old one gets SIGTERM.
 """
 
 from __future__ import annotations
@@ -94,11 +94,14 @@ async def run(options: argparse.Namespace, name_of_proxy: str, name_of_server: s
             "MCP_LAME_DUCK_SECONDS": str(options.lame_duck),
         }
         made = stack.enter_context(processes.installation(url, **environment))
+        proxy = proxies.PROXIES[name_of_proxy](made.folder, port, options.retries)
 
         def make(at: int) -> processes.ServerProcess:
-            more = {} if name_of_server == "daphne" else {"workers": options.workers}
+            more: dict[str, Any] = {} if name_of_server == "daphne" else {"workers": options.workers}
+            if proxy.uses_sockets:
+                more["socket"] = servers.socket_of(made.folder, at)
             server = servers.SERVERS[name_of_server](
-                made, port=at, is_forked=not more, patience=START_SECONDS, **more
+                made, port=at, is_forked=name_of_server == "daphne", patience=START_SECONDS, **more
             )
             stack.callback(server.kill)
             return server
@@ -108,7 +111,6 @@ async def run(options: argparse.Namespace, name_of_proxy: str, name_of_server: s
         for server in fleet:
             server.start()
         spare = ports[options.processes :]
-        proxy = proxies.PROXIES[name_of_proxy](made.folder, port, options.retries)
         known = ports if name_of_proxy == "haproxy" else ports[: options.processes]
         stack.enter_context(proxies.running(proxy, known))
         await until_served(url, times=4 * len(ports))

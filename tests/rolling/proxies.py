@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import grp
+import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -11,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from tests.rolling.servers import socket_of
 from tests.support.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -30,6 +34,9 @@ def version() -> tuple[int, ...]:
 
 class Proxy(Protocol):
     """A load balancer at one port."""
+
+    uses_sockets: bool
+    """Whether it finds the processes at Unix sockets, and not at ports."""
 
     def tell(self, ports: Sequence[int]) -> None:
         """Say that from now on these are the processes, if it does not find out by itself."""
@@ -57,13 +64,16 @@ class _Program:
 
 
 class Nginx(_Program):
-    """nginx, which learns of a change by a reload: without a subscription it asks no process how it is."""
+    """nginx, which asks no process how it is: each of its servers is a link to the socket of a process."""
 
-    def configuration(self, ports: Sequence[int]) -> str:
-        """The sample with these ports, without TLS and the limits by address."""
+    uses_sockets = True
+
+    @property
+    def _configuration(self) -> str:
+        """The sample without TLS and the limits by address."""
         text = (DEPLOY / "nginx/everything-server.conf").read_text()
-        servers = "".join(f"    server 127.0.0.1:{port} max_fails=0;\n" for port in ports)
-        text = re.sub(r"(?:^ *server 127.*\n)+", servers, text, flags=re.MULTILINE)
+        servers = "".join(f"    server unix:{link} max_fails=0;\n" for link in self._links)
+        text = re.sub(r"(?:^ *server unix:.*\n)+", servers, text, flags=re.MULTILINE)
         text = text.replace("listen 443 ssl;", f"listen 127.0.0.1:{self._port};")
         text = text.replace("server_name mcp.example.com;", "server_name localhost;")
         text = text.replace("/var/log/nginx", str(self._folder))
@@ -72,36 +82,33 @@ class Nginx(_Program):
             text = text.replace("# keepalive_min_timeout", "keepalive_min_timeout")
         if not self._retries:
             text = re.sub(r"proxy_next_upstream .*;", "proxy_next_upstream off;", text)
+        # The folder is readable for nobody else; if this user is not root, nginx only warns of the directive.
+        user = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
         return (
-            f"worker_processes 2;\npid {self._folder}/nginx.pid;\nerror_log {self._folder}/error.log;\n"
+            f"user {user};\nworker_processes 2;\n"
+            f"pid {self._folder}/nginx.pid;\nerror_log {self._folder}/error.log;\n"
             f"events {{ worker_connections 4096; }}\n"
             f"http {{\n{_temporary_folders(self._folder)}{text}}}\n"
         )
 
     def start(self, ports: Sequence[int]) -> None:
-        self._write(ports)
-        command = ["nginx", "-c", str(self._path), "-p", str(self._folder), "-g", "daemon off;"]
+        self._links = [self._folder / f"link-{number}" for number in range(len(ports))]
+        self.tell(ports)
+        path = self._folder / "nginx.conf"
+        path.write_text(self._configuration)
+        command = ["nginx", "-c", str(path), "-p", str(self._folder), "-g", "daemon off;"]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         _until_listening(self._folder / "nginx.pid")
 
     def tell(self, ports: Sequence[int]) -> None:
-        self._write(ports)
-        subprocess.run(
-            ["nginx", "-c", self._path, "-p", self._folder, "-s", "reload"],
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
-
-    @property
-    def _path(self) -> Path:
-        return self._folder / "nginx.conf"
-
-    def _write(self, ports: Sequence[int]) -> None:
-        self._path.write_text(self.configuration(ports))
+        for link, port in zip(self._links, ports, strict=True):
+            subprocess.run(["ln", "-sfn", socket_of(self._folder, port), link], check=True)
 
 
 class HAProxy(_Program):
     """HAProxy, which asks every process for `/readyz`; it knows all ports from the beginning."""
+
+    uses_sockets = False
 
     def configuration(self, ports: Sequence[int]) -> str:
         """The sample with these ports, without TLS and the limits by address."""

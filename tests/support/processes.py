@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx2
 import psycopg
 import pytest
 from psycopg import sql
@@ -95,6 +96,10 @@ class ServerProcess:
     """Whether it may have processes of its own, which end with it."""
     patience: float = STARTUP_SECONDS
     """How many seconds its start may take."""
+    socket: Path | None = None
+    """A Unix socket at which it listens, too."""
+    is_only_at_socket: bool = False
+    """Whether it then does not listen at the port."""
 
     @property
     def url(self) -> str:
@@ -118,7 +123,8 @@ class ServerProcess:
         command = forking.logged(self.words, self.installation.environment, self._log_path, self.folder)
         command = dataclasses.replace(command, leads_session=self.has_children)
         self.process = forking.begin(command, is_forked=self.is_forked)
-        wait_until_ready(self.url, self.process, self._log_path, self.patience)
+        unix = self.socket if self.is_only_at_socket else None
+        wait_until_ready(self.url, self.process, self._log_path, self.patience, unix)
 
     def kill(self) -> None:
         """Kill it, as in a crash: SIGKILL."""
@@ -155,8 +161,17 @@ class ServerProcess:
             self.process = None
 
 
-def wait_until_ready(url: str, process: Process, log: Path, seconds: float = STARTUP_SECONDS) -> None:
+def wait_until_ready(
+    url: str, process: Process, log: Path, seconds: float = STARTUP_SECONDS, unix: Path | None = None
+) -> None:
     """Return when a process is ready to serve at a URL.
+
+    Args:
+        url: Its URL.
+        process: The process.
+        log: What it writes.
+        seconds: How long it may take.
+        unix: The Unix socket at which it listens in place of the URL's port.
 
     Raises:
         RuntimeError: It has ended, or is not ready in time; the message has its log.
@@ -165,8 +180,12 @@ def wait_until_ready(url: str, process: Process, log: Path, seconds: float = STA
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"The server ended at its start:\n{log.read_text()}")
-        with contextlib.suppress(OSError, urllib.error.URLError):
-            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
+        with contextlib.suppress(OSError, urllib.error.URLError, httpx2.HTTPError):
+            if unix is None:
+                urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
+                return
+            with httpx2.Client(transport=httpx2.HTTPTransport(uds=str(unix)), timeout=2) as http:
+                http.get(f"{url}/readyz").raise_for_status()
             return
         time.sleep(0.05)
     raise RuntimeError(f"The server was not ready within {seconds:g} s:\n{log.read_text()}")
