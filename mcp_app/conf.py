@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 from collections.abc import Sequence
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -11,12 +14,17 @@ from django.conf import settings
 from mcp_app import validators
 from mcp_app.app_settings import Setting
 from mcp_app.discovery_conf import DiscoveryConf
-from mcp_app.process_name import host_and_pid
 from mcp_app.token_conf import TokenConf
 from mcp_app.validators import PATH, PREFIX, PROCESS, REDIS, RESOURCE, TOKEN, beside, is_origin
 
 BODY_SECONDS = 120.0
 """How long the body of a request may take to arrive after its head, at any endpoint."""
+
+
+def _host_and_pid() -> str:
+    """The name of this computer, as far as it fits, and the id of this process: `web-2-4711`."""
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname().partition(".")[0])
+    return f"{host[:30]}-{os.getpid()}"
 
 
 class Conf(TokenConf, DiscoveryConf):
@@ -240,7 +248,7 @@ class Conf(TokenConf, DiscoveryConf):
         "`X-Served-By`. Two processes may have the same, but then nobody can tell them apart",
         variable="PROCESS_NAME",
         follows="the name of the host and the process id; with `runserver --processes`, `p1`, `p2` …",
-        derive=lambda conf: host_and_pid(),
+        derive=lambda conf: _host_and_pid(),
         must_be=PROCESS,
     )
     served_by = Setting(

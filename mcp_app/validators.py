@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from mcp_app.process_name import is_process_name
-
 
 def is_resource(text: str) -> bool:
     url = urlsplit(text)
@@ -46,6 +44,11 @@ def is_short(text: str) -> bool:
 def is_prefix(text: str) -> bool:
     """Braces would be hash tags, and `*` and `?` are patterns to some commands."""
     return re.fullmatch(r"[A-Za-z0-9._:-]{0,64}", text) is not None
+
+
+def is_process_name(text: str) -> bool:
+    """It becomes part of channel names, where dots end it, and of JSON."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,40}", text) is not None
 
 
 def is_token(text: str) -> bool:
