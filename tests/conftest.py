@@ -85,16 +85,17 @@ def separate() -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def one_browser() -> Iterator[Chromium]:
-    """The browser of this run, for fixtures that use it for several tests; they renew it first."""
+    """The browser of this run, for fixtures that use it for several tests: they renew it, and let it rest."""
     with chromium() as window:
         yield window
 
 
 @pytest.fixture
-def browser(one_browser: Chromium) -> Chromium:
+def browser(one_browser: Chromium) -> Iterator[Chromium]:
     """A browser that has never been anywhere."""
     one_browser.renew()
-    return one_browser
+    yield one_browser
+    one_browser.rest()
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,10 @@ class Chromium:
     def open(self, url: str) -> None:
         self._post("url", {"url": url})
 
+    def reload(self) -> None:
+        """Load the page again; what has been downloaded is not asked for again while it is fresh."""
+        self._post("refresh", {})
+
     @property
     def url(self) -> str:
         return self._value(self._http.get(f"/session/{self._session}/url"))
@@ -155,6 +159,15 @@ class Chromium:
         self.devtools("Browser.resetPermissions")
         for kind in ("browser", "performance"):
             self._post("se/log", {"type": kind})
+
+    def rest(self) -> None:
+        """Show an empty page in a single window: a page that nobody looks at takes CPU from other tests."""
+        first, *others = self.windows
+        for window in others:
+            self.look_at(window)
+            self.close_window()
+        self.look_at(first)
+        self.open("about:blank")
 
     def wait_for_title(self, part: str) -> None:
         self.wait(lambda: part in self.title, f"a page titled {part!r}")

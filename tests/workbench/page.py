@@ -73,6 +73,12 @@ class Page:
         )
         browser.console  # noqa: B018 - reading it empties it
 
+    def renew(self) -> None:
+        """Load the page again, without a fragment: only the sign-in and the session are still there."""
+        self.evaluate("history.replaceState(null, '', location.pathname)")
+        self.browser.reload()
+        self.wait_until_connected()
+
     def evaluate(self, script: str) -> Any:
         answer = self.browser.devtools(
             "Runtime.evaluate", expression=script, returnByValue=True, userGesture=True

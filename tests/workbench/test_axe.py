@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -91,7 +91,7 @@ print(AccessToken.objects.get(user__username="{name}").application.client_id)
 
 
 @pytest.fixture(scope="module")
-def world(integrated: Deployment, one_browser: Chromium) -> World:
+def world(integrated: Deployment, one_browser: Chromium) -> Iterator[World]:
     connected, idle = (f"walter-{secrets.token_hex(3)}" for _ in range(2))
     sessions = {
         CONNECTED: asyncio.run(_cookies_of_person(integrated.auth_url, connected)),
@@ -99,7 +99,8 @@ def world(integrated: Deployment, one_browser: Chromium) -> World:
         OPERATOR: operators_cookies(integrated.auth_url, integrated.installation.run),
     }
     one_browser.renew()
-    return World(integrated, one_browser, sessions, asyncio.run(_connect(integrated, connected)))
+    yield World(integrated, one_browser, sessions, asyncio.run(_connect(integrated, connected)))
+    one_browser.rest()
 
 
 STATES: dict[str, Callable[[World], None]] = {

@@ -53,9 +53,10 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def window(one_browser: Chromium) -> Chromium:
+def window(one_browser: Chromium) -> Iterator[Chromium]:
     one_browser.renew()
-    return one_browser
+    yield one_browser
+    one_browser.rest()
 
 
 class Stage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def room(three: Checkout, one_browser: Chromium) -> Chromium:
+def room(three: Checkout, one_browser: Chromium) -> Iterator[Chromium]:
     """The page, for the first administrator."""
     password = re.search(r"user admin, password (\S+)\)", three.output)
     assert password, three.output
@@ -33,7 +33,8 @@ def room(three: Checkout, one_browser: Chromium) -> Chromium:
     one_browser.open(f"http://localhost:{three.port}/admin/login/?next=/admin/room/")
     one_browser.press(*"admin", TAB, *password[1], ENTER)
     one_browser.wait_for_title("Machine room")
-    return one_browser
+    yield one_browser
+    one_browser.rest()
 
 
 def said(room: Chromium) -> str:
