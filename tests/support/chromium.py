@@ -238,11 +238,13 @@ class Chromium:
         return value
 
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:
-        """Wait until something is so, but not forever."""
+        """Wait until something is so, but not forever; each look takes CPU, so they become fewer."""
         deadline = time.monotonic() + seconds
+        pause = 0.02
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not come; {self.windows}, {self.title!r}"
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(1.3 * pause, 0.2)
 
 
 @contextlib.contextmanager

@@ -42,11 +42,12 @@ def fresh(three: Checkout, browser: Chromium) -> Page:
 
 @pytest.fixture(scope="session")
 def another(three: Checkout) -> Iterator[Page]:
-    """Another browser, which is signed in."""
+    """Another browser, which is signed in, with the machine room closed."""
     with chromium.chromium() as browser:
         page = Page(browser, f"http://localhost:{three.port}")
         page.open()
         page.sign_in()
+        page.open_room(is_open=False)  # it draws all the time
         yield page
 
 

@@ -52,8 +52,14 @@ class Page:
         self.browser.open(f"{self.base}/try{fragment}")
 
     def go(self, fragment: str) -> None:
-        """Follow a link within the page."""
-        self.evaluate(f"location.hash = {json.dumps(fragment)}")
+        """Follow a link within the page; when this returns, the page has heard of it."""
+        self.evaluate(
+            "new Promise((heard) => { const before = location.href;"
+            f" location.hash = {json.dumps(fragment)};"
+            " if (location.href === before) heard();"
+            " else addEventListener('hashchange', () => heard(), { once: true }); })",
+            awaits=True,
+        )
 
     def tidy(self) -> None:
         """End what a test has left: tabs, dialogs, calls, the wire, messages; load the page if it is lost."""
@@ -73,15 +79,21 @@ class Page:
         )
         browser.console  # noqa: B018 - reading it empties it
 
+    def open_room(self, *, is_open: bool) -> None:
+        """Choose whether the machine room is open, as this person finds it again in later pages."""
+        value = "open" if is_open else "closed"
+        self.evaluate(f"localStorage.setItem('es-room', '{value}')")
+
     def renew(self) -> None:
         """Load the page again, without a fragment: only the sign-in and the session are still there."""
         self.evaluate("history.replaceState(null, '', location.pathname)")
         self.browser.reload()
         self.wait_until_connected()
 
-    def evaluate(self, script: str) -> Any:
+    def evaluate(self, script: str, *, awaits: bool = False) -> Any:
+        """The value of a script, or of its promise."""
         answer = self.browser.devtools(
-            "Runtime.evaluate", expression=script, returnByValue=True, userGesture=True
+            "Runtime.evaluate", expression=script, returnByValue=True, userGesture=True, awaitPromise=awaits
         )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
@@ -125,9 +137,9 @@ class Page:
         self.wait(lambda: part in self.exchanges, f"{part!r} on the wire")
 
     def arrive(self, fragment: str) -> None:
-        """Wait until a place is shown, in a new session at the revision of the link."""
+        """Wait until a place is shown, in a session at the revision of the link."""
         found = re.search(r"[?&]rev=([\d-]+)", fragment)
-        if found is not None:
+        if found is not None and not self.is_connected(found[1]):
             self.use(found[1])
         self.wait(lambda: self.evaluate("location.hash") == fragment, "the place")
         self.wait(lambda: not re.search("You are connected|Loading the list", self.text), fragment)
@@ -174,14 +186,18 @@ class Page:
         self.browser.wait_for_windows(1)
         self.browser.look_at(own)
 
-    def wait_until_connected(self, revision: str | None = None) -> None:
+    def is_connected(self, revision: str | None = None) -> bool:
+        """Whether there is a session, or at 2026-07-28 a connection, whose lists have been read."""
         script = (
             "document.querySelector('.wb-session')?.dataset.state === 'on'"
             " && document.querySelectorAll('[role=treeitem]').length > 20"
         )
         if revision:
             script += f" && document.querySelector('#wb-revision').value === {json.dumps(revision)}"
-        self.wait(lambda: self.evaluate(script), "a connection")
+        return bool(self.evaluate(script))
+
+    def wait_until_connected(self, revision: str | None = None) -> None:
+        self.wait(lambda: self.is_connected(revision), "a connection")
 
     def use(self, revision: str) -> None:
         """Choose a revision, which begins a new session."""

@@ -83,9 +83,12 @@ STATES: dict[str, Callable[[Page], None]] = {
 @pytest.fixture
 def page(shared: Page) -> Iterator[Page]:
     shared.browser.show_as(1280, "light", motion=False)
+    shared.open_room(is_open=True)
+    shared.renew()
     shared.use("2025-11-25")
     shared.evaluate("document.querySelector('es-wire').recording.clear()")  # a long log takes long to check
     yield shared
+    shared.open_room(is_open=False)
     shared.browser.show_as(1280, "light")
     shared.tidy()
 
