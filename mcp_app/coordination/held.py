@@ -11,13 +11,14 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
 from redis.asyncio import Redis
 
+from mcp_app.app_settings import Setting
 from mcp_app.conf import conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.limits import QuotaExceeded
@@ -54,36 +55,37 @@ class _Account:
         return self.written + self.in_flight + size <= _step(limit) and self.has_room(size, limit)
 
 
-class HeldBytes:
-    """Limits what each person holds. Subclasses say what is counted.
+@dataclass(frozen=True)
+class Holding:
+    """What is counted: items of a person, such as their sessions.
 
     Attributes:
-        script: Returns how many bytes one item holds; its keys are `keys_of` the item.
+        setting: The setting with the limit.
+        refused: Makes the exception for what is refused.
+        index: Returns the key of the sorted set with the items of a person.
+        keys: Returns the keys of an item, all in one slot.
+        script: Returns how many bytes an item holds, by these keys.
     """
 
+    setting: Setting[int]
+    refused: Callable[[], QuotaExceeded]
+    index: Callable[[str], str]
+    keys: Callable[[str], Sequence[str]]
     script: str
 
-    def __init__(self, redis: Redis) -> None:
+
+class HeldBytes:
+    """Limits what each person holds."""
+
+    def __init__(self, redis: Redis, holding: Holding) -> None:
         self._redis = redis
-        self._size_of = redis.register_script(self.script)
+        self._holding = holding
+        self._size_of = redis.register_script(holding.script)
         self._accounts: OrderedDict[str, _Account] = OrderedDict()
 
     @property
-    def limit(self) -> int:
-        """How many bytes a person may hold."""
-        raise NotImplementedError
-
-    def refusal(self) -> QuotaExceeded:
-        """The exception for what is refused."""
-        raise NotImplementedError
-
-    def index_of(self, person: str) -> str:
-        """The key of the sorted set with the items of a person, such as their sessions."""
-        raise NotImplementedError
-
-    def keys_of(self, item: str) -> Sequence[str]:
-        """The keys of an item, all in one slot."""
-        raise NotImplementedError
+    def _limit(self) -> int:
+        return int(getattr(conf, self._holding.setting.attribute))
 
     @asynccontextmanager
     async def room(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
@@ -95,13 +97,13 @@ class HeldBytes:
             always: Whether it is written, and counted, even if there is no room.
 
         Raises:
-            QuotaExceeded: There is no room (`refusal`).
+            QuotaExceeded: There is no room.
         """
         if not size:
             yield
             return
         account = self._account(person)
-        if not (always or account.needs_no_look(size, self.limit)):
+        if not (always or account.needs_no_look(size, self._limit)):
             await self._ensure(person, account, size)
         account.in_flight += size
         try:
@@ -114,10 +116,10 @@ class HeldBytes:
         """Refuse new work of a person who has no room for another step, as far as this process knows.
 
         Raises:
-            QuotaExceeded: There is no room (`refusal`).
+            QuotaExceeded: There is no room.
         """
         account = self._accounts.get(person)
-        if account is not None and not account.has_room(step := _step(self.limit), self.limit):
+        if account is not None and not account.has_room(step := _step(self._limit), self._limit):
             await self._ensure(person, account, step)
 
     async def total(self, person: str) -> int:
@@ -126,21 +128,21 @@ class HeldBytes:
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        items = cast("list[str]", await self._redis.zrange(self.index_of(person), 0, -1))
+        items = cast("list[str]", await self._redis.zrange(self._holding.index(person), 0, -1))
         found = await in_portions(
-            self._redis, items, lambda pipe, item: self._size_of(keys=self.keys_of(item), client=pipe)
+            self._redis, items, lambda pipe, item: self._size_of(keys=self._holding.keys(item), client=pipe)
         )
         return sum(held for _, held in found if isinstance(held, int))
 
     async def _ensure(self, person: str, account: _Account, size: int) -> None:
         async with account.looking:
-            now, limit = time.monotonic(), self.limit
+            now, limit = time.monotonic(), self._limit
             is_refused = not account.has_room(size, limit) and now - account.looked_at < LOOK_AGAIN_SECONDS
             has_failed = now - account.failed_at < LOOK_AGAIN_SECONDS
             if not (account.needs_no_look(size, limit) or is_refused or has_failed):
                 await self._look(person, account)
             if not account.has_room(size, limit):
-                raise self.refusal()
+                raise self._holding.refused()
 
     async def _look(self, person: str, account: _Account) -> None:
         began, written = time.monotonic(), account.written

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mcp_app.conf import Conf, conf
-from mcp_app.coordination.held import HeldBytes
+from mcp_app.coordination.held import Holding
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.sessions import keys
 
@@ -36,20 +34,10 @@ class TooMuchHeld(QuotaExceeded):
         )
 
 
-class SessionBytes(HeldBytes):
-    """Limits what the sessions of each person hold to `MCP_MAX_HELD_BYTES`."""
-
-    script = _HELD
-
-    @property
-    def limit(self) -> int:
-        return conf.max_held_bytes
-
-    def refusal(self) -> QuotaExceeded:
-        return TooMuchHeld()
-
-    def index_of(self, person: str) -> str:
-        return keys.sessions_of_person(person)
-
-    def keys_of(self, item: str) -> Sequence[str]:
-        return [name(item) for name in (keys.record, keys.tails, keys.calls, keys.data)]
+SESSIONS = Holding(
+    Conf.max_held_bytes,
+    TooMuchHeld,
+    keys.sessions_of_person,
+    lambda session_id: [key(session_id) for key in (keys.record, keys.tails, keys.calls, keys.data)],
+    _HELD,
+)

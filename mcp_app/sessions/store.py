@@ -21,6 +21,7 @@ from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.cache import ReadThroughCache
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import copy_seconds
+from mcp_app.coordination.held import HeldBytes
 from mcp_app.coordination.total import Total
 from mcp_app.exceptions import Unreadable
 from mcp_app.ids import short_id
@@ -29,7 +30,7 @@ from mcp_app.protocol.session_features import MOST_URI_BYTES
 from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
-from mcp_app.sessions.held import SessionBytes, TooMuchHeld
+from mcp_app.sessions.held import SESSIONS, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord, subscription_field
 from mcp_app.sessions.record_scripts import BEFORE_ERASE, CHANGE, CREATE, ERASE, RENEW, SUBSCRIBE, USE
 from mcp_app.sessions.session_quota import SessionQuota
@@ -104,7 +105,7 @@ class SessionStore:
         self._redis = redis
         self._bus = bus
         self._observers = observers
-        self.held = SessionBytes(redis)
+        self.held = HeldBytes(redis, SESSIONS)
         self._quota = SessionQuota(redis)
         self._copies: ReadThroughCache[SessionRecord] = ReadThroughCache(SessionRecord.memory)
         self._create = redis.register_script(CREATE)
@@ -243,18 +244,12 @@ class SessionStore:
             session_id, await self._change(keys=_holder_keys(session_id), args=list(command))
         )
 
-    async def subscribe(self, session_id: str, uri: str) -> None:
-        """Add a subscription to a record, like `change`.
+    async def change_subscription(self, session_id: str, command: str, uri: str) -> None:
+        """Add a subscription to a record by HSET, or remove one by HDEL, like `change`.
 
         Raises:
             TooManySubscriptions: The session would have more than it may.
         """
-        await self._change_subscription(session_id, "HSET", uri)
-
-    async def unsubscribe(self, session_id: str, uri: str) -> None:
-        await self._change_subscription(session_id, "HDEL", uri)
-
-    async def _change_subscription(self, session_id: str, command: str, uri: str) -> None:
         args: list[str | int] = [command, subscription_field(uri), conf.max_subscriptions, MOST_URI_BYTES]
         addresses = await self._subscribe(keys=_holder_keys(session_id), args=args)
         if addresses is None:
@@ -290,12 +285,12 @@ class RequestSession:
         """
         try:
             async with self.room(len(uri)):
-                await self._store.subscribe(self.record.id, uri)
+                await self._store.change_subscription(self.record.id, "HSET", uri)
         except TooMuchHeld as error:
             raise MCPError(INVALID_REQUEST, str(error), error.data) from error
 
     async def unsubscribe(self, uri: str) -> None:
-        await self._store.unsubscribe(self.record.id, uri)
+        await self._store.change_subscription(self.record.id, "HDEL", uri)
 
     def room(self, size: int, *, always: bool = False) -> AbstractAsyncContextManager[None]:
         """Makes room for so many bytes while they are written; see `HeldBytes.room`."""

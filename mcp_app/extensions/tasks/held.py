@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mcp_app.conf import Conf, conf
-from mcp_app.coordination.held import HeldBytes
+from mcp_app.conf import Conf
+from mcp_app.coordination.held import Holding
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.extensions.tasks import keys
+
+# What a task holds, in bytes. KEYS: record.
+_HELD = """
+local held = 0
+for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do held = held + redis.call('HSTRLEN', KEYS[1], name) end
+return held
+"""
 
 
 class TasksTooLarge(QuotaExceeded):
@@ -23,25 +28,10 @@ class TasksTooLarge(QuotaExceeded):
         )
 
 
-class TaskBytes(HeldBytes):
-    """Limits what the tasks of each person hold to `MCP_MAX_TASK_BYTES`."""
-
-    # KEYS: record.
-    script = """
-local held = 0
-for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do held = held + redis.call('HSTRLEN', KEYS[1], name) end
-return held
-"""
-
-    @property
-    def limit(self) -> int:
-        return conf.max_task_bytes
-
-    def refusal(self) -> QuotaExceeded:
-        return TasksTooLarge()
-
-    def index_of(self, person: str) -> str:
-        return keys.index(person)
-
-    def keys_of(self, item: str) -> Sequence[str]:
-        return [keys.record(item)]
+TASKS = Holding(
+    Conf.max_task_bytes,
+    TasksTooLarge,
+    keys.index,
+    lambda task_id: [keys.record(task_id)],
+    _HELD,
+)

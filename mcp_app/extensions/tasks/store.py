@@ -18,13 +18,14 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import Conf, conf
 from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.directory import Directory
+from mcp_app.coordination.held import HeldBytes
 from mcp_app.coordination.keys import all_tasks
 from mcp_app.coordination.leases import Fence, Lease, Leases
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.total import Total
 from mcp_app.exceptions import Unavailable, Unreadable
 from mcp_app.extensions.tasks import keys, scripts
-from mcp_app.extensions.tasks.held import TaskBytes
+from mcp_app.extensions.tasks.held import TASKS
 from mcp_app.extensions.tasks.task import QUESTION, Status, Task, size, to_json
 from mcp_app.ids import short_id
 from mcp_app.protocol.personal import person_key
@@ -79,7 +80,7 @@ class TaskStore:
         self._directory = directory
         self._watchers: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._on_change: list[Callable[[str, Status], None]] = []
-        self._held = TaskBytes(redis)
+        self._held = HeldBytes(redis, TASKS)
         self._add = redis.register_script(scripts.ADD)
         directory.bus.on(TASK_CHANGED, self._on_changed)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mcp_app.coordination import held
-from mcp_app.extensions.tasks.held import TaskBytes, TasksTooLarge
+from mcp_app.extensions.tasks.held import TASKS, TasksTooLarge
 from mcp_app.extensions.tasks.store import LONGEST_MESSAGE, MAX_RESULT_BYTES
 from mcp_app.protocol.personal import Person
 
@@ -20,7 +20,7 @@ def small_limit(settings, monkeypatch):
 
 
 async def held_by(process, person):
-    return await TaskBytes(process.redis).total(Person("", person).key)
+    return await held.HeldBytes(process.redis, TASKS).total(Person("", person).key)
 
 
 async def fill(process, person, leave=0):

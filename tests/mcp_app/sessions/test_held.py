@@ -20,7 +20,7 @@ from mcp_app.protocol.session_features import TooMuchData
 from mcp_app.sessions import keys
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
-from mcp_app.sessions.held import SessionBytes, TooMuchHeld
+from mcp_app.sessions.held import SESSIONS, TooMuchHeld
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.store import RequestSession, SessionStore
 from tests.support.parts import make_record
@@ -55,7 +55,7 @@ def log(redis: Redis, bus: Bus) -> EventLog:
     return EventLog(redis, Directory(redis, bus))
 
 
-async def _write(at: SessionBytes, log: EventLog, record: SessionRecord) -> bool:
+async def _write(at: held.HeldBytes, log: EventLog, record: SessionRecord) -> bool:
     """Append one message; returns whether there was room."""
     try:
         async with at.room(record.person_key, len(MESSAGE)):
@@ -99,7 +99,7 @@ async def test_several_processes_exceed_the_limit_at_most_by_a_step_and_a_messag
     store: SessionStore, redis: Redis, log: EventLog, open_session: Open
 ) -> None:
     records = [await open_session() for _ in range(5)]
-    processes = [SessionBytes(redis) for _ in range(4)]
+    processes = [held.HeldBytes(redis, SESSIONS) for _ in range(4)]
     await asyncio.gather(*(_write(processes[n % 4], log, records[n % 5]) for n in range(200)))
     total = await store.held.total(records[0].person_key)
     assert total <= LIMIT + 3 * (STEP + len(MESSAGE))
