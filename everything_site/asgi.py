@@ -2,6 +2,8 @@
 
 /mcp                    Streamable HTTP, all revisions      mcp_app; a page for browsers
 /sse  /message          HTTP+SSE of 2024-11-05              mcp_app
+/mcp/server-card        the card of the server              mcp_app
+/.well-known/ai-catalog.json   the catalog that lists it    mcp_app
 /healthz  /readyz       probes                              mcp_app
 /metrics                metrics for Prometheus              mcp_app
 /try/room               machine room of a person            mcp_app
@@ -28,7 +30,7 @@ from everything_site.hsts import StrictTransportSecurity  # noqa: E402
 from everything_site.metrics import SiteMetrics  # noqa: E402
 from everything_site.request_log import RequestLog  # noqa: E402
 from everything_site.websockets import refuse_websocket  # noqa: E402
-from everything_site.workbench.operators_feed import with_operators_feed  # noqa: E402
+from everything_site.workbench.operators_feed import PATH_OF_ONE, with_operators_feed  # noqa: E402
 from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402
 from mcp_app.runtime import Runtime  # noqa: E402
@@ -48,7 +50,7 @@ gc.set_threshold(10_000)
 
 pages = HeadLimit(Handler() if settings.IS_SEPARATE else with_operators_feed(Handler(), runtime))
 others = ProtocolTypeRouter({"http": pages, "websocket": refuse_websocket})
-routes = ConnectPage(mcp_application(others, runtime=runtime, needs=needs, room="/try/room"), pages)
+routes = ConnectPage(mcp_application(others, runtime=runtime, needs=needs, room=PATH_OF_ONE), pages)
 site_metrics = SiteMetrics(runtime.measuring.metrics)
 site_metrics.start()
 application = RequestLog(StrictTransportSecurity(routes), runtime.measuring.metrics)

@@ -84,7 +84,7 @@ def mcp_application(
         daphne_http.install()
     if needs is None:
         needs = {"database": partial(try_database, written_apps())} if has_database() else {}
-    routes, pages = _routes(runtime, needs, room), counted(others, runtime.pages)
+    routes, pages = routes_of(runtime, needs, room), counted(others, runtime.pages)
 
     def application(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
@@ -97,8 +97,14 @@ def mcp_application(
     return finish_requests(name_process(application), runtime)
 
 
-def _routes(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
-    """The applications by path."""
+def routes_of(runtime: Runtime, needs: Needs, room: str) -> dict[str, Asgi]:
+    """The applications of `mcp_application` by path; those of MCP also with a slash at the end.
+
+    Args:
+        runtime: The runtime of this process.
+        needs: Readiness checks, in addition to those of the runtime.
+        room: The path of the machine room; empty for none.
+    """
     endpoints = {conf.path: Guard(StreamableHttp(runtime), runtime)}
     if conf.http_sse:
         endpoints[conf.sse_path] = Guard(Sse(runtime), runtime, is_sse=True)

@@ -18,8 +18,7 @@ from mcp.server.mcpserver import MCPServer
 from everything_site.tour import revision_badges
 from everything_site.workbench import operators_feed
 from mcp_app.access import UNLISTED_KEY
-from mcp_app.card import CATALOG_PATH
-from mcp_app.conf import conf
+from mcp_app.routing import routes_of
 from mcp_app.runtime import Runtime
 from tests.docs.markdown import DOCS, code, rows
 
@@ -106,29 +105,27 @@ def django_endpoints(patterns: list[Any], start: str = "/") -> Iterator[str]:
             yield start + route
 
 
-def asgi_endpoints() -> set[str]:
-    room = {"/try/room", operators_feed.PATH}
-    documents = {f"{conf.path}/server-card", CATALOG_PATH}
-    served = {conf.path, conf.sse_path, conf.message_path, conf.liveness_path, conf.readiness_path}
-    return served | room | documents
+@pytest.fixture
+def asgi_endpoints(settings: Any) -> set[str]:
+    """What is served in front of Django, by default."""
+    settings.MCP_METRICS_PATH = "/metrics"  # off in tests
+    routes = routes_of(Runtime(), {}, operators_feed.PATH_OF_ONE)
+    return {path.removesuffix("/") for path in routes} | {operators_feed.PATH}
 
 
-def test_every_endpoint_is_documented_and_no_other() -> None:
-    answering = asgi_endpoints()
-    assert answering == {
-        "/mcp",
-        "/mcp/server-card",
-        "/.well-known/ai-catalog.json",
-        "/sse",
-        "/message",
-        "/healthz",
-        "/readyz",
-        "/try/room",
-        "/admin/room/feed",
-    }
+def test_every_endpoint_is_documented_and_no_other(asgi_endpoints: set[str]) -> None:
+    assert len(asgi_endpoints) > 5
+    answering = asgi_endpoints
     for name in DJANGO_URLS:
-        answering |= set(django_endpoints(get_resolver(name).url_patterns))
+        answering = answering | set(django_endpoints(get_resolver(name).url_patterns))
     assert {code(row["Endpoint"])[0] for row in rows("features.md", "Endpoint")} == answering
+
+
+def test_the_module_that_puts_the_site_together_names_every_endpoint_in_front_of_django(
+    asgi_endpoints: set[str],
+) -> None:
+    described = ast.get_docstring(ast.parse((ROOT / "everything_site/asgi.py").read_text())) or ""
+    assert set(re.findall(r"(?<=[\n ])/[\w./-]+", described)) == asgi_endpoints
 
 
 def test_every_named_test_exists() -> None:

@@ -13,6 +13,8 @@ from tests.docs.markdown import DOCS, code, rows
 ROOT = DOCS.parent
 STEPS = rows("request.md", "File", "Code", "What happens")
 FILES = [code(row["File"])[0] for row in STEPS]
+PATH = re.compile(r"(?!/)[\w./-]+(?:\.(?:py|js|md|toml|html)|/)")
+APPS = ("mcp_app", "oauth_app", "fakeupstream", "everything_site", "tests")
 
 
 def _path(named: str) -> Path:
@@ -57,6 +59,20 @@ def test_every_method_that_is_named_exists() -> None:
     assert len(named) > 20
     assert {name for name in named if name.split(".")[0] in classes} <= defined
     assert {name.split(".")[0] for name in named} <= classes
+
+
+def test_every_file_and_folder_that_is_named_exists() -> None:
+    folders = [ROOT / "mcp_app", ROOT, DOCS]
+    names = {path.name for app in APPS for path in (ROOT / app).rglob("*.*")}
+    missing = []
+    for line in (DOCS / "request.md").read_text().splitlines():
+        named = [name for name in code(line) if PATH.fullmatch(name)]
+        here = [*folders, *(folder / name for name in named for folder in folders if name.endswith("/"))]
+        for name in named:
+            is_somewhere = "/" not in name and name in names  # such as `keys.py` of several packages
+            if not is_somewhere and not any((folder / name).exists() for folder in here):
+                missing.append(name)
+    assert missing == []
 
 
 def test_the_tests_named_as_reminders_exist() -> None:
