@@ -137,6 +137,7 @@ def become(command: Command) -> None:
             os.dup2(file.fileno(), number)
     if action := command.environment.get("PYTHONWARNINGS"):
         warnings.simplefilter(cast(Any, action))  # an interpreter looks at it when it starts
+    sys.dont_write_bytecode = bool(command.environment.get("PYTHONDONTWRITEBYTECODE"))  # at this, too
     if "PYTHONUNBUFFERED" in command.environment:
         cast(io.TextIOWrapper, sys.stdout).reconfigure(write_through=True)
     if command.leads_session:

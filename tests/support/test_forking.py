@@ -97,6 +97,20 @@ def test_it_shows_the_warnings_that_its_environment_asks_for(script: Path) -> No
     assert "look" in run([str(script)], {"PYTHONWARNINGS": "default"}, script.parent).stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "is_kept"),
+    [({}, True), ({"PYTHONDONTWRITEBYTECODE": "1"}, False)],
+    ids=["kept", "not kept"],
+)
+def test_it_keeps_compiled_modules_unless_its_environment_forbids_it(
+    script: Path, environment: dict[str, str], is_kept: bool
+) -> None:
+    script.with_name("imported.py").touch()
+    script.write_text("import imported")
+    run([str(script)], environment, script.parent, check=True)
+    assert (script.parent / "__pycache__").exists() is is_kept
+
+
 def test_an_error_ends_it_with_a_traceback(script: Path) -> None:
     script.write_text("1 / 0")
     with pytest.raises(subprocess.CalledProcessError) as failed:
