@@ -35,6 +35,9 @@ LOOKS: list[tuple[int, Scheme]] = [(width, scheme) for width in (1280, 390) for 
 OTHER_WIDTHS = (768, 320)
 """320 pixels are what remains of 1280 at 400 % zoom (WCAG 1.4.10)."""
 
+SETTLED_SECONDS = 3.0
+"""What scripts place may be too wide until they have drawn it again."""
+
 _RUN = """
 axe.run(document, {runOnly: %s}).then((results) => results.violations.map(({id, nodes}) => {
   const places = nodes.map(({target}) => target.join(" ")).join(", ");
@@ -76,7 +79,9 @@ def _look(browser: Chromium, state: str, width: int, scheme: Scheme, found: list
         Path(folder).mkdir(parents=True, exist_ok=True)
         name = re.sub(r"\W+", "-", state)
         (Path(folder) / f"{name}-{width}-{scheme}.png").write_bytes(browser.picture())
-    if browser.overflow > 0:
+    try:
+        browser.wait(lambda: browser.overflow <= 0, "the layout for the width", SETTLED_SECONDS)
+    except AssertionError:
         found.append(f"{width} {scheme} too wide by {browser.overflow} pixels")
 
 
