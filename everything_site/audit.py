@@ -17,7 +17,7 @@ from mcp_app.observers import AnswerFacts, CallFacts, Observer
 
 _LOGGER = logging.getLogger("audit")
 
-_LONGEST = 300
+_MAX_LENGTH = 300
 """Characters of a value; `AuditFormatter` shortens further what makes a line too long."""
 
 
@@ -28,7 +28,7 @@ def write(event: str, **fields: Any) -> None:
         event: What happened.
         fields: What is known of it; those that are None or empty are left out.
     """
-    known = {name: bounded(value, _LONGEST) for name, value in fields.items() if value not in (None, "")}
+    known = {name: bounded(value, _MAX_LENGTH) for name, value in fields.items() if value not in (None, "")}
     _write(event, known)
 
 
@@ -47,7 +47,7 @@ class Audit(Observer):
         event = "task run" if request.kind == "task" else "MCP request"
         fields = {
             "username": request.username,
-            "user": bounded(request.subject, _LONGEST),
+            "user": bounded(request.subject, _MAX_LENGTH),
             "client": request.client,
             "session": request.session and short_id(request.session),
             "revision": request.revision,

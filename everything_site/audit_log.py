@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 STDERR = "stderr"
 OFF = "off"
 
-_LONGEST_LINE = 4096
+_MAX_LINE_BYTES = 4096
 """Bytes, with the line end: what Linux writes to a pipe in one piece (pipe(7), PIPE_BUF)."""
 
 _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
@@ -44,10 +44,10 @@ class AuditFormatter(JsonFormatter):
 
     def encoded(self, line: dict[str, Any]) -> str:
         text = super().encoded(line)
-        if text.isascii() and len(text) < _LONGEST_LINE:
+        if text.isascii() and len(text) < _MAX_LINE_BYTES:
             return text
         text = _encode(line)
-        while len(text) >= _LONGEST_LINE:
+        while len(text) >= _MAX_LINE_BYTES:
             longest = max(line, key=lambda name: len(_encode(line[name])))
             value = str(line[longest])
             if len(value) < 2:

@@ -26,13 +26,13 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 FLUSH_SECONDS = 0.02
 """How long the line of a request may wait to be written with others."""
 
-MOST_LINES = 500
+MAX_LINES = 500
 """How many lines wait at the most."""
 
-_LONGEST_VALUE = 500
+_MAX_VALUE_LENGTH = 500
 """Longer texts in the fields of a record are truncated: clients may have chosen them."""
 
-LONGEST_TEXT = 16_000
+MAX_TEXT_LENGTH = 16_000
 """The same for messages and tracebacks."""
 
 _NO_CONTEXT = Context()
@@ -99,15 +99,15 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            key: bounded(value, _LONGEST_VALUE)
+            key: bounded(value, _MAX_VALUE_LENGTH)
             for key, value in record.__dict__.items()
             if key not in _STANDARD
         }
         if current := request_id.get():
             fields["request_id"] = current
         if record.exc_info:
-            fields["exception"] = _both_ends(self.formatException(record.exc_info), LONGEST_TEXT)
-        message = bounded(record.getMessage(), LONGEST_TEXT)
+            fields["exception"] = _both_ends(self.formatException(record.exc_info), MAX_TEXT_LENGTH)
+        message = bounded(record.getMessage(), MAX_TEXT_LENGTH)
         return self.line(record.created, record.levelname, record.name, message, fields)
 
 
@@ -183,7 +183,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
         """Write a line within `FLUSH_SECONDS`. Called in an event loop."""
         self._lines.append(line + self.terminator)
         loop = asyncio.get_running_loop()
-        if len(self._lines) >= MOST_LINES:
+        if len(self._lines) >= MAX_LINES:
             self.flush()
         elif self._flushes_in is not loop:
             self._flushes_in = loop
@@ -213,7 +213,7 @@ class SuspiciousRequestHandler(logging.Handler):
         fields = {
             "levelno": logging.WARNING,
             "levelname": logging.getLevelName(logging.WARNING),
-            "msg": bounded(record.getMessage(), _LONGEST_VALUE),
+            "msg": bounded(record.getMessage(), _MAX_VALUE_LENGTH),
             "args": (),
             "exc_info": None,
             "exc_text": None,

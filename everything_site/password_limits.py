@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SALT = "everything_site.known_browser"
 KNOWN_SECONDS = 90 * 24 * 3600
-_LONGEST_NAME = 150
+_MAX_NAME_LENGTH = 150
 """How much of a name is logged: a user's name is not longer."""
 
 
@@ -62,7 +62,7 @@ def password_limited(view: View, name: Callable[[HttpRequest], str]) -> View:
         known = _known_browser(request, account)
         for limit, whose in (("password", known or address_of(request)), ("account", known or account)):
             if wait := seconds_to_wait(limit, whose):
-                account_name = name(request)[:_LONGEST_NAME]
+                account_name = name(request)[:_MAX_NAME_LENGTH]
                 audit.write("sign-in failed", username=account_name, reason="too many attempts")
                 return too_many(request, limit, wait, account=account_name)
         response = view(request, *args, **kwargs)
@@ -80,7 +80,7 @@ def sign_in_logged(view: View) -> View:
     def logged_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         if request.method == "POST":
-            fields = {"account": entered_name(request)[:_LONGEST_NAME], "address": address_of(request)}
+            fields = {"account": entered_name(request)[:_MAX_NAME_LENGTH], "address": address_of(request)}
             if response.status_code == 302:
                 logger.info("signed in to the admin", extra=fields)
             elif response.status_code == 200:

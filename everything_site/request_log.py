@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from everything_site.http_metrics import HttpMetrics
-from everything_site.logs import LONGEST_TEXT, LineFormatter, bounded, console_of, request_id
+from everything_site.logs import MAX_TEXT_LENGTH, LineFormatter, bounded, console_of, request_id
 from mcp_app.conf import conf
 from mcp_app.monitoring.metrics import NOTHING, Metrics
 
@@ -78,7 +78,7 @@ class RequestLog:
 def _log(scope: MutableMapping[str, Any], fields: dict[str, Any], current: str) -> None:
     """Write the line: without a LogRecord if nobody else would see it, which costs a third as much."""
     # Without the query, which may contain an authorization code.
-    method, path = scope["method"], bounded(scope["path"], LONGEST_TEXT)
+    method, path = scope["method"], bounded(scope["path"], MAX_TEXT_LENGTH)
     console = console_of(logger)
     if console is None:
         logger.info("%s %s", method, path, extra=fields)

@@ -15,15 +15,15 @@ from typing import Any
 
 from mcp_app.ids import short_id
 
-MOST_PER_SECOND = 200
+MAX_PER_SECOND = 200
 """Of more notes in a second, only the number is kept, by kind."""
 
-_MOST_PEOPLE = 2000
+_MAX_PEOPLE = 2000
 """Of how many sessions it is remembered whose they are."""
 
-_MOST_QUERIES = 10_000
+_MAX_QUERIES = 10_000
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 """How many calls and streams of a process are named; of more, only the number is told."""
 
 
@@ -37,7 +37,7 @@ class Activity:
 
     def __init__(self) -> None:
         self.watched = False
-        self.queries: deque[str | None] = deque(maxlen=_MOST_QUERIES)
+        self.queries: deque[str | None] = deque(maxlen=_MAX_QUERIES)
         self._notes: list[dict[str, Any]] = []
         self._unkept: Counter[str] = Counter()
         self._people: dict[str, str] = {}
@@ -60,7 +60,7 @@ class Activity:
             if person is None:
                 person = self._people.get(session)
             elif session not in self._people:
-                if len(self._people) >= _MOST_PEOPLE:
+                if len(self._people) >= _MAX_PEOPLE:
                     del self._people[next(iter(self._people))]
                 self._people[session] = person
             fields["session"] = short_id(session)
@@ -68,7 +68,7 @@ class Activity:
         if int(now) != self._second:
             self._second, self._in_second = int(now), 0
         self._in_second += 1
-        if self._in_second > MOST_PER_SECOND:
+        if self._in_second > MAX_PER_SECOND:
             self._unkept[kind] += 1
         else:
             self._notes.append({"type": kind, "at": round(now, 3), "person": person, **fields})

@@ -23,7 +23,7 @@ CATALOG_PATH = "/.well-known/ai-catalog.json"
 CATALOG_TYPE = "application/ai-catalog+json"
 REGISTRY_SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 
-LONGEST_TEXT = 100
+MAX_TEXT_LENGTH = 100
 """The maximum length of a title and of a description, in characters."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -107,6 +107,6 @@ def _source(url: str) -> str:
 
 def _shortened(text: str) -> str:
     """At most so many characters as are allowed, cut between words."""
-    if len(text) <= LONGEST_TEXT:
+    if len(text) <= MAX_TEXT_LENGTH:
         return text
-    return f"{text[: LONGEST_TEXT - 1].rpartition(' ')[0] or text[: LONGEST_TEXT - 1]}…"
+    return f"{text[: MAX_TEXT_LENGTH - 1].rpartition(' ')[0] or text[: MAX_TEXT_LENGTH - 1]}…"

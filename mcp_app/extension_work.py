@@ -14,7 +14,7 @@ from mcp_app.server import Extension
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 60.0
 """The longest pause before work that keeps crashing is restarted."""
 
 _CLEAN_UP_SECONDS = 2.0
@@ -53,7 +53,7 @@ async def _run(extension: Extension) -> None:
             logger.exception("extension crashed", extra=fields)
             crashes = 1 if monotonic() - began > outages.LONG_SECONDS else crashes + 1
         raise_if_cancelled()  # it failed while it cleaned up, or swallowed its cancellation
-        await asyncio.sleep(min(outages.PAUSE_SECONDS * 2.0 ** min(crashes, 10), _LONGEST_PAUSE_SECONDS))
+        await asyncio.sleep(min(outages.PAUSE_SECONDS * 2.0 ** min(crashes, 10), _MAX_PAUSE_SECONDS))
 
 
 async def end_work(work: Work) -> None:

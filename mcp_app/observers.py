@@ -35,7 +35,7 @@ __all__ = [
     "StreamFacts",
 ]
 
-_MOST_WAITING = 10_000
+_MAX_WAITING = 10_000
 """How many events wait for slow observers; of more, the newest are dropped."""
 
 _IDLE_SECONDS = 1.0
@@ -330,7 +330,7 @@ class Observers:
             self._call(observer, call, facts)
         if hook not in self._hooks:
             return
-        if self._waiting.qsize() >= _MOST_WAITING:
+        if self._waiting.qsize() >= _MAX_WAITING:
             if not self._is_dropping:
                 logger.warning("observers are too slow: events dropped")
             self._is_dropping = True

@@ -23,7 +23,7 @@ __all__ = ["ModelResources", "Person", "PersonalResources", "current_person"]
 
 T = TypeVar("T")
 
-MOST_SUGGESTIONS = 1000
+MAX_SUGGESTIONS = 1000
 """How many primary keys, the highest ones, are searched for what a person has typed."""
 
 _FORMER = "_mcp_former_owner"
@@ -177,7 +177,7 @@ class ModelResources(PersonalResources):
     async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Iterable[str]:
         def complete(rows: QuerySet[Any]) -> Iterable[str]:
             keys = rows.order_by("-pk").values_list("pk", flat=True)
-            return [str(key) for key in keys[:MOST_SUGGESTIONS]]
+            return [str(key) for key in keys[:MAX_SUGGESTIONS]]
 
         return await self._of(person, complete, ())
 

@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 STARTUP_SECONDS = 15
-LONGEST_PATH = 100
+MAX_PATH_BYTES = 100
 """Bytes of a socket's path; systems allow 104 to 108."""
 _POLL_SECONDS = 0.5
 _ORPHAN_SECONDS = 3.0
@@ -160,7 +160,7 @@ def _hold(url: str) -> int:
     path = _socket_path(url)
     if sys.platform == "win32":
         raise Refused("There is no embedded Valkey for Windows: set REDIS_URL, for example to a container.")
-    if len(os.fsencode(path)) > LONGEST_PATH:
+    if len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise Refused(f"{path} is too long for a socket; set REDIS_URL instead.")
     import fcntl
 

@@ -30,7 +30,7 @@ log = logging.getLogger("oauth_app")
 MAX_FETCHES = 16
 
 Fetch = Callable[[str], tuple[dict[str, Any], int]]
-_LONGEST_SHOWN = 300
+_MAX_SHOWN_LENGTH = 300
 _ABOUT_THE_RESPONSE = ("client_id document ", "client_id URL ")
 
 
@@ -128,7 +128,7 @@ def refuse_other_addresses(url: str) -> None:
 
 def why_unknown(client_id: str) -> str:
     """Why a client that identifies itself by a URL is rejected, explained to the user who signs in."""
-    url = iri_to_uri(client_id)[:_LONGEST_SHOWN]
+    url = iri_to_uri(client_id)[:_MAX_SHOWN_LENGTH]
     if Client.objects.filter(client_id=client_id).exists():
         return f"The app at {url} is disabled here."
     if not oauth2_settings.CIMD_ENABLED:

@@ -25,13 +25,13 @@ from mcp_app.sessions import keys
 EVERY_SECONDS = 60.0
 """How often a pair is written at most, by each process."""
 
-_MOST_PAIRS = 10_000
+_MAX_PAIRS = 10_000
 """How many pairs a process remembers to have written, and how many may wait to be written."""
 
-_MOST_CLIENTS = 100
+_MAX_CLIENTS = 100
 """Of how many clients it is kept for a person."""
 
-_MOST_PERSONS = 10_000
+_MAX_PERSONS = 10_000
 """Of how many persons it is kept for a client, for finding them."""
 
 # Keeps how a person has used a client, and removes what is too old, or too much. KEYS: of the person. ARGV:
@@ -89,9 +89,9 @@ class LastSeen:
             self._note(principal, now, revision, software, transport)
 
     def _note(self, principal: Principal, now: float, revision: str, software: Any, transport: str) -> None:
-        if not conf.last_seen_seconds or len(self._waiting) >= _MOST_PAIRS:
+        if not conf.last_seen_seconds or len(self._waiting) >= _MAX_PAIRS:
             return
-        if len(self._noted) >= _MOST_PAIRS:
+        if len(self._noted) >= _MAX_PAIRS:
             self._noted.clear()
         self._noted[principal.owner] = now
         use = {
@@ -127,7 +127,7 @@ class LastSeen:
         text = json.dumps(use, separators=(",", ":"))
         await self._see(
             keys=[keys.seen(principal.person_key)],
-            args=[principal.client_id, text, *_limits(_MOST_CLIENTS)],
+            args=[principal.client_id, text, *_limits(_MAX_CLIENTS)],
             client=pipe,
         )
 
@@ -135,7 +135,7 @@ class LastSeen:
         principal, use = seen
         await self._add_person(
             keys=[keys.used(principal.client_id)],
-            args=[principal.person_key, use["at"], *_limits(_MOST_PERSONS)],
+            args=[principal.person_key, use["at"], *_limits(_MAX_PERSONS)],
             client=pipe,
         )
 

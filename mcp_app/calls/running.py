@@ -12,7 +12,7 @@ from typing import Any
 
 from mcp_types import JSONRPCNotification, JSONRPCRequest, RequestId
 
-from mcp_app.activity import MOST_SHOWN
+from mcp_app.activity import MAX_SHOWN
 from mcp_app.auth.tokens import WITHDRAWN, TokenWithdrawn, is_withdrawn_by
 from mcp_app.calls.admission import is_limited
 from mcp_app.calls.backend import Backend
@@ -192,7 +192,7 @@ class RunningCalls:
                 "tool": call.facts.tool,
                 "runs": call.runs,
             }
-            for call in self.registered()[-MOST_SHOWN:]
+            for call in self.registered()[-MAX_SHOWN:]
         ]
 
     def _all(self) -> list[SessionCall]:

@@ -24,7 +24,7 @@ from mcp_app.coordination.connection import in_portions
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.exceptions import Unavailable
 
-_LONGEST_STEP = 1024 * 1024
+_MAX_STEP_BYTES = 1024 * 1024
 
 LOOK_AGAIN_SECONDS = 1.0
 """How long a process does not look again that has refused something, or could not look."""
@@ -166,4 +166,4 @@ class HeldBytes:
 
 def _step(limit: int) -> int:
     """After how many bytes written for a person a process looks."""
-    return min(_LONGEST_STEP, limit // 16)
+    return min(_MAX_STEP_BYTES, limit // 16)

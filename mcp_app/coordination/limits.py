@@ -9,7 +9,7 @@ from mcp_app.app_settings import Setting
 from mcp_app.conf import Conf, conf
 from mcp_app.exceptions import Refused, Store, Unavailable
 
-LONGEST_WAIT_SECONDS = 3600
+MAX_WAIT_SECONDS = 3600
 """The maximum of `Retry-After`, after which a client may ask how much longer it takes."""
 
 
@@ -20,14 +20,14 @@ class QuotaExceeded(Refused):
         message: The message, with places for `{limit}` and `{setting}`.
         setting: The setting with the limit.
         retry_after: Seconds until trying again makes sense. Rounded up, at least one and at most
-            `LONGEST_WAIT_SECONDS` are reported.
+            `MAX_WAIT_SECONDS` are reported.
     """
 
     def __init__(self, message: str, setting: Setting[int], retry_after: float = 1.0) -> None:
         self.setting = setting.name
         self.limit: int = getattr(conf, setting.attribute)
         Refused.__init__(self, message.format(limit=self.limit, setting=self.setting))
-        self.retry_after = min(max(1, math.ceil(retry_after)), LONGEST_WAIT_SECONDS)
+        self.retry_after = min(max(1, math.ceil(retry_after)), MAX_WAIT_SECONDS)
         self.data = {"limit": self.setting, "value": self.limit}
 
 

@@ -15,10 +15,10 @@ from mcp_app.coordination.directory import Directory
 
 PUBLISHED = "topic.published"
 
-MOST_PAYLOADS = 100
+MAX_PAYLOADS = 100
 """How many payloads wait for a listener; of more, the oldest are dropped."""
 
-MOST_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024
 """The maximum size of a payload, as JSON."""
 
 
@@ -26,7 +26,7 @@ async def publish(directory: Directory, topic: str, payload: Mapping[str, Any]) 
     """Wake those who listen to a topic, in all serving processes. A failure is logged, not raised.
 
     Raises:
-        ValueError: The payload is larger than `MOST_BYTES`.
+        ValueError: The payload is larger than `MAX_BYTES`.
         TypeError: The payload is not JSON.
     """
     # As JSON: the channel layer's serializer does not support every integer.
@@ -37,8 +37,8 @@ async def publish(directory: Directory, topic: str, payload: Mapping[str, Any]) 
 def encoded(payload: Mapping[str, Any]) -> str:
     """A payload as JSON; raises what `publish` does."""
     text = json.dumps(dict(payload))
-    if len(text) > MOST_BYTES:
-        raise ValueError(f"a payload may have {MOST_BYTES} bytes as JSON, and this one has {len(text)}")
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"a payload may have {MAX_BYTES} bytes as JSON, and this one has {len(text)}")
     return text
 
 
@@ -46,7 +46,7 @@ class TopicListener:
     """Hears what is published under one topic while it is open."""
 
     def __init__(self) -> None:
-        self._payloads: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_PAYLOADS)
+        self._payloads: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MAX_PAYLOADS)
 
     async def wait(self, seconds: float) -> dict[str, Any] | None:
         """The next payload, in the order of arrival; None if none arrives within so many seconds.

@@ -91,8 +91,8 @@ class Checklist:
         title = info.get("title") or info.get("name") or ""
         if not title or not info.get("version"):
             found.fault("serverInfo lacks a name or a version.")
-        if len(title) > self.wanted.longest_title:
-            found.fault(f"The title {title!r} has more than {self.wanted.longest_title} characters.")
+        if len(title) > self.wanted.max_title_length:
+            found.fault(f"The title {title!r} has more than {self.wanted.max_title_length} characters.")
         if not (info.get("description") or (card or {}).get("description")):
             found.warning("Neither serverInfo nor a card has a description.")
         if self.wanted.icon:

@@ -17,7 +17,7 @@ from mcp_app.doctor.findings import Reply
 
 SECONDS = 20.0
 """How long an answer may take, to its last byte."""
-_LONGEST_BODY = 2_000_000
+_MAX_BODY_BYTES = 2_000_000
 
 
 class Unreachable(Exception):
@@ -57,7 +57,7 @@ async def read(
             body = b""
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > _LONGEST_BODY:
+                if len(body) > _MAX_BODY_BYTES:
                     break
                 if until is not None and reply.is_stream:
                     so_far = replace(reply, text=body.decode(errors="replace"))

@@ -26,7 +26,7 @@ class Requirements:
         tools: Whether it asks for anything of tools.
         pages: The pages that must be named.
         icon: Whether there must be an icon; `themes`, whether one for each theme.
-        longest_title: The maximum length of the server's title, in characters.
+        max_title_length: The maximum length of the server's title, in characters.
         challenge: The file by which it verifies the domain.
         card: Whether there must be a card (SEP-2127).
         state_bytes: The length of the `state` that it sends.
@@ -44,7 +44,7 @@ class Requirements:
     pages: Sequence[str] = ()
     icon: bool = False
     themes: bool = False
-    longest_title: int = 100
+    max_title_length: int = 100
     challenge: str = ""
     card: bool = False
     state_bytes: int = 16
@@ -73,7 +73,7 @@ DIRECTORIES = {
         pages=("documentation", "privacy", "terms", "support"),
         icon=True,
         themes=True,
-        longest_title=30,
+        max_title_length=30,
         challenge="openai-apps-challenge",
         state_bytes=330,  # 440 characters
         by_hand="test prompts with what should happen, a test account with data, and a verified publisher",

@@ -9,10 +9,10 @@ from typing import Any
 from mcp_app.doctor.findings import Finding, Findings, Level
 from mcp_app.doctor.requirements import Requirements
 
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 _STYLES = (re.compile(r"[a-z0-9]+(_[a-z0-9]+)*"), re.compile(r"[a-z0-9]+(-[a-z0-9]+)*"))
 """Snake case and kebab case."""
-_MOST_NAMES = 8
+_MAX_NAMES = 8
 """How many tools are named in a sentence."""
 
 Tool = dict[str, Any]
@@ -47,7 +47,8 @@ def check_tools(step: str, tools: Sequence[Tool] | None, wanted: Requirements) -
             lambda tool: choose(isinstance(_annotations(tool).get(hint), bool) for hint in hints),
         )
     lacking(
-        f"have names of more than {LONGEST_NAME} characters.", lambda tool: len(_name(tool)) <= LONGEST_NAME
+        f"have names of more than {MAX_NAME_LENGTH} characters.",
+        lambda tool: len(_name(tool)) <= MAX_NAME_LENGTH,
     )
     if wanted.one_style:
         lacking("have names in neither snake case nor kebab case.", lambda tool: _has_style(_name(tool)))
@@ -88,5 +89,5 @@ def _describes_parameters(tool: Tool) -> bool:
 
 
 def _counted(names: Sequence[str], tools: Sequence[Tool]) -> str:
-    shown = ", ".join(names[:_MOST_NAMES]) + ", …" * (len(names) > _MOST_NAMES)
+    shown = ", ".join(names[:_MAX_NAMES]) + ", …" * (len(names) > _MAX_NAMES)
     return f"{len(names)} of {len(tools)} tools ({shown})"

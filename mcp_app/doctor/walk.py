@@ -26,7 +26,7 @@ FOREIGN = "https://not-registered.example/callback"
 KNOWN_BY_URL = "https://claude.ai/oauth/claude-code-client-metadata"
 """The metadata document of a widely used client: Claude Code."""
 KNOWN_BY_URL_REDIRECT_URI = "http://localhost:33418/callback"
-_MOST_PAGES = 50
+_MAX_PAGES = 50
 """How many further pages of tools are read."""
 _ACCEPT = "application/json, text/event-stream"
 
@@ -304,7 +304,7 @@ class Walk:
         reply = await send("tools/list", {})
         self._note(access.tools(reply))
         cursor = self.facts.note_tools(reply.result)
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             if cursor is None:
                 break
             cursor = self.facts.note_tools((await send("tools/list", {"cursor": cursor})).result)

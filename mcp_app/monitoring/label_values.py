@@ -14,7 +14,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from mcp_app.monitoring.metrics import OTHER
 
-MOST_TOOLS = 500
+MAX_TOOLS = 500
 """How many tools have time series of their own; a server may add tools as it runs."""
 
 _CODE = re.compile(r"-32(700|60[0-3]|0\d\d)")
@@ -46,7 +46,7 @@ class LabelValues:
         if self._met_unknown and self._server is not None:
             self._met_unknown = False
             names = sorted(tool.name for tool in await self._server.list_tools())
-            self._tools = frozenset([*names[:MOST_TOOLS]])
+            self._tools = frozenset([*names[:MAX_TOOLS]])
 
     def method(self, name: str) -> str:
         """A method that the server has."""

@@ -49,10 +49,10 @@ BEAT_SECONDS = 1.0
 FLUSH_SECONDS = 0.1
 """How long a note may wait to be published with others."""
 
-MOST_WATCHERS = 50
+MAX_WATCHERS = 50
 """How many people may watch at one process, and how many operators: neither take the places of the others."""
 
-_MOST_WAITING = 100
+_MAX_WAITING = 100
 """How many messages wait for a slow watcher; of more, the oldest are dropped."""
 
 State = Callable[[], Mapping[str, Any]]
@@ -71,7 +71,7 @@ class Watcher:
 
     def __init__(self, person: str | None) -> None:
         self._person = person
-        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MOST_WAITING)
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue(_MAX_WAITING)
 
     @property
     def is_operator(self) -> bool:
@@ -142,10 +142,10 @@ class Room:
             person: Whose activity; None for everybody's.
 
         Raises:
-            TooManyWatchers: `MOST_WATCHERS` of the same kind watch at this process.
+            TooManyWatchers: `MAX_WATCHERS` of the same kind watch at this process.
         """
         watcher = Watcher(person)
-        if sum(one.is_operator == watcher.is_operator for one in self._watchers) >= MOST_WATCHERS:
+        if sum(one.is_operator == watcher.is_operator for one in self._watchers) >= MAX_WATCHERS:
             raise TooManyWatchers
         self._watchers.add(watcher)
         if self._serving is None or self._serving.done():

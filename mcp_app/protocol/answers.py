@@ -22,11 +22,11 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.validation_messages import explain
 
-MOST_INPUTS = 1000
+MAX_INPUTS = 1000
 """The maximum number of values in a form, with those of its lists: each is validated, which takes time."""
 
 
-MOST_BLOCKS = 1000
+MAX_BLOCKS = 1000
 """The maximum number of content blocks in a model's answer: each may be of any type, and all are tried."""
 
 
@@ -98,8 +98,8 @@ def form_problems(request: InputRequest, answer: ElicitResult) -> str:
     if answer.action != "accept" or not isinstance(request.params, ElicitRequestFormParams):
         return ""
     content = answer.content or {}
-    if sum(len(value) if isinstance(value, list) else 1 for value in content.values()) > MOST_INPUTS:
-        return f"there are more than {MOST_INPUTS} values"
+    if sum(len(value) if isinstance(value, list) else 1 for value in content.values()) > MAX_INPUTS:
+        return f"there are more than {MAX_INPUTS} values"
     return problems(request.params.requested_schema, content)
 
 
@@ -110,8 +110,8 @@ def too_long(method: str, written: Any) -> str:
         method: The method of the request.
         written: The answer, as the client wrote it.
     """
-    if method == "sampling/createMessage" and isinstance(written, dict) and _blocks(written) > MOST_BLOCKS:
-        return f"the answer has more than {MOST_BLOCKS} blocks of content"
+    if method == "sampling/createMessage" and isinstance(written, dict) and _blocks(written) > MAX_BLOCKS:
+        return f"the answer has more than {MAX_BLOCKS} blocks of content"
     return ""
 
 

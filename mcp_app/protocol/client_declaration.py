@@ -13,7 +13,7 @@ import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-LONGEST_NAME = 256
+MAX_NAME_LENGTH = 256
 """The maximum length of a client's name, title, version and revision, in characters."""
 
 MAX_CAPABILITIES_BYTES = 8 * 1024
@@ -77,8 +77,8 @@ def without_unknown_modes(capabilities: Any) -> Any:
 
 
 def _bounded(name: str, value: Any) -> Any:
-    if isinstance(value, str) and len(value) > LONGEST_NAME:
-        raise _too_much(f"`{name}` must have at most {LONGEST_NAME} characters")
+    if isinstance(value, str) and len(value) > MAX_NAME_LENGTH:
+        raise _too_much(f"`{name}` must have at most {MAX_NAME_LENGTH} characters")
     return value
 
 

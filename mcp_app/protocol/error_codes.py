@@ -21,7 +21,7 @@ from mcp_app.sdk import CallNext, HandlerResult
 # Specification up to 2025-11-25, server/resources, "Error Handling". 2026-07-28 replaced it by -32602.
 RESOURCE_NOT_FOUND = -32002
 
-LONGEST_TYPO = 64
+MAX_TYPO_LENGTH = 64
 """Longer names get no suggestion."""
 SIMILARITY = 0.75
 """The minimum ratio of `difflib` for a suggestion."""
@@ -85,7 +85,7 @@ class SpecifiedErrors:
     async def _refuse_unknown_tool(self, ctx: RequestContext) -> None:
         name = (ctx.params or {}).get("name")
         if isinstance(name, str) and not await self.may_run(name):
-            suggestion = await self._suggestion(ctx, name) if len(name) <= LONGEST_TYPO else ""
+            suggestion = await self._suggestion(ctx, name) if len(name) <= MAX_TYPO_LENGTH else ""
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {name}{suggestion}")
 
     async def _suggestion(self, ctx: RequestContext, name: str) -> str:

@@ -15,10 +15,10 @@ from mcp_types import RequestId
 from mcp_app.observers import CallFacts
 from mcp_app.protocol.words import shortened
 
-_LONGEST_URI = 256
+_MAX_URI_LENGTH = 256
 """Characters of a URI that are shown."""
 
-_LONGEST_ID = 64
+_MAX_ID_LENGTH = 64
 """Characters of a JSON-RPC id that are shown."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re.DOTALL)
@@ -85,7 +85,7 @@ def facts_of(
 
 def shown_id(request_id: RequestId | None) -> str | None:
     """A JSON-RPC id as text, truncated, as clients choose it."""
-    return None if request_id is None else str(request_id)[:_LONGEST_ID]
+    return None if request_id is None else str(request_id)[:_MAX_ID_LENGTH]
 
 
 def shown_uri(uri: str) -> str:
@@ -94,13 +94,13 @@ def shown_uri(uri: str) -> str:
     Its path remains, as it says which resource it is.
     """
     try:
-        parts = urlsplit(uri[: 8 * _LONGEST_URI])
+        parts = urlsplit(uri[: 8 * _MAX_URI_LENGTH])
     except ValueError:
         return "malformed"
     place = f"//{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     path = "…" if parts.scheme == "data" else parts.path
     shown = f"{parts.scheme}:{place}{path}" if parts.scheme else f"{place}{path}"
-    return shown if len(shown) <= _LONGEST_URI else f"{shown[:_LONGEST_URI]}…"
+    return shown if len(shown) <= _MAX_URI_LENGTH else f"{shown[:_MAX_URI_LENGTH]}…"
 
 
 def _trace_id(params: Mapping[str, Any]) -> str | None:

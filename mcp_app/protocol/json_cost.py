@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-LONGEST_NUMBER = 1_000
+MAX_DIGITS = 1_000
 """The maximum number of digits in a row: converting and showing integers takes quadratic time."""
 
 _WORTH_PARSING = 5
@@ -22,7 +22,7 @@ _DIGITS = bytes(48 if 48 <= byte <= 57 else byte if byte == 34 else 32 for byte 
 
 _PIECE = 64 * 1024
 
-_LONG_NUMBER = b"0" * (LONGEST_NUMBER + 1)
+_LONG_NUMBER = b"0" * (MAX_DIGITS + 1)
 
 
 def has_many_times_more_values(text: bytes, limit: int) -> bool:
@@ -68,8 +68,8 @@ def has_more_values(text: bytes, decoded: Any, limit: int) -> bool:
 
 
 def has_long_number(text: bytes) -> bool:
-    """Whether JSON has a number with more than `LONGEST_NUMBER` digits in a row."""
-    if len(text) <= LONGEST_NUMBER or _LONG_NUMBER not in text.translate(_DIGITS):
+    """Whether JSON has a number with more than `MAX_DIGITS` digits in a row."""
+    if len(text) <= MAX_DIGITS or _LONG_NUMBER not in text.translate(_DIGITS):
         return False
     return _LONG_NUMBER in b"".join(_outside_strings(_without_escapes(text).translate(_DIGITS)))
 

@@ -34,7 +34,7 @@ from mcp_app.sdk import SUBSCRIPTION_ID_META_KEY, ServerSession
 METHOD = "subscriptions/listen"
 URIS = "resourceSubscriptions"
 
-MOST_FOLLOWED = 100
+MAX_FOLLOWED = 100
 """How many things of an extension a stream follows, such as tasks; each costs as much as a request."""
 
 _USED_META = (
@@ -80,7 +80,7 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
 def number_followed(params: Mapping[str, Any] | None) -> int:
     """How many things of extensions a listen request names, of which each has to be looked up by itself."""
     named = [value for name, value in _notifications(params).items() if name not in _KINDS]
-    return sum(min(len(value), MOST_FOLLOWED) for value in named if isinstance(value, list))
+    return sum(min(len(value), MAX_FOLLOWED) for value in named if isinstance(value, list))
 
 
 def within_bounds(
@@ -90,7 +90,7 @@ def within_bounds(
     client_info: Any,
     longest: int,
     most: int,
-    most_bytes: int,
+    max_bytes: int,
 ) -> dict[str, Any]:
     """The parameters of a listen request, which are kept as long as its stream is open, within the limits.
 
@@ -103,9 +103,9 @@ def within_bounds(
         client_info: What is kept of the client's name.
         longest: The maximum length of a URI, or of any other string.
         most: The maximum length of an array.
-        most_bytes: The maximum length of the strings of all arrays together.
+        max_bytes: The maximum length of the strings of all arrays together.
     """
-    left = most_bytes
+    left = max_bytes
 
     def bounded(value: Any) -> Any:
         nonlocal left
@@ -131,8 +131,8 @@ def within_bounds(
     return {name: value for name, value in kept.items() if name in params}
 
 
-def _unless_longer(value: Any, most_bytes: int) -> Any:
-    return value if len(pydantic_core.to_json(value)) <= most_bytes else _MALFORMED
+def _unless_longer(value: Any, max_bytes: int) -> Any:
+    return value if len(pydantic_core.to_json(value)) <= max_bytes else _MALFORMED
 
 
 @asynccontextmanager

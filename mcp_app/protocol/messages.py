@@ -21,7 +21,7 @@ from mcp_types import (
 from pydantic import ValidationError
 
 from mcp_app.protocol.json_cost import (
-    LONGEST_NUMBER,
+    MAX_DIGITS,
     has_long_number,
     has_many_times_more_values,
     has_more_values,
@@ -37,13 +37,13 @@ _HALF_PAIR = re.compile(rb"%(high)s(?!%(low)s)|%(low)s(?<!%(high)s%(low)s)" % {b
 
 _REPLACEMENT = rb"\ufffd"
 
-_TOO_MANY_DIGITS = re.compile(rb"(?<!\d)\d{%d,}" % (LONGEST_NUMBER + 1))
+_TOO_MANY_DIGITS = re.compile(rb"(?<!\d)\d{%d,}" % (MAX_DIGITS + 1))
 
-LONGEST_ID = 256
+MAX_ID_LENGTH = 256
 """The maximum length of an id, a progress token or a method, in characters: the server repeats them, sends
 them to other processes and stores them. Clients count, or use UUIDs."""
 
-MOST_HALF_PAIRS = 10_000
+MAX_HALF_PAIRS = 10_000
 """How many unpaired surrogates are replaced: a text that was cut has one. Many take long to find."""
 
 
@@ -89,7 +89,7 @@ def invalid_request(detail: str, request_id: RequestId | None = None) -> Invalid
     return InvalidMessage(f"Invalid request: {detail}", request_id=request_id)
 
 
-def decode(body: bytes, most_values: int) -> Any:
+def decode(body: bytes, max_values: int) -> Any:
     """Decode the JSON value of a body.
 
     An unpaired surrogate, as `"\\ud83d"`, is valid JSON (RFC 8259 §8.2) but cannot be encoded as UTF-8. It is
@@ -98,28 +98,28 @@ def decode(body: bytes, most_values: int) -> Any:
 
     Args:
         body: UTF-8.
-        most_values: The maximum number of values, including arrays, objects and everything in them.
+        max_values: The maximum number of values, including arrays, objects and everything in them.
 
     Raises:
-        InvalidMessage: It is not JSON, a number has more than `LONGEST_NUMBER` digits, or an id has an
+        InvalidMessage: It is not JSON, a number has more than `MAX_DIGITS` digits, or an id has an
             unpaired surrogate: the response would not match it.
         TooManyValues: It has more values. Without the id of the request if there are many times more, as
             those are not parsed: that alone would block other requests.
     """
-    if len(body) <= min(most_values, LONGEST_NUMBER):
+    if len(body) <= min(max_values, MAX_DIGITS):
         return _parse(body)  # it is too short to exceed a limit
-    message = f"The body has more than {most_values} values, counting nested ones."
-    if has_many_times_more_values(body, most_values):
+    message = f"The body has more than {max_values} values, counting nested ones."
+    if has_many_times_more_values(body, max_values):
         raise TooManyValues(message)
     has_long = has_long_number(body)  # the parser accepts at most 4,300 digits
-    readable = _TOO_MANY_DIGITS.sub(b"1" * (LONGEST_ID + 1), body) if has_long else body
+    readable = _TOO_MANY_DIGITS.sub(b"1" * (MAX_ID_LENGTH + 1), body) if has_long else body
     decoded = _parse(readable)
-    has_more = has_more_values(body, decoded, most_values)
+    has_more = has_more_values(body, decoded, max_values)
     if has_more or has_long:
         request_id = _id_of(decoded) if isinstance(decoded, dict) else None
         if has_more:
             raise TooManyValues(message, request_id=request_id)
-        raise invalid_request(f"a number has more than {LONGEST_NUMBER} digits.", request_id)
+        raise invalid_request(f"a number has more than {MAX_DIGITS} digits.", request_id)
     return decoded
 
 
@@ -133,7 +133,7 @@ def _parse(body: bytes) -> Any:
 def _decode_half_pairs(body: bytes) -> Any:
     # If there are more, the rest is left and the body is not readable.
     # An escaped backslash must not be taken for the start of the escape that follows.
-    readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"), count=MOST_HALF_PAIRS)
+    readable = _HALF_PAIR.sub(rb"\\ufffd", body.replace(b"\\\\", b"\\u005c"), count=MAX_HALF_PAIRS)
     try:
         if _REPLACEMENT not in readable:
             raise ValueError
@@ -186,11 +186,11 @@ def _check_lengths(decoded: Mapping[str, Any]) -> None:
     if not _is_too_long(decoded.get("id"), decoded.get("method"), token, cancelled):
         return
     if _is_too_long(decoded.get("id")):
-        raise invalid_request(f"`id` must have at most {LONGEST_ID} characters.")
+        raise invalid_request(f"`id` must have at most {MAX_ID_LENGTH} characters.")
     if _is_too_long(decoded.get("method")):
-        raise invalid_request(f"`method` must have at most {LONGEST_ID} characters.", _id_of(decoded))
+        raise invalid_request(f"`method` must have at most {MAX_ID_LENGTH} characters.", _id_of(decoded))
     name = "_meta.progressToken" if _is_too_long(token) else "requestId"
-    message = f"Invalid params: `params.{name}` must have at most {LONGEST_ID} characters"
+    message = f"Invalid params: `params.{name}` must have at most {MAX_ID_LENGTH} characters"
     raise InvalidMessage(message, INVALID_PARAMS, _id_of(decoded))
 
 
@@ -200,9 +200,9 @@ def _is_too_long(*values: object) -> bool:
         if value is None:
             continue
         if isinstance(value, str):
-            if len(value) > LONGEST_ID:
+            if len(value) > MAX_ID_LENGTH:
                 return True
-        elif isinstance(value, int) and value.bit_length() > 3 * LONGEST_ID:  # three bits are about a digit
+        elif isinstance(value, int) and value.bit_length() > 3 * MAX_ID_LENGTH:  # three bits: about a digit
             return True
     return False
 

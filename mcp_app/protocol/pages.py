@@ -33,7 +33,7 @@ from mcp_app.protocol.personal import PersonalResources, requesting_person
 from mcp_app.protocol.visibility import ToolVisibility
 
 Item = TypeVar("Item")
-LONGEST_CURSOR = 65_536
+MAX_CURSOR_LENGTH = 65_536
 """The maximum length of a cursor, in characters: many times that of any URI."""
 
 Section = Callable[[str | None, int], Awaitable[Sequence[tuple[str, Item]]]]
@@ -172,7 +172,7 @@ def _encode(last: Key, name: str) -> str:
 
 
 def _decode(cursor: str, name: str, sections: int) -> Key:
-    if len(cursor) > LONGEST_CURSOR:  # before anything is decoded
+    if len(cursor) > MAX_CURSOR_LENGTH:  # before anything is decoded
         raise _invalid()
     try:
         match json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True)):

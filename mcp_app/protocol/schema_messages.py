@@ -22,7 +22,7 @@ from mcp_app.protocol.words import plural
 _FORMATS = FormatChecker(())
 """The formats that a form may use (schema of `StringSchema`)."""
 
-_LONGEST = 8192
+_MAX_LENGTH = 8192
 """The maximum length of a text in a format, in characters: matching millions takes long."""
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
@@ -58,7 +58,7 @@ def is_date_time(value: object) -> bool:
 
 
 def _matches(pattern: re.Pattern[str], value: str) -> bool:
-    return len(value) <= _LONGEST and pattern.fullmatch(value) is not None
+    return len(value) <= _MAX_LENGTH and pattern.fullmatch(value) is not None
 
 
 _FORMAT_NAMES = {

@@ -24,10 +24,10 @@ from starlette.requests import HTTPConnection
 from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.error_codes import RESOURCE_NOT_FOUND
 
-LONGEST_URI = 2048
+MAX_URI_LENGTH = 2048
 """The maximum length of a subscribed URI; the session store limits their number."""
 
-MOST_URI_BYTES = 256 * 1024
+MAX_URI_BYTES = 256 * 1024
 """The maximum length of all subscribed URIs of a session or listen stream."""
 
 Exists = Callable[[RequestContext, str], Awaitable[bool]]
@@ -116,8 +116,8 @@ def register(app: Server[Any], exists: Exists) -> None:
     """
 
     def check_length(uri: str) -> None:
-        if not 1 <= len(uri) <= LONGEST_URI:
-            raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {LONGEST_URI} characters")
+        if not 1 <= len(uri) <= MAX_URI_LENGTH:
+            raise MCPError(INVALID_PARAMS, f"A URI must have 1 to {MAX_URI_LENGTH} characters")
 
     async def set_level(ctx: RequestContext, params: SetLevelRequestParams) -> EmptyResult:
         await session_state(ctx).set_log_level(params.level)

@@ -18,7 +18,7 @@ MAX_REASONS = 5
 MAX_FAULTS = 100
 """Errors that are examined. A request may have a million, which would block the process."""
 
-_LONGEST_STEP = 64
+_MAX_STEP_LENGTH = 64
 """Characters shown of a key: clients choose keys, too."""
 
 _RULES = {
@@ -140,8 +140,8 @@ def join(path: str, step: int | str) -> str:
     """Extend a JSON path by one step."""
     if isinstance(step, int):
         return f"{path}[{step}]"
-    if len(step) > _LONGEST_STEP:
-        step = step[:_LONGEST_STEP] + "…"
+    if len(step) > _MAX_STEP_LENGTH:
+        step = step[:_MAX_STEP_LENGTH] + "…"
     if not _NAME.fullmatch(step):
         return f"{path}[{json.dumps(step)}]"
     return f"{path}.{step}" if path else step

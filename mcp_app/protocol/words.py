@@ -1,6 +1,6 @@
 """Texts for people: plural forms, and truncated values from clients."""
 
-_LONGEST_NAME = 128
+_MAX_NAME_LENGTH = 128
 """In characters."""
 
 
@@ -11,4 +11,4 @@ def plural(noun: str, count: float) -> str:
 
 def shortened(text: str) -> str:
     """A text that a client chose, as it is logged: truncated."""
-    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
+    return text if len(text) <= _MAX_NAME_LENGTH else f"{text[:_MAX_NAME_LENGTH]}…"

@@ -17,10 +17,10 @@ from mcp_app.coordination.shares import share_of
 _RUNNING = 4
 """How many publications run at once in a process."""
 
-MOST_WAITING = 64
+MAX_WAITING = 64
 """How many different changes of one publisher are published or wait for that."""
 
-LONGEST_REST_SECONDS = 1.0
+MAX_REST_SECONDS = 1.0
 """How long a publisher waits after a publication, at most; otherwise for as long as it took."""
 
 CANCELLED_SECONDS = 1.0
@@ -32,7 +32,7 @@ class _Publisher:
     """What one publisher has in progress."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WAITING))
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_WAITING))
 
     def rest(self, seconds: float) -> None:
         """End a turn, after a pause in which others have theirs."""
@@ -58,7 +58,7 @@ class Publications:
         """Publish a change, and wait until that is done.
 
         If the same change is waiting already, this waits for that. It is published even if the caller is
-        cancelled meanwhile, unless the publisher has `MOST_WAITING` others in progress.
+        cancelled meanwhile, unless the publisher has `MAX_WAITING` others in progress.
 
         Args:
             publisher: Who publishes, such as the key of a person; None for the server itself.
@@ -109,7 +109,7 @@ class Publications:
                     began = time.monotonic()
                     await publish()
             finally:
-                publisher.rest(min(time.monotonic() - began, LONGEST_REST_SECONDS))
+                publisher.rest(min(time.monotonic() - began, MAX_REST_SECONDS))
         finally:
             if self._waiting.get(key) is asyncio.current_task():  # it was cancelled
                 del self._waiting[key]

@@ -26,7 +26,7 @@ from mcp_app.coordination.total import Total
 from mcp_app.exceptions import Unreadable
 from mcp_app.ids import short_id
 from mcp_app.observers import NOBODY, Observers, SessionEnd
-from mcp_app.protocol.session_features import MOST_URI_BYTES
+from mcp_app.protocol.session_features import MAX_URI_BYTES
 from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.data import SessionData
@@ -37,7 +37,7 @@ from mcp_app.sessions.session_quota import SessionQuota
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_ID = 128
+_MAX_ID_LENGTH = 128
 """Longer session ids are rejected without a look-up."""
 
 SESSION_CHANGED = "session.changed"
@@ -51,7 +51,7 @@ class TooManySubscriptions(MCPError):
         super().__init__(
             INVALID_REQUEST,
             f"A session may have {conf.max_subscriptions} subscriptions (MCP_MAX_SUBSCRIPTIONS), and "
-            f"{MOST_URI_BYTES} bytes of URIs; unsubscribe from some first",
+            f"{MAX_URI_BYTES} bytes of URIs; unsubscribe from some first",
         )
 
 
@@ -170,7 +170,7 @@ class SessionStore:
 
         Reading it from Redis counts as use, and renews the session's keys.
         """
-        if len(session_id) > _LONGEST_ID:
+        if len(session_id) > _MAX_ID_LENGTH:
             return None
         return self._copies.get(session_id, partial(self._read, session_id)) or await self.renew(session_id)
 
@@ -250,7 +250,7 @@ class SessionStore:
         Raises:
             TooManySubscriptions: The session would have more than it may.
         """
-        args: list[str | int] = [command, subscription_field(uri), conf.max_subscriptions, MOST_URI_BYTES]
+        args: list[str | int] = [command, subscription_field(uri), conf.max_subscriptions, MAX_URI_BYTES]
         addresses = await self._subscribe(keys=_holder_keys(session_id), args=args)
         if addresses is None:
             raise TooManySubscriptions

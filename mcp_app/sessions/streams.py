@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mcp_app.activity import MOST_SHOWN
+from mcp_app.activity import MAX_SHOWN
 from mcp_app.conf import conf
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded, TooManyWaiting
@@ -262,7 +262,7 @@ class Streams:
                 "client": shortened(stream.record.client_name or stream.record.client),
                 "user": shortened(stream.record.user),
             }
-            for stream in self._all()[-MOST_SHOWN:]
+            for stream in self._all()[-MAX_SHOWN:]
         ]
 
     def _forget(self, stream: EventStream) -> None:

@@ -25,7 +25,7 @@ _ODD_HOST = "A request of HTTP/1.1 must have one Host header."
 
 _ODD_LENGTH = "Content-Length must be one number."
 
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 """The maximum length of a Content-Length."""
 
 
@@ -66,7 +66,7 @@ def _refusal(scope: Scope) -> HttpError | None:
         if name == b"host":
             hosts += 1
         elif name == b"content-length":
-            is_odd_length |= not value.isdigit() or len(value) > _MOST_DIGITS
+            is_odd_length |= not value.isdigit() or len(value) > _MAX_DIGITS
     if size > MAX_HEAD_BYTES:
         return HttpError(431, _TOO_LARGE)
     if is_odd_length:

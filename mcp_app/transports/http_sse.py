@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 _REFUSAL_SECONDS = 0.5
 """How long a stream gets no more refusals of requests past the rate: less than those wait."""
 
-_MOST_REFUSED = 1000
+_MAX_REFUSED = 1000
 """The maximum number of sessions of which that is known."""
 
 
@@ -184,7 +184,7 @@ class SsePost:
         now = time.monotonic()
         if now - self._refused_at.get(session_id, -math.inf) < _REFUSAL_SECONDS:
             return False
-        if len(self._refused_at) >= _MOST_REFUSED:
+        if len(self._refused_at) >= _MAX_REFUSED:
             self._refused_at.clear()
         self._refused_at[session_id] = now
         return True

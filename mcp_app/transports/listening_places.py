@@ -13,7 +13,7 @@ MAX_LISTENING = 1024
 PARTS = 4
 """One person gets at most this fraction of the places that are free."""
 
-FEWEST = 4
+MIN_PLACES = 4
 """How many places a person gets in any case, as long as there are any."""
 
 
@@ -35,7 +35,7 @@ class ListeningPlaces:
         free = MAX_LISTENING - self._taken.total()
         if free <= 0:
             raise errors.too_many_listening(MAX_LISTENING)
-        share = max(FEWEST, free // PARTS)
+        share = max(MIN_PLACES, free // PARTS)
         if self._taken[person] >= share:
             raise errors.too_many_listening_of_one(share)
 

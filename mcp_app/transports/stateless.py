@@ -31,7 +31,7 @@ from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, RequestInfo
 from mcp_app.protocol.messages import Message, invalid_request, notification
 from mcp_app.protocol.serve import Outcome, serve, tell_answered
-from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
+from mcp_app.protocol.session_features import MAX_URI_BYTES, MAX_URI_LENGTH
 from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Runtime
 from mcp_app.sdk import (
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 _BACKLOG = 256
 """Messages buffered per stream; when the buffer is full, the handler waits for the reader."""
 
-_MOST_SCHEMAS = 1000
+_MAX_SCHEMAS = 1000
 """The maximum number of entries in the schema cache."""
 
 _QUICK_SECONDS = 0.05
@@ -106,9 +106,9 @@ class Stateless:
             message.params,
             kinds=self._runtime.engine.listen_kinds,
             client_info=route.client_info,
-            longest=LONGEST_URI,
+            longest=MAX_URI_LENGTH,
             most=conf.max_subscriptions,
-            most_bytes=MOST_URI_BYTES,
+            max_bytes=MAX_URI_BYTES,
         )
         return message.model_copy(update={"params": params})
 
@@ -125,7 +125,7 @@ class Stateless:
             return
         known = self._schemas.get(name)
         if known is None or known[0] is not schema:
-            if len(self._schemas) >= _MOST_SCHEMAS:
+            if len(self._schemas) >= _MAX_SCHEMAS:
                 self._schemas.clear()
             known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in framing.to_json(schema)
         if known[1] and await self._runtime.engine.access.exists(name):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from everything_site.logs import MOST_LINES, ConsoleHandler, JsonFormatter, request_id
+from everything_site.logs import MAX_LINES, ConsoleHandler, JsonFormatter, request_id
 from everything_site.request_log import RequestLog
 from tests.support.waiting import eventually
 
@@ -169,15 +169,15 @@ async def test_lines_stay_in_order_with_what_else_is_logged() -> None:
 
 async def test_many_lines_do_not_wait() -> None:
     with only_console() as console:
-        for _ in range(MOST_LINES):
+        for _ in range(MAX_LINES):
             await request("/callback")
-        assert len(lines_of(console)) == MOST_LINES
+        assert len(lines_of(console)) == MAX_LINES
 
 
 async def test_a_broken_console_affects_no_request() -> None:
     with only_console() as console:
         console.stream.close()
-        for _ in range(MOST_LINES):
+        for _ in range(MAX_LINES):
             await request("/callback")
         console.setStream(StringIO())
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from events import extension
-from events.models import MOST_ATTEMPTS, Delivery, Subscription
+from events.models import MAX_ATTEMPTS, Delivery, Subscription
 from events.webhooks import PREFIX
 
 from mcp_app import notify
@@ -215,7 +215,7 @@ async def test_an_event_is_given_up_after_some_attempts(
     await subscribe(one, alice, endpoint.url)
     subscription = await Subscription.objects.aget()
     await Delivery.objects.acreate(
-        subscription=subscription, payload={"parcel": "1"}, attempts=MOST_ATTEMPTS - 1
+        subscription=subscription, payload={"parcel": "1"}, attempts=MAX_ATTEMPTS - 1
     )
     await notify.apublish(extension.EMITTED, {})
     await eventually(nothing_waits)
@@ -255,7 +255,7 @@ async def test_a_subscription_that_cannot_be_served_is_refused(
 async def test_a_person_has_a_limited_number_of_subscriptions(
     one: Process, alice: User, bob: User, endpoint: Endpoint
 ) -> None:
-    for number in range(extension.MOST_SUBSCRIPTIONS):
+    for number in range(extension.MAX_SUBSCRIPTIONS):
         assert "result" in await subscribe(one, alice, f"{endpoint.url}/{number}")
     assert (await subscribe(one, alice, endpoint.url))["error"]["code"] == extension.RESOURCE_EXHAUSTED
     assert "result" in await subscribe(one, alice, f"{endpoint.url}/0")

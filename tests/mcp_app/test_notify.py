@@ -129,7 +129,7 @@ async def test_what_a_view_publishes_wakes_those_who_listen_to_the_topic_in_ever
 async def test_a_wake_up_is_kept_for_a_listener_that_is_busy_and_the_oldest_of_too_many_are_dropped(
     serving: list[Topics], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.coordination.topics.MOST_PAYLOADS", 2)
+    monkeypatch.setattr("mcp_app.coordination.topics.MAX_PAYLOADS", 2)
     with serving[0].listen("paid") as busy, serving[0].listen("done") as done:
         for number in range(3):
             await notify.apublish("paid", {"order": number})

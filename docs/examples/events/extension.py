@@ -13,7 +13,7 @@ from mcp.types import INVALID_PARAMS, PaginatedRequestParams, RequestParams
 from pydantic import BaseModel, Field
 
 from events import webhooks
-from events.models import MOST_ATTEMPTS, Delivery, Subscription
+from events.models import MAX_ATTEMPTS, Delivery, Subscription
 from mcp_app import notify
 from mcp_app.access import aget_user
 from mcp_app.server import Extension
@@ -23,7 +23,7 @@ NOT_FOUND, RESOURCE_EXHAUSTED, UNSUPPORTED = -32023, -32025, -32026
 
 EMITTED = "events.emitted"
 LIFETIME = timedelta(hours=1)
-MOST_SUBSCRIPTIONS = 20
+MAX_SUBSCRIPTIONS = 20
 POLL_SECONDS = 5.0
 
 Context = ServerRequestContext[Any, Any]
@@ -92,7 +92,7 @@ class Events(Extension):
         public_id = Subscription.id_of(user, params.name, hook.url)
         await Subscription.objects.filter(refresh_before__lte=timezone.now()).adelete()
         others = Subscription.objects.filter(owner=user)
-        if await others.exclude(public_id=public_id).acount() >= MOST_SUBSCRIPTIONS:
+        if await others.exclude(public_id=public_id).acount() >= MAX_SUBSCRIPTIONS:
             raise MCPError(RESOURCE_EXHAUSTED, "Too many subscriptions", {"limit": "subscriptions"})
         row, _ = await Subscription.objects.aupdate_or_create(
             public_id=public_id,
@@ -149,7 +149,7 @@ class Events(Extension):
             still_ours = Delivery.objects.filter(pk=delivery.pk, fence=lease.token)
             is_accepted = status is not None and 200 <= status < 300
             attempts = delivery.attempts + 1
-            if is_accepted or status in webhooks.NO_RETRY or attempts >= MOST_ATTEMPTS:
+            if is_accepted or status in webhooks.NO_RETRY or attempts >= MAX_ATTEMPTS:
                 await still_ours.adelete()
             else:
                 await still_ours.aupdate(attempts=attempts, due_at=timezone.now() + delivery.pause())

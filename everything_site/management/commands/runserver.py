@@ -35,7 +35,7 @@ from mcp_app import valkey
 from mcp_app.hosts import is_loopback
 
 ADMIN = "admin"
-MOST_PROCESSES = 16
+MAX_PROCESSES = 16
 _PARENT_CHECK_SECONDS = 1.0
 _STOP_SECONDS = 10
 _PREPARE_SECONDS = 60
@@ -70,9 +70,9 @@ class Command(DaphneRunserver):
             parser.add_argument(
                 "--processes",
                 type=int,
-                choices=range(1, MOST_PROCESSES + 1),
+                choices=range(1, MAX_PROCESSES + 1),
                 metavar="N",
-                help=f"Serve with N processes (up to {MOST_PROCESSES}) behind this address. They share all "
+                help=f"Serve with N processes (up to {MAX_PROCESSES}) behind this address. They share all "
                 "sessions, and take over calls when one is killed. Leases last three seconds, so that this "
                 "happens soon, unless MCP_LEASE_SECONDS is set.",
             )

@@ -1,6 +1,6 @@
 /** The search of the tour: titles, methods, headers and sentences, in this page over one JSON. */
 
-const MOST = 12;
+const MAX_RESULTS = 12;
 
 for (const form of document.querySelectorAll(".tour-search")) start(form);
 
@@ -17,7 +17,7 @@ function start(form) {
     const { pages } = await load();
     const found = words.length ? pages.map((page) => match(page, words)).filter(Boolean) : [];
     found.sort((one, other) => other.score - one.score);
-    list.replaceChildren(...found.slice(0, MOST).map(entry));
+    list.replaceChildren(...found.slice(0, MAX_RESULTS).map(entry));
     list.hidden = groups.hidden = words.length > 0;
     list.hidden = !groups.hidden;
     status.textContent = words.length ? `${found.length} ${found.length === 1 ? "page" : "pages"} found` : "";

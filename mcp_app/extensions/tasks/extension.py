@@ -38,7 +38,7 @@ from mcp_app.extensions.tasks.listen import KIND, TaskNotifications
 from mcp_app.extensions.tasks.runs import TaskCall, TaskRuns
 from mcp_app.extensions.tasks.store import MAX_ANSWERS_BYTES, MAX_CALL_BYTES, TaskStore, TooLarge
 from mcp_app.extensions.tasks.support import TaskSupport
-from mcp_app.extensions.tasks.task import LONGEST_ID, Task
+from mcp_app.extensions.tasks.task import MAX_ID_LENGTH, Task
 from mcp_app.protocol import listen
 from mcp_app.protocol.answers import UnfitAnswer, checked, validated
 from mcp_app.protocol.context import RequestContext
@@ -62,7 +62,7 @@ _KEPT_META = (PROTOCOL_VERSION_META_KEY, CLIENT_CAPABILITIES_META_KEY, CLIENT_IN
 class TaskParams(RequestParams):
     """Parameters of `tasks/get` and `tasks/cancel`."""
 
-    task_id: str = Field(max_length=LONGEST_ID)
+    task_id: str = Field(max_length=MAX_ID_LENGTH)
 
 
 class UpdateTaskParams(TaskParams):

@@ -23,10 +23,10 @@ from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import is_declared, not_declared
 from mcp_app.extensions.tasks.store import TaskStore
-from mcp_app.extensions.tasks.task import LONGEST_ID, Task
+from mcp_app.extensions.tasks.task import MAX_ID_LENGTH, Task
 from mcp_app.protocol.context import RequestContext
 from mcp_app.protocol.listen import (
-    MOST_FOLLOWED,
+    MAX_FOLLOWED,
     Send,
     requested_notifications,
     run_alongside_listen,
@@ -37,7 +37,7 @@ from mcp_app.sdk import CallNext, HandlerResult
 KIND = "taskIds"
 """The parameter of a listen request that names the tasks."""
 
-MOST_OF_ONE = 1000
+MAX_PER_PERSON = 1000
 """How many tasks a process follows for one person, on all their streams: each is looked at now and then.
 Clients poll those that are not acknowledged."""
 
@@ -70,7 +70,7 @@ class TaskNotifications:
         if not is_declared(ctx):
             raise not_declared()
         person = self._person()
-        room = min(MOST_FOLLOWED, MOST_OF_ONE - self._following[person])
+        room = min(MAX_FOLLOWED, MAX_PER_PERSON - self._following[person])
         chosen = list(dict.fromkeys(asked))[:room]
         self._following[person] += len(chosen)
         try:
@@ -129,4 +129,4 @@ def _task_ids(ctx: RequestContext) -> list[str]:
         raise MCPError(
             INVALID_PARAMS, f"Invalid params: `params.notifications.{KIND}` must be an array of strings"
         )
-    return [task_id for task_id in task_ids if len(task_id) <= LONGEST_ID]
+    return [task_id for task_id in task_ids if len(task_id) <= MAX_ID_LENGTH]

@@ -50,7 +50,7 @@ MAX_RESULT_BYTES = 256 * 1024
 _SMALL = 4096
 """Runs may end with so many bytes however much the tasks of their person hold."""
 
-LONGEST_MESSAGE = 1000
+MAX_MESSAGE_LENGTH = 1000
 """Maximum characters of a status message."""
 
 _NO_LIMIT = 2**53
@@ -176,7 +176,7 @@ class TaskStore:
 
     async def set_status_message(self, task: Task, message: str) -> None:
         """Set the status message of a working task."""
-        given = [task.run, time.time(), message[:LONGEST_MESSAGE]]
+        given = [task.run, time.time(), message[:MAX_MESSAGE_LENGTH]]
         if await self._call(scripts.SET_MESSAGE, task.id, *given):
             await self._announce(task.id, "working")
 
@@ -328,7 +328,7 @@ class TaskStore:
 
 def _failure(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The fields of a failed task. Its status message is the reason, as SEP-2663 requires."""
-    return "error", to_json(error), "message", str(error["message"])[:LONGEST_MESSAGE]
+    return "error", to_json(error), "message", str(error["message"])[:MAX_MESSAGE_LENGTH]
 
 
 def new_run() -> str:

@@ -13,7 +13,7 @@ VERSION = "1"
 """The version of a task's record. Raise it with a change that the previous release would misread; additional
 fields are ignored."""
 
-LONGEST_ID = 128
+MAX_ID_LENGTH = 128
 """Characters of a task's id; those made here are shorter."""
 
 Status = Literal["working", "input_required", "completed", "failed", "cancelled"]

@@ -14,13 +14,13 @@ from everything_site.relay.workers import Workers
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
-MOST = 5
+LIMIT = 5
 
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
     """The port of a relay that takes few connections, and whose processes have not started."""
-    monkeypatch.setattr(relay, "MAX_CONNECTIONS", MOST)
+    monkeypatch.setattr(relay, "MAX_CONNECTIONS", LIMIT)
     chosen = free_port()
     serving = asyncio.create_task(Relay(Workers(2, {}), chosen).serve("127.0.0.1"))
     yield chosen
@@ -54,7 +54,7 @@ async def asked(port: int) -> bytes:
 
 
 async def test_clients_that_begin_requests_and_send_none_keep_nobody_else_out(port: int) -> None:
-    idle = [await connected(port, b"GET / HTTP/1.1\r\n") for _ in range(MOST)]
+    idle = [await connected(port, b"GET / HTTP/1.1\r\n") for _ in range(LIMIT)]
     assert b" 200 " in await asked(port)
     async with asyncio.timeout(10):
         assert await idle[0][0].read() == b"", "the oldest was given up"
@@ -63,7 +63,7 @@ async def test_clients_that_begin_requests_and_send_none_keep_nobody_else_out(po
 
 
 async def test_requests_that_have_arrived_are_not_given_up_and_the_next_one_gets_503(port: int) -> None:
-    waiting = [await connected(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(MOST)]
+    waiting = [await connected(port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") for _ in range(LIMIT)]
 
     async def is_full() -> bool:
         return b" 503 " in await asked(port)

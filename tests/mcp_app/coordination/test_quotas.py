@@ -20,7 +20,7 @@ from mcp_app.coordination.connection import connect
 from mcp_app.coordination.limits import (
     CALLS,
     KINDS,
-    LONGEST_WAIT_SECONDS,
+    MAX_WAIT_SECONDS,
     STREAMS,
     Kind,
     QuotaExceeded,
@@ -678,7 +678,7 @@ async def test_bytes_that_redis_has_not_been_told_of_are_waited_for_as_well(one:
 async def test_nobody_is_told_to_wait_for_longer_than_an_hour_or_not_at_all(one: Quotas, person: str) -> None:
     assert one.rate_exceeded(person).retry_after == 1
     one.charge(person, 1000 * CHARGED_BYTES)
-    assert one.rate_exceeded(person).retry_after == LONGEST_WAIT_SECONDS
+    assert one.rate_exceeded(person).retry_after == MAX_WAIT_SECONDS
 
 
 async def level(redis: Redis, person: str) -> int:

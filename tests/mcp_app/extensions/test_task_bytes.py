@@ -4,7 +4,7 @@ import pytest
 
 from mcp_app.coordination import held
 from mcp_app.extensions.tasks.held import TASKS, TasksTooLarge
-from mcp_app.extensions.tasks.store import LONGEST_MESSAGE, MAX_RESULT_BYTES
+from mcp_app.extensions.tasks.store import MAX_MESSAGE_LENGTH, MAX_RESULT_BYTES
 from mcp_app.protocol.personal import Person
 
 from .test_task_input import said
@@ -85,4 +85,4 @@ async def test_whatever_a_run_ends_with_has_a_limit(here, tool):
 async def test_a_long_status_message_is_cut(here, toolbox):
     task_id = (await here.call("reports_much"))["taskId"]
     await toolbox.until_begun(1)
-    assert (await here.get(task_id))["statusMessage"] == "x" * LONGEST_MESSAGE
+    assert (await here.get(task_id))["statusMessage"] == "x" * MAX_MESSAGE_LENGTH

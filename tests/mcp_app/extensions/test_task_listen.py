@@ -101,7 +101,7 @@ def acknowledged(stream):
 
 
 async def test_of_one_person_a_process_follows_so_many_tasks_on_all_streams(here, there, monkeypatch):
-    monkeypatch.setattr("mcp_app.extensions.tasks.listen.MOST_OF_ONE", 3)
+    monkeypatch.setattr("mcp_app.extensions.tasks.listen.MAX_PER_PERSON", 3)
     tasks = [(await here.call("careful"))["taskId"] for _ in range(4)]
     other = (await here.call("careful", person="bob"))["taskId"]
     async with here.listening(tasks[:2]) as first, here.listening(tasks[2:]) as second:

@@ -34,7 +34,7 @@ async def test_tools_and_methods_of_the_server_are_named() -> None:
 
 
 async def test_of_very_many_tools_only_so_many_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_TOOLS", 2)
+    monkeypatch.setattr(module, "MAX_TOOLS", 2)
     values = await shop("a", "b", "c")
     assert [values.tool(name) for name in "abc"] == ["a", "b", OTHER]
 

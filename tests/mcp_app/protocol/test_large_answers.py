@@ -9,7 +9,7 @@ import pytest
 from mcp.types import ElicitRequest, ElicitRequestFormParams, ElicitResult
 
 from mcp_app.asking import UnfitAnswer
-from mcp_app.protocol.answers import MOST_INPUTS, checked, form_problems
+from mcp_app.protocol.answers import MAX_INPUTS, checked, form_problems
 from mcp_app.protocol.schema_messages import problems
 from mcp_app.protocol.validation_messages import MAX_FAULTS, MAX_REASONS
 
@@ -32,17 +32,17 @@ class Watched(list[str]):
 
 
 @pytest.mark.parametrize(
-    "content", [{"chosen": ["a"] * (MOST_INPUTS + 1)}, {f"key-{n}": 1 for n in range(MOST_INPUTS + 1)}]
+    "content", [{"chosen": ["a"] * (MAX_INPUTS + 1)}, {f"key-{n}": 1 for n in range(MAX_INPUTS + 1)}]
 )
 def test_a_form_with_far_too_many_values_is_not_validated(content: Any) -> None:
     answer = ElicitResult(action="accept", content=content)
-    assert form_problems(ASKED, answer) == f"there are more than {MOST_INPUTS} values"
+    assert form_problems(ASKED, answer) == f"there are more than {MAX_INPUTS} values"
     with pytest.raises(UnfitAnswer, match="does not match the form"):
         checked(ASKED, answer)
 
 
 def test_a_form_may_have_as_many_values_as_people_enter() -> None:
-    answer = ElicitResult(action="accept", content={"chosen": ["a"] * MOST_INPUTS})
+    answer = ElicitResult(action="accept", content={"chosen": ["a"] * MAX_INPUTS})
     assert form_problems(ASKED, answer) == ""
 
 

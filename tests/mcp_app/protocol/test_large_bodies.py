@@ -11,8 +11,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult
 
 from mcp_app.coordination.shared_timeout import SharedTimeout
-from mcp_app.protocol.json_cost import LONGEST_NUMBER
-from mcp_app.protocol.messages import MOST_HALF_PAIRS, InvalidMessage, TooManyValues, decode
+from mcp_app.protocol.json_cost import MAX_DIGITS
+from mcp_app.protocol.messages import MAX_HALF_PAIRS, InvalidMessage, TooManyValues, decode
 from mcp_app.protocol.tool_server import ToolServer
 from mcp_app.transports.request import Request
 
@@ -66,16 +66,16 @@ def test_what_is_in_a_string_is_not_counted(text: bytes) -> None:
 
 
 def test_the_half_pairs_of_a_cut_text_are_replaced_but_not_endlessly_many() -> None:
-    assert decode(b'"' + rb"\ud83d" * MOST_HALF_PAIRS + b'"', LIMIT) == "\ufffd" * MOST_HALF_PAIRS
+    assert decode(b'"' + rb"\ud83d" * MAX_HALF_PAIRS + b'"', LIMIT) == "\ufffd" * MAX_HALF_PAIRS
     with pytest.raises(InvalidMessage, match="not JSON"):
-        decode(b'"' + rb"\ud83d" * (MOST_HALF_PAIRS + 1) + b'"', LIMIT)
+        decode(b'"' + rb"\ud83d" * (MAX_HALF_PAIRS + 1) + b'"', LIMIT)
 
 
-LONG = b"1" * (LONGEST_NUMBER + 1)
+LONG = b"1" * (MAX_DIGITS + 1)
 
 
 @pytest.mark.parametrize(
-    "number", [LONG, b"-" + LONG, b"0." + LONG, b"1e-" + b"0" * LONGEST_NUMBER + b"1", LONG * 10]
+    "number", [LONG, b"-" + LONG, b"0." + LONG, b"1e-" + b"0" * MAX_DIGITS + b"1", LONG * 10]
 )
 def test_a_number_that_nobody_can_use_is_refused(number: bytes) -> None:
     with pytest.raises(InvalidMessage, match="digits") as refused:

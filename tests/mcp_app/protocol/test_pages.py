@@ -7,7 +7,7 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
-from mcp_app.protocol.pages import LONGEST_CURSOR, page, page_of_sections
+from mcp_app.protocol.pages import MAX_CURSOR_LENGTH, page, page_of_sections
 from mcp_app.protocol.personal import Person, PersonalResources
 
 
@@ -47,7 +47,7 @@ def test_a_cursor_of_an_item_that_is_no_longer_in_a_fixed_list_is_invalid():
         '["x", 0]',
         "[" * 40_000,
         "1" * 5_000,
-        f'["x", 0,{" " * LONGEST_CURSOR}"4"]',
+        f'["x", 0,{" " * MAX_CURSOR_LENGTH}"4"]',
     ],
     ids=["no such section", "no section", "no such item", "another list", "short", "deep", "long", "longer"],
 )

@@ -7,7 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND
 from starlette.requests import Request
 
-from mcp_app.protocol.session_features import LONGEST_URI
+from mcp_app.protocol.session_features import MAX_URI_LENGTH
 from tests.support.in_memory import MODERN, Exchange, Session
 
 CALLS = [
@@ -56,7 +56,7 @@ async def test_in_2026_07_28_the_methods_are_gone(server, method, params):
     assert caught.value.code == METHOD_NOT_FOUND
 
 
-@pytest.mark.parametrize("uri", ["", "x" * (LONGEST_URI + 1)], ids=["empty", "long"])
+@pytest.mark.parametrize("uri", ["", "x" * (MAX_URI_LENGTH + 1)], ids=["empty", "long"])
 async def test_a_uri_that_is_too_long_to_store_is_refused(server, uri):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
@@ -70,7 +70,7 @@ async def test_a_uri_that_is_too_long_to_store_is_refused(server, uri):
 async def test_the_longest_uri_is_accepted(server):
     session = Session()
     exchange = Exchange(request=SimpleNamespace(headers={}, session=session))
-    uri = f"test://named/{'x' * (LONGEST_URI - 13)}"
-    assert len(uri) == LONGEST_URI
+    uri = f"test://named/{'x' * (MAX_URI_LENGTH - 13)}"
+    assert len(uri) == MAX_URI_LENGTH
     assert await exchange.run(server, "resources/subscribe", {"uri": uri}) == {}
     assert session.changes == [("subscribe", uri)]

@@ -11,7 +11,7 @@ import pytest
 
 from mcp_app.coordination.shares import current_share, share_of
 from mcp_app.sessions import publications as module
-from mcp_app.sessions.publications import LONGEST_REST_SECONDS, MOST_WAITING, Publications
+from mcp_app.sessions.publications import MAX_REST_SECONDS, MAX_WAITING, Publications
 from tests.support.asgi import PATIENCE
 from tests.support.waiting import eventually
 
@@ -83,7 +83,7 @@ async def test_a_publisher_with_many_changes_does_not_hold_up_another(
     publications: Publications, announced: Announced
 ) -> None:
     flood = [
-        asyncio.create_task(publications.run("mallory", n, announced.of(n))) for n in range(2 * MOST_WAITING)
+        asyncio.create_task(publications.run("mallory", n, announced.of(n))) for n in range(2 * MAX_WAITING)
     ]
     await eventually(lambda: announced.begun.total() == 1)
     quick = Announced()
@@ -94,21 +94,21 @@ async def test_a_publisher_with_many_changes_does_not_hold_up_another(
     announced.go.set()
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*flood)
-    assert announced.begun == Counter(range(2 * MOST_WAITING))
+    assert announced.begun == Counter(range(2 * MAX_WAITING))
 
 
 async def test_of_a_publisher_who_drops_their_calls_a_bounded_number_of_changes_waits(
     publications: Publications, announced: Announced
 ) -> None:
     flood = [
-        asyncio.create_task(publications.run("mallory", n, announced.of(n))) for n in range(2 * MOST_WAITING)
+        asyncio.create_task(publications.run("mallory", n, announced.of(n))) for n in range(2 * MAX_WAITING)
     ]
     await eventually(lambda: announced.begun.total() == 1)
     for task in flood:
         task.cancel()
     announced.go.set()
     await asyncio.gather(*flood, return_exceptions=True)
-    assert announced.begun.total() == MOST_WAITING
+    assert announced.begun.total() == MAX_WAITING
 
 
 async def test_after_a_long_publication_others_come_before_the_next_of_the_same_publisher(
@@ -118,7 +118,7 @@ async def test_after_a_long_publication_others_come_before_the_next_of_the_same_
     monkeypatch.setattr("mcp_app.sessions.publications.time", SimpleNamespace(monotonic=lambda: now))
     first = asyncio.create_task(publications.run("mallory", "a", announced.of("a")))
     await eventually(lambda: announced.running)
-    now += LONGEST_REST_SECONDS
+    now += MAX_REST_SECONDS
     announced.go.set()
     await first
     again = asyncio.create_task(publications.run("mallory", "a", announced.of("a")))

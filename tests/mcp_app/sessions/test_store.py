@@ -18,7 +18,7 @@ from redis.asyncio.client import Pipeline
 from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
-from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
+from mcp_app.protocol.session_features import MAX_URI_BYTES, MAX_URI_LENGTH
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 from mcp_app.sessions.session_quota import TooManySessions
@@ -502,7 +502,7 @@ async def test_the_uris_of_all_subscriptions_of_a_session_are_bounded(
     store: SessionStore, record: SessionRecord
 ) -> None:
     session = RequestSession(store, record)
-    uris = [f"test://{n}/".ljust(LONGEST_URI, "x") for n in range(MOST_URI_BYTES // LONGEST_URI + 1)]
+    uris = [f"test://{n}/".ljust(MAX_URI_LENGTH, "x") for n in range(MAX_URI_BYTES // MAX_URI_LENGTH + 1)]
     outcomes = await asyncio.gather(*map(session.subscribe, uris), return_exceptions=True)
     assert any(isinstance(outcome, TooManySubscriptions) for outcome in outcomes)
     for uri in uris:

@@ -11,7 +11,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.types import INVALID_REQUEST, ListRootsRequest, ListRootsResult
 
 from mcp_app.calls import client_requests
-from mcp_app.protocol.answers import MOST_BLOCKS
+from mcp_app.protocol.answers import MAX_BLOCKS
 from tests.mcp_app.transports.support import (
     Process,
     Session,
@@ -98,10 +98,10 @@ RESULT = {"type": "tool_result", "toolUseId": "a"}
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ([BLOCK] * MOST_BLOCKS, "malformed"),
-        ([BLOCK] * (MOST_BLOCKS + 1), f"more than {MOST_BLOCKS} blocks"),
-        ([RESULT | {"content": [BLOCK] * (MOST_BLOCKS // 2)}] * 2, f"more than {MOST_BLOCKS} blocks"),
-        (RESULT | {"content": [BLOCK] * MOST_BLOCKS}, f"more than {MOST_BLOCKS} blocks"),
+        ([BLOCK] * MAX_BLOCKS, "malformed"),
+        ([BLOCK] * (MAX_BLOCKS + 1), f"more than {MAX_BLOCKS} blocks"),
+        ([RESULT | {"content": [BLOCK] * (MAX_BLOCKS // 2)}] * 2, f"more than {MAX_BLOCKS} blocks"),
+        (RESULT | {"content": [BLOCK] * MAX_BLOCKS}, f"more than {MAX_BLOCKS} blocks"),
     ],
 )
 async def test_an_answer_of_endless_blocks_is_refused_before_it_is_validated(

@@ -106,7 +106,7 @@ async def test_it_is_written_at_most_once_a_minute(one: Process, name: str) -> N
 async def test_of_more_clients_than_are_kept_the_oldest_is_forgotten(
     one: Process, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writing, "_MOST_CLIENTS", 2)
+    monkeypatch.setattr(writing, "_MAX_CLIENTS", 2)
     for number, client in enumerate(("c1", "c2", "c3")):
         monkeypatch.setattr("time.time", lambda number=number: 2_000_000_000 + number)
         await (await modern(one, "tools/list", token=f"{name}@{client}")).answer()

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from mcp_app.transports.errors import HttpError
-from mcp_app.transports.listening_places import FEWEST, MAX_LISTENING, PARTS, ListeningPlaces
+from mcp_app.transports.listening_places import MAX_LISTENING, MIN_PLACES, PARTS, ListeningPlaces
 from tests.support.waiting import eventually
 
 
@@ -50,7 +50,7 @@ async def test_a_few_people_cannot_take_all_places(listening: Listening) -> None
     held = [listening.hold_as_many_as_possible(f"mallory {n}") for n in range(6)]
     assert all(later < earlier for earlier, later in pairwise(held))
     assert held[0] <= MAX_LISTENING // PARTS
-    assert listening.hold_as_many_as_possible("alice") >= FEWEST
+    assert listening.hold_as_many_as_possible("alice") >= MIN_PLACES
 
 
 async def test_the_last_places_are_taken_by_few_at_a_time_and_no_more_than_there_are(
@@ -59,7 +59,7 @@ async def test_the_last_places_are_taken_by_few_at_a_time_and_no_more_than_there
     held = [listening.hold_as_many_as_possible(str(n)) for n in range(MAX_LISTENING)]
     assert sum(held) == MAX_LISTENING
     *most, _ = [number for number in held if number]
-    assert min(most) >= FEWEST, "and whoever comes last gets the rest"
+    assert min(most) >= MIN_PLACES, "and whoever comes last gets the rest"
 
 
 async def test_a_request_that_ends_leaves_its_place(listening: Listening) -> None:

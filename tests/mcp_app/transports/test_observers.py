@@ -307,7 +307,7 @@ async def test_an_observer_that_blocks_delays_no_call(
 async def test_events_wait_for_a_slow_observer_and_too_many_are_dropped_which_is_logged_once(
     told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("mcp_app.observers._MOST_WAITING", 3)
+    monkeypatch.setattr("mcp_app.observers._MAX_WAITING", 3)
     Blocking.go.clear()
     Blocking.blocked.clear()
     observers = Observers([Blocking(), Everything()])

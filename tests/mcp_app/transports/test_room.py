@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.activity import MOST_PER_SECOND, Activity
+from mcp_app.activity import MAX_PER_SECOND, Activity
 from mcp_app.coordination import keys
 from mcp_app.monitoring import room as module
 from mcp_app.monitoring.room import TooManyWatchers
@@ -225,7 +225,7 @@ async def test_it_counts_as_a_stream_and_too_many_are_refused(mcp_settings: Any,
 async def test_people_who_watch_take_no_places_of_operators(
     monkeypatch: pytest.MonkeyPatch, one: Process
 ) -> None:
-    monkeypatch.setattr(module, "MOST_WATCHERS", 1)
+    monkeypatch.setattr(module, "MAX_WATCHERS", 1)
     room = one.runtime.room
     async with looking(one), room.watching(None):
         http = Http(mcp_application(not_found, runtime=one.runtime, needs={}, room=FEED))
@@ -250,11 +250,11 @@ async def test_the_names_of_hosts_are_for_operators(mcp_settings: Any, one: Proc
 
 def test_of_very_much_only_the_number_is_told() -> None:
     activity = Activity()
-    for _ in range(MOST_PER_SECOND * 2 + 10):
+    for _ in range(MAX_PER_SECOND * 2 + 10):
         activity.note("log.append", session="a" * 48, person="alice")
     notes, more = activity.take()
-    assert MOST_PER_SECOND <= len(notes) <= MOST_PER_SECOND * 2
-    assert len(notes) + more["log.append"] == MOST_PER_SECOND * 2 + 10
+    assert MAX_PER_SECOND <= len(notes) <= MAX_PER_SECOND * 2
+    assert len(notes) + more["log.append"] == MAX_PER_SECOND * 2 + 10
     assert {note["session"] for note in notes} == {"a" * 8}
 
 

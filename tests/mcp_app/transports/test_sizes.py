@@ -9,8 +9,8 @@ import pytest
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, LOG_LEVEL_META_KEY
 
 from mcp_app.protocol.listen import within_bounds
-from mcp_app.protocol.messages import LONGEST_ID
-from mcp_app.protocol.session_features import LONGEST_URI, MOST_URI_BYTES
+from mcp_app.protocol.messages import MAX_ID_LENGTH
+from mcp_app.protocol.session_features import MAX_URI_BYTES, MAX_URI_LENGTH
 from tests.mcp_app.transports.support import (
     Process,
     Session,
@@ -23,8 +23,8 @@ from tests.mcp_app.transports.support import (
 )
 from tests.support.asgi import Response
 
-LONG = "x" * (LONGEST_ID + 1)
-HUGE = 1 << (8 * LONGEST_ID)
+LONG = "x" * (MAX_ID_LENGTH + 1)
+HUGE = 1 << (8 * MAX_ID_LENGTH)
 
 INVALID_REQUEST, INVALID_PARAMS = -32600, -32602
 
@@ -35,7 +35,7 @@ async def _assert_too_long(response: Response, name: str, code: int, id: Any) ->
     assert answer["id"] == id
     assert answer["error"]["code"] == code
     assert name in answer["error"]["message"]
-    assert str(LONGEST_ID) in answer["error"]["message"]
+    assert str(MAX_ID_LENGTH) in answer["error"]["message"]
     assert LONG not in json.dumps(answer), "an error does not repeat what is too long"
 
 
@@ -113,10 +113,10 @@ async def test_the_longest_id_and_progress_token_work(one: Process, session: Ses
 
 
 async def test_unsubscribing_from_a_uri_that_is_too_long_is_refused(one: Process, session: Session) -> None:
-    uri = "x:" + "y" * LONGEST_URI
+    uri = "x:" + "y" * MAX_URI_LENGTH
     answer = await (await session.post(one, request("resources/unsubscribe", {"uri": uri}))).answer()
     assert answer["error"]["code"] == INVALID_PARAMS
-    assert str(LONGEST_URI) in answer["error"]["message"]
+    assert str(MAX_URI_LENGTH) in answer["error"]["message"]
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
@@ -204,22 +204,22 @@ def _kept(params: dict[str, Any], **bounds: Any) -> dict[str, Any]:
     standard: dict[str, Any] = {
         "kinds": ["taskIds", "of another extension"],
         "client_info": {"name": "rich", "version": "1"},
-        "longest": LONGEST_URI,
+        "longest": MAX_URI_LENGTH,
         "most": 100,
-        "most_bytes": MOST_URI_BYTES,
+        "max_bytes": MAX_URI_BYTES,
     }
     return within_bounds(params, **(standard | bounds))
 
 
 async def test_a_listen_stream_keeps_a_bounded_amount_over_all_kinds_of_notifications() -> None:
-    many = [f"{n}".ljust(LONGEST_URI, "x") for n in range(100)]
+    many = [f"{n}".ljust(MAX_URI_LENGTH, "x") for n in range(100)]
     names = ("resourceSubscriptions", "taskIds", "of another extension", *map(str, range(100)))
     params = {
         "_meta": {"traceparent": "x" * 1_000_000, LOG_LEVEL_META_KEY: ["x"] * 1_000_000},
         "notifications": dict.fromkeys(names, many),
     }
-    kept = _kept(params, most_bytes=150 * LONGEST_URI)
-    assert len(json.dumps(kept)) < 160 * LONGEST_URI
+    kept = _kept(params, max_bytes=150 * MAX_URI_LENGTH)
+    assert len(json.dumps(kept)) < 160 * MAX_URI_LENGTH
     assert [len(kept["notifications"][name]) for name in names[:3]] == [100, 50, 0]
 
 
@@ -241,7 +241,7 @@ async def test_a_listen_stream_keeps_only_what_is_used_of_its_request(one: Proce
     assert len(json.dumps(kept)) < 1000
     assert kept["notifications"] == {"toolsListChanged": True, "resourceSubscriptions": ["test://a"]}
     assert kept["_meta"][CLIENT_INFO_META_KEY] == {"name": "rich", "version": "1"}
-    assert _kept(params, most_bytes=len("test://"))["notifications"]["resourceSubscriptions"] == []
+    assert _kept(params, max_bytes=len("test://"))["notifications"]["resourceSubscriptions"] == []
     stream = await modern(one, "subscriptions/listen", params)
     acknowledged = await stream.next_message()
     assert acknowledged["method"] == "notifications/subscriptions/acknowledged"

@@ -14,15 +14,15 @@ const PROTOCOL = "2026-01-26";
 const HOST = { name: "everything-workbench", title: "Everything Server workbench", version: "1.0.0" };
 const FRAME = "/try/frame";
 const TALLEST = 900;
-const MOST_PENDING = 20;
-const MOST_PER_SECOND = 200; // messages; an app that sends more would occupy the page, and is stopped
-const MOST_BUSY = 500; // milliseconds of a second that reading its messages may take, or it is stopped
-const LARGEST = 256 * 1024; // characters of a message; a larger one is dropped
-const MOST_LOGGED = 100;
-const MOST_BLOCKS = 20; // of content are shown
-const LONGEST_SHOWN = 2000; // characters
-const LONGEST_NAME = 80;
-const LONGEST_URL = 2000;
+const MAX_PENDING = 20;
+const MAX_PER_SECOND = 200; // messages; an app that sends more would occupy the page, and is stopped
+const MAX_BUSY = 500; // milliseconds of a second that reading its messages may take, or it is stopped
+const MAX_MESSAGE_LENGTH = 256 * 1024; // characters of a message; a larger one is dropped
+const MAX_LOGGED = 100;
+const MAX_BLOCKS = 20; // of content are shown
+const MAX_SHOWN_LENGTH = 2000; // characters
+const MAX_NAME_LENGTH = 80;
+const MAX_URL_LENGTH = 2000;
 const TEARDOWN_MS = 500;
 const DENIED = -32000;
 
@@ -180,10 +180,10 @@ export class AppFrameElement extends HTMLElement {
     if (began - this.#heard.since > 1000) this.#heard = { since: began, count: 0, busy: 0 };
     const heard = this.#heard;
     heard.count += 1;
-    if (heard.count > MOST_PER_SECOND) return this.#halt(`it sent more than ${MOST_PER_SECOND} messages within a second`);
+    if (heard.count > MAX_PER_SECOND) return this.#halt(`it sent more than ${MAX_PER_SECOND} messages within a second`);
     this.#take(event.data); // which is read only here
     heard.busy += performance.now() - began;
-    if (heard.busy > MOST_BUSY) this.#halt("its messages kept this page busy");
+    if (heard.busy > MAX_BUSY) this.#halt("its messages kept this page busy");
   }
 
   #halt(why) {
@@ -193,7 +193,7 @@ export class AppFrameElement extends HTMLElement {
 
   #take(message) {
     if (message === null || typeof message !== "object" || message.jsonrpc !== "2.0") return;
-    if (extent(message, LARGEST) > LARGEST) return this.#drop(message);
+    if (extent(message, MAX_MESSAGE_LENGTH) > MAX_MESSAGE_LENGTH) return this.#drop(message);
     this.#note("←", message);
     if (typeof message.method !== "string") {
       this.#waiting.get(message.id)?.(message.result);
@@ -204,9 +204,9 @@ export class AppFrameElement extends HTMLElement {
 
   /** A message that is too large gets no further; whoever waits for an answer is told. */
   #drop({ id, method }) {
-    const why = `A message of more than ${LARGEST.toLocaleString("en")} characters was dropped.`;
+    const why = `A message of more than ${MAX_MESSAGE_LENGTH.toLocaleString("en")} characters was dropped.`;
     this.#log("←", why);
-    if (typeof method === "string" && ["string", "number"].includes(typeof id) && String(id).length <= LONGEST_NAME) this.#send({ id, error: { code: DENIED, message: why } });
+    if (typeof method === "string" && ["string", "number"].includes(typeof id) && String(id).length <= MAX_NAME_LENGTH) this.#send({ id, error: { code: DENIED, message: why } });
   }
 
   #noticed(method, params) {
@@ -225,7 +225,7 @@ export class AppFrameElement extends HTMLElement {
     let answer;
     this.#pending += 1;
     try {
-      if (this.#pending > MOST_PENDING) throw problem(DENIED, `More than ${MOST_PENDING} requests at once`);
+      if (this.#pending > MAX_PENDING) throw problem(DENIED, `More than ${MAX_PENDING} requests at once`);
       answer = { result: await this.#perform(method, params ?? {}) };
     } catch (error) {
       answer = { error: { code: Number.isInteger(error.code) ? error.code : DENIED, message: error.message, ...(error.data === undefined ? {} : { data: error.data }) } };
@@ -248,7 +248,7 @@ export class AppFrameElement extends HTMLElement {
       case "ui/open-link":
         return this.#openLink(params.url);
       case "ui/message":
-        this.#show(`The app says, as the ${cut(String(params.role ?? "user"), LONGEST_NAME)}`, text(params.content));
+        this.#show(`The app says, as the ${cut(String(params.role ?? "user"), MAX_NAME_LENGTH)}`, text(params.content));
         return {};
       case "ui/update-model-context":
         this.#show("The app tells the model", params.structuredContent ?? text(params.content));
@@ -294,7 +294,7 @@ export class AppFrameElement extends HTMLElement {
   /** A person decides, within the page; one link at a time. */
   #openLink(url) {
     const { host, isWeb } = target(url);
-    if (!isWeb || url.length > LONGEST_URL) throw problem(DENIED, "Invalid URL");
+    if (!isWeb || url.length > MAX_URL_LENGTH) throw problem(DENIED, "Invalid URL");
     if (!this.ask.hidden) throw problem(DENIED, "Another link waits for the person");
     return new Promise((resolve, reject) => {
       const close = () => (this.ask.hidden = true);
@@ -320,18 +320,18 @@ export class AppFrameElement extends HTMLElement {
   }
 
   #show(title, data) {
-    this.said.append(h("p", {}, h("strong", {}, `${title}: `), typeof data === "string" ? cut(data, LONGEST_SHOWN) : brief(data, 400)));
+    this.said.append(h("p", {}, h("strong", {}, `${title}: `), typeof data === "string" ? cut(data, MAX_SHOWN_LENGTH) : brief(data, 400)));
     while (this.said.children.length > 5) this.said.firstChild.remove();
   }
 
   #note(arrow, { method, id, error }) {
     const kind = method ?? (error ? `error ${error.code}` : "result");
-    this.#log(arrow, h("code", {}, cut(kind, LONGEST_NAME)), id === undefined ? "" : ` ${cut(String(id), LONGEST_NAME)}`);
+    this.#log(arrow, h("code", {}, cut(kind, MAX_NAME_LENGTH)), id === undefined ? "" : ` ${cut(String(id), MAX_NAME_LENGTH)}`);
   }
 
   #log(arrow, ...words) {
     this.entries.append(h("li", {}, h("span", { "aria-label": arrow === "→" ? "to the app" : "from the app" }, arrow), " ", words));
-    while (this.entries.children.length > MOST_LOGGED) this.entries.firstChild.remove();
+    while (this.entries.children.length > MAX_LOGGED) this.entries.firstChild.remove();
     this.logTitle.textContent = `Messages of the bridge (${this.entries.children.length})`;
   }
 }
@@ -339,7 +339,7 @@ export class AppFrameElement extends HTMLElement {
 const cut = (words, most) => (words.length > most ? `${words.slice(0, most)}…` : words);
 
 /** The text of content blocks. */
-const text = (content) => [content ?? []].flat().slice(0, MOST_BLOCKS).map((block) => block?.text ?? brief(block ?? null)).join("\n");
+const text = (content) => [content ?? []].flat().slice(0, MAX_BLOCKS).map((block) => block?.text ?? brief(block ?? null)).join("\n");
 
 const problem = (code, message) => Object.assign(new Error(message), { code });
 

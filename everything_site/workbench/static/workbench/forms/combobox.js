@@ -3,7 +3,7 @@
 import { h } from "../base/dom.js";
 
 const TYPING_MS = 250;
-const MOST_SHOWN = 100;
+const MAX_SHOWN = 100;
 
 let last = 0;
 
@@ -57,7 +57,7 @@ export function combobox(input, { suggest, label, immediately = false }) {
 
   function show(texts) {
     list.replaceChildren(
-      ...texts.slice(0, MOST_SHOWN).map((text, index) =>
+      ...texts.slice(0, MAX_SHOWN).map((text, index) =>
         h("li", { id: `${id}-${index}`, role: "option", "aria-selected": "false", onpointerdown: (event) => { event.preventDefault(); pick(text); } }, text || "(empty)"),
       ),
     );

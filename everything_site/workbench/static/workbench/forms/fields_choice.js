@@ -7,8 +7,8 @@ import { Field } from "./field.js";
 import { ABSENT } from "./schema.js";
 import { brief } from "./schema_words.js";
 
-const MOST_RADIOS = 4;
-const MOST_IN_A_SELECT = 12;
+const MAX_RADIOS = 4;
+const MAX_IN_A_SELECT = 12;
 
 /** A required boolean is a switch; an optional one has three or four states. */
 export class BooleanField extends Field {
@@ -56,7 +56,7 @@ export class BooleanField extends Field {
 /** One of several values, whose JSON type is kept: up to 4 radios, up to 12 a select, then a combobox. */
 export class ChoiceField extends Field {
   get grouped() {
-    return this.node.options.length <= MOST_RADIOS;
+    return this.node.options.length <= MAX_RADIOS;
   }
 
   build() {
@@ -66,7 +66,7 @@ export class ChoiceField extends Field {
       this.radios = labelled.map(({ text, note }) => ({ input: h("input", { type: "radio", name: this.id, onchange: () => this.edited() }), text, note }));
       return h("div", { class: "choices" }, this.radios.map(({ input, text, note }) => h("label", {}, input, h("span", {}, text, note ? h("small", {}, note) : null))));
     }
-    if (options.length <= MOST_IN_A_SELECT) {
+    if (options.length <= MAX_IN_A_SELECT) {
       this.select = h("select", { id: this.id, required: this.node.required, onchange: () => this.edited(this.select.value === "") }, h("option", { value: "" }, this.node.required ? "Choose…" : "Not sent"), labelled.map(({ text }, index) => h("option", { value: String(index) }, text)));
       return this.select;
     }

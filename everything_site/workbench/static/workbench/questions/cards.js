@@ -130,13 +130,13 @@ export function rootsEditor(preferences, changed = () => {}) {
 }
 
 const MESSAGES = { "elicitation-form": "The server asks you", "elicitation-url": "The server asks you to visit a page", sampling: "The server asks your model", roots: "The server asks for your roots" };
-const LONGEST = 120;
+const MAX_LENGTH = 120;
 
 /** One line that says what a question is about. */
 export function headline({ kind, params }) {
   const [first = ""] = String(params.message ?? "").trim().split("\n");
   if (!first || !kind.startsWith("elicitation")) return MESSAGES[kind];
-  return first.length > LONGEST ? `${first.slice(0, LONGEST)}…` : first;
+  return first.length > MAX_LENGTH ? `${first.slice(0, MAX_LENGTH)}…` : first;
 }
 
 /** The whole message, where the headline has only its beginning. */

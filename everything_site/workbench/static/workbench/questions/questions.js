@@ -11,7 +11,7 @@ import { later } from "../base/timers.js";
 import { Preferences } from "./answers.js";
 import { KINDS, cardBody, headline, rootsEditor } from "./cards.js";
 
-const MOST_DEAD_CARDS = 10;
+const MAX_DEAD_CARDS = 10;
 
 function store() {
   try {
@@ -229,7 +229,7 @@ export class QuestionsElement extends HTMLElement {
     this.#say(`Question withdrawn: ${reason}`);
     if (hadFocus) this.#return();
     const dead = this.#cards.filter(({ state }) => state === "ended");
-    if (dead.length > MOST_DEAD_CARDS) this.#remove(dead[0]);
+    if (dead.length > MAX_DEAD_CARDS) this.#remove(dead[0]);
     later(this.leaveAfter, () => this.#leave(card));
   }
 

@@ -8,7 +8,7 @@ import { check } from "../forms/validity.js";
 import { explain } from "../protocol/errors.js";
 import { tree, viewer } from "./tree.js";
 
-const MOST_ERRORS = 5;
+const MAX_ERRORS = 5;
 const LONG_TEXT = 1500; // scrolls within its own frame
 
 /**
@@ -235,7 +235,7 @@ function structured(result, tool) {
         "div",
         { class: "verdict", dataset: { verdict: "bad" } },
         h("p", {}, `✕ Does not match the tool’s outputSchema${result.isError ? ", which is fine for an error" : ""}`),
-        h("ul", {}, errors.slice(0, MOST_ERRORS).map(({ path, message }) => h("li", {}, h("code", {}, path || "/"), ` ${message}`))),
+        h("ul", {}, errors.slice(0, MAX_ERRORS).map(({ path, message }) => h("li", {}, h("code", {}, path || "/"), ` ${message}`))),
       );
   }
   return h("section", { class: "structured", "aria-label": "Structured content" }, h("div", { class: "structured-head" }, h("p", { class: "result-label" }, "Structured content"), verdict), viewer(result.structuredContent, "Structured content"));

@@ -4,8 +4,8 @@ import { fill, h } from "../base/dom.js";
 import { ExactNumber, stringify } from "../base/json.js";
 
 const FOLDED_FROM = 2;
-const MOST_CHILDREN = 100;
-const MOST_ROWS = 200;
+const MAX_CHILDREN = 100;
+const MAX_ROWS = 200;
 
 const typeOf = (value) => (value === null ? "null" : Array.isArray(value) ? "array" : value instanceof ExactNumber ? "number" : typeof value);
 
@@ -14,10 +14,10 @@ export function tree(value, depth = 0) {
   const entries = Array.isArray(value) ? value.map((item, index) => [index, item]) : Object.entries(value);
   const list = h("ul", { class: "tree" });
   const show = (from) => {
-    list.append(...entries.slice(from, from + MOST_CHILDREN).map(([name, item]) => branch(name, item, depth)));
-    const left = entries.length - from - MOST_CHILDREN;
+    list.append(...entries.slice(from, from + MAX_CHILDREN).map(([name, item]) => branch(name, item, depth)));
+    const left = entries.length - from - MAX_CHILDREN;
     if (left > 0) {
-      const more = h("li", {}, h("button", { type: "button", class: "mini", onclick: () => (more.remove(), show(from + MOST_CHILDREN)) }, `${left} more`));
+      const more = h("li", {}, h("button", { type: "button", class: "mini", onclick: () => (more.remove(), show(from + MAX_CHILDREN)) }, `${left} more`));
       list.append(more);
     }
   };
@@ -59,8 +59,8 @@ export function table(rows) {
     "table",
     { class: "data" },
     h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col" }, column)))),
-    h("tbody", {}, rows.slice(0, MOST_ROWS).map((row) => h("tr", {}, columns.map((column) => h("td", {}, cell(row, column)))))),
-    rows.length > MOST_ROWS ? h("caption", {}, `The first ${MOST_ROWS} of ${rows.length} rows`) : null,
+    h("tbody", {}, rows.slice(0, MAX_ROWS).map((row) => h("tr", {}, columns.map((column) => h("td", {}, cell(row, column)))))),
+    rows.length > MAX_ROWS ? h("caption", {}, `The first ${MAX_ROWS} of ${rows.length} rows`) : null,
   );
 }
 

@@ -2,7 +2,7 @@
 
 const FLIGHT = 600;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
-const MOST_DOTS = 24;
+const MAX_DOTS = 24;
 
 export class Flights {
   #picture;
@@ -103,7 +103,7 @@ export class Flights {
 
   #fly(stations, kind, duration) {
     const seen = stations.filter(Boolean);
-    if (seen.length < 2 || CALM.matches || this.#dots >= MOST_DOTS) return;
+    if (seen.length < 2 || CALM.matches || this.#dots >= MAX_DOTS) return;
     const frame = this.#picture.getBoundingClientRect();
     const places = seen.map((element) => {
       const box = element.getBoundingClientRect();

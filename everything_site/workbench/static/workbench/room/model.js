@@ -13,11 +13,11 @@ export const LATE = 2.5;
 export const GONE = 8;
 export const FORGOTTEN = 30;
 
-const MOST_EVENTS = 20;
+const MAX_EVENTS = 20;
 /** Among how many of the last events one that says the same is counted instead of repeated. */
 const ALIKE = 6;
-const MOST_TICKS = 48;
-const MOST_SESSIONS = 40;
+const MAX_TICKS = 48;
+const MAX_SESSIONS = 40;
 const SETTLED_SECONDS = 4;
 const SESSION_SECONDS = 60;
 
@@ -123,7 +123,7 @@ export class RoomModel extends EventTarget {
   #session(id, now) {
     let session = this.sessions.get(id);
     if (!session) {
-      if (this.sessions.size >= MOST_SESSIONS) this.sessions.delete(this.sessions.keys().next().value);
+      if (this.sessions.size >= MAX_SESSIONS) this.sessions.delete(this.sessions.keys().next().value);
       session = { id, client: "", user: "", entries: 0, ticks: [], seen: now, asking: new Set() };
       this.sessions.set(id, session);
     }
@@ -144,7 +144,7 @@ export class RoomModel extends EventTarget {
       case "log.append":
         session.entries += 1;
         session.ticks.push({ process: process.index, at: event.at, key: session.entries });
-        session.ticks.splice(0, session.ticks.length - MOST_TICKS);
+        session.ticks.splice(0, session.ticks.length - MAX_TICKS);
         break;
       case "call.registered":
       case "call.renewed":
@@ -215,7 +215,7 @@ export class RoomModel extends EventTarget {
       const same = this.events.slice(0, ALIKE).find((one) => one.text === text);
       if (same) this.events.splice(this.events.indexOf(same), 1);
       this.events.unshift({ at: event.at, text, type: event.type, times: (same?.times ?? 0) + 1 });
-      this.events.splice(MOST_EVENTS);
+      this.events.splice(MAX_EVENTS);
     }
     this.dispatchEvent(new CustomEvent("event", { detail: event }));
   }

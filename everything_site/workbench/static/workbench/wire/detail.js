@@ -9,7 +9,7 @@ import { bytes } from "../base/units.js";
 
 const TELLING =
   /^(mcp-.*|authorization|last-event-id|www-authenticate|content-type|accept|location|retry-after|x-request-id|x-served-by)$/i;
-const LONGEST_BODY = 64 * 1024;
+const MAX_BODY_LENGTH = 64 * 1024;
 
 /** What a row shows when it is opened: `exchange` as two columns. */
 export function exchangeDetail(exchange) {
@@ -86,7 +86,7 @@ function challengeList(text) {
 }
 
 function body(text, label) {
-  if (text.length <= LONGEST_BODY) return codeBlock(highlight.body(text), { label });
+  if (text.length <= MAX_BODY_LENGTH) return codeBlock(highlight.body(text), { label });
   const holder = h("div", {});
   const open = h("button", { class: "w-more", type: "button" }, `Show the body, ${bytes(text.length)}`);
   open.addEventListener("click", (event) => {

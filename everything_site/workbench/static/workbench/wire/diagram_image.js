@@ -2,7 +2,7 @@
 
 const PROPERTIES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-family", "font-size", "font-style", "font-weight"];
 const SHARPNESS = 2; // pixels of the picture for one of the screen
-const LONGEST = 16_000; // pixels; browsers draw no larger canvas
+const MAX_SIDE = 16_000; // pixels; browsers draw no larger canvas
 
 /** The text of an SVG file that shows a diagram of the page. */
 export function svgText(svg, { background }) {
@@ -28,7 +28,7 @@ export function svgText(svg, { background }) {
  */
 export async function png(svg, how) {
   const { width, height } = svg.viewBox.baseVal;
-  const scale = Math.min(SHARPNESS, LONGEST / Math.max(width, height));
+  const scale = Math.min(SHARPNESS, MAX_SIDE / Math.max(width, height));
   if (scale < 0.5) throw new Error("The diagram is too long for a picture. Filter the wire, or save it as SVG.");
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svgText(svg, how))}`;

@@ -8,7 +8,7 @@
 import { duration } from "../base/units.js";
 import { eventTitle, hasFailed, isStream, kindOf, received, sent, titleOf } from "../protocol/messages.js";
 
-const LONGEST_WAIT = 2;
+const MIN_GAP = 2;
 const NAMES = { person: "Person", client: "Client", server: "Server", redis: "Redis", "authorization server": "Authorization server" };
 const ORDER = ["person", "client", "server"];
 const LAST = ["redis", "authorization server"];
@@ -112,7 +112,7 @@ function roomMoments(event) {
 function withGaps(moments) {
   return moments.flatMap((row, index) => {
     const wait = index === 0 ? 0 : row.at - moments[index - 1].at;
-    if (wait < LONGEST_WAIT) return [row];
+    if (wait < MIN_GAP) return [row];
     const label = `⋯ ${duration(wait)}`;
     return [{ kind: "gap", at: moments[index - 1].at, label, spoken: `nothing for ${duration(wait)}` }, row];
   });

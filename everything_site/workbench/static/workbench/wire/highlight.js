@@ -6,7 +6,7 @@
  * the Base64 of a picture or a sound, `media` (a `data:` URL) and `type`.
  */
 
-export const LONGEST_STRING = 160;
+export const MAX_STRING_LENGTH = 160;
 const KEPT = 60;
 
 const JSON_TOKEN = /("(?:[^"\\\n]|\\.)*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\b(true|false|null)\b|([{}[\],:])/g;
@@ -36,7 +36,7 @@ export function pretty(text) {
 export function describeBase64(text) {
   if (text.length % 4 !== 0 || !BASE64.test(text)) return null;
   const known = MAGIC.find(([start]) => text.startsWith(start));
-  if (!known && (text.length < LONGEST_STRING || !/[0-9+/]/.test(text))) return null;
+  if (!known && (text.length < MAX_STRING_LENGTH || !/[0-9+/]/.test(text))) return null;
   const bytes = (text.length / 4) * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0);
   const [, name, type] = known ?? [null, "Base64", "application/octet-stream"];
   return { name, type, bytes };
@@ -51,7 +51,7 @@ function stringToken(text) {
     const token = { kind: "fold", text, summary: `${described.name}, ${described.bytes.toLocaleString("en")} bytes`, type };
     return /^(image|audio)\//.test(type) ? { ...token, media: `data:${type};base64,${data ? data[2] : value}` } : token;
   }
-  if (value.length <= LONGEST_STRING) return { kind: "string", text };
+  if (value.length <= MAX_STRING_LENGTH) return { kind: "string", text };
   return { kind: "fold", text, summary: `"${value.slice(0, KEPT)}…" ${value.length.toLocaleString("en")} characters` };
 }
 

@@ -12,7 +12,7 @@ const IN_ESCAPED_JSON = new RegExp(`\\\\"(${FIELDS})\\\\"\\s*:\\s*\\\\"([^"\\\\]
 const IN_FORM = new RegExp(`(?:^|[?&#\\s])(${FIELDS})=([^&\\s#"]+)`, "g");
 /** Credentials, but no parameter of a challenge (`Bearer resource_metadata="…"`), whose name looks like a token. */
 const BEARER = /\b(?:Bearer|Basic|DPoP)\s+(?!(?:realm|scope|error|error_description|error_uri|resource_metadata|algs)=)([A-Za-z0-9\-._~+/]{8,}=*)/gi;
-const SHORTEST = 6;
+const MIN_LENGTH = 6;
 
 export const MASKED = "•••";
 
@@ -64,7 +64,7 @@ export class SecretMask {
   }
 
   #learn(name, secret) {
-    if (!secret || secret.length < SHORTEST || secret === MASKED) return;
+    if (!secret || secret.length < MIN_LENGTH || secret === MASKED) return;
     const mask = `[${name.toUpperCase().replaceAll("_", "-")}]`;
     for (const form of new Set([secret, encodeURIComponent(secret), decoded(secret)])) {
       if (!this.#secrets.has(form)) this.#secrets.set(form, mask);
