@@ -14,6 +14,9 @@ SLOW = ("processes", "node", "browser", "slow")
 DATABASE = frozenset({"db", "transactional_db"})
 """The fixtures of pytest-django that give access to the database."""
 
+FEW = 4
+"""How many cases of a test may be revisions; the others are mostly values."""
+
 
 def is_slow(item: pytest.Item) -> bool:
     return any(item.get_closest_marker(name) for name in SLOW)
@@ -27,14 +30,15 @@ def uses_database(item: pytest.Item) -> bool:
 def quick_cases(cases: list[pytest.Item]) -> list[pytest.Item]:
     """The cases of a parametrized test that are quick.
 
-    They mostly fail together, so the first and the last one, such as the oldest and the newest revision, find
-    nearly all that the rest does. With a database only the first one is, as they take longest. A test whose
-    cases each have a way of their own through the code is marked `quick` itself, and all of them are.
+    They mostly fail together, so the first one finds nearly all that the rest does. With an event loop the
+    last of a few is quick, too: those are often revisions, and the newest one is served differently. Many are
+    mostly values. A test whose cases each have a way of their own through the code is marked `quick` itself,
+    and all of them are.
     """
     if uses_database(cases[0]):
         return cases[:1]
     if cases[0].get_closest_marker("asyncio"):
-        return [cases[0], *cases[1:][-1:]]
+        return cases[:: len(cases) - 1] if 1 < len(cases) <= FEW else cases[:1]
     return cases  # they take milliseconds
 
 

@@ -27,7 +27,7 @@ class Case:
 @pytest.mark.parametrize(
     ("needs", "quick"),
     [
-        ({"markers": ["asyncio"]}, [0, 8]),
+        ({"markers": ["asyncio"]}, [0, 3]),
         ({"markers": ["django_db"]}, [0]),
         ({"fixtures": ("db",)}, [0]),
         ({"markers": ["asyncio"], "fixtures": ("transactional_db",)}, [0]),
@@ -37,9 +37,15 @@ def test_of_tests_with_an_event_loop_two_cases_are_quick_and_with_a_database_one
     needs: Any, quick: list[int]
 ) -> None:
     markers, fixtures = needs.get("markers", []), needs.get("fixtures", ())
-    cases: list[Any] = [Case(f"test_many[{number}]", *markers, fixtures=fixtures) for number in range(9)]
+    cases: list[Any] = [Case(f"test_many[{number}]", *markers, fixtures=fixtures) for number in range(4)]
     selection.mark_quick(cases)
     assert [number for number, case in enumerate(cases) if "quick" in case.markers] == quick
+
+
+def test_of_many_cases_with_an_event_loop_the_first_is_quick() -> None:
+    cases: list[Any] = [Case(f"test_many[{number}]", "asyncio") for number in range(9)]
+    selection.mark_quick(cases)
+    assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0]
 
 
 def test_the_only_case_of_a_test_is_quick() -> None:
