@@ -21,7 +21,11 @@ class Store(Enum):
 
 
 class Refused(Exception):
-    """A request is refused although nothing failed. Handlers may raise it, too.
+    """A request is refused although nothing failed.
+
+    Whoever runs before the call may raise it, and so may a middleware or a handler of the low-level server.
+    From a tool or a resource of an `MCPServer` it counts as a bug, as every exception does that is not for
+    clients: raise `ToolError` or `MCPError` there.
 
     Attributes:
         data: The `data` of the error.

@@ -90,7 +90,7 @@ class AnswerFacts(NamedTuple):
         attempt: 1; more if processes died that had the request before.
         code: The code of a JSON-RPC error.
         status: The HTTP status of a refusal.
-        reason: Why it was refused, in a few words of a fixed vocabulary: `HttpError.reason`.
+        reason: Why it was refused, in a word; docs/audit.md lists all.
     """
 
     kind: str
@@ -188,7 +188,7 @@ class RefusalFacts(NamedTuple):
         client: The id of the OAuth client; empty before the token was verified.
         method: The JSON-RPC method, if the body was read.
         tool: The tool, if the body was read.
-        reason: Why, in a few words of a fixed vocabulary, such as `invalid_token`.
+        reason: Why, in a word, such as `invalid_token`; docs/audit.md lists all.
     """
 
     status: int

@@ -283,11 +283,10 @@ class SessionCall(SessionOutbound, Call):
         except asyncio.CancelledError:
             if not self.cancel_requested.is_set():
                 raise  # the process is stopping; another recovers the call
-        if isinstance(self.failure, TokenWithdrawn):
+        if is_withdrawn := isinstance(self.failure, TokenWithdrawn):
             outcome = Outcome.failed(ErrorData(code=INVALID_REQUEST, message=ACCESS_WITHDRAWN))
         response = None if outcome is None else outcome.response(self.request_id)
-        reason = "access_withdrawn" if isinstance(self.failure, TokenWithdrawn) else None
-        tell = partial(tell_answered, self, outcome, reason)
+        tell = partial(tell_answered, self, outcome, reason="access_withdrawn" if is_withdrawn else None)
         if self.state is not State.LOGGED:
             tell()
             self.response, self.state = response, State.ENDED

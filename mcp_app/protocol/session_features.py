@@ -38,7 +38,12 @@ class TooMuchData(Exception):
 
 
 class StoredValues(Protocol):
-    """Values that tools store for a session or a person, by name: the same in every process."""
+    """Values that tools store for a session or a person, by name: the same in every process.
+
+    `get` and `set` are two steps, between which other calls run, in any process: of concurrent calls that
+    read a value and store a changed one, some changes are lost. Let each call store a value of its own, under
+    a name that no other uses, and count them with `names`.
+    """
 
     async def names(self, prefix: str = "") -> list[str]:
         """The names with this prefix, unordered."""

@@ -24,7 +24,7 @@ from mcp_app.calls.recovery import WORKER_LOST
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import QuotaExceeded
 from mcp_app.coordination.quotas import Quotas
-from mcp_app.exceptions import RETRY_AFTER_SECONDS, Unavailable, Unreadable
+from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store, Unavailable, Unreadable
 from mcp_app.protocol.messages import InvalidMessage, TooManyValues, error_response
 from mcp_app.protocol.words import shortened
 from mcp_app.runtime import Stopped
@@ -34,11 +34,9 @@ logger = logging.getLogger(__name__)
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
-
-_REASONS = {
+REASONS = {
     400: "malformed",
     403: "origin",
-    404: "method_not_found",
     405: "http_method",
     406: "accept",
     408: "slow_body",
@@ -48,6 +46,9 @@ _REASONS = {
     431: "head_too_large",
     500: "crash",
 }
+"""The reason of an `HttpError` that names none, by its status."""
+
+_UNAVAILABLE = {Store.SESSIONS: "sessions_unavailable", Store.DATABASE: "database_unavailable"}
 
 
 class HttpError(Exception):
@@ -60,8 +61,8 @@ class HttpError(Exception):
         headers: Additional response headers.
         data: Machine-readable details.
         request_id: The id of the rejected request, if it could be parsed.
-        reason: Why, in a few words of a fixed vocabulary, for audits and metrics: the message may contain
-            what the client sent. By default it follows from the status.
+        reason: Why, in a word for audits and metrics, as the message may contain what the client sent. By
+            default it follows from the status. docs/audit.md lists all.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class HttpError(Exception):
         reason: str = "",
     ) -> None:
         super().__init__(message)
-        self.reason = reason or _REASONS.get(status, "error")
+        self.reason = reason or REASONS[status]
         self.status = status
         self.headers = headers
         self.code = code
@@ -99,10 +100,11 @@ class Challenge(HttpError):
         status: HTTP status.
         message: A human-readable message.
         fields: The parameters of the challenge, in order.
+        reason: See `HttpError`.
     """
 
-    def __init__(self, status: int, message: str, fields: Mapping[str, str]) -> None:
-        super().__init__(status, message, reason=fields.get("error", "no_token"))
+    def __init__(self, status: int, message: str, fields: Mapping[str, str], reason: str) -> None:
+        super().__init__(status, message, reason=reason)
         self._fields = fields
         self.name_metadata(fields["resource_metadata"])
 
@@ -130,7 +132,7 @@ def challenge(
     }
     if error is not None:
         fields = {"error": error, "error_description": description, **fields}
-    return Challenge(status, description, fields)
+    return Challenge(status, description, fields, reason=error or "no_token")
 
 
 def insufficient_scope(error: InsufficientScope) -> Challenge:
@@ -239,7 +241,7 @@ def from_exception(error: Exception) -> HttpError | None:
         return error
     if isinstance(error, InvalidMessage):
         status = 413 if isinstance(error, TooManyValues) else 400
-        return HttpError(status, str(error), error.code, request_id=error.request_id)
+        return HttpError(status, str(error), error.code, request_id=error.request_id, reason=REASONS[status])
     if isinstance(error, SessionNotFound | Unreadable):
         # The same response for a session that is unknown, has ended, cannot be read, or belongs to another.
         message = "Session not found; send a new initialize request."
@@ -262,6 +264,11 @@ def from_exception(error: Exception) -> HttpError | None:
         )
     if isinstance(error, Unavailable):
         retry_after = (b"retry-after", b"%d" % RETRY_AFTER_SECONDS)
-        reason = f"{error.store.name.lower()}_unavailable"
-        return HttpError(503, error.store.value, INTERNAL_ERROR, headers=[retry_after], reason=reason)
+        return HttpError(
+            503,
+            error.store.value,
+            INTERNAL_ERROR,
+            headers=[retry_after],
+            reason=_UNAVAILABLE[error.store],
+        )
     return None

@@ -86,6 +86,6 @@ async def send_room(runtime: Runtime, person: str | None, send: Send, until_ende
                         silent = 0.0
                 await write(b"", last=True)
     except TooManyWatchers:
-        raise HttpError(503, "Too many people are watching at this process.") from None
+        raise HttpError(503, "Too many people are watching at this process.", reason="watchers") from None
     finally:
         ended.cancel()

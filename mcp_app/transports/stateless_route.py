@@ -70,8 +70,13 @@ def route_of(request: Request, message: JSONRPCRequest) -> InboundModernRoute:
 def refusal_of(rejection: InboundLadderRejection) -> errors.HttpError:
     """Convert a rejection by the SDK's ladder to a response."""
     status = ERROR_CODE_HTTP_STATUS.get(rejection.code, 400)
-    reason = _REASONS.get(rejection.code, "")
-    return errors.HttpError(status, rejection.message, rejection.code, data=rejection.data, reason=reason)
+    return errors.HttpError(
+        status,
+        rejection.message,
+        rejection.code,
+        data=rejection.data,
+        reason=_REASONS.get(rejection.code, "malformed"),
+    )
 
 
 def _raise_for_mirrored_headers(headers: Mapping[str, str], request: JSONRPCRequest) -> None:
@@ -85,7 +90,7 @@ def _raise_for_mirrored_headers(headers: Mapping[str, str], request: JSONRPCRequ
     if wrong is None and expected is not None:
         if not isinstance(expected, str):
             message = f"Invalid params: `params.{key}` must be a string"
-            raise errors.HttpError(ERROR_CODE_HTTP_STATUS.get(INVALID_PARAMS, 400), message, INVALID_PARAMS)
+            raise errors.HttpError(400, message, INVALID_PARAMS)
         value = headers.get(MCP_NAME_HEADER)
         wrong = fault("Mcp-Name", value, f"the body's `params.{key}`", expected, is_encoded=True)
     if wrong is not None:

@@ -159,6 +159,14 @@ def test_every_tool_template_and_prompt_that_is_always_served_shows_a_feature() 
         assert always - shown <= {"toggle-subscriber-updates"}, kind
 
 
+def test_every_method_of_an_extension_shows_a_feature() -> None:
+    runtime = Runtime()
+    assert runtime.server
+    methods = {binding.method for each in runtime.engine.extensions for binding in each.methods()}
+    assert len(methods) > 5
+    assert methods <= {name for row in FEATURES for name in code(row["Shown by"])}
+
+
 def test_every_feature_names_its_revisions_and_its_place_in_the_specification() -> None:
     named: set[str] = set()
     for row in FEATURES + NOT_SHOWN:
