@@ -182,7 +182,7 @@ class Engine:
         seconds = max(PERSON_DEADLINE, *(extension.state_seconds for extension in self.extensions), 0)
         return {
             "extensions": extensions,
-            "middleware": [self._passed, *middleware],
+            "middleware": [self._options_marker, *middleware],
             "request_state_security": RequestStateSecurity(keys=list(self._state_keys), ttl=float(seconds)),
             "subscriptions": self._subscriptions,
         }
@@ -226,7 +226,7 @@ class Engine:
         """
         await self._subscriptions.publish(ResourceUpdated(uri=uri), person.key)
 
-    async def _passed(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
+    async def _options_marker(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
         """A middleware that shows, until it is removed, that the server was built with these options."""
         return await call_next(ctx)
 
@@ -242,12 +242,12 @@ class Engine:
             server = _call(factory, self, name)
         if not isinstance(server, MCPServer):
             raise ImproperlyConfigured(f"{name} must return an MCPServer, not {server!r}.")
-        if self._passed not in server.middleware:
+        if self._options_marker not in server.middleware:
             raise ImproperlyConfigured(
                 f"{name} built a server that would work in a single process only. Pass the engine's options "
                 f"to its constructor: MCPServer({server.name!r}, **engine.options())"
             )
-        server.middleware.remove(self._passed)
+        server.middleware.remove(self._options_marker)
         self.access = ToolAccess(server)
         install(
             server,

@@ -150,9 +150,9 @@ class SessionCall(SessionOutbound, Call):
         """Whether it has been cancelled, and has ended."""
         return self.state is State.ENDED and self.cancel_requested.is_set() and self.failure is None
 
-    def start(self, on_end: Callable[[SessionCall], None], *, held: bool = False) -> None:
-        """Start its task, which ends with `on_end`. With `held`, the handler runs only after `let_run`."""
-        self._may_run = asyncio.Event() if held else None
+    def start(self, on_end: Callable[[SessionCall], None], *, deferred: bool = False) -> None:
+        """Start its task, which ends with `on_end`. If `deferred`, the handler waits for `release`."""
+        self._may_run = asyncio.Event() if deferred else None
         self._on_end = on_end
         self.task = asyncio.create_task(self._run())
 
@@ -196,7 +196,7 @@ class SessionCall(SessionOutbound, Call):
         self.is_told = True
         self.cancel()
 
-    def let_run(self) -> None:
+    def release(self) -> None:
         """Run the handler of a call that was held back."""
         if self._may_run is not None:
             self._may_run.set()
@@ -215,7 +215,7 @@ class SessionCall(SessionOutbound, Call):
             else:
                 self.reject()
             raise
-        self.let_run()
+        self.release()
 
     async def start_streaming(self) -> None:
         """Register a call that runs, unless it ends first.
@@ -256,7 +256,7 @@ class SessionCall(SessionOutbound, Call):
                 if message is None:
                     return
         if await registry.write(self.registration, message, retry_seconds=_APPEND_RETRY_SECONDS) is None:
-            self._lose()
+            self._abandon()
 
     async def _run(self) -> None:
         self._has_begun = True
@@ -313,7 +313,7 @@ class SessionCall(SessionOutbound, Call):
         """End the registration and append the response, if any. Whether it was registered may be unknown."""
         size = len(response or b"")
         try:
-            async with self.session.room(size, always=size <= _SMALL):
+            async with self.session.reserve(size, always=size <= _SMALL):
                 written = await self._backend.registry.write(
                     self.registration,
                     response,
@@ -331,13 +331,13 @@ class SessionCall(SessionOutbound, Call):
 
     def _on_registered(self, position: str | None) -> None:
         if position is None:
-            self._lose()
+            self._abandon()
             return
         self.position = position
         if self.state is not State.ENDED:
-            self._lease = self._backend.registry.start_renewing(self.registration, self.token, self._lose)
+            self._lease = self._backend.registry.start_renewing(self.registration, self.token, self._abandon)
 
-    def _lose(self) -> None:
+    def _abandon(self) -> None:
         """Stop without a response: another process took over the call, or it was ended."""
         if self.is_running:
             session = {"session": short_id(self.session_id)}

@@ -59,7 +59,7 @@ class SessionOutbound:
         """
         encoded = pydantic_core.to_json(message)
         try:
-            async with self.session.room(len(encoded)):
+            async with self.session.reserve(len(encoded)):
                 await self._append(encoded)
         except TooMuchHeld as error:
             raise MCPError(INVALID_REQUEST, str(error), error.data) from error

@@ -59,7 +59,7 @@ class Recovery:
         if (own := self._calls.of_stream(record.id, stream)) is not None:
             await own.renew_lease()
             return True
-        if not (registered.is_handed_over or self._registry.leases.can_judge):
+        if not (registered.is_handed_over or self._registry.leases.can_detect_death):
             return True
         if not await self._registry.take_over(registered):
             return await self._registry.is_running(record.id, stream)
@@ -88,7 +88,7 @@ class Recovery:
         """End a call that cannot be read, if its process died. Returns whether it is running."""
         request = JSONRPCRequest(jsonrpc="2.0", id=reason.request_id or 0, method="unknown")
         lost = Registration(record.id, stream, request)
-        if self._registry.leases.can_judge and await self._registry.take_over(lost):
+        if self._registry.leases.can_detect_death and await self._registry.take_over(lost):
             logger.warning(
                 "giving up a call that cannot be read",
                 extra={"session": short_id(record.id), "reason": str(reason)},

@@ -64,7 +64,7 @@ class RunningCalls:
         headers: Mapping[str, str],
         *,
         stream: str | None = None,
-        held: bool = False,
+        deferred: bool = False,
     ) -> SessionCall:
         """Run a request that was admitted.
 
@@ -73,10 +73,10 @@ class RunningCalls:
             request: The request.
             headers: The headers of the HTTP request.
             stream: The name of its event stream; a new one if None.
-            held: Whether it runs only after `SessionCall.let_run`, so that it has not run if it cannot be
+            deferred: Whether it runs only after `SessionCall.release`, so that it has not run if it cannot be
                 registered.
         """
-        return self._start(SessionCall(self.backend, record, request, headers, stream), held=held)
+        return self._start(SessionCall(self.backend, record, request, headers, stream), deferred=deferred)
 
     def restart(self, record: SessionRecord, lost: Registration, last_progress: float) -> SessionCall:
         """Re-run a call whose process died, after `SessionCall.run_registered`. It was admitted then.
@@ -89,13 +89,13 @@ class RunningCalls:
         call = SessionCall(self.backend, record, lost.request, {}, lost.stream, lost.losses)
         call.is_recovered = True
         call.last_progress = last_progress
-        return self._start(call, held=True)
+        return self._start(call, deferred=True)
 
-    def _start(self, call: SessionCall, *, held: bool) -> SessionCall:
+    def _start(self, call: SessionCall, *, deferred: bool) -> SessionCall:
         self._calls[call.session_id].add(call)
         if is_limited(call.method):
             self._quotas.use(call.person_key, CALLS)
-        call.start(self._on_end, held=held)
+        call.start(self._on_end, deferred=deferred)
         return call
 
     def _on_end(self, call: SessionCall) -> None:

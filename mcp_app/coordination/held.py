@@ -88,7 +88,7 @@ class HeldBytes:
         return int(getattr(conf, self._holding.setting.attribute))
 
     @asynccontextmanager
-    async def room(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
+    async def reserve(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
         """Write something for a person in the body, if there is room for it.
 
         Args:

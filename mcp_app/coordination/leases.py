@@ -114,7 +114,7 @@ class Leases:
         self._release = redis.register_script(RELEASE)
         self._reached_at = -math.inf
         """When the last beat succeeded."""
-        self._judges_from = math.inf
+        self._detects_from = math.inf
 
     @property
     def milliseconds(self) -> int:
@@ -122,7 +122,7 @@ class Leases:
         return max(1, round(conf.lease_seconds * 1000))
 
     @property
-    def can_judge(self) -> bool:
+    def can_detect_death(self) -> bool:
         """Whether an expired lease means that its holder died.
 
         Only if this process has reached Redis throughout, for at least the time of a lease: in an outage all
@@ -130,7 +130,7 @@ class Leases:
         after this process was paused, and after its first beat, as it may have started after an outage.
         """
         now = time.monotonic()
-        return now >= self._judges_from and now - self._reached_at < conf.lease_seconds
+        return now >= self._detects_from and now - self._reached_at < conf.lease_seconds
 
     async def take(self, key: str, holder: str) -> bool:
         """Take a lease that nobody holds. Call `start_renewing` to keep it.
@@ -172,18 +172,18 @@ class Leases:
         """Renew all held leases.
 
         Raises:
-            Unavailable: Redis cannot be reached; `can_judge` is false from now on.
+            Unavailable: Redis cannot be reached; `can_detect_death` is false from now on.
         """
         try:
             await self._redis.ping()
             await self.renew(self._renewed)
         except BaseException:
-            self._judges_from = math.inf
+            self._detects_from = math.inf
             raise
         now = time.monotonic()
         stood_still = now - self._reached_at >= conf.lease_seconds
-        if stood_still or self._judges_from == math.inf:
-            self._judges_from = now + conf.lease_seconds
+        if stood_still or self._detects_from == math.inf:
+            self._detects_from = now + conf.lease_seconds
         self._reached_at = now
 
     @asynccontextmanager

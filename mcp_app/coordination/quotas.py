@@ -35,7 +35,7 @@ RECLAIM = "quota.reclaim"
 _ASK_SECONDS = 1.0
 """How long to wait for Redis before this process counts alone."""
 
-_ALONE_SECONDS = 2.0
+_LOCAL_SECONDS = 2.0
 """How long it does so, without asking Redis again."""
 
 RECLAIM_SECONDS = 0.5
@@ -123,7 +123,7 @@ class Quotas:
         self._redis = redis
         self._bus = bus
         self._accounts: dict[str, _Account] = {}
-        self._alone_until = -math.inf
+        self._local_until = -math.inf
         self._returning: dict[str, asyncio.Task[None]] = {}
         self._lease = redis.register_script(LEASE)
         bus.on(RECLAIM, self._on_reclaim)
@@ -219,7 +219,7 @@ class Quotas:
             Unavailable: Redis cannot be reached, or could not be a moment ago.
         """
         now, due = time.monotonic(), list[_Account]()
-        if now < self._alone_until:
+        if now < self._local_until:
             raise Unavailable(Store.SESSIONS, "quotas are counted by each process alone")
         soon = now + conf.lease_seconds / 2
         for account in list(self._accounts.values()):
@@ -259,7 +259,7 @@ class Quotas:
                     yield
         except (Unavailable, TimeoutError) as error:
             if not isinstance(error, Unreadable):
-                self._alone_until = time.monotonic() + _ALONE_SECONDS
+                self._local_until = time.monotonic() + _LOCAL_SECONDS
             raise Unavailable(Store.SESSIONS, error) from error
 
     async def _obtain(self, account: _Account, kind: Kind, number: int) -> bool:
@@ -275,7 +275,7 @@ class Quotas:
         """Ask Redis for more of something, in the turn of the account. Without a reply, count alone."""
         began = time.monotonic()
         with suppress(Unavailable):
-            if began >= self._alone_until:
+            if began >= self._local_until:
                 args = self._arguments(account, kind, number, requests)
                 async with self._reaching():
                     reply = await self._lease(keys=[keys.quota(account.person)], args=args)
@@ -286,7 +286,7 @@ class Quotas:
         for each, units in account.units.items():
             units.granted = each.limit
         account.requests = max(account.requests, SPARE_REQUESTS)
-        account.valid_until = time.monotonic() + _ALONE_SECONDS
+        account.valid_until = time.monotonic() + _LOCAL_SECONDS
 
     def _arguments(
         self, account: _Account, kind: Kind | None = None, number: int = 0, requests: int = 0

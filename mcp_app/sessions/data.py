@@ -61,7 +61,7 @@ return 1
 """KEYS: data. ARGV: name, the size field, overhead per value."""
 
 
-Room = Callable[[int], AbstractAsyncContextManager[Any]]
+Reserve = Callable[[int], AbstractAsyncContextManager[Any]]
 
 
 class _Data(StoredValues):
@@ -71,17 +71,17 @@ class _Data(StoredValues):
         key: The hash.
         limit: The setting with the maximum size of all values together, in base64.
         seconds: How long they live from the last `set`.
-        room: Makes room for so many bytes while they are written.
+        reserve: Makes room for so many bytes while they are written.
     """
 
     def __init__(
-        self, redis: Redis, key: str, limit: Setting[int], seconds: int, room: Room = nullcontext
+        self, redis: Redis, key: str, limit: Setting[int], seconds: int, reserve: Reserve = nullcontext
     ) -> None:
         self._redis = redis
         self._key = key
         self._limit = limit
         self._seconds = seconds
-        self._room = room
+        self._reserve = reserve
 
     async def names(self, prefix: str = "") -> list[str]:
         names = cast("list[str]", await cast(Any, self._redis.hkeys(self._key)))
@@ -105,7 +105,7 @@ class _Data(StoredValues):
         args: list[str | int] = [name, content, _SIZE, _EACH, *bounds, prefix]
         try:
             is_new = not await self._has(name)
-            async with self._room(len(content)):
+            async with self._reserve(len(content)):
                 outcome = await self._redis.register_script(_SET)(keys=[self._key], args=args)
         except TooMuchHeld as error:
             raise TooMuchData(str(error)) from error
@@ -131,12 +131,12 @@ class SessionData(_Data):
     """The values of one session, by name. They expire with the session.
 
     Args:
-        room: That of the person (`HeldBytes.room`).
+        reserve: That of the person (`HeldBytes.reserve`).
     """
 
-    def __init__(self, redis: Redis, session_id: str, room: Room = nullcontext) -> None:
+    def __init__(self, redis: Redis, session_id: str, reserve: Reserve = nullcontext) -> None:
         key = keys.data(session_id)
-        super().__init__(redis, key, Conf.session_data_bytes, conf.session_idle_seconds, room)
+        super().__init__(redis, key, Conf.session_data_bytes, conf.session_idle_seconds, reserve)
 
 
 class PersonData(_Data):

@@ -137,7 +137,7 @@ class SessionStore:
 
     def data(self, record: SessionRecord) -> SessionData:
         """The values that tools store for a session."""
-        return SessionData(self._redis, record.id, partial(self.held.room, record.person_key))
+        return SessionData(self._redis, record.id, partial(self.held.reserve, record.person_key))
 
     async def create(self, record: SessionRecord) -> None:
         """Store a new session, before the client gets its id.
@@ -284,7 +284,7 @@ class RequestSession:
             MCPError: The sessions of the person hold too much already.
         """
         try:
-            async with self.room(len(uri)):
+            async with self.reserve(len(uri)):
                 await self._store.change_subscription(self.record.id, "HSET", uri)
         except TooMuchHeld as error:
             raise MCPError(INVALID_REQUEST, str(error), error.data) from error
@@ -292,9 +292,9 @@ class RequestSession:
     async def unsubscribe(self, uri: str) -> None:
         await self._store.change_subscription(self.record.id, "HDEL", uri)
 
-    def room(self, size: int, *, always: bool = False) -> AbstractAsyncContextManager[None]:
-        """Makes room for so many bytes while they are written; see `HeldBytes.room`."""
-        return self._store.held.room(self.record.person_key, size, always=always)
+    def reserve(self, size: int, *, always: bool = False) -> AbstractAsyncContextManager[None]:
+        """Makes room for so many bytes while they are written; see `HeldBytes.reserve`."""
+        return self._store.held.reserve(self.record.person_key, size, always=always)
 
     @property
     def data(self) -> SessionData:

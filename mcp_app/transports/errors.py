@@ -185,7 +185,7 @@ def too_many_listening(limit: int) -> HttpError:
     )
 
 
-def too_many_listening_of_one(limit: int) -> HttpError:
+def too_many_listeners_for_user(limit: int) -> HttpError:
     """For one more `subscriptions/listen` of a user than leaves room for others; another process may have it.
 
     Args:

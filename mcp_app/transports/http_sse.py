@@ -197,7 +197,7 @@ class SsePost:
             _, outcome = await initialize(calls.backend, record, message, headers, store=store)
             await self._reply(record, outcome.response(message.id))
         else:
-            call = calls.start(record, message, headers, stream=new_http_sse_reply_stream(), held=True)
+            call = calls.start(record, message, headers, stream=new_http_sse_reply_stream(), deferred=True)
             await call.run_registered()  # before it is acknowledged
 
     async def _reply(self, record: SessionRecord, answer: dict[str, Any] | bytes) -> None:
@@ -207,5 +207,5 @@ class SsePost:
             TooMuchHeld: There is no room for it in the log.
         """
         data = answer if isinstance(answer, bytes) else framing.to_json(answer)
-        async with self._runtime.sessions.held.room(record.person_key, len(data)):
+        async with self._runtime.sessions.held.reserve(record.person_key, len(data)):
             await self._runtime.log.append(record.id, new_http_sse_reply_stream(), data)

@@ -37,7 +37,7 @@ class ListeningPlaces:
             raise errors.too_many_listening(MAX_LISTENING)
         share = max(MIN_PLACES, free // PARTS)
         if self._taken[person] >= share:
-            raise errors.too_many_listening_of_one(share)
+            raise errors.too_many_listeners_for_user(share)
 
     def take(self, person: str, task: asyncio.Task[None]) -> None:
         """Count a request until its task is done."""

@@ -39,7 +39,7 @@ _SESSION_ID = re.compile(r"[0-9a-f]{48}")
 _SESSION_IN_QUERY = re.compile(rb"(?:^|&)sessionId=([0-9a-f]{48})(?=&|$)")
 """The same in a query, which may be of any length: so it is not parsed."""
 
-_LISTS = (b"accept", b"mcp-protocol-version")
+_JOINED_HEADERS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
 
 
@@ -59,7 +59,7 @@ class Headers(Mapping[str, str]):
         self.raw = dict(lines)
         if len(self.raw) < len(lines):
             self.raw = dict(reversed(lines))
-            for name in _LISTS:
+            for name in _JOINED_HEADERS:
                 if name in self.raw:
                     self.raw[name] = b", ".join(dict.fromkeys(value for key, value in lines if key == name))
 
@@ -307,5 +307,5 @@ def _free_earlier_bodies() -> None:
     The collector counts objects, not bytes, so a few large bodies would not trigger it. Every eleventh
     collection is a full one, for objects that survived an earlier collection.
     """
-    collections_of_the_young = gc.get_count()[2]
-    gc.collect(2 if collections_of_the_young >= 10 else 1)
+    young_collections = gc.get_count()[2]
+    gc.collect(2 if young_collections >= 10 else 1)

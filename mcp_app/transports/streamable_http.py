@@ -96,7 +96,7 @@ class StreamableHttp:
             await self._initialize(request, message)
             return
         record = await self._session(request)
-        self._note(request, record)
+        self._record_use(request, record)
         await self._admit(request, [message])
         match message:
             case JSONRPCRequest():
@@ -114,7 +114,7 @@ class StreamableHttp:
 
     async def _batch(self, request: Request, decoded: list[Any]) -> None:
         record = await self._session(request)
-        self._note(request, record)
+        self._record_use(request, record)
         if record.protocol_version != _BATCHES_REVISION:
             as_message(decoded)  # raises: a batch is not a message
         try:
@@ -128,7 +128,7 @@ class StreamableHttp:
         await self._admit(request, messages)
         calls = self._runtime.calls
         requests = [message for message in messages if isinstance(message, JSONRPCRequest)]
-        running = [calls.start(record, each, request.headers, held=True) for each in requests]
+        running = [calls.start(record, each, request.headers, deferred=True) for each in requests]
         try:
             for call in running:
                 await call.register()
@@ -142,7 +142,7 @@ class StreamableHttp:
                 call.reject()  # a batch is rejected as a whole
             raise
         for call in running:
-            call.let_run()
+            call.release()
         if len(running) < len(messages):
             request.tell_answered(self._runtime.observers, "accepted")  # of those that are no calls
         if not running:
@@ -156,7 +156,7 @@ class StreamableHttp:
         ids = {call.stream: call.request_id for call in running}
         await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)
 
-    def _note(self, request: Request, record: SessionRecord) -> None:
+    def _record_use(self, request: Request, record: SessionRecord) -> None:
         """Note that this person uses this client."""
         software = record.client_params and record.client_params.client_info
         seen = self._runtime.last_seen
@@ -180,7 +180,7 @@ class StreamableHttp:
         )
         session = []
         if record is not None:
-            self._note(request, record)
+            self._record_use(request, record)
             session = [(_SESSION_ID, record.id.encode())]
         await self._respond(request, outcome.response(message.id), outcome.failure, session)
 

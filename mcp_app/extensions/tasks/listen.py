@@ -70,8 +70,8 @@ class TaskNotifications:
         if not is_declared(ctx):
             raise not_declared()
         person = self._person()
-        room = min(MAX_FOLLOWED, MAX_PER_PERSON - self._following[person])
-        chosen = list(dict.fromkeys(asked))[:room]
+        free = min(MAX_FOLLOWED, MAX_PER_PERSON - self._following[person])
+        chosen = list(dict.fromkeys(asked))[:free]
         self._following[person] += len(chosen)
         try:
             return await self._listen(ctx, call_next, chosen)

@@ -151,7 +151,7 @@ class TaskRuns:
             return task
         if time.time() >= task.expires_at:
             await self._store.expire(task.id, EXPIRED)
-        elif task.is_released or (task.is_lost and self._store.leases.can_judge):
+        elif task.is_released or (task.is_lost and self._store.leases.can_detect_death):
             if (taken := await self._store.take_over(task.id)) is not None:
                 await self._rerun_or_fail(taken, lifespan_state)
         else:

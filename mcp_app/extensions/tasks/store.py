@@ -124,7 +124,7 @@ class TaskStore:
         fields = task.to_fields()
         if size(fields["params"]) > MAX_CALL_BYTES:
             raise TooLarge
-        async with self._held.room(person_key(owner), size(fields["params"])):
+        async with self._held.reserve(person_key(owner), size(fields["params"])):
             return await self._create(task, fields, grant, ttl + GRACE_SECONDS)
 
     async def _create(self, task: Task, fields: dict[str, str], grant: str | None, seconds: int) -> Task:
@@ -232,7 +232,7 @@ class TaskStore:
             raise TooLarge
         run = new_run()
         given = [time.time(), run, self.leases.milliseconds, *arguments]
-        async with self._held.room(person_key(task.owner), sum(map(size, arguments))):
+        async with self._held.reserve(person_key(task.owner), sum(map(size, arguments))):
             outcome = await self._call(scripts.ANSWER, task.id, *given)
         if outcome:
             await self._announce(task.id, "working" if outcome == 2 else "input_required")
@@ -300,7 +300,7 @@ class TaskStore:
         total = sum(map(size, fields))
         if total > MAX_RESULT_BYTES:
             raise TooLarge
-        async with self._held.room(person_key(task.owner), total, always=total <= _SMALL):
+        async with self._held.reserve(person_key(task.owner), total, always=total <= _SMALL):
             ended = await self._call(scripts.FINISH_RUN, task.id, task.run, time.time(), status, *fields)
         if not ended:
             return False

@@ -229,7 +229,7 @@ async def test_a_lease_that_cannot_be_renewed_does_not_affect_others(
         await redis.pexpire(lease.key, 50)
     await beat_for_a_lease(here, clock)
     assert [await redis.pttl(lease.key) > 50 for lease in good] == [True, True]
-    assert here.can_judge
+    assert here.can_detect_death
     assert "WRONGTYPE" in str([vars(record).get("reason") for record in caplog.records])
     await redis.delete(bad, *(lease.key for lease in good))
 
@@ -244,14 +244,14 @@ async def test_a_redis_that_refuses_to_renew_is_an_outage_and_no_damage(
             here = Leases(redis)
             leases = [await _held(here, f"{name}-{number}") for number in range(2)]
             await beat_for_a_lease(here, clock)
-            assert here.can_judge
+            assert here.can_detect_death
             if state == "full":
                 operator.config_set("maxmemory", "1")
             else:
                 operator.replicaof("127.0.0.1", "1")
             with pytest.raises(Unavailable):
                 await here.beat()
-            assert not here.can_judge  # all leases expire
+            assert not here.can_detect_death  # all leases expire
             assert not any(lease.is_lost for lease in leases)
             assert not [line for line in caplog.records if line.getMessage() == "lease not renewed"]
 
@@ -276,22 +276,22 @@ async def test_a_process_that_could_always_reach_redis_decides(
     for _ in range(5):
         await here.beat()
         clock.now += 3.0
-        assert here.can_judge
+        assert here.can_detect_death
 
 
 async def test_a_new_process_gives_the_others_the_time_of_a_lease_as_it_may_have_started_after_an_outage(
     here: Leases, clock: Clock, settings: Any
 ) -> None:
     settings.MCP_LEASE_SECONDS = 10.0
-    assert not here.can_judge
+    assert not here.can_detect_death
     clock.now += 60.0
-    assert not here.can_judge, "it has not reached Redis yet"
+    assert not here.can_detect_death, "it has not reached Redis yet"
     await here.beat()
     clock.now += 9.0
-    assert not here.can_judge
+    assert not here.can_detect_death
     await here.beat()
     clock.now += 1.0
-    assert here.can_judge
+    assert here.can_detect_death
 
 
 async def test_after_an_outage_live_processes_get_the_time_of_a_lease(
@@ -307,15 +307,15 @@ async def test_after_an_outage_live_processes_get_the_time_of_a_lease(
         patched.setattr(here._redis, "ping", fail)
         with pytest.raises(Unavailable):
             await here.beat()
-    assert not here.can_judge
+    assert not here.can_detect_death
     clock.now += 1.0
     await here.beat()
     for _ in range(3):
-        assert not here.can_judge
+        assert not here.can_detect_death
         clock.now += 3.0
         await here.beat()
     clock.now += 1.0
-    assert here.can_judge
+    assert here.can_detect_death
 
 
 async def test_a_stalled_process_considers_nobody_dead_until_the_others_had_their_time(
@@ -324,10 +324,10 @@ async def test_a_stalled_process_considers_nobody_dead_until_the_others_had_thei
     settings.MCP_LEASE_SECONDS = 10.0
     await here.beat()
     clock.now += 11.0  # all of them stood still, as when a machine is paused
-    assert not here.can_judge
+    assert not here.can_detect_death
     await here.beat()
-    assert not here.can_judge
+    assert not here.can_detect_death
     for _ in range(4):
         clock.now += 3.0
         await here.beat()
-    assert here.can_judge
+    assert here.can_detect_death

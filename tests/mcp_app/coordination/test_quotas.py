@@ -514,9 +514,9 @@ async def test_a_key_that_is_damaged_affects_only_its_person(one: Quotas, redis:
 async def test_after_an_outage_what_is_in_use_counts_for_all_again(
     one: Quotas, other: Quotas, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(one, "_alone_until", time.monotonic() + 60)
+    monkeypatch.setattr(one, "_local_until", time.monotonic() + 60)
     await take(one, person, CALLS, 3)
-    monkeypatch.setattr(one, "_alone_until", 0.0)
+    monkeypatch.setattr(one, "_local_until", 0.0)
     await one.beat()
     with pytest.raises(QuotaExceeded):
         await other.ensure(person, CALLS)
@@ -690,7 +690,7 @@ async def level(redis: Redis, person: str) -> int:
 async def test_what_is_owed_is_not_told_again_when_no_reply_came_in_time(
     behind_relay: Quotas, relay: RedisRelay, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quotas, "_ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(quotas, "_LOCAL_SECONDS", 0.0)
     await take(behind_relay, person)
     assert await behind_relay.count_requests(person)
     behind_relay.charge(person, 10 * CHARGED_BYTES)

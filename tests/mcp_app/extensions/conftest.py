@@ -183,7 +183,7 @@ def toolbox():
 @pytest.fixture
 async def make_process(redis, toolbox, settings, monkeypatch):
     """Creates processes that share a Redis, and have done so for a while; they are stopped at the end."""
-    monkeypatch.setattr(Leases, "can_judge", True)
+    monkeypatch.setattr(Leases, "can_detect_death", True)
     hub, made = Hub(), []
 
     def make(lease_seconds=None):

@@ -58,7 +58,7 @@ def log(redis: Redis, bus: Bus) -> EventLog:
 async def _write(at: held.HeldBytes, log: EventLog, record: SessionRecord) -> bool:
     """Append one message; returns whether there was room."""
     try:
-        async with at.room(record.person_key, len(MESSAGE)):
+        async with at.reserve(record.person_key, len(MESSAGE)):
             await log.append(record.id, "r1", MESSAGE)
     except TooMuchHeld:
         return False
@@ -170,9 +170,13 @@ async def test_a_write_that_waits_for_redis_keeps_nobody_else_waiting(
     store: SessionStore, open_session: Open
 ) -> None:
     person = (await open_session()).person_key
-    async with asyncio.timeout(10), store.held.room(person, LIMIT // 2), store.held.room(person, LIMIT // 4):
+    async with (
+        asyncio.timeout(10),
+        store.held.reserve(person, LIMIT // 2),
+        store.held.reserve(person, LIMIT // 4),
+    ):
         await store.held.ensure(person)
-        async with store.held.room(person, LIMIT // 4 - STEP // 2):
+        async with store.held.reserve(person, LIMIT // 4 - STEP // 2):
             with pytest.raises(TooMuchHeld):
                 await store.held.ensure(person)
 
@@ -181,9 +185,9 @@ async def test_what_is_being_written_counts_before_redis_has_it(
     store: SessionStore, open_session: Open
 ) -> None:
     person = (await open_session()).person_key
-    async with store.held.room(person, STEP // 2):
+    async with store.held.reserve(person, STEP // 2):
         with pytest.raises(TooMuchHeld):
-            async with store.held.room(person, LIMIT - STEP // 4):
+            async with store.held.reserve(person, LIMIT - STEP // 4):
                 pass
 
 
@@ -193,9 +197,9 @@ async def test_what_could_not_be_written_counts_only_until_the_next_look(
     monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 0.0)
     person = (await open_session()).person_key
     with pytest.raises(Unavailable):
-        async with store.held.room(person, LIMIT // 2):
+        async with store.held.reserve(person, LIMIT // 2):
             raise Unavailable(Store.SESSIONS, "down")
-    async with store.held.room(person, LIMIT - STEP):
+    async with store.held.reserve(person, LIMIT - STEP):
         pass
 
 
@@ -214,7 +218,7 @@ async def test_during_an_outage_those_who_write_do_not_wait_for_redis_one_after_
     monkeypatch.setattr(held, "LOOK_AGAIN_SECONDS", 1000.0)
 
     async def write() -> None:
-        async with store.held.room(person, STEP + 1):
+        async with store.held.reserve(person, STEP + 1):
             pass
 
     await asyncio.gather(*(write() for _ in range(5)))
@@ -227,6 +231,6 @@ async def test_what_is_known_of_people_is_bounded_again_when_their_writes_have_e
     settings.MCP_CACHE_ENTRIES = 2
     async with AsyncExitStack() as writing:
         for n in range(6):
-            await writing.enter_async_context(store.held.room(f"person {n}", STEP + 1))
-    async with store.held.room("another", 1):
+            await writing.enter_async_context(store.held.reserve(f"person {n}", STEP + 1))
+    async with store.held.reserve("another", 1):
         assert len(store.held._accounts) == 2

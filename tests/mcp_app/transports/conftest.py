@@ -40,7 +40,7 @@ def streams_soon(mcp_settings: Any) -> None:
 @pytest.fixture
 def running_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """The processes have reached Redis for longer than a lease: what has expired is lost."""
-    monkeypatch.setattr(Leases, "can_judge", True)
+    monkeypatch.setattr(Leases, "can_detect_death", True)
 
 
 @pytest.fixture

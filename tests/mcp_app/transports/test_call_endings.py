@@ -276,15 +276,15 @@ async def test_a_call_whose_first_message_was_written_without_a_reply_gets_its_r
     assert text_of(messages[-1]) == "result"
 
 
-@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("is_deferred", [False, True])
 async def test_a_call_that_is_cancelled_before_its_first_step_leaves_nothing(
-    one: Process, session: Session, is_held: bool
+    one: Process, session: Session, is_deferred: bool
 ) -> None:
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
     request = JSONRPCRequest.model_validate(call_held())
     Held(one)
-    call = one.runtime.calls.start(record, request, {}, held=is_held)
+    call = one.runtime.calls.start(record, request, {}, deferred=is_deferred)
     registering = asyncio.create_task(call.register())
     call.cancel()
     await within(asyncio.wait({call.task, registering}))

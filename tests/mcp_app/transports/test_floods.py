@@ -376,10 +376,10 @@ async def test_a_flood_of_pings_makes_no_room_for_more_calls(one: Process, mcp_s
     record = await one.runtime.sessions.get(session.id)
     assert record is not None
     start = one.runtime.calls.start
-    pings = [start(record, JSONRPCRequest(**request("ping", id=n)), {}, held=True) for n in range(9)]
+    pings = [start(record, JSONRPCRequest(**request("ping", id=n)), {}, deferred=True) for n in range(9)]
     calls = await asyncio.gather(*(session.post(one, call_held(id=n)) for n in range(5)))
     for ping in pings:  # which waited for Redis, as over HTTP+SSE
-        ping.let_run()
+        ping.release()
     await within(asyncio.gather(*(ping.task for ping in pings)))
     calls += await asyncio.gather(*(session.post(one, call_held(id=n)) for n in range(5, 9)))
     assert sorted(response.status for response in calls) == [200] * 2 + [429] * 7

@@ -318,7 +318,7 @@ async def test_messages_of_a_running_call_during_an_outage_of_redis_are_sent_aft
     await stream.next_message()
     with own_redis.frozen():
         held.go.set()  # it reports once more, and ends
-        await eventually(lambda: not process.runtime.leases.can_judge)
+        await eventually(lambda: not process.runtime.leases.can_detect_death)
     messages = await stream.messages()
     assert [m["params"]["message"] for m in messages if "params" in m] == ["second"]
     assert text_of(messages[-1]) == "result"
@@ -337,8 +337,8 @@ async def test_after_an_outage_other_processes_get_time_to_renew_their_leases(
         [name] = await process.runtime.redis.hkeys(keys.calls(session.id))
         record = await _record(second, session)
         with own_redis.frozen():
-            await eventually(lambda: second.runtime.leases._judges_from == math.inf)
-        await eventually(lambda: second.runtime.leases._judges_from < math.inf)
+            await eventually(lambda: second.runtime.leases._detects_from == math.inf)
+        await eventually(lambda: second.runtime.leases._detects_from < math.inf)
         process.runtime.leases._renewed.clear()  # it is slower to renew
         await process.runtime.redis.delete(keys.lease(session.id, str(name)))
         assert await second.runtime.recovery.recover_if_lost(record, str(name))
