@@ -1,4 +1,4 @@
-"""People in tools, and tools for some only. A rule is in the tool's `meta`:
+"""People in tools, and restricted tools. A rule is in the tool's `meta`:
 
     server.add_tool(refund, meta=requires(permission="orders.refund_order", scopes=["orders:write"]))
 
@@ -66,7 +66,7 @@ _UNKNOWN = None, None
 def requires(
     *, scopes: Sequence[str] = (), permission: str | None = None, when: When | None = None
 ) -> dict[str, Any]:
-    """The `meta` of a tool for some only. What is given must all be met.
+    """The `meta` of a restricted tool. All given conditions must be met.
 
     Args:
         scopes: Scopes that the token needs in addition to `MCP_REQUIRED_SCOPES`. A call without them gets 403
@@ -137,7 +137,7 @@ class ToolAccess:
         self._rules: dict[str, tuple[Any, Rule]] = {}
         """By tool: its input schema, which tells whether it is still the same tool, and its rule."""
         self._allowed: ReadThroughCache[frozenset[str]] = ReadThroughCache(_size_of)
-        """By person: the names of the tools that others do not see, and they do."""
+        """By person: the names of those restricted tools that they can see."""
 
     async def ensure_users(self) -> None:
         """
@@ -176,7 +176,7 @@ class ToolAccess:
         return rule is not None and rule.hides and name not in await self._allowed_now()
 
     def differs(self, tools: Sequence[Tool]) -> bool:
-        """Whether not everybody sees all of these tools."""
+        """Whether some people do not see all of these tools."""
         return any(_rule_of(tool).hides for tool in tools)
 
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
@@ -244,16 +244,16 @@ class ToolAccess:
         return allowed or frozenset()
 
     async def _load(self, person: Person, values: Callable[[str], StoredValues] | None) -> frozenset[str]:
-        """The names that are kept in `_allowed`. It runs in a task of its own, maybe of no request.
+        """The names that are kept in `_allowed`. It runs in its own task, which may belong to no request.
 
         Raises:
-            Unavailable: The database is, or what a rule asked.
+            Unavailable: The database is, or a store that a rule used.
         """
         if values is not None:
             values_of.set(values)  # for `Person.data` in rules
         rules = {name: rule for name, rule in (await self.rules()).items() if rule.hides}
         functions = list({rule.when for rule in rules.values() if rule.when is not None})
-        async with OwnThread():  # for these queries are outside of any call, or of its thread
+        async with OwnThread():  # as these queries run outside of any call, or of its thread
             granted = await _granted(person, {rule.permission for rule in rules.values() if rule.permission})
             decided = await asyncio.gather(
                 *(_decide(when, person) for when in functions), return_exceptions=True

@@ -3,8 +3,8 @@
     if activity.watched:
         activity.note("wake.sent", session=session_id, to=names)
 
-So what nobody watches costs one comparison. Notes name no arguments, results or tokens, and no session by its
-whole id.
+So while nobody watches, a note costs one comparison. Notes name no arguments, results or tokens, and no
+session by its whole id.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from mcp_app.ids import short_id
 
 MAX_PER_SECOND = 200
-"""Of more notes in a second, only the number is kept, by kind."""
+"""Notes kept per second; beyond that, only their number by kind is kept."""
 
 _MAX_PEOPLE = 2000
-"""Of how many sessions it is remembered whose they are."""
+"""How many sessions' owners are remembered."""
 
 _MAX_QUERIES = 10_000
 
 MAX_SHOWN = 50
-"""How many calls and streams of a process are named; of more, only the number is told."""
+"""How many calls and streams of a process are listed; of the rest, only the number is reported."""
 
 
 class Activity:
@@ -52,8 +52,8 @@ class Activity:
         Args:
             kind: What it is, such as `stream.open`.
             session: The id of the session.
-            person: Whom it belongs to (`Principal.person_key`). None if the session says so: then they
-                are known from an earlier note, or nobody but operators learns of it.
+            person: Whom it belongs to (`Principal.person_key`). None if the session tells: the person is then
+                known from an earlier note, or only operators see this one.
             fields: Short values that may be shown.
         """
         if session is not None:

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _MAX_WAITING = 10_000
-"""How many events wait for slow observers; of more, the newest are dropped."""
+"""How many events wait for slow observers; beyond that, the newest are dropped."""
 
 _IDLE_SECONDS = 1.0
 """After how long without an event the observers' thread counts as idle."""
@@ -80,14 +80,14 @@ class CallFacts(NamedTuple):
 
 
 class AnswerFacts(NamedTuple):
-    """What a request was answered.
+    """How a request was answered.
 
     Attributes:
         kind: `result`, `tool_error`, `error`, `cancelled` and `lost`, as in `CallOutcome`; `refused`, before
             it became a call; `accepted`, a notification, or a client's answer to a question; `stream`, an
             event stream that was opened by a GET.
         seconds: From the arrival of the request, or since another process took it up, to its answer.
-        attempt: 1; more if processes died that had the request before.
+        attempt: 1; more if processes that had the request before have died.
         code: The code of a JSON-RPC error.
         status: The HTTP status of a refusal.
         reason: Why it was refused, in a word; docs/audit.md lists all.
@@ -106,8 +106,8 @@ class CallOutcome(NamedTuple):
 
     Attributes:
         kind: `result`; `tool_error`, a result that says so (`isError`); `error`, a JSON-RPC error;
-            `cancelled`, by the client, by its disconnection where that counts, or as access was withdrawn;
-            `lost`, as its process died or stopped, and it must not be repeated.
+            `cancelled`, by the client, by its disconnection where that counts, or because access was
+            withdrawn; `lost`, because its process died or stopped and it must not be repeated.
         seconds: How long the handler ran, in the process where it ended.
         error_type: The code of a JSON-RPC error, as text; otherwise the kind, and None for a result.
     """
@@ -118,7 +118,7 @@ class CallOutcome(NamedTuple):
 
 
 LOST = CallOutcome("lost", 0.0, "lost")
-"""How a call ends that is given up after its process has died."""
+"""How a call ends if it is given up after its process has died."""
 
 
 class SessionFacts(NamedTuple):
@@ -207,7 +207,7 @@ class Observer:
 
     One instance is created in each process that serves, without arguments. Over all processes, each call is
     started once, and finished once unless it is still running; a call that another process takes up is
-    recovered there, and not started again. What has not been told when a process is killed is lost. If an
+    recovered there, and not started again. Events still queued when a process is killed are lost. If an
     observer is so slow that ten thousand events wait, further ones are dropped, which is logged.
 
     Attributes:
@@ -256,12 +256,11 @@ class Observer:
     def answered(self, request: CallFacts, answer: AnswerFacts) -> None:
         """A request is about to be answered, or was cancelled. Called in the event loop, before that.
 
-        Also of the runs of a task, whose outcome is about to be stored.
+        It is also called for the runs of a task, when their outcome is about to be stored.
 
         It must take microseconds: the answer, and everybody else, waits for it. In return nothing is missed,
-        even if the process is killed: a client has no answer of which no observer was told. A process may be
-        killed between the two, though; then another one answers, and tells it again, as a later
-        `attempt`.
+        even if the process is killed: a client gets no answer that observers were not told of. A process may
+        be killed between the two, though; then another one answers, and tells it again, as a later `attempt`.
         """
 
 
@@ -379,4 +378,4 @@ class Observers:
 
 
 NOBODY = Observers()
-"""The observers of what nobody watches."""
+"""No observers."""

@@ -99,7 +99,7 @@ class Extension(SdkExtension):
         """
 
     def __len__(self) -> int:
-        """How much is running that should finish before the process ends."""
+        """How much work is running that should finish before the process ends."""
         return 0
 
     def __bool__(self) -> bool:
@@ -227,7 +227,7 @@ class Engine:
         await self._subscriptions.publish(ResourceUpdated(uri=uri), person.key)
 
     async def _options_marker(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
-        """A middleware that shows, until it is removed, that the server was built with these options."""
+        """A pass-through middleware; its presence shows that `options()` was used. `build` removes it."""
         return await call_next(ctx)
 
     def build(self, factory: Factory) -> MCPServer[Any]:

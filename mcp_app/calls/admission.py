@@ -1,7 +1,8 @@
 """Admission: whether messages are accepted, decided before any of them runs.
 
-A token that lacks a scope must be rejected with 403 and a challenge (RFC 6750 §3.1), so before the response
-starts. The tool itself could only return an error inside a 200, which makes no client request more scopes.
+A token that lacks a scope must be rejected with 403 and a challenge (RFC 6750 §3.1), that is, before the
+response starts. The tool itself could only return an error inside a 200, which makes no client request more
+scopes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _UNLIMITED = frozenset({"initialize", "ping"})
 
 
 def is_limited(method: str) -> bool:
-    """Whether requests of a method count as calls at once."""
+    """Whether requests of a method count towards the limit of concurrent calls."""
     return method not in _UNLIMITED
 
 
@@ -45,15 +46,15 @@ class Admission:
     ) -> None:
         """Admit the messages of a POST, all or none. Start them without awaiting anything in between.
 
-        Of single messages, only requests are refused: what a client notifies of, answers or cancels mostly
-        ends something.
+        A message on its own is refused only if it is a request: notifications, answers and cancellations
+        mostly end something.
 
         Args:
             principal: Who sent them.
             messages: One, or those of a batch.
             is_past_rate: Whether the principal has sent too many requests.
             in_session: Whether they are of a session, or open one, whose log stores their messages.
-            is_reply_stored: Whether every reply is stored there, also that to a `ping`.
+            is_reply_stored: Whether every reply is stored there, including that to a `ping`.
 
         Raises:
             QuotaExceeded: The person has sent too many requests, would have more than `MCP_MAX_CALLS`

@@ -51,7 +51,7 @@ _RESPONSE_RETRY_SECONDS = 60.0
 """How long appending the response is retried while Redis is unavailable."""
 
 _SMALL = 4096
-"""Responses of up to so many bytes are delivered however much their person holds."""
+"""Responses up to this size are delivered even when the user is over `MCP_MAX_HELD_BYTES`."""
 
 
 class SessionCall(SessionOutbound, Call):
@@ -82,7 +82,7 @@ class SessionCall(SessionOutbound, Call):
     _has_begun = False
     _is_cancelled = False
     _may_run: asyncio.Event | None = None
-    """Set when the handler may run, if it must not before the call is registered."""
+    """Set when the handler of a deferred call may run; None if the call is not deferred."""
     _waiter: asyncio.Future[None] | None = None
     """Done when the call is no longer quiet, or has ended."""
 
@@ -192,17 +192,17 @@ class SessionCall(SessionOutbound, Call):
                 self.task.cancel()
 
     def reject(self) -> None:
-        """Cancel a call that was held back; who refuses its request tells observers."""
+        """Cancel a deferred call; whoever rejects the request notifies observers."""
         self.is_told = True
         self.cancel()
 
     def release(self) -> None:
-        """Run the handler of a call that was held back."""
+        """Run the handler of a deferred call."""
         if self._may_run is not None:
             self._may_run.set()
 
     async def run_registered(self) -> None:
-        """Register a call that was held back, and let it run; if that fails, it does not run.
+        """Register a deferred call, and release it; if that fails, it does not run.
 
         Raises:
             Unavailable: It could not be registered. It has not run, so the client may try again.

@@ -1,8 +1,8 @@
-"""When each person last used each client, and how: for operators, also of clients that have no sessions.
+"""When each person last used each client, and how: for operators, including clients without sessions.
 
-A process writes what it has seen with its heartbeat, of each pair at most once a minute. So a request costs a
-look into a dictionary, and thousands of people a few writes a second. It is in Redis and not in the database:
-it is no history, it expires by itself, and MCP servers may have no database.
+A process writes what it has seen with its heartbeat, each pair at most once a minute. So a request costs a
+dictionary look-up, and thousands of people cost a few writes a second. It is in Redis and not in the
+database: it is no history, it expires by itself, and MCP servers may have no database.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MAX_PAIRS = 10_000
 """How many pairs a process remembers to have written, and how many may wait to be written."""
 
 _MAX_CLIENTS = 100
-"""Of how many clients it is kept for a person."""
+"""How many clients are remembered per person."""
 
 _MAX_PERSONS = 10_000
-"""Of how many persons it is kept for a client, for finding them."""
+"""How many persons are remembered per client, so that they can be found."""
 
 # Keeps how a person has used a client, and removes what is too old, or too much. KEYS: of the person. ARGV:
 # the client, the use as JSON, seconds to keep it, the earliest time that is kept, how many are.

@@ -95,7 +95,7 @@ class Registration:
         is_complete: Whether the request is stored with its parameters. One that is too large is not, and
             cannot be re-run.
         is_handed_over: Whether its process has handed it over, and any other may continue it.
-        holder: The name of the process that ran it, if it was read from Redis; two calls do not differ by it.
+        holder: The name of the process that ran it, if it was read from Redis; excluded from comparison.
     """
 
     session_id: str
@@ -138,7 +138,7 @@ class CallRegistry:
         self._log = streams.log
         self._activity = directory.bus.activity
         self._process = new_holder()
-        """The holder of its leases, and in the registrations of its calls."""
+        """Identifies this process as the holder of its leases, and in the registrations of its calls."""
         self._write = redis.register_script(_WRITE)
         self._hand_over = redis.register_script(_HAND_OVER)
 
@@ -288,7 +288,7 @@ class CallRegistry:
         return bool(await cast(Any, self._redis.hexists(keys.calls(session_id), stream)))
 
     async def find_replay(self, record: SessionRecord, stream: str, position: str) -> Replay:
-        """What the log has of a stream that a client resumes after a position.
+        """Find what the log contains of a stream after the position from which a client resumes it.
 
         Raises:
             NotResumable: Later events are missing, or there are none and none will come.

@@ -37,7 +37,7 @@ _HAND_OVER_SECONDS = 2.0
 """How long cancelled calls may take to clean up during shutdown."""
 
 _STOP_SECONDS = 1.0
-"""The same for those that started later, or were cancelled before and did not end."""
+"""How long the remaining calls may take: those that started later, or ignored a first cancellation."""
 
 
 class RunningCalls:
@@ -73,8 +73,8 @@ class RunningCalls:
             request: The request.
             headers: The headers of the HTTP request.
             stream: The name of its event stream; a new one if None.
-            deferred: Whether it runs only after `SessionCall.release`, so that it has not run if it cannot be
-                registered.
+            deferred: Whether its handler waits for `SessionCall.release`, so that it has not run if the call
+                cannot be registered.
         """
         return self._start(SessionCall(self.backend, record, request, headers, stream), deferred=deferred)
 

@@ -33,10 +33,10 @@ from mcp_app.exceptions import Store, Unavailable, Unreadable
 RECLAIM = "quota.reclaim"
 
 _ASK_SECONDS = 1.0
-"""How long to wait for Redis before this process counts alone."""
+"""How long to wait for Redis before this process falls back to local counting."""
 
 _LOCAL_SECONDS = 2.0
-"""How long it does so, without asking Redis again."""
+"""How long it counts locally before it asks Redis again."""
 
 RECLAIM_SECONDS = 0.5
 """How long a request waits for a unit that another process has to spare, or that is just becoming free."""
@@ -67,7 +67,7 @@ class _Units:
 
     def __init__(self) -> None:
         self.used = 0
-        """Those in use here, also past the limit."""
+        """Those in use here, including those past the limit."""
         self.granted = 0
         """How many may be in use here without asking Redis."""
         self.leased = 0
@@ -85,14 +85,14 @@ class _Account(Allowance):
         self.is_active = True
         """Whether it was used since the last beat."""
         self.asking = asyncio.Semaphore(1)
-        """Taken while Redis is asked, as replies must not overtake each other. `locked` includes that others
-        wait for it, unlike that of a lock."""
+        """Taken while Redis is asked, as replies must not overtake each other. Unlike that of a lock,
+        `locked` is also true while others wait for it."""
         self.reclaiming = asyncio.Semaphore(1)
         """Taken by the request for which units are reclaimed."""
         self.others: list[str] = []
         """The other processes that held units when Redis was last asked."""
         self.wanted_until = -math.inf
-        """Until when another process needs what is to spare here."""
+        """Until when this process should give up its spare units."""
         self.paused = 0
         self.logged_at: dict[str, float] = {}
 
@@ -107,16 +107,16 @@ class _Account(Allowance):
         return free if free > 0 and self.is_valid else 0
 
     def keep(self, kind: Kind, number: int) -> None:
-        """Keep only so many of those that are not in use."""
+        """Keep at most this many of those that are not in use."""
         units = self.units[kind]
         units.granted = min(units.granted, units.used + number)
 
 
 class Quotas:
-    """The quotas of those who use this process. A person is any text that identifies one.
+    """The quotas of the people who use this process. A person is any text that identifies one.
 
-    `beat` is part of the heartbeat. While Redis is unavailable, each process counts alone, and does not limit
-    the rate: an outage of Redis must not end what does not need it.
+    `beat` is part of the heartbeat. While Redis is unavailable, each process counts locally, and does not
+    limit the rate: an outage of Redis must not end what does not need it.
     """
 
     def __init__(self, redis: Redis, bus: Bus) -> None:
@@ -131,7 +131,8 @@ class Quotas:
     async def count_requests(self, person: str, number: int = 1) -> bool:
         """Count requests. Returns whether they are within the rate of the person, `MCP_REQUEST_RATE`.
 
-        If others of this person have waited for Redis for so long that it cannot be asked, these are owed.
+        If Redis cannot be asked in time, because other requests of this person are waiting for it, these are
+        owed.
         """
         account = self._accounts.get(person)
         if account is not None and account.spend(number):
@@ -153,7 +154,7 @@ class Quotas:
             return True
 
     def rate_exceeded(self, person: str, number: int = 1) -> QuotaExceeded:
-        """The error for so many requests past the rate, with the time until they are within it."""
+        """The error for this many requests past the rate, with the time until they are within it."""
         return too_many_requests(self._account(person).seconds_until(number))
 
     def charge(self, person: str, size: int) -> None:
@@ -178,7 +179,7 @@ class Quotas:
         return True
 
     async def ensure(self, person: str, kind: Kind, number: int = 1) -> None:
-        """Make sure that so many more may be used. Call `use` without awaiting anything in between.
+        """Make sure that this many more may be used. Call `use` without awaiting anything in between.
 
         Raises:
             QuotaExceeded: They would be more than the limit, over all processes.
@@ -213,7 +214,7 @@ class Quotas:
         return True
 
     async def beat(self) -> None:
-        """Renew what is in use, and forget who has not been here for the time of a lease.
+        """Renew what is in use, and forget people who have not been here for the time of a lease.
 
         Raises:
             Unavailable: Redis cannot be reached, or could not be a moment ago.
@@ -252,9 +253,9 @@ class Quotas:
 
     @asynccontextmanager
     async def _reaching(self) -> AsyncIterator[None]:
-        """Around what asks Redis. If there is no reply soon, this process counts alone for a while."""
+        """A context for asking Redis. If there is no reply soon, this process counts locally for a while."""
         try:
-            with share_of(None):  # or a person's own flood would let this process count alone
+            with share_of(None):  # or a person's own flood would make this process count locally
                 async with asyncio.timeout(_ASK_SECONDS):
                     yield
         except (Unavailable, TimeoutError) as error:
@@ -272,7 +273,7 @@ class Quotas:
     async def _ask(
         self, account: _Account, kind: Kind | None = None, number: int = 0, *, requests: int = 0
     ) -> None:
-        """Ask Redis for more of something, in the turn of the account. Without a reply, count alone."""
+        """Ask Redis for more of something, in the turn of the account. Without a reply, count locally."""
         began = time.monotonic()
         with suppress(Unavailable):
             if began >= self._local_until:

@@ -51,7 +51,7 @@ class SessionRecord:
 
     @cached_property
     def person_key(self) -> str:
-        """Whom limits are counted for."""
+        """The key under which the user's limits are counted."""
         return person_key(self.owner)
 
     @property

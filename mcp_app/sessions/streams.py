@@ -205,7 +205,7 @@ class Streams:
                 await stream.leave()
 
     async def _make_room(self, stream: EventStream) -> None:
-        """Ensure that one more may be open; past the limit, in place of the others of its session.
+        """Make room for one more stream; at the limit, close the session's other ones.
 
         A client whose connection was cut opens another long before the server notices, and only the newest
         stream of a session gets messages.

@@ -186,7 +186,8 @@ def too_many_listening(limit: int) -> HttpError:
 
 
 def too_many_listeners_for_user(limit: int) -> HttpError:
-    """For one more `subscriptions/listen` of a user than leaves room for others; another process may have it.
+    """For one more `subscriptions/listen` of a user who has their share of this process; another may have
+    room.
 
     Args:
         limit: How many this process serves for one user now.

@@ -14,7 +14,7 @@ _CLOSE = (b"connection", b"close")
 
 
 def finish_requests(app: Asgi, runtime: Runtime) -> Asgi:
-    """The application, whose requests are counted, so that a shutdown waits for them.
+    """Wrap the application so that its requests are counted, and a shutdown waits for them.
 
     While the process is leaving, responses have `Connection: close`: a proxy that keeps connections open then
     sends no further request on this one, and so none at the moment when it is closed (RFC 9112 §9.6). With a
@@ -57,7 +57,7 @@ def _is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def counted(app: Asgi, requests: InFlight) -> Asgi:
-    """The application, whose requests are counted while it answers them.
+    """Wrap the application so that its requests are counted while it answers them.
 
     Args:
         app: The application.

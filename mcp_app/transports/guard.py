@@ -49,7 +49,7 @@ class Guard:
     Args:
         endpoint: The guarded endpoint.
         runtime: This process's runtime.
-        is_sse: Whether it is an HTTP+SSE endpoint, whose metadata the challenges then name.
+        is_sse: Whether challenges name the metadata of the HTTP+SSE endpoint.
     """
 
     def __init__(self, endpoint: Endpoint, runtime: Runtime, *, is_sse: bool = False) -> None:
@@ -105,7 +105,7 @@ class Guard:
                     logger.error("database unavailable", extra=reason)
             if self._is_sse and isinstance(refusal, errors.Challenge):
                 refusal.name_metadata(conf.sse_resource_metadata_url)
-            # Of a call whose token was withdrawn, observers are told where it ends.
+            # For a call whose token was withdrawn, observers are notified where the call ends.
             is_told = isinstance(error, TokenWithdrawn) and request.method == "POST"
             request.tell_refused(self._runtime.observers, refusal, is_told=is_told)
             await respond_error(request.send, refusal, request.message_id)

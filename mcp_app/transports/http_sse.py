@@ -43,10 +43,10 @@ from mcp_app.transports.responses import COMMON_HEADERS, respond
 logger = logging.getLogger(__name__)
 
 _REFUSAL_SECONDS = 0.5
-"""How long a stream gets no more refusals of requests past the rate: less than those wait."""
+"""Minimum interval between rate-limit errors on one stream; requests past the rate wait for longer."""
 
 _MAX_REFUSED = 1000
-"""The maximum number of sessions of which that is known."""
+"""How many sessions `_refused_at` remembers."""
 
 
 def _message_path(root_path: str) -> str:
@@ -126,7 +126,7 @@ class SsePost:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._refused_at: dict[str, float] = {}
-        """By session: when its stream had the last refusal of a request past the rate."""
+        """By session: when the last rate-limit error was sent on its stream."""
 
     async def __call__(self, request: Request) -> None:
         if request.method != "POST":

@@ -34,10 +34,10 @@ _LARGE_BODY = 256 * 1024
 """Collect garbage after bodies of more bytes; reading them takes longer than that."""
 
 _SESSION_ID = re.compile(r"[0-9a-f]{48}")
-"""What a client may have sent as the id of its session, and may be told to observers."""
+"""A well-formed session id; anything else a client sends is not passed to observers."""
 
 _SESSION_IN_QUERY = re.compile(rb"(?:^|&)sessionId=([0-9a-f]{48})(?=&|$)")
-"""The same in a query, which may be of any length: so it is not parsed."""
+"""The same in a query string, which is not parsed, as it may be of any length."""
 
 _JOINED_HEADERS = (b"accept", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
@@ -129,7 +129,7 @@ class Request:
         self._charge: Callable[[int], None] | None = None
         self.message_id: RequestId | None = None
         self._log_fields: dict[str, str | int] = scope.get("state", {}).get("log_fields", {})
-        """What is known of the request, for its line in the log, if the site writes one (`RequestLog`)."""
+        """What is known about the request, for its line in the log, if the site writes one (`RequestLog`)."""
 
     def set_principal(self, principal: Principal) -> None:
         """Set the principal, and add it to the request log."""
@@ -181,7 +181,7 @@ class Request:
             self.tell_answered(observers, "refused", error)
 
     def tell_answered(self, observers: Observers, kind: str, error: errors.HttpError | None = None) -> None:
-        """Tell observers how a request is about to be answered that is no call.
+        """Tell observers how a request that is not a call is about to be answered.
 
         Args:
             observers: Who is told.

@@ -10,7 +10,7 @@ from mcp_app.transports.request import Asgi, Receive, Scope, Send
 
 
 def name_process(app: Asgi) -> Asgi:
-    """The application, whose responses have the header `X-Served-By` if `MCP_SERVED_BY` is on.
+    """Wrap the application so that its responses carry `X-Served-By`, if `MCP_SERVED_BY` is on.
 
     Args:
         app: The application for all paths, so that the header is on every response.

@@ -97,7 +97,7 @@ class Stateless:
     async def _admit_listening(
         self, request: Request, message: JSONRPCRequest, route: InboundModernRoute
     ) -> JSONRPCRequest:
-        """Returns what of the request is kept in memory for as long as its stream is open."""
+        """Return the part of the request to keep while its stream is open."""
         if self._runtime.is_draining:
             raise errors.shutting_down()
         await self._runtime.quotas.ensure(request.principal.person_key, STREAMS)
@@ -115,7 +115,7 @@ class Stateless:
     async def _check_param_headers(self, request: Request, params: Mapping[str, Any]) -> None:
         """Reject a call whose `Mcp-Param-*` headers do not match its arguments.
 
-        A tool that does not exist for the person has no parameters, as one that does not exist for anybody.
+        A tool hidden from the user is treated like an unknown one: its headers are not checked.
         """
         name, arguments = params.get("name"), params.get("arguments")
         if self._find_schema is None or not isinstance(name, str) or not isinstance(arguments, dict | None):

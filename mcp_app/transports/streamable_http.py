@@ -157,7 +157,7 @@ class StreamableHttp:
         await send_stream(self._runtime, request, stream, framing.KEEP_ALIVE, requests=ids)
 
     def _record_use(self, request: Request, record: SessionRecord) -> None:
-        """Note that this person uses this client."""
+        """Record that this user has used this client."""
         software = record.client_params and record.client_params.client_info
         seen = self._runtime.last_seen
         seen.note(request.principal, record.protocol_version, software, "Streamable HTTP")
