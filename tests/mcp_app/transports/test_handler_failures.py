@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from mcp.server import ServerRequestContext
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from mcp_app.exceptions import Refused, Store, Unavailable
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.runs import TaskCall
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -126,3 +128,32 @@ async def test_data_of_an_error_that_is_not_json_is_left_out(failing: Failing, d
 
     _, answer = await failing.call(act)
     assert answer["error"] == {"code": -32050, "message": "no weather"}
+
+
+@pytest.mark.parametrize(
+    ("error", "statuses", "code"),
+    [
+        (ToolError("no weather"), (200, 200), None),
+        (MCPError(-32602, "no such city"), (200, 400), -32602),
+        (MCPError(-32603, "no weather"), (200, 200), -32603),
+        (Unavailable(Store.DATABASE, "gone"), (503, 503), -32603),
+        (Refused("no weather"), (200, 200), None),
+        (ZeroDivisionError(), (200, 200), None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+@pytest.mark.quick
+async def test_what_a_tool_raises_decides_the_status(
+    one: Process, session: Session, error: Exception, statuses: tuple[int, int], code: int | None
+) -> None:
+    async def tool() -> str:
+        raise error
+
+    one.runtime.server.add_tool(tool, name=NAME, structured_output=False)
+    in_session = await session.post(one, tool_call(NAME))
+    without = await modern(one, "tools/call", {"name": NAME})
+    assert (in_session.status, without.status) == statuses
+    for response in (in_session, without):
+        answer = await response.answer()
+        assert answer.get("error", {}).get("code") == code
+        assert answer.get("result", {}).get("isError", False) is (code is None)
