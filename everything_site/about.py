@@ -50,7 +50,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=3600)
 def robots(request: HttpRequest) -> HttpResponse:
-    """RFC 9309. Pages that are nothing without a person who signs in are left out."""
+    """RFC 9309. Pages that need a signed-in person are left out."""
     return _text("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _PRIVATE))
 
 

@@ -1,4 +1,4 @@
-"""Lines of the audit for what is no MCP request: sign-ins, consents and tokens, and what operators do."""
+"""Audit lines for events other than MCP requests: sign-ins, consents, tokens, and what operators do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oauth_app.signals import access_withdrawn, audited
 _ACTIONS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
 
 _COMMANDS = "manage.py "
-"""How the names of commands begin, where they are who does something."""
+"""The prefix of a command's name, where an audit line names the command as the actor."""
 
 
 def connect() -> None:
@@ -89,7 +89,7 @@ def _in_the_admin(instance: LogEntry, **kwargs: Any) -> None:
 
 
 def _by(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts; of what a command did, also which user of the computer ran it."""
+    """The facts; for what a command did, also which user of the computer ran it."""
     if not str(facts.get("by", "")).startswith(_COMMANDS):
         return dict(facts)
     try:

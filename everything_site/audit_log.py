@@ -1,4 +1,4 @@
-"""Where the lines of the audit go: to stderr or a file, each before whatever it tells of can be noticed."""
+"""Where the lines of the audit go: to stderr or a file, each before its event can be noticed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def configuration(destination: str) -> tuple[dict[str, Any], dict[str, Any]]:
 class AuditFormatter(JsonFormatter):
     """One JSON object per line, in ASCII: no character of a client can end a line, whatever reads it.
 
-    Of a line that is too long for one write to a pipe, the longest values are shortened.
+    If a line is too long for one write to a pipe, its longest values are shortened.
     """
 
     def encoded(self, line: dict[str, Any]) -> str:
@@ -58,7 +58,7 @@ class AuditFormatter(JsonFormatter):
 
 
 class AuditHandler(logging.Handler):
-    """Writes each line at once: a process that is killed has written it, or not done what it tells of.
+    """Writes each line at once: a process that is killed has written it, or has not done what it reports.
 
     Args:
         destination: `stderr`, or the path of a file.

@@ -239,4 +239,4 @@ SEPARATE_ONLY: list[Setting[Any]] = [
     Mcp.jwks_url,
     Mcp.jwt_types,
 ]
-"""What says how to check the tokens of another server."""
+"""The settings that say how to check the tokens of another server."""

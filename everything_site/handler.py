@@ -1,4 +1,4 @@
-"""Django's ASGI handler, but for requests that Django should not read: too long, or malformed."""
+"""Django's ASGI handler, except for requests that Django should not read: too long, or malformed."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ FLUSH_SECONDS = 0.02
 """How long the line of a request may wait to be written with others."""
 
 MAX_LINES = 500
-"""How many lines wait at the most."""
+"""How many lines may wait."""
 
 _MAX_VALUE_LENGTH = 500
 """Longer texts in the fields of a record are truncated: clients may have chosen them."""
@@ -112,12 +112,12 @@ class LineFormatter(logging.Formatter):
 
 
 def bounded(value: Any, length: int) -> Any:
-    """A value; of a longer text only the beginning."""
+    """A value; only the beginning of a longer text."""
     return f"{value[:length]}…" if isinstance(value, str) and len(value) > length else value
 
 
 def _both_ends(text: str, length: int) -> str:
-    """A traceback; of a longer one the beginning and the end, where the exception stands."""
+    """A traceback; only the beginning and the end of a longer one, as the exception is at the end."""
     half = length // 2
     return f"{text[:half]}…{text[-half:]}" if len(text) > length else text
 

@@ -57,7 +57,7 @@ _EVENTS = {
     "authorization code reused": (TOKENS_REUSED, _CODE),
     "refresh token reused": (TOKENS_REUSED, _REFRESH),
 }
-"""What of the audit is counted, by its event."""
+"""The audit events that are counted, with the metric and its attribute."""
 
 _BEGINNINGS: Mapping[Metric, tuple[str, ...]] = {
     LOG_RECORDS: ("warning", "error", "critical"),

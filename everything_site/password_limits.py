@@ -6,7 +6,7 @@ failure.
 Somebody with many addresses could use up the attempts at an account, and so keep its owner out; and somebody
 at the same address, as in an office, those of the address. So a browser that has signed in to the account
 before gets a cookie, and its attempts are counted by that cookie only. A success gives it another one, so
-of its attempts only failures count.
+only its failed attempts count.
 """
 
 from __future__ import annotations

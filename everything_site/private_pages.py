@@ -1,4 +1,4 @@
-"""Pages that say who is signed in are kept by no cache."""
+"""Keeps pages that show who is signed in out of caches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.utils.cache import add_never_cache_headers
 
 
 class PrivatePagesMiddleware:
-    """Adds `Cache-Control: private, no-store` to what was made for somebody who is signed in.
+    """Adds `Cache-Control: private, no-store` to responses that were made for somebody who is signed in.
 
-    It must stand after AuthenticationMiddleware. What says itself how it may be kept is left as it is.
+    It must stand after AuthenticationMiddleware. Responses that have the header already are left as they are.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,4 +1,4 @@
-"""One log line for each HTTP request but probes, scrapes and static files, with an id for its other lines."""
+"""One log line per HTTP request except probes, scrapes and static files, with an id for its other lines."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Exchange = dict[str, Any]
 
 REVISIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 MAX_TEXT = 160
-"""Of longer texts within JSON the beginning is shown; the recording has the whole."""
+"""Longer texts within JSON are truncated; the recording has them in full."""
 
 
 @require_safe
@@ -62,7 +62,7 @@ def recording(request: HttpRequest, feature: str) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=300)
 def search(request: HttpRequest) -> HttpResponse:
-    """What the search of the tour looks through: of each page its texts, methods and headers."""
+    """What the search of the tour looks through: the texts, methods and headers of each page."""
     return JsonResponse({"pages": [_searchable(one) for one in pages().values()]})
 
 

@@ -1,4 +1,4 @@
-"""What the server says of itself to those who look for servers: its card, the catalog of its host, and the
+"""What the server says about itself to those who look for servers: its card, the catalog of its host, and the
 entry of a registry. All are made from the server and its settings.
 
 SEP-2127 (Server Cards) with its discovery.md; AI Catalog 1.0; the registry's server.json of 2025-12-11.
@@ -106,7 +106,7 @@ def _source(url: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    """At most so many characters as are allowed, cut between words."""
+    """The text, cut between words if it is longer than `MAX_TEXT_LENGTH`."""
     if len(text) <= MAX_TEXT_LENGTH:
         return text
     return f"{text[: MAX_TEXT_LENGTH - 1].rpartition(' ')[0] or text[: MAX_TEXT_LENGTH - 1]}…"

@@ -37,7 +37,8 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 sessions_ended = Signal()
-"""An operator has ended sessions. Receivers get `sessions`, their ids as they are logged, and `by`, who."""
+"""An operator has ended sessions. Receivers get `sessions`, their ids as they are logged, and `by`, who ended
+them."""
 
 _AT_ONCE = 16
 """How many sessions are ended concurrently: fewer than there are connections to Redis."""
@@ -72,7 +73,8 @@ def end_sessions(session_ids: Iterable[str], by: str) -> dict[str, bool]:
         by: Who ends them, for the log.
 
     Returns:
-        Whether each existed. If Redis becomes unavailable meanwhile, those are missing that may still exist.
+        Whether each existed. If Redis becomes unavailable meanwhile, the sessions that may still exist are
+            missing.
 
     Raises:
         Unavailable: Redis cannot be reached, and all of them may still exist.
@@ -114,7 +116,7 @@ async def _end(
 
 
 def end_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
-    """End the sessions that users have by clients which have no more access to their accounts.
+    """End the sessions of users with clients that no longer have access to their accounts.
 
     If Redis cannot be reached, that is logged: no token opens these sessions, which end at their maximum age.
 

@@ -31,7 +31,8 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)([/?][^#]*)?", re.IGNORECASE)
 """The absolute form of a request's target: its authority, and its path and query."""
 
 _SINGLE = (b"host", b"origin")
-"""The headers by which a request is let in: of two lines, a proxy may have gone by the other one."""
+"""The headers that decide whether a request is accepted: if there are two lines, a proxy may have used the
+other one."""
 
 _TWISTED = (25, 5)
 """The first release that can leave forms unparsed."""

@@ -47,7 +47,7 @@ def outage_in(error: BaseException) -> Unavailable | None:
 
 
 reaching_database = Reaching(Store.DATABASE, is_database_outage)
-"""Around what uses the database; other errors are raised unchanged."""
+"""A context for code that uses the database; other errors are raised unchanged."""
 
 
 shares_thread: ContextVar[bool] = ContextVar("shares_thread", default=False)

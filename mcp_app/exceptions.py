@@ -50,7 +50,7 @@ class Unavailable(Exception):
         self.store = store
 
     def copy(self) -> Unavailable:
-        """Another exception that means the same, to be raised from one that this one caused."""
+        """A new exception with the same meaning, to be raised from an exception that this one caused."""
         return Unavailable(self.store, str(self))
 
 
@@ -66,7 +66,7 @@ class Unreadable(Unavailable):
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Around what parses a value from Redis; as a decorator, around a function that does.
+    """A context for code that parses a value from Redis; also a decorator for a function that does.
 
     Raises:
         Unreadable: The value is malformed.

@@ -27,7 +27,7 @@ MAX_SUGGESTIONS = 1000
 """How many primary keys, the highest ones, are searched for what a person has typed."""
 
 _FORMER = "_mcp_former_owner"
-"""The attribute of a row that keeps, while it is saved, who owned it before."""
+"""The attribute of a row that holds its previous owner while it is saved."""
 
 
 class ModelResources(PersonalResources):
@@ -210,7 +210,7 @@ class ModelResources(PersonalResources):
         while field.remote_field is not None:  # as of a child of a model
             field = field.target_field
         try:
-            text.encode()  # no half characters
+            text.encode()  # no unpaired surrogates
             key = field.to_python(text)
             field.run_validators(key)  # such as the range of numbers
         except (ValueError, ValidationError):

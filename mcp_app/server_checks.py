@@ -99,7 +99,7 @@ def _issued_scopes() -> Collection[str] | None:
 
 
 def _try_server() -> tuple[str, dict[str, Rule]]:
-    """Build the server: why that fails, empty if it does not, and the rules of its tools."""
+    """Build the server. Returns why that fails, empty if it does not, and the rules of its tools."""
     try:
         factory = import_string(conf.server)
     except Exception as error:  # such as a syntax error

@@ -1,4 +1,4 @@
-"""What settings may be: a description, and a function that tells whether a text is that."""
+"""What values of settings may be: a description, and a function that tells whether a text is valid."""
 
 from __future__ import annotations
 

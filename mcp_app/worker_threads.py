@@ -40,7 +40,7 @@ watched_by: ContextVar[WorkerThreads] = ContextVar("watched_by")
 class WorkerThreads:
     """Closes the connections that the calls of a process opened in worker threads, once these are idle.
 
-    It notices those that code opens for which `watched_by` is set.
+    It notices the connections of code for which `watched_by` is set.
     """
 
     def __init__(self) -> None:

@@ -157,7 +157,7 @@ class ClientAdmin(AskingAdmin):
         return found, has_duplicates
 
     def get_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
-        """Those that a client has: some only later, one only if it is known by a URL."""
+        """The fields that apply: some only after the client is saved, one only if it is known by a URL."""
         hidden: set[str] = set()
         if obj is None:
             hidden.update(self.readonly_fields)
@@ -166,7 +166,7 @@ class ClientAdmin(AskingAdmin):
         return [field for field in self.fields if field not in hidden]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> Any:
-        """The id stays: clients do not learn of another one."""
+        """The id cannot be changed: clients would not learn of the new one."""
         return self.readonly_fields if obj is None else (*self.readonly_fields, "client_id")
 
     def save_model(self, request: HttpRequest, obj: Client, form: Any, change: bool) -> None:

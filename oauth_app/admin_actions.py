@@ -32,7 +32,7 @@ Action = TypeVar("Action", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Question:
-    """What the page says that asks: a title, what will happen, and the label of the button.
+    """The texts of the confirmation page: a title, what will happen, and the label of the button.
 
     What will happen is only found out in order to say it: that may take long, or fail.
     """
@@ -76,14 +76,14 @@ def revoked(tokens: tuple[QuerySet[AccessToken], QuerySet[RefreshToken]], other:
 
 
 class AskingAdmin(ListAdmin):
-    """A base class with actions that ask, and with an answer if a row is deleted while somebody edits it."""
+    """A base class with actions that ask first, and with an answer if a row is deleted while it is edited."""
 
     change_form_template = "admin/oauth_app/change_form.html"
 
     def ask(
         self, request: HttpRequest, rows: Sequence[Any], action: str, question: Question
     ) -> HttpResponse | None:
-        """The page that asks; None if the user has confirmed."""
+        """The confirmation page; None if the user has confirmed."""
         if "confirmed" in request.POST:
             return None
         is_listed = len(rows) <= _LISTED

@@ -1,4 +1,4 @@
-"""Lists of the admin that are given anything: forged keys of rows, and filters that no page offers."""
+"""Lists of the admin that withstand forged requests: impossible keys, and filters that no page offers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BEYOND_INTEGERS = re.compile(r"\d{19}")
 
 
 class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """A base class of what has a list."""
+    """A `ModelAdmin` with safe lists."""
 
     class Media:
         css = {"all": ["oauth_app/admin.css"]}

@@ -141,7 +141,7 @@ class Client(AbstractApplication):
         return self.name or self.client_id
 
     def __str__(self) -> str:
-        """The name, which anybody may have chosen and many may share, as it may be displayed, and the id."""
+        """The name as it may be displayed, and the id, since anybody chooses names and many may share one."""
         name, client_id = sanitized(self.name), sanitized(self.client_id)
         if not name:
             return client_id
@@ -298,7 +298,7 @@ class IDToken(AbstractIDToken):
 
 
 def has_field(model: type[models.Model], name: str) -> bool:
-    """Whether a model has a field of its own, or inherited, of that name."""
+    """Whether a model has a field of that name, its own or an inherited one."""
     return any(field.name == name for field in model._meta.get_fields())
 
 
@@ -311,7 +311,7 @@ def is_of_missing_row(error: DatabaseError) -> bool:
 
 
 def lock_owners(client: int, user: Any) -> bool:
-    """Keep a client and a user from being deleted until the transaction ends; whether both exist.
+    """Keep a client and a user from being deleted until the transaction ends. Returns whether both exist.
 
     Called before a consent or token of theirs is locked or created. A deletion that waits for the lock is
     next in line, however many requests follow. (The locks of foreign keys, which are shared, would let them

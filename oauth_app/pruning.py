@@ -65,7 +65,7 @@ def described(clients: QuerySet[Client]) -> Iterator[dict[str, Any]]:
 
 
 def delete_if_prunable(client_id: str, never_used_for: timedelta) -> bool:
-    """Delete a client, unless it has been used since it was found to be prunable; whether it was deleted.
+    """Delete a client, unless it has been used since it was found to be prunable. Returns whether it did.
 
     The row is locked before it is looked at again, so that nobody is connecting the client meanwhile.
     """

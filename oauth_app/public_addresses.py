@@ -1,4 +1,4 @@
-"""Which addresses belong to the public internet: what may be fetched from, at the wish of others.
+"""Which addresses belong to the public internet: what may be fetched from on behalf of others.
 
 `is_global` of the standard library depends on the version of Python, and takes some addresses for public
 that lead into a private network: IPv4-compatible and site-local ones, multicast, the local prefix of NAT64.

@@ -28,8 +28,8 @@ Sent once the transaction that withdrew them has been committed.
 audited = Signal()
 """Something happened that an audit records.
 
-Receivers get `event`, what happened, in a few words that do not change, and `facts`, a dictionary: of a
-client its id as `client`, of a user the primary key as `user` and the `username`. It has no token, code or
+Receivers get `event`, what happened, in a few words that do not change, and `facts`, a dictionary: for a
+client its id as `client`, for a user the primary key as `user` and the `username`. It has no token, code or
 secret.
 """
 

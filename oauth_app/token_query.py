@@ -12,7 +12,7 @@ from django.db import connections
 from oauth_app.models import AccessToken
 
 AT_ONCE = 64
-"""The most tokens that one query looks up."""
+"""The maximum number of tokens that one query looks up."""
 
 
 class Found(NamedTuple):
@@ -62,7 +62,7 @@ class TokenQuery:
         """The tokens that were found, in any order.
 
         Args:
-            checksums: One at the least, and no more than the query was compiled for.
+            checksums: At least one, and no more than the query was compiled for.
         """
         connection = connections[self.alias]
         first, *_ = checksums

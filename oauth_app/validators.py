@@ -264,7 +264,7 @@ class Validator(OAuth2Validator):
 
 
 def _lock_owners_of(rows: QuerySet[Any]) -> bool:
-    """Lock the client and the user of a consent or token; whether there are all three."""
+    """Lock the client and the user of a consent or token. Returns whether all three exist."""
     owners = rows.values_list("application", "user").first()
     return owners is not None and lock_owners(*owners)
 

@@ -31,7 +31,7 @@ class DatabaseTokenVerifier:
     One query runs at a time, in a thread that keeps its connection for some seconds. What is asked meanwhile
     is answered together by the next query; so a slow one delays the others once, however many they are.
 
-    It says three things more, by which an MCP server of the same project needs no further settings.
+    It has three more members, so that an MCP server of the same project needs no further settings.
     """
 
     subjects_are_users = True

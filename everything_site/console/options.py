@@ -15,7 +15,7 @@ from everything_site.conf import OF_THE_APPS, Environment
 from everything_site.console.state import VARIABLE
 
 _OURS_ALONE = ("MCP_", "OAUTH_", "CLIENT_ID_METADATA_DOCUMENTS")
-"""How variables begin that nothing else has."""
+"""The beginnings of the names of variables that only this project has."""
 _DAY = 24 * 3600
 
 

@@ -20,7 +20,7 @@ from fakeupstream import provider
 from oauth_app.issuing import issue_access_token
 
 _STOP_SECONDS = 20
-"""How long the end of the standard input is followed by an orderly shutdown."""
+"""How long an orderly shutdown may take after the end of the standard input."""
 
 
 class Command(Runserver):

@@ -1,7 +1,7 @@
 """The names of the tools: those that clients of other servers know, or all in one style.
 
 Directories want one style. Whichever is chosen, a tool that has another name elsewhere, or had one, also
-answers to that, which is in no list.
+answers to that name, which is not listed.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ ELSEWHERE = {
 """By the name in another project, the name with hyphens."""
 
 EARLIER = {"get-tiny-audio": "getTinyAudio"}
-"""By its name, that which a tool of this project had before."""
+"""By the name of a tool of this project, its earlier name."""
 
 _NAMES = re.compile(rf"\b({'|'.join(ELSEWHERE)})\b")
 
 
 def listed_name(name: str) -> str:
-    """The name in lists of a tool that the code names so."""
+    """The listed name of a tool, by its name in the code."""
     return ELSEWHERE.get(name, name) if settings.TOOL_NAMES == KEBAB_CASE else name
 
 
@@ -54,7 +54,7 @@ def other_name(name: str) -> str | None:
 
 
 def for_all_names(by_name: Mapping[str, T]) -> dict[str, T]:
-    """What is known of tools by name, for each name that they answer to."""
+    """A mapping by the names of tools, extended to each name that they answer to."""
     found: dict[str, T] = {}
     for name, value in by_name.items():
         found |= dict.fromkeys(filter(None, (listed_name(name), other_name(name))), value)

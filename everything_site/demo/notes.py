@@ -61,7 +61,7 @@ class NoteStore(Protocol):
         """The unguessable part of the URIs of a user's notes, in lower case."""
 
     async def page(self, person: Person, after: int | None, most: int) -> Sequence[ListedNote]:
-        """The notes of a user, oldest first: so many at most, after the number of another if it is given."""
+        """The notes of a user, oldest first: at most `most`, after the note numbered `after` if given."""
 
     async def ids(self, person: Person) -> Sequence[str]:
         """The ids of all notes of a user, oldest first."""

@@ -1,7 +1,8 @@
 """`/admin/room/feed`: the machine room of everybody, as an event stream for operators.
 
 It is an ASGI application, as the machine room belongs to this process and not to a view. An operator is known
-by the cookie of the admin. Who has signed out, or lost the permission, sees no more after `RECHECK_SECONDS`.
+by the cookie of the admin. Whoever has signed out, or lost the permission, sees no more after
+`RECHECK_SECONDS`.
 """
 
 from __future__ import annotations

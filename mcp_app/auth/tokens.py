@@ -86,7 +86,7 @@ class Principal(KnownUser):
         owner: Client, issuer and subject as one string, for the owner of a session.
         person: The user's display name, for operators.
         client_name: The client's display name, for operators; empty if the verifier provides none.
-        person_key: Whom limits are counted for.
+        person_key: The key under which the person's limits are counted.
         checksum: Identifies the token.
         log_fields: What the line of each request in the log says about them.
     """

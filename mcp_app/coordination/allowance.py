@@ -1,4 +1,4 @@
-"""What a process has of the requests that one person may send, `MCP_REQUEST_RATE`."""
+"""The share of a person's request rate, `MCP_REQUEST_RATE`, that one process has leased."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SPARE_REQUESTS = 200
 """How many requests a process leases in advance, at most, unless a hundredth of the rate is more."""
 
 CHARGED_BYTES = 64 * 1024
-"""So many bytes, received or sent, count as one more request."""
+"""This many bytes, received or sent, count as one more request."""
 
 _AGAIN_SECONDS = 0.25
-"""How long Redis is not asked again for requests after it had none to give."""
+"""How long to wait before asking Redis for requests again, after it had none to give."""
 
 
 class Allowance:
@@ -22,17 +22,17 @@ class Allowance:
 
     def __init__(self) -> None:
         self.requests = 0
-        """What may still be spent; below zero, what Redis has not been told of yet."""
+        """How many may still be spent; below zero, how many are owed and not yet reported to Redis."""
         self.valid_until = -math.inf
-        """Until when what was leased may be used."""
+        """When the lease of these requests ends."""
         self.exhausted_until = -math.inf
         """Until when Redis has no more requests."""
         self._reported = 0
-        """What Redis is being told of."""
+        """How many owed requests are being reported to Redis."""
         self._bytes = 0
-        """Those that are not counted as a request yet."""
+        """Bytes that are not counted as a request yet."""
         self._owes_until = -math.inf
-        """Until when Redis has less than none."""
+        """Until when the bucket in Redis is below zero."""
 
     @property
     def is_valid(self) -> bool:
@@ -49,7 +49,7 @@ class Allowance:
         return self.requests < 0 or time.monotonic() < self._owes_until
 
     def seconds_until(self, number: int) -> float:
-        """How long it takes until so many requests may be sent, or as many as the rate allows at once."""
+        """How long it takes until this many requests may be sent, or as many as the rate allows at once."""
         now, period = time.monotonic(), conf.request_rate_seconds
         rate = max(1, conf.request_rate)
         empty_at = max(self._owes_until, now - period)  # when the bucket has, or had, none

@@ -59,7 +59,8 @@ class Bus:
         self._receiver: asyncio.Task[None] | None = None
         self._unconfirmed: dict[str, tuple[set[str], asyncio.Event]] = {}
         self._silent: dict[str, float] = {}
-        """Those that did not acknowledge something, and may have died: until when nobody waits for them."""
+        """Processes that did not acknowledge something and may have died, and until when nobody waits for
+        them."""
         self._echo_sent_at: float | None = None
         """When the first outstanding echo was sent."""
         self._received = asyncio.Event()

@@ -83,7 +83,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 reaching_redis = Reaching(Store.SESSIONS, lambda error: isinstance(error, RedisError | OSError), is_damage)
-"""Around what uses Redis: it cannot be reached, takes too long, or refuses a command; or a key is damaged."""
+"""A context for code that uses Redis. It converts the exceptions for an outage or a damaged key."""
 
 
 class _Script(AsyncScript):
@@ -177,7 +177,7 @@ async def retry(attempt: Callable[[], Awaitable[T]], seconds: float) -> T:
 
 
 def portions(items: Iterable[T], most: int) -> Iterator[list[T]]:
-    """The items in lists of at most so many, as `itertools.batched` of Python 3.12."""
+    """The items in lists of limited length, like `itertools.batched` of Python 3.12."""
     waiting = list(items)
     for start in range(0, len(waiting), most):
         yield waiting[start : start + most]

@@ -1,8 +1,8 @@
 """The bytes that one person holds in Redis, over all processes.
 
 The keys themselves know what they hold. A process that is about to write more than a step since it last
-looked adds them up for the person; so what a person holds exceeds the limit at most by a step, and a message,
-for each process. Only what grows with what a client sends or a tool returns is counted.
+looked adds them up for the person; so what a person holds exceeds the limit by at most a step and a message
+per process. Only what grows with what a client sends or a tool returns is counted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mcp_app.exceptions import Unavailable
 _MAX_STEP_BYTES = 1024 * 1024
 
 LOOK_AGAIN_SECONDS = 1.0
-"""How long a process does not look again that has refused something, or could not look."""
+"""How long a process that has refused something, or could not look, waits before it looks again."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class HeldBytes:
 
     @asynccontextmanager
     async def reserve(self, person: str, size: int, *, always: bool = False) -> AsyncIterator[None]:
-        """Write something for a person in the body, if there is room for it.
+        """Reserve space for what the body of the context writes for a person.
 
         Args:
             person: Their key (`Person.key`).
@@ -165,5 +165,5 @@ class HeldBytes:
 
 
 def _step(limit: int) -> int:
-    """After how many bytes written for a person a process looks."""
+    """How many bytes a process writes for a person before it looks."""
     return min(_MAX_STEP_BYTES, limit // 16)

@@ -96,7 +96,7 @@ class Lease:
 
 
 def new_holder() -> str:
-    """A holder of leases that is unlike any other, and names this process to people."""
+    """A unique holder of leases; it begins with the name of this process, for people."""
     return f"{conf.process_name}.{secrets.token_hex(8)}"
 
 

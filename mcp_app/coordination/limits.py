@@ -51,7 +51,7 @@ class TooManyWaiting(QuotaExceeded, Unavailable):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """Something of which a person may have so many at once.
+    """Something of which each person may have a limited number at once.
 
     Attributes:
         name: Its name in Redis.

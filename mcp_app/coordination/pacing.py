@@ -8,11 +8,11 @@ from mcp_app.coordination.allowance import CHARGED_BYTES
 from mcp_app.coordination.quotas import Quotas
 
 MESSAGES = 4
-"""So many messages count as one more request of their person, however small they are: one costs the server
+"""This many messages count as one more request of their person, however small they are: one costs the server
 about a quarter of what a quick call costs."""
 
 PAUSE_SECONDS = 0.25
-"""How long each message of a person waits who owes requests. With `MCP_MAX_CALLS` running, all of them then
+"""How long each message waits if its person owes requests. With `MCP_MAX_CALLS` running, all of them then
 send as many messages as the rate allows by default, so they do not come to owe ever more."""
 
 

@@ -20,12 +20,13 @@ PARTS = 4
 """One person uses at most this fraction of the connections."""
 
 sharing_person: ContextVar[str | None] = ContextVar("sharing_person", default=None)
-"""Whose share this code uses (`Person.key`), and the tasks that it starts. None if there is no limit."""
+"""The person (`Person.key`) whose share this code and the tasks that it starts use. None if there is no
+limit."""
 
 
 @contextmanager
 def share_of(person: str | None) -> Iterator[None]:
-    """Around what uses Redis for a person (`Person.key`): it gets no more than their share.
+    """A context for code that uses Redis for a person (`Person.key`): it gets no more than their share.
 
     Tasks that are started in the body inherit it. With None the body is no longer limited by a share.
     """

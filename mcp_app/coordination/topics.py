@@ -16,7 +16,7 @@ from mcp_app.coordination.directory import Directory
 PUBLISHED = "topic.published"
 
 MAX_PAYLOADS = 100
-"""How many payloads wait for a listener; of more, the oldest are dropped."""
+"""How many payloads wait for a listener; beyond that, the oldest are dropped."""
 
 MAX_BYTES = 64 * 1024
 """The maximum size of a payload, as JSON."""

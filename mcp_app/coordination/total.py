@@ -1,4 +1,4 @@
-"""Sets of what expires, and how many of something exist, in all processes."""
+"""Sets of things that expire, and counts of them over all processes."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class _Form:
 
     @property
     def user_name(self) -> str:
-        """The name of the input for whose password it is: the first one to type into."""
+        """The name of the input for the user name: the first one to type into."""
         return next((name for name, kind in self.types.items() if kind in ("text", "email")), "username")
 
 

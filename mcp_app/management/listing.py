@@ -33,7 +33,7 @@ class ListCommand(BaseCommand):
         return {name: options[name] for name in ("limit", "user", "client")}
 
     def row(self, one: Any) -> Sequence[str]:
-        """The row of the table for one of those that are listed."""
+        """The row of the table for one item."""
         raise NotImplementedError
 
     def show(self, found: Sequence[Any], options: dict[str, Any], *, is_complete: bool) -> None:

@@ -60,7 +60,7 @@ def of_person(redis: Redis, issuer: str, subject: str) -> list[Use]:
 
 
 def of_clients(redis: Redis, clients: Iterable[str]) -> dict[str, Use]:
-    """The last use of each of these clients, by whomever; without those that nobody has used."""
+    """The last use of each of these clients, by anybody; without those that nobody has used."""
     wanted = list(dict.fromkeys(clients))
     with redis.pipeline(transaction=False) as pipe:
         for client in wanted:
@@ -98,7 +98,7 @@ def everything(
 
 
 def forget(access: Iterable[tuple[str, str, str]]) -> None:
-    """Forget how clients were used that have no more access.
+    """Forget the use of clients that no longer have access.
 
     If Redis cannot be reached, that is logged: it is forgotten after `MCP_LAST_SEEN_SECONDS`.
 
@@ -144,7 +144,7 @@ def _is_list(found: Any) -> bool:
 
 
 def _uses(fields: dict[str, str]) -> Iterator[Use]:
-    """Those of these that can be read, and are not too old."""
+    """The entries that can be read and are not too old."""
     earliest = time.time() - conf.last_seen_seconds
     for client, text in fields.items():
         try:

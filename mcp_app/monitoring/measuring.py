@@ -1,4 +1,4 @@
-"""What measures a process all the time, for its metrics."""
+"""The continuous measurement of a process, for its metrics."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ MAX_WATCHERS = 50
 """How many people may watch at one process, and how many operators: neither take the places of the others."""
 
 _MAX_WAITING = 100
-"""How many messages wait for a slow watcher; of more, the oldest are dropped."""
+"""How many messages wait for a slow watcher; beyond that, the oldest are dropped."""
 
 State = Callable[[], Mapping[str, Any]]
 

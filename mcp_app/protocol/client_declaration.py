@@ -1,4 +1,4 @@
-"""What a client says of itself: in `initialize`, or in the `_meta` of each request (2026-07-28).
+"""What a client says about itself: in `initialize`, or in the `_meta` of each request (2026-07-28).
 
 A session keeps it for a day, in Redis and in the memory of every process that serves it, and a listen stream
 for as long as it is open. So only what a server uses is kept, and that within bounds.

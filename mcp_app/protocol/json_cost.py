@@ -1,4 +1,4 @@
-"""What a JSON text would cost, told before it is parsed, or before what is parsed is used.
+"""The cost of a JSON text, determined before it is parsed, or before the result is used.
 
 Parsing and validating block the event loop. The sizes of values alone are limited with the body.
 """
@@ -12,7 +12,7 @@ MAX_DIGITS = 1_000
 """The maximum number of digits in a row: converting and showing integers takes quadratic time."""
 
 _WORTH_PARSING = 5
-"""A text with so many times more values than allowed is not worth parsing."""
+"""A text with this many times more values than allowed is not worth parsing."""
 
 _NO_PUNCTUATION = bytes(set(range(256)) - set(b'",[{'))
 """All bytes but those that values of JSON begin with, or follow, and quotes."""

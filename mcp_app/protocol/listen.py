@@ -35,7 +35,7 @@ METHOD = "subscriptions/listen"
 URIS = "resourceSubscriptions"
 
 MAX_FOLLOWED = 100
-"""How many things of an extension a stream follows, such as tasks; each costs as much as a request."""
+"""How many objects of an extension, such as tasks, a stream follows; each costs as much as a request."""
 
 _USED_META = (
     PROTOCOL_VERSION_META_KEY,
@@ -44,13 +44,13 @@ _USED_META = (
     "progressToken",
     "traceparent",
 )
-"""What is kept of a request's `_meta`, besides the client's name."""
+"""The fields of a request's `_meta` to keep, besides the client's name."""
 
 _KINDS = frozenset(field.alias or name for name, field in SubscriptionFilter.model_fields.items())
 """The kinds of notifications that the protocol names."""
 
 _MALFORMED = "…"
-"""In place of something long that is no array of strings: validation rejects it as well."""
+"""Replaces a long value that is not an array of strings; validation rejects it as well."""
 
 Send = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Sends a notification (method, params) on the stream, with its subscription id."""
@@ -78,7 +78,7 @@ def strings(notifications: Mapping[str, Any], name: str) -> list[str] | None:
 
 
 def number_followed(params: Mapping[str, Any] | None) -> int:
-    """How many things of extensions a listen request names, of which each has to be looked up by itself."""
+    """How many objects of extensions a listen request names; each has to be looked up by itself."""
     named = [value for name, value in _notifications(params).items() if name not in _KINDS]
     return sum(min(len(value), MAX_FOLLOWED) for value in named if isinstance(value, list))
 
@@ -88,8 +88,8 @@ def within_bounds(
     *,
     kinds: Collection[str],
     client_info: Any,
-    longest: int,
-    most: int,
+    max_length: int,
+    max_items: int,
     max_bytes: int,
 ) -> dict[str, Any]:
     """The parameters of a listen request, which are kept as long as its stream is open, within the limits.
@@ -100,9 +100,9 @@ def within_bounds(
     Args:
         params: The parameters.
         kinds: The kinds of notifications that extensions add (`Extension.listen_kinds`).
-        client_info: What is kept of the client's name.
-        longest: The maximum length of a URI, or of any other string.
-        most: The maximum length of an array.
+        client_info: The `clientInfo` to keep.
+        max_length: The maximum length of a URI, or of any other string.
+        max_items: The maximum length of an array.
         max_bytes: The maximum length of the strings of all arrays together.
     """
     left = max_bytes
@@ -110,10 +110,10 @@ def within_bounds(
     def bounded(value: Any) -> Any:
         nonlocal left
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            return _unless_longer(value, longest)
+            return _unless_longer(value, max_length)
         kept: list[str] = []
         for each in dict.fromkeys(value):
-            if 0 < len(each) <= longest and len(kept) < most and (size := len(each.encode())) <= left:
+            if 0 < len(each) <= max_length and len(kept) < max_items and (size := len(each.encode())) <= left:
                 kept.append(each)
                 left -= size
         return kept

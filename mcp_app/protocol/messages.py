@@ -213,8 +213,8 @@ def _id_of(decoded: Mapping[str, Any]) -> RequestId | None:
     return None if _is_too_long(value) else as_request_id(value)
 
 
-def as_batch(decoded: list[Any], most: int) -> list[Message]:
-    """Parse a JSON-RPC batch, which only 2025-03-26 has, of at most `most` messages.
+def as_batch(decoded: list[Any], max_messages: int) -> list[Message]:
+    """Parse a JSON-RPC batch, which only 2025-03-26 has, of at most `max_messages` messages.
 
     Raises:
         InvalidMessage: It is empty or too long, or an item is not a message or not allowed in a batch.
@@ -222,8 +222,8 @@ def as_batch(decoded: list[Any], most: int) -> list[Message]:
     """
     if not decoded:
         raise invalid_request("a batch must not be empty.")
-    if len(decoded) > most:
-        raise invalid_request(f"a batch may have at most {most} messages.")
+    if len(decoded) > max_messages:
+        raise invalid_request(f"a batch may have at most {max_messages} messages.")
     messages = [as_message(item) for item in decoded]
     if any(isinstance(message, JSONRPCRequest) and message.method == "initialize" for message in messages):
         raise invalid_request("`initialize` must not be part of a batch.")

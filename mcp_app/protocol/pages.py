@@ -97,7 +97,7 @@ async def page_of_sections(
 
 
 def _after(entries: list[tuple[Key, Item]], last: Key | None) -> list[tuple[Key, Item]]:
-    """What of the fixed items follows the last one of the previous page."""
+    """The fixed items after the last one of the previous page."""
     if last is None:
         return entries
     keys = [key for key, _ in entries]

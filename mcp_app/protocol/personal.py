@@ -67,7 +67,7 @@ class Person:
 
 
 def person_key(owner: str) -> str:
-    """Identifies whom limits are counted for: a person with all their clients.
+    """The key under which limits are counted: that of a person, over all their clients.
 
     Args:
         owner: Client, issuer and subject, as a session record has them; empty if nobody is signed in. A
@@ -115,7 +115,7 @@ class PersonalResources:
         raise NotImplementedError
 
     async def page(self, person: Person, after: str | None, most: int) -> Sequence[tuple[str, Resource]]:
-        """A part of `list`, of which this takes it. Override it where a person may have many.
+        """Part of the resources, by default of what `list` returns. Override it if a person may have many.
 
         Args:
             person: Whose resources.
@@ -130,7 +130,7 @@ class PersonalResources:
         return found[start : start + most]
 
     async def existing(self, person: Person, uris: Collection[str]) -> Collection[str]:
-        """Those of the URIs, all of this provider, that the person has a resource of.
+        """Those of the URIs for which the person has a resource. All are of this provider.
 
         This looks for them in `list`. Override it where a person may have many.
         """

@@ -1,4 +1,4 @@
-"""Tools that exist for some people only, as the handlers of the protocol need to know it."""
+"""Tools that exist for some people only, as far as the handlers of the protocol need to know."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ToolVisibility(Protocol):
     """Which tools exist for the person of the current request. `mcp_app.access` implements it."""
 
     def differs(self, tools: Sequence[Tool]) -> bool:
-        """Whether not everybody sees all of these tools."""
+        """Whether some people do not see all of these tools."""
 
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
         """Those of the tools that exist for the person."""
@@ -20,5 +20,5 @@ class ToolVisibility(Protocol):
     async def may_run(self, name: str) -> bool:
         """Whether a tool that is called exists for the person. Unknown and hidden ones take the same path.
 
-        It may raise why it cannot run although it exists.
+        It may raise the reason why a tool that exists cannot run.
         """

@@ -71,7 +71,7 @@ class _Data(StoredValues):
         key: The hash.
         limit: The setting with the maximum size of all values together, in base64.
         seconds: How long they live from the last `set`.
-        reserve: Makes room for so many bytes while they are written.
+        reserve: Reserves space for this many bytes while they are written.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class SessionData(_Data):
 class PersonData(_Data):
     """The values of one person, whatever the session or the client.
 
-    They have a limit of their own, and do not count for what the sessions of the person hold.
+    They have a limit of their own, and do not count towards what the sessions of the person hold.
 
     Args:
         person: Their key (`Person.key`).

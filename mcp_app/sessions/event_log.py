@@ -36,7 +36,7 @@ from mcp_app.sessions.events import (
 
 APPENDED = "stream.appended"
 NOTIFIED = "stream.notified"
-"""Like `APPENDED`, of the pending messages of many sessions."""
+"""Like `APPENDED`, for the pending messages of many sessions."""
 
 logger = logging.getLogger(__name__)
 
@@ -252,7 +252,7 @@ class EventLog:
     async def wake(self, session_id: str, stream: str, addresses: list[str] | None = None) -> None:
         """Wake the readers of a stream, or of `PENDING`, in all processes.
 
-        `addresses` are those that have any, if the script that appended has returned them.
+        `addresses` are the processes with readers, if the script that appended has returned them.
         """
         message = {"type": APPENDED, "session": session_id, "stream": stream}
         if self._activity.watched:

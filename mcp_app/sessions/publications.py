@@ -18,7 +18,7 @@ _RUNNING = 4
 """How many publications run at once in a process."""
 
 MAX_WAITING = 64
-"""How many different changes of one publisher are published or wait for that."""
+"""How many different changes of one publisher may be in progress or waiting."""
 
 MAX_REST_SECONDS = 1.0
 """How long a publisher waits after a publication, at most; otherwise for as long as it took."""
@@ -73,7 +73,7 @@ class Publications:
             raise
 
     async def aclose(self) -> None:
-        """Let what is in progress finish, and cancel what does not soon: connections are about to close."""
+        """Let publications in progress finish soon, and cancel the rest: connections are about to close."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=CANCELLED_SECONDS)
             for task in late:

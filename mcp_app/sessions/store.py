@@ -293,7 +293,7 @@ class RequestSession:
         await self._store.change_subscription(self.record.id, "HDEL", uri)
 
     def reserve(self, size: int, *, always: bool = False) -> AbstractAsyncContextManager[None]:
-        """Makes room for so many bytes while they are written; see `HeldBytes.reserve`."""
+        """Reserves space for this many bytes while they are written; see `HeldBytes.reserve`."""
         return self._store.held.reserve(self.record.person_key, size, always=always)
 
     @property

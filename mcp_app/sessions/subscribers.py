@@ -49,7 +49,7 @@ class Subscribers:
         await add_expiring(self._redis, keys.subscribers(), session_id, conf.session_idle_seconds)
 
     async def notify(self, event: ServerEvent, person: str | None = None) -> None:
-        """Notify sessions of a change; of an updated resource only those that subscribed to it.
+        """Notify sessions of a change; for an updated resource, only those that subscribed to it.
 
         Args:
             event: The change.

@@ -186,8 +186,7 @@ def too_many_listening(limit: int) -> HttpError:
 
 
 def too_many_listeners_for_user(limit: int) -> HttpError:
-    """For one more `subscriptions/listen` of a user who has their share of this process; another may have
-    room.
+    """For one more `subscriptions/listen` of a user with a full share here; another process may have room.
 
     Args:
         limit: How many this process serves for one user now.

@@ -1,4 +1,4 @@
-"""What a request's head may be, whatever the server: Daphne has limits that other servers do not have."""
+"""Limits for the head of a request, whatever the server: Daphne has limits that other servers do not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The places of a process for `subscriptions/listen`, of which nobody can take all."""
+"""The places of a process for `subscriptions/listen`, shared so that nobody can take them all."""
 
 from __future__ import annotations
 

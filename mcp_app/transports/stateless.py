@@ -106,8 +106,8 @@ class Stateless:
             message.params,
             kinds=self._runtime.engine.listen_kinds,
             client_info=route.client_info,
-            longest=MAX_URI_LENGTH,
-            most=conf.max_subscriptions,
+            max_length=MAX_URI_LENGTH,
+            max_items=conf.max_subscriptions,
             max_bytes=MAX_URI_BYTES,
         )
         return message.model_copy(update={"params": params})

@@ -1,4 +1,4 @@
-"""What a request of 2026-07-28 says of itself in its headers and its `_meta`, checked."""
+"""Validates what a request of 2026-07-28 says about itself in its headers and its `_meta`."""
 
 from __future__ import annotations
 

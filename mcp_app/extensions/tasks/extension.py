@@ -78,7 +78,7 @@ def principal() -> str:
 
 
 def _person() -> str:
-    """Whose limits the current request counts for (`Person.key`)."""
+    """The person towards whose limits the current request counts (`Person.key`)."""
     return person_key(principal())
 
 

@@ -48,7 +48,7 @@ MAX_RESULT_BYTES = 256 * 1024
 """Maximum bytes of what a run of a task ends with, as JSON in UTF-8: its result, an error, or questions."""
 
 _SMALL = 4096
-"""Runs may end with so many bytes however much the tasks of their person hold."""
+"""What a run ends with is stored up to this size even if its person is over `MCP_MAX_TASK_BYTES`."""
 
 MAX_MESSAGE_LENGTH = 1000
 """Maximum characters of a status message."""

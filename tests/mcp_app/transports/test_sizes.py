@@ -204,8 +204,8 @@ def _kept(params: dict[str, Any], **bounds: Any) -> dict[str, Any]:
     standard: dict[str, Any] = {
         "kinds": ["taskIds", "of another extension"],
         "client_info": {"name": "rich", "version": "1"},
-        "longest": MAX_URI_LENGTH,
-        "most": 100,
+        "max_length": MAX_URI_LENGTH,
+        "max_items": 100,
         "max_bytes": MAX_URI_BYTES,
     }
     return within_bounds(params, **(standard | bounds))
