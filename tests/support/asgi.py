@@ -148,6 +148,13 @@ class Response:
         async with asyncio.timeout(PATIENCE):
             await self.task
 
+    async def abandon(self) -> None:
+        """Cancel the request, as Daphne does if an application goes on after its client has left."""
+        assert self.task is not None
+        self.task.cancel()
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.wait([self.task])
+
     async def _read_more(self) -> bool:
         if self._ended:
             return False
@@ -212,5 +219,6 @@ class Http:
     async def close(self) -> None:
         """Drop every connection that is still open."""
         for response in self.responses:
-            with suppress(TimeoutError):
-                await response.drop()
+            if response.task is None or not response.task.cancelled():
+                with suppress(TimeoutError):
+                    await response.drop()

@@ -213,6 +213,28 @@ async def test_however_a_call_without_a_session_ends_it_is_counted_no_longer(one
     await eventually(lambda: used(one) == 0)
 
 
+async def test_a_call_without_a_session_is_counted_until_its_handler_has_cleaned_up(one: Process) -> None:
+    is_cleaning, may_end = asyncio.Event(), asyncio.Event()
+
+    async def cleans_up(ctx: Context) -> str:
+        await ctx.report_progress(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            is_cleaning.set()
+            await may_end.wait()
+        return "never"
+
+    one.runtime.server.add_tool(cleans_up, name="tidy", structured_output=False)
+    response = await modern(one, "tools/call", tool_call("tidy", progress="p")["params"])
+    await response.next_message()
+    await response.abandon()
+    await within(is_cleaning.wait())
+    assert used(one) == 1
+    may_end.set()
+    await eventually(lambda: used(one) == 0)
+
+
 async def test_a_call_that_is_cancelled_before_its_first_step_is_counted_no_longer(one: Process) -> None:
     session = await Session.open(one, revision="2025-03-26")
     held = Held(one)
