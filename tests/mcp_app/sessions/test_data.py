@@ -51,6 +51,13 @@ async def test_a_value_is_forgotten_once(data: SessionData, elsewhere: SessionDa
     assert await data.get("a") is None
 
 
+async def test_calls_that_each_store_a_value_of_their_own_are_all_counted(
+    data: SessionData, elsewhere: SessionData
+) -> None:
+    await asyncio.gather(*((data, elsewhere)[n % 2].set(f"seen/{n}", b"") for n in range(21)))
+    assert len(await data.names("seen/")) == 21
+
+
 async def test_values_written_concurrently_do_not_exceed_the_limit(
     data: SessionData, elsewhere: SessionData
 ) -> None:
