@@ -103,7 +103,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
     def get_deleted_objects(
         self, objs: Iterable[Any], request: HttpRequest
     ) -> tuple[list[Any], dict[Any, Any], set[Any], list[Any]]:
-        """Include the notes, of which the confirmation shows the number but not the content."""
+        """Include the notes: the confirmation shows their number but not their content."""
         users = list(objs)
         deleted, counts, perms_needed, protected = super().get_deleted_objects(users, request)
         counts = counts | _sessions_count(users=users)
@@ -148,7 +148,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         self.message_user(request, f"{counted(enabled, 'user')} enabled.")
 
     def _allowed(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Those of the users that this one may disable or enable, with a message if these are not all."""
+        """The users that this one may disable or enable, with a message if some are left out."""
         users = list(queryset)
         allowed = [user for user in users if user != request.user and _may_touch(request, user)]
         if len(allowed) < len(users):

@@ -218,7 +218,7 @@ class Environment(AppSettings):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return "<Environment>"  # which error pages show: no secrets
+        return "<Environment>"  # error pages show this: no secrets
 
 
 OF_THE_APPS: list[AnySetting[Any]] = [*Mcp.declared(), *OAuth.declared()]

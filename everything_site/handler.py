@@ -48,7 +48,7 @@ class Handler(ASGIHandler):
             request, error = super().create_request(scope, body_file)
             if request is not None:
                 _ = request.GET  # Django's page about an error, with DEBUG, would read it first
-        except ValueError:  # of a parameter of Content-Type that names its own charset (RFC 2231)
+        except ValueError:  # from a parameter of Content-Type that names its own charset (RFC 2231)
             request, error = None, _refusal(ODD_CHARSET)
         except (BadRequest, SuspiciousOperation):
             request, error = None, _refusal(ODD_QUERY)

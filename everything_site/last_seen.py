@@ -24,7 +24,7 @@ _UNKNOWN = "unknown: Redis cannot be reached"
 
 
 def add_to(clients: Iterable[Client]) -> None:
-    """Set on each of these clients when it was last used, by whomever, and how."""
+    """Set on each of these clients when it was last used, by anybody, and how."""
     shown = list(clients)
     try:
         with connected() as redis:

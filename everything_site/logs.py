@@ -190,7 +190,7 @@ class ConsoleHandler(logging.StreamHandler[Any]):
             loop.call_later(FLUSH_SECONDS, self.flush, context=_NO_CONTEXT)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._write_lines()  # which came before
+        self._write_lines()  # they came before
         super().emit(record)
 
     def flush(self) -> None:

@@ -115,7 +115,7 @@ def _page(name: str) -> Page:
 
 
 def _shown_steps(made: Page) -> list[dict[str, Any]]:
-    """The steps with their exchanges as text. Those of a handshake become one."""
+    """The steps with their exchanges as text. The steps of a handshake become one."""
     exchanges: dict[int, Exchange] = {one["id"]: one for one in made["recording"]["exchanges"]}
     shown: list[dict[str, Any]] = []
     for position, step in enumerate(made["steps"]):

@@ -180,7 +180,7 @@ class ToolAccess:
         return any(_rule_of(tool).hides for tool in tools)
 
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
-        """Those of the tools of the server that exist for the current person, and are listed."""
+        """The tools of the server that exist for the current person and are listed."""
         tools = [tool for tool in tools if not (tool.meta and UNLISTED_KEY in tool.meta)]
         if not self.differs(tools):
             return tools
@@ -271,7 +271,7 @@ class ToolAccess:
 
 
 async def _granted(person: Person, permissions: Collection[str]) -> Collection[str]:
-    """Those of the permissions that the person's user has."""
+    """The permissions among these that the person's user has."""
     if not permissions:
         return ()
 

@@ -81,7 +81,7 @@ def check_event_log(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register
 def check_token_verifier(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not conf.token_verifier:
-        return []  # which is reported as a missing setting
+        return []  # this is reported as a missing setting
     try:
         verifier = import_string(conf.token_verifier)
     except ImportError as error:

@@ -85,7 +85,7 @@ class Request(WebRequest):
 
     def _refuse(self, message: str) -> None:
         """Answer with 400 before any application is asked."""
-        self.request_start = time.time()  # which Daphne sets in code that does not run
+        self.request_start = time.time()  # Daphne sets it in code that does not run
         body = _error(message)
         headers = [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         self.handle_reply({"type": "http.response.start", "status": 400, "headers": headers})

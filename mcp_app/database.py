@@ -111,7 +111,7 @@ async def use_database(ctx: ServerRequestContext[Any, Any], call_next: CallNext)
     try:
         return await call_next(ctx)
     except MCPError:
-        raise  # what the handler has decided to report
+        raise  # the handler has decided to report this
     except Exception as error:
         if (outage := outage_in(error)) is None or outage is error:
             raise

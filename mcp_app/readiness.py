@@ -12,7 +12,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 WRITES = "writes_while_serving"
-"""The attribute by which the config of an app says that processes which serve MCP write its tables."""
+"""The attribute of an app's config that says that processes which serve MCP write its tables."""
 
 is_probe: ContextVar[bool] = ContextVar("is_probe", default=False)
 """Whether a connection is that of the probe. A database backend that limits the connections of a process can

@@ -207,7 +207,7 @@ class ModelResources(PersonalResources):
     def _key(self, text: str) -> Any | None:
         """The primary key that a text from a client means; None if it cannot be one."""
         field: Any = self.model._meta.pk
-        while field.remote_field is not None:  # as of a child of a model
+        while field.remote_field is not None:  # for example, the key of a child model
             field = field.target_field
         try:
             text.encode()  # no unpaired surrogates

@@ -84,7 +84,7 @@ def check_required_scopes(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
 
 
 def _never_issued(scopes: Iterable[str]) -> list[str]:
-    """Those of the scopes that no token can have, as far as the token verifier says."""
+    """The scopes among these that no token can have, as far as the token verifier says."""
     issued = _issued_scopes()
     return [] if issued is None else [scope for scope in scopes if not covers(issued, (scope,))]
 
@@ -94,7 +94,7 @@ def _issued_scopes() -> Collection[str] | None:
     try:
         issued = getattr(import_string(conf.token_verifier), "issued_scopes", None)
     except ImportError:
-        return None  # which is reported by another check
+        return None  # another check reports that
     return issued() if callable(issued) else None
 
 

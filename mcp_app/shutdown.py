@@ -1,4 +1,4 @@
-"""Graceful shutdown after SIGTERM, of which clients notice only a short pause.
+"""Graceful shutdown after SIGTERM: clients notice only a short pause.
 
 `/readyz` returns 503 at once, and everything else is served as before until the load balancer has noticed
 (`MCP_LAME_DUCK_SECONDS`). Then GET streams end with `retry:`, listen streams (2026-07-28) with a response,

@@ -28,7 +28,7 @@ def connect() -> None:
     try:
         verifier = import_string(conf.token_verifier)
     except ImportError:
-        return  # which a system check reports
+        return  # a system check reports this
     signal = getattr(verifier, "access_withdrawn", None)
     if isinstance(signal, Signal):
         signal.connect(end_access, dispatch_uid="mcp_app.withdrawal")

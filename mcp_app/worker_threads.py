@@ -142,7 +142,7 @@ def _is_worker_thread() -> bool:
     try:
         from_thread.check_cancelled()
     except RuntimeError:
-        return False  # as of `sync_to_async`, whose connections are closed with the call
+        return False  # for example one of `sync_to_async`, whose connections are closed with the call
     except asyncio.CancelledError:
         pass
     return True

@@ -107,7 +107,7 @@ class AskingAdmin(ListAdmin):
         return True
 
     def _actions(self, request: HttpRequest) -> dict[str, Callable[..., Any]]:
-        """Those that the user may use, by name."""
+        """The actions that the user may use, by name."""
         found: dict[str, Any] = self.get_actions(request)
         # Django 6.1 has an object in place of the tuple.
         return {name: getattr(action, "func", None) or action[0] for name, action in found.items()}

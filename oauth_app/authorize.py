@@ -176,7 +176,7 @@ class AuthorizeView(BaseAuthorizationView):
         if why := self._why_unknown(error):
             facts["reason"] = why
         log.info("authorization request rejected", extra=facts)
-        if facts["error"] != AccessDeniedError.error:  # of which there is a line already
+        if facts["error"] != AccessDeniedError.error:  # that has a line already
             audit("authorization refused", user=self.request.user, **facts)
 
     def _why_unknown(self, error: OAuthToolkitError) -> str:

@@ -242,7 +242,7 @@ class AccessTokens(models.QuerySet["AccessToken"]):
         return found.filter(user__is_active=True) if has_field(get_user_model(), "is_active") else found
 
     def valid(self) -> AccessTokens:
-        """Those that have not expired either, with their users and clients."""
+        """The tokens that have not expired either, with their users and clients."""
         return self.enabled().select_related("user", "application").filter(expires__gt=timezone.now())
 
 

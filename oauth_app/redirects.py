@@ -54,7 +54,7 @@ def fault(uri: str, custom_schemes: Collection[str]) -> str | None:
         return "must not have a user name or password"
     if "*" in url.netloc or not (url.hostname or _PRIVATE_USE.match(uri)):
         return "must name a host"
-    if not is_absolute_uri(uri):  # which oauthlib requires at /authorize
+    if not is_absolute_uri(uri):  # oauthlib requires this at /authorize
         return "is not a URI"
     if port == 0:
         return "must not name port 0"

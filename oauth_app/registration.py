@@ -66,7 +66,7 @@ class ManageView(_RegistrationView):
         client = (
             Client.objects.select_for_update(no_key=request.method != "DELETE")
             .filter(
-                client_id=kwargs["client_id"].replace("\0", ""),  # which PostgreSQL rejects
+                client_id=kwargs["client_id"].replace("\0", ""),  # PostgreSQL rejects that
                 registration_source=Client.RegistrationSource.DCR,
             )
             .first()

@@ -41,7 +41,7 @@ class Note:
 
 @dataclass(frozen=True)
 class ListedNote:
-    """What lists show of a note: everything but its text, of which they have the size in bytes."""
+    """What lists show of a note: everything but its text, and the size of that in bytes."""
 
     number: int
     id: str

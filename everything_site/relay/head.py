@@ -1,4 +1,4 @@
-"""The head of an HTTP/1.1 request, of which the relay changes as little as possible."""
+"""The head of an HTTP/1.1 request; the relay changes as little of it as possible."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Head:
         passed_on = [self._request_line]
         is_upgrade, is_kept = bool(self.values(b"upgrade")), True
         for line in self._lines:
-            if not line.startswith((b" ", b"\t")):  # which continues the line before (RFC 9112 §5.2)
+            if not line.startswith((b" ", b"\t")):  # otherwise it continues the line before (RFC 9112 §5.2)
                 is_kept = is_upgrade or line.partition(b":")[0].lower() not in _NOT_PASSED_ON
             if is_kept:
                 passed_on.append(line)

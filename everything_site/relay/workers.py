@@ -79,7 +79,7 @@ class Worker:
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "everything_site.relay.worker", str(writable)),
-                stdin=asyncio.subprocess.PIPE,  # which ends with this process
+                stdin=asyncio.subprocess.PIPE,  # the pipe ends with this process
                 pass_fds=(writable,),
                 env=self._environment,
                 start_new_session=True,  # Ctrl-C reaches only the relay

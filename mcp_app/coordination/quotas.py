@@ -149,7 +149,7 @@ class Quotas:
                     return False
                 await self._ask(account, requests=number)
                 return account.spend(number)
-        except TooManyWaiting:  # as when the process was suspended; the rate may be far from exceeded
+        except TooManyWaiting:  # for example, the process was suspended; the rate may be far from exceeded
             account.owe(number)
             return True
 
@@ -229,7 +229,7 @@ class Quotas:
                 due.append(account)
             elif now >= account.valid_until and not (account.is_active or account.asking.locked()):
                 del self._accounts[account.person]
-        for portion in portions(due, PORTION):  # of which none can ask Redis meanwhile
+        for portion in portions(due, PORTION):  # none of these accounts can ask Redis meanwhile
             async with self._reaching():
                 await self._renew(portion)
 
@@ -317,7 +317,7 @@ class Quotas:
         async with AsyncExitStack() as turns:
             free = [account for account in accounts if not account.asking.locked()]
             for account in free:
-                await turns.enter_async_context(account.asking)  # which does not have to wait
+                await turns.enter_async_context(account.asking)  # this does not have to wait
                 for kind in account.units:
                     account.keep(kind, account.free(kind) // 2)
                 if not account.is_active:

@@ -21,7 +21,7 @@ class SharedTimeout:
         self._began: dict[asyncio.Task[Any], float] = {}
         """The tasks that wait, the first to begin first."""
         self._overdue: set[asyncio.Task[Any]] = set()
-        """Those that were cancelled."""
+        """The tasks that were cancelled because of the limit."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait_for(self, awaitable: Awaitable[T]) -> T:

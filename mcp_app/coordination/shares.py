@@ -1,4 +1,4 @@
-"""The connections to Redis of one process, of which each person gets a share.
+"""The connections to Redis of one process; each person gets a share of them.
 
 The pool serves those who wait in the order of their arrival. Without shares, somebody whose hundred calls all
 write at once would always have a hundred places ahead of everybody else.

@@ -49,7 +49,7 @@ class TopicListener:
         self._payloads: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MAX_PAYLOADS)
 
     async def wait(self, seconds: float) -> dict[str, Any] | None:
-        """The next payload, in the order of arrival; None if none arrives within so many seconds.
+        """The next payload, in the order of arrival; None if none arrives within this many seconds.
 
         It may have arrived before. The last hundred are kept.
         """

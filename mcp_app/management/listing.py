@@ -37,7 +37,7 @@ class ListCommand(BaseCommand):
         raise NotImplementedError
 
     def show(self, found: Sequence[Any], options: dict[str, Any], *, is_complete: bool) -> None:
-        """Print what was found. As JSON each is what its `to_json` returns."""
+        """Print what was found. As JSON, each item is what its `to_json` returns."""
         if options["json"]:
             self.stdout.write(json.dumps([one.to_json() for one in found], indent=2))
         else:

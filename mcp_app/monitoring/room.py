@@ -79,7 +79,7 @@ class Watcher:
         return self._person is None
 
     async def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next message of a process; None if none arrives within so many seconds."""
+        """The next message of a process; None if none arrives within this many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._messages.get()

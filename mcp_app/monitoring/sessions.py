@@ -118,7 +118,7 @@ def live_sessions(redis: Redis, *, limit: int, user: str | None = None, client: 
 
 
 def read(redis: Redis, session_ids: list[str]) -> list[Session]:
-    """Those of these sessions that still exist, without the number of streams."""
+    """The sessions among these that still exist, without the number of streams."""
     return list(_read(redis, [keys.record(session_id) for session_id in session_ids], Counter()))
 
 

@@ -37,7 +37,7 @@ MAX_CURSOR_LENGTH = 65_536
 """The maximum length of a cursor, in characters: many times that of any URI."""
 
 Section = Callable[[str | None, int], Awaitable[Sequence[tuple[str, Item]]]]
-"""Returns at most so many items of a section, each with its key, that follow a key, or from the beginning.
+"""Returns a limited number of items of a section, with their keys, after a given key or from the beginning.
 Raises ValueError for what cannot be a key."""
 
 Key = tuple[int, str]

@@ -15,7 +15,7 @@ class ToolVisibility(Protocol):
         """Whether some people do not see all of these tools."""
 
     async def visible(self, tools: Sequence[Tool]) -> Sequence[Tool]:
-        """Those of the tools that exist for the person."""
+        """The tools among these that exist for the person."""
 
     async def may_run(self, name: str) -> bool:
         """Whether a tool that is called exists for the person. Unknown and hidden ones take the same path.

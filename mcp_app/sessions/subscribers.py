@@ -138,7 +138,7 @@ class SharedSubscriptionBus(PersonalBus):
     def _on_published(self, message: dict[str, Any]) -> None:
         kind = _KINDS.get(message["kind"])
         if kind is None:
-            return  # of a later release
+            return  # from a later release
         known = {field.name for field in fields(kind)}
         event = kind(**{name: value for name, value in message["fields"].items() if name in known})
         task = asyncio.create_task(super().publish(event, message["person"]))

@@ -50,7 +50,7 @@ _MAX_REFUSED = 1000
 
 
 def _message_path(root_path: str) -> str:
-    """Where clients post their messages, also if the application is mounted below a path."""
+    """Where clients post their messages, even if the application is mounted below a path."""
     path = conf.message_path
     return quote(path if path.startswith(f"{root_path}/") else root_path + path)
 

@@ -24,7 +24,7 @@ class ListeningPlaces:
         self._taken: Counter[str] = Counter()
 
     def ensure(self, person: str) -> None:
-        """Refuse a request for which there is no place. `take` it before the next await.
+        """Refuse a request if there is no place for it. `take` it before the next await.
 
         Args:
             person: Whose request it is (`Person.key`).

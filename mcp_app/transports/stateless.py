@@ -169,7 +169,7 @@ class Stateless:
             else:
                 await _send_stream(request.send, call, item)
         finally:
-            call.tell_answered()  # of one that was cancelled
+            call.tell_answered()  # in case it was cancelled
             task.cancel()
             if kind is not None and task.done():
                 quotas.release(person, kind)
@@ -248,7 +248,7 @@ class StatelessCall(Call):
     @property
     def cancelled_as(self) -> str | None:
         if self.response is not None:
-            return "result"  # of a `subscriptions/listen` that was ended in an orderly way
+            return "result"  # a `subscriptions/listen` that was ended in an orderly way
         return "lost" if self._runtime.is_draining and self.refusal is None else "cancelled"
 
     async def next(self, seconds: float) -> bytes | None:
@@ -341,7 +341,7 @@ class StatelessCall(Call):
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> None:
         """Send a notification on the response, which makes it a stream."""
-        if self.method != listen.METHOD:  # whose messages are about what others do
+        if self.method != listen.METHOD:  # its messages are about what others do
             await pace_message(self._runtime.quotas, self._person)
         self.tell_streamed()
         await self._opened_outbox().put(

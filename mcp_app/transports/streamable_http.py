@@ -144,7 +144,7 @@ class StreamableHttp:
         for call in running:
             call.release()
         if len(running) < len(messages):
-            request.tell_answered(self._runtime.observers, "accepted")  # of those that are no calls
+            request.tell_answered(self._runtime.observers, "accepted")  # the messages that are not calls
         if not running:
             await respond(request.send, 202, headers=COMMON_HEADERS)
             return

@@ -80,10 +80,10 @@ def decode_data_uri(uri: str) -> bytes:
 
 
 def _unquote(text: str, most: int) -> bytes:
-    """Percent-decode a text of which at most `most` bytes are allowed.
+    """Percent-decode a text to at most `most` bytes.
 
     Raises:
-        ValueError: They are more.
+        ValueError: It has more.
     """
     if len(text) > 3 * most:  # each byte takes at most three characters
         raise _too_long()

@@ -15,7 +15,7 @@ def said(text: str, value: BaseModel, *more: ContentBlock) -> CallToolResult:
 
 
 def with_value(value: BaseModel, *content: ContentBlock) -> CallToolResult:
-    """The same with content that is no sentence."""
+    """The same with content that is not a sentence."""
     return CallToolResult(
         content=list(content), structured_content=value.model_dump(mode="json", by_alias=True)
     )

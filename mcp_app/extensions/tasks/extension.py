@@ -149,7 +149,7 @@ class Tasks(Extension):
                 raise not_declared()
             return await call_next(ctx)
         if not self._can_run(params):
-            return await call_next(ctx)  # which reports what is wrong immediately, without a task
+            return await call_next(ctx)  # this reports immediately what is wrong, without a task
         if support.first is not None:
             try:
                 question = await support.first(params, ctx)
