@@ -82,7 +82,7 @@ class ModelResources(PersonalResources):
         """Announce changes of rows after their commit, by the signals of the model. Call it in `ready()`.
 
         The row is announced to its viewers who have subscribed to it, the list to its owner alone. A former
-        owner is told as if the row were deleted; to know them, each `save` reads the row once more.
+        owner is notified as if the row were deleted; to find them, each `save` reads the row once more.
 
         Signals are not sent by `QuerySet.update`, `bulk_create` and `bulk_update`, nor does this follow
         `loaddata`: call `notify.resource_updated` or `notify.resources_changed` after these.

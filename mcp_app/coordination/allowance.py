@@ -81,7 +81,7 @@ class Allowance:
         return [conf.request_rate, conf.request_rate_seconds, needed, spare, self._reported]
 
     def assume_told(self) -> None:
-        """Forget what Redis was being told of, if it has not replied: it may have been told all the same.
+        """Forget the report to Redis if it has not replied: it may have received the report all the same.
 
         Otherwise a person would owe it once more with each attempt.
         """

@@ -45,7 +45,7 @@ class Bus:
 
     Args:
         layer: The channel layer.
-        on_echo: Is told how many seconds an echo took; one is sent with each heartbeat.
+        on_echo: Called with the number of seconds an echo took; one is sent with each heartbeat.
 
     Attributes:
         address: Where other processes reach this one, once it is open. It ends with the name of the process

@@ -93,7 +93,7 @@ class _Script(AsyncScript):
 
 
 OnReply = Callable[[float, bool], None]
-"""Is told how many seconds a request to Redis took, and whether it failed."""
+"""Called with the number of seconds a request to Redis took, and whether it failed."""
 
 
 class _Timed:
@@ -124,7 +124,7 @@ class Client(Redis):
     """A client that raises `Unavailable` in place of redis-py's exceptions and those of the network.
 
     Attributes:
-        on_reply: Is told of each request, with the time that it waited for a connection.
+        on_reply: Called after each request; its time includes the wait for a connection.
     """
 
     on_reply: OnReply | None = None
@@ -228,7 +228,7 @@ def connect(url: str, on_reply: OnReply | None = None) -> Redis:
 
     Args:
         url: The server.
-        on_reply: Is told how long each request took.
+        on_reply: Called after each request, with the time that it took.
     """
     pool = SharedPool.from_url(
         url,

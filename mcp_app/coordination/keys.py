@@ -60,5 +60,5 @@ def named_lease_token(name: str) -> str:
 
 
 def quota(person: str) -> str:
-    """Hash: what a person holds, by kind and process, and the requests that are left of their rate."""
+    """Hash: what a person holds, by kind and process, and how many requests their rate still allows."""
     return prefixed(f"mcp:quota:{{{person}}}")

@@ -24,7 +24,7 @@ async def run_through_outages(
 
     Args:
         work: The work. Each time it begins with new connections to the database.
-        on_outage: Told of the first of several interruptions.
+        on_outage: Called at the first of several interruptions.
     """
     is_in_outage = False
     while True:

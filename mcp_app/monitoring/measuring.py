@@ -66,7 +66,7 @@ class Measuring:
 
     Attributes:
         metrics: Where they are recorded.
-        observers: Who must be told of calls, sessions, streams and refusals.
+        observers: The observers to attach, which record calls, sessions, streams and refusals.
     """
 
     def __init__(self, gauges: Callable[[], Iterable[Gauge]]) -> None:

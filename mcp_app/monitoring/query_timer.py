@@ -15,7 +15,8 @@ class QueryTimer:
     """An execute wrapper of Django's connections that measures each query. It may be called in any thread.
 
     Args:
-        on_query: Is told the vendor of the database, how many seconds a query took, and whether it failed.
+        on_query: Called with the vendor of the database, how many seconds a query took, and whether it
+            failed.
     """
 
     def __init__(self, on_query: Callable[[str, float, bool], None]) -> None:

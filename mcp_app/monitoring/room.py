@@ -100,7 +100,7 @@ class Room:
         redis: The connections to Redis.
         directory: Finds all processes.
         activity: The notes of this process.
-        observers: Who is told of calls: a further observer, while anybody watches.
+        observers: The observers of this process; while anybody watches, one more is attached.
         state: The state of this process, as it is now.
     """
 

@@ -28,7 +28,7 @@ _PAGE = 500
 """Keys per step of a scan; Redis serves other clients in between."""
 
 _WIDEST = 40
-"""Characters of a name that are shown."""
+"""How many characters of a name are shown."""
 
 _BEGINNING = re.compile(r"[A-Za-z0-9_-]+")
 

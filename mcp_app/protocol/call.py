@@ -43,7 +43,7 @@ class Call:
     runs = 1
     """How often it has been started, over all processes."""
     observers = NOBODY
-    """Who is told about it."""
+    """The observers to notify about it."""
     _facts: CallFacts | None = None  # no cached_property, which takes a lock before Python 3.12
 
     def __init__(

@@ -16,10 +16,10 @@ from mcp_app.observers import CallFacts
 from mcp_app.protocol.words import shortened
 
 _MAX_URI_LENGTH = 256
-"""Characters of a URI that are shown."""
+"""How many characters of a URI are shown."""
 
 _MAX_ID_LENGTH = 64
-"""Characters of a JSON-RPC id that are shown."""
+"""How many characters of a JSON-RPC id are shown."""
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*", re.DOTALL)
 """W3C Trace Context, which SEP-414 puts into `_meta`."""

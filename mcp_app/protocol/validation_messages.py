@@ -19,7 +19,7 @@ MAX_FAULTS = 100
 """Errors that are examined. A request may have a million, which would block the process."""
 
 _MAX_STEP_LENGTH = 64
-"""Characters shown of a key: clients choose keys, too."""
+"""How many characters of a key are shown: clients choose keys, too."""
 
 _RULES = {
     "missing": "is required",

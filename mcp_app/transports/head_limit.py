@@ -38,7 +38,7 @@ class HeadLimit:
 
     Args:
         app: The application that gets all other requests.
-        observers: Who is told of those to MCP endpoints.
+        observers: Notified of the refused requests to MCP endpoints.
     """
 
     def __init__(self, app: Asgi, observers: Observers = NOBODY) -> None:

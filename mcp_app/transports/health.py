@@ -32,7 +32,7 @@ class Readyz:
     Args:
         needs: Checks by name, which raise if a dependency does not work. The first failure is reported.
         is_draining: Whether the process is shutting down.
-        on_tried: Is told the name of each check that has run, and whether it passed.
+        on_tried: Called with the name of each check that has run, and whether it passed.
     """
 
     def __init__(
