@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -26,6 +27,7 @@ from tests.support.waiting import eventually
 
 SERVER = os.environ.get("TEST_DATABASE_URL", "")
 PAGE = "backups.md"
+PASSWORD = "of-redis"
 PATIENCE = 60
 
 pytestmark = [
@@ -53,7 +55,18 @@ class Machine:
         self.configuration = folder / "redis.conf"
         backup = folder / "backup"
         backup.mkdir(mode=0o700)
-        self.variables = made.environment | {"BACKUP": str(backup), "REDIS_DIR": str(self.data)}
+        url = urlsplit(made.environment["DATABASE_URL"])
+        passwords = folder / "pgpass"
+        passwords.write_text(f"*:*:*:*:{url.password or ''}\n")
+        passwords.chmod(0o600)
+        self.variables = made.environment | {
+            "BACKUP": str(backup),
+            "REDIS_DIR": str(self.data),
+            "REDIS_ADMIN_URL": made.environment["REDIS_URL"].replace(f":{PASSWORD}@", ""),
+            "REDISCLI_AUTH": PASSWORD,
+            "DATABASE_OWNER_URL": url._replace(netloc=url.netloc.replace(f":{url.password}@", "@")).geturl(),
+            "PGPASSFILE": str(passwords),
+        }
 
     def follow(self, title: str) -> float:
         """Run the commands of the page below a title; returns how long they took, in seconds."""
@@ -75,7 +88,9 @@ class Machine:
         """A Redis that reads what is in its folder, and saves nothing by itself."""
         url = self.variables["REDIS_URL"]
         port = url.rpartition(":")[2].partition("/")[0]
-        self.configuration.write_text(f'port {port}\ndir {self.data}\nsave ""\nappendonly no\n')
+        self.configuration.write_text(
+            f'port {port}\ndir {self.data}\nsave ""\nappendonly no\nrequirepass {PASSWORD}\n'
+        )
         with (
             subprocess.Popen(["redis-server", str(self.configuration)], stdout=subprocess.DEVNULL) as process,
             redis.Redis.from_url(url) as client,
@@ -114,7 +129,7 @@ def serving(machine: Machine, port: int) -> Iterator[ServerProcess]:
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[tuple[Machine, int]]:
     port = free_port()
-    redis_url = f"redis://127.0.0.1:{free_port()}/0"
+    redis_url = f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
     with installation(f"http://127.0.0.1:{port}", REDIS_URL=redis_url) as made:
         yield Machine(made, tmp_path), port
 
