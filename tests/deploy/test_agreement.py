@@ -64,6 +64,12 @@ def test_the_samples_agree_about_the_ports() -> None:
     assert set(scraped) < set(balanced), "and a port more for each, to which it is replaced"
 
 
+def test_the_page_says_where_prometheus_reads_the_token() -> None:
+    sample = (DEPLOY / "monitoring/prometheus.yml").read_text()
+    [file] = re.findall(r"credentials_file: (\S+)", sample)
+    assert f"`{file}`" in (DOCS / "monitoring.md").read_text()
+
+
 def test_nginx_the_units_and_the_page_agree_about_the_sockets() -> None:
     links = re.findall(r"^ *server unix:(\S+)", (DEPLOY / "nginx/everything-server.conf").read_text(), re.M)
     unit = (DEPLOY / "systemd/everything-server@.service").read_text()
