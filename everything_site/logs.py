@@ -77,6 +77,7 @@ def configuration(*, as_json: bool) -> dict[str, Any]:
             "daphne": {"level": "ERROR"},
             "mcp": {"level": "WARNING"},
             "httpx2": {"level": "WARNING"},
+            "oauth2_provider.models": {"level": "WARNING"},  # `expired rows deleted` has the counts of prune
             "oauthlib": {"level": "INFO"},  # its DEBUG lines contain codes and tokens
         },
     }
