@@ -85,7 +85,8 @@ class AnswerFacts(NamedTuple):
     Attributes:
         kind: `result`, `tool_error`, `error`, `cancelled` and `lost`, as in `CallOutcome`; `refused`, before
             it became a call; `accepted`, a notification, or a client's answer to a question; `stream`, an
-            event stream that was opened by a GET.
+            event stream that was opened by a GET. `result` is also a DELETE that ended its session, and a
+            GET for a stream that is over.
         seconds: From the arrival of the request, or since another process took it up, to its answer.
         attempt: 1; more if processes that had the request before have died.
         code: The code of a JSON-RPC error.

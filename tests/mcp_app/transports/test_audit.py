@@ -97,6 +97,15 @@ async def test_the_beginning_and_the_end_of_a_session_and_its_get_stream_are_in_
     assert lines.one(method="initialize")["revision"] == LATEST
 
 
+async def test_a_get_that_would_resume_a_stream_which_is_over_has_a_result(
+    lines: Lines, one: Process, session: Session
+) -> None:
+    stream = await session.post(one, tool_call("test_tool_with_progress", progress=1))
+    *_, last = [event async for event in stream.events()]
+    assert (await session.get(one, last.id)).status == 204
+    assert lines.one(method="GET")["outcome"] == "result"
+
+
 @pytest.mark.parametrize("is_modern", [False, True], ids=["session", "stateless"])
 async def test_the_outcome_tells_results_from_errors(
     lines: Lines, one: Process, session: Session, is_modern: bool
