@@ -18,19 +18,19 @@ def execute(words: list[str]) -> None:
 
     with explained():
         execute_from_command_line(words)
-        sys.stdout.flush()
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors that a person can repair into a sentence without a traceback.
+    """Turn errors that a person can repair into a sentence without a traceback, and write all output.
 
     Raises:
         SystemExit: Such an error occurred.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
     try:
-        yield
+        with _flushed():
+            yield
     except BrokenPipeError:  # the reader has seen enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -41,3 +41,19 @@ def explained() -> Iterator[None]:
         if sentence is None:
             raise
         sys.exit(sentence)
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Flush stdout at the end, also if the block exits, as after the help of a command."""
+    try:
+        yield
+    except SystemExit:
+        _flush()
+        raise
+    _flush()
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as with `>&-`
+        sys.stdout.flush()

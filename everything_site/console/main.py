@@ -20,24 +20,28 @@ _IN_A_CHECKOUT = ("runserver", "runauthserver", "register_resource_server", "val
 def main() -> None:
     """Run the command line; ends with one of `exit_codes`."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "everything_site.settings"  # the shell may name another project
-    words = sys.argv[1:]
-    try:
-        if words[:1] == ["run"]:
-            _run(words[1:])
-            return
-        if words == ["--version"]:
-            _print_version()
-            return
-        folder = state.default_folder()
-        state.prepare(folder)
-        os.environ[state.VARIABLE] = str(folder)
-        if not words or words in (["--help"], ["-h"], ["help"]):
-            _print_help()
-        else:
-            command_line.execute([PROGRAM, *words])
-    except state.Unusable as unusable:
-        print(unusable, file=sys.stderr)  # noqa: T201 - this is a command
-        sys.exit(exit_codes.NO_STATE)
+    with command_line.explained():
+        try:
+            _execute(sys.argv[1:])
+        except state.Unusable as unusable:
+            print(unusable, file=sys.stderr)  # noqa: T201 - this is a command
+            sys.exit(exit_codes.NO_STATE)
+
+
+def _execute(words: list[str]) -> None:
+    if words[:1] == ["run"]:
+        _run(words[1:])
+        return
+    if words == ["--version"]:
+        _print_version()
+        return
+    folder = state.default_folder()
+    state.prepare(folder)
+    os.environ[state.VARIABLE] = str(folder)
+    if not words or words in (["--help"], ["-h"], ["help"]):
+        _print_help()
+    else:
+        command_line.execute([PROGRAM, *words])
 
 
 def _run(words: list[str]) -> None:
@@ -53,14 +57,13 @@ def _run(words: list[str]) -> None:
 
 def _serve(given: options.Options, folder: Path) -> None:
     options.apply(given, folder)
-    with command_line.explained():
-        import django
+    import django
 
-        django.setup()
-        from everything_site.console.serve import Command
+    django.setup()
+    from everything_site.console.serve import Command
 
-        address = f"[{given.host}]" if ":" in given.host else given.host
-        Command(given).run_from_argv([PROGRAM, "run", f"{address}:{os.environ['PORT']}", "--noreload"])
+    address = f"[{given.host}]" if ":" in given.host else given.host
+    Command(given).run_from_argv([PROGRAM, "run", f"{address}:{os.environ['PORT']}", "--noreload"])
 
 
 def _print_version() -> None:
@@ -79,12 +82,11 @@ def _print_help() -> None:
 def _commands() -> Iterator[tuple[str, str]]:
     """The commands of this project, and what each is for."""
     yield "run", "Serve at http://localhost:3232, with an embedded Valkey and SQLite"
-    with command_line.explained():
-        import django
-        from django.core.management import get_commands, load_command_class
+    import django
+    from django.core.management import get_commands, load_command_class
 
-        django.setup()
-        for name, app in sorted(get_commands().items()):
-            if name in _OF_DJANGO or (app in _OURS and name not in _IN_A_CHECKOUT):
-                help_text = load_command_class(app, name).help
-                yield name, help_text.partition(". ")[0].partition(": ")[0].removesuffix(".")
+    django.setup()
+    for name, app in sorted(get_commands().items()):
+        if name in _OF_DJANGO or (app in _OURS and name not in _IN_A_CHECKOUT):
+            help_text = load_command_class(app, name).help
+            yield name, help_text.partition(". ")[0].partition(": ")[0].removesuffix(".")
