@@ -11,7 +11,8 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.db.models.signals import post_save
 from django.http import HttpRequest
 
-from everything_site import audit
+from everything_site import audit, command_line
+from everything_site.logs import request_id
 from mcp_app.control import sessions_ended
 from mcp_app.models import LiveSession
 from oauth_app.rate_limits import address_of
@@ -62,9 +63,11 @@ def _of_authorization(event: str, facts: Mapping[str, Any], **kwargs: Any) -> No
     audit.write(event, **_by(facts))
 
 
-def _access_ended(ended: Iterable[tuple[str, Any]], **kwargs: Any) -> None:
+def _access_ended(ended: Iterable[tuple[str, Any]], usernames: Mapping[Any, str], **kwargs: Any) -> None:
+    command = None if request_id.get() else command_line.current.get()
     for client, user in ended:
-        audit.write("access ended", client=client, user=str(user))
+        facts = {"username": usernames.get(user), "user": str(user), "client": client}
+        audit.write("access ended", **_by(facts | {"by": command and f"{_COMMANDS}{command}"}))
 
 
 def _sessions_ended(sessions: Sequence[str], by: str, **kwargs: Any) -> None:

@@ -6,6 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+
+current: ContextVar[str | None] = ContextVar("command", default=None)
+"""The management command that this process runs, if it was started to run one; also while it serves."""
 
 
 def execute(words: list[str]) -> None:
@@ -16,8 +20,22 @@ def execute(words: list[str]) -> None:
     """
     from django.core.management import execute_from_command_line
 
-    with explained():
+    with explained(), running(words[1] if len(words) > 1 else "help"):
         execute_from_command_line(words)
+
+
+@contextmanager
+def running(command: str) -> Iterator[None]:
+    """Name a management command as `current` in the block.
+
+    Args:
+        command: Its name.
+    """
+    before = current.set(command)
+    try:
+        yield
+    finally:
+        current.reset(before)
 
 
 @contextmanager

@@ -352,12 +352,23 @@ def end_families(families: list[uuid.UUID | None]) -> None:
         Grant.objects.filter(family__in=known, used=None).update(used=now, updated=now)
         refresh_tokens.filter(revoked=None).update(revoked=now, updated=now)
         AccessToken.objects.filter(family__in=known).delete()
-        send_access_withdrawn(grants=map(str, known), find_ended=[lambda: access - _remaining(access)])
+        send_access_withdrawn(
+            grants=map(str, known),
+            find_ended=[lambda: access - _remaining(access)],
+            usernames=_usernames(access),  # now, as the users may be about to be deleted
+        )
 
 
 def _access_by(*rows: models.QuerySet[Any]) -> set[Access]:
     """The access that these codes and tokens give, or gave."""
     return {pair for found in rows for pair in found.values_list("application__client_id", "user")}
+
+
+def _usernames(access: set[Access]) -> dict[Any, str]:
+    """The names of the users to whose accounts this is access, by primary key."""
+    users = get_user_model()
+    found = users._base_manager.filter(pk__in={user for _, user in access})
+    return dict(found.values_list("pk", users.USERNAME_FIELD))
 
 
 def _remaining(access: set[Access]) -> set[Access]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -20,7 +21,8 @@ access_withdrawn = Signal()
 Receivers get `checksums`, the SHA-256 of the tokens in hexadecimal, and `grants`, the ids of the consents.
 All tokens of a withdrawn consent may have expired. A refresh withdraws neither, and an access token can be
 revoked while its consent stays. `ended` are pairs of a client's id and a user's primary key, of which nothing
-is left: the client has no other access to that user's account. `issuer` is whose tokens these are.
+is left: the client has no other access to that user's account. `usernames` are the names of these users by
+primary key, also of those who have been deleted. `issuer` is whose tokens these are.
 
 Sent once the transaction that withdrew them has been committed.
 """
@@ -63,6 +65,7 @@ class _Withdrawal:
     checksums: list[str] = field(default_factory=list)
     grants: list[str] = field(default_factory=list)
     find_ended: list[FindEnded] = field(default_factory=list)
+    usernames: dict[Any, str] = field(default_factory=dict)
 
 
 _collecting: ContextVar[_Withdrawal | None] = ContextVar("oauth_app.withdrawal", default=None)
@@ -77,11 +80,16 @@ def one_access_withdrawn() -> Iterator[None]:
         yield
     finally:
         _collecting.reset(outer)
-    send_access_withdrawn(withdrawal.checksums, withdrawal.grants, withdrawal.find_ended)
+    send_access_withdrawn(
+        withdrawal.checksums, withdrawal.grants, withdrawal.find_ended, withdrawal.usernames
+    )
 
 
 def send_access_withdrawn(
-    checksums: Iterable[str] = (), grants: Iterable[str] = (), find_ended: Iterable[FindEnded] = ()
+    checksums: Iterable[str] = (),
+    grants: Iterable[str] = (),
+    find_ended: Iterable[FindEnded] = (),
+    usernames: Mapping[Any, str] = MappingProxyType({}),
 ) -> None:
     """Send the signal after the current transaction, or at the end of the block that collects.
 
@@ -90,6 +98,7 @@ def send_access_withdrawn(
         grants: The families of the consents that were withdrawn.
         find_ended: Functions that find the access of which nothing is left. Called after the transaction: of
             two that withdraw the last two consents, each sees the other's until it has been committed.
+        usernames: The names of the users whose access may have ended, by primary key.
     """
     checksums, grants, find_ended = list(checksums), list(grants), list(find_ended)
     withdrawal = _collecting.get()
@@ -97,15 +106,23 @@ def send_access_withdrawn(
         withdrawal.checksums += checksums
         withdrawal.grants += grants
         withdrawal.find_ended += find_ended
+        withdrawal.usernames |= usernames
     elif checksums or grants or find_ended:
-        transaction.on_commit(partial(_send, checksums, grants, find_ended), robust=True)
+        transaction.on_commit(partial(_send, checksums, grants, find_ended, usernames), robust=True)
 
 
-def _send(checksums: list[str], grants: list[str], find_ended: list[FindEnded]) -> None:
+def _send(
+    checksums: list[str], grants: list[str], find_ended: list[FindEnded], usernames: Mapping[Any, str]
+) -> None:
     ended: list[Access] = []
     with suppress(DatabaseError):  # the rest is more urgent: no token opens the sessions that remain
         ended += [access for find in find_ended for access in find()]
     if checksums or grants or ended:
         access_withdrawn.send_robust(
-            sender=None, checksums=checksums, grants=grants, ended=ended, issuer=conf.issuer
+            sender=None,
+            checksums=checksums,
+            grants=grants,
+            ended=ended,
+            usernames=usernames,
+            issuer=conf.issuer,
         )

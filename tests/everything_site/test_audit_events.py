@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from django.contrib.admin import helpers
 from django.contrib.auth import get_user_model
+from django.core import management
 from django.core.management import call_command
 from django.test import Client as Http
 from django.utils import timezone
 
+from everything_site import command_line
 from everything_site.audit_events import connect as connect_audit
+from everything_site.logs import request_id
 from mcp_app import control
 from mcp_app.sessions.store import SessionStore
-from oauth_app.models import Client, RefreshToken
+from oauth_app.models import Client, RefreshToken, end_access
 from tests.oauth_app.flow import (
     authorize_url,
     connect,
@@ -123,7 +126,40 @@ def test_withdrawal_leaves_a_line_with_who_did_it_and_one_for_the_access_that_en
     line = lines.one(message="access revoked")
     assert (line["username"], line["client"], line["by"]) == ("alice", connected.client_id, by)
     ended = lines.one(message="access ended")
-    assert (ended["user"], ended["client"]) == (line["user"], connected.client_id)
+    assert (ended["username"], ended["user"], ended["client"]) == (
+        "alice",
+        line["user"],
+        connected.client_id,
+    )
+    assert "by" not in ended
+
+
+def test_access_that_a_command_ends_leaves_a_line_with_the_command(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = connect()
+    monkeypatch.setattr(management, "execute_from_command_line", lambda words: end_access())
+    command_line.execute(["manage.py", "shell"])
+    line = lines.one(message="access ended")
+    assert (line["username"], line["client"]) == ("alice", connected.client_id)
+    assert (line["by"], bool(line["os_user"])) == ("manage.py shell", True)
+
+
+def test_access_that_ends_with_its_user_leaves_a_line_with_the_name(lines: Lines) -> None:
+    connect()
+    get_user_model().objects.get(username="alice").delete()
+    assert lines.one(message="access ended")["username"] == "alice"
+
+
+def test_what_a_server_that_a_command_started_does_for_a_request_is_not_by_the_command(lines: Lines) -> None:
+    connected = connect()
+    current = request_id.set("of-the-proxy")
+    try:
+        with command_line.running("runserver"):
+            connected.http.post("/revoke", {"client_id": connected.client_id, "token": connected.refresh})
+    finally:
+        request_id.reset(current)
+    assert "by" not in lines.one(message="access ended")
 
 
 @pytest.mark.parametrize("action", ["disable", "enable", "revoke"])

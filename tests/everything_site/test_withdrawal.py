@@ -7,7 +7,9 @@ from oauth_app.verifier import DatabaseTokenVerifier
 
 def test_the_engine_listens_to_what_the_authorization_server_withdraws():
     assert DatabaseTokenVerifier.access_withdrawn is access_withdrawn
-    answers = access_withdrawn.send_robust(sender=None, checksums=[], grants=[], ended=[], issuer="")
+    answers = access_withdrawn.send_robust(
+        sender=None, checksums=[], grants=[], ended=[], usernames={}, issuer=""
+    )
     assert withdrawal.end_access in dict(answers)
     assert set(dict(answers).values()) == {None}, "no receiver failed"
 
