@@ -84,7 +84,8 @@ class Conf(TokenConf, DiscoveryConf):
     )
     metrics_token = Setting(
         "",
-        "the token with which others may read them; on a public server, everybody",
+        "the token with which others may read them; on a public server, everybody; 16 to 256 visible ASCII "
+        "characters",
         variable="METRICS_TOKEN",
         must_be=TOKEN,
         secret=True,

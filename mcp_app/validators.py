@@ -57,7 +57,7 @@ def is_token(text: str) -> bool:
 
 RESOURCE = ("a URL without query, fragment or trailing slash", is_resource)
 PATH = ("a path such as /probes/healthz, or empty", is_path)
-TOKEN = ("at least 16 visible ASCII characters", is_token)
+TOKEN = ("16 to 256 visible ASCII characters", is_token)
 REDIS = ("the URL of a Redis server: redis://, rediss:// or unix://", is_redis)
 PROCESS = ("up to 40 letters, digits, hyphens and underscores", is_process_name)
 URL = ("an http or https URL, or empty", is_url)

@@ -21,6 +21,12 @@ def test_every_setting_is_in_one_table() -> None:
     assert sorted(listed) == sorted(setting.name for setting in [*Environment.declared(), *OF_THE_APPS])
 
 
+def test_what_a_token_must_be_is_in_its_row() -> None:
+    [token] = [setting for setting in OF_THE_APPS if setting.variable == "METRICS_TOKEN"]
+    [row] = [row for row in rows("configuration.md", "Variable") if "`METRICS_TOKEN`" in row["Variable"]]
+    assert token.must_be[0] in row["Meaning"]
+
+
 def test_every_check_is_documented_and_no_other() -> None:
     ids = set()
     for path in DOCS.parent.glob("*/*checks.py"):
