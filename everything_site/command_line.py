@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+READERS = frozenset({"activity", "doctor", "help", "server_json", "sessions", "settings"})
+"""Commands that store nothing in the folder of the state, and may run where there is none."""
+
 current: ContextVar[str | None] = ContextVar("command", default=None)
 """The management command that this process runs, if it was started to run one; also while it serves."""
+
+stores_nothing: ContextVar[bool] = ContextVar("stores_nothing", default=False)
+"""Whether it is one of the readers, or only prints its help."""
 
 
 def execute(words: list[str]) -> None:
@@ -20,22 +26,34 @@ def execute(words: list[str]) -> None:
     """
     from django.core.management import execute_from_command_line
 
-    with explained(), running(words[1] if len(words) > 1 else "help"):
+    with explained(), running(*words[1:]):
         execute_from_command_line(words)
 
 
 @contextmanager
-def running(command: str) -> Iterator[None]:
-    """Name a management command as `current` in the block.
+def running(command: str = "help", *arguments: str) -> Iterator[None]:
+    """Set `current` and `stores_nothing` in the block.
 
     Args:
-        command: Its name.
+        command: The name of the command that it runs.
+        arguments: The arguments of the command.
     """
     before = current.set(command)
+    stored_nothing = stores_nothing.set(command in READERS or asks_for_help(command, *arguments))
     try:
         yield
     finally:
+        stores_nothing.reset(stored_nothing)
         current.reset(before)
+
+
+def asks_for_help(*words: str) -> bool:
+    """Whether a command line is answered with help.
+
+    Args:
+        words: The command and its arguments.
+    """
+    return words[:1] in ((), ("help",)) or not {"--help", "-h"}.isdisjoint(words)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from everything_site import public_url, stores
+from everything_site import command_line, public_url, stores
 from everything_site.audit_log import OFF, STDERR
 from everything_site.conf import (
     DERIVED,
@@ -38,7 +38,8 @@ _INTROSPECTION_ONLY = (Mcp.introspection_url, Mcp.introspection_client_id, Mcp.i
 
 
 def state_dir(project: Path, process: Mapping[str, str] = os.environ) -> Path:
-    """The folder that STATE_DIR names; the project's folder by default.
+    """The folder that STATE_DIR names; the project's folder by default. Only a command that stores nothing
+    may name one that does not exist.
 
     Args:
         project: The project's folder.
@@ -48,7 +49,7 @@ def state_dir(project: Path, process: Mapping[str, str] = os.environ) -> Path:
         ImproperlyConfigured: There is no such folder.
     """
     folder = Path(process.get("STATE_DIR", "").strip() or project).resolve()
-    if not folder.is_dir():
+    if not command_line.stores_nothing.get() and not folder.is_dir():
         raise ImproperlyConfigured(f"STATE_DIR names {folder}, which is not a folder.")
     return folder
 
@@ -271,13 +272,16 @@ def _host(text: str) -> str:
 def _kept_secret_key(base_dir: Path, debug: bool) -> str:
     """The development key, in a file that only its owner can read, so that it survives restarts.
 
-    It is created at the first use, by one of several processes.
+    It is created at the first use, by one of several processes. A command that stores nothing has one of its
+    own then.
     """
     if not debug:
         raise ImproperlyConfigured(
             "SECRET_KEY must be set when DEBUG is off: it protects sessions and sign-ins."
         )
     path = base_dir / ".dev-secret-key"
+    if command_line.stores_nothing.get() and not os.path.exists(path):
+        return get_random_secret_key()
     try:
         if not path.exists():
             made = path.with_name(f"{path.name}.{os.getpid()}")

@@ -13,6 +13,8 @@ from everything_site.console import options, state
 PROGRAM = "everything-server"
 _OURS = ("everything_site", "mcp_app", "oauth_app", "fakeupstream")
 _OF_DJANGO = ("changepassword", "createsuperuser")
+_CLIENTS = ("doctor",)
+"""What is about any server: neither the state nor the settings of this one matter to it."""
 _IN_A_CHECKOUT = ("runserver", "runauthserver", "register_resource_server", "valkey")
 """What `run` does, or what needs a project."""
 
@@ -35,13 +37,22 @@ def _execute(words: list[str]) -> None:
     if words == ["--version"]:
         _print_version()
         return
-    folder = state.default_folder()
-    state.prepare(folder)
-    os.environ[state.VARIABLE] = str(folder)
-    if not words or words in (["--help"], ["-h"], ["help"]):
+    if words in ([], ["--help"], ["-h"], ["help"]):
         _print_help()
+        return
+    if words[0] in _CLIENTS or command_line.asks_for_help(*words):
+        _forget_state()
     else:
-        command_line.execute([PROGRAM, *words])
+        folder = state.default_folder()
+        (state.check if words[0] in command_line.READERS else state.prepare)(folder)
+        os.environ[state.VARIABLE] = str(folder)
+    command_line.execute([PROGRAM, *words])
+
+
+def _forget_state() -> None:
+    """Leave the state, and the settings of another project, out of account."""
+    options.forget_other_settings()
+    os.environ[state.VARIABLE] = os.devnull
 
 
 def _run(words: list[str]) -> None:
@@ -73,10 +84,16 @@ def _print_version() -> None:
 
 
 def _print_help() -> None:
+    try:
+        folder = str(state.default_folder())
+    except state.Unusable:
+        folder = "the folder that you choose"
+    _forget_state()
     print(f"usage: {PROGRAM} COMMAND [--help]\n")  # noqa: T201
-    for name, purpose in _commands():
-        print(f"  {name:<18}{purpose}")  # noqa: T201
-    print(f"\nState is kept in {os.environ[state.VARIABLE]} (STATE_DIR).")  # noqa: T201
+    with command_line.running("help"):
+        for name, purpose in _commands():
+            print(f"  {name:<18}{purpose}")  # noqa: T201
+    print(f"\nState is kept in {folder} ({state.VARIABLE}).")  # noqa: T201
 
 
 def _commands() -> Iterator[tuple[str, str]]:

@@ -25,12 +25,22 @@ def default_folder(process: Mapping[str, str] = os.environ) -> Path:
 
     Args:
         process: The variables of the process.
+
+    Raises:
+        Unusable: Neither variable is set, and the user has no home.
     """
     if chosen := process.get(VARIABLE, "").strip():
         return Path(chosen).resolve()
     home = Path(process.get("XDG_STATE_HOME", ""))
     # A relative path must be ignored, says the specification.
-    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "everything-server"
+    return (home if home.is_absolute() else _home() / ".local" / "state") / "everything-server"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # as in a container, with a user id that has no name
+        raise Unusable(f"There is no home to keep the state in: set {VARIABLE}.") from None
 
 
 def prepare(folder: Path) -> None:
@@ -42,9 +52,21 @@ def prepare(folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.stat()
     except OSError as error:
         raise Unusable(f"{folder} cannot be used ({error.strerror}): set {VARIABLE}.") from None
+    check(folder)
+
+
+def check(folder: Path) -> None:
+    """Check the folder, if there is one that this user can reach.
+
+    Raises:
+        Unusable: Others may use it.
+    """
+    try:
+        found = folder.stat()
+    except OSError:
+        return
     if found.st_uid != os.getuid():
         raise Unusable(f"{folder} belongs to another user: set {VARIABLE}.")
     if stat.S_IMODE(found.st_mode) & 0o077:

@@ -241,6 +241,7 @@ def test_the_step_for_github_actions_works_as_it_is_written(program: Console) ->
         )
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
         assert "A client can connect." in outcome.stdout
+        assert not (program.folder / ".local").exists()
     finally:
         said = json.loads((program.folder / "server.json").read_text())
         os.kill(said["pid"], signal.SIGTERM)
