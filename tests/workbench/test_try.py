@@ -86,7 +86,8 @@ def test_the_keyboard_alone_kills_a_process_whose_call_goes_on(shared: Page) -> 
     shared.wait(progress, "the first step")
     browser.tab_to("Break it")
     browser.press(ENTER)
-    process = re.findall(r"\bp\d\b", shared.text)[-1]
+    shared.wait_for("which serves this call")
+    process = re.findall(r"Kill (p\d), which serves", shared.text)[-1]
     browser.tab_to(f"Kill {process}, which serves this call")
     begun = progress()
     shared.wait(lambda: progress() > begun, "another step, which must not take the focus away")
