@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 
 from everything_site.logs import JsonFormatter, ReadableFormatter, configuration, request_id
@@ -135,3 +136,11 @@ def test_a_long_traceback_keeps_both_ends(formatter: logging.Formatter) -> None:
 def test_a_request_for_nothing_has_no_second_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     assert client.get("/nowhere").status_code == 404
     assert [record for record in caplog.records if record.name == "django.request"] == []
+
+
+@pytest.mark.django_db
+def test_prune_logs_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    call_command("prune", "--json")
+    lines = [(line.name, line.message) for line in caplog.records]
+    assert lines == [("oauth_app", "expired rows deleted")]

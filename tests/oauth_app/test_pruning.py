@@ -1,5 +1,4 @@
 import json
-import logging
 from datetime import timedelta
 from importlib import import_module
 from io import StringIO
@@ -180,11 +179,3 @@ def test_the_time_outs_can_be_set_but_not_to_zero():
     assert deleted("--never-used-days", "2") == 1
     with pytest.raises(CommandError):
         prune("--never-used-days", "0")
-
-
-def test_a_run_logs_one_line(caplog):
-    caplog.set_level(logging.INFO)
-    prune()
-    assert [(record.name, record.message) for record in caplog.records] == [
-        ("oauth_app", "expired rows deleted")
-    ]
