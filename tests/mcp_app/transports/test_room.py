@@ -88,6 +88,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FLUSH_SECONDS", 0.02)
 
 
+@pytest.fixture(autouse=True)
+async def nobody_watches_afterwards(one: Process) -> AsyncIterator[None]:
+    """Else the processes of later tests would publish for as long as watchers are remembered."""
+    yield
+    await one.runtime.redis.delete(keys.room_watched())
+
+
 async def test_what_a_call_does_at_two_processes_is_seen(
     one: Process, other: Process, session: Session
 ) -> None:
