@@ -28,16 +28,16 @@ def write(event: str, **fields: Any) -> None:
         event: What happened.
         fields: What is known of it; those that are None or empty are left out.
     """
-    known = {name: bounded(value, _MAX_LENGTH) for name, value in fields.items() if value not in (None, "")}
-    _write(event, known)
+    _write(event, {name: bounded(value, _MAX_LENGTH) for name, value in fields.items()})
 
 
 def _write(event: str, fields: dict[str, Any]) -> None:
     for handler in _LOGGER.handlers:
         if isinstance(handler, AuditHandler) and isinstance(handler.formatter, LineFormatter):
+            known = {name: value for name, value in fields.items() if value not in (None, "")}
             if current := request_id.get():
-                fields["request_id"] = current
-            handler.write(handler.formatter.line(time.time(), "INFO", _LOGGER.name, event, fields))
+                known["request_id"] = current
+            handler.write(handler.formatter.line(time.time(), "INFO", _LOGGER.name, event, known))
 
 
 class Audit(Observer):
@@ -63,4 +63,4 @@ class Audit(Observer):
             "attempt": answer.attempt if answer.attempt > 1 else None,
             "trace_id": request.trace_id,
         }
-        _write(event, {name: value for name, value in fields.items() if value not in (None, "")})
+        _write(event, fields)
