@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from everything_site import last_seen, people
+from everything_site.accounts import last_seen, people
 from everything_site.demo.admin import NoteAdmin
 from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable

@@ -10,7 +10,8 @@ class EverythingSiteConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from everything_site import audit_events, checks  # noqa: F401 - the checks register themselves
+        from everything_site import checks  # noqa: F401 - the checks register themselves
+        from everything_site.audit import events as audit_events
 
         audit_events.connect()
 
@@ -21,6 +22,6 @@ class EverythingSiteConfig(AppConfig):
             # The authorization server: its own settings name the verifier of the MCP server.
             access_withdrawn.connect(withdrawal.end_access, dispatch_uid="mcp_app.withdrawal")
         else:
-            from everything_site import people
+            from everything_site.accounts import people
 
             people.connect()

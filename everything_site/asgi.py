@@ -23,13 +23,13 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from everything_site.audit import Audit  # noqa: E402
-from everything_site.audit_log import OFF  # noqa: E402
-from everything_site.browsers import ConnectPage  # noqa: E402
-from everything_site.handler import Handler  # noqa: E402
-from everything_site.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.audit.log import OFF  # noqa: E402
 from everything_site.metrics import SiteMetrics  # noqa: E402
-from everything_site.request_log import RequestLog  # noqa: E402
-from everything_site.websockets import refuse_websocket  # noqa: E402
+from everything_site.middleware.browsers import ConnectPage  # noqa: E402
+from everything_site.middleware.handler import Handler  # noqa: E402
+from everything_site.middleware.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.middleware.request_log import RequestLog  # noqa: E402
+from everything_site.middleware.websockets import refuse_websocket  # noqa: E402
 from everything_site.workbench.operators_feed import PATH_OF_ONE, with_operators_feed  # noqa: E402
 from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402

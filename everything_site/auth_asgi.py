@@ -2,7 +2,7 @@
 
 /healthz  /readyz       probes
 /metrics                metrics for Prometheus
-everything else         OAuth, sign-in, consent, admin      Django, by auth_urls.py
+everything else         OAuth, sign-in, consent, admin      Django, by urls/authorization_server.py
 """
 
 import atexit
@@ -19,13 +19,14 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
-from everything_site import env, people  # noqa: E402
-from everything_site.handler import Handler  # noqa: E402
-from everything_site.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site import env  # noqa: E402
+from everything_site.accounts import people  # noqa: E402
 from everything_site.metrics import SiteMetrics  # noqa: E402
-from everything_site.navigation import AUTH_URLS  # noqa: E402
-from everything_site.request_log import RequestLog  # noqa: E402
-from everything_site.websockets import refuse_websocket  # noqa: E402
+from everything_site.middleware.handler import Handler  # noqa: E402
+from everything_site.middleware.hsts import StrictTransportSecurity  # noqa: E402
+from everything_site.middleware.request_log import RequestLog  # noqa: E402
+from everything_site.middleware.websockets import refuse_websocket  # noqa: E402
+from everything_site.pages.navigation import AUTH_URLS  # noqa: E402
 from mcp_app import daphne_http  # noqa: E402
 from mcp_app.conf import conf  # noqa: E402
 from mcp_app.monitoring import catalogue  # noqa: E402

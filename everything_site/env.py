@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from everything_site import command_line, public_url, stores
-from everything_site.audit_log import OFF, STDERR
+from everything_site.audit.log import OFF, STDERR
 from everything_site.conf import (
     DERIVED,
     FROM_ENVIRONMENT,

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.dispatch import Signal
 
-from everything_site.http_metrics import HTTP_DURATION
+from everything_site.middleware.http_metrics import HTTP_DURATION
 from mcp_app.monitoring.metrics import Metric, Metrics
 from oauth_app.signals import access_withdrawn, audited
 

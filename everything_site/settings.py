@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from everything_site import audit_log, conf, env, logs
+from everything_site import conf, env, logs
+from everything_site.audit import log as audit_log
 from oauth_app import toolkit
 from oauth_app.conf import Conf as OAuth
 
@@ -43,8 +44,8 @@ HTTPS = BASE_URI.startswith("https://")
 
 # --- Django -------------------------------------------------------------------------------------
 
-# The authorization server of separate mode has auth_urls: see auth_asgi.py.
-ROOT_URLCONF = "everything_site.resource_urls" if IS_SEPARATE else "everything_site.urls"
+# The authorization server of separate mode has urls.authorization_server: see auth_asgi.py.
+ROOT_URLCONF = "everything_site.urls.resource_server" if IS_SEPARATE else "everything_site.urls.integrated"
 ASGI_APPLICATION = "everything_site.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -68,21 +69,21 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "everything_site.database_outage.DatabaseMiddleware",  # first: the others may use the database
-    "everything_site.hosts.HostMiddleware",
-    "everything_site.wrong_endpoint.WrongEndpointMiddleware",
+    "everything_site.middleware.database_outage.DatabaseMiddleware",  # first: the others may use the database
+    "everything_site.middleware.hosts.HostMiddleware",
+    "everything_site.middleware.wrong_endpoint.WrongEndpointMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "everything_site.opener_policy.OpenerPolicyMiddleware",
+    "everything_site.middleware.opener_policy.OpenerPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "everything_site.private_pages.PrivatePagesMiddleware",
+    "everything_site.middleware.private_pages.PrivatePagesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "everything_site.debug_page.NotFoundMiddleware",  # last: it is about what the URLs and views answer
+    "everything_site.middleware.debug_page.NotFoundMiddleware",  # last: it is about what views answer
 ]
 
 TEMPLATES = [
@@ -95,7 +96,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "everything_site.navigation.navigation",
+                "everything_site.pages.navigation.navigation",
             ],
         },
     },
@@ -170,7 +171,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = None  # set by OpenerPolicyMiddleware, where
 X_FRAME_OPTIONS = "DENY"
 # Our own names: browsers send the cookies of all ports of a host, and others have a `sessionid`, too.
 _COOKIES = "__Host-everything" if HTTPS else f"everything-{urlsplit(AUTH_SERVER_URL).port or 80}"
-SESSION_ENGINE = "everything_site.browser_sessions"  # Django's, but the database has no cookie in it
+SESSION_ENGINE = "everything_site.accounts.browser_sessions"  # Django's, but the database has no cookie in it
 SESSION_COOKIE_NAME = f"{_COOKIES}-session"
 CSRF_COOKIE_NAME = f"{_COOKIES}-csrf"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # so there is no cookie `messages`
@@ -194,8 +195,8 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-DEFAULT_EXCEPTION_REPORTER = "everything_site.debug_page.Reporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "everything_site.debug_page.ReporterFilter"
+DEFAULT_EXCEPTION_REPORTER = "everything_site.middleware.debug_page.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "everything_site.middleware.debug_page.ReporterFilter"
 
 # --- MCP and OAuth: mcp_app/conf.py and oauth_app/conf.py declare the settings and defaults ---
 

@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from mcp.client import Client
 from mcp.server.mcpserver import MCPServer
 
-from everything_site.tour import revision_badges
+from everything_site.pages.tour import revision_badges
 from everything_site.workbench import operators_feed
 from mcp_app.access import UNLISTED_KEY
 from mcp_app.routing import routes_of
@@ -36,7 +36,11 @@ METHOD = re.compile(
 )
 PAGES_BESIDE = {"simulations"}
 """Pages of the tour that show what no revision of the protocol has."""
-DJANGO_URLS = ("everything_site.urls", "everything_site.auth_urls", "everything_site.resource_urls")
+DJANGO_URLS = (
+    "everything_site.urls.integrated",
+    "everything_site.urls.authorization_server",
+    "everything_site.urls.resource_server",
+)
 
 
 def documented(kind: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from everything_site.connect import clients
+from everything_site.pages.connect import clients
 from tests.support.client import sign_in
 from tests.support.deployment import Deployment
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from everything_site.logs import ConsoleHandler, JsonFormatter, console_of
 from everything_site.metrics import SITE, LogCounter, SiteMetrics
-from everything_site.request_log import RequestLog
+from everything_site.middleware.request_log import RequestLog
 from mcp_app.monitoring.metrics import OTHER, Metrics
 from mcp_app.monitoring.prometheus import PrometheusPage
 from oauth_app.models import end_access

@@ -10,7 +10,7 @@ from django.test import Client
 
 from everything_site import env
 
-pytestmark = pytest.mark.urls("everything_site.resource_urls")
+pytestmark = pytest.mark.urls("everything_site.urls.resource_server")
 
 OTHER_MAKER = {
     "TOKEN_VERIFICATION": "jwt",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from everything_site.request_log import RequestLog
+from everything_site.middleware.request_log import RequestLog
 from mcp_app.routing import mcp_application
 from mcp_app.runtime import Runtime
 

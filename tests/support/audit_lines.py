@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from everything_site.audit_log import AuditHandler
+from everything_site.audit.log import AuditHandler
 
 
 class Lines:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from django.test import Client as Http
 
-from everything_site import tour
+from everything_site.pages import tour
 from tests.support import chromium
 from tests.support.chromium import Chromium, Scheme
 from tests.tour.features import FEATURES

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from everything_site.tour import REVISIONS
+from everything_site.pages.tour import REVISIONS
 from tests.everything_site.checkout import Checkout, checkout, eventually
 from tests.support import chromium
 from tests.workbench.page import Page

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from everything_site.tour import REVISIONS, revision_badges
+from everything_site.pages.tour import REVISIONS, revision_badges
 from tests.docs.markdown import rows
 from tests.workbench.features import ELSEWHERE, TRIES, Try, Visit
 from tests.workbench.page import Page

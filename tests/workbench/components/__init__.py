@@ -41,7 +41,7 @@ urlpatterns = [
     path("components", page),
     path("components.js", script),
     path("components.css", stylesheet),
-    path("", include("everything_site.urls")),
+    path("", include("everything_site.urls.integrated")),
 ]
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from everything_site import conf, env
-from everything_site.connect import clients
+from everything_site.pages.connect import clients
 from oauth_app.api import api_view
 from oauth_app.cors import allow_all_origins
 

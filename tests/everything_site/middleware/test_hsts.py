@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from everything_site.hsts import StrictTransportSecurity
+from everything_site.middleware.hsts import StrictTransportSecurity
 from tests.support.asgi import Http, Response
 
 YEAR = "max-age=31536000"

@@ -62,7 +62,7 @@ def test_a_view_that_fails_shows_what_happened_only_in_development(
     status: int,
     heading: str,
 ) -> None:
-    monkeypatch.setattr("everything_site.views.clients", failing(error))
+    monkeypatch.setattr("everything_site.pages.views.clients", failing(error))
     page = http.get("/")
     text = page.content.decode()
     assert page.status_code == status
@@ -72,7 +72,7 @@ def test_a_view_that_fails_shows_what_happened_only_in_development(
 
 
 def test_what_is_not_allowed_is_said_without_details(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything_site.views.clients", failing(PermissionDenied("secret reason")))
+    monkeypatch.setattr("everything_site.pages.views.clients", failing(PermissionDenied("secret reason")))
     page = http.get("/")
     assert page.status_code == 403
     assert "<h1>You are not allowed to do this</h1>" in page.content.decode()
@@ -83,7 +83,7 @@ def test_the_details_have_no_passwords(
     http: Http, settings: Any, debug: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.REDIS_URL = "redis://user:hunter2@redis.example/0"
-    monkeypatch.setattr("everything_site.views.clients", failing(RuntimeError("a bug")))
+    monkeypatch.setattr("everything_site.pages.views.clients", failing(RuntimeError("a bug")))
     text = http.get("/").content.decode()
     assert ("redis.example" in text) is debug
     assert "hunter2" not in text

@@ -16,7 +16,7 @@ from django.test import Client as Http
 from django.utils import timezone
 
 from everything_site import command_line
-from everything_site.audit_events import connect as connect_audit
+from everything_site.audit.events import connect as connect_audit
 from everything_site.logs import request_id
 from mcp_app import control
 from mcp_app.sessions.store import SessionStore

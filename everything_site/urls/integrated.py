@@ -3,19 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from everything_site import views
+from everything_site.pages import views
 from everything_site.workbench.room import machine_room
 
-handler400 = "everything_site.views.bad_request"
-handler404 = "everything_site.views.not_found"
-handler500 = "everything_site.database_outage.server_error"
+handler400 = "everything_site.pages.views.bad_request"
+handler404 = "everything_site.pages.views.not_found"
+handler500 = "everything_site.middleware.database_outage.server_error"
 
 urlpatterns = [
-    path("", include("everything_site.page_urls")),
+    path("", include("everything_site.urls.pages")),
     path("", include("mcp_app.urls")),
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
     path("admin/room/", admin.site.admin_view(machine_room), name="machine-room"),
-    path("admin/", include("everything_site.admin_urls")),
+    path("admin/", include("everything_site.urls.admin")),
 ]

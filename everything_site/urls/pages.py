@@ -2,7 +2,8 @@
 
 from django.urls import include, path, re_path
 
-from everything_site import about, browsers, tour, views
+from everything_site.middleware import browsers
+from everything_site.pages import about, tour, views
 
 urlpatterns = [
     path("", views.landing, name="landing"),

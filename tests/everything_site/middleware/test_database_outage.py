@@ -22,7 +22,7 @@ from django.db import (
 )
 from django.test import Client, RequestFactory
 
-from everything_site.database_outage import server_error
+from everything_site.middleware.database_outage import server_error
 from mcp_app.database import is_database_outage
 from mcp_app.readiness import try_database
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
@@ -153,10 +153,10 @@ def test_an_open_connection_is_closed_without_a_query(django_db_setup: None, dja
         assert Client().get("/tour/no-such-feature").status_code == 404
 
 
-@pytest.mark.parametrize("urls", ["urls", "auth_urls", "resource_urls"])
+@pytest.mark.parametrize("urls", ["integrated", "authorization_server", "resource_server"])
 def test_every_url_configuration_uses_that_handler(urls: str) -> None:
-    module = import_module(f"everything_site.{urls}")
-    assert module.handler500 == "everything_site.database_outage.server_error"
+    module = import_module(f"everything_site.urls.{urls}")
+    assert module.handler500 == "everything_site.middleware.database_outage.server_error"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from everything_site.handler import Handler
+from everything_site.middleware.handler import Handler
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.asgi import PATIENCE, Http, Response
 from tests.support.processes import Installation, free_port, installation

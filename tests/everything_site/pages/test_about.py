@@ -12,7 +12,7 @@ from django.conf import settings as configured
 from django.test import Client
 
 from everything_site import env
-from everything_site.examples import EXAMPLES
+from everything_site.pages.examples import EXAMPLES
 from mcp_app.runtime import Runtime
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +111,7 @@ def test_a_directory_finds_what_it_asked_to_publish(
     assert response["Content-Type"].startswith("text/plain")
 
 
-@pytest.mark.urls("everything_site.resource_urls")
+@pytest.mark.urls("everything_site.urls.resource_server")
 def test_in_separate_mode_the_mcp_server_has_the_pages(client: Client) -> None:
     for page in (*PAGES, "robots.txt", ".well-known/security.txt"):
         assert client.get(f"/{page}").status_code == 200, page

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 
 from everything_site.logs import request_id
 
-AUTH_URLS = "everything_site.auth_urls"
+AUTH_URLS = "everything_site.urls.authorization_server"
 """The URLs of the authorization server of separate mode: see auth_asgi.py."""
 
-RESOURCE_URLS = "everything_site.resource_urls"
+RESOURCE_URLS = "everything_site.urls.resource_server"
 """The URLs of the MCP server of separate mode, on which nobody signs in."""
 
 

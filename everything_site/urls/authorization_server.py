@@ -2,11 +2,11 @@
 
 from django.urls import include, path
 
-from everything_site import about, views
+from everything_site.pages import about, views
 
-handler400 = "everything_site.views.bad_request"
-handler404 = "everything_site.views.not_found"
-handler500 = "everything_site.database_outage.server_error"
+handler400 = "everything_site.pages.views.bad_request"
+handler404 = "everything_site.pages.views.not_found"
+handler500 = "everything_site.middleware.database_outage.server_error"
 
 urlpatterns = [
     path("", views.auth_landing, name="landing"),
@@ -16,5 +16,5 @@ urlpatterns = [
     path("", include("oauth_app.urls")),
     path(".well-known/<path:name>", views.unknown_document),
     path("fakeupstreamauth/", include("fakeupstream.urls")),
-    path("admin/", include("everything_site.admin_urls")),
+    path("admin/", include("everything_site.urls.admin")),
 ]

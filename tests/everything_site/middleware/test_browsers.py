@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from django.test import Client
 
-from everything_site.browsers import is_browser
+from everything_site.middleware.browsers import is_browser
 from tests.support.asgi import Http, Response
 
 BROWSERS = {

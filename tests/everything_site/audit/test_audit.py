@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from everything_site import audit
-from everything_site.audit_log import AuditHandler
+from everything_site.audit.log import AuditHandler
 from tests.support.audit_lines import Lines, audit_in
 
 

@@ -132,7 +132,7 @@ def test_cookies_have_names_that_no_other_application_on_the_host_sets(admin_cli
 
 
 def test_an_error_of_ours_is_a_plain_page(client, monkeypatch):
-    from everything_site import views
+    from everything_site.pages import views
 
     def fail(*args, **kwargs):
         raise RuntimeError
@@ -145,9 +145,9 @@ def test_an_error_of_ours_is_a_plain_page(client, monkeypatch):
     assert answer["X-Frame-Options"] == "DENY"
 
 
-@pytest.mark.parametrize("urls", ["urls", "auth_urls", "resource_urls"])
+@pytest.mark.parametrize("urls", ["integrated", "authorization_server", "resource_server"])
 def test_each_server_has_an_icon_where_browsers_look_for_it(client, settings, urls):
-    settings.ROOT_URLCONF = f"everything_site.{urls}"
+    settings.ROOT_URLCONF = f"everything_site.urls.{urls}"
     answer = client.get("/favicon.ico")
     assert answer.status_code == 200
     assert answer["Content-Type"] == "image/x-icon"

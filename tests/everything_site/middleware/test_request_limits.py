@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from everything_site.handler import Handler
+from everything_site.middleware.handler import Handler
 from mcp_app.transports.head_limit import MAX_HEAD_BYTES
 from tests.everything_site.started import COMMANDS, SEPARATE, ask, served
 from tests.support.asgi import PATIENCE, Http, Response
@@ -101,7 +101,7 @@ async def test_a_body_of_the_largest_size_is_read() -> None:
 async def test_a_body_that_does_not_arrive_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("everything_site.request_limits.BODY_SECONDS", 0)
+    monkeypatch.setattr("everything_site.middleware.request_limits.BODY_SECONDS", 0)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await Handler()(scope, asyncio.Event().wait, send)

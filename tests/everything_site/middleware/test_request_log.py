@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from everything_site.logs import MAX_LINES, ConsoleHandler, JsonFormatter, request_id
-from everything_site.request_log import RequestLog
+from everything_site.middleware.request_log import RequestLog
 from tests.support.waiting import eventually
 
 LOGGER = "everything_site.requests"

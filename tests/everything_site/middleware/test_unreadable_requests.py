@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from everything_site.handler import Handler
 from everything_site.logs import JsonFormatter
+from everything_site.middleware.handler import Handler
 from mcp_app.transports.head_limit import HeadLimit
 from tests.support.asgi import PATIENCE, Http, Response
 

@@ -6,15 +6,15 @@ server, to which their URLs redirect.
 
 from django.urls import include, path, re_path
 
-from everything_site import views
+from everything_site.pages import views
 from mcp_app.urls import other_authorization_server
 
-handler400 = "everything_site.views.bad_request"
-handler404 = "everything_site.views.not_found"
-handler500 = "everything_site.database_outage.server_error"
+handler400 = "everything_site.pages.views.bad_request"
+handler404 = "everything_site.pages.views.not_found"
+handler500 = "everything_site.middleware.database_outage.server_error"
 
 urlpatterns = [
-    path("", include("everything_site.page_urls")),
+    path("", include("everything_site.urls.pages")),
     path("connections", views.at_authorization_server),
     re_path(r"^admin(?:/|$)", views.at_authorization_server),
     path("", include("mcp_app.urls")),

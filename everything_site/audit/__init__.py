@@ -10,7 +10,7 @@ import logging
 import time
 from typing import Any
 
-from everything_site.audit_log import AuditHandler
+from everything_site.audit.log import AuditHandler
 from everything_site.logs import LineFormatter, bounded, request_id
 from mcp_app.ids import short_id
 from mcp_app.observers import AnswerFacts, CallFacts, Observer

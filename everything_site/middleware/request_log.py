@@ -11,8 +11,8 @@ from typing import Any
 
 from django.conf import settings
 
-from everything_site.http_metrics import HttpMetrics
 from everything_site.logs import MAX_TEXT_LENGTH, LineFormatter, bounded, console_of, request_id
+from everything_site.middleware.http_metrics import HttpMetrics
 from mcp_app.conf import conf
 from mcp_app.monitoring.metrics import NOTHING, Metrics
 

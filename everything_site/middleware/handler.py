@@ -9,7 +9,7 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 
-from everything_site.request_limits import LimitedBody
+from everything_site.middleware.request_limits import LimitedBody
 from oauth_app.api import refusal
 from oauth_app.cors import add_headers as add_cors_headers
 from oauth_app.tokens import FORM_TYPES

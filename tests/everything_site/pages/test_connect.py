@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from django.test import Client as Http
 
-from everything_site.connect import Client, clients
+from everything_site.pages.connect import Client, clients
 
 URL = "https://mcp.example.com/mcp"
 CLIENTS = {client.slug: client for client in clients(URL)}

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import path
 
-from everything_site.password_limits import entered_name, own_name, password_limited, sign_in_logged
+from everything_site.accounts.password_limits import entered_name, own_name, password_limited, sign_in_logged
 
 urlpatterns = [
     path("login/", sign_in_logged(password_limited(admin.site.login, entered_name))),

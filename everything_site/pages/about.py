@@ -12,9 +12,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from everything_site.examples import EXAMPLES
-from everything_site.navigation import AUTH_URLS
-from everything_site.views import unknown_document
+from everything_site.pages.examples import EXAMPLES
+from everything_site.pages.navigation import AUTH_URLS
+from everything_site.pages.views import unknown_document
 from mcp_app.conf import conf as mcp
 from oauth_app.conf import conf as oauth
 
