@@ -22,8 +22,8 @@ from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring.sessions import Listing, connected, live_sessions
 from oauth_app.admin import ClientAdmin
-from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
-from oauth_app.admin_lists import ListAdmin
+from oauth_app.admin.actions import AskingAdmin, Question, button, counted, revoked
+from oauth_app.admin.lists import ListAdmin
 from oauth_app.models import Client, live_tokens
 
 _COUNTED = 10_000

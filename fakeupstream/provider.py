@@ -13,7 +13,7 @@ from limits import parse
 
 from fakeupstream.names import skeleton
 from oauth_app.conf import conf
-from oauth_app.rate_limits import limiter
+from oauth_app.http.rate_limits import limiter
 from oauth_app.secrets import checksum, is_secret
 
 PEOPLE = ("alice", "bob", "carol")

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from fakeupstream import views
-from oauth_app.rate_limits import rate_limited
+from oauth_app.http.rate_limits import rate_limited
 
 app_name = "fakeupstream"
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from fakeupstream import provider, sign_in
 from fakeupstream.forms import WhoForm
 from oauth_app.conf import conf
-from oauth_app.consent import asking_client
+from oauth_app.endpoints.consent import asking_client
 
 log = logging.getLogger("oauth_app")
 

@@ -31,10 +31,10 @@ SETTINGS: dict[str, Any] = {
     "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,  # oauth_app has its own, which works with kept checksums
     "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],  # oauth_app.Client says what else, in redirects.py
     "CIMD_ENABLED": True,
-    "CIMD_METADATA_FETCHER": "oauth_app.cimd.NormalisingFetcher",
+    "CIMD_METADATA_FETCHER": "oauth_app.clients.cimd.NormalisingFetcher",
     "CIMD_REGISTRATION_PERMISSION_CLASSES": [
-        "oauth_app.cimd.SignedInPermission",
-        "oauth_app.cimd.CapacityPermission",
+        "oauth_app.clients.cimd.SignedInPermission",
+        "oauth_app.clients.cimd.CapacityPermission",
     ],
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,

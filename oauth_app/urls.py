@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 
-from oauth_app import connections, metadata
-from oauth_app.api import View, api_view
-from oauth_app.authorize import AuthorizeView
 from oauth_app.conf import conf
-from oauth_app.cors import allow_all_origins
-from oauth_app.rate_limits import rate_limited
-from oauth_app.registration import ManageView, RegisterView
-from oauth_app.tokens import IntrospectView, RevokeView, TokenView
+from oauth_app.endpoints import connections, metadata
+from oauth_app.endpoints.authorize import AuthorizeView
+from oauth_app.endpoints.registration import ManageView, RegisterView
+from oauth_app.endpoints.tokens import IntrospectView, RevokeView, TokenView
+from oauth_app.http.api import View, api_view
+from oauth_app.http.cors import allow_all_origins
+from oauth_app.http.rate_limits import rate_limited
 
 app_name = "oauth_app"
 

@@ -19,7 +19,8 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749.errors import CustomOAuth2Error, InvalidGrantError, InvalidRequestFatalError
 
-from oauth_app import client_authentication, redirects, resources
+from oauth_app import redirects, resources
+from oauth_app.clients import authentication as client_authentication
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_families, lock_owners
 from oauth_app.scopes import completed

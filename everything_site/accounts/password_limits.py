@@ -24,8 +24,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from everything_site import audit
-from oauth_app.api import View
-from oauth_app.rate_limits import address_of, seconds_to_wait, too_many
+from oauth_app.http.api import View
+from oauth_app.http.rate_limits import address_of, seconds_to_wait, too_many
 from oauth_app.secrets import checksum
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from everything_site import audit, command_line
 from everything_site.logs import request_id
 from mcp_app.control import sessions_ended
 from mcp_app.models import LiveSession
-from oauth_app.rate_limits import address_of
+from oauth_app.http.rate_limits import address_of
 from oauth_app.signals import access_withdrawn, audited
 
 _ACTIONS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}

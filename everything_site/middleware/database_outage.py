@@ -12,8 +12,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from mcp_app.database import is_database_outage
 from mcp_app.exceptions import RETRY_AFTER_SECONDS, Store
-from oauth_app.api import is_api_request, refusal
-from oauth_app.cors import add_headers as add_cors_headers
+from oauth_app.http.api import is_api_request, refusal
+from oauth_app.http.cors import add_headers as add_cors_headers
 
 logger = logging.getLogger(__name__)
 

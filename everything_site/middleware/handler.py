@@ -10,9 +10,9 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest
 
 from everything_site.middleware.request_limits import LimitedBody
-from oauth_app.api import refusal
-from oauth_app.cors import add_headers as add_cors_headers
-from oauth_app.tokens import FORM_TYPES
+from oauth_app.endpoints.tokens import FORM_TYPES
+from oauth_app.http.api import refusal
+from oauth_app.http.cors import add_headers as add_cors_headers
 
 URLENCODED = "application/x-www-form-urlencoded"
 

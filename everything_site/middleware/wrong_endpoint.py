@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import is_valid_path
 from django.utils.deprecation import MiddlewareMixin
 
-from oauth_app.cors import allow_all_origins
+from oauth_app.http.cors import allow_all_origins
 
 _INVALID_REQUEST = -32600
 

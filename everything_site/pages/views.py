@@ -12,8 +12,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from everything_site import conf, env
 from everything_site.pages.connect import clients
-from oauth_app.api import api_view
-from oauth_app.cors import allow_all_origins
+from oauth_app.http.api import api_view
+from oauth_app.http.cors import allow_all_origins
 
 
 @require_safe

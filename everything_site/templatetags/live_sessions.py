@@ -11,7 +11,7 @@ from django.template import Context
 
 from mcp_app.exceptions import Unavailable
 from mcp_app.monitoring.sessions import connected, sessions_of
-from oauth_app.connections import Connection
+from oauth_app.endpoints.connections import Connection
 
 register = template.Library()
 

@@ -21,7 +21,7 @@ from mcp_app.coordination.layer import channel_layer
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.extensions.tasks.withdrawal import cancel_tasks
 from mcp_app.sessions.keys import listening_processes
-from oauth_app.rate_limits import Limiter
+from oauth_app.http.rate_limits import Limiter
 from tests.mcp_app.transports.support import Process, Session, modern, request, tool_call
 from tests.support.layers import LossyLayer, lossy_layers
 from tests.support.processes import free_port

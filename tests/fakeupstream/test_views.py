@@ -14,8 +14,8 @@ from django.http import HttpResponseRedirect
 from django.test import Client as Http
 
 from fakeupstream import provider, sign_in
-from oauth_app.authorize import MAX_URL_LENGTH
-from oauth_app.consent import asking_client
+from oauth_app.endpoints.authorize import MAX_URL_LENGTH
+from oauth_app.endpoints.consent import asking_client
 from tests.fakeupstream.pages import choose, sign_in_here
 from tests.oauth_app import flow
 

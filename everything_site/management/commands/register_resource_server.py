@@ -9,7 +9,7 @@ from django.core.management import BaseCommand, CommandError
 
 from everything_site import env
 from mcp_app.conf import conf
-from oauth_app import resource_servers
+from oauth_app.clients import resource_servers
 
 
 class Command(BaseCommand):

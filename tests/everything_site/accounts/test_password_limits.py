@@ -11,9 +11,9 @@ from django.test import Client as Http
 from django.urls import reverse
 from django.utils.html import escape
 
-from oauth_app import rate_limits
-from oauth_app.client_ip import normalised
 from oauth_app.conf import PASSWORD_LIMITS
+from oauth_app.http import rate_limits
+from oauth_app.http.client_ip import normalised
 
 pytestmark = pytest.mark.django_db
 

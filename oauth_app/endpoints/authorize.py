@@ -29,8 +29,10 @@ from oauthlib.oauth2.rfc6749.errors import (
     OAuth2Error,
 )
 
-from oauth_app import cimd, consent, redirects, refusals, resources
+from oauth_app import redirects, resources
+from oauth_app.clients import cimd
 from oauth_app.conf import conf
+from oauth_app.endpoints import consent, refusals
 from oauth_app.models import Client, live_tokens
 from oauth_app.signals import audit
 

@@ -19,8 +19,8 @@ from oauth2_provider.views.mixins import OAuthLibMixin
 from oauthlib.common import Request, urlencode
 from oauthlib.oauth2 import OAuth2Error
 
-from oauth_app.api import refusal
 from oauth_app.conf import conf
+from oauth_app.http.api import refusal
 from oauth_app.models import AccessToken
 from oauth_app.scopes import completed
 from oauth_app.secrets import checksum

@@ -18,12 +18,12 @@ from django.utils.encoding import iri_to_uri
 from oauth2_provider.cimd import CIMDError, SafeMetadataFetcher
 from oauth2_provider.settings import oauth2_settings
 
-from oauth_app import client_metadata
-from oauth_app.client_metadata import MetadataError
+from oauth_app.clients import metadata as client_metadata
+from oauth_app.clients.metadata import MetadataError
+from oauth_app.http.public_addresses import is_public
+from oauth_app.http.timeouts import Busy, TimeoutRunner
 from oauth_app.models import Client
-from oauth_app.public_addresses import is_public
 from oauth_app.secrets import checksum
-from oauth_app.timeouts import Busy, TimeoutRunner
 
 log = logging.getLogger("oauth_app")
 

@@ -17,10 +17,11 @@ from django.http.response import HttpResponseBase
 from django.views import View
 from oauth2_provider.utils import parse_bearer_token
 
-from oauth_app import client_metadata, redirects
-from oauth_app.api import refusal
-from oauth_app.client_metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
+from oauth_app import redirects
+from oauth_app.clients import metadata as client_metadata
+from oauth_app.clients.metadata import GRANT_TYPES, RESPONSE_TYPES, MetadataError
 from oauth_app.conf import conf
+from oauth_app.http.api import refusal
 from oauth_app.models import Client, end_access
 from oauth_app.scopes import scopes
 from oauth_app.secrets import is_secret

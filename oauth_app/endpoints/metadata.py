@@ -10,9 +10,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider.settings import oauth2_settings
 
-from oauth_app.api import api_view
 from oauth_app.conf import conf
-from oauth_app.cors import allow_all_origins
+from oauth_app.http.api import api_view
+from oauth_app.http.cors import allow_all_origins
 from oauth_app.models import Client
 from oauth_app.scopes import scopes
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from limits import parse
 
-from oauth_app import checks, rate_limits
+from oauth_app import checks
 from oauth_app.conf import RATE_LIMITS
+from oauth_app.http import rate_limits
 from tests.oauth_app import flow
 from tests.support.folders import short_folder
 from tests.support.own_redis import own_redis

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from mcp.shared.auth import OAuthClientInformationFull
 
-from oauth_app import client_metadata
+from oauth_app.clients import metadata as client_metadata
 from oauth_app.models import AccessToken, Client
 from tests.oauth_app import flow
 

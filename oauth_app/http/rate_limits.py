@@ -23,9 +23,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError
 from redis.retry import Retry
 
-from oauth_app.api import View, is_api_request, refusal
-from oauth_app.client_ip import client_address
 from oauth_app.conf import PASSWORD_LIMITS, conf
+from oauth_app.http.api import View, is_api_request, refusal
+from oauth_app.http.client_ip import client_address
 
 log = logging.getLogger("oauth_app")
 

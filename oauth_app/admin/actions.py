@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from oauth_app.admin_lists import ListAdmin
+from oauth_app.admin.lists import ListAdmin
 from oauth_app.models import AccessToken, RefreshToken, is_of_missing_row
 
 _NAMED = 20

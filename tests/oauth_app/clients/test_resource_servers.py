@@ -1,6 +1,6 @@
 import pytest
 
-from oauth_app import resource_servers
+from oauth_app.clients import resource_servers
 from oauth_app.models import Client
 from tests.oauth_app import flow
 

@@ -20,7 +20,7 @@ from oauth2_provider import cimd as toolkit
 from oauth2_provider.cimd import CIMDError
 from oauth2_provider.settings import oauth2_settings
 
-from oauth_app import cimd
+from oauth_app.clients import cimd
 from tests.oauth_app import flow
 
 HOST = "client.example"

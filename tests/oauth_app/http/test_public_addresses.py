@@ -5,8 +5,8 @@ import socket
 import pytest
 from oauth2_provider.cimd import CIMDError
 
-from oauth_app import cimd
-from oauth_app.public_addresses import is_public
+from oauth_app.clients import cimd
+from oauth_app.http.public_addresses import is_public
 
 PUBLIC = [
     "93.184.216.34",

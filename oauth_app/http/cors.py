@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from oauth_app.api import View
+from oauth_app.http.api import View
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 EXPOSED_HEADERS = ("WWW-Authenticate", "Retry-After", "X-Request-Id", "X-Served-By")

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from oauth2_provider import cimd as toolkit
 from oauth2_provider.cimd import CIMDError
 
-from oauth_app import cimd
+from oauth_app.clients import cimd
 from oauth_app.models import Client
 from tests.oauth_app import flow
 

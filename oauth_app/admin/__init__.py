@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import localize
 
-from oauth_app.admin_actions import AskingAdmin, Question, button, counted, revoked
+from oauth_app.admin.actions import AskingAdmin, Question, button, counted, revoked
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families, live_tokens
 
 USERNAME = f"user__{get_user_model().USERNAME_FIELD}"

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from oauth_app.timeouts import Busy, TimeoutRunner
+from oauth_app.http.timeouts import Busy, TimeoutRunner
 
 
 def test_a_call_that_ends_in_time_returns_or_raises():

@@ -1,6 +1,6 @@
 import pytest
 
-from oauth_app.client_ip import UNKNOWN, client_address, normalised
+from oauth_app.http.client_ip import UNKNOWN, client_address, normalised
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Clients: their metadata, how they authenticate, and those that may introspect tokens."""

@@ -1,0 +1,1 @@
+"""HTTP for all endpoints: errors, cross-origin requests, rate limits, addresses, time limits."""
