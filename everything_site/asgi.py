@@ -17,7 +17,7 @@ from functools import partial
 from everything_site import startup
 
 gc.disable()  # see below
-startup.setup()  # before anything that needs the apps to be loaded
+runtime = startup.setup_runtime()  # before anything that needs the apps to be loaded
 
 from channels.routing import ProtocolTypeRouter  # noqa: E402
 from django.conf import settings  # noqa: E402
@@ -33,10 +33,8 @@ from everything_site.middleware.websockets import refuse_websocket  # noqa: E402
 from everything_site.workbench.operators_feed import PATH_OF_ONE, with_operators_feed  # noqa: E402
 from mcp_app.readiness import try_database  # noqa: E402
 from mcp_app.routing import mcp_application  # noqa: E402
-from mcp_app.runtime import Runtime  # noqa: E402
 from mcp_app.transports.head_limit import HeadLimit  # noqa: E402
 
-runtime = Runtime()
 if settings.AUDIT_LOG != OFF:
     runtime.observers.attach(Audit())
 own_apps = ["mcp_app", "demo"] if settings.IS_SEPARATE else None  # whose tables this server writes

@@ -7,12 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connection
+
+if TYPE_CHECKING:
+    from django.core.checks import CheckMessage
+
+    from mcp_app.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +32,36 @@ def setup(*, tolerated: Collection[str] = ()) -> None:
     Raises:
         SystemExit: The configuration is invalid; with a line for each fault instead of a traceback.
     """
-    is_command = apps.ready  # such as runserver, which has run the checks
+    if not _set_up_django():
+        _judge(_run_checks(), tolerated)
+
+
+def setup_runtime() -> Runtime:
+    """Do what `setup` does, and return the runtime of this process: the one that was built to be checked.
+
+    Raises:
+        SystemExit: The configuration is invalid; with a line for each fault instead of a traceback.
+    """
+    if not _set_up_django():
+        from mcp_app import server_checks
+
+        found = _run_checks(but=server_checks.check_server)
+        built, of_server = server_checks.built_and_checked()
+        _judge([*found, *of_server])
+        if built is not None:
+            return built
+    from mcp_app.runtime import Runtime
+
+    return Runtime()
+
+
+def _set_up_django() -> bool:
+    """Set up Django. Returns whether this process is a command, such as runserver, which has run the checks.
+
+    Raises:
+        SystemExit: A variable is invalid, or the embedded Valkey cannot be used.
+    """
+    is_command = apps.ready
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "everything_site.settings")
     try:
         django.setup(set_prefix=False)
@@ -35,8 +70,7 @@ def setup(*, tolerated: Collection[str] = ()) -> None:
         _hold_embedded_valkey()
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from None
-    if not is_command:
-        _check(tolerated)
+    return is_command
 
 
 def _refuse_implied_debug() -> None:
@@ -70,14 +104,19 @@ def announce() -> None:
     logger.info("process started", extra=fields)
 
 
-def _check(tolerated: Collection[str]) -> None:
+def _run_checks(*, but: Any = None) -> list[CheckMessage]:
     """Run the system checks, each of them once; of those for deployments, only errors count."""
-    from django.core.checks import run_checks
     from django.core.checks.registry import registry
 
-    found = list(run_checks())
+    checks = [check for check in registry.get_checks() if check is not but]
+    found = [message for check in checks for message in check(app_configs=None, databases=None)]
     for check in registry.deployment_checks:
         found += [message for message in check(app_configs=None, databases=None) if message.is_serious()]
+    return found
+
+
+def _judge(found: Collection[CheckMessage], tolerated: Collection[str] = ()) -> None:
+    """Log what the checks found, or end this process with a line for each error."""
     found = [message for message in found if not message.is_silenced()]
     if errors := [message for message in found if message.is_serious() and message.id not in tolerated]:
         raise SystemExit(

@@ -19,15 +19,25 @@ from mcp_app.conf import conf
 
 if TYPE_CHECKING:
     from mcp_app.access import Rule
+    from mcp_app.runtime import Runtime
 
 T = TypeVar("T")
 
 
 @register
 def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    fault, rules = _try_server() if conf.server else ("", {})
+    return built_and_checked()[1] if conf.server else []
+
+
+def built_and_checked() -> tuple[Runtime | None, list[CheckMessage]]:
+    """The runtime of a process that serves, and what is wrong with its server.
+
+    There is no runtime if building it fails, whether this is reported here or not: for a setting, another
+    check reports it, and a missing table may be one that the command to be checked is to create.
+    """
+    runtime, fault, rules = _try_server()
     if fault:
-        return [
+        return None, [
             Error(
                 f"MCP_SERVER names {conf.server!r}, which {fault}.",
                 hint="It must be the dotted path of a function that takes an Engine and returns an "
@@ -35,7 +45,7 @@ def check_server(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="mcp_app.E002",
             )
         ]
-    return [*_unknown_permissions(rules), *_scopes_of_tools(rules)]
+    return runtime, [*_unknown_permissions(rules), *_scopes_of_tools(rules)]
 
 
 def _unknown_permissions(rules: dict[str, Rule]) -> list[CheckMessage]:
@@ -98,26 +108,27 @@ def _issued_scopes() -> Collection[str] | None:
     return issued() if callable(issued) else None
 
 
-def _try_server() -> tuple[str, dict[str, Rule]]:
-    """Build the server. Returns why that fails, empty if it does not, and the rules of its tools."""
+def _try_server() -> tuple[Runtime | None, str, dict[str, Rule]]:
+    """Build the server. Returns its runtime, or why there is none, if known; and the rules of its tools."""
     try:
         factory = import_string(conf.server)
     except Exception as error:  # such as a syntax error
-        return f"cannot be imported: {_reason(error)}", {}
+        return None, f"cannot be imported: {_reason(error)}", {}
     if not callable(factory):
-        return "cannot be called", {}
+        return None, "cannot be called", {}
     if conf.faults() or check_token_verifier(None) or check_observers(None):
-        return "", {}  # the runtime could not be created for another reason, which is reported
+        return None, "", {}  # the runtime could not be created for another reason, which is reported
     from mcp_app.runtime import Runtime  # which only the processes that serve have to import
 
     try:
-        access = Runtime().engine.access
+        runtime = Runtime()
+        access = runtime.engine.access
         _run(access.ensure_users())
-        return "", _run(access.rules())
+        return runtime, "", _run(access.rules())
     except DatabaseError:
-        return "", {}  # its tables may be those that the command to be checked is to create
+        return None, "", {}
     except Exception as error:
-        return f"cannot build a server: {_reason(error)}", {}
+        return None, f"cannot build a server: {_reason(error)}", {}
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
