@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -25,7 +26,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
-    """One worker more than there are cores, since many tests wait; as many for the quick ones, which do not.
+    """One worker more than there are cores, since many tests wait.
 
     None for single files, with `-s` (so that `breakpoint()` works), or if TEST_REDIS_URL names one server for
     all.
@@ -35,7 +36,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int,
     is_shared = "TEST_REDIS_URL" in os.environ
     if is_watched or is_shared or selection.names_files_only(config.args):
         return 0
-    return cores if config.getoption("markexpr") == "quick" else cores + 1
+    return cores + 1
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m quick`, import no module that has only slow tests."""
+    return (config.getoption("markexpr") == "quick" and selection.is_slow_module(collection_path)) or None
 
 
 @pytest.hookimpl(wrapper=True)

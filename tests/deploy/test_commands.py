@@ -40,6 +40,7 @@ class Started(ServerProcess):
         return ["-m", *shlex.split(self.line)]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("folder", ["does not exist", "has the lock of a process that was killed"])
 def test_a_process_starts_at_its_socket_if_the_folder(folder: str) -> None:
     [block] = [block for block in blocks("production.md", "sh") if "daphne " in block]
@@ -87,6 +88,7 @@ def answering(*statuses: int) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.slow  # curl waits before it tries again
 @needs("curl")
 @pytest.mark.parametrize(("statuses", "is_replaced"), [((503, 200), True), ((503,), False)])
 def test_the_old_process_is_stopped_only_if_the_new_one_gets_ready(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 SLOW = ("processes", "node", "browser", "slow")
 """The markers of tests that take seconds."""
+
+_ALL_SLOW = re.compile(rf"^pytestmark = (\[\s*)?pytest\.mark\.({'|'.join(SLOW)})\b", re.MULTILINE)
 
 DATABASE = frozenset({"db", "transactional_db"})
 """The fixtures of pytest-django that give access to the database."""
@@ -51,6 +54,11 @@ def mark_quick(items: Iterable[pytest.Item]) -> None:
     for cases in tests.values():
         for item in quick_cases(cases):
             item.add_marker(pytest.mark.quick)
+
+
+def is_slow_module(path: Path) -> bool:
+    """Whether the marks of a module begin with one of `SLOW`, so that no test of it is quick."""
+    return path.name.startswith("test_") and bool(_ALL_SLOW.search(path.read_text()))
 
 
 def skip_installs(items: Iterable[pytest.Item]) -> None:

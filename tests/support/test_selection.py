@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,34 @@ def test_of_slow_modules_those_with_many_slow_tests_run_first() -> None:
     cases: list[Any] = [*few, *many]
     selection.slow_first(cases)
     assert cases[:3] == [*many, few[0]]
+
+
+@pytest.mark.parametrize("marker", selection.SLOW)
+@pytest.mark.parametrize("marks", ["{}", "[{}, needs_proc]", "[\n    {},\n    needs_proc,\n]"])
+def test_a_module_is_slow_whose_marks_begin_with_one_of_slow_tests(
+    tmp_path: Path, marker: str, marks: str
+) -> None:
+    module = tmp_path / "test_one.py"
+    module.write_text("import pytest\n\npytestmark = " + marks.format(f"pytest.mark.{marker}") + "\n")
+    assert selection.is_slow_module(module)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["pytestmark = pytest.mark.django_db", "pytestmark = pytest.mark.slowly", "@pytest.mark.slow", ""],
+)
+def test_other_modules_may_have_quick_tests(tmp_path: Path, line: str) -> None:
+    module = tmp_path / "test_one.py"
+    module.write_text(f"import pytest\n\n{line}\n")
+    assert not selection.is_slow_module(module)
+
+
+def test_no_test_of_a_slow_module_is_marked_quick() -> None:
+    modules = [
+        path for path in Path(__file__).parents[1].rglob("test_*.py") if selection.is_slow_module(path)
+    ]
+    assert modules
+    assert [path for path in modules if "mark.quick" in path.read_text()] == []
 
 
 @pytest.mark.parametrize(

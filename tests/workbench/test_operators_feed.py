@@ -15,6 +15,7 @@ from django.test import Client
 from everything_site.workbench import operators_feed
 from everything_site.workbench.operators_feed import PATH, with_operators_feed
 from mcp_app.coordination.layer import channel_layer
+from mcp_app.monitoring import room
 from tests.mcp_app.transports.support import HOST, Process
 from tests.support.asgi import PATIENCE, Http, not_found
 
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-async def feed(settings: Any) -> AsyncIterator[Http]:
+async def feed(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Http]:
+    monkeypatch.setattr(room, "BEAT_SECONDS", 0.1)
     settings.MCP_TOKEN_VERIFIER = "tests.support.tokens.NamedTokens"
     process = Process()
     http = Http(with_operators_feed(not_found, process.runtime))

@@ -73,6 +73,7 @@ async def app(server):
     return {"page": page.text, "result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_the_app_is_shown_by_a_host(app, tmp_path):
     page = HOST.read_text().replace("DATA", json.dumps(app).replace("</", "<\\/"))

@@ -22,7 +22,7 @@ SHARE = 2
 @pytest.fixture
 async def client(relay: RedisRelay, settings: Any) -> AsyncIterator[Redis]:
     settings.MCP_REDIS_CONNECTIONS = SHARE * PARTS
-    settings.MCP_REDIS_TIMEOUT_SECONDS = 1.0  # enough to connect on a busy machine
+    settings.MCP_REDIS_TIMEOUT_SECONDS = 0.5  # enough to connect on a busy machine
     client = connect(relay.url)
     yield client
     await client.aclose()

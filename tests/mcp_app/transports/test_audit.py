@@ -163,9 +163,8 @@ async def test_a_call_that_streams_is_in_the_audit_before_its_client_has_the_res
 
 @pytest.mark.parametrize("may_repeat", [True, False], ids=["re-run", "given up"])
 async def test_of_a_call_whose_process_died_the_process_that_answers_writes_the_line(
-    lines: Lines, one: Process, other: Process, mcp_settings: Any, may_repeat: bool
+    lines: Lines, one: Process, other: Process, running_for_long: None, may_repeat: bool
 ) -> None:
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
     session = await Session.open(one)
     annotations = ToolAnnotations(idempotent_hint=may_repeat)
     Held(one, annotations=annotations)

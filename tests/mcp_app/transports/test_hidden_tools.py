@@ -312,10 +312,8 @@ async def a_lost_call(one: Process, other: Process, alice: User) -> tuple[Sessio
 
 
 async def test_a_call_is_not_repeated_for_whoever_has_lost_the_permission(
-    one: Process, other: Process, alice: User, mcp_settings: Any
+    one: Process, other: Process, alice: User, streams_soon: None, running_for_long: None
 ) -> None:
-    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
     session, last, repeated = await a_lost_call(one, other, alice)
     await clear(alice)
     answer = (await (await session.get(other, last.id)).messages())[-1]
@@ -324,10 +322,8 @@ async def test_a_call_is_not_repeated_for_whoever_has_lost_the_permission(
 
 
 async def test_a_call_is_not_repeated_for_a_token_without_its_scope(
-    one: Process, other: Process, alice: User, mcp_settings: Any
+    one: Process, other: Process, alice: User, streams_soon: None, running_for_long: None
 ) -> None:
-    mcp_settings.MCP_STREAM_AFTER_SECONDS = 0.05
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
     session, last, repeated = await a_lost_call(one, other, alice)
     session.token = token(alice)
     answer = (await (await session.get(other, last.id)).messages())[-1]

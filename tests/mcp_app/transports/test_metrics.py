@@ -9,6 +9,7 @@ import pytest
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from mcp_app.coordination import quotas
 from mcp_app.exceptions import Unavailable
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
 from mcp_app.monitoring.metrics import OTHER
@@ -285,7 +286,10 @@ async def test_sessions_and_tasks_of_all_processes_are_the_same_at_each(one: Pro
     assert 0 < ended.sum("mcp_server_session_duration_seconds_sum") < 60
 
 
-async def test_refusals_are_counted_by_reason(one: Process, mcp_settings: Any) -> None:
+async def test_refusals_are_counted_by_reason(
+    one: Process, mcp_settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "RECLAIM_SECONDS", 0.1)
     session = await Session.open(one)
     await session.post(one, tool_call("echo"), authorization=None)
     await session.post(one, tool_call("echo"), authorization="Bearer expired")

@@ -185,9 +185,8 @@ async def test_a_question_to_the_client_is_told_at_every_revision(
 
 @pytest.mark.parametrize("may_repeat", [True, False], ids=["re-run", "given up"])
 async def test_a_call_that_is_recovered_is_started_once_and_finished_once_over_all_processes(
-    told: Told, one: Process, other: Process, session: Session, mcp_settings: Any, may_repeat: bool
+    told: Told, one: Process, other: Process, session: Session, running_for_long: None, may_repeat: bool
 ) -> None:
-    mcp_settings.MCP_LEASE_SECONDS = 1.0
     annotations = ToolAnnotations(idempotent_hint=may_repeat)
     Held(one, annotations=annotations)
     Held(other, annotations=annotations).go.set()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mcp_app.activity import MAX_PER_SECOND, Activity
-from mcp_app.coordination import keys
+from mcp_app.coordination import keys, quotas
 from mcp_app.monitoring import room as module
 from mcp_app.monitoring.room import TooManyWatchers
 from mcp_app.routing import mcp_application
@@ -126,10 +126,10 @@ async def test_a_wake_up_is_seen_where_it_is_sent_and_where_it_is_heard(
     first = await stream.next_event()
     resumed = await session.get(other, first.id)
     async with looking(one, other) as view:
-        await view.until("wake.sent", session=session.id[:8])
-        await view.until("wake.heard", session=session.id[:8])
         await one.runtime.calls.beat()
         await view.until("call.renewed", session=session.id[:8])
+        await view.until("wake.sent", session=session.id[:8])
+        await view.until("wake.heard", session=session.id[:8])
     await resumed.drop()
 
 
@@ -220,8 +220,11 @@ async def test_it_needs_a_token_and_refuses_other_sites(one: Process) -> None:
     await http.close()
 
 
-async def test_it_counts_as_a_stream_and_too_many_are_refused(mcp_settings: Any, one: Process) -> None:
+async def test_it_counts_as_a_stream_and_too_many_are_refused(
+    mcp_settings: Any, one: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mcp_settings.MCP_MAX_STREAMS = 1
+    monkeypatch.setattr(quotas, "RECLAIM_SECONDS", 0.1)
     async with looking(one):
         http = Http(mcp_application(not_found, runtime=one.runtime, needs={}, room=FEED))
         refused = await http.request("GET", FEED, headers=headers_for(accept="text/event-stream"))

@@ -313,6 +313,7 @@ async def test_a_lost_call_that_cannot_be_read_is_given_up_once(
     other: Process,
     session: Session,
     redis: Any,
+    running_for_long: None,
     registration: str | bytes,
     is_answered: bool,
     caplog: pytest.LogCaptureFixture,
