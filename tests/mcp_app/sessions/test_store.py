@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
 from mcp_app.conf import conf
+from mcp_app.coordination import bus as bus_module
 from mcp_app.coordination.bus import Bus
 from mcp_app.coordination.connection import connect
 from mcp_app.protocol.session_features import MAX_URI_BYTES, MAX_URI_LENGTH
@@ -77,6 +78,12 @@ class WaitsToLook:
         self.count += 1
         await self.may_look.wait()
         return await self._redis.zrange(*args, **options)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes wait for other processes for long, as on a busy machine they take long to acknowledge."""
+    monkeypatch.setattr(bus_module, "_CONFIRM_SECONDS", 60.0)
 
 
 def test_a_session_id_is_visible_ascii_and_never_the_same() -> None:
@@ -427,7 +434,11 @@ async def test_the_number_of_copies_is_limited(store: SessionStore, redis: Redis
 
 
 async def test_a_change_is_seen_by_the_other_process_immediately(
-    store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
+    patient: None,
+    store: SessionStore,
+    redis: Redis,
+    open_bus: Callable[[], Awaitable[Bus]],
+    record: SessionRecord,
 ) -> None:
     elsewhere = SessionStore(redis, await open_bus())
     assert await elsewhere.get(record.id) == record
@@ -435,12 +446,10 @@ async def test_a_change_is_seen_by_the_other_process_immediately(
     await RequestSession(store, record).subscribe("test://a")
     await RequestSession(store, record).subscribe("test://b")
     await RequestSession(store, record).unsubscribe("test://a")
-
-    async def has_changed() -> bool:
-        seen = await elsewhere.get(record.id)
-        return seen is not None and seen.log_level == "error" and seen.subscriptions == {"test://b"}
-
-    await eventually(has_changed, within=2)
+    seen = await elsewhere.get(record.id)
+    assert seen is not None
+    assert seen.log_level == "error"
+    assert seen.subscriptions == {"test://b"}
 
 
 async def test_the_process_that_ends_a_session_knows_it_immediately(
@@ -451,8 +460,12 @@ async def test_the_process_that_ends_a_session_knows_it_immediately(
     assert not await redis.exists(*keys.of_session(record.id))
 
 
-async def test_the_other_process_is_notified_that_a_session_has_ended(
-    store: SessionStore, redis: Redis, open_bus: Callable[[], Awaitable[Bus]], record: SessionRecord
+async def test_the_other_process_knows_immediately_that_a_session_has_ended(
+    patient: None,
+    store: SessionStore,
+    redis: Redis,
+    open_bus: Callable[[], Awaitable[Bus]],
+    record: SessionRecord,
 ) -> None:
     bus = await open_bus()
     heard: list[str] = []
@@ -460,7 +473,7 @@ async def test_the_other_process_is_notified_that_a_session_has_ended(
     elsewhere = SessionStore(redis, bus)
     await elsewhere.get(record.id)
     await store.end(record.id)
-    await eventually(lambda: heard == [record.id], within=2)
+    assert heard == [record.id]
     assert await elsewhere.get(record.id) is None
 
 
