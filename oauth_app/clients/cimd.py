@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
-from oauth2_provider.cimd import CIMDError, SafeMetadataFetcher
+from oauth2_provider.cimd import CIMDError, SafeMetadataFetcher, is_cimd_client_id
 from oauth2_provider.settings import oauth2_settings
 
 from oauth_app.clients import metadata as client_metadata
@@ -112,6 +112,14 @@ class NormalisingFetcher(SafeMetadataFetcher):
         if document.get("client_id") != client_id:
             raise DocumentError("its client_id is not its own URL")
         return normalised(document), max_age
+
+
+def published_at(client_id: str) -> str:
+    """The host at which a client known by a URL is published; empty for any other client id."""
+    try:
+        return urlsplit(client_id).netloc.rpartition("@")[2] if is_cimd_client_id(client_id) else ""
+    except ValueError:
+        return ""
 
 
 def refuse_other_addresses(url: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,9 +15,9 @@ from django.shortcuts import render, resolve_url
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
-from oauth2_provider.cimd import is_cimd_client_id
 
 from oauth_app import redirects
+from oauth_app.clients import cimd
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.models import Client, end_access, live_tokens
@@ -45,13 +44,13 @@ class Connection:
     @property
     def is_published(self) -> bool:
         """Whether the application is identified by the URL where it is published."""
-        return bool(is_cimd_client_id(self.client.client_id))
+        return bool(cimd.published_at(self.client.client_id))
 
     @property
     def hosts(self) -> list[str]:
         """Where it is published, or else its redirect hosts: to distinguish applications of one name."""
-        if self.is_published:
-            return [urlsplit(self.client.client_id).netloc]
+        if published := cimd.published_at(self.client.client_id):
+            return [published]
         return sorted({redirects.shown_host(uri) for uri in self.client.redirect_uris.split()})
 
     @property

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
-from oauth2_provider.cimd import is_cimd_client_id
 
 from oauth_app import redirects
+from oauth_app.clients import cimd
 from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.models import Client, live_tokens
@@ -26,10 +26,9 @@ def page(client: Client, redirect_uri: str, scopes: list[str], request: HttpRequ
     described = all_scopes()
     allowed = _allowed_scopes(request.user, client)
     is_own_page = redirects.is_of_origin(redirect_uri, (conf.issuer, conf.resource_url))
-    by_url = is_cimd_client_id(client.client_id)
     return {
         "client_name": sanitized(client.display_name),
-        "client_host": urlsplit(client.client_id).netloc if by_url else None,
+        "client_host": cimd.published_at(client.client_id),
         "named_itself": client.registration_source != client.RegistrationSource.MANUAL,
         "redirect_host": redirects.shown_host(redirect_uri),
         "is_own_page": is_own_page,
@@ -64,7 +63,7 @@ def asking_client(url: str) -> str:
     client = None if "\0" in client_id else Client.objects.filter(client_id=client_id).first()
     if client is not None:
         return sanitized(client.display_name)
-    return urlsplit(client_id).netloc if is_cimd_client_id(client_id) else ""
+    return cimd.published_at(client_id)
 
 
 def _allowed_scopes(user: AbstractBaseUser | AnonymousUser, client: Client) -> set[str]:

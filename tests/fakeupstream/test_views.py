@@ -56,7 +56,13 @@ def test_it_says_which_application_asks_and_that_it_is_a_demonstration(client, p
 
 @pytest.mark.parametrize(
     ("client_id", "shown"),
-    [("https://client.example/metadata.json", "client.example"), ("nobody", ""), ("nobo\0dy", "")],
+    [
+        ("https://client.example/metadata.json", "client.example"),
+        ("https://bank.example@client.example/", "client.example"),
+        ("https://[client.example/", ""),
+        ("nobody", ""),
+        ("nobo\0dy", ""),
+    ],
 )
 def test_an_application_that_is_not_known_yet_is_shown_by_its_host(db, client_id, shown):
     assert asking_client(flow.authorize_url(client_id)) == shown
