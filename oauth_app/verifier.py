@@ -66,7 +66,12 @@ class DatabaseTokenVerifier:
         self._is_asking = True
         asked = self._waiting[: token_query.AT_ONCE]
         del self._waiting[: token_query.AT_ONCE]
-        asking = loop.run_in_executor(self._thread, _look_up, [key for key, _ in asked])
+        asking: asyncio.Future[dict[str, Found]]
+        try:
+            asking = loop.run_in_executor(self._thread, _look_up, [key for key, _ in asked])
+        except RuntimeError as error:  # the thread cannot be started
+            asking = loop.create_future()
+            asking.set_exception(error)
         asking.add_done_callback(partial(self._answer, asked))
 
     def _answer(

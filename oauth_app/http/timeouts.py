@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class Busy(Exception):
-    """All threads are taken by calls that have not returned."""
+    """All threads are taken by calls that have not returned, or no further one can be started."""
 
 
 class TimeoutRunner:
@@ -56,7 +56,11 @@ class TimeoutRunner:
 
         # A daemon, so that the process can exit while somebody's server is still sending.
         thread = threading.Thread(target=call, name="timeout", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the process may have no more threads
+            self._free_threads.release()
+            raise Busy from None
         thread.join(timeout)
         if errors:
             raise errors[0]

@@ -163,6 +163,22 @@ class TestAsTheEndpointAsks:
         assert async_to_sync(asked)().client_id == alice.client_id
         assert len(connections_opened) == 2
 
+    def test_without_room_for_a_thread_the_look_up_fails_and_the_next_one_is_made(self, monkeypatch):
+        alice = flow.connect("alice")
+
+        def no_thread(thread):
+            raise RuntimeError("can't start new thread")
+
+        async def asked():
+            async with opened() as verifier:
+                with monkeypatch.context() as patch:
+                    patch.setattr(threading.Thread, "start", no_thread)
+                    with pytest.raises(RuntimeError, match="can't start"):
+                        await asyncio.wait_for(verifier.verify_token(alice.access), 5)
+                return await asyncio.wait_for(verifier.verify_token(alice.access), 5)
+
+        assert async_to_sync(asked)().client_id == alice.client_id
+
     def test_an_unavailable_database_is_reported_to_all_waiters_and_queried_again_by_the_next(self, database):
         alice = flow.connect("alice")
         database.errors = [OperationalError("refused")] * 2

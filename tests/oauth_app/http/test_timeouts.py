@@ -26,3 +26,17 @@ def test_a_call_that_does_not_end_is_abandoned_and_keeps_its_thread():
             thread.join(5)
     assert not runner.is_full
     assert runner.run(len, "free", timeout=5) == 4
+
+
+def test_without_room_for_another_thread_nothing_is_lost_for_later(monkeypatch):
+    """As where a container limits the number of threads."""
+    runner = TimeoutRunner(threads=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(Busy):
+            runner.run(len, "", timeout=5)
+    assert runner.run(len, "free", timeout=5) == 4
+
+
+def no_thread(thread):
+    raise RuntimeError("can't start new thread")
