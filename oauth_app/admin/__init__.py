@@ -38,7 +38,7 @@ class _ReadOnlyAdmin(AskingAdmin):
         """Only as part of deleting the client or the user that it belongs to."""
         match = request.resolver_match
         own_pages = f"{self.opts.app_label}_{self.opts.model_name}_"
-        if match is None or match.view_name.startswith(f"admin:{own_pages}"):
+        if match is None or (match.url_name or "").startswith(own_pages):
             return False
         return super().has_delete_permission(request, obj)
 

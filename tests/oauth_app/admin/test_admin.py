@@ -2,11 +2,12 @@ import re
 
 import pytest
 from django.apps import apps
+from django.contrib.admin import site as admin_site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import pre_save
-from django.urls import reverse
+from django.urls import ResolverMatch, reverse
 from django.utils.formats import date_format
 
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -48,6 +49,17 @@ def test_lists_and_pages_show_no_secret(admin, alice, model):
 @pytest.mark.parametrize("model", ["grant", "accesstoken", "refreshtoken"])
 def test_rows_are_made_by_the_flows_only(admin, alice, model):
     assert admin.get(reverse(f"admin:oauth_app_{model}_add")).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["admin", "backoffice"])
+@pytest.mark.parametrize("model", [AccessToken, RefreshToken, Grant])
+def test_rows_are_revoked_and_not_deleted_whatever_the_site_is_called(rf, alice, model, site):
+    rows = admin_site._registry[model]
+    request = rf.post("/")
+    request.user = User.objects.create_superuser("root")
+    page = f"oauth_app_{model._meta.model_name}_delete"
+    request.resolver_match = ResolverMatch(rows.delete_view, (), {}, page, ["admin"], [site])
+    assert not rows.has_delete_permission(request)
 
 
 @pytest.mark.parametrize(
