@@ -162,7 +162,9 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class SiteGroupAdmin(ListAdmin, GroupAdmin):
-    pass
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Only superusers give permissions: others could give them to a group of their own."""
+        return () if request.user.is_superuser else ("permissions",)
 
 
 @admin.register(Note)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models.signals import pre_save
 from django.test import Client as Http
 from django.urls import reverse
@@ -170,6 +170,22 @@ def test_staff_who_may_change_users_cannot_give_permissions_to_anybody() -> None
         user.refresh_from_db()
         assert user.email == "new@example.com"
         assert (user.is_staff, user.is_superuser, user.user_permissions.count()) == before
+
+
+def test_staff_who_may_change_groups_cannot_give_their_members_permissions() -> None:
+    group = Group.objects.create(name="helpers")
+    http = staff("view_group", "change_group")
+    given = Permission.objects.get(codename="delete_user")
+    body = {"name": "renamed", "permissions": [given.pk]}
+    http.post(reverse("admin:auth_group_change", args=[group.pk]), body)
+    group.refresh_from_db()
+    assert (group.name, group.permissions.count()) == ("renamed", 0)
+
+
+def test_superusers_give_permissions_to_groups(root: Http) -> None:
+    given = Permission.objects.get(codename="delete_user")
+    root.post(reverse("admin:auth_group_add"), {"name": "helpers", "permissions": [given.pk]})
+    assert Group.objects.get(name="helpers").permissions.get() == given
 
 
 def test_staff_can_neither_change_nor_delete_a_superuser() -> None:
