@@ -63,7 +63,8 @@ def password_limited(view: View, name: Callable[[HttpRequest], str]) -> View:
         for limit, whose in (("password", known or address_of(request)), ("account", known or account)):
             if wait := seconds_to_wait(limit, whose):
                 account_name = name(request)[:_MAX_NAME_LENGTH]
-                audit.write("sign-in failed", username=account_name, reason="too many attempts")
+                facts = {"username": account_name, "address": address_of(request)}
+                audit.write("sign-in failed", **facts, reason="too many attempts")
                 return too_many(request, limit, wait, account=account_name)
         response = view(request, *args, **kwargs)
         if response.status_code == 302:

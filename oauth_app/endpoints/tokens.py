@@ -19,6 +19,7 @@ from oauth2_provider.views.mixins import OAuthLibMixin
 from oauthlib.common import Request, urlencode
 from oauthlib.oauth2 import OAuth2Error
 
+from oauth_app.clients.authentication import presented
 from oauth_app.conf import conf
 from oauth_app.http.api import refusal
 from oauth_app.models import AccessToken
@@ -68,6 +69,11 @@ INVALID_GRANT_DESCRIPTIONS = {
 
 class FormBackend(OAuthLibCore):
     """Reads form parameters, and adds a description to every error."""
+
+    def oauthlib_request(self, request: HttpRequest) -> Request:
+        """The request as the validator reads it."""
+        body = urlencode(self.extract_body(request))
+        return Request(request.path, "POST", body, self.extract_headers(request))
 
     def extract_body(self, request: HttpRequest) -> list[tuple[str, str]]:
         """The parameters. Those without a value are treated as omitted (RFC 6749 §3.2)."""
@@ -133,7 +139,8 @@ class TokenView(_ReadableFormMixin, ToolkitTokenView):
             response = self.authorization_flow_token_response(request)
         if response.status_code >= 400:
             error = str(json.loads(response.content).get("error", ""))
-            audit("tokens refused", client=request.POST.get("client_id", "")[:255], error=error)
+            client_id = presented(self.get_oauthlib_core().oauthlib_request(request)).client_id
+            audit("tokens refused", client=(client_id or "")[:255], error=error)
         return response
 
 
@@ -146,9 +153,7 @@ class IntrospectView(_ReadableFormMixin, OAuthLibMixin, View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         core = self.get_oauthlib_core()
-        oauth_request = Request(
-            "/introspect", "POST", urlencode(core.extract_body(request)), core.extract_headers(request)
-        )
+        oauth_request = core.oauthlib_request(request)
         if not core.server.request_validator.authenticate_client(oauth_request):
             return refusal(
                 "invalid_client", "Only registered resource servers may introspect tokens.", status=401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.utils.html import escape
 from oauth_app.conf import PASSWORD_LIMITS
 from oauth_app.http import rate_limits
 from oauth_app.http.client_ip import normalised
+from tests.support.audit_lines import audit_in
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,16 @@ def guess_everywhere(user: User, times: int = 5) -> None:
     """Wrong passwords, each from an address of its own."""
     for _ in range(times):
         assert attempt(at_another_address(), user).status_code == 200
+
+
+def test_the_audit_says_from_where_too_many_passwords_were_tried(operator: User, tmp_path: Path) -> None:
+    http = at_another_address()
+    with audit_in(tmp_path / "audit.log") as lines:
+        for _ in range(4):
+            attempt(http, operator)
+    line = lines.one(reason="too many attempts")
+    assert line["username"] == operator.username
+    assert line["address"] == normalised(http.defaults["HTTP_X_FORWARDED_FOR"])
 
 
 def test_an_address_may_try_few_passwords(operator: User) -> None:

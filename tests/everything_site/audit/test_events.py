@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_a_client_that_fails_to_authenticate_leaves_a_line(lines: Lines) -> None
     assert lines.one(message="tokens refused")["error"] == "invalid_client"
     assert "wrong-secret" not in lines.text
     assert "a-code" not in lines.text
+
+
+def test_the_line_of_refused_tokens_names_a_client_that_authenticates_by_http_basic(lines: Lines) -> None:
+    http = Http()
+    client = register(http, token_endpoint_auth_method="client_secret_basic").json()
+    credentials = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    body = {"grant_type": "refresh_token", "refresh_token": "unknown"}
+    http.post("/token", body, headers={"authorization": f"Basic {credentials}"})
+    assert lines.one(message="tokens refused")["client"] == client["client_id"]
 
 
 @pytest.mark.parametrize("by", ["user", "client"])
