@@ -17,6 +17,7 @@ from everything_site.console.options import Options
 from everything_site.management.commands.runserver import ADMIN
 from everything_site.management.commands.runserver import Command as Runserver
 from fakeupstream import provider
+from fakeupstream.forms import WhoForm
 from oauth_app.issuing import issue_access_token
 
 _STOP_SECONDS = 20
@@ -42,8 +43,12 @@ class Command(Runserver):
 
     def prepare(self) -> None:
         for name in self._options.token:
+            form = WhoForm({"name": name})
+            if not form.is_valid():
+                reason = " ".join(map(str, form.errors["name"]))
+                raise CommandError(f"--token {name!r}: {reason}", returncode=exit_codes.USAGE)
             try:
-                self._tokens[name] = issue_access_token(provider.find_or_create(name))
+                self._tokens[name] = issue_access_token(provider.find_or_create(form.username))
             except provider.ProtectedAccount:
                 raise CommandError(
                     f"--token {name}: this name is, or looks like, that of an account with a password or "

@@ -108,3 +108,10 @@ def test_where_accounts_are_elsewhere_it_says_so_and_leaves_nothing(settings: An
     with pytest.raises(CommandError, match="at the authorization server"):
         run("eve")
     assert not get_user_model().objects.filter(username="eve").exists()
+
+
+@pytest.mark.parametrize("name", ["", "two words", "x" * 151, "nul\0"])
+def test_an_account_has_a_name_that_users_may_have(name: str) -> None:
+    with pytest.raises(CommandError):
+        run(name)
+    assert not get_user_model().objects.exists()

@@ -177,5 +177,6 @@ def test_sign_ins_that_are_not_in_the_database_are_not_counted(settings):
 def test_the_time_outs_can_be_set_but_not_to_zero():
     aged(3)
     assert deleted("--never-used-days", "2") == 1
-    with pytest.raises(CommandError):
-        prune("--never-used-days", "0")
+    for days in ("0", "999999", "999999999999"):
+        with pytest.raises(CommandError):
+            prune("--never-used-days", days)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import BaseCommand, CommandError
 from django.db import transaction
 
@@ -56,6 +56,11 @@ class Command(BaseCommand):
             raise CommandError(f"There is an account {name}. --reset gives it a new password and new notes.")
         if user is None:
             user = users(**{users.USERNAME_FIELD: name})
+            field: Any = users._meta.get_field(users.USERNAME_FIELD)
+            try:
+                field.clean(name, user)
+            except ValidationError as error:
+                raise CommandError(f"{name!r} is no name of an account: {' '.join(error.messages)}") from None
         _refuse_operators(user)
         password = secrets.token_urlsafe(16)
         user.set_password(password)

@@ -18,6 +18,9 @@ log = logging.getLogger("oauth_app")
 _PROGRESS_CLIENTS = 100
 """After how many clients a line says how far it is."""
 
+_MAX_DAYS = 36_500
+"""A century: the dates of Python do not reach back for ever."""
+
 
 class Command(BaseCommand):
     help = (
@@ -45,6 +48,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["never_used_days"] < 1:
             raise CommandError("--never-used-days must be at least 1: someone may be about to sign in.")
+        if options["never_used_days"] > _MAX_DAYS:
+            raise CommandError(f"--never-used-days must be at most {_MAX_DAYS}.")
         age = timedelta(days=options["never_used_days"])
         is_quiet = options["json"] or options["verbosity"] < 1
         if options["dry_run"]:

@@ -42,6 +42,13 @@ def test_wrong_arguments_are_refused(words: list[str]) -> None:
     assert end.value.code == 2
 
 
+@pytest.mark.parametrize("port", ["65536", "http", "-1", "\uff11", ""])
+def test_a_wrong_port_is_explained(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options.parsed([f"--port={port}"])
+    assert "argument --port: must be a number from 0 to 65535" in capsys.readouterr().err
+
+
 def test_fixtures_are_a_setting() -> None:
     found = options.variables(options.parsed(["--fixtures"]), FOLDER, {})
     assert found["CONFORMANCE_FIXTURES"] == "true"

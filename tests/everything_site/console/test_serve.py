@@ -30,3 +30,13 @@ def test_there_is_no_token_for_an_account_that_not_everybody_may_enter() -> None
     with pytest.raises(CommandError, match="--token admin") as refused:
         command.prepare()
     assert refused.value.returncode == exit_codes.USAGE
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["", "two words", "x" * 51])
+def test_there_is_no_token_for_a_name_with_which_nobody_could_sign_in(name: str) -> None:
+    command = serve.Command(options.parsed(["--ephemeral", "--token", name]))
+    with pytest.raises(CommandError, match="--token") as refused:
+        command.prepare()
+    assert refused.value.returncode == exit_codes.USAGE
+    assert not get_user_model().objects.exists()
