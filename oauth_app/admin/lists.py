@@ -8,12 +8,14 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import helpers
 from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
+
+_COMPARISONS = frozenset({"exact", "in", "isnull", "gte", "lt"})
+_PARTS_OF_DATES = frozenset({"year", "month", "day"})
 
 _BEYOND_INTEGERS = re.compile(r"\d{19}")
 """A number that may not fit into 64 bits, for which SQLite fails. No key or other number here is so long."""
@@ -33,14 +35,14 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Whether a parameter of the URL may filter the list: only by what its pages show.
+        """Whether a parameter of the URL may filter the list: only in the way that its filters do.
 
-        A list that can be filtered by anything else tells it, character by character, to whoever may view it.
+        A list that can be filtered by anything else tells it, character by character, to whoever may view it;
+        and some lookups fail for some values.
         """
-        name = lookup.partition(LOOKUP_SEP)[0]
-        if _BEYOND_INTEGERS.search(str(value)):
+        if "\0" in str(value) or _BEYOND_INTEGERS.search(str(value)):
             return False
-        return self._is_shown(name) and super().lookup_allowed(lookup, value, request)
+        return self._is_offered(*lookup.split(LOOKUP_SEP)) and super().lookup_allowed(lookup, value, request)
 
     def response_action(
         self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
@@ -65,13 +67,14 @@ class ListAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return False
         return "\0" not in text
 
-    def _is_shown(self, name: str) -> bool:
-        """Whether a field is on a page. Django itself refuses most lookups across relations."""
+    def _is_offered(self, name: str, *lookups: str) -> bool:
+        """Whether a filter, the date hierarchy or a link filters by a field in this way."""
         try:
-            field = self.opts.get_field(name)
+            field = self.opts.pk if name == "pk" else self.opts.get_field(name)
         except FieldDoesNotExist:
-            return True  # refused elsewhere, or `pk`
-        fields = flatten_fieldsets(self.fieldsets) if self.fieldsets else self.fields
-        if fields is None or field.is_relation or field is self.opts.pk:
-            return True
-        return name in {*fields, *self.list_display, *self.list_filter, self.date_hierarchy}
+            return True  # refused elsewhere
+        if field.is_relation:  # Django refuses most lookups across relations
+            return len(lookups) < 2 or lookups[-1] in _COMPARISONS
+        if name == self.date_hierarchy:
+            return {*lookups} <= _COMPARISONS | _PARTS_OF_DATES
+        return (field is self.opts.pk or name in self.list_filter) and {*lookups} <= _COMPARISONS
