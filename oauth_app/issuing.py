@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from oauth2_provider.models import set_token_value
 from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client
 from oauth_app.scopes import scopes
+from oauth_app.secrets import new_secret
 
 CLIENT_NAME = "Issued by a command"
 
@@ -34,7 +34,7 @@ def issue_access_token(user: Any) -> str:
         last_used=timezone.now(),
     )
     client.save()
-    value = secrets.token_urlsafe(32)
+    value = new_secret()
     token = AccessToken(
         user=user,
         application=client,

@@ -17,8 +17,6 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from everything_site import conf
-
 Page = dict[str, Any]
 Exchange = dict[str, Any]
 
@@ -40,7 +38,7 @@ def page(request: HttpRequest, feature: str) -> HttpResponseBase:
         "groups": groups(),
         "revisions": revision_badges(found["revisions"]),
         "auth_server_url": settings.AUTH_SERVER_URL,
-        "is_separate": settings.AUTH_MODE == conf.SEPARATE,
+        "is_separate": settings.IS_SEPARATE,
         "has_app": has_app(found),
     }
 

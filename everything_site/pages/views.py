@@ -10,7 +10,7 @@ from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from everything_site import conf, env
+from everything_site import env
 from everything_site.pages.connect import clients
 from oauth_app.http.api import api_view
 from oauth_app.http.cors import allow_all_origins
@@ -18,7 +18,8 @@ from oauth_app.http.cors import allow_all_origins
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    return render(request, "landing.html", {**_how_to_connect(), **_authorization_server()})
+    about = {"auth_server_url": settings.AUTH_SERVER_URL, "is_separate": settings.IS_SEPARATE}
+    return render(request, "landing.html", {**_how_to_connect(), **about})
 
 
 @require_safe
@@ -55,13 +56,6 @@ def _how_to_connect() -> dict[str, Any]:
     """What connect.html shows."""
     url = settings.MCP_RESOURCE_URL
     return {"mcp_url": url, "sse_url": settings.MCP_SSE_RESOURCE_URL, "clients": clients(url)}
-
-
-def _authorization_server() -> dict[str, Any]:
-    return {
-        "auth_server_url": settings.AUTH_SERVER_URL,
-        "is_separate": settings.AUTH_MODE == conf.SEPARATE,
-    }
 
 
 @require_safe

@@ -14,10 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
-from oauth2_provider.cimd import is_cimd_client_id, resolve_cimd_application
+from oauth2_provider.cimd import is_cimd_client_id, refresh_if_stale, resolve_cimd_application
 from oauth2_provider.exceptions import FatalClientError, OAuthToolkitError
 from oauth2_provider.oauth2_backends import OAuthLibCore
 from oauth2_provider.settings import oauth2_settings
@@ -277,8 +276,10 @@ def _with_issuer(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:
 def _fetch_metadata_document(client_id: str, request: HttpRequest) -> None:
     """Fetch the metadata document of a client if it is unknown or its copy has expired."""
     client = Client.objects.filter(client_id=client_id).first()
-    if client is None or (client.cimd_expires_at is not None and client.cimd_expires_at < timezone.now()):
+    if client is None:
         resolve_cimd_application(client_id, request)
+    else:
+        refresh_if_stale(client, request)
 
 
 def _refusal(credentials: dict[str, Any], error: str, description: str | None = None) -> OAuthToolkitError:

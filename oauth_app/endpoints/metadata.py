@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from oauth2_provider.settings import oauth2_settings
 
+from oauth_app.clients.metadata import GRANT_TYPES, RESPONSE_TYPES
 from oauth_app.conf import conf
 from oauth_app.http.api import api_view
 from oauth_app.http.cors import allow_all_origins
@@ -35,9 +36,9 @@ def authorization_server_metadata() -> dict[str, Any]:
         "revocation_endpoint": f"{issuer}/revoke",
         "introspection_endpoint": f"{issuer}/introspect",
         "scopes_supported": list(scopes()),
-        "response_types_supported": ["code"],
+        "response_types_supported": RESPONSE_TYPES,
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": GRANT_TYPES,
         "token_endpoint_auth_methods_supported": AUTH_METHODS,
         "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
@@ -53,8 +54,4 @@ def authorization_server_metadata() -> dict[str, Any]:
 def authorization_server(request: HttpRequest) -> HttpResponse:
     if request.method not in ("GET", "HEAD"):
         return JsonResponse({"error": "method_not_allowed"}, status=405, headers={"Allow": "GET, HEAD"})
-    return _document(authorization_server_metadata())
-
-
-def _document(document: dict[str, Any]) -> HttpResponse:
-    return JsonResponse(document, headers={"Cache-Control": "public, max-age=300"})
+    return JsonResponse(authorization_server_metadata(), headers={"Cache-Control": "public, max-age=300"})

@@ -26,7 +26,7 @@ def separate(settings: Any, tmp_path: Path) -> Any:
     def separate(**variables: str) -> None:
         settings.ENV = env.read(tmp_path, {"AUTH_MODE": "separate", **variables})
         settings.AUTH_SERVER_URL = settings.ENV.auth_server_url
-        settings.AUTH_MODE = settings.ENV.auth_mode
+        settings.IS_SEPARATE = True
 
     return separate
 
