@@ -44,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (config.getoption("markexpr") == "quick" and selection.is_slow_module(collection_path)) or None
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-randomly, which is a wrapper as well
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     if "TEST_INSTALLS" not in os.environ:
         selection.skip_installs(items)

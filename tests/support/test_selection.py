@@ -49,6 +49,13 @@ def test_of_many_cases_with_an_event_loop_the_first_is_quick() -> None:
     assert [number for number, case in enumerate(cases) if "quick" in case.markers] == [0]
 
 
+@pytest.mark.parametrize("number", range(9))
+async def test_the_first_case_is_that_of_the_file_however_the_tests_are_ordered(
+    number: int, request: pytest.FixtureRequest
+) -> None:
+    assert (request.node.get_closest_marker("quick") is not None) == (number == 0)
+
+
 def test_the_only_case_of_a_test_is_quick() -> None:
     cases: list[Any] = [Case("test_one", "asyncio")]
     selection.mark_quick(cases)

@@ -195,6 +195,12 @@ async def test_an_rsa_key_without_an_algorithm_is_valid_for_all_of_rsa(issuer, v
         assert await verifier.verify_token(issuer.token(algorithm=algorithm, headers={"kid": ...}))
 
 
+async def test_a_token_that_names_no_key_is_refused_if_several_fit(issuer, verifier):
+    issuer.keys += [published("two", ec.generate_private_key(ec.SECP256R1()))]
+    assert await verifier.verify_token(issuer.token())
+    assert await verifier.verify_token(issuer.token(headers={"kid": ...})) is None
+
+
 async def test_an_rsa_key_with_an_algorithm_is_valid_for_no_other(issuer, verifier):
     issuer.key = rsa.generate_private_key(65537, 2048)
     public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(issuer.key.public_key()))

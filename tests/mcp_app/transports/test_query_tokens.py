@@ -8,7 +8,7 @@ from tests.mcp_app.transports.support import Process, headers_for
 
 
 @pytest.mark.parametrize(
-    "query", ["access%5Ftoken=alice", "%61ccess_token=alice", "access_token", "a=b&access%5ftoken"]
+    "query", ["a=b&access%5ftoken", "access%5Ftoken=alice", "%61ccess_token=alice", "access_token"]
 )
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/message"])
 async def test_an_encoded_name_is_the_same_name(one: Process, path: str, query: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from mcp_app.activity import MAX_PER_SECOND, Activity
 from mcp_app.coordination import keys, quotas
 from mcp_app.monitoring import room as module
-from mcp_app.monitoring.room import TooManyWatchers
+from mcp_app.monitoring.room import TooManyWatchers, Watcher
 from mcp_app.routing import mcp_application
 from mcp_app.sessions import keys as module_keys
 from tests.mcp_app.transports.support import Process, Session, headers_for, modern, tool_call
@@ -256,6 +256,24 @@ async def test_the_names_of_hosts_are_for_operators(mcp_settings: Any, one: Proc
     assert seen is not None
     assert seen["process"] != name
     assert seen["process"] not in view.text
+
+
+@pytest.mark.parametrize(("person", "tools", "queries"), [("alice", ["a"], 2), ("carol", [], 0)])
+async def test_of_the_state_of_a_process_everybody_sees_their_own(
+    person: str, tools: list[str], queries: int
+) -> None:
+    calls = [{"person": "alice", "tool": "a"}, {"person": "bob", "tool": "b"}]
+    state = {"calls": calls, "queries": [["alice", 2], ["bob", 3], [None, 4]]}
+    viewer, operator = Watcher(person), Watcher(None)
+    for watcher in (viewer, operator):
+        watcher.put({"process": "p", "events": [], "state": state})
+    seen, all_of_it = await viewer.next(PATIENCE), await operator.next(PATIENCE)
+    assert seen is not None
+    assert all_of_it is not None
+    assert [call["tool"] for call in seen["state"]["calls"]] == tools
+    assert seen["state"]["queries"] == queries
+    assert [call["tool"] for call in all_of_it["state"]["calls"]] == ["a", "b"]
+    assert all_of_it["state"]["queries"] == 9
 
 
 def test_of_very_much_only_the_number_is_told() -> None:

@@ -586,3 +586,11 @@ async def test_streams_of_one_session_get_no_messages_of_another(one: Process, s
     await _say(one, session, 2)
     assert await _numbers(mine, 1) == [2]
     assert await _numbers(theirs, 1) == [1]
+
+
+async def test_a_stream_that_opens_after_the_process_has_ended_all_ends_too(
+    one: Process, session: Session
+) -> None:
+    one.runtime.streams.end_all()
+    stream = await session.get(one)
+    assert await stream.messages() == []
