@@ -20,8 +20,10 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.module_loading import import_string
 
 from mcp_app.conf import conf
+from mcp_app.database import reaching_database
+from mcp_app.exceptions import Unavailable
 from mcp_app.runtime import Runtime
-from mcp_app.transports.errors import HttpError
+from mcp_app.transports.errors import HttpError, from_exception
 from mcp_app.transports.responses import respond_error
 from mcp_app.transports.room import send_room
 
@@ -75,11 +77,15 @@ class OperatorsFeed:
                 raise HttpError(403, "Only pages of this server may watch.")
             if scope["method"] != "GET":
                 raise HttpError(405, "Use GET.", headers=((b"allow", b"GET"),))
-            if not await _may_watch(scope):
+            with reaching_database:
+                may_watch = await _may_watch(scope)
+            if not may_watch:
                 raise HttpError(403, "Only operators who may view live sessions can watch.")
             await self._runtime.start()
             await send_room(self._runtime, None, send, _ended(scope, receive))
-        except HttpError as refusal:
+        except (HttpError, Unavailable) as error:
+            refusal = from_exception(error)
+            assert refusal is not None
             await respond_error(send, refusal)
 
 

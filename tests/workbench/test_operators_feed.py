@@ -10,11 +10,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client
 
 from everything_site.workbench import operators_feed
 from everything_site.workbench.operators_feed import PATH, with_operators_feed
 from mcp_app.coordination.layer import channel_layer
+from mcp_app.exceptions import RETRY_AFTER_SECONDS
 from mcp_app.monitoring import room
 from tests.mcp_app.transports.support import HOST, Process
 from tests.support.asgi import PATIENCE, Http, not_found
@@ -85,6 +87,18 @@ async def test_a_page_of_another_origin_takes_no_place(feed: Http) -> None:
     for origin in ("http://localhost:1", "https://evil.example", "null"):
         assert (await ask(feed, cookie, origin=origin)).status == 403
     assert (await ask(feed, cookie, origin=f"http://{HOST}")).status == 200
+
+
+async def test_while_the_database_is_unavailable_nobody_does_and_the_page_tries_again(
+    feed: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unavailable(scope: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(operators_feed, "get_user", unavailable)
+    response = await ask(feed, "a-cookie")
+    assert response.status == 503
+    assert response.headers["retry-after"] == str(RETRY_AFTER_SECONDS)
 
 
 def _sign_out(operator: Client) -> None:
