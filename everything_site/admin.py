@@ -16,7 +16,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from everything_site.accounts import last_seen, people
+from everything_site.accounts import deletion, last_seen
 from everything_site.demo.admin import NoteAdmin
 from everything_site.demo.models import Note
 from mcp_app.exceptions import Unavailable
@@ -39,7 +39,7 @@ admin.site.unregister([User, Group, Note])
 
 
 @admin.register(User)
-class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
+class SiteUserAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "enabled", "is_staff", "live_tokens", "last_login", "date_joined")
     readonly_fields = ("clients_used",)
     date_hierarchy = "date_joined"
@@ -107,7 +107,7 @@ class PeopleAdmin(AskingAdmin, UserAdmin):  # type: ignore[type-arg]
         users = list(objs)
         deleted, counts, perms_needed, protected = super().get_deleted_objects(users, request)
         counts = counts | _sessions_count(users=users)
-        if number := people.notes_of(users).count():
+        if number := deletion.notes_of(users).count():
             one, many = str(Note._meta.verbose_name), str(Note._meta.verbose_name_plural)
             deleted = [*deleted, f"{number} private {one if number == 1 else many}"]
             counts = {**counts, many: number}

@@ -22,6 +22,6 @@ class EverythingSiteConfig(AppConfig):
             # The authorization server: its own settings name the verifier of the MCP server.
             access_withdrawn.connect(withdrawal.end_access, dispatch_uid="mcp_app.withdrawal")
         else:
-            from everything_site.accounts import people
+            from everything_site.accounts import deletion
 
-            people.connect()
+            deletion.connect()

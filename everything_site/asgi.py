@@ -6,7 +6,7 @@
 /.well-known/ai-catalog.json   the catalog that lists it    mcp_app
 /healthz  /readyz       probes                              mcp_app
 /metrics                metrics for Prometheus              mcp_app
-/try/room               machine room of a person            mcp_app
+/try/room               machine room of a user              mcp_app
 /admin/room/feed        machine room of everything          everything_site.workbench
 everything else         sign-in, consent, admin, pages      Django
 """

@@ -20,7 +20,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import URLPattern, re_path  # noqa: E402
 
 from everything_site import env  # noqa: E402
-from everything_site.accounts import people  # noqa: E402
+from everything_site.accounts import deletion  # noqa: E402
 from everything_site.metrics import SiteMetrics  # noqa: E402
 from everything_site.middleware.handler import Handler  # noqa: E402
 from everything_site.middleware.hsts import StrictTransportSecurity  # noqa: E402
@@ -40,7 +40,7 @@ from mcp_app.transports.served_by import name_process  # noqa: E402
 if fault := env.auth_server_fault(settings.ENV):
     raise SystemExit(fault)
 
-people.connect()
+deletion.connect()
 daphne_http.install()
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 READERS = frozenset({"activity", "doctor", "help", "server_json", "sessions", "settings"})
-"""Commands that store nothing in the folder of the state, and may run where there is none."""
+"""Commands that store nothing in the state folder, and may run without one."""
 
 current: ContextVar[str | None] = ContextVar("command", default=None)
 """The management command that this process runs, if it was started to run one; also while it serves."""
@@ -58,7 +58,7 @@ def asks_for_help(*words: str) -> bool:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors that a person can repair into a sentence without a traceback, and write all output.
+    """Report errors that the user can fix in a sentence, without a traceback, and flush all output.
 
     Raises:
         SystemExit: Such an error occurred.

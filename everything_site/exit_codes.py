@@ -1,4 +1,4 @@
-"""With which status `everything-server run` ends, for scripts. docs/testing-clients.md lists them."""
+"""The exit statuses of `everything-server run`, for scripts. docs/testing-clients.md lists them."""
 
 ENDED = 0
 """By SIGINT or SIGTERM, or at the end of the standard input with `--exit-on-eof`."""
@@ -11,4 +11,4 @@ PORT_UNAVAILABLE = 3
 NO_VALKEY = 4
 """The embedded Valkey did not start."""
 NO_STATE = 5
-"""The folder of the state, or the database, cannot be used."""
+"""The state folder or the database cannot be used."""

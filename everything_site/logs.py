@@ -161,10 +161,10 @@ class ReadableFormatter(LineFormatter):
 
     def line(self, at: float, level: str, logger: str, message: str, fields: dict[str, Any]) -> str:
         time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-        said = "".join(f" {key}={value}" for key, value in fields.items() if key != "exception")
+        extra = "".join(f" {key}={value}" for key, value in fields.items() if key != "exception")
         traceback = str(fields["exception"]).split("\n") if "exception" in fields else ()
         process = getattr(settings, "MCP_PROCESS_NAME", "")
-        line = f"{time} {level:<7} {process}{' ' * bool(process)}{logger} {message}{said}"
+        line = f"{time} {level:<7} {process}{' ' * bool(process)}{logger} {message}{extra}"
         return "\n  ".join(map(visible, [line, *traceback]))
 
 

@@ -1,4 +1,4 @@
-"""The metrics of the site, beside those of the engine: HTTP requests, log lines, sign-ins and tokens."""
+"""Metrics of the site, in addition to those of the engine: HTTP requests, log lines, sign-ins and tokens."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ _EVENTS = {
 }
 """The audit events that are counted, with the metric and its attribute."""
 
-_BEGINNINGS: Mapping[Metric, tuple[str, ...]] = {
+_INITIAL_VALUES: Mapping[Metric, tuple[str, ...]] = {
     LOG_RECORDS: ("warning", "error", "critical"),
     SIGN_INS: ("success", "failure"),
     TOKENS_ISSUED: _GRANTS,
     TOKENS_REUSED: _GRANTS,
     WITHDRAWN: ("token", "consent"),
 }
-"""The values that counters begin with: else the first increase would not be seen as one."""
+"""Attributes that counters have from the start, at zero, so that the first increase is seen as one."""
 
 
 class LogCounter(logging.Handler):
@@ -103,7 +103,7 @@ class SiteMetrics:
         if not self._metrics:
             return
         self._metrics.declare(SITE)
-        for counter, values in _BEGINNINGS.items():
+        for counter, values in _INITIAL_VALUES.items():
             for value in values:
                 self._metrics.record(counter, 0, value)
         logging.getLogger().addHandler(self._handler)

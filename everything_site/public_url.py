@@ -1,8 +1,8 @@
 """URLs, origins and hosts in the form in which clients compare them.
 
 Clients normalise the URL that a user enters (WHATWG URL, "host parsing"): upper case becomes lower case, a
-default port disappears, an international name becomes ASCII. What this server publishes must be equal to
-that to the letter (RFC 8707 §2, RFC 9728 §3.3, RFC 8414 §3.3, RFC 9207 §2.4), so settings are normalised
+default port disappears, an international name becomes ASCII. What this server publishes must be exactly
+that (RFC 8707 §2, RFC 9728 §3.3, RFC 8414 §3.3, RFC 9207 §2.4), so settings are normalised
 once, where they are read. Ambiguous values are rejected.
 """
 

@@ -84,7 +84,7 @@ class Variables:
             ImproperlyConfigured: The text is not a valid value of the setting.
         """
         text = self.text(setting.variable)
-        value = _meant(setting, text) if text else setting.default
+        value = _parsed(setting, text) if text else setting.default
         if text and (wanted := setting.fault(value)):
             given = "" if setting.secret else f", not {text!r}"
             raise ImproperlyConfigured(f"{setting.variable} must be {wanted}{given}.")
@@ -103,7 +103,7 @@ class Variables:
         return sorted({*found})
 
 
-def _meant(setting: AnySetting[Any], text: str) -> Any:
+def _parsed(setting: AnySetting[Any], text: str) -> Any:
     """The parsed value of a text; None if it has the wrong type."""
     items = [item.strip() for item in text.split(",") if item.strip()]
     match setting.default:
@@ -121,7 +121,7 @@ def _meant(setting: AnySetting[Any], text: str) -> Any:
     return tuple(items) or setting.default
 
 
-def written(value: Any) -> str:
+def as_text(value: Any) -> str:
     """The text form of a value."""
     match value:
         case bool():

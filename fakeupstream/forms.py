@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.utils.html import format_html
 
 from fakeupstream.names import fault
-from fakeupstream.provider import PEOPLE
+from fakeupstream.provider import USERS
 
 
 def validate_name(name: str) -> None:
@@ -15,7 +15,7 @@ def validate_name(name: str) -> None:
 class WhoForm(forms.Form):
     """Who to sign in as: a listed user, or an entered name."""
 
-    person = forms.ChoiceField(choices=[(name, name) for name in PEOPLE], required=False)
+    person = forms.ChoiceField(choices=[(name, name) for name in USERS], required=False)
     name = UsernameField(  # normalised (NFKC), as in Django's own forms
         label="Another name",
         help_text=format_html("Letters of one alphabet, digits and <code>{}</code>; no spaces.", "@ . + - _"),

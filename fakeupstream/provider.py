@@ -16,13 +16,13 @@ from oauth_app.conf import conf
 from oauth_app.http.rate_limits import limiter
 from oauth_app.secrets import checksum, is_secret
 
-PEOPLE = ("alice", "bob", "carol")
+USERS = ("alice", "bob", "carol")
 CODE_SECONDS = 300
 SALT = "fakeupstream.code"
 
 
 class ProtectedAccount(Exception):
-    """The name belongs to an account that must not be signed in this way."""
+    """The name belongs to an account to which nobody may sign in without a password."""
 
 
 def code_for(username: str, state: str) -> str:
@@ -53,12 +53,12 @@ def find_or_create(username: str) -> User:
             account that has: anyone could enter it.
     """
     # The names are only compared for a new account: there is no index for that.
-    people = get_user_model().objects
-    is_new = not people.filter(username=username).exists()
+    users = get_user_model().objects
+    is_new = not users.filter(username=username).exists()
     if is_new and skeleton(username) in map(skeleton, _protected_names()):
         raise ProtectedAccount
     # In one statement: Django takes an empty password for a usable one, and another tab may look now.
-    user, _ = people.get_or_create(username=username, defaults={"password": make_password(None)})
+    user, _ = users.get_or_create(username=username, defaults={"password": make_password(None)})
     if user.is_staff or user.is_superuser or user.has_usable_password():
         raise ProtectedAccount
     return user

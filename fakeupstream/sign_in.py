@@ -22,7 +22,7 @@ from oauth_app.secrets import checksum, is_secret
 
 SALT = "fakeupstream.state"
 MAX_SIGN_INS = 10
-"""How many sign-ins of one browser may be under way; older ones are dropped."""
+"""How many sign-ins of one browser may be in progress; older ones are dropped."""
 SECONDS = 24 * 3600
 """How long the sign-in page may be left open."""
 
@@ -32,7 +32,7 @@ def begin(request: HttpRequest, next_url: str) -> HttpResponse:
     nonce = secrets.token_urlsafe(24)
     state = signing.dumps({"nonce": checksum(nonce), "next": next_url}, salt=SALT, compress=True)
     response = HttpResponseRedirect(f"{reverse('fakeupstream:authorize')}?{urlencode({'state': state})}")
-    for name in _under_way(request)[: -MAX_SIGN_INS + 1]:
+    for name in _in_progress(request)[: -MAX_SIGN_INS + 1]:
         _forget(response, name)
     response.set_cookie(
         _cookie(checksum(nonce)),
@@ -70,7 +70,7 @@ def _cookie(nonce_checksum: str) -> str:
     return cookie_prefix() + nonce_checksum[:16]
 
 
-def _under_way(request: HttpRequest) -> list[str]:
+def _in_progress(request: HttpRequest) -> list[str]:
     """The names of the sign-in cookies of this browser, oldest first."""
     found = [name for name in request.COOKIES if name.startswith(cookie_prefix())]
     return sorted(found, key=lambda name: request.COOKIES[name])

@@ -59,7 +59,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('fakeupstream:callback')}?{answer}")
     context = {
         "form": form,
-        "people": provider.PEOPLE,
+        "users": provider.USERS,
         "action": request.get_full_path(),
         "client_name": asking_client(next_url),
     }
@@ -108,7 +108,7 @@ def _signed_in(request: HttpRequest, username: str, target: str, state: str) -> 
 
 
 def _failed(request: HttpRequest, username: str, reason: str) -> None:
-    """Tell as Django does when a password is wrong."""
+    """Send the signal that Django sends for a wrong password."""
     user_login_failed.send(
         sender=__name__, credentials={"username": username}, request=request, reason=reason
     )

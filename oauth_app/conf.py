@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # One address alone cannot use up the attempts at an account, and so lock its owner out.
 PASSWORD_LIMITS = {"password": "10/5minutes", "account": "200/hour"}
-# Signing in at the fake provider and allowing access take three requests each: 40 people a minute.
+# Signing in at the fake provider and allowing access take three requests each: 40 users a minute.
 RATE_LIMITS = {
     "register": "20/minute",
     "authorize": "120/minute",
@@ -89,7 +89,7 @@ class Conf(AppSettings):
     )
     max_redirect_uris = Setting(20, "the maximum number of redirect URIs per client", minimum=1)
     max_registration_bytes = Setting(32 * 1024, "the maximum size of a registration request", minimum=1)
-    # A company's people may share one address.
+    # The users of a company may share one address.
     rate_limits = Setting[Mapping[str, str]](
         RATE_LIMITS,
         "how many requests one address may make to each endpoint, and how many passwords may be tried: "
@@ -151,8 +151,8 @@ class Conf(AppSettings):
     @cached_property
     def resource_urls(self) -> tuple[str, ...]:
         """The names of that resource: clients of HTTP+SSE know it as MCP_SSE_RESOURCE_URL."""
-        beside = f"{self.resource_url.rpartition('/')[0]}/sse"
-        return (self.resource_url, getattr(settings, "MCP_SSE_RESOURCE_URL", beside))
+        default = f"{self.resource_url.rpartition('/')[0]}/sse"
+        return (self.resource_url, getattr(settings, "MCP_SSE_RESOURCE_URL", default))
 
     @cached_property
     def redis_url(self) -> str:

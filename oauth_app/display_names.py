@@ -9,14 +9,14 @@ _BLANK = frozenset(
     map(
         chr,
         (
-            *(0x115F, 0x1160, 0x3164, 0xFFA0),  # fillers of Hangul
+            *(0x115F, 0x1160, 0x3164, 0xFFA0),  # Hangul fillers
             *(0x034F, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, *range(0xFE00, 0xFE10)),
             *range(0xE0100, 0xE01F0),  # with those above: marks such as variation selectors
-            *(0x2800, 0x13441, 0x13442, 0x16FE4, 0x1D159),  # blanks of Braille, hieroglyphs, Khitan, music
+            *(0x2800, 0x13441, 0x13442, 0x16FE4, 0x1D159),  # blanks: Braille, hieroglyphic, Khitan, musical
         ),
     )
 )
-"""Characters without a visible glyph that are no control characters: a name of these would look empty."""
+"""Characters without a visible glyph, other than control characters: a name made of them would look empty."""
 
 
 def sanitized(name: str) -> str:

@@ -79,8 +79,8 @@ def matches(uri: str, registered: Iterable[str]) -> bool:
 def with_parameters(uri: str, parameters: Iterable[tuple[str, str]]) -> str:
     """The URI with parameters appended; its own query is kept (RFC 6749 §3.1.2)."""
     _, mark, query = uri.partition("?")
-    joint = "&" if query and not query.endswith("&") else "" if mark else "?"
-    return f"{uri}{joint}{urlencode(list(parameters))}"
+    separator = "&" if query and not query.endswith("&") else "" if mark else "?"
+    return f"{uri}{separator}{urlencode(list(parameters))}"
 
 
 def is_loopback(url: SplitResult) -> bool:

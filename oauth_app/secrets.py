@@ -21,6 +21,6 @@ def checksum(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def is_secret(value: str, kept: str) -> bool:
-    """Whether `kept` is the checksum of `value`; an empty checksum matches nothing."""
-    return bool(kept) and constant_time_compare(checksum(value), kept)
+def is_secret(value: str, stored: str) -> bool:
+    """Whether `stored` is the checksum of `value`; an empty checksum matches nothing."""
+    return bool(stored) and constant_time_compare(checksum(value), stored)

@@ -59,7 +59,7 @@ def project_settings(url: str, *, resource_url: str = "", **changes: Any) -> dic
 
     Args:
         url: The public URL of the project, without a path or a trailing slash; https in production. It is the
-            issuer of the tokens (RFC 8414 §2), so clients compare it to the letter.
+            issuer of the tokens (RFC 8414 §2), so clients compare it character by character.
         resource_url: The public URL of the MCP endpoint, for which tokens are issued (RFC 8707); by default
             `/mcp` below the URL.
         changes: Settings of OAUTH2_PROVIDER to replace, such as `CIMD_ENABLED=False` where this server cannot

@@ -20,7 +20,7 @@ app_name = "oauth_app"
 _RESOURCE_PATHS = "|".join(re.escape(urlsplit(url).path) for url in conf.resource_urls)
 
 
-def _for_people(limit: str, view: View) -> View:
+def _for_users(limit: str, view: View) -> View:
     """The view, at a limited rate. It lets users sign in itself, whether or not the project requires that."""
     return login_not_required(rate_limited(limit, view))
 
@@ -37,8 +37,8 @@ urlpatterns = [
         login_not_required(metadata.authorization_server),
         name="authorization-server",
     ),
-    path("authorize", _for_people("authorize", AuthorizeView.as_view()), name="authorize"),
-    path("connections", _for_people("connections", connections.page), name="connections"),
+    path("authorize", _for_users("authorize", AuthorizeView.as_view()), name="authorize"),
+    path("connections", _for_users("connections", connections.page), name="connections"),
     path("register", _for_programs("register", RegisterView.as_view()), name="register"),
     path("register/<path:client_id>", _for_programs("token", ManageView.as_view()), name="manage"),
     path("token", _for_programs("token", TokenView.as_view()), name="token"),

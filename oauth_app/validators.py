@@ -213,10 +213,10 @@ class Validator(OAuth2Validator):
         Raises:
             InvalidGrantError: It was issued to another client (RFC 7009 §2.1).
         """
-        kept = checksum(token)
+        stored = checksum(token)
         issued = [
-            AccessToken.objects.filter(token_checksum=kept),
-            RefreshToken.objects.filter(token_checksum=kept),
+            AccessToken.objects.filter(token_checksum=stored),
+            RefreshToken.objects.filter(token_checksum=stored),
         ]
         if any(tokens.exclude(application=request.client).exists() for tokens in issued):
             log.warning("revocation denied", extra={"client": request.client.client_id})
@@ -243,7 +243,7 @@ class Validator(OAuth2Validator):
                 previous.save(update_fields=["superseded", "refreshes", "updated"])
             else:
                 family, scope = request.grant.family, request.grant.scope
-            _keep_pair(token, request, family, scope)
+            _save_pair(token, request, family, scope)
             Client.objects.filter(pk=request.client.pk).filter(
                 Q(last_used=None) | Q(last_used__lt=now - LAST_USE_RESOLUTION)
             ).update(last_used=now)
@@ -275,7 +275,7 @@ def _locked(rows: QuerySet[Any]) -> Any:
     return rows.select_for_update(of=("self",)).select_related("user").first()
 
 
-def _keep_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None, scope: str) -> None:
+def _save_pair(token: dict[str, Any], request: Request, family: uuid.UUID | None, scope: str) -> None:
     now = timezone.now()
     access = AccessToken(
         user=request.user,

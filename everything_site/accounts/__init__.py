@@ -1,1 +1,1 @@
-"""Who signs in with a browser: sessions, limits of passwords, and what ends with a deleted user."""
+"""Who signs in with a browser: sessions, limits of passwords, and what is deleted with a user."""

@@ -128,7 +128,7 @@ class _File:
             os.close(self._descriptor)
         self._descriptor = None
         self._is_cut_off = False
-        # Who did what is for its owner to read.
+        # Only its owner may read who did what.
         opened = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         status = os.fstat(opened)
         self._descriptor, self._identity = opened, (status.st_dev, status.st_ino)

@@ -14,9 +14,9 @@ PROGRAM = "everything-server"
 _OURS = ("everything_site", "mcp_app", "oauth_app", "fakeupstream")
 _OF_DJANGO = ("changepassword", "createsuperuser")
 _CLIENTS = ("doctor",)
-"""What is about any server: neither the state nor the settings of this one matter to it."""
+"""Commands about any server, which need neither the state nor the settings of this one."""
 _IN_A_CHECKOUT = ("runserver", "runauthserver", "register_resource_server", "valkey")
-"""What `run` does, or what needs a project."""
+"""Commands that `run` replaces, or that need a checkout."""
 
 
 def main() -> None:
@@ -50,7 +50,7 @@ def _execute(words: list[str]) -> None:
 
 
 def _forget_state() -> None:
-    """Leave the state, and the settings of another project, out of account."""
+    """Ignore the state, and settings that may be those of another project."""
     options.forget_other_settings()
     os.environ[state.VARIABLE] = os.devnull
 

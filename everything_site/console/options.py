@@ -16,7 +16,7 @@ from everything_site.conf import OF_THE_APPS, Environment
 from everything_site.console.state import VARIABLE
 
 _OURS_ALONE = ("MCP_", "OAUTH_", "CLIENT_ID_METADATA_DOCUMENTS")
-"""The beginnings of the names of variables that only this project has."""
+"""Prefixes of the variables that only this project has."""
 _DAY = 24 * 3600
 
 
@@ -69,7 +69,7 @@ def parsed(words: list[str]) -> Options:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one line of JSON when ready, and all else to standard error",
+        help="print one line of JSON when ready, and everything else to standard error",
     )
     parser.add_argument(
         "--exit-on-eof",

@@ -50,7 +50,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=3600)
 def robots(request: HttpRequest) -> HttpResponse:
-    """RFC 9309. Pages that need a signed-in person are left out."""
+    """RFC 9309. It leaves out the pages that need a user who is signed in."""
     return _text("User-agent: *\n" + "".join(f"Disallow: {path}\n" for path in _PRIVATE))
 
 
@@ -72,7 +72,7 @@ def security(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=60)
 def challenge(request: HttpRequest, name: str) -> HttpResponseBase:
-    """What a directory told the operator to publish, to the letter."""
+    """Exactly what a directory told the operator to publish."""
     content = getattr(settings.ENV, CHALLENGES[name])
     return _text(content) if content else unknown_document(request, name)
 

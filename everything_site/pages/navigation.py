@@ -28,7 +28,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     """The context of every template.
 
     `navigation` has the entries for everybody, `about` the pages about this server, `has_accounts` says
-    whether people sign in to this server, and `request_id` is in the log lines of the request.
+    whether users sign in to this server, and `request_id` is in the log lines of the request.
 
     In separate mode the authorization server links to the pages of the MCP server, and the MCP server
     redirects to the connections of the authorization server.

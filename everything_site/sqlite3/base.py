@@ -1,7 +1,7 @@
 """Django's SQLite backend with a private database file.
 
 SQLite creates a file with the permissions of any other file, which everybody on the machine may read; the
-database holds the keys of people's browser sessions. Its `-wal` and `-shm` files get the permissions of the
+database holds the users' browser sessions. Its `-wal` and `-shm` files get the permissions of the
 database, so it is enough that the database is private before it is opened.
 
 Only a file that is a SQLite database, or empty, is ever changed: DATABASE_URL may name anything by mistake.

@@ -1,4 +1,4 @@
-"""How many sessions an app has open for a person, for the page of connected apps."""
+"""How many sessions an app has open for a user, for the page of connected apps."""
 
 from __future__ import annotations
 

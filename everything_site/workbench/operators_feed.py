@@ -30,7 +30,7 @@ from mcp_app.transports.room import send_room
 PATH = "/admin/room/feed"
 
 PATH_OF_ONE = "/try/room"
-"""The path of the machine room of one person, which mcp_app serves."""
+"""The path of the machine room of one user, which mcp_app serves."""
 
 PERMISSION = "mcp_app.view_livesession"
 """What an operator needs to watch, as for the list of live sessions."""

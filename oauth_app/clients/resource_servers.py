@@ -25,12 +25,12 @@ def ensure(client_id: str, secret: str) -> Client:
         client = Client(client_id=client_id, name="MCP server")
     elif client.registration_source != Client.RegistrationSource.MANUAL or client.redirect_uris:
         raise Refused(f"{client_id} is a client of another kind; choose another INTROSPECTION_CLIENT_ID.")
-    kept = (client.is_resource_server, client.client_secret)
+    before = (client.is_resource_server, client.client_secret)
     client.client_type = Client.CLIENT_CONFIDENTIAL
     client.auth_method = Client.AuthMethod.BASIC
     client.client_secret = checksum(secret)
     client.is_resource_server = True
-    if kept != (True, client.client_secret):
+    if before != (True, client.client_secret):
         client.save()
     if not client.is_enabled:
         client.enable()

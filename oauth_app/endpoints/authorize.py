@@ -59,7 +59,7 @@ class AuthorizeView(BaseAuthorizationView):
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Treat parameters without a value as omitted (RFC 6749 §3.1)."""
         query = request.META.get("QUERY_STRING", "")
-        request.META["QUERY_STRING"] = "&".join(said for said in query.split("&") if said.partition("=")[2])
+        request.META["QUERY_STRING"] = "&".join(pair for pair in query.split("&") if pair.partition("=")[2])
         request.GET = QueryDict(request.META["QUERY_STRING"])
         super().setup(request, *args, **kwargs)
 
@@ -166,8 +166,8 @@ class AuthorizeView(BaseAuthorizationView):
             reason = "This app has been disabled here."
             advice = "Ask the administrators of this server why."
         else:
-            said = error.oauthlib_error.description or refusals.description(error.oauthlib_error.error)
-            reason, advice = refusals.SENTENCES.get(said, said), refusals.advice(said)
+            text = error.oauthlib_error.description or refusals.description(error.oauthlib_error.error)
+            reason, advice = refusals.SENTENCES.get(text, text), refusals.advice(text)
         context |= {"reason": reason, "advice": advice, "error": error.oauthlib_error.error}
         return render(self.request, "oauth_app/error.html", context, status=400)
 
@@ -231,8 +231,8 @@ class AuthorizeView(BaseAuthorizationView):
         Also for a client id that RFC 6749 (appendix A.1) does not allow: it could look like another one.
         """
         if not CLIENT_ID.fullmatch(request.GET.get("client_id", "").replace("\0", "")):
-            said = "The application's client_id contains characters that are not allowed."
-            raise FatalClientError(error=OAuth2Error(said))
+            reason = "The application's client_id contains characters that are not allowed."
+            raise FatalClientError(error=OAuth2Error(reason))
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise FatalClientError(error=OAuth2Error("The request contains a null character."))
         if len(request.get_full_path()) > MAX_URL_LENGTH:
@@ -269,8 +269,8 @@ def _is_trusted(client: Client, redirect_uri: str, request: HttpRequest) -> bool
 
 def _with_issuer(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:
     """The URL of a response, with the `iss` parameter (RFC 9207), also of an error."""
-    said = [(name, value) for name, value in parameters if name != "iss"]
-    return redirects.with_parameters(redirect_uri, [*said, ("iss", conf.issuer)])
+    others = [(name, value) for name, value in parameters if name != "iss"]
+    return redirects.with_parameters(redirect_uri, [*others, ("iss", conf.issuer)])
 
 
 def _fetch_metadata_document(client_id: str, request: HttpRequest) -> None:

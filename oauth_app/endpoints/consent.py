@@ -71,6 +71,6 @@ def _allowed_scopes(user: AbstractBaseUser | AnonymousUser, client: Client) -> s
     return {
         scope
         for tokens in live_tokens(user=user.pk, application=client)
-        for said in tokens.values_list("scope", flat=True)
-        for scope in said.split()
+        for granted in tokens.values_list("scope", flat=True)
+        for scope in granted.split()
     }

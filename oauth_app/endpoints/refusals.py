@@ -1,4 +1,4 @@
-"""What the page about a rejected authorization request says, and what a person can do."""
+"""What the page about a rejected authorization request says, and what the user can do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ADVICE = {
     ),
     "The user denied access.": "To change your mind, connect the app again.",
 }
-"""What a person can do about some errors."""
+"""What the user can do about some errors."""
 
 GENERAL_ADVICE = (
     "Go back to the app and connect again. "
@@ -48,7 +48,7 @@ ERROR_DESCRIPTIONS = {
 
 
 def advice(description: str) -> str:
-    """What a person can do about an error with this description."""
+    """What the user can do about an error with this description."""
     return ADVICE.get(description, GENERAL_ADVICE)
 
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from everything_site import conf
-from everything_site.variables import about, written
+from everything_site.variables import about, as_text
 from mcp_app.conf import Conf as Mcp
 from oauth_app.conf import Conf as OAuth
 from tests.docs.markdown import DOCS
@@ -39,7 +39,7 @@ def table(name: str) -> str:
         title = f"`{row.name}`" if name == "computed" else f"`{row.variable}`"
         if row.name != row.variable and name != "computed":
             title += f" (`{row.name}`)"
-        default = written(row.default)
+        default = as_text(row.default)
         shown = row.follows or (f"`{default}`" if default else "none")
         lines.append(f"| {title} | {shown} | {about(row)} |")
     return "\n".join(lines)

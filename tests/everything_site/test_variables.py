@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from everything_site.conf import FROM_ENVIRONMENT, OF_THE_APPS, AnySetting
-from everything_site.variables import Variables, parse, written
+from everything_site.variables import Variables, as_text, parse
 
 SECRET = "hunter2-and-more"
 
@@ -163,7 +163,7 @@ ALL = pytest.mark.parametrize("setting", FROM_ENVIRONMENT, ids=lambda setting: s
 
 @ALL
 def test_a_default_may_be_written_out(tmp_path: Path, setting: AnySetting[Any]) -> None:
-    text = written(setting.default)
+    text = as_text(setting.default)
     assert read(tmp_path, **{setting.variable: text}).value(setting) == setting.default
 
 

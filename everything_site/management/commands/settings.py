@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 from django.views.debug import get_exception_reporter_filter
 
 from everything_site.conf import FROM_ENVIRONMENT, AnySetting, Environment
-from everything_site.variables import about, written
+from everything_site.variables import about, as_text
 
 
 class Command(BaseCommand):
@@ -65,10 +65,10 @@ def described(setting: AnySetting[Any]) -> dict[str, Any]:
     is_ours = setting in Environment.declared()
     owner, name = (settings.ENV, setting.attribute) if is_ours else (settings, setting.name)
     value = getattr(owner, name, setting.default)
-    text = written(value)
+    text = as_text(value)
     if setting.secret:
         text = get_exception_reporter_filter(None).cleanse_setting(setting.variable, text) if text else ""
-    default = written(setting.default)
+    default = as_text(setting.default)
     return {
         "variable": setting.variable,
         "setting": "" if is_ours else setting.name,
