@@ -8,6 +8,7 @@ from django.utils import timezone
 from mcp.shared.auth import OAuthClientInformationFull
 
 from oauth_app.clients import metadata as client_metadata
+from oauth_app.conf import conf
 from oauth_app.models import AccessToken, Client
 from tests.oauth_app import flow
 
@@ -172,6 +173,14 @@ def test_redirect_uris_that_are_refused(client, caplog, uris):
     assert answer.json()["error"] == "invalid_redirect_uri"
     assert not Client.objects.exists()
     assert "client registration rejected" in caplog.text
+
+
+def test_a_redirect_uri_that_is_repeated_counts_once(client):
+    uris = [f"https://a.example/{number}" for number in range(conf.max_redirect_uris)]
+    answer = flow.register(client, redirect_uris=[*uris, *uris])
+    assert (answer.status_code, answer.json()["redirect_uris"]) == (201, uris)
+    answer = flow.register(client, redirect_uris=[*uris, "https://a.example/one-more"])
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
 
 
 @pytest.mark.parametrize(
