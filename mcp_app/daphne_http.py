@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from importlib.metadata import version
 from time import monotonic
 from typing import Any, cast
 
+import twisted
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.core.exceptions import ImproperlyConfigured
 from twisted.web.http import HTTPChannel
@@ -226,7 +226,7 @@ def install() -> None:
     Raises:
         ImproperlyConfigured: Twisted is too old.
     """
-    installed = version("twisted")
+    installed = twisted.__version__
     if tuple(int(number) for number in installed.split(".")[:2]) < _TWISTED:
         raise ImproperlyConfigured(
             f"Twisted {installed} parses forms on the event loop, so that one request can block a process: "

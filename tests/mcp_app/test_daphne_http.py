@@ -298,7 +298,7 @@ def test_a_daphne_with_another_request_class_is_refused(connection: Connection) 
 
 
 def test_a_twisted_that_parses_forms_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daphne_http, "version", lambda name: "24.11.0")
+    monkeypatch.setattr("twisted.__version__", "24.11.0")
     with pytest.raises(ImproperlyConfigured, match="pip install daphne"):
         daphne_http.install()
 

@@ -73,7 +73,12 @@ def sign_in(http: Http, url: str, name: str = "alice") -> Any:
 
 def allow(http: Http, page: Any) -> dict[str, str]:
     """Press Allow; the parameters with which the client's callback is reached."""
-    answer = http.post(form_action(page), {"decision": "allow"})
+    return consent(http, form_action(page))
+
+
+def consent(http: Http, url: str) -> dict[str, str]:
+    """What `allow` does, without the page."""
+    answer = http.post(url, {"decision": "allow"})
     assert answer.status_code == 302, answer.content.decode()
     return parameters(answer)
 
@@ -122,10 +127,12 @@ class Connected:
 def connect(
     name: str = "alice", client_id: str | None = None, http: Http | None = None, **parameters: Any
 ) -> Connected:
-    """Register (unless there is a client), sign in, consent, and redeem the code."""
+    """Register (unless there is a client), sign in, consent, and redeem the code, without the pages."""
     http = http or Http()
     client_id = client_id or register(http).json()["client_id"]
-    code = allow(http, sign_in(http, authorize_url(client_id, **parameters), name))["code"]
+    user, _ = get_user_model().objects.get_or_create(username=name)
+    http.force_login(user)
+    code = consent(http, authorize_url(client_id, **parameters))["code"]
     answer = exchange(http, client_id, code)
     assert answer.status_code == 200, answer.content
     return Connected(http, client_id, code, answer.json())

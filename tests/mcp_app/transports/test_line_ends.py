@@ -24,10 +24,9 @@ from tests.mcp_app.transports.support import (
 )
 from tests.support.asgi import PATIENCE, Response
 
+_ALL_CHARACTERS = "".join(map(chr, range(sys.maxunicode + 1)))
 LINE_ENDS = "".join(
-    character
-    for character in map(chr, range(sys.maxunicode + 1))
-    if len(f"a{character}b".splitlines()) == 2 and character not in "\r\n"
+    line[-1] for line in _ALL_CHARACTERS.splitlines(keepends=True)[:-1] if line[-1] not in "\r\n"
 )
 """Whatever Python's `splitlines` ends a line at; no other reader that we know of knows more."""
 
