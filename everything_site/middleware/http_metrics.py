@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcp_app.conf import conf
-from mcp_app.monitoring.metrics import OTHER, Metric, Metrics
+from mcp_app.monitoring.metrics import OTHER, Metric, Metrics, Recorder
 
 HTTP_DURATION = Metric(
     "http.server.request.duration",
@@ -28,9 +28,14 @@ class HttpMetrics:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._routes = frozenset({conf.path, conf.sse_path, conf.message_path, *_OAUTH_ROUTES})
+        self._recorders: dict[tuple[str, int, str], Recorder] = {}
 
     def record(self, method: str, status: int, path: str, seconds: float) -> None:
         """A request has ended."""
         route = path if path in self._routes else ""
         known = method if method in _METHODS else OTHER
-        self._metrics.record(HTTP_DURATION, seconds, known, str(status), route)
+        record = self._recorders.get((known, status, route))
+        if record is None:
+            record = self._metrics.recorder(HTTP_DURATION, known, str(status), route)
+            self._recorders[known, status, route] = record
+        record(seconds)

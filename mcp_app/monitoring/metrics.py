@@ -8,7 +8,7 @@ names, with underscores and the unit: `mcp.server.operation.duration` becomes
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -18,6 +18,9 @@ have it: a stranger must not be able to create time series without end."""
 
 _UNITS = {"s": "seconds", "By": "bytes"}
 """How Prometheus spells the units of OpenTelemetry; those in braces are notes, and are left out."""
+
+Recorder = Callable[[float], None]
+"""Adds a value to a counter, observes one for a histogram, or sets a gauge. May be called in any thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +71,11 @@ class Sink(Protocol):
     def close(self) -> None:
         """This process is about to end."""
 
-    def record(self, metric: Metric, value: float, values: tuple[str, ...]) -> None:
-        """Add a value to a counter, observe one for a histogram, or set a gauge.
+    def recorder(self, metric: Metric, values: tuple[str, ...]) -> Recorder:
+        """What records measurements of a metric with these attributes.
 
         Args:
-            metric: What was measured; it has been declared.
-            value: The value.
+            metric: What is measured; it has been declared.
             values: Those of the attributes, in order; empty if one does not apply.
         """
 
@@ -100,6 +102,7 @@ class Metrics:
     def __init__(self, page: Page | None = None, others: Sequence[Sink] = ()) -> None:
         self.page = page
         self._sinks: Sequence[Sink] = (page, *others) if page is not None else tuple(others)
+        self._recorders: dict[tuple[Metric, tuple[str, ...]], Recorder] = {}
 
     def __bool__(self) -> bool:
         return bool(self._sinks)
@@ -118,13 +121,37 @@ class Metrics:
             value: How much to count; what to observe, in the unit of the metric; or the value of a gauge.
             values: Those of the attributes, in order; empty if one does not apply.
         """
-        for sink in self._sinks:
-            sink.record(metric, value, values)
+        self.recorder(metric, *values)(value)
+
+    def recorder(self, metric: Metric, *values: str) -> Recorder:
+        """What records measurements of a metric with these attributes, for those who measure often.
+
+        Args:
+            metric: What is measured; it has been declared.
+            values: Those of the attributes, in order; empty if one does not apply.
+        """
+        found = self._recorders.get((metric, values))
+        if found is None:
+            found = self._recorders[metric, values] = _all(
+                [sink.recorder(metric, values) for sink in self._sinks]
+            )
+        return found
 
     def close(self) -> None:
         """This process is about to end: what it holds open counts no more."""
         for sink in self._sinks:
             sink.close()
+
+
+def _all(recorders: Sequence[Recorder]) -> Recorder:
+    if len(recorders) == 1:
+        return recorders[0]
+
+    def record(value: float) -> None:
+        for each in recorders:
+            each(value)
+
+    return record
 
 
 NOTHING = Metrics()

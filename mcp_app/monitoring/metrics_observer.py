@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcp_app.monitoring import catalogue
 from mcp_app.monitoring.label_values import LabelValues
-from mcp_app.monitoring.metrics import Metrics
+from mcp_app.monitoring.metrics import OTHER, Metrics, Recorder
 from mcp_app.observers import (
     CallFacts,
     CallOutcome,
@@ -27,19 +27,26 @@ class MetricsObserver(Observer):
     is_quick = True
 
     def __init__(self, metrics: Metrics, values: LabelValues) -> None:
-        self._record = metrics.record
+        self._record, self._recorder = metrics.record, metrics.recorder
         self._values = values
+        self._calls: dict[tuple[str, str | None, str | None, str], Recorder] = {}
+        """What records calls whose values are all known, so that there are no more than time series."""
 
     def call_finished(self, call: CallFacts, outcome: CallOutcome) -> None:
-        known = self._values
-        self._record(
-            catalogue.OPERATION_DURATION,
-            outcome.seconds,
-            known.method(call.method),
-            known.tool(call.tool),
-            known.error_type(outcome.error_type),
-            known.revision(call.revision),
-        )
+        key = (call.method, call.tool, outcome.error_type, call.revision)
+        record = self._calls.get(key)
+        if record is None:
+            known = self._values
+            values = (
+                known.method(call.method),
+                known.tool(call.tool),
+                known.error_type(outcome.error_type),
+                known.revision(call.revision),
+            )
+            record = self._recorder(catalogue.OPERATION_DURATION, *values)
+            if OTHER not in values:
+                self._calls[key] = record
+        record(outcome.seconds)
 
     def call_recovered(self, call: CallFacts) -> None:
         self._record(catalogue.CALLS_RECOVERED, 1, call.kind)

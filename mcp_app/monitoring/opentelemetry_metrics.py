@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from opentelemetry import metrics as api
 
-from mcp_app.monitoring.metrics import Metric
+from mcp_app.monitoring.metrics import Metric, Recorder
 
 
 class OpenTelemetrySink:
@@ -31,9 +32,9 @@ class OpenTelemetrySink:
         else:
             self._instruments[metric] = self._meter.create_counter(*arguments).add
 
-    def record(self, metric: Metric, value: float, values: tuple[str, ...]) -> None:
+    def recorder(self, metric: Metric, values: tuple[str, ...]) -> Recorder:
         attributes = {name: text for name, text in zip(metric.attributes, values, strict=True) if text}
-        self._instruments[metric](value, attributes)
+        return partial(self._instruments[metric], attributes=attributes)
 
     def close(self) -> None:
         """The provider is the project's, and exports what is left when it is shut down."""

@@ -7,7 +7,6 @@ each of them shows the same: the multiprocess mode of `prometheus-client`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from mcp_app.monitoring.metrics import Metric
+from mcp_app.monitoring.metrics import Metric, Recorder
 
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -45,7 +44,6 @@ class PrometheusPage:
         else:
             self._registry.register(REGISTRY)
         self._instruments: dict[Metric, Any] = {}
-        self._children: dict[tuple[Metric, tuple[str, ...]], Callable[[float], None]] = {}
 
     def declare(self, metric: Metric) -> None:
         options: dict[str, Any] = {"registry": None if self._is_shared else self._registry}
@@ -58,17 +56,11 @@ class PrometheusPage:
         else:
             self._instruments[metric] = Counter(*arguments, **options)
 
-    def record(self, metric: Metric, value: float, values: tuple[str, ...]) -> None:
-        record = self._children.get((metric, values))
-        if record is None:
-            record = self._children[metric, values] = self._child(metric, values)
-        record(value)
-
-    def _child(self, metric: Metric, values: tuple[str, ...]) -> Callable[[float], None]:
+    def recorder(self, metric: Metric, values: tuple[str, ...]) -> Recorder:
         instrument = self._instruments[metric]
         child = instrument.labels(*values) if metric.labels else instrument
         method = {"histogram": "observe", "gauge": "set", "counter": "inc"}[metric.kind]
-        found: Callable[[float], None] = getattr(child, method)
+        found: Recorder = getattr(child, method)
         return found
 
     def render(self, accept: str) -> tuple[str, bytes]:
