@@ -34,7 +34,7 @@ def write(event: str, **fields: Any) -> None:
 def _write(event: str, fields: dict[str, Any]) -> None:
     for handler in _LOGGER.handlers:
         if isinstance(handler, AuditHandler) and isinstance(handler.formatter, LineFormatter):
-            known = {name: value for name, value in fields.items() if value not in (None, "")}
+            known = {name: value for name, value in fields.items() if value is not None and value != ""}
             if current := request_id.get():
                 known["request_id"] = current
             handler.write(handler.formatter.line(time.time(), "INFO", _LOGGER.name, event, known))

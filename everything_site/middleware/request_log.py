@@ -39,6 +39,7 @@ class RequestLog:
         self._app = app
         self._http = HttpMetrics(metrics) if metrics else None
         self._quiet = frozenset({conf.liveness_path, conf.readiness_path, conf.metrics_path})
+        self._static = str(settings.STATIC_URL)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -66,9 +67,7 @@ class RequestLog:
             if self._http is not None and not is_quiet:
                 self._http.record(scope["method"], status, path, seconds)
             # Wrong tokens for the metrics leave a line. A page has dozens of static files.
-            is_quiet = (
-                status != 401 if is_quiet else status in _FOUND and path.startswith(settings.STATIC_URL)
-            )
+            is_quiet = status != 401 if is_quiet else status in _FOUND and path.startswith(self._static)
             if not is_quiet and logger.isEnabledFor(logging.INFO):
                 fields["milliseconds"] = round(seconds * 1000, 1)
                 _log(scope, fields, current)
