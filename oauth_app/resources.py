@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 def is_resource(value: str, resource_url: str) -> bool:
     """Whether `value` names the resource; ignoring the case of scheme and host, and one trailing slash."""
-    return _canonical(value) == _canonical(resource_url)
+    return value == resource_url or _canonical(value) == _canonical(resource_url)
 
 
 def unknown(values: Iterable[str], resource_urls: Collection[str]) -> list[str]:

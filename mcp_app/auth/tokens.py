@@ -35,6 +35,8 @@ WITHDRAWN = "tokens.withdrawn"
 _NAME_LENGTH = 100
 """Characters of a client's name that are kept: clients choose them."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def checksum(token: str) -> str:
     """Identifies a token wherever the token itself must not appear."""
@@ -72,7 +74,7 @@ def token_places(token: AccessToken) -> list[str]:
 
 def owner(client: str | None, issuer: str | None, subject: str | None) -> str:
     """Identifies the user of a client, as the owner of sessions."""
-    return json.dumps([client, issuer, subject], separators=(",", ":"))
+    return _encode([client, issuer, subject])
 
 
 class TokenWithdrawn(Exception):

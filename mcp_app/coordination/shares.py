@@ -63,7 +63,10 @@ class SharedPool(FailoverPool):
         share = self._shares.get(person)
         if share is None:
             share = self._shares[person] = asyncio.Semaphore(self._share)
-        await acquire(share, self.timeout)
+        if share.locked():
+            await acquire(share, self.timeout)
+        else:
+            await share.acquire()  # at once, so it needs no timer
         try:
             connection = await super().get_connection(*args, **options)
         except BaseException:

@@ -134,6 +134,5 @@ def of_session(session_id: str) -> list[str]:
 
 
 def renewed_by_use(session_id: str) -> list[str]:
-    """The keys that using a session renews; the others have lifetimes of their own."""
-    others = [key(session_id) for key in (record, claim, appended, copies, processes)]
-    return [key for key in of_session(session_id) if key not in others]
+    """The keys that using a session renews, the owner first; the others have lifetimes of their own."""
+    return [key(session_id) for key in (owner, events, tails, pending, calls, asked, data)]

@@ -107,8 +107,7 @@ class SessionRecord:
             raise ValueError(created_at, log_level)
         if fields["protocol_version"] not in HANDSHAKE_PROTOCOL_VERSIONS:
             raise ValueError(fields["protocol_version"])
-        person_key(fields["owner"])
-        return cls(
+        record = cls(
             id=session_id,
             owner=fields["owner"],
             created_at=created_at,
@@ -126,6 +125,8 @@ class SessionRecord:
                 field.removeprefix(_SUBSCRIPTION) for field in fields if field.startswith(_SUBSCRIPTION)
             ),
         )
+        _ = record.person_key  # raises if the owner is malformed
+        return record
 
 
 def subscription_field(uri: str) -> str:

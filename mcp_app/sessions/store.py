@@ -195,9 +195,9 @@ class SessionStore:
 
     async def _read(self, session_id: str) -> SessionRecord | None:
         try:
-            names = [keys.record(session_id), keys.copies(session_id), keys.owner(session_id)]
+            names = [keys.record(session_id), keys.copies(session_id), *keys.renewed_by_use(session_id)]
             args: list[str | float] = [conf.session_idle_seconds, self._bus.address, copy_seconds()]
-            found = await self._use(keys=[*names, *keys.renewed_by_use(session_id)], args=args)
+            found = await self._use(keys=names, args=args)
             if found is None:
                 return None
             fields = json.loads(found)
@@ -224,7 +224,7 @@ class SessionStore:
         return [session_id for session_id, exists in found if exists == 0]
 
     async def _add_renewal(self, pipe: Pipeline, session_id: str) -> None:
-        names = [keys.record(session_id), keys.owner(session_id), *keys.renewed_by_use(session_id)]
+        names = [keys.record(session_id), *keys.renewed_by_use(session_id)]
         await self._renew(keys=names, args=[conf.session_idle_seconds], client=pipe)
 
     async def end(self, session_id: str) -> None:
