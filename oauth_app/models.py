@@ -10,6 +10,7 @@ keys, codes, access tokens.
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +34,9 @@ from oauth_app.conf import conf
 from oauth_app.display_names import sanitized
 from oauth_app.secrets import checksum, is_secret, new_secret
 from oauth_app.signals import Access, one_access_withdrawn, send_access_withdrawn
+
+CLIENT_ID = re.compile(r"[\x20-\x7e]*")
+"""The characters that a client id may have (RFC 6749, appendix A.1)."""
 
 _SHOWN_ID = 8
 _SHOWN_URL = 60
@@ -150,6 +154,8 @@ class Client(AbstractApplication):
 
     def clean(self) -> None:
         faults: dict[str, Any] = {}
+        if self._state.adding and not CLIENT_ID.fullmatch(self.client_id):  # it cannot be changed later
+            faults["client_id"] = ValidationError("A client id may contain only characters of ASCII.")
         uris = self.redirect_uris.split()
         if not uris and not self.is_resource_server:  # never redirected to
             faults["redirect_uris"] = ValidationError(

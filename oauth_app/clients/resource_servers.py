@@ -20,10 +20,8 @@ def ensure(client_id: str, secret: str) -> Client:
     """
     if len(secret) < MIN_SECRET_LENGTH:
         raise Refused(f"The secret of a resource server needs at least {MIN_SECRET_LENGTH} characters.")
-    client = Client.objects.filter(client_id=client_id).first()
-    if client is None:
-        client = Client(client_id=client_id, name="MCP server")
-    elif client.registration_source != Client.RegistrationSource.MANUAL or client.redirect_uris:
+    client, _ = Client.objects.get_or_create(client_id=client_id, defaults={"name": "MCP server"})
+    if client.registration_source != Client.RegistrationSource.MANUAL or client.redirect_uris:
         raise Refused(f"{client_id} is a client of another kind; choose another INTROSPECTION_CLIENT_ID.")
     before = (client.is_resource_server, client.client_secret)
     client.client_type = Client.CLIENT_CONFIDENTIAL

@@ -32,12 +32,11 @@ from oauth_app import redirects, resources
 from oauth_app.clients import cimd
 from oauth_app.conf import conf
 from oauth_app.endpoints import consent, refusals
-from oauth_app.models import Client, live_tokens
+from oauth_app.models import CLIENT_ID, Client, live_tokens
 from oauth_app.signals import audit
 
 log = logging.getLogger("oauth_app")
 
-CLIENT_ID = re.compile(r"[\x20-\x7e]*")
 S256_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 MAX_STATE_LENGTH = 4000
 MAX_URL_LENGTH = 12_000

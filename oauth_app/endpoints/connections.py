@@ -89,7 +89,7 @@ def page(request: HttpRequest) -> HttpResponse:
         logout(request)
         return HttpResponseRedirect(resolve_url(settings.LOGOUT_REDIRECT_URL or "/"))
     client = request.POST.get("client", "")
-    if client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
+    if client.isascii() and client.isdecimal() and len(client) < 19:  # a primary key has at most 19 digits
         end_access(user=request.user, application=int(client))
     if removed := _of_client(found, client):
         audit("access revoked", user=request.user, client=removed.client.client_id, by="user")

@@ -184,6 +184,13 @@ def test_a_client_is_confidential_exactly_if_it_has_a_secret(admin, method, kind
     assert ("will not be shown again" in page.content.decode()) == (kind == "confidential")
 
 
+@pytest.mark.parametrize("client_id", ["caf\xe9", "\uff41bc", "a\x7f"])
+def test_a_client_gets_no_id_that_authorize_would_refuse(admin, client_id):
+    body = form_of(Client(client_id=client_id, redirect_uris="https://a.example/cb"))
+    page = admin.post(reverse("admin:oauth_app_client_add"), body).content.decode()
+    assert "A client id may contain only characters of ASCII." in page
+
+
 def authentication_set(admin, client, method):
     """Change in the form how a client authenticates; returns the client and its new secret, if any."""
     url = reverse("admin:oauth_app_client_change", args=[client.pk])

@@ -1,4 +1,5 @@
 import pytest
+from django.db.models import QuerySet
 
 from oauth_app.clients import resource_servers
 from oauth_app.models import Client
@@ -12,6 +13,18 @@ def test_it_may_introspect_with_its_secret_and_creating_it_again_changes_nothing
     assert resource_servers.ensure("mcp-server", SECRET).updated == made.updated
     body = {"client_id": "mcp-server", "client_secret": SECRET, "token": alice.access}
     assert alice.http.post("/introspect", body).json()["active"] is True
+
+
+def test_two_processes_may_create_it_at_once(db, monkeypatch):
+    def find_none_just_before_it_is_created(rows, *args, **kwargs):
+        monkeypatch.undo()
+        Client.objects.create(client_id="mcp-server", name="MCP server")
+        raise Client.DoesNotExist
+
+    monkeypatch.setattr(QuerySet, "get", find_none_just_before_it_is_created)
+    made = resource_servers.ensure("mcp-server", SECRET)
+    assert made == Client.objects.get()
+    assert made.has_secret(SECRET)
 
 
 def test_a_new_secret_replaces_the_old_one(alice):

@@ -128,6 +128,13 @@ def test_an_invalid_request_revokes_nothing(alice, verify, value):
     assert verify(alice.access)
 
 
+def test_a_key_in_other_digits_revokes_nothing(alice, verify):
+    """Python reads them as a number, which would leave no record."""
+    key = Client.objects.get().pk
+    alice.http.post(PATH, {"client": "".join(chr(0xFF10 + int(digit)) for digit in str(key))})
+    assert verify(alice.access)
+
+
 def test_it_is_safe_from_other_sites(alice, verify):
     http = Http(enforce_csrf_checks=True)
     http.cookies = alice.http.cookies
