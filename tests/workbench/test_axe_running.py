@@ -80,17 +80,27 @@ STATES: dict[str, Callable[[Page], None]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def with_room(signed_in: Page) -> Iterator[Page]:
+    """The browser that is signed in, with the machine room open."""
+    signed_in.browser.show_as(1280, "light", motion=False)
+    signed_in.tidy()
+    signed_in.open_room(is_open=True)
+    yield signed_in
+    signed_in.tidy()
+    signed_in.open_room(is_open=False)
+    signed_in.browser.show_as(1280, "light")
+
+
 @pytest.fixture
-def page(shared: Page) -> Iterator[Page]:
-    shared.browser.show_as(1280, "light", motion=False)
-    shared.open_room(is_open=True)
-    shared.renew()
-    shared.use("2025-11-25")
-    shared.evaluate("document.querySelector('es-wire').recording.clear()")  # a long log takes long to check
-    yield shared
-    shared.open_room(is_open=False)
-    shared.browser.show_as(1280, "light")
-    shared.tidy()
+def page(with_room: Page) -> Page:
+    page = with_room
+    page.browser.show_as(1280, "light", motion=False)
+    page.tidy()
+    page.renew()
+    page.use("2025-11-25")
+    page.evaluate("document.querySelector('es-wire').recording.clear()")  # a long log takes long to check
+    return page
 
 
 @pytest.mark.parametrize("state", STATES)
