@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[1] / "conformance"
@@ -81,6 +82,7 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "NO_COLOR": "1", **more}
 
 
+@cache
 def _version(executable: Path) -> tuple[int, ...]:
     try:
         answer = subprocess.run(
