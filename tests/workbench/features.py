@@ -165,14 +165,6 @@ def _killed(page: Page) -> None:
     page.wait_for("Done")
 
 
-def _signed_in_anew(page: Page) -> None:
-    page.press("Disconnect", ".wb-strip")
-    page.wait_for("Try this server in your browser")
-    page.press("Sign in again", "main")
-    page.consent(None)
-    page.wait_until_connected()
-
-
 def _stepped_up(page: Page) -> None:
     page.run()
     page.press("Sign in for more access", "dialog")
@@ -245,7 +237,7 @@ NAMED = Try(
 )
 SIGN_IN = Try(
     place("session", revision="2025-11-25"),
-    _signed_in_anew,
+    Page.sign_in_anew,
     (),
     (
         "resource_metadata",

@@ -62,7 +62,10 @@ class Page:
         )
 
     def tidy(self) -> None:
-        """End what a test has left: tabs, dialogs, calls, the wire, messages; load the page if it is lost."""
+        """End what a test has left: tabs, dialogs, calls, a scope that a tool got, the wire, messages.
+
+        Load the page if it is lost.
+        """
         browser = self.browser
         first, *others = browser.windows
         for window in others:
@@ -74,9 +77,11 @@ class Page:
             self.wait_until_connected()
         self.evaluate(
             "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close());"
-            "document.querySelectorAll('.wb-cancel:not([hidden])').forEach((button) => button.click());"
-            "document.querySelector('es-wire').recording.clear()"
+            "document.querySelectorAll('.wb-cancel:not([hidden])').forEach((button) => button.click())"
         )
+        if "mcp:admin" in self.evaluate("sessionStorage.getItem('es-tokens')"):
+            self.sign_in_anew()
+        self.evaluate("document.querySelector('es-wire').recording.clear()")
         browser.console  # noqa: B018 - reading it empties it
 
     def open_room(self, *, is_open: bool) -> None:
@@ -185,6 +190,14 @@ class Page:
         self.browser.press(ENTER)
         self.browser.wait_for_windows(1)
         self.browser.look_at(own)
+
+    def sign_in_anew(self) -> None:
+        """Sign out and in again, as the same person; the token has the scope that every client gets first."""
+        self.press("Disconnect", ".wb-strip")
+        self.wait_for("Try this server in your browser")
+        self.press("Sign in again", "main")
+        self.consent(None)
+        self.wait_until_connected()
 
     def is_connected(self, revision: str | None = None) -> bool:
         """Whether there is a session, or at 2026-07-28 a connection, whose lists have been read."""
