@@ -12,9 +12,12 @@ import pytest
 
 from everything_site import command_line, exit_codes
 from everything_site.console.main import main
+from tests.support import forking
 from tests.support.processes import ROOT
 
-pytestmark = pytest.mark.slow  # most of them start an interpreter or two
+PROGRAM = Path(__file__).with_name("program.py")
+
+pytestmark = pytest.mark.processes
 
 
 def test_it_is_this_site_also_where_another_project_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,10 +27,15 @@ def test_it_is_this_site_also_where_another_project_is_set(monkeypatch: pytest.M
     assert os.environ["DJANGO_SETTINGS_MODULE"] == "everything_site.settings"
 
 
-def run(
+def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the program, with these variables only."""
+    return forking.run([str(PROGRAM), *words], {"PATH": os.environ["PATH"], **variables})
+
+
+def run_alone(
     *words: str, before: str = "", stdout: int = subprocess.PIPE, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program, with these variables only."""
+    """Run the program, after other code, in an interpreter that begins with nothing imported."""
     return subprocess.run(
         [sys.executable, "-c", f"{before}from everything_site.console.main import main; main()", *words],
         env={"PATH": os.environ["PATH"], **variables},
@@ -46,7 +54,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(words: list[str], tmp_path: Pa
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        outcome = run(*words, stdout=writer, STATE_DIR=str(tmp_path / "state"))
+        outcome = run_alone(*words, stdout=writer, STATE_DIR=str(tmp_path / "state"))
     finally:
         os.close(writer)
     assert (outcome.returncode, outcome.stderr) == (1, "")
@@ -97,11 +105,11 @@ def test_a_reader_uses_the_state_that_there_is_if_it_is_private(tmp_path: Path) 
 
 def test_without_any_home_the_variable_is_named() -> None:
     forget_home = "import os; os.environ.pop('HOME', 0); import pwd; pwd.getpwuid = lambda uid: {}[uid]; "
-    outcome = run("prune", before=forget_home)
+    outcome = run_alone("prune", before=forget_home)
     assert (outcome.returncode, "STATE_DIR" in outcome.stderr) == (exit_codes.NO_STATE, True)
     assert "Traceback" not in outcome.stderr
-    assert run(*CLIENT, before=forget_home).returncode == 1
-    assert "  doctor " in run("--help", before=forget_home).stdout
+    assert run_alone(*CLIENT, before=forget_home).returncode == 1
+    assert "  doctor " in run_alone("--help", before=forget_home).stdout
 
 
 def test_every_command_is_known_to_store_something_or_nothing() -> None:
