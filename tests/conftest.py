@@ -1,4 +1,4 @@
-"""What all tests share: the Redis server and the database of the worker, and two deployments."""
+"""What all tests share: the Redis server, the database and the browser of the worker."""
 
 import gc
 import os
@@ -13,7 +13,6 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support import redis_servers, selection
 from tests.support.chromium import Chromium, chromium
-from tests.support.deployment import Deployment, deployment
 from tests.support.run import FOLDER
 
 gc.disable()  # see pytest_collection
@@ -73,20 +72,6 @@ def redis_server() -> Iterator[str]:
     """The URL of the Redis server of this run."""
     with redis_servers.running(settings.REDIS_URL):
         yield settings.REDIS_URL
-
-
-@pytest.fixture(scope="session")
-def integrated() -> Iterator[Deployment]:
-    """Two MCP servers that are their own authorization server. No test restarts them."""
-    with deployment(CONFORMANCE_FIXTURES="1") as made:
-        yield made
-
-
-@pytest.fixture(scope="session")
-def separate() -> Iterator[Deployment]:
-    """Two MCP servers with a separate authorization server (AUTH_MODE=separate). No test restarts them."""
-    with deployment(separate=True, CONFORMANCE_FIXTURES="1") as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(pytest.mark.processes)  # every test of this folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[Site]:
     """Two processes behind a proxy, with three people signed in."""
     front = proxy.RoundRobinProxy([], port=free_port())
@@ -63,7 +63,7 @@ async def _sign_in(site: Site) -> dict[str, Identity]:
     return {name: await site.sign_in(person) for name, person in PEOPLE.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _fleet(site: Site) -> Iterator[Site]:
     made = with_settings(site.installation, MCP_SHUTDOWN_GRACE_SECONDS=2)
     servers = [ServerProcess(made, application=APPLICATION) for _ in range(2)]

@@ -1,10 +1,16 @@
-"""A deployment as the README's picture has it: several Daphne processes behind a proxy without stickiness."""
+"""A deployment as the README's picture has it: several Daphne processes behind a proxy without stickiness.
+
+The fixtures are for the `conftest.py` of a folder: its tests have the processes in common, which end with the
+last of them, as they would use the processor to the end of the run.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import pytest
 
 from tests.support import proxy
 from tests.support.processes import Installation, ServerProcess, free_port, installation
@@ -73,3 +79,17 @@ def _separate(auth_url: str) -> dict[str, str]:
         "INTROSPECTION_CLIENT_ID": "mcp-server",
         "INTROSPECTION_CLIENT_SECRET": "not guessed by anyone " * 2,
     }
+
+
+@pytest.fixture(scope="package")
+def integrated() -> Iterator[Deployment]:
+    """Two MCP servers that are their own authorization server. No test restarts them."""
+    with deployment(CONFORMANCE_FIXTURES="1") as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def separate() -> Iterator[Deployment]:
+    """Two MCP servers with a separate authorization server (AUTH_MODE=separate). No test restarts them."""
+    with deployment(separate=True, CONFORMANCE_FIXTURES="1") as made:
+        yield made

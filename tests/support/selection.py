@@ -71,14 +71,27 @@ def skip_installs(items: Iterable[pytest.Item]) -> None:
 def slow_first(items: list[pytest.Item]) -> None:
     """Let the slow tests begin, so that the quick ones fill up what is left of each worker's time.
 
-    Modules with many slow tests go first, since one worker runs a whole module.
+    Folders and modules with many slow tests go first, since one worker runs a whole module. The modules of a
+    folder run together, as they share server processes, which end when a worker leaves the folder.
     """
-    slow = Counter(_module(item) for item in items if is_slow(item))
-    items.sort(key=lambda item: slow[_module(item)] if is_slow(item) else 0, reverse=True)
+    slow = [item for item in items if is_slow(item)]
+    of_folder = Counter(_folder(item) for item in slow)
+    of_module = Counter(_module(item) for item in slow)
+
+    def order(item: pytest.Item) -> tuple[int, str, int]:
+        if not is_slow(item):
+            return 0, "", 0
+        return of_folder[_folder(item)], _folder(item), of_module[_module(item)]
+
+    items.sort(key=order, reverse=True)
 
 
 def _module(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
+
+
+def _folder(item: pytest.Item) -> str:
+    return _module(item).rpartition("/")[0]
 
 
 def names_files_only(arguments: Iterable[str]) -> bool:

@@ -113,6 +113,14 @@ def test_no_test_of_a_slow_module_is_marked_quick() -> None:
     assert [path for path in modules if "mark.quick" in path.read_text()] == []
 
 
+def test_the_slow_modules_of_a_folder_run_one_after_another() -> None:
+    of_a = [Case(f"a/test_{n}.py::test_{n}", "slow") for n in range(2)]
+    of_b = [Case(f"b/test_{n}.py::test_{n}", "slow") for n in range(2)]
+    cases: list[Any] = [of_a[0], of_b[0], of_b[1], of_a[1]]
+    selection.slow_first(cases)
+    assert cases in ([*of_a, *of_b], [*of_b, *of_a])
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -9,7 +9,10 @@ import pytest
 from tests.everything_site.checkout import Checkout, checkout, eventually
 from tests.support import chromium
 from tests.support.chromium import Chromium
+from tests.support.deployment import integrated
 from tests.workbench.page import Page
+
+__all__ = ["another", "fresh", "integrated", "shared", "signed_in", "three"]
 
 SETTINGS = """
 from everything_site.settings import *
