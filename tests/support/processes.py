@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import itertools
 import os
@@ -30,6 +30,7 @@ from psycopg import sql
 from tests.support import forking, redis_servers
 from tests.support.folders import short_folder
 from tests.support.forking import Process
+from tests.support.run import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTUP_SECONDS = 30
@@ -224,16 +225,19 @@ def _environment(**urls: str) -> dict[str, str]:
 
 @functools.cache
 def migrated_database() -> Path:
-    """An SQLite file with all tables, to be copied: to make them takes seconds."""
-    folder = short_folder()
-    atexit.register(folder.cleanup)
-    path = Path(folder.name) / "db.sqlite3"
-    urls = {
-        "BASE_URI": "http://localhost:3232",
-        "REDIS_URL": "redis://127.0.0.1:1/0",  # not needed for this
-        "DATABASE_URL": f"{SQLITE}{path}",
-    }
-    Installation(_environment(**urls), path.parent).run("migrate", "--verbosity", "0")
+    """An SQLite file with all tables, to be copied: making them takes seconds, so one worker does it."""
+    path = SHARED / "migrated.sqlite3"
+    with open(SHARED / "migrating", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            unfinished = SHARED / "unfinished.sqlite3"
+            urls = {
+                "BASE_URI": "http://localhost:3232",
+                "REDIS_URL": "redis://127.0.0.1:1/0",  # not needed for this
+                "DATABASE_URL": f"{SQLITE}{unfinished}",
+            }
+            Installation(_environment(**urls), SHARED).run("migrate", "--verbosity", "0")
+            unfinished.rename(path)
     return path
 
 
