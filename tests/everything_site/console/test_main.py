@@ -112,6 +112,11 @@ def test_without_any_home_the_variable_is_named() -> None:
     assert "  doctor " in run_alone("--help", before=forget_home).stdout
 
 
+def test_help_is_shown_where_nothing_else_is_asked_for_and_of_a_command() -> None:
+    assert run().stdout == run("--help").stdout != ""
+    assert "--as NAME" in run("doctor", "--help").stdout
+
+
 def test_every_command_is_known_to_store_something_or_nothing() -> None:
     listed = {line.split()[0] for line in run("--help").stdout.splitlines() if line.startswith("  ")}
     stores = {"run", "changepassword", "createsuperuser", "prune", "test_account"}
