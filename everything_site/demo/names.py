@@ -17,7 +17,6 @@ from mcp_app.server import ToolServer
 
 T = TypeVar("T")
 
-REFERENCE = "reference"
 KEBAB_CASE = "kebab-case"
 
 ELSEWHERE = {
@@ -62,7 +61,7 @@ def for_all_names(by_name: Mapping[str, T]) -> dict[str, T]:
 
 
 def in_words(text: str) -> str:
-    """A text with the names that are listed."""
+    """A text with the listed names in place of those in the code."""
     return _NAMES.sub(lambda match: listed_name(match[0]), text)
 
 

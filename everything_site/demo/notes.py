@@ -100,7 +100,7 @@ class Notes(PersonalResources):
         return f"{SCHEME}{self.store.space(person)}/{note_id}"
 
     def id_of(self, person: Person, named: str) -> str:
-        """The id of a note given by id or URI. Other people's URIs are kept, and match no note."""
+        """The id of a note given by id or URI. URIs of other users stay as they are, and match no note."""
         return named.removeprefix(self.uri_of(person, ""))
 
     def owns(self, uri: str) -> bool:
@@ -142,7 +142,7 @@ class Notes(PersonalResources):
         return None if note is None else note.text
 
     async def complete(self, person: Person, variable: str, known: Mapping[str, str]) -> Sequence[str]:
-        """The person's own space, and their notes."""
+        """The user's own space and notes."""
         if not person.is_signed_in:
             return []
         space = self.store.space(person)

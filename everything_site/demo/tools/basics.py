@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 
 # Pure functions of the arguments, without side effects.
 PURE = ToolAnnotations(
@@ -103,7 +103,7 @@ class Sum(BaseModel):
 async def echo(
     message: Annotated[str, Field(description="Message to echo")],
 ) -> Annotated[CallToolResult, Echo]:
-    return said(f"Echo: {message}", Echo(message=message))
+    return text_result(f"Echo: {message}", Echo(message=message))
 
 
 async def add(
@@ -114,7 +114,7 @@ async def add(
         total = calculate(operator.add, a, b)
     except OverflowError:
         raise ToolError("the sum is too large for a JSON number") from None
-    return said(f"The sum of {plain(a)} and {plain(b)} is {plain(total)}.", Sum(sum=total))
+    return text_result(f"The sum of {plain(a)} and {plain(b)} is {plain(total)}.", Sum(sum=total))
 
 
 def register(server: MCPServer) -> None:

@@ -26,7 +26,7 @@ from mcp.types import (
 from pydantic import BaseModel, ConfigDict, Field
 
 from everything_site.demo.images import icons
-from everything_site.demo.tools.results import said, with_value
+from everything_site.demo.tools.results import text_result, with_value
 from mcp_app.resources import Person, PersonalResources
 from mcp_app.server import TooMuchData, find_session
 
@@ -186,7 +186,9 @@ class Gzipped(PersonalResources):
         embedded = EmbeddedResource(type="resource", resource=contents)
         if outputType == "resource":
             return with_value(value, embedded)
-        return said("There is no session to store the file in, so it is embedded here:", value, embedded)
+        return text_result(
+            "There is no session to store the file in, so it is embedded here:", value, embedded
+        )
 
     def owns(self, uri: str) -> bool:
         return uri.startswith("session:")

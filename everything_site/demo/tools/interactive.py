@@ -19,7 +19,7 @@ from mcp.types import (
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from everything_site.demo.tools.basics import INTEGER
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from mcp_app.asking import (
     ELICITATION,
     MODEL_DEADLINE,
@@ -136,7 +136,7 @@ async def sample_llm(
     if isinstance(answer, InputRequiredResult):
         return answer
     text = text_of(answer)
-    return said(f"LLM sampling result: {text}", Completion(text=text, model=answer.model))
+    return text_result(f"LLM sampling result: {text}", Completion(text=text, model=answer.model))
 
 
 class Inputs(BaseModel):
@@ -153,7 +153,7 @@ async def elicit_inputs(ctx: Context) -> Annotated[CallToolResult, Inputs] | Inp
         return answer
     result = answer.model_dump(mode="json", include={"action", "content"}, exclude_none=True)
     text = f"Elicitation result: {json.dumps(result, indent=2, ensure_ascii=False)}"
-    return said(text, Inputs(**result))
+    return text_result(text, Inputs(**result))
 
 
 class FoundRoot(BaseModel):

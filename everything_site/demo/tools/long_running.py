@@ -8,7 +8,7 @@ from mcp.types import CallToolResult
 from pydantic import BaseModel, Field
 
 from everything_site.demo.tools.basics import INTEGER, PURE, Number, plain
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 
 # Limits, so that a call cannot occupy a worker for hours or flood a stream.
 MAX_SECONDS = 300
@@ -44,7 +44,7 @@ async def long_running_operation(
         # Sends nothing if the client gave no progress token.
         await ctx.report_progress(step, steps)
     text = f"Long running operation completed. Duration: {plain(duration)} seconds, Steps: {steps}."
-    return said(text, Operation(duration=duration, steps=steps))
+    return text_result(text, Operation(duration=duration, steps=steps))
 
 
 def register(server: MCPServer) -> None:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from everything_site.demo.notes import MIME_TYPE, Note, Notes, TooManyNotes
 from everything_site.demo.tools.basics import Number
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from mcp_app.extensions.tasks.support import TaskSupport
 from mcp_app.resources import Person, current_person
 from mcp_app.server import Engine
@@ -35,15 +35,15 @@ def _without_null(value: Any) -> Any:
 
 
 # Last in an annotation: a readable error for what the pattern excludes.
-IN_WORDS = BeforeValidator(_without_null)
+NO_NULL = BeforeValidator(_without_null)
 
 Title = Annotated[
     str,
     Field(min_length=1, max_length=MAX_TITLE, pattern=STORABLE, description="Title of the note"),
-    IN_WORDS,
+    NO_NULL,
 ]
 Text = Annotated[
-    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown"), IN_WORDS
+    str, Field(max_length=MAX_TEXT, pattern=STORABLE, description="Text of the note, in Markdown"), NO_NULL
 ]
 NoteId = Annotated[
     str,
@@ -54,10 +54,10 @@ NoteId = Annotated[
         title="Note ID",
         description="ID of the note: its URI, or the last part of that",
     ),
-    IN_WORDS,
+    NO_NULL,
 ]
 
-KEPT: Any = None
+UNCHANGED: Any = None
 """The default of optional parameters of an edit. With the type `str | None` the SDK would parse values that
 look like JSON, as a note may; it does not if the type is `str`."""
 
@@ -139,13 +139,13 @@ class NoteTools:
             Field(
                 description="The new text; omit to keep the current one", json_schema_extra=_without_default
             ),
-        ] = KEPT,
+        ] = UNCHANGED,
         title: Annotated[
             Title,
             Field(
                 description="The new title; omit to keep the current one", json_schema_extra=_without_default
             ),
-        ] = KEPT,
+        ] = UNCHANGED,
     ) -> NoteResult:
         person = _person()
         if text is None and title is None:
@@ -166,7 +166,7 @@ class NoteTools:
         await self._engine.resources_changed(person)
         # Subscribers to this note learn that it is gone when they read it.
         await self._engine.resource_updated(self._notes.uri_of(person, note_id), person)
-        return said(f"Deleted note {note_id}.", DeletedNote(id=note_id))
+        return text_result(f"Deleted note {note_id}.", DeletedNote(id=note_id))
 
     async def _create(self, person: Person, title: str, text: str) -> Note:
         try:
@@ -181,7 +181,7 @@ class NoteTools:
         link = ResourceLink(
             type="resource_link", uri=uri, name=f"note-{note.id}", title=note.title, mime_type=MIME_TYPE
         )
-        return said(f"{done} note {note.id}.", SavedNote(id=note.id, uri=uri, title=note.title), link)
+        return text_result(f"{done} note {note.id}.", SavedNote(id=note.id, uri=uri, title=note.title), link)
 
 
 def _hints(*, destructive: bool, idempotent: bool) -> ToolAnnotations:

@@ -28,7 +28,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from everything_site.demo.tools.basics import calculate, plain
 from everything_site.demo.tools.interactive import ASKING, context_is_supported
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from everything_site.demo.words import plural
 from mcp_app.asking import MODEL_DEADLINE, SAMPLING_WITH_TOOLS, ask, text_of
 from mcp_app.server import SINCE
@@ -111,7 +111,7 @@ async def sample_with_tools(
         calls = [block for block in answer.content_as_list if isinstance(block, ToolUseContent)]
         if not calls:
             turns, text = turn + 1, text_of(answer)
-            return said(
+            return text_result(
                 f"After {turns} {plural('turn', turns)} the model said: {text}",
                 Answer(text=text, turns=turns),
             )

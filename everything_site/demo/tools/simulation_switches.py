@@ -19,7 +19,7 @@ from everything_site.demo.simulations import (
     UPDATE_INTERVAL,
     UPDATES_OFF,
 )
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from mcp_app.server import UNTIL, find_session
 
 # Each call toggles a switch of this session.
@@ -39,9 +39,11 @@ async def _turn(ctx: Context, switch: str, what: str, how_often: str) -> CallToo
     if session is None:
         raise ToolError("simulations belong to a session, and this request has none")
     if await session.data.delete(switch):
-        return said(f"Started simulated {what} for this session, {how_often}.", Simulation(running=True))
+        return text_result(
+            f"Started simulated {what} for this session, {how_often}.", Simulation(running=True)
+        )
     await session.data.set(switch, b"")
-    return said(f"Stopped simulated {what} for this session.", Simulation(running=False))
+    return text_result(f"Stopped simulated {what} for this session.", Simulation(running=False))
 
 
 async def toggle_simulated_logging(ctx: Context) -> Annotated[CallToolResult, Simulation]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from everything_site.demo.tools.basics import PURE, Boolean, Number, plain
 from everything_site.demo.tools.interactive import ASKING
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from everything_site.demo.words import plural
 from mcp_app.asking import ELICITATION, ask, form
 from mcp_app.extensions.tasks.support import TaskSupport
@@ -77,7 +77,7 @@ async def slow_compute(
         await anyio.sleep(step)
         done += step
         await ctx.report_progress(done, seconds, f"Computing {label}: {done:g} of {length}")
-    return said(f"{label}: computed for {length}.", Computation(label=label, seconds=seconds))
+    return text_result(f"{label}: computed for {length}.", Computation(label=label, seconds=seconds))
 
 
 CONFIRM: dict[str, Any] = {
@@ -104,7 +104,7 @@ async def confirm_delete(
         return answer
     confirmed = answer.action == "accept" and (answer.content or {}).get("confirm") is True
     text = f"{filename} was deleted (not really)." if confirmed else f"{filename} was kept."
-    return said(text, Deletion(filename=filename, deleted=confirmed))
+    return text_result(text, Deletion(filename=filename, deleted=confirmed))
 
 
 CLARIFICATION: dict[str, Any] = {
@@ -147,7 +147,7 @@ async def simulate_research_query(
     await _stages(ctx, topic, first, len(STAGES))
     lines = [f"Research report: {topic}{meaning}", *(f"- {stage}: done" for stage in STAGES)]
     text = "\n".join([*lines, "This research was simulated; nothing was looked up."])
-    return said(text, Research(topic=topic, interpretation=chosen, stages=list(STAGES)))
+    return text_result(text, Research(topic=topic, interpretation=chosen, stages=list(STAGES)))
 
 
 async def _stages(ctx: Context, topic: str, first: int, end: int) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, HttpUrl, TypeAdapter, ValidationError
 
 from everything_site.demo.tools.basics import Boolean
 from everything_site.demo.tools.interactive import ASKING
-from everything_site.demo.tools.results import said
+from everything_site.demo.tools.results import text_result
 from mcp_app.asking import URL_MODE, ask, can_answer, cannot_be_asked, is_modern, page
 from mcp_app.server import SINCE
 
@@ -79,7 +79,7 @@ async def trigger_url_elicitation(
         "decline": "The user declined to open the page.",
         "cancel": "The user dismissed the question.",
     }
-    return said(texts[answer.action], Visit(url=url, action=answer.action))
+    return text_result(texts[answer.action], Visit(url=url, action=answer.action))
 
 
 def register(server: MCPServer) -> None:
