@@ -6,13 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
 from mcp_app.calls.client_requests import ClientRequests
 from mcp_app.exceptions import Unavailable
-from mcp_app.protocol.messages import notification
+from mcp_app.protocol.messages import notification, to_json
 from mcp_app.sdk import CallOptions
 from mcp_app.sessions.event_log import EventLog
 from mcp_app.sessions.events import PENDING
@@ -57,7 +56,7 @@ class SessionOutbound:
         Raises:
             MCPError: The sessions of the person hold too much already.
         """
-        encoded = pydantic_core.to_json(message)
+        encoded = to_json(message)
         try:
             async with self.session.reserve(len(encoded)):
                 await self._append(encoded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from functools import cached_property
@@ -123,15 +124,19 @@ class Call:
         raise NotImplementedError
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
-        """Report progress, if the client gave a token for it."""
-        if (token := self.progress_token) is None:
+        """Report progress, if the client gave a token for it. A total that is not finite is left out."""
+        if (token := self.progress_token) is None or not _is_finite(progress):
             return
         params: dict[str, Any] = {"progressToken": token, "progress": progress}
-        if total is not None:
+        if total is not None and _is_finite(total):
             params["total"] = total
         if message is not None:
             params["message"] = message
         await self.notify("notifications/progress", params)
+
+
+def _is_finite(number: float) -> bool:
+    return -math.inf < number < math.inf
 
 
 class RequestInfo:

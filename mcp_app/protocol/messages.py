@@ -230,6 +230,15 @@ def as_batch(decoded: list[Any], max_messages: int) -> list[Message]:
     return messages
 
 
+def to_json(message: Any) -> bytes:
+    """Encode a message, or a part of one. Numbers that JSON does not have, NaN and infinity, become null.
+
+    Raises:
+        ValueError: It is not JSON: it has an unpaired surrogate, for example, or contains itself.
+    """
+    return pydantic_core.to_json(message, inf_nan_mode="null")
+
+
 def notification(method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
     if params is not None:

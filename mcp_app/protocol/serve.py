@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pydantic_core
 from mcp.server import Server
 from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData, RequestId
 
 from mcp_app.exceptions import Refused, Store, Unavailable
 from mcp_app.observers import AnswerFacts, CallOutcome
 from mcp_app.protocol.call import Call
+from mcp_app.protocol.messages import to_json
 from mcp_app.protocol.tool_server import InterruptedTool
 from mcp_app.sdk import Connection, ServerRunner, modern_error_data
 
@@ -44,9 +44,9 @@ class Outcome:
     def succeeded(cls, result: dict[str, Any]) -> Outcome:
         """
         Raises:
-            ValueError: The result is not JSON: it has an unpaired surrogate, for example, or contains itself.
+            ValueError: The result is not JSON; see `to_json`.
         """
-        return cls(result, None, None, pydantic_core.to_json(result))
+        return cls(result, None, None, to_json(result))
 
     @classmethod
     def failed(cls, error: ErrorData, failure: Unavailable | Refused | None = None) -> Outcome:
@@ -63,7 +63,7 @@ class Outcome:
     def response(self, request_id: RequestId | None) -> bytes:
         """The JSON-RPC response."""
         member = b"result" if self.error is None else b"error"
-        return b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (pydantic_core.to_json(request_id), member, self.json)
+        return b'{"jsonrpc":"2.0","id":%b,"%b":%b}' % (to_json(request_id), member, self.json)
 
 
 async def serve(server: Server[Any], call: Call, connection: Connection, lifespan_state: Any) -> Outcome:

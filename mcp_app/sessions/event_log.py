@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-import pydantic_core
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
 
@@ -21,6 +20,7 @@ from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.leases import RELEASE
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.ids import short_id
+from mcp_app.protocol.messages import to_json
 from mcp_app.sessions import keys, log_scripts
 from mcp_app.sessions.events import (
     END,
@@ -215,7 +215,7 @@ class EventLog:
         Raises:
             Unavailable: Redis cannot be reached.
         """
-        data = message if isinstance(message, bytes) else pydantic_core.to_json(message)
+        data = message if isinstance(message, bytes) else to_json(message)
         addresses = await self._append(**_appending(session_id, stream, data))
         await self.wake(session_id, stream, addresses)
 
@@ -227,7 +227,7 @@ class EventLog:
         Raises:
             Unavailable: Redis cannot be reached, or refuses some of it.
         """
-        data = pydantic_core.to_json(message)
+        data = to_json(message)
 
         async def add(pipe: Pipeline, session_id: str) -> None:
             await self._append(**_appending(session_id, PENDING, data), client=pipe)

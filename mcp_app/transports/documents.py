@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from mcp_app.transports.framing import to_json
+from mcp_app.protocol.messages import to_json
 from mcp_app.transports.request import Headers, Receive, Scope, Send
 from mcp_app.transports.responses import respond, respond_json
 

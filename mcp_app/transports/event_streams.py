@@ -12,6 +12,7 @@ from mcp_types import RequestId
 
 from mcp_app.auth.tokens import Principal, TokenWithdrawn
 from mcp_app.conf import conf
+from mcp_app.protocol.messages import to_json
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.event_stream import EventStream
 from mcp_app.sessions.events import END, Event, event_id
@@ -152,7 +153,7 @@ async def send_stream(
                     for name, request_id in unanswered.items():
                         if request_id is not None and name in stream.names:
                             # In place of the response in the log: a client that resumes must not get both.
-                            refusal = framing.to_json(errors.token_withdrawn().body(request_id)).decode()
+                            refusal = to_json(errors.token_withdrawn().body(request_id)).decode()
                             await write(framing.event(event_id(name, END), refusal))
                     await write(b"", last=True)
                 else:

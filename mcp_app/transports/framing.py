@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pydantic_core
-
 KEEP_ALIVE = b": keep-alive\n\n"
 
 STREAM_HEADERS = (
@@ -14,11 +10,6 @@ STREAM_HEADERS = (
     (b"cache-control", b"no-cache, no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
 )
-
-
-def to_json(message: Any) -> bytes:
-    """Encode a JSON-RPC message."""
-    return pydantic_core.to_json(message)
 
 
 def event(event_id: str, data: str) -> bytes:

@@ -23,7 +23,7 @@ from mcp_app.calls.initialize import initialize
 from mcp_app.conf import conf
 from mcp_app.coordination.limits import STREAMS, QuotaExceeded
 from mcp_app.ids import short_id
-from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request
+from mcp_app.protocol.messages import MalformedAnswer, as_message, decode, invalid_request, to_json
 from mcp_app.runtime import Runtime
 from mcp_app.sessions.events import (
     START,
@@ -206,6 +206,6 @@ class SsePost:
         Raises:
             TooMuchHeld: There is no room for it in the log.
         """
-        data = answer if isinstance(answer, bytes) else framing.to_json(answer)
+        data = answer if isinstance(answer, bytes) else to_json(answer)
         async with self._runtime.sessions.held.reserve(record.person_key, len(data)):
             await self._runtime.log.append(record.id, new_http_sse_reply_stream(), data)

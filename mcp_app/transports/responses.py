@@ -6,8 +6,8 @@ from typing import Any
 
 from mcp_types import RequestId
 
+from mcp_app.protocol.messages import to_json
 from mcp_app.transports import errors
-from mcp_app.transports.framing import to_json
 from mcp_app.transports.request import Send
 
 COMMON_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))

@@ -29,7 +29,7 @@ from mcp_app.coordination.pacing import pace_message
 from mcp_app.observers import StreamFacts
 from mcp_app.protocol import listen
 from mcp_app.protocol.call import Call, RequestInfo
-from mcp_app.protocol.messages import Message, invalid_request, notification
+from mcp_app.protocol.messages import Message, invalid_request, notification, to_json
 from mcp_app.protocol.serve import Outcome, serve, tell_answered
 from mcp_app.protocol.session_features import MAX_URI_BYTES, MAX_URI_LENGTH
 from mcp_app.protocol.words import shortened
@@ -127,7 +127,7 @@ class Stateless:
         if known is None or known[0] is not schema:
             if len(self._schemas) >= _MAX_SCHEMAS:
                 self._schemas.clear()
-            known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in framing.to_json(schema)
+            known = self._schemas[name] = schema, X_MCP_HEADER_KEY.encode() in to_json(schema)
         if known[1] and await self._runtime.engine.access.exists(name):
             rejection = validate_mcp_param_headers(
                 schema, arguments or {}, RepeatedHeaders(raw=request.scope["headers"])
@@ -212,7 +212,7 @@ async def _send_stream(send: Send, call: StatelessCall, item: bytes | None) -> N
         response = call.response
         call.tell_answered()
         if response is None and call.refusal is not None:
-            response = framing.to_json(call.refusal.body(call.request_id))
+            response = to_json(call.refusal.body(call.request_id))
         last = b"" if response is None else framing.event_without_id(response)
         await send({"type": "http.response.body", "body": last})
 
@@ -344,8 +344,6 @@ class StatelessCall(Call):
         if self.method != listen.METHOD:  # its messages are about what others do
             await pace_message(self._runtime.quotas, self._person)
         self.tell_streamed()
-        await self._opened_outbox().put(
-            framing.event_without_id(framing.to_json(notification(method, params)))
-        )
+        await self._opened_outbox().put(framing.event_without_id(to_json(notification(method, params))))
         if self.observers.watch_calls:
             self.observers.tell("call_sent", self.facts, method)

@@ -31,6 +31,15 @@ async def not_found(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError(f"{scope['path']} is no path of MCP")
 
 
+def from_json(text: str | bytes) -> Any:
+    """Parse JSON as clients do: unlike Python's, their parsers know no `NaN` and no `Infinity`."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 @dataclass(frozen=True)
 class ServerSentEvent:
     """One block of an event stream: an event, or a comment that keeps the connection alive."""
@@ -52,7 +61,7 @@ class ServerSentEvent:
     @property
     def message(self) -> Any:
         """The JSON-RPC message, if any."""
-        return json.loads(self.data) if self.data else None
+        return from_json(self.data) if self.data else None
 
 
 class Response:
@@ -102,7 +111,7 @@ class Response:
         return unread
 
     async def json(self) -> Any:
-        return json.loads(await self.body())
+        return from_json(await self.body())
 
     async def next_block(self) -> ServerSentEvent | None:
         """The next event or comment; None at the end of the stream."""

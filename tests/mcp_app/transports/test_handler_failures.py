@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from mcp.server import ServerRequestContext
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -117,6 +119,33 @@ async def test_a_result_that_is_not_json_is_an_internal_error(failing: Failing) 
 
     _, answer = await failing.call(act)
     assert answer["error"] == {"code": -32603, "message": "The result cannot be serialized as JSON."}
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf], ids=str)
+async def test_a_number_that_json_does_not_have_is_null_in_a_result(failing: Failing, number: float) -> None:
+    async def act(ctx: Any) -> Any:
+        return {"content": [], "structuredContent": {"mean": number}}
+
+    _, answer = await failing.call(act)
+    assert answer["result"]["structuredContent"] == {"mean": None}
+
+
+@pytest.mark.parametrize("revision", ["with sessions", "without"])
+async def test_progress_is_only_reported_in_numbers_that_json_has(
+    one: Process, session: Session, revision: str
+) -> None:
+    async def tool(ctx: Context) -> str:
+        await ctx.report_progress(math.nan, 2)
+        await ctx.report_progress(1, math.inf)
+        return "done"
+
+    one.runtime.server.add_tool(tool, name=NAME, structured_output=False)
+    if revision == "without":
+        stream = await modern(one, "tools/call", {"name": NAME, "_meta": {"progressToken": "p"}})
+    else:
+        stream = await session.post(one, tool_call(NAME, progress="p"))
+    *reports, _ = await stream.messages()
+    assert [report["params"] for report in reports] == [{"progressToken": "p", "progress": 1}]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from mcp.server.mcpserver import Context
 from mcp.shared.subscriptions import ResourceUpdated
 
+from mcp_app.protocol.messages import to_json
 from mcp_app.sessions.events import PENDING
 from mcp_app.transports import framing
 from tests.mcp_app.transports.support import (
@@ -61,14 +62,14 @@ def says(one: Process) -> str:
 
 
 def test_what_json_escapes_by_itself_and_what_it_does_not_is_all_of_it() -> None:
-    data = framing.to_json(LINE_ENDS).decode()
+    data = to_json(LINE_ENDS).decode()
     assert len(framing.on_one_line(data).splitlines()) == 1
     assert json.loads(framing.on_one_line(data)) == LINE_ENDS
 
 
 @pytest.mark.parametrize("text", ["plain", "Größe 中文 \U0001f600", "\ufeff\u200b\u00a0"])
 def test_other_text_is_written_as_it_is(text: str) -> None:
-    data = framing.to_json(text).decode()
+    data = to_json(text).decode()
     assert framing.on_one_line(data) == data
 
 
