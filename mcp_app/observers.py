@@ -338,8 +338,13 @@ class Observers:
         self._is_dropping = False
         self._waiting.put((hook, facts))
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="mcp observers", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="mcp observers", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # a process may have so many threads; the next event tries again
+                logger.exception("no thread for observers")
+            else:
+                self._thread = thread
 
     def tell_now(self, hook: str, *facts: Any) -> None:
         """Call a hook of all observers that have it, here and now."""
@@ -359,7 +364,7 @@ class Observers:
                 event = self._waiting.get(timeout=None if is_idle else _IDLE_SECONDS)
             except Empty:
                 is_idle = True
-                self._on_idle()
+                self._tidy_up()
                 continue
             if event is None:
                 break
@@ -367,7 +372,13 @@ class Observers:
             hook, facts = event
             for observer, call in self._hooks.get(hook, ()):
                 self._call(observer, call, facts)
-        self._on_idle()
+        self._tidy_up()
+
+    def _tidy_up(self) -> None:
+        try:
+            self._on_idle()
+        except Exception:
+            logger.exception("could not tidy up after observers")
 
     def _call(self, observer: Observer, call: Callable[..., None], facts: tuple[Any, ...]) -> None:
         try:

@@ -338,6 +338,39 @@ async def test_the_database_connections_of_observers_are_closed_when_nothing_hap
     assert len(closed_in) >= 2
 
 
+async def test_without_room_for_a_thread_calls_go_on_and_the_next_event_starts_it(
+    told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    observers = Observers([Everything()])
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        observers.tell("session_ended", "a")
+        await observers.aclose()
+    observers.tell("session_ended", "b")
+    await observers.aclose()
+    assert [session for _, session in told] == ["a", "b"]
+    assert "no thread for observers" in caplog.text
+
+
+async def test_observers_are_told_more_after_their_database_connections_could_not_be_closed(
+    told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mcp_app.observers._IDLE_SECONDS", 0.01)
+
+    def fail() -> None:
+        raise OSError("the connection is broken")
+
+    observers = Observers([Everything()], on_idle=fail)
+    observers.tell("session_ended", "a")
+    await eventually(lambda: "could not tidy up after observers" in caplog.text)
+    observers.tell("session_ended", "b")
+    await observers.aclose()
+    assert [session for _, session in told] == ["a", "b"]
+
+
 async def test_without_observers_there_is_no_thread_and_calls_are_not_wrapped(
     mcp_settings: Any, start_process: Callable[[], Process]
 ) -> None:
