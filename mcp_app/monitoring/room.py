@@ -28,7 +28,7 @@ from mcp_app.coordination.cancellation import cancel_and_wait, raise_if_cancelle
 from mcp_app.coordination.connection import reaching_redis
 from mcp_app.coordination.directory import Directory
 from mcp_app.coordination.shares import current_share
-from mcp_app.exceptions import Unavailable
+from mcp_app.exceptions import Unavailable, Unreadable, reading
 from mcp_app.monitoring.query_timer import QueryTimer
 from mcp_app.monitoring.room_observer import RoomObserver
 from mcp_app.observers import Observers
@@ -148,7 +148,7 @@ class Room:
         if sum(one.is_operator == watcher.is_operator for one in self._watchers) >= MAX_WATCHERS:
             raise TooManyWatchers
         self._watchers.add(watcher)
-        if self._serving is None or self._serving.done():
+        if self._serving is None or self._serving.done() or self._serving.cancelling():
             # A new context: it belongs to none of the watchers.
             self._serving = asyncio.create_task(
                 self._serve(), name="machine room", context=contextvars.Context()
@@ -188,11 +188,13 @@ class Room:
                     received = await channel.get_message(
                         ignore_subscribe_messages=True, timeout=RENEW_SECONDS
                     )
+                    raise_if_cancelled()
                     if received is None:
                         continue
-                    message = json.loads(received["data"])
-                    for watcher in self._watchers:
-                        watcher.put(message)
+                    with suppress(Unreadable), reading():  # of another release
+                        message = json.loads(received["data"])
+                        for watcher in self._watchers:
+                            watcher.put(message)
 
     def _on_watched(self, message: BusMessage) -> None:
         self._until = time.monotonic() + WATCH_SECONDS

@@ -276,6 +276,24 @@ async def test_of_the_state_of_a_process_everybody_sees_their_own(
     assert all_of_it["state"]["queries"] == 9
 
 
+async def test_whoever_watches_just_after_the_last_one_has_left_sees_everything(one: Process) -> None:
+    await one.runtime.start()
+    room = one.runtime.room
+    async with room.watching(None) as first:
+        assert await first.next(PATIENCE) is not None
+    async with room.watching(None) as second:
+        assert await second.next(PATIENCE) is not None
+
+
+@pytest.mark.parametrize("odd", ["no JSON", "[]", '{"process": "p"}', '{"process": "p", "events": [{}]}'])
+async def test_a_message_that_cannot_be_read_is_passed_over(one: Process, odd: str) -> None:
+    async with looking(one) as view:
+        await one.runtime.redis.publish(keys.room(), odd)
+        seen = len(view.messages)
+        await eventually(lambda: len(view.messages) > seen + 2, within=PATIENCE)
+        assert all("state" in message or message["events"] for message in view.messages)
+
+
 def test_of_very_much_only_the_number_is_told() -> None:
     activity = Activity()
     for _ in range(MAX_PER_SECOND * 2 + 10):
