@@ -134,12 +134,14 @@ async def aend_sessions_of(access: Iterable[tuple[str, str, str]]) -> None:
             indexes = await in_portions(
                 redis, owners, lambda pipe, of: pipe.zrange(keys.sessions_of(of), 0, -1)
             )
-            session_ids = {session_id for _, index in indexes for session_id in index}
+            readable = [index for _, index in indexes if not isinstance(index, Exception)]
+            session_ids = {session_id for index in readable for session_id in index}
             found = await in_portions(
                 redis, session_ids, lambda pipe, session_id: pipe.hget(keys.record(session_id), "owner")
             )
             theirs = [session_id for session_id, its_owner in found if its_owner in owners]
-            if len(await _end(redis, directory, theirs)) < len(theirs):
+            ended = await _end(redis, directory, theirs)
+            if len(ended) < len(theirs) or len(readable) < len(owners):
                 raise Unavailable(Store.SESSIONS, "not all of them could be ended")
 
 

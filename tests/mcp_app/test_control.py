@@ -138,6 +138,25 @@ async def test_the_sessions_of_access_that_has_ended_end_and_those_of_others_do_
         await layer.flush()
 
 
+async def test_a_damaged_list_of_sessions_is_logged_and_keeps_nobody_elses_from_ending(
+    redis_server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = connect(redis_server)
+    store = SessionStore(redis, Bus(channel_layer()))
+    alice, bob = (("editor", "https://as.example", secrets.token_hex(4)) for _ in range(2))
+    record = SessionStore.new(owner(*bob), "bob", "editor")
+    await store.create(record)
+    await redis.set(keys.sessions_of(owner(*alice)), "no list", ex=60)
+    try:
+        await asyncio.to_thread(control.end_sessions_of, [alice, bob])
+        assert not await redis.exists(keys.record(record.id))
+        assert "sessions of withdrawn access may remain" in caplog.text
+    finally:
+        await erase(redis, record.id)
+        await redis.delete(keys.sessions_of(owner(*alice)))
+        await redis.aclose()
+
+
 def test_sessions_that_cannot_be_ended_are_logged_and_no_error(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -142,8 +142,8 @@ class Task:
             tool=fields["tool"],
             params=_object(fields["params"]),
             status=cast(Status, fields["status"]),
-            created_at=float(fields["created"]),
-            updated_at=float(fields["updated"]),
+            created_at=_moment(fields["created"]),
+            updated_at=_moment(fields["updated"]),
             ttl_ms=int(fields["ttl"]),
             poll_ms=int(fields["poll"]),
             run=fields["run"],
@@ -187,6 +187,13 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(type(value))
     return value
+
+
+def _moment(text: str) -> float:
+    """A time as a record has it; one that `_iso` can show."""
+    moment = float(text)
+    _iso(moment)
+    return moment
 
 
 def _iso(moment: float) -> str:
