@@ -88,7 +88,8 @@ class Checklist:
     async def _server(self, card: dict[str, Any] | None) -> list[Finding]:
         found = Findings(self._step("server"))
         info = self.facts.info
-        title = info.get("title") or info.get("name") or ""
+        titles = [info.get("title"), info.get("name")]
+        title = next((one for one in titles if isinstance(one, str) and one), "")
         if not title or not info.get("version"):
             found.fault("serverInfo lacks a name or a version.")
         if len(title) > self.wanted.max_title_length:
@@ -104,8 +105,8 @@ class Checklist:
         if not listed:
             found.fault("serverInfo has no icons.", "MCP 2025-11-25 Implementation")
             return
-        themes = {icon.get("theme") for icon in listed}
-        if self.wanted.themes and not {"light", "dark"} <= themes:
+        themes = [icon.get("theme") for icon in listed]
+        if self.wanted.themes and not ("light" in themes and "dark" in themes):
             found.fault("There is not an icon for each of both themes, light and dark.")
         for icon in listed:
             source = icon.get("src")
@@ -194,7 +195,7 @@ class Checklist:
                 if origin_of(url) is None:
                     break
             return reply
-        except Unreachable as error:
+        except (Unreachable, ValueError) as error:  # a server can name and redirect to anything
             return Reply(url, 0, {}, str(error))
 
 

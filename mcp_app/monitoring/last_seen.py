@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from redis import Redis
 
 from mcp_app.conf import conf
+from mcp_app.coordination.connection import reaching_redis
 from mcp_app.coordination.outside import only_logged
 from mcp_app.exceptions import Unreadable, reading
 from mcp_app.monitoring.sessions import connected
@@ -22,6 +25,9 @@ from mcp_app.sessions import keys
 
 _PAGE = 500
 """Keys per step of a scan."""
+
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+"""From here on, `datetime` has no dates to show, in some time zones."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Use:
 
 def of_person(redis: Redis, issuer: str, subject: str) -> list[Use]:
     """What a person used, the latest first."""
-    return _latest_first(_uses(cast("dict[str, str]", redis.hgetall(keys.seen(Person(issuer, subject).key)))))
+    return _latest_first(_uses(_fields(redis, keys.seen(Person(issuer, subject).key))))
 
 
 def of_clients(redis: Redis, clients: Iterable[str]) -> dict[str, Use]:
@@ -89,7 +95,7 @@ def everything(
     """
     found: dict[tuple[str, str], Use] = {}
     for key in redis.scan_iter(match=keys.seen("*"), count=_PAGE):
-        for use in _uses(cast("dict[str, str]", redis.hgetall(key))):
+        for use in _uses(_fields(redis, key)):
             if user in (None, use.username) and client in (None, use.client, use.client_name):
                 if len(found) == limit:
                     return _latest_first(found.values()), False
@@ -143,6 +149,13 @@ def _is_list(found: Any) -> bool:
     return isinstance(found, list) and bool(found)
 
 
+def _fields(redis: Redis, key: str) -> dict[str, str]:
+    """The entries of a person; none if the key has another type."""
+    with suppress(Unreadable), reaching_redis:
+        return cast("dict[str, str]", redis.hgetall(key))
+    return {}
+
+
 def _uses(fields: dict[str, str]) -> Iterator[Use]:
     """The entries that can be read and are not too old."""
     earliest = time.time() - conf.last_seen_seconds
@@ -155,7 +168,7 @@ def _uses(fields: dict[str, str]) -> Iterator[Use]:
                 use = Use(at=int(said["at"]), client=client, **texts)
         except Unreadable:
             continue
-        if use.at >= earliest:
+        if earliest <= use.at < _END_OF_TIME:
             yield use
 
 

@@ -72,10 +72,14 @@ class Shop:
             "/.well-known/mcp-registry-auth": "v=MCPv1; k=ed25519; p=c2VjcmV0",
             **{f"/{page}": f"<h1>{page}</h1>" for page in PAGES},
         }
+        self.leads_to: str | None = None
+        """Where every page redirects to, if it does."""
         self.files["/documentation"] += '<a href="mailto:help@example.com">Help</a>'
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path
+        if self.leads_to is not None:
+            return httpx2.Response(302, headers={b"Location": self.leads_to.encode()})
         if path == "/mcp/server-card" and self.card:
             kind = {"Content-Type": "application/mcp-server-card+json"}
             return httpx2.Response(200, content=json.dumps(self.card), headers=kind)
@@ -241,6 +245,22 @@ async def test_a_server_may_answer_with_anything(shop: Shop, directory: str, odd
         {"inputSchema": {"properties": odd}},
     ]
     assert await shop.missing(directory)
+
+
+@pytest.mark.parametrize("odd", [5, [1], {"a": 1}, True])
+@pytest.mark.parametrize("directory", DIRECTORIES)
+async def test_titles_themes_and_addresses_may_be_anything_too(shop: Shop, directory: str, odd: Any) -> None:
+    shop.facts.info = {"title": odd, "version": "1", "icons": [{"src": odd, "theme": odd}]}
+    shop.facts.resource = {"resource_documentation": odd, "resource_policy_uri": odd}
+    assert (await shop.findings(directory))[-1].level == Level.SKIPPED
+
+
+@pytest.mark.parametrize("address", ["https://[x", "https://mcp.example:99999999/", "http://\u2100.example"])
+@pytest.mark.parametrize("directory", DIRECTORIES)
+async def test_a_server_may_lead_to_what_is_no_address(shop: Shop, directory: str, address: str) -> None:
+    shop.leads_to = address
+    shop.facts.info["icons"] = [{"src": address}]
+    assert (await shop.findings(directory))[-1].level == Level.SKIPPED
 
 
 BAD = """

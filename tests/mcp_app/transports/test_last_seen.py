@@ -199,3 +199,30 @@ async def test_what_cannot_be_read_is_left_out(one: Process, name: str) -> None:
     key = keys.seen(Person(ISSUER, name).key)
     await one.runtime.redis.hset(key, mapping={"other": "{", "another": '{"at": "x"}'})
     assert len(await uses(one, name)) == 1
+
+
+@pytest.mark.parametrize("at", ["1e300", "Infinity", str(10**30), "-1e300"])
+async def test_a_time_that_no_calendar_has_is_left_out(one: Process, name: str, at: str) -> None:
+    await (await modern(one, "tools/list", token=name)).answer()
+    await one.runtime.last_seen.beat()
+    await one.runtime.redis.hset(keys.seen(Person(ISSUER, name).key), "other", f'{{"at": {at}}}')
+    assert len(await uses(one, name)) == 1
+
+
+async def test_a_key_of_another_type_hides_only_the_person_that_it_belongs_to(
+    one: Process, name: str
+) -> None:
+    await (await modern(one, "tools/list", token=name)).answer()
+    await one.runtime.last_seen.beat()
+    damaged = keys.seen(Person(ISSUER, f"{name}-damaged").key)
+    await one.runtime.redis.set(damaged, "x", ex=60)
+
+    def everything() -> list[str]:
+        with connected() as redis:
+            return [use.username for use in last_seen.everything(redis, limit=10_000)[0]]
+
+    try:
+        assert name in await asyncio.to_thread(everything)
+        assert await asyncio.to_thread(uses_of, f"{name}-damaged") == []
+    finally:
+        await one.runtime.redis.delete(damaged)
