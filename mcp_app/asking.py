@@ -276,8 +276,8 @@ def answered(ctx: Context, key: str, result_type: type[Answer]) -> Answer | None
 
 
 def text_of(result: CreateMessageResultWithTools) -> str:
-    """The text of the model's answer; an answer without text, as JSON."""
-    for block in result.content_as_list:
-        if isinstance(block, TextContent):
-            return block.text
+    """The text of the model's answer, its blocks on lines of their own; an answer without text, as JSON."""
+    texts = [block.text for block in result.content_as_list if isinstance(block, TextContent)]
+    if texts:
+        return "\n".join(texts)
     return result.model_dump_json(include={"content"}, by_alias=True, exclude_none=True)

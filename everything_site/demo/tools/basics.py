@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    PlainSerializer,
     Strict,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -53,7 +54,11 @@ def _keep_integer(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     return value
 
 
-ExactNumber = Annotated[Number, WrapValidator(_keep_integer)]
+def _as_it_is(value: int | float) -> int | float:
+    return value
+
+
+ExactNumber = Annotated[Number, WrapValidator(_keep_integer), PlainSerializer(_as_it_is)]
 """A number with exact integers, where a double has 53 bits. Integers beyond the range of a double are
 rejected, as `1e400` is: JavaScript clients read both as infinity."""
 

@@ -59,7 +59,11 @@ async def trigger_url_elicitation(
     try:
         # Normalized: the parser tolerates spaces and missing slashes, a client need not.
         url = str(_URL.validate_python(url))
-    except ValidationError:
+    except ValidationError as error:
+        (problem,) = error.errors(include_url=False, include_input=False)
+        if problem["type"] == "url_too_long":
+            most = problem["ctx"]["max_length"]
+            raise ToolError(f"url must have at most {most} characters") from None
         raise ToolError("url must be an http or https URL") from None
     elicitation_id = elicitationId or secrets.token_urlsafe(12)
     request = page(message, url, None if is_modern(ctx) else elicitation_id)

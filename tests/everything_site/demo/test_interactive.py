@@ -52,15 +52,16 @@ async def test_sampling_asks_for_context_only_where_the_client_declared_it(serve
         assert exchange.asked[0][1].get("includeContext") == expected
 
 
-async def test_an_answer_of_several_blocks_gives_its_first_words(server):
+async def test_an_answer_of_several_blocks_gives_all_its_text(server):
     content = [
+        {"type": "text", "text": "first"},
         {"type": "image", "data": "AA==", "mimeType": "image/png"},
-        {"type": "text", "text": "words"},
+        {"type": "text", "text": "second"},
     ]
     exchange = Exchange(
         capabilities=EVERYTHING, answer={"role": "assistant", "content": content, "model": "m"}
     )
-    assert await exchange.call(server, "sampleLLM", {"prompt": "x"}) == "LLM sampling result: words"
+    assert await exchange.call(server, "sampleLLM", {"prompt": "x"}) == "LLM sampling result: first\nsecond"
 
 
 async def test_an_answer_without_words_is_shown_as_json(server):

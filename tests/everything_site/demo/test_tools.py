@@ -159,6 +159,23 @@ async def test_add_is_exact_and_writes_numbers_as_json_does(server, era, a, b, e
 
 
 @pytest.mark.parametrize(
+    ("a", "b"), [(1, 2), (2**53, 1), (-(2**53), -1), (2**63, 2**63), (10**300, 1)]
+)
+async def test_the_structured_sum_of_integers_is_an_integer_with_all_digits(server, era, a, b):
+    async with connect(server, era) as client:
+        result = await client.call_tool("add", {"a": a, "b": b})
+    total = result.structured_content["sum"]
+    assert (type(total), total) == (int, a + b)
+
+
+async def test_the_structured_sum_of_other_numbers_is_a_double(server, era):
+    async with connect(server, era) as client:
+        result = await client.call_tool("add", {"a": 2**53, "b": 0.5})
+    total = result.structured_content["sum"]
+    assert (type(total), total) == (float, 2.0**53)
+
+
+@pytest.mark.parametrize(
     ("number", "expected"),
     [
         (1e300, "1e+300"),

@@ -55,6 +55,21 @@ async def test_the_client_gets_a_valid_url_whatever_was_forgiven(server, given, 
     assert exchange.asked[0][1]["url"] == sent
 
 
+@pytest.mark.parametrize("url", ["ftp://example.com", "javascript:alert(1)", "https://", ""])
+async def test_what_is_no_web_page_is_not_asked_for(server, url):
+    exchange = asking()
+    assert "must be an http or https URL" in await exchange.call(server, NAME, {"url": url})
+    assert exchange.asked == []
+
+
+async def test_a_url_that_is_too_long_is_said_to_be(server):
+    exchange = asking()
+    shown = await exchange.call(server, NAME, {"url": URL.ljust(5010, "x")})
+    assert "at most" in shown
+    assert "must be an http" not in shown
+    assert exchange.asked == []
+
+
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_refusal_is_a_result_and_completes_nothing(server, action):
     exchange = asking({"action": action})
