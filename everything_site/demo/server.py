@@ -31,8 +31,9 @@ INSTRUCTIONS = (
     "A server that demonstrates every feature of the Model Context Protocol, for people who build clients. "
     "Nothing here does real work: call any tool, read any resource, get any prompt, and watch the traffic. "
     "echo and add answer immediately, longRunningOperation reports progress, sampleLLM and elicitInputs "
-    "ask you something, slow_compute runs as a task, resources are paginated, and create-note creates one "
-    "that only you can see. The skill skill://try-everything/SKILL.md is a guided tour."
+    "ask you something, slow_compute can run as a task since 2026-07-28, resources are paginated, and "
+    "create-note creates one that only you can see. "
+    "The skill skill://try-everything/SKILL.md is a guided tour."
 )
 
 SKILLS = Path(__file__).with_name("skills")

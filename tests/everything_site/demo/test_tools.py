@@ -158,9 +158,7 @@ async def test_add_is_exact_and_writes_numbers_as_json_does(server, era, a, b, e
         assert text(await client.call_tool("add", {"a": a, "b": b})) == expected
 
 
-@pytest.mark.parametrize(
-    ("a", "b"), [(1, 2), (2**53, 1), (-(2**53), -1), (2**63, 2**63), (10**300, 1)]
-)
+@pytest.mark.parametrize(("a", "b"), [(1, 2), (2**53, 1), (-(2**53), -1), (2**63, 2**63), (10**300, 1)])
 async def test_the_structured_sum_of_integers_is_an_integer_with_all_digits(server, era, a, b):
     async with connect(server, era) as client:
         result = await client.call_tool("add", {"a": a, "b": b})
