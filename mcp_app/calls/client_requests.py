@@ -30,8 +30,10 @@ from mcp_app.conf import conf
 from mcp_app.coordination.bus import Bus, name_in
 from mcp_app.coordination.cancellation import raise_if_cancelled
 from mcp_app.exceptions import Unavailable, Unreadable, reading
+from mcp_app.ids import short_id
 from mcp_app.protocol.answers import too_long
 from mcp_app.protocol.messages import MalformedAnswer, notification, request
+from mcp_app.protocol.words import shortened
 from mcp_app.sessions import keys
 from mcp_app.sessions.record import SessionRecord
 
@@ -123,9 +125,13 @@ class ClientRequests:
     async def deliver(self, record: SessionRecord, response: JSONRPCResponse | JSONRPCError) -> None:
         """Deliver a client's response to the waiting process.
 
-        A response to no outstanding request of this session is ignored, and so is a second response.
+        A response to no outstanding request of this session is ignored, and so is a second response. An
+        error without an id, about a message that the client could not read, is logged.
         """
         request_id = response.id
+        if request_id is None and isinstance(response, JSONRPCError):
+            fields = {"session": short_id(record.id), "reason": shortened(response.error.message)}
+            logger.info("client sent an error without an id", extra=fields)
         if not isinstance(request_id, str):
             return
         asked = keys.asked(record.id)

@@ -43,6 +43,9 @@ MAX_ID_LENGTH = 256
 """The maximum length of an id, a progress token or a method, in characters: the server repeats them, sends
 them to other processes and stores them. Clients count, or use UUIDs."""
 
+MAX_DEPTH = 200
+"""How deeply arrays and objects may be nested, the message included: a limit of the parser."""
+
 MAX_HALF_PAIRS = 10_000
 """How many unpaired surrogates are replaced: a text that was cut has one. Many take long to find."""
 
@@ -101,8 +104,8 @@ def decode(body: bytes, max_values: int) -> Any:
         max_values: The maximum number of values, including arrays, objects and everything in them.
 
     Raises:
-        InvalidMessage: It is not JSON, a number has more than `MAX_DIGITS` digits, or an id has an
-            unpaired surrogate: the response would not match it.
+        InvalidMessage: It is not JSON, or nested too deeply, a number has more than `MAX_DIGITS` digits, or
+            an id has an unpaired surrogate: the response would not match it.
         TooManyValues: It has more values. Without the id of the request if there are many times more, as
             those are not parsed: that alone would block other requests.
     """
@@ -126,8 +129,16 @@ def decode(body: bytes, max_values: int) -> Any:
 def _parse(body: bytes) -> Any:
     try:
         return pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError:
+    except ValueError as error:
+        _refuse_depth(error)
         return _decode_half_pairs(body)
+
+
+def _refuse_depth(error: ValueError) -> None:
+    """Raise the error for a body that may be valid JSON, but is nested more deeply than the parser reads."""
+    if "recursion limit" in str(error):
+        message = f"Parse error: the body is nested more than {MAX_DEPTH} deep, which is not supported."
+        raise InvalidMessage(message, PARSE_ERROR) from None
 
 
 def _decode_half_pairs(body: bytes) -> Any:
@@ -138,7 +149,8 @@ def _decode_half_pairs(body: bytes) -> Any:
         if _REPLACEMENT not in readable:
             raise ValueError
         decoded = pydantic_core.from_json(readable, allow_inf_nan=False)
-    except ValueError:
+    except ValueError as error:
+        _refuse_depth(error)
         raise InvalidMessage("Parse error: the body is not JSON.", PARSE_ERROR) from None
     for message in decoded if isinstance(decoded, list) else [decoded]:
         if isinstance(message, dict) and "\ufffd" in str(message.get("id")):
@@ -163,6 +175,8 @@ def as_message(decoded: Any) -> Message:
         kind = JSONRPCRequest if "id" in decoded else JSONRPCNotification
     else:
         kind = JSONRPCError if "error" in decoded else JSONRPCResponse
+        if kind is JSONRPCError:  # it may have no id, if the client could not read that of the request
+            decoded = {"id": None} | decoded
     try:
         return kind.model_validate(decoded)
     except ValidationError as error:
@@ -224,6 +238,8 @@ def as_batch(decoded: list[Any], max_messages: int) -> list[Message]:
         raise invalid_request("a batch must not be empty.")
     if len(decoded) > max_messages:
         raise invalid_request(f"a batch may have at most {max_messages} messages.")
+    if any(isinstance(item, list) for item in decoded):
+        raise invalid_request("a batch contains another batch; each of its messages must be a JSON object.")
     messages = [as_message(item) for item in decoded]
     if any(isinstance(message, JSONRPCRequest) and message.method == "initialize" for message in messages):
         raise invalid_request("`initialize` must not be part of a batch.")

@@ -184,4 +184,4 @@ def _decode(cursor: str, name: str, sections: int) -> Key:
 
 
 def _invalid() -> MCPError:
-    return MCPError(INVALID_PARAMS, "Invalid cursor")
+    return MCPError(INVALID_PARAMS, "Invalid cursor; start again without one.")

@@ -24,6 +24,7 @@ _MAX_STEP_LENGTH = 64
 _RULES = {
     "missing": "is required",
     "extra_forbidden": "is unknown",
+    "unexpected_keyword_argument": "is not an argument",
     "none_required": "must be null",
     "string_type": "must be a string",
     "int_type": "must be an integer",

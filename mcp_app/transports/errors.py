@@ -145,6 +145,16 @@ def token_withdrawn() -> Challenge:
     return challenge(401, "invalid_token", ACCESS_WITHDRAWN)
 
 
+def unsupported_coding() -> HttpError:
+    """For a body with a Content-Encoding, such as gzip (RFC 9110 §8.4, §15.5.16)."""
+    return HttpError(
+        415,
+        "A body with a Content-Encoding is not supported; send it as it is.",
+        headers=[(b"accept-encoding", b"identity")],
+        reason="content_encoding",
+    )
+
+
 def body_too_large(limit: int) -> HttpError:
     return HttpError(413, f"The body is longer than {limit} bytes.")
 

@@ -39,29 +39,39 @@ _SESSION_ID = re.compile(r"[0-9a-f]{48}")
 _SESSION_IN_QUERY = re.compile(rb"(?:^|&)sessionId=([0-9a-f]{48})(?=&|$)")
 """The same in a query string, which is not parsed, as it may be of any length."""
 
-_JOINED_HEADERS = (b"accept", b"mcp-protocol-version")
+_JOINED_HEADERS = (b"accept", b"content-encoding", b"mcp-protocol-version")
 """The headers whose repeated lines are joined."""
+
+_SINGLE_HEADERS = (b"authorization", b"content-type", b"mcp-session-id", b"last-event-id")
+"""The headers that may have one line only, as two could be read as different requests."""
 
 
 class Headers(Mapping[str, str]):
     """The headers of a request, by lower-case name, decoded on access.
 
-    Repeated `Accept` lines are joined (RFC 9110 §5.3), and so are contradicting protocol versions, so that
-    they are invalid. For all other headers the first line counts.
+    Repeated `Accept` and `Content-Encoding` lines are joined (RFC 9110 §5.3), and so are contradicting
+    protocol versions, so that they are invalid. For all other headers the first line counts.
 
     Args:
         lines: The headers of the ASGI scope.
+
+    Attributes:
+        raw: The values, by lower-case name.
+        repeated: A header that has several lines although it may have one only; None if there is none.
     """
 
-    __slots__ = ("raw",)
+    __slots__ = ("raw", "repeated")
 
     def __init__(self, lines: list[tuple[bytes, bytes]]) -> None:
         self.raw = dict(lines)
+        self.repeated: str | None = None
         if len(self.raw) < len(lines):
             self.raw = dict(reversed(lines))
             for name in _JOINED_HEADERS:
                 if name in self.raw:
                     self.raw[name] = b", ".join(dict.fromkeys(value for key, value in lines if key == name))
+            names = [name for name, _ in lines]
+            self.repeated = next((name.decode() for name in _SINGLE_HEADERS if names.count(name) > 1), None)
 
     def __getitem__(self, name: str) -> str:
         return self.raw[name.encode()].decode("latin-1")
@@ -239,11 +249,15 @@ class Request:
         """Validate the headers of a POST and read its body (Streamable HTTP, Sending Messages).
 
         Raises:
-            HttpError: Wrong Content-Type or Accept, or a body that is too long or takes too long to arrive.
+            HttpError: Wrong Content-Type or Accept, a Content-Encoding, or a body that is too long or takes
+                too long to arrive.
             ClientDisconnected: The client disconnected before the body was complete.
         """
         if not _is_json(self.headers.raw.get(b"content-type", b"")):
             raise errors.HttpError(415, "The Content-Type must be application/json.")
+        coding = self.headers.raw.get(b"content-encoding")
+        if coding and coding.lower() != b"identity":
+            raise errors.unsupported_coding()
         if check_accept and not self.accepts("application/json", "text/event-stream"):
             raise errors.HttpError(406, "A POST must accept both application/json and text/event-stream.")
         limit = conf.max_body_bytes

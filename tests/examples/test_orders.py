@@ -160,7 +160,7 @@ async def test_an_order_has_one_uri_only(one: Process, alice: User, order: Order
             answer = await ask(method, {"uri": f"order://{key}"})
             assert answer["error"]["code"] == -32002, key
         answer = await ask("resources/list", {"cursor": cursor(key)})
-        assert "result" in answer or answer["error"]["message"] == "Invalid cursor", key
+        assert "result" in answer or answer["error"]["message"].startswith("Invalid cursor"), key
 
 
 async def test_many_orders_come_in_pages_of_which_each_asks_for_its_own_only(

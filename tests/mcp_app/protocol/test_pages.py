@@ -118,5 +118,5 @@ async def test_what_a_section_does_not_take_for_a_key_is_an_invalid_cursor():
         raise ValueError(after)
 
     cursor = base64.urlsafe_b64encode(b'["x", 1, "?"]').decode()
-    with pytest.raises(MCPError, match="Invalid cursor"):
+    with pytest.raises(MCPError, match="Invalid cursor; start again without one"):
         await page_of_sections(FIXED, [section], cursor, 5, "x")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mcp_app.protocol.messages import MAX_DEPTH, decode
 from tests.mcp_app.transports.support import (
     LATEST,
     MODERN,
@@ -31,8 +32,16 @@ NOT_JSON = {
     "two values": b"{} {}",
     "single quotes": b"{'jsonrpc': '2.0'}",
     "not UTF-8": b'{"jsonrpc": "2.0", "id": 1, "method": "\xff"}',
+}
+NESTED_TOO_DEEPLY = {
     "nested 100,000 deep": b"[" * 100_000 + b"]" * 100_000,
     "an object nested 100,000 deep": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+    "an argument nested 300 deep": json.dumps(tool_call("echo", {"message": "x"}))
+    .encode()
+    .replace(b'"x"', b"[" * 300 + b"]" * 300),
+    "half a pair, then an argument nested 300 deep": json.dumps(tool_call("echo", {"message": "x"}))
+    .encode()
+    .replace(b'"x"', rb'["\ud83d",' + b"[" * 300 + b"]" * 300 + b"]"),
 }
 NOT_JSON_BUT_NAN = {
     "not a number": b'{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"a": NaN}}',
@@ -72,6 +81,8 @@ NO_MESSAGE = {
     "no jsonrpc": _without("jsonrpc"),
     "a notification with params a list": b'{"jsonrpc": "2.0", "method": "notifications/x", "params": []}',
     "a response without a result": b'{"jsonrpc": "2.0", "id": "a"}',
+    "an error without an id that is a string": b'{"jsonrpc": "2.0", "error": "no"}',
+    "a result without an id": b'{"jsonrpc": "2.0", "result": {}}',
     "an error that is a string": b'{"jsonrpc": "2.0", "id": "a", "error": "no"}',
 }
 
@@ -90,13 +101,16 @@ def _cases(*tables: tuple[dict[str, bytes], int]) -> list[Any]:
     return [pytest.param(body, code, id=name) for table, code in tables for name, body in table.items()]
 
 
-async def _assert_refused(response: Response, status: int, code: int, id: Any = None) -> None:
+async def _assert_refused(response: Response, status: int, code: int, id: Any = None) -> str:
+    """Assert that it is an error, and return its message."""
     assert (response.status, response.content_type) == (status, "application/json")
     refusal = await response.json()
     assert refusal["jsonrpc"] == "2.0"
     assert refusal["id"] == id
     assert refusal["error"]["code"] == code
-    assert refusal["error"]["message"]
+    message: str = refusal["error"]["message"]
+    assert message
+    return message
 
 
 @pytest.mark.parametrize(
@@ -118,6 +132,16 @@ async def test_a_bad_body_is_refused_without_sessions(one: Process, body: bytes,
     headers = headers_for(mcp_protocol_version=MODERN, mcp_method="ping")
     response = await one.http.request("POST", headers=headers, body=body)
     await _assert_refused(response, 400, code, None if code == PARSE_ERROR else _readable_id(body))
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+@pytest.mark.parametrize("body", NESTED_TOO_DEEPLY.values(), ids=NESTED_TOO_DEEPLY)
+async def test_a_body_that_is_nested_too_deeply_is_told_so(
+    one: Process, session: Session, revision: str, body: bytes
+) -> None:
+    headers = session.headers(mcp_protocol_version=revision, mcp_method="tools/call", mcp_name="echo")
+    response = await one.http.request("POST", headers=headers, body=body)
+    assert f"more than {MAX_DEPTH} deep" in await _assert_refused(response, 400, PARSE_ERROR)
 
 
 @pytest.mark.parametrize("revision", [LATEST, MODERN])
@@ -182,6 +206,31 @@ async def test_errors_beyond_a_readable_number_are_only_counted(one: Process, se
     answer = await (await session.post(one, request_of_many)).json()
     assert answer["error"]["code"] == -32602
     assert f"{MANY} values are invalid" in answer["error"]["message"]
+
+
+def test_a_body_may_be_nested_as_deeply_as_the_limit_says() -> None:
+    body = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert decode(body, len(body)) == json.loads(body)
+
+
+@pytest.mark.parametrize("revision", [LATEST, MODERN])
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])
+async def test_a_body_with_a_content_coding_is_refused(
+    one: Process, session: Session, revision: str, coding: str
+) -> None:
+    headers = session.headers(content_encoding=coding, mcp_protocol_version=revision)
+    response = await one.http.request("POST", headers=headers, body=json.dumps(request("ping")).encode())
+    assert "Content-Encoding" in await _assert_refused(response, 415, INVALID_REQUEST)
+    assert response.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+async def test_a_body_that_says_that_it_has_no_coding_is_accepted(
+    one: Process, session: Session, coding: str
+) -> None:
+    headers = session.headers(content_encoding=coding)
+    response = await one.http.request("POST", headers=headers, body=json.dumps(request("ping")).encode())
+    assert response.status == 200
 
 
 async def test_a_body_in_chunks_is_read_completely(one: Process, session: Session) -> None:

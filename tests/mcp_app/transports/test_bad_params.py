@@ -106,6 +106,13 @@ async def test_prompt_arguments_that_are_refused_are_named_with_the_reason(
     assert "`count` must be an integer" in answer["error"]["message"]
 
 
+async def test_an_argument_that_a_prompt_does_not_have_is_named(one: Process, session: Session) -> None:
+    params = {"name": "complex_prompt", "arguments": {"temperature": "1", "colour": "red"}}
+    answer = await (await session.post(one, request("prompts/get", params))).answer()
+    assert answer["error"]["code"] == INVALID_PARAMS
+    assert answer["error"]["message"] == "Invalid prompt arguments: `colour` is not an argument"
+
+
 @pytest.mark.parametrize("method", ["tools/list", "tools/call", "resources/read", "logging/setLevel"])
 async def test_a_request_before_initialize_is_told_what_to_send_first(one: Process, method: str) -> None:
     stream = await one.http.request("GET", "/sse", headers=headers_for(accept="text/event-stream"))

@@ -108,7 +108,7 @@ async def test_a_batch_ends_with_its_session(one: Process, other: Process, sessi
         ([request("ping", id=n) for n in range(MAX_BATCH + 1)], "at most"),
         ([initialize(REVISION)], "initialize"),
         ([request("ping"), 1], "object"),
-        ([request("ping"), [request("ping", id=2)]], "one message"),
+        ([request("ping"), [request("ping", id=2)]], "another batch"),
         ([request("ping"), {"jsonrpc": "2.0"}], "not a JSON-RPC"),
     ],
     ids=["empty", "too long", "initialize", "a number", "a batch in a batch", "no message"],

@@ -198,6 +198,16 @@ async def test_an_answer_to_nothing_is_acknowledged_and_ignored(
     assert (await session.post(one, error)).status == 202
 
 
+@pytest.mark.parametrize("id", [{}, {"id": None}], ids=["no id", "null"])
+async def test_an_error_about_no_request_in_particular_is_logged_and_ignored(
+    one: Process, session: Session, caplog: pytest.LogCaptureFixture, id: dict[str, Any]
+) -> None:
+    error = {"jsonrpc": "2.0", **id, "error": {"code": -32700, "message": "not JSON"}}
+    response = await session.post(one, error)
+    assert (response.status, await response.body()) == (202, b"")
+    assert "client sent an error without an id" in caplog.messages
+
+
 @pytest.mark.parametrize("tool", ["test_sampling", "test_elicitation", "get-roots-list"])
 async def test_a_client_without_the_capability_is_not_asked(one: Process, tool: str) -> None:
     session = await Session.open(one, capabilities={})

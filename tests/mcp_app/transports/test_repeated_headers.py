@@ -56,6 +56,26 @@ async def test_a_repeated_equal_protocol_version_is_accepted_in_a_session(
     assert (await one.http.request("POST", headers=headers, body=body)).status == 200
 
 
+@pytest.mark.parametrize("name", ["authorization", "content-type", "mcp-session-id", "last-event-id"])
+async def test_a_repeated_line_of_a_header_that_has_one_value_is_refused(
+    one: Process, session: Session, name: str
+) -> None:
+    given = session.headers(last_event_id="x")
+    for lines in ([(name, given[name]), (name, "other")], [(name, "other"), (name, given[name])]):
+        headers = [*((key, value) for key, value in given.items() if key != name), *lines]
+        for method in ("POST", "GET", "DELETE"):
+            body = json.dumps(request("ping")).encode() if method == "POST" else b""
+            response = await one.http.request(method, headers=headers, body=body)
+            assert response.status == 400
+            assert name in (await response.json())["error"]["message"].lower()
+
+
+async def test_codings_on_several_lines_are_one_list(one: Process, session: Session) -> None:
+    headers = [*session.headers().items(), ("content-encoding", "identity"), ("content-encoding", "gzip")]
+    body = json.dumps(request("ping")).encode()
+    assert (await one.http.request("POST", headers=headers, body=body)).status == 415
+
+
 async def test_for_any_other_header_the_first_line_counts() -> None:
     headers = Headers([(b"host", b"first"), (b"accept", b"*/*"), (b"host", b"second")])
     assert headers == {"host": "first", "accept": "*/*"}
