@@ -179,7 +179,7 @@ def discovered(reply: Reply) -> list[Finding]:
     if not isinstance(versions, list) or not versions:
         found.fault("The result lacks supportedVersions.", "MCP 2026-07-28 server/discover")
         return found.all
-    return found.ok(f"Revisions without a session: {', '.join(map(str, versions))}.")
+    return found.ok(f"Supported revisions: {', '.join(map(str, versions))}.")
 
 
 def no_session(reply: Reply) -> list[Finding]:

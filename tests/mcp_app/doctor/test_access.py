@@ -157,3 +157,9 @@ def test_whether_documents_are_fetched_is_visible_only_after_sign_in():
     [finding] = access.client_by_url(reply(status=302, location="/login?next=/"), KNOWN, CALLBACK)
     assert finding.level == Level.SKIPPED
     assert "--as" in finding.says
+
+
+def test_what_server_discover_lists_is_not_said_to_be_without_sessions():
+    [finding] = access.discovered(reply(result({"supportedVersions": ["2026-07-28", "2025-11-25"]})))
+    assert finding.level is Level.OK
+    assert finding.says == "Supported revisions: 2026-07-28, 2025-11-25."
