@@ -36,6 +36,10 @@ class Command(Runserver):
         self._options = options
         self._tokens: dict[str, str] = {}
 
+    @property
+    def port_remedy(self) -> str:
+        return "choose another one with --port"
+
     def handle(self, *args: Any, **options: Any) -> None:
         if self._options.exit_on_eof:
             threading.Thread(target=_end_with_input, name="input watch", daemon=True).start()

@@ -185,7 +185,7 @@ def test_a_port_that_is_taken_has_its_own_exit_code(program: Console) -> None:
         port = taken.getsockname()[1]
         outcome = program.run("run", "--ephemeral", "--json", "--port", str(port))
     assert outcome.returncode == 3, outcome.stderr
-    assert f"Port {port} is in use" in outcome.stderr
+    assert f"Port {port} is in use: choose another one with --port." in outcome.stderr
     assert outcome.stdout == ""
     assert list(program.folder.iterdir()) == []
 

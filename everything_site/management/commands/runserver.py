@@ -96,10 +96,10 @@ class Command(DaphneRunserver):
         if _is_restarted():
             super().run(**options)
             return
-        self._refuse_taken(int(self.port), self.port_variable)
+        self._refuse_taken(int(self.port), self.port_remedy)
         with_auth_server = options.get("with_auth_server")
         if with_auth_server:
-            self._refuse_taken(settings.AUTH_SERVER_PORT, "AUTH_SERVER_PORT")
+            self._refuse_taken(settings.AUTH_SERVER_PORT, "set AUTH_SERVER_PORT")
         try:
             with ExitStack() as stack:
                 stack.enter_context(_database())
@@ -111,6 +111,11 @@ class Command(DaphneRunserver):
                 super().run(**options)
         except valkey.Refused as error:
             raise CommandError(str(error), returncode=exit_codes.NO_VALKEY) from error
+
+    @property
+    def port_remedy(self) -> str:
+        """What to do if the port is in use."""
+        return f"set {self.port_variable}"
 
     def follow_argument(self) -> None:
         """Restart with PORT from the argument, as the published URLs depend on it."""
@@ -126,7 +131,7 @@ class Command(DaphneRunserver):
                 self.default_addr = self.default_addr_ipv6 = str(address)
                 options["use_ipv6"] = address.version == 6
 
-    def _refuse_taken(self, port: int, variable: str) -> None:
+    def _refuse_taken(self, port: int, remedy: str) -> None:
         """Reject an unavailable port before anything is started; Daphne would continue without it."""
         family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
         try:
@@ -134,7 +139,7 @@ class Command(DaphneRunserver):
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise CommandError(
-                    f"Port {port} is in use: set {variable}.", returncode=exit_codes.PORT_UNAVAILABLE
+                    f"Port {port} is in use: {remedy}.", returncode=exit_codes.PORT_UNAVAILABLE
                 ) from None
             raise CommandError(
                 f"Port {port} cannot be used: {error.strerror}.", returncode=exit_codes.PORT_UNAVAILABLE
