@@ -7,6 +7,7 @@ each of them shows the same: the multiprocess mode of `prometheus-client`.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,14 @@ def _forget_killed(folder: Path) -> None:
     """Remove the gauges of processes that had no time to: who is dead has nothing open, and is not ready."""
     for pid in {path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*_*.db")}:
         if pid.isdecimal() and not _is_running(int(pid)):
-            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+            with suppress(FileNotFoundError):  # another process that starts has removed them
+                mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
 
 
 def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # the latter for a number that no process can have
         return False
     except PermissionError:
         pass  # it is another user's

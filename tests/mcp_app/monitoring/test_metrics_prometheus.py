@@ -37,6 +37,9 @@ sys.stdin.readline()
 metrics.close()
 """
 
+NOBODY = 2**22 + 1
+"""The id of no process: Linux gives none above 2**22."""
+
 
 WITHOUT = """
 import sys
@@ -133,6 +136,32 @@ def test_what_a_killed_process_has_left_open_is_gone_when_the_next_one_starts(tm
     assert found.sum("mcp_app_ready", need="redis") == 1
     assert found.sum("mcp_app_streams_open", kind="listen") == 3
     assert found.sum("mcp_app_calls_recovered_total", kind="session") == 4
+
+
+def test_processes_that_start_at_once_may_forget_the_same_killed_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    left = tmp_path / f"gauge_livesum_{NOBODY}.db"
+    left.touch()
+
+    def removed_by_another(path: str) -> None:
+        Path(path).unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(os, "remove", removed_by_another)
+    PrometheusPage()
+    assert not left.exists()
+
+
+def test_a_file_with_a_number_that_no_process_has_keeps_nobody_from_starting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    left = tmp_path / f"gauge_livesum_{'9' * 30}.db"
+    left.touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    PrometheusPage()
+    assert not left.exists()
 
 
 def _start(folder: Path, ready: str) -> subprocess.Popen[str]:
