@@ -91,9 +91,9 @@ class OwnThread:
 
 
 async def end_thread(thread: Executor) -> None:
-    """End a thread after closing its connections."""
+    """End a thread after closing its connections, which happens even if this is cancelled."""
     try:
-        await asyncio.get_running_loop().run_in_executor(thread, close_connections)
+        await asyncio.shield(asyncio.wrap_future(thread.submit(close_connections)))
     finally:
         thread.shutdown(wait=False)
 

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 
 from mcp_app.database import use_database
 from mcp_app.exceptions import Store, Unavailable
+from tests.support.waiting import eventually
 
 
 async def call(handler: Any) -> Any:
@@ -75,6 +76,32 @@ async def test_a_task_that_a_call_began_has_its_connections_closed_as_well() -> 
         await begun[0]
     assert set(closed_in) == set(ran_in)
     assert len(set(ran_in)) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_connection_of_a_call_that_is_cancelled_again_and_again_is_closed() -> None:
+    used: list[Any] = []
+    connected, may_go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def query() -> None:
+        connection.ensure_connection()
+        used.append(connection._connections[connection._alias])  # type: ignore[attr-defined]
+        loop.call_soon_threadsafe(connected.set)
+        may_go.wait(10)
+
+    async def handler() -> None:
+        await sync_to_async(query)()
+
+    calling = asyncio.create_task(call(handler))
+    try:
+        await connected.wait()
+        while not calling.done():
+            calling.cancel()
+            await asyncio.sleep(0)
+    finally:
+        may_go.set()
+    await eventually(lambda: used[0].connection is None)
 
 
 async def test_a_call_that_makes_no_query_has_no_thread() -> None:
