@@ -148,18 +148,24 @@ async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, S
     """A user with their own browser: a redirect URI on this computer, and a function to wait for it."""
     reached: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
+    connections: set[asyncio.StreamWriter] = set()
+
     async def callback(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(writer)
         try:
             target = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split(" ")[1]
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
-            target = ""
-        text = b"Thank you. The doctor continues in the terminal.\n"
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
-        writer.write(f"{head}Connection: close\r\n\r\n".encode() + text)
-        await writer.drain()
-        writer.close()
-        if urlsplit(target).path == CALLBACK_PATH and not reached.done():
-            reached.set_result(parameters(target))
+            is_callback, found = urlsplit(target).path == CALLBACK_PATH, parameters(target)
+            text = b"Thank you. The doctor continues in the terminal.\n"
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n"
+            writer.write(f"{head}Connection: close\r\n\r\n".encode() + text)
+            await writer.drain()
+        except (EOFError, asyncio.LimitOverrunError, IndexError, ValueError, OSError):
+            return  # it is no request, or has been closed
+        finally:
+            connections.discard(writer)
+            writer.close()
+        if is_callback and not reached.done():
+            reached.set_result(found)
 
     async def sign_in(url: str) -> dict[str, str]:
         say(f"Open this in your browser, sign in, and allow access:\n\n  {visible(url)}\n")
@@ -170,7 +176,11 @@ async def in_a_browser(say: Callable[[str], None]) -> AsyncIterator[tuple[str, S
 
     async with await asyncio.start_server(callback, "127.0.0.1", 0, limit=_HEAD_LIMIT) as server:
         port = server.sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}{CALLBACK_PATH}", sign_in
+        try:
+            yield f"http://127.0.0.1:{port}{CALLBACK_PATH}", sign_in
+        finally:
+            for idle in connections:  # browsers open some in advance, for which the server would wait
+                idle.close()
 
 
 def parameters(url: str) -> dict[str, str]:

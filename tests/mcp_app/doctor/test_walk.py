@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from contextlib import suppress
 from io import StringIO
 from unittest.mock import Mock
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import pytest
@@ -560,6 +561,30 @@ async def test_a_user_returns_from_their_browser():
         assert page.status_code == 200
         assert await wait("https://auth.example/authorize?x=1") == {"code": "c", "state": "s"}
     assert "https://auth.example/authorize?x=1" in said[0]
+
+
+async def test_connections_that_a_browser_opens_in_advance_hold_up_nothing():
+    async with asyncio.timeout(30):
+        async with in_a_browser(lambda says: None) as (redirect_uri, wait), httpx2.AsyncClient() as http:
+            idle, writer = await asyncio.open_connection("127.0.0.1", urlsplit(redirect_uri).port)
+            await http.get(redirect_uri, params={"code": "c"})
+            assert await wait("https://auth.example/authorize") == {"code": "c"}
+        assert await idle.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("line", ["GET //[x HTTP/1.1", "GET", "GET /callback?" + "x" * 100_000 + " HTTP/1.1"])
+async def test_what_is_no_callback_is_passed_over(line, caplog):
+    async with asyncio.timeout(30):
+        async with in_a_browser(lambda says: None) as (redirect_uri, wait), httpx2.AsyncClient() as http:
+            reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(redirect_uri).port)
+            writer.write(f"{line}\r\n\r\n".encode())
+            with suppress(ConnectionError):  # the rest of what was sent is not read
+                await reader.read()
+            writer.close()
+            await http.get(redirect_uri, params={"code": "c"})
+            assert await wait("https://auth.example/authorize") == {"code": "c"}
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("changed", [{"state": "another"}, {"state": ""}, {"iss": "https://evil.example"}])
