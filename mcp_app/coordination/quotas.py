@@ -275,7 +275,7 @@ class Quotas:
     ) -> None:
         """Ask Redis for more of something, in the turn of the account. Without a reply, count locally."""
         began = time.monotonic()
-        with suppress(Unavailable):
+        try:
             if began >= self._local_until:
                 args = self._arguments(account, kind, number, requests)
                 async with self._reaching():
@@ -283,7 +283,10 @@ class Quotas:
                     raise_if_cancelled()
                 self._apply(account, reply, began, requests)
                 return
-        account.assume_told()
+        except Unavailable:
+            pass  # count locally
+        finally:
+            account.assume_told()  # without a reply, also if this was cancelled
         for each, units in account.units.items():
             units.granted = each.limit
         account.requests = max(account.requests, SPARE_REQUESTS)

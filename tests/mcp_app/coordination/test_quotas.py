@@ -703,6 +703,27 @@ async def test_what_is_owed_is_not_told_again_when_no_reply_came_in_time(
     assert await level(redis, person) == 3 - 1 - 10
 
 
+async def test_what_is_owed_is_not_told_again_when_its_request_was_cancelled(
+    behind_relay: Quotas, relay: RedisRelay, redis: Redis, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a client disconnects while Redis is slow."""
+    monkeypatch.setattr(quotas, "_ASK_SECONDS", 10.0)
+    assert await behind_relay.count_requests(person)
+    behind_relay.charge(person, 10 * CHARGED_BYTES)
+    relay.hang_from(b"EVALSHA")
+    asking = asyncio.create_task(behind_relay.count_requests(person))
+
+    async def is_told() -> bool:
+        return await level(redis, person) < 0
+
+    await eventually(is_told)
+    told = await level(redis, person)
+    await cancel_and_wait(asking)
+    relay.delay = 0.0
+    await behind_relay.beat()
+    assert await level(redis, person) == told
+
+
 async def test_a_lost_reply_costs_its_person_requests_and_no_units(
     relay: RedisRelay, redis: Redis, open_bus: Open, person: str, limits: Any
 ) -> None:
