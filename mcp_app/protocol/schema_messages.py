@@ -105,7 +105,12 @@ def problems(schema: Mapping[str, Any], value: Any) -> str:
     Empty if the value is valid. Only the first `MAX_FAULTS` errors are looked for.
     """
     validator = Draft202012Validator(schema, format_checker=_FORMATS)
-    errors = islice(validator.iter_errors(value), MAX_FAULTS)
+    try:
+        errors = list(islice(validator.iter_errors(value), MAX_FAULTS))
+    except OverflowError:  # of a division, for `multipleOf`
+        return "a number is too large"
+    except RecursionError:
+        return "it is nested too deeply"
     return as_line(list(dict.fromkeys(reason for error in errors for reason in _reasons(error))))
 
 
