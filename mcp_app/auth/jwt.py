@@ -146,8 +146,9 @@ def _keys(document: dict[str, Any]) -> Iterator[tuple[tuple[str | None, str], jw
         for algorithm in _RSA if is_open else (None,):
             try:
                 key = jwt.PyJWK(data, algorithm)
-            except (jwt.PyJWTError, TypeError, ValueError):
-                continue  # an unsupported key
+            except Exception as error:  # PyJWT and cryptography have no common class for what they refuse
+                logger.debug("JWK ignored", extra={"reason": type(error).__name__})
+                continue
             if isinstance(key.key_id, str | None):
                 yield (key.key_id, key.algorithm_name), key
 

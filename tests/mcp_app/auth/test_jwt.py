@@ -209,7 +209,20 @@ async def test_an_rsa_key_with_an_algorithm_is_valid_for_no_other(issuer, verifi
     assert await verifier.verify_token(issuer.token(algorithm="RS512")) is None
 
 
-@pytest.mark.parametrize("key", [5, {}, {"kty": []}, {"kty": "RSA", "alg": []}, {"kty": "new", "kid": "x"}])
+@pytest.mark.parametrize(
+    "key",
+    [
+        5,
+        {},
+        {"kty": []},
+        {"kty": "RSA", "alg": []},
+        {"kty": "new", "kid": "x"},
+        {"kty": "oct", "kid": "x"},
+        {"kty": "oct", "kid": "x", "alg": "none"},
+        {"kty": "RSA", "kid": "x", "alg": "none"},
+    ],
+    ids=str,
+)
 async def test_published_keys_of_other_types_are_ignored(issuer, verifier, key):
     issuer.keys = [key, published("two", issuer.key, kid=["two"]), *issuer.keys]
     assert await verifier.verify_token(issuer.token())
