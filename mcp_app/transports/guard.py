@@ -65,7 +65,8 @@ class Guard:
             if not _host_is_allowed(headers.get(b"host", b""), conf.allowed_hosts):
                 raise HttpError(421, "This host is not served here; see ALLOWED_HOSTS.")
             if request.headers.repeated is not None:
-                raise HttpError(400, f"There may be only one line of the header {request.headers.repeated}.")
+                repeated = request.headers.repeated.title()
+                raise HttpError(400, f"There must be one {repeated} header at the most.")
             origin = headers.get(b"origin")
             # Streamable HTTP, Security Warning: an invalid Origin is rejected, a missing one is fine.
             if origin is not None and not origin_is_allowed(origin.decode("latin-1")):
