@@ -20,6 +20,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from mcp.types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
+    AudioContent,
     ClientCapabilities,
     CreateMessageRequest,
     CreateMessageRequestParams,
@@ -46,6 +47,7 @@ from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcp_app.protocol.answers import Answer, NamedRoots, UnfitAnswer, checked, malformed
+from mcp_app.protocol.older_revisions import AUDIO
 from mcp_app.protocol.validation_messages import explain, has_too_many
 from mcp_app.sdk import ServerMessageMetadata
 
@@ -82,7 +84,7 @@ ELICITATION = "2025-06-18"
 URL_MODE = "2025-11-25"
 """The revision that introduced pages that the person is sent to."""
 SAMPLING_WITH_TOOLS = "2025-11-25"
-"""The revision that introduced tools in questions to the model."""
+"""The revision that introduced tools in questions to the model, and messages of several blocks."""
 LISTS_IN_FORMS = "2025-11-25"
 """The revision of multiple choice (`type: array`), and of choices with titles (`oneOf`), by SEP-1330."""
 
@@ -155,8 +157,11 @@ def _since(request: InputRequest) -> str:
     match request:
         case ElicitRequest(params=ElicitRequestURLParams()):
             return URL_MODE
-        case CreateMessageRequest() if request.params.tools:
-            return SAMPLING_WITH_TOOLS
+        case CreateMessageRequest(params=params):
+            if params.tools or any(isinstance(message.content, list) for message in params.messages):
+                return SAMPLING_WITH_TOOLS
+            heard = any(isinstance(message.content, AudioContent) for message in params.messages)
+            return AUDIO if heard else ""
         case ElicitRequest(params=ElicitRequestFormParams(requested_schema=schema)):
             fields = schema.get("properties", {}).values()
             is_rich = any(field.get("type") == "array" or "oneOf" in field for field in fields)

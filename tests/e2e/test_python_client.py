@@ -21,6 +21,7 @@ from mcp.types import (
     ResourceLink,
     ResourceTemplateReference,
     ResourceUpdatedNotification,
+    TextContent,
     TextResourceContents,
     ToolListChangedNotification,
 )
@@ -127,18 +128,19 @@ async def test_every_tool_can_be_called_all_of_them_at_once(connected: Connected
 
 
 @every_revision
-async def test_a_note_is_created_read_edited_and_deleted(connected: Connected) -> None:
+async def test_a_note_is_created_read_edited_and_deleted(connected: Connected, revision: str) -> None:
     async with connected() as client:
         created = await client.call_tool("create-note", {"title": "Milk", "text": "Two bottles."})
-        (link,) = (block for block in created.content if isinstance(block, ResourceLink))
-        note = {"noteId": str(link.uri).rpartition("/")[2]}
+        assert isinstance(created.content[1], ResourceLink if revision >= "2025-06-18" else TextContent)
+        uri = created.structured_content["uri"]
+        note = {"noteId": uri.rpartition("/")[2]}
         await client.call_tool("edit-note", {**note, "text": "Three bottles."})
-        (contents,) = (await client.read_resource(str(link.uri))).contents
+        (contents,) = (await client.read_resource(uri)).contents
         assert isinstance(contents, TextResourceContents)
         assert "Three bottles." in contents.text
         assert "Deleted" in text_of(await client.call_tool("delete-note", note))
         with pytest.raises(MCPError):
-            await client.read_resource(str(link.uri), cache_mode="bypass")
+            await client.read_resource(uri, cache_mode="bypass")
 
 
 @every_revision

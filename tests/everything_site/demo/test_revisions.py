@@ -1,4 +1,4 @@
-"""How tools differ between revisions: structured content, and whether they are listed."""
+"""How tools differ between revisions: structured content, whether they are listed, and types of content."""
 
 import json
 import re
@@ -69,6 +69,34 @@ async def test_a_tool_is_not_listed_in_revisions_in_which_it_cannot_work(fixture
     assert ("toggle-simulated-logging" in names) is (revision < MODERN)
     assert ("test_input_required_result_multi_round" in names) is (revision >= MODERN)
     assert ("elicitInputs" in names) is (revision >= "2025-06-18")
+
+
+@pytest.mark.parametrize(
+    ("revision", "links", "sounds"),
+    [
+        ("2024-11-05", "text", "resource"),
+        ("2025-03-26", "text", "audio"),
+        ("2025-06-18", "resource_link", "audio"),
+        ("2025-11-25", "resource_link", "audio"),
+        (MODERN, "resource_link", "audio"),
+    ],
+)
+async def test_links_and_audio_are_sent_in_content_that_the_revision_has(
+    fixture_server, revision, links, sounds
+):
+    async def of_tool(name):
+        result = await Exchange(version=revision).run(
+            fixture_server, "tools/call", {"name": name, "arguments": {}, "_meta": META}
+        )
+        return [block["type"] for block in result["content"]]
+
+    assert await of_tool("get-resource-links") == ["text", *[links] * 3]
+    assert (await of_tool("get-tiny-audio"))[1] == sounds
+    assert await of_tool("test_audio_content") == [sounds]
+    prompt = await Exchange(version=revision).run(
+        fixture_server, "prompts/get", {"name": "media_prompt", "_meta": META}
+    )
+    assert [message["content"]["type"] for message in prompt["messages"]] == ["text", sounds, links]
 
 
 @pytest.mark.parametrize(
