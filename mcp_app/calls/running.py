@@ -116,7 +116,7 @@ class RunningCalls:
     async def notified(
         self, record: SessionRecord, notification: JSONRPCNotification, headers: Mapping[str, str]
     ) -> None:
-        """Handle a notification of the client."""
+        """Handle a notification of the client. One with the method of a request is ignored."""
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
             request_id = as_request_id(params.get("requestId"))
@@ -127,6 +127,8 @@ class RunningCalls:
             # A quick call is not in Redis, but the process that runs it has read the record.
             await self._directory.publish(message, keys.copies(record.id), keys.processes(record.id))
             return
+        if self.backend.server.get_request_handler(notification.method) is not None:
+            return  # what is around its handler expects a request
         call = SessionCall(self.backend, record, notification, headers)
         runner = ServerRunner(
             self.backend.server, self.backend.connection(call.session), self.backend.lifespan_state

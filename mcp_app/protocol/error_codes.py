@@ -65,6 +65,8 @@ class SpecifiedErrors:
         self.list_tools = list_tools
 
     async def __call__(self, ctx: RequestContext, call_next: CallNext) -> HandlerResult:
+        if ctx.request_id is None:  # nobody is told of an error in a notification
+            return await call_next(ctx)
         try:
             _refuse_unspecified_token(ctx)
             match ctx.method:

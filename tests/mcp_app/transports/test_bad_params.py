@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
 from mcp_app.extensions.tasks.declaration import IDENTIFIER
-from tests.mcp_app.transports.support import Process, Session, headers_for, initialize, modern, request
+from tests.mcp_app.transports.support import (
+    Process,
+    Session,
+    headers_for,
+    initialize,
+    modern,
+    notification,
+    request,
+)
 from tests.support.asgi import Response
 
 INVALID_PARAMS = -32602
@@ -132,3 +141,16 @@ async def test_the_server_has_the_limit_of_a_body_for_json_in_a_string(
     steps = "[" + "0," * 200_000 + "0]"
     answer = await session.call(one, "longRunningOperation", {"steps": steps})
     assert "`steps` has more than 20000 values" in answer["result"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("params", [{}, {"name": "unknown"}, {"_meta": {"progressToken": {}}}], ids=str)
+@pytest.mark.parametrize(
+    "method",
+    ["tools/call", "tasks/get", "logging/setLevel", "initialize", "notifications/initialized", "x/unknown"],
+)
+async def test_a_notification_is_accepted_whatever_its_method_and_parameters_and_is_no_error_in_the_log(
+    one: Process, session: Session, method: str, params: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await session.post(one, notification(method, params))
+    assert (response.status, await response.body()) == (202, b"")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
