@@ -7,6 +7,10 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from mcp_types import INTERNAL_ERROR, INVALID_REQUEST, ErrorData
+
+from mcp_app.protocol.messages import error_response
+
 HEAD_SECONDS = 30.0
 """How long a head may take to arrive."""
 
@@ -24,9 +28,17 @@ class Refusal(Exception):
         self.status = status
         self.headers = headers
 
-    def response(self) -> bytes:
-        """The response."""
-        return response(self.status, {"error": str(self)}, self.headers)
+    def response(self, *, is_mcp: bool = False) -> bytes:
+        """The response.
+
+        Args:
+            is_mcp: Whether a client of MCP gets it, which expects an error of JSON-RPC.
+        """
+        if not is_mcp:
+            return response(self.status, {"error": str(self)}, self.headers)
+        code = INTERNAL_ERROR if self.status >= 500 else INVALID_REQUEST
+        error = error_response(None, ErrorData(code=code, message=str(self)))
+        return response(self.status, error, self.headers)
 
 
 def response(status: int, body: Any, headers: tuple[str, ...] = ()) -> bytes:

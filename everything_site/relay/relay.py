@@ -14,6 +14,7 @@ from typing import Any
 from everything_site.relay import control
 from everything_site.relay.head import MAX_HEAD_BYTES, Head, Refusal, read_head
 from everything_site.relay.workers import Workers
+from mcp_app.conf import conf
 
 MAX_CONNECTIONS = 1000
 """Beyond this number, a request that has not arrived yet is given up, or else each new one gets 503."""
@@ -82,6 +83,7 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one request, after which the connection is closed."""
+        head = None
         try:
             peer: str = writer.get_extra_info("peername")[0]
             if len(self._open) > MAX_CONNECTIONS and not self._give_up_one():
@@ -93,7 +95,7 @@ class Relay:
             else:
                 await self._relay(head, reader, writer)
         except Refusal as refusal:
-            writer.write(refusal.response())
+            writer.write(refusal.response(is_mcp=head is not None and _is_mcp(head.path)))
         except OSError:
             writer.transport.abort()  # the client has left, or the process has: nothing more can be said
         finally:
@@ -144,6 +146,11 @@ class Relay:
                 await asyncio.gather(*both, return_exceptions=True)
         finally:
             process_writer.close()
+
+
+def _is_mcp(path: bytes) -> bool:
+    """Whether an endpoint of MCP has this path."""
+    return path.decode("latin-1").rstrip("/") in (conf.path, conf.sse_path, conf.message_path)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

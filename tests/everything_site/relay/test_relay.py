@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from mcp_types import INTERNAL_ERROR
 
 from everything_site.relay import relay
 from everything_site.relay.relay import Relay
@@ -71,3 +74,25 @@ async def test_requests_that_have_arrived_are_not_given_up_and_the_next_one_gets
     await eventually(is_full)
     for _, writer in waiting:
         writer.close()
+
+
+async def refused(port: int, target: str) -> Any:
+    """The JSON with which the relay refuses a request for a process that has not started."""
+    head = f"POST {target} HTTP/1.1\r\nHost: localhost:{port}\r\nX-Try-Process: p1\r\n\r\n"
+    reader, writer = await connected(port, head.encode())
+    async with asyncio.timeout(10):
+        status, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert status.startswith(b"HTTP/1.1 503 ")
+    return json.loads(body)
+
+
+@pytest.mark.parametrize("target", ["/mcp", "/mcp/", "/sse", "/message?sessionId=x"])
+async def test_a_client_of_mcp_is_refused_with_an_error_of_json_rpc(port: int, target: str) -> None:
+    refusal = await refused(port, target)
+    error = {"code": INTERNAL_ERROR, "message": "p1 is dead."}
+    assert refusal == {"jsonrpc": "2.0", "id": None, "error": error}
+
+
+async def test_for_any_other_path_the_error_of_the_relay_is_plain(port: int) -> None:
+    assert await refused(port, "/tour/") == {"error": "p1 is dead."}
