@@ -213,7 +213,7 @@ class ModelResources(PersonalResources):
             text.encode()  # no unpaired surrogates
             key = field.to_python(text)
             field.run_validators(key)  # such as the range of numbers
-        except (ValueError, ValidationError):
+        except (ValueError, OverflowError, ValidationError):
             return None
         return None if "\0" in text else key
 
