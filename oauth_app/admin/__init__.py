@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import display_for_value
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.formats import localize
 
 from oauth_app.admin.actions import AskingAdmin, Question, button, counted, revoked
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken, end_access, end_families, live_tokens
@@ -184,13 +184,12 @@ class ClientAdmin(AskingAdmin):
     @admin.display(description="last used (to the hour)", ordering="last_used")
     def used_at(self, client: Client) -> str:
         """Written at most once an hour: see `LAST_USE_RESOLUTION`."""
-        return "never" if client.last_used is None else localize(timezone.localtime(client.last_used))
+        return display_for_value(client.last_used, "never")
 
     @admin.display(description="expires")
     def expires_at(self, client: Client) -> str:
         """Formatted like the other dates: the admin shows what a method returns unchanged."""
-        expires = client.expires if client.pk else None
-        return "never" if expires is None else localize(timezone.localtime(expires))
+        return display_for_value(client.expires if client.pk else None, "never")
 
     def offers(self, action: str, row: Client) -> bool:
         return {"disable": row.is_enabled, "enable": not row.is_enabled}.get(action, True)

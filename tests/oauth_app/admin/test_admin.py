@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import pre_save
 from django.urls import ResolverMatch, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 
 from oauth_app.models import AccessToken, Client, Grant, RefreshToken
@@ -312,6 +313,24 @@ def test_dates_have_a_consistent_format(admin, alice):
     form = admin.get(reverse("admin:oauth_app_client_change", args=[known.pk])).content.decode()
     assert date_format(known.created, "DATETIME_FORMAT") in form
     for page in (table, form):
+        assert date_format(known.expires, "DATETIME_FORMAT") in page
+
+
+@pytest.mark.parametrize("is_aware", [True, False])
+def test_the_dates_of_a_client_are_shown_with_and_without_time_zones(admin, settings, is_aware):
+    settings.USE_TZ = is_aware
+    now = timezone.now()
+    known = Client.objects.create(
+        client_id="used",
+        name="Used",
+        redirect_uris="https://a.example/",
+        registration_source=Client.RegistrationSource.DCR,
+        last_used=now,
+    )
+    table = admin.get(reverse("admin:oauth_app_client_changelist")).content.decode()
+    form = admin.get(reverse("admin:oauth_app_client_change", args=[known.pk])).content.decode()
+    for page in (table, form):
+        assert date_format(now, "DATETIME_FORMAT") in page
         assert date_format(known.expires, "DATETIME_FORMAT") in page
 
 
