@@ -13,6 +13,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 from django.conf import settings
 from django.core.signals import setting_changed
+from django.utils.functional import Promise
 
 T = TypeVar("T")
 
@@ -98,7 +99,10 @@ class Setting(Generic[T]):
             case Mapping():
                 is_dictionary = isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
                 wanted = "a dictionary of strings"
-                is_allowed = is_dictionary and all(map(self._accepts, value.values()))
+                is_allowed = is_dictionary and all(
+                    self._accepts(str(item) if isinstance(item, Promise) else item)  # may be translated
+                    for item in value.values()
+                )
             case _:  # a string would also be iterable
                 is_list = isinstance(value, Iterable) and not isinstance(value, str)
                 wanted, is_allowed = "a list of strings", is_list and all(map(self._accepts, value))

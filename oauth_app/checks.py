@@ -68,7 +68,7 @@ _VENDORS = ("postgresql", "sqlite")
 def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for name, url, check_id in (
-        ("AUTH_SERVER_URL", conf.issuer, "oauth_app.E001"),
+        ("AUTH_SERVER_URL, the URL of project_settings,", conf.issuer, "oauth_app.E001"),
         ("MCP_RESOURCE_URL", conf.resource_url, "oauth_app.E002"),
     ):
         parts = urlsplit(url)
@@ -80,6 +80,15 @@ def check_urls(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     hint="Clients compare it character by character. http works on localhost only."
                     if url
                     else f"Write in settings.py: {_SETTINGS_LINE}",
+                    id=check_id,
+                )
+            )
+        elif check_id == "oauth_app.E001" and parts.path:
+            found.append(
+                Error(
+                    f"{name} must be a URL without a path, not {url!r}: its pages are at the root.",
+                    hint="It is the base URL of the project, and not that of the endpoint. Write in "
+                    f'settings.py: globals().update(oauth_app.toolkit.project_settings("{parts.scheme}://{parts.netloc}"))',
                     id=check_id,
                 )
             )
@@ -320,6 +329,22 @@ def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     return [
         Error(f"oauth_app needs PostgreSQL, or SQLite for development; not {vendor}.", id="oauth_app.E014")
+    ]
+
+
+@register(Tags.models)
+def check_router(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A sign-in reads what it has just written, which a replica may not have yet."""
+    read, written = router.db_for_read(AccessToken), router.db_for_write(AccessToken)
+    if read == written:
+        return []
+    return [
+        Warning(
+            f"Tokens are written to the database {written!r} and read from {read!r}. If that is a replica, "
+            "sign-ins fail while it lacks what they have just written, and revoked tokens stay valid there.",
+            hint=f"Let db_for_read of your DATABASE_ROUTERS return {written!r} for the app oauth_app.",
+            id="oauth_app.W005",
+        )
     ]
 
 

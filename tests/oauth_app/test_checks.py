@@ -7,6 +7,8 @@ from django.db import connection
 from django.db.models import DateField
 from django.test.utils import isolate_apps
 from django.urls import include, path, re_path
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 from oauth2_provider.models import AbstractApplication
 from oauth2_provider.settings import oauth2_settings
 
@@ -30,6 +32,16 @@ def test_a_url_that_clients_cannot_trust(settings, url):
     settings.AUTH_SERVER_URL = url
     settings.MCP_RESOURCE_URL = url + "/mcp/" if url.startswith("http:") else url
     assert "oauth_app.E001" in ids(checks.check_urls) or url == "ftp://localhost"
+
+
+@pytest.mark.parametrize("path", ["/portal", "/mcp"])
+def test_an_authorization_server_below_a_path(settings, path):
+    settings.AUTH_SERVER_URL = f"https://shop.example.com{path}"
+    [found] = checks.check_urls(None)
+    assert found.id == "oauth_app.E001"
+    assert "without a path" in found.msg
+    assert "project_settings" in str(found.hint)
+    assert "not that of the endpoint" in str(found.hint)
 
 
 @pytest.mark.parametrize("scheme", ["http", "javascript", "data", "Cursor", "vscode://"])
@@ -101,6 +113,15 @@ def test_invalid_scopes(settings, scopes, further):
     settings.OAUTH_SCOPES = scopes
     settings.OAUTH_FURTHER_SCOPES = further
     assert ids(checks.check_values) + ids(checks.check_scopes) == ["oauth_app.E008"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [(gettext_lazy("Change your orders"), []), (format_lazy(""), ["oauth_app.E008"])]
+)
+def test_what_the_consent_page_says_of_a_scope_may_be_translated(settings, text, found):
+    settings.OAUTH_SCOPES = {"orders:write": text}
+    settings.OAUTH_FURTHER_SCOPES = ["orders:write"]
+    assert ids(checks.check_values) + ids(checks.check_scopes) == found
 
 
 def test_settings_without_the_line_for_the_toolkit(settings):
@@ -182,6 +203,20 @@ def test_transactions_on_sqlite_that_would_fail_at_the_same_time(monkeypatch):
     assert ids(checks.check_database) == ["oauth_app.W004"]
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
     assert ids(checks.check_database) == []
+
+
+class Replicas:
+    def db_for_read(self, model, **hints):
+        return "replica"
+
+
+def test_a_router_that_reads_tokens_elsewhere_than_where_they_are_written(settings):
+    assert ids(checks.check_router) == []
+    settings.DATABASE_ROUTERS = [Replicas()]
+    [found] = checks.check_router(None)
+    assert found.id == "oauth_app.W005"
+    assert "'replica'" in found.msg
+    assert "'default'" in found.msg
 
 
 def test_a_database_that_lacks_the_locks(monkeypatch):
